@@ -1,0 +1,332 @@
+"""What each type of event tells: the models behind ``docs/reference/events.md``.
+
+A reader is lenient (`Record`): an event of a newer or older version still counts for what it has.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from mercure.model import Record
+
+
+class ImageRef(Record):
+    """One image of a task: its id given at receipt (None when a crash lost it), file name, SOP Instance UID, bytes."""
+
+    image: str | None = None
+    file: str
+    sop: str = ""
+    bytes: int = 0
+    status: str | None = None
+
+
+class Identity(Record):
+    """Whose images these are: the tags that people search by, empty where missing."""
+
+    PatientID: str = ""
+    PatientName: str = ""
+    AccessionNumber: str = ""
+    StudyInstanceUID: str = ""
+    SeriesInstanceUID: str = ""
+    Modality: str = ""
+    StudyDescription: str = ""
+    SeriesDescription: str = ""
+    StudyDate: str = ""
+
+
+class Origin(Record):
+    """Where a series came from and when its first and last image arrived."""
+
+    address: str = ""
+    calling_aet: str = ""
+    called_aet: str = ""
+    associations: tuple[str, ...] = ()
+    first_received: datetime | None = None
+    last_received: datetime | None = None
+
+
+class AssociationOpened(Record):
+    """A sender was let in."""
+
+    association: str
+    address: str = ""
+    calling_aet: str = ""
+    called_aet: str = ""
+    contexts: int = 0
+
+
+class AssociationClosed(Record):
+    """A sender is gone; `how` is released, aborted, timeout, lost or crashed."""
+
+    association: str
+    address: str = ""
+    calling_aet: str = ""
+    called_aet: str = ""
+    how: str
+    images: int = 0
+    bytes: int = 0
+    refused: int = 0
+    seconds: float = 0.0
+
+
+class AssociationRefused(Record):
+    """A sender was not let in."""
+
+    address: str = ""
+    calling_aet: str = ""
+    called_aet: str = ""
+    reason: str
+
+
+class ImageReceived(Record):
+    """An image is on stable storage and will be acknowledged."""
+
+    image: str
+    association: str
+    file: str
+    folder: str
+    sop: str = ""
+    sop_class: str = ""
+    study: str = ""
+    series: str = ""
+    patient: str = ""
+    accession: str = ""
+    modality: str = ""
+    bytes: int = 0
+    transfer_syntax: str = ""
+    repetition: bool = False
+    address: str = ""
+    calling_aet: str = ""
+    called_aet: str = ""
+    durable: bool = True
+
+
+class ImageRefused(Record):
+    """An image was answered with a failure status; the sender still has it."""
+
+    association: str
+    sop: str = ""
+    status: str
+    reason: str
+    address: str = ""
+    calling_aet: str = ""
+
+
+class ImageQuarantined(Record):
+    """Bytes that cannot be read were kept aside; the sender was told of the failure."""
+
+    image: str
+    association: str
+    entry: str
+    bytes: int = 0
+    reason: str
+    address: str = ""
+    calling_aet: str = ""
+
+
+class SeriesCompleted(Record):
+    """A series was taken for routing."""
+
+    identity: Identity
+    origin: Origin
+    images: tuple[ImageRef, ...]
+    bytes: int
+    reason: str
+    late: bool = False
+    earlier: tuple[str, ...] = ()
+
+
+class RuleOutcome(Record):
+    """What became of one rule; `error` is the text when it could not be evaluated."""
+
+    rule: str
+    fired: bool
+    error: str | None = None
+
+
+class SeriesDecided(Record):
+    """The plan for a series is on disk."""
+
+    rules: tuple[RuleOutcome, ...]
+    derived: tuple[str, ...]
+    discarded_by: str | None = None
+
+
+class TaskCreated(Record):
+    """A task stands in its stage."""
+
+    stage: str
+    action: Literal["route", "process", "discard"]
+    parent: str | None = None
+    target: str | None = None
+    module: str | None = None
+    rules: tuple[str, ...] = ()
+    priority: str = "normal"
+    identity: Identity
+    origin: Origin
+    images: tuple[ImageRef, ...]
+    bytes: int = 0
+    late: bool = False
+
+
+class TaskAttempt(Record):
+    """One try to deliver or process; `kind` says what went wrong."""
+
+    target: str | None = None
+    module: str | None = None
+    number: int
+    outcome: Literal["success", "partial", "failure"]
+    kind: Literal["unreachable", "refused", "rejected", "timeout", "local"] | None = None
+    error: str | None = None
+    images: int = 0
+    sent: int = 0
+    confirmed: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    next_attempt: datetime | None = None
+
+
+class TaskDelivered(Record):
+    """The target confirmed every image of the task."""
+
+    target: str
+    images: tuple[ImageRef, ...]
+    bytes: int = 0
+    seconds: float = 0.0
+    attempts: int = 1
+
+
+class TaskProcessed(Record):
+    """A module ended well and its result is in the spool."""
+
+    module: str
+    seconds: float = 0.0
+    outputs: tuple[str, ...] = ()
+
+
+class TaskFailed(Record):
+    """The task is in ``error/`` and waits for a person."""
+
+    stage: str
+    reason: str
+    advice: str = ""
+
+
+class TaskChanged(Record):
+    """A person held, released, retried, discarded or rerouted a task."""
+
+    by: str
+    reason: str | None = None
+    target: str | None = None
+
+
+class TaskRetired(Record):
+    """The cleaner removed a task that was kept long enough."""
+
+    stage: str
+    images: int
+    reason: Literal["retention", "pressure"]
+
+
+class ServiceChanged(Record):
+    """A service began or ended."""
+
+    pid: int
+    version: str = ""
+    reason: str | None = None
+
+
+class ConfigLoaded(Record):
+    """A service works by this revision from now on."""
+
+    revision: int
+
+
+class ConfigRejected(Record):
+    """A configuration is broken; the service goes on with the one before."""
+
+    reason: str
+    using: int | None = None
+
+
+class ConfigSaved(Record):
+    """A new revision of the configuration was saved."""
+
+    revision: int
+    by: str
+    comment: str = ""
+
+
+class DiskSpace(Record):
+    """The free space crossed its floor, downwards or upwards."""
+
+    free_bytes: int
+    total_bytes: int
+    floor_bytes: int
+    freed_bytes: int = 0
+
+
+class Recovered(Record):
+    """Something that a crash had left was put right."""
+
+    what: str
+
+
+class Audit(Record):
+    """A person changed something."""
+
+    by: str
+    verb: str
+    object: str
+    before: Any = None
+    after: Any = None
+
+
+class Metrics(Record):
+    """Counters since the last report, and gauges of now."""
+
+    counters: dict[str, float] = {}
+    gauges: dict[str, float] = {}
+
+
+class Warned(Record):
+    """Something is not as it should be; `advice` says what to do."""
+
+    text: str
+    advice: str = ""
+
+
+DETAILS: dict[str, type[Record]] = {
+    "association.opened": AssociationOpened,
+    "association.closed": AssociationClosed,
+    "association.refused": AssociationRefused,
+    "image.received": ImageReceived,
+    "image.refused": ImageRefused,
+    "image.quarantined": ImageQuarantined,
+    "series.completed": SeriesCompleted,
+    "series.decided": SeriesDecided,
+    "task.created": TaskCreated,
+    "task.attempt": TaskAttempt,
+    "task.delivered": TaskDelivered,
+    "task.processed": TaskProcessed,
+    "task.failed": TaskFailed,
+    "task.held": TaskChanged,
+    "task.released": TaskChanged,
+    "task.retried": TaskChanged,
+    "task.discarded": TaskChanged,
+    "task.rerouted": TaskChanged,
+    "task.retired": TaskRetired,
+    "service.started": ServiceChanged,
+    "service.stopped": ServiceChanged,
+    "config.loaded": ConfigLoaded,
+    "config.rejected": ConfigRejected,
+    "config.saved": ConfigSaved,
+    "disk.low": DiskSpace,
+    "disk.ok": DiskSpace,
+    "spool.recovered": Recovered,
+    "audit": Audit,
+    "metrics": Metrics,
+    "warning": Warned,
+}
+"""Every type of event and the model of its details."""
