@@ -1,0 +1,1 @@
+"""The terminal UI: presentation only, a client of the control API."""
