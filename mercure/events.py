@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import threading
+from collections import deque
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,18 @@ from mercure import durable
 from mercure.clock import Clock
 from mercure.event_details import DETAILS
 from mercure.model import Record
-from mercure.names import new_id
+from mercure.names import derived_id, new_id
 
 MAX_FILE_BYTES = 8 * 1024 * 1024
 """A writer goes on to a new file after this many bytes, so that files already recorded can be removed."""
 
 MAX_FILE_SECONDS = 3600.0
 """A writer goes on to a new file after this time."""
+
+MAX_BACKLOG = 10_000
+"""So many events wait in memory for a disk that refuses them; beyond, the oldest are given up (the cleaner tells states again)."""
+
+_log = logging.getLogger(__name__)
 
 
 class Event(Record):
@@ -72,6 +79,7 @@ class EventWriter:
         self._path = outbox
         self._bytes = 0
         self._opened = 0.0
+        self._backlog: deque[bytes] = deque(maxlen=MAX_BACKLOG)
 
     def emit(
         self,
@@ -80,9 +88,10 @@ class EventWriter:
         type: str | None = None,  # noqa: A002 - the word that the format uses
         task: str | None = None,
         series: str | None = None,
+        key: str | None = None,
         sync: bool = False,
     ) -> Event:
-        """Append one event.
+        """Append one event, and before it those that could not be written earlier.
 
         Parameters
         ----------
@@ -92,20 +101,24 @@ class EventWriter:
             The type; only needed where several types share one model.
         task, series : str, optional
             Task id and Series Instance UID that it is about.
+        key : str, optional
+            What happens to a task only once ("task.delivered", say): the event's id is made from it, so that whoever tells it
+            again after a crash tells the same event, and the history takes it once. Needs `task`.
         sync : bool
-            True: on stable storage on return, for what must outlive a power cut at once.
+            True: this event and all before it are on stable storage on return, unless the disk refuses (see `backlog`).
 
-        Raises
-        ------
-        OSError
-            It could not be written; the state that it tells of stands all the same.
+        Returns
+        -------
+        Event
+            What was or will be written. An event that the disk refuses is kept and written with the next one: the state that it
+            tells of stands already, and to fail because it cannot be told would turn a full disk into a stuck queue.
         """
         name = type or _TYPES[details.__class__]
         if DETAILS.get(name) is not details.__class__:
             raise TypeError(f"an event of type {name!r} does not carry {details.__class__.__name__}")
         now = self._clock.now()
         event = Event(
-            id=new_id(now),
+            id=new_id(now) if key is None or task is None else derived_id(task, key),
             time=now,
             service=self._service,
             type=name,
@@ -113,12 +126,29 @@ class EventWriter:
             series=series,
             details=details.model_dump(mode="json", exclude_none=True),
         )
-        data = event.model_dump_json().encode() + b"\n"
         with self._lock:
-            descriptor = self._open(now)
-            durable.append(descriptor, data, self._path, sync=sync)
-            self._bytes += len(data)
+            self._backlog.append(event.model_dump_json().encode() + b"\n")
+            self._flush(now, sync=sync)
         return event
+
+    def flush(self) -> int:
+        """Try to write what the disk refused; return how many events are still waiting."""
+        with self._lock:
+            if self._backlog:
+                self._flush(self._clock.now(), sync=False)
+            return len(self._backlog)
+
+    def _flush(self, now: datetime, *, sync: bool) -> None:
+        try:
+            while self._backlog:
+                last = len(self._backlog) == 1
+                descriptor = self._open(now)
+                durable.append(descriptor, self._backlog[0], self._path, sync=sync and last)
+                self._bytes += len(self._backlog.popleft())
+        except OSError:
+            # What was written of the line must stay the last of its file: the reader drops an unfinished last line.
+            self._close()
+            _log.warning("events wait in memory: the outbox cannot be written", exc_info=True)
 
     def _open(self, now: datetime) -> int:
         worn = self._bytes > MAX_FILE_BYTES or self._clock.monotonic() - self._opened > MAX_FILE_SECONDS

@@ -1,0 +1,47 @@
+"""Crash-safe tasks in directories: stages, claims, moves, links. ``docs/reference/spool.md`` is the contract."""
+
+from mercure.spool.claim import Claim, is_locked
+from mercure.spool.images import (
+    ImageFile,
+    LedgerLine,
+    TagRecord,
+    add_to_ledger,
+    image_files,
+    image_refs,
+    read_ledger,
+    read_tags,
+)
+from mercure.spool.layout import TASK_STAGES, WAITING_STAGES, Spool, Stage
+from mercure.spool.link import derive
+from mercure.spool.move import move
+from mercure.spool.task import Attempt, Failure, FiredRule, Hold, Priority, Task, TaskError, load_task, save_task
+from mercure.spool.watch import Watcher
+
+__all__ = [
+    "TASK_STAGES",
+    "WAITING_STAGES",
+    "Attempt",
+    "Claim",
+    "Failure",
+    "FiredRule",
+    "Hold",
+    "ImageFile",
+    "LedgerLine",
+    "Priority",
+    "Spool",
+    "Stage",
+    "TagRecord",
+    "Task",
+    "TaskError",
+    "Watcher",
+    "add_to_ledger",
+    "derive",
+    "image_files",
+    "image_refs",
+    "is_locked",
+    "load_task",
+    "move",
+    "read_ledger",
+    "read_tags",
+    "save_task",
+]

@@ -1,0 +1,82 @@
+"""Claims: who works on a task, known to the kernel and so released by any death."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+
+
+class Claim:
+    """An exclusive lock on a directory, kept until `release`; it moves along when the directory is renamed.
+
+    Use `Claim.take`; a claim is also a context manager that releases at its end.
+    """
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        """Where the directory is now; `mercure.spool.move` keeps it true."""
+        self._descriptor: int | None = descriptor
+
+    @classmethod
+    def take(cls, path: Path, *, exclusive: bool = True) -> Claim | None:
+        """Try to claim a directory, without waiting.
+
+        Parameters
+        ----------
+        path : Path
+            The directory.
+        exclusive : bool
+            False takes a shared lock, as the receiver does while it adds an image.
+
+        Returns
+        -------
+        Claim or None
+            None when somebody else holds it, or it is no longer there.
+        """
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        try:
+            fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+            # Between open and lock the directory may have been moved on by its last owner.
+            if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                return cls(path, descriptor)
+        except (BlockingIOError, FileNotFoundError):
+            pass
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+        return None
+
+    def release(self) -> None:
+        """Let go; a second call does nothing."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __enter__(self) -> Claim:
+        """Return the claim itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Release."""
+        self.release()
+
+
+def is_locked(path: Path) -> bool:
+    """Tell whether some living process holds a lock on a directory; False when there is no such directory."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

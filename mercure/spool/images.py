@@ -1,0 +1,147 @@
+"""The images of a task: which there are, their tag lines, and the ledger of what a target confirmed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import AwareDatetime, ValidationError
+
+from mercure import durable
+from mercure.event_details import ImageRef
+from mercure.model import Record
+from mercure.spool.task import IMAGE_SUFFIX, LEDGER_FILE, TAGS_FILE
+
+TagRecord = dict[str, Any]
+"""A tag record as in ``docs/reference/tag-record.md``; the values come from the network."""
+
+
+class LedgerLine(Record):
+    """One image that a target confirmed."""
+
+    file: str
+    sop: str = ""
+    status: str
+    time: AwareDatetime
+    target: str
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """One image file as the directory has it: the truth about what the task holds."""
+
+    name: str
+    bytes: int
+    modified_ns: int
+
+
+def image_files(directory: Path) -> list[ImageFile]:
+    """List the image files of a task, in the order of their names."""
+    found = []
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.name.endswith(IMAGE_SUFFIX) and not entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
+                status = entry.stat(follow_symlinks=False)
+                found.append(ImageFile(entry.name, status.st_size, status.st_mtime_ns))
+    return sorted(found, key=lambda image: image.name)
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Read the JSON objects of a file, one per line, passing over what is torn; nothing when there is no file."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    lines = []
+    for line in data.split(b"\n"):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, dict):
+            lines.append(value)
+    return lines
+
+
+def by_file(records: Iterable[TagRecord], present: Iterable[str]) -> dict[str, TagRecord]:
+    """Keep of `records` the first for each file that is `present`."""
+    names = set(present)
+    kept: dict[str, TagRecord] = {}
+    for record in records:
+        name = record.get("FileName")
+        if isinstance(name, str) and name in names and name not in kept:
+            kept[name] = record
+    return kept
+
+
+def read_tags(directory: Path) -> list[TagRecord]:
+    """Read a task's tag lines: those whose image is there, in the order received."""
+    names = [image.name for image in image_files(directory)]
+    return list(by_file(read_lines(directory / TAGS_FILE), names).values())
+
+
+def text(record: TagRecord, keyword: str) -> str:
+    """Return a tag as one text: the first of several values, empty when it is missing or no text."""
+    value = record.get(keyword, "")
+    if isinstance(value, list):
+        value = value[0] if value else ""
+    return value if isinstance(value, str) else ""
+
+
+def image_refs(directory: Path) -> tuple[ImageRef, ...]:
+    """Name the images of a task for an event, in the order received; those without a tag line come last."""
+    files = {image.name: image for image in image_files(directory)}
+    tags = by_file(read_lines(directory / TAGS_FILE), files)
+    order = [*tags, *(name for name in files if name not in tags)]
+    return tuple(
+        ImageRef(
+            image=text(tags.get(name, {}), "ImageID") or None,
+            file=name,
+            sop=text(tags.get(name, {}), "SOPInstanceUID"),
+            bytes=files[name].bytes,
+        )
+        for name in order
+    )
+
+
+def read_ledger(directory: Path) -> dict[str, LedgerLine]:
+    """Read what the target has confirmed, by file name."""
+    ledger = {}
+    for line in read_lines(directory / LEDGER_FILE):
+        try:
+            entry = LedgerLine.model_validate(line)
+        except ValidationError:
+            continue
+        ledger[entry.file] = entry
+    return ledger
+
+
+def add_to_ledger(directory: Path, lines: Iterable[LedgerLine]) -> None:
+    """Note confirmations durably. An unfinished last line of an earlier crash is closed off first.
+
+    Raises
+    ------
+    OSError
+        They could not be written; the images will be sent again, which is harmless.
+    """
+    data = b"".join(line.model_dump_json().encode() + b"\n" for line in lines)
+    path = directory / LEDGER_FILE
+    if data:
+        durable.append_to(path, (b"" if _ends_well(path) else b"\n") + data)
+
+
+def _ends_well(path: Path) -> bool:
+    try:
+        with open(path, "rb") as file:
+            if file.seek(0, os.SEEK_END) == 0:
+                return True
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) == b"\n"
+    except FileNotFoundError:
+        return True

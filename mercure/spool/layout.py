@@ -1,0 +1,102 @@
+"""Where things are in the spool: the stages and how a task is found in them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from mercure import durable
+from mercure.names import is_id
+
+
+class Stage(StrEnum):
+    """The folders of the spool; what each holds is told in ``docs/reference/spool.md``."""
+
+    RECEIVING = "receiving"
+    INCOMING = "incoming"
+    ROUTING = "routing"
+    STUDIES = "studies"
+    PROCESSING = "processing"
+    OUTGOING = "outgoing"
+    SUCCESS = "success"
+    DISCARD = "discard"
+    ERROR = "error"
+    QUARANTINE = "quarantine"
+    OUTBOX = "outbox"
+    STATE = "state"
+
+
+TASK_STAGES = (Stage.ROUTING, Stage.PROCESSING, Stage.OUTGOING, Stage.SUCCESS, Stage.DISCARD, Stage.ERROR)
+"""Stages whose entries are tasks, in the order of a task's life."""
+
+WAITING_STAGES = (Stage.INCOMING, Stage.ROUTING, Stage.STUDIES, Stage.PROCESSING, Stage.OUTGOING)
+"""Stages in which images still have something before them; the cleaner never touches them."""
+
+
+@dataclass(frozen=True)
+class Spool:
+    """A spool root; all paths into it come from here.
+
+    Parameters
+    ----------
+    root : Path
+        The folder that holds the stages, on one file system.
+    """
+
+    root: Path
+
+    def stage(self, stage: Stage) -> Path:
+        """Return the folder of a stage."""
+        return self.root / stage.value
+
+    def entry(self, stage: Stage, name: str) -> Path:
+        """Return the folder of one entry of a stage.
+
+        Raises
+        ------
+        ValueError
+            `name` is not a plain name: it is empty, hidden, or would lead out of the stage.
+        """
+        if not name or name.startswith(".") or "/" in name or "\0" in name:
+            raise ValueError(f"{name!r} is not the name of an entry of the spool")
+        return self.root / stage.value / name
+
+    def create(self) -> None:
+        """Make the root and its stages where they are missing.
+
+        Raises
+        ------
+        OSError
+            A folder cannot be made.
+        """
+        for missing in reversed([path for path in (self.root, *self.root.parents) if not path.exists()]):
+            durable.make_directory(missing)
+        for stage in Stage:
+            if not self.stage(stage).is_dir():
+                durable.make_directory(self.stage(stage))
+
+    def names(self, stage: Stage) -> list[str]:
+        """List the entries of a stage that are not hidden, in the order of their names (tasks: by time)."""
+        try:
+            with os.scandir(self.stage(stage)) as entries:
+                return sorted(entry.name for entry in entries if not entry.name.startswith("."))
+        except FileNotFoundError:
+            return []
+
+    def tasks(self, stages: Iterable[Stage] = TASK_STAGES) -> Iterator[tuple[Stage, str]]:
+        """Walk the task ids of some stages."""
+        for stage in stages:
+            for name in self.names(stage):
+                if is_id(name):
+                    yield stage, name
+
+    def find(self, task: str, stages: Iterable[Stage] = TASK_STAGES) -> Stage | None:
+        """Tell in which stage a task is; None when it is in none of them.
+
+        A task may move while this looks; it only ever moves on, so the stages are tried in the order of a task's life, and twice.
+        """
+        order = list(stages) * 2
+        return next((stage for stage in order if self.entry(stage, task).is_dir()), None)

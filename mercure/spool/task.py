@@ -1,0 +1,145 @@
+"""The task: a directory of work, and the typed model of its ``task.json``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import AwareDatetime, ValidationError
+
+from mercure import durable
+from mercure.event_details import Identity, Origin
+from mercure.model import Record
+
+TASK_FILE: Final = "task.json"
+TAGS_FILE: Final = "tags.jsonl"
+LEDGER_FILE: Final = "ledger.jsonl"
+PLAN_FILE: Final = "plan.json"
+IMAGE_SUFFIX: Final = ".dcm"
+KEPT_ATTEMPTS: Final = 20
+"""So many of the last attempts are kept in the task; the history has all."""
+
+Priority = Literal["urgent", "normal", "offpeak"]
+PRIORITIES: Final[tuple[Priority, ...]] = ("urgent", "normal", "offpeak")
+"""From the first to the last to be served."""
+
+FailureKind = Literal["unreachable", "refused", "rejected", "timeout", "local"]
+"""Why an attempt failed: the target cannot be reached, refuses the association or the images, does not answer in time, or
+the fault is on our side."""
+
+
+class TaskError(Exception):
+    """A task's directory does not hold a readable ``task.json``."""
+
+
+class FiredRule(Record):
+    """A rule that put this task there, and why, in words."""
+
+    rule: str
+    why: str = ""
+
+
+class Attempt(Record):
+    """One try to deliver or process."""
+
+    number: int
+    started: AwareDatetime
+    seconds: float
+    outcome: Literal["success", "partial", "failure"]
+    kind: FailureKind | None = None
+    error: str | None = None
+    sent: int = 0
+    confirmed: int = 0
+
+
+class Hold(Record):
+    """Somebody stopped the task for now."""
+
+    by: str
+    at: AwareDatetime
+    reason: str = ""
+
+
+class Failure(Record):
+    """Why the task is in ``error/`` and what a person can do."""
+
+    stage: str
+    reason: str
+    advice: str = ""
+    at: AwareDatetime
+
+
+class Task(Record):
+    """What ``task.json`` holds; frozen: a change is a new model, written whole by `save_task`."""
+
+    version: Literal[1] = 1
+    id: str
+    parent: str | None = None
+    created: AwareDatetime
+    action: Literal["complete", "route", "process", "discard"] = "complete"
+    identity: Identity = Identity()
+    origin: Origin = Origin()
+    images: int = 0
+    bytes: int = 0
+    rules: tuple[FiredRule, ...] = ()
+    priority: Priority = "normal"
+    target: str | None = None
+    module: str | None = None
+    late: bool = False
+    reason: str = ""
+    hold: Hold | None = None
+    attempts_made: int = 0
+    refusals: int = 0
+    attempts: tuple[Attempt, ...] = ()
+    next_attempt: AwareDatetime | None = None
+    first_attempt: AwareDatetime | None = None
+    finished: AwareDatetime | None = None
+    failure: Failure | None = None
+
+    def with_attempt(self, attempt: Attempt, next_attempt: datetime | None) -> Task:
+        """Return the task with one more attempt on record."""
+        refused = attempt.kind in ("refused", "rejected", "local") and attempt.outcome != "success"
+        return self.model_copy(
+            update={
+                "attempts_made": self.attempts_made + 1,
+                "refusals": self.refusals + int(refused),
+                "attempts": (*self.attempts, attempt)[-KEPT_ATTEMPTS:],
+                "first_attempt": self.first_attempt or attempt.started,
+                "next_attempt": next_attempt,
+            }
+        )
+
+
+def load_task(directory: Path) -> Task:
+    """Read a task's model.
+
+    Raises
+    ------
+    TaskError
+        It is missing or not readable as a task of this version.
+    FileNotFoundError
+        The directory itself is gone: somebody else moved it on.
+    """
+    path = directory / TASK_FILE
+    try:
+        return Task.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        if not directory.is_dir():
+            raise
+        raise TaskError(f"{directory.name} has no {TASK_FILE}") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise TaskError(f"{path.parent.name}/{TASK_FILE} cannot be read: {place}: {first['msg']}") from error
+
+
+def save_task(directory: Path, task: Task) -> None:
+    """Write a task's model, durably and whole. The caller holds the claim.
+
+    Raises
+    ------
+    OSError
+        As the disk says; the old model stays.
+    """
+    durable.write_file(directory / TASK_FILE, task.model_dump_json(indent=1, exclude_defaults=True).encode())
