@@ -42,7 +42,9 @@ class _Fault:
         action, _, place = text.strip().partition("@")
         digits = place.removesuffix("+")
         if action not in _ACTIONS or not digits.isdigit():
-            raise ValueError(f"MERCURE_FAULT: {text!r} is not ACTION@N or ACTION@N+ with an action of {sorted(_ACTIONS)}")
+            raise ValueError(
+                f"MERCURE_FAULT: {text!r} is not ACTION@N or ACTION@N+ with an action of {sorted(_ACTIONS)}"
+            )
         return cls(action, int(digits), place.endswith("+"))
 
 

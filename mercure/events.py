@@ -26,7 +26,10 @@ MAX_FILE_SECONDS = 3600.0
 """A writer goes on to a new file after this time."""
 
 MAX_BACKLOG = 10_000
-"""So many events wait in memory for a disk that refuses them; beyond, the oldest are given up (the cleaner tells states again)."""
+"""So many events wait in memory for a disk that refuses them.
+
+Beyond, the oldest are given up (the cleaner tells states again).
+"""
 
 _log = logging.getLogger(__name__)
 
@@ -85,7 +88,7 @@ class EventWriter:
         self,
         details: Record,
         *,
-        type: str | None = None,  # noqa: A002 - the word that the format uses
+        type: str | None = None,
         task: str | None = None,
         series: str | None = None,
         key: str | None = None,
@@ -102,15 +105,16 @@ class EventWriter:
         task, series : str, optional
             Task id and Series Instance UID that it is about.
         key : str, optional
-            What happens to a task only once ("task.delivered", say): the event's id is made from it, so that whoever tells it
-            again after a crash tells the same event, and the history takes it once. Needs `task`.
+            What happens to a task only once ("task.delivered", say): the event's id is made from it, so that whoever
+            tells it again after a crash tells the same event, and the history takes it once. Needs `task`.
         sync : bool
             True: this event and all before it are on stable storage on return, unless the disk refuses (see `backlog`).
 
         Returns
         -------
         Event
-            What was or will be written. An event that the disk refuses is kept and written with the next one: the state that it
+            What was or will be written. An event that the disk refuses is kept and written with the next one: the
+            state that it
             tells of stands already, and to fail because it cannot be told would turn a full disk into a stuck queue.
         """
         name = type or _TYPES[details.__class__]

@@ -44,7 +44,11 @@ def image_files(directory: Path) -> list[ImageFile]:
     found = []
     with os.scandir(directory) as entries:
         for entry in entries:
-            if entry.name.endswith(IMAGE_SUFFIX) and not entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
+            if (
+                entry.name.endswith(IMAGE_SUFFIX)
+                and not entry.name.startswith(".")
+                and entry.is_file(follow_symlinks=False)
+            ):
                 status = entry.stat(follow_symlinks=False)
                 found.append(ImageFile(entry.name, status.st_size, status.st_mtime_ns))
     return sorted(found, key=lambda image: image.name)

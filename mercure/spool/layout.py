@@ -96,7 +96,8 @@ class Spool:
     def find(self, task: str, stages: Iterable[Stage] = TASK_STAGES) -> Stage | None:
         """Tell in which stage a task is; None when it is in none of them.
 
-        A task may move while this looks; it only ever moves on, so the stages are tried in the order of a task's life, and twice.
+        A task may move while this looks; it only ever moves on, so the stages are tried in the order of a task's
+        life, and twice.
         """
         order = list(stages) * 2
         return next((stage for stage in order if self.entry(stage, task).is_dir()), None)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from mercure import durable
-from mercure.spool.layout import TASK_STAGES, Spool, Stage
+from mercure.spool.layout import Spool, Stage
 from mercure.spool.task import TAGS_FILE, Task, save_task
 
 
@@ -37,7 +36,7 @@ def derive(spool: Spool, parent: Path, task: Task, stage: Stage, files: Iterable
     OSError
         As the disk says; what was begun stays hidden, and the next run begins it anew.
     """
-    if spool.find(task.id, (*TASK_STAGES, *TASK_STAGES)) is not None:
+    if spool.find(task.id) is not None:
         return False
     building = spool.stage(stage) / f".{task.id}.new"
     if building.exists():
@@ -50,8 +49,3 @@ def derive(spool: Spool, parent: Path, task: Task, stage: Stage, files: Iterable
     save_task(building, task)  # syncs the directory, and so the links
     durable.rename(building, spool.entry(stage, task.id))
     return True
-
-
-def link_count(path: Path) -> int:
-    """Tell how many names a file has."""
-    return os.stat(path).st_nlink

@@ -25,7 +25,8 @@ PRIORITIES: Final[tuple[Priority, ...]] = ("urgent", "normal", "offpeak")
 """From the first to the last to be served."""
 
 FailureKind = Literal["unreachable", "refused", "rejected", "timeout", "local"]
-"""Why an attempt failed: the target cannot be reached, refuses the association or the images, does not answer in time, or
+"""Why an attempt failed: the target cannot be reached, refuses the association or the images, does not answer in
+time, or
 the fault is on our side."""
 
 

@@ -41,7 +41,10 @@ class Watcher:
             _log.warning("no inotify (%s): changes are found by the periodic scan only", error.strerror)
 
     def wait(self, timeout: float) -> bool:
-        """Wait until something changes, `wake` is called, or `timeout` seconds have passed; tell whether anything happened."""
+        """Wait until something changes, `wake` is called, or `timeout` seconds have passed.
+
+        Tell whether anything happened.
+        """
         descriptors: list[int] = [self._read_end]
         if self._inotify is not None:
             descriptors.append(self._inotify.fileno())

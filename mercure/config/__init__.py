@@ -1,0 +1,24 @@
+"""Configuration: models, validation, atomic save, revisions."""
+
+from mercure.config.files import Loaded, Revision, RevisionedFile, StaleRevisionError
+from mercure.config.models import Config, Receiver, Retry, Rule, Services, TargetSettings
+from mercure.config.problems import ConfigError, Problem
+from mercure.config.store import ConfigStore, LiveConfig, Root
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "ConfigStore",
+    "LiveConfig",
+    "Loaded",
+    "Problem",
+    "Receiver",
+    "Retry",
+    "Revision",
+    "RevisionedFile",
+    "Root",
+    "Rule",
+    "Services",
+    "StaleRevisionError",
+    "TargetSettings",
+]

@@ -1,0 +1,229 @@
+"""One configuration file with its revisions: atomic, checked, never lost, safe for two people at once."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from pydantic import AwareDatetime, BaseModel
+
+from mercure import durable
+from mercure.clock import Clock
+from mercure.config.problems import ConfigError, Problem
+from mercure.model import Record
+
+T = TypeVar("T", bound=BaseModel)
+MAX_FILE_BYTES = 16 * 1024 * 1024
+
+
+class StaleRevisionError(Exception):
+    """The configuration was changed by somebody else since it was read."""
+
+
+class Revision(Record):
+    """One saved state of a configuration file."""
+
+    revision: int
+    time: AwareDatetime
+    author: str
+    comment: str = ""
+    content: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Loaded(Generic[T]):
+    """A configuration and what it was read from.
+
+    Parameters
+    ----------
+    value : T
+        The typed content.
+    revision : int
+        Number of the revision; 0 when none was ever saved.
+    by_hand : bool
+        The file was edited since that revision, without the router.
+    """
+
+    value: T
+    revision: int
+    by_hand: bool = False
+
+
+class RevisionedFile(Generic[T]):
+    """A JSON file of a given model, with every saved state kept beside it in ``revisions/``.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    parse : callable
+        Turns the decoded JSON into the model, or raises `ConfigError`.
+    """
+
+    def __init__(self, path: Path, parse: Callable[[dict[str, Any]], T]) -> None:
+        self.path = path
+        self._parse = parse
+        self._folder = path.parent / "revisions" / path.stem
+
+    def load(self) -> Loaded[T]:
+        """Read and check the file.
+
+        Raises
+        ------
+        ConfigError
+            It is missing, no JSON, or wrong; every problem is listed.
+        """
+        content = self._read()
+        value = self._parse(content)
+        newest = self._newest()
+        return Loaded(value, newest.revision, content != newest.content) if newest else Loaded(value, 0, by_hand=True)
+
+    def signature(self) -> tuple[int, ...]:
+        """Return what changes whenever the file does: inode, modification time, size; empty without a file."""
+        try:
+            status = self.path.stat()
+        except OSError:
+            return ()
+        return (status.st_ino, status.st_mtime_ns, status.st_size)
+
+    def last_good(self) -> Loaded[T] | None:
+        """Return the newest saved revision that can be used, for when the file is broken."""
+        for number in reversed(self.revisions()):
+            with contextlib.suppress(ConfigError):
+                return Loaded(self._parse(self.revision(number).content), number, by_hand=True)
+        return None
+
+    def revisions(self) -> list[int]:
+        """List the numbers of the saved revisions, in order."""
+        if not self._folder.is_dir():
+            return []
+        return sorted(int(path.stem) for path in self._folder.glob("[0-9]*.json") if path.stem.isdigit())
+
+    def revision(self, number: int) -> Revision:
+        """Read one saved revision.
+
+        Raises
+        ------
+        ConfigError
+            There is none of this number, or it cannot be read.
+        """
+        path = self._folder / f"{number:06d}.json"
+        try:
+            return Revision.model_validate_json(path.read_bytes())
+        except (OSError, ValueError) as error:
+            place = f"revision {number}"
+            raise ConfigError(self.path.name, [Problem(place, f"cannot be read: {error}")]) from error
+
+    def save(self, value: T, *, author: str, comment: str, edited_from: int, clock: Clock | None = None) -> int:
+        """Save a new revision and make it the configuration.
+
+        Parameters
+        ----------
+        value : T
+            The new content; it is checked once more as the file would be.
+        author, comment : str
+            Who and why.
+        edited_from : int
+            The revision that the change was made from.
+        clock : Clock, optional
+            Where the time comes from.
+
+        Returns
+        -------
+        int
+            The number of the new revision.
+
+        Raises
+        ------
+        StaleRevisionError
+            Somebody saved, or edited the file by hand, since `edited_from`.
+        ConfigError
+            The new content would be refused when read.
+        OSError
+            The disk refused; the old configuration stands.
+        """
+        content = value.model_dump(mode="json", exclude_defaults=True)
+        content = {"version": 1, **content}
+        self._parse(content)
+        clock = clock or Clock()
+        with self._exclusive():
+            self._adopt_hand_edit(clock)
+            newest = self._newest()
+            current = newest.revision if newest else 0
+            if current != edited_from:
+                who = f", by {newest.author}" if newest else ""
+                raise StaleRevisionError(
+                    f"{self.path.name} is at revision {current}{who}; this change was made from revision "
+                    f"{edited_from}. Load it again and repeat the change."
+                )
+            return self._store(
+                Revision(revision=current + 1, time=clock.now(), author=author, comment=comment, content=content)
+            )
+
+    def _store(self, revision: Revision) -> int:
+        for folder in (self._folder.parent, self._folder):
+            durable.make_directory(folder)
+        durable.write_file(self._folder / f"{revision.revision:06d}.json", revision.model_dump_json(indent=1).encode())
+        durable.write_file(self.path, json.dumps(revision.content, indent=1, ensure_ascii=False).encode() + b"\n")
+        return revision.revision
+
+    def _adopt_hand_edit(self, clock: Clock) -> None:
+        """Keep what a person wrote into the file with an editor as a revision too, so that it can be rolled back to."""
+        newest = self._newest()
+        try:
+            content = self._read()
+            self._parse(content)
+        except ConfigError:
+            return  # broken or absent: nothing worth keeping, and the file is about to be replaced
+        if newest is None or content != newest.content:
+            number = newest.revision + 1 if newest else 1
+            author = "edited by hand"
+            self._store(Revision(revision=number, time=clock.now(), author=author, content=content))
+
+    def _newest(self) -> Revision | None:
+        for number in reversed(self.revisions()):
+            with contextlib.suppress(ConfigError):
+                return self.revision(number)
+        return None
+
+    def _read(self) -> dict[str, Any]:
+        name = self.path.name
+        try:
+            if self.path.stat().st_size > MAX_FILE_BYTES:
+                raise ConfigError(name, [Problem("file", f"larger than {MAX_FILE_BYTES} bytes")])
+            content = json.loads(self.path.read_bytes())
+        except json.JSONDecodeError as error:
+            place = f"line {error.lineno}, column {error.colno}"
+            raise ConfigError(name, [Problem(place, f"not JSON: {error.msg}")]) from error
+        except (ValueError, RecursionError) as error:
+            raise ConfigError(name, [Problem("file", f"not JSON: {error}")]) from error
+        except OSError as error:
+            problem = Problem(
+                "file", f"cannot be read: {error.strerror}", "`mercure init` writes a default configuration"
+            )
+            raise ConfigError(name, [problem]) from error
+        if not isinstance(content, dict):
+            raise ConfigError(name, [Problem("file", "not a JSON object")])
+        return content
+
+    @contextlib.contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        """Let one saver in at a time, by a lock on the folder."""
+        descriptor = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def digest(value: BaseModel) -> str:
+    """Return a short fingerprint of a configuration, for logs."""
+    return hashlib.sha256(value.model_dump_json().encode()).hexdigest()[:12]

@@ -1,0 +1,255 @@
+"""The models of ``config/mercure.json`` and ``config/services.json``.
+
+``docs/reference/configuration.md`` is made from them.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, time
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, Field, SerializeAsAny, field_validator, model_validator
+
+from mercure.model import Model
+from mercure.spool.task import Priority
+
+AE_TITLE = re.compile(r"[\x20-\x5b\x5d-\x7e]{1,16}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+def _ae_title(text: str) -> str:
+    if not AE_TITLE.fullmatch(text) or not text.strip():
+        raise ValueError("an AE title has 1 to 16 printable ASCII characters without backslash (PS3.5 section 6.2)")
+    return text.strip()
+
+
+def _name(text: str) -> str:
+    if not NAME.fullmatch(text):
+        raise ValueError("a name has 1 to 64 letters, digits, '-', '_' or '.', and begins with a letter or digit")
+    return text
+
+
+AETitle = Annotated[str, AfterValidator(_ae_title)]
+Name = Annotated[str, AfterValidator(_name)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Seconds = Annotated[float, Field(ge=0, le=366 * 86400)]
+PositiveSeconds = Annotated[float, Field(gt=0, le=366 * 86400)]
+
+
+class SecretFile(Model):
+    """A secret in a file that only the router may read."""
+
+    file: Path
+
+
+class SecretEnv(Model):
+    """A secret in an environment variable of the service."""
+
+    env: str
+
+
+Secret = SecretFile | SecretEnv
+
+
+class Receiver(Model):
+    """How images are received (``mercure-storescp``)."""
+
+    bind: str = "0.0.0.0"  # noqa: S104 - a receiver is there to be reached; the firewall decides by whom
+    port: Annotated[int, Field(ge=0, le=65535)] = 11112
+    """TCP port; 0 takes a free one, which the log names (for tests)."""
+    ae_title: AETitle = "MERCURE"
+    called_aets: tuple[AETitle, ...] = ()
+    """AE titles by which senders may call; empty: any."""
+    max_pdu: Annotated[int, Field(ge=4096, le=131072)] = 131072
+    durability: Literal["image", "none"] = "image"
+    """``image``: Success only after the image is on stable storage. ``none``.
+
+    A power cut may lose acknowledged images.
+    """
+    min_free_bytes: Annotated[int, Field(ge=0)] = 1_000_000_000
+    """Below this much free space in the spool, images are refused with 0xA700."""
+    max_associations: Annotated[int, Field(ge=1, le=10_000)] = 100
+    max_associations_per_sender: Annotated[int, Field(ge=1, le=10_000)] = 50
+    acse_timeout_seconds: PositiveSeconds = 30
+    idle_timeout_seconds: PositiveSeconds = 300
+    max_association_seconds: Seconds = 0
+    """After this time an association is ended; 0: never."""
+    max_object_bytes: Annotated[int, Field(ge=1024)] = 16 * 1024**3
+    sop_classes: tuple[str, ...] = ()
+    """SOP classes to accept; empty: every storage class, private ones too."""
+    stop_timeout_seconds: Seconds = 60
+    """When stopping, open associations have this long to end by themselves."""
+
+
+class Completion(Model):
+    """When a series counts as complete."""
+
+    quiet_seconds: PositiveSeconds = 60
+    """No image for this long."""
+    after_release_seconds: Seconds = 5
+    """All associations that brought images of it have ended, and none came for this long."""
+
+
+class Retry(Model):
+    """When a failed delivery is tried again, and when it is given up."""
+
+    first_seconds: PositiveSeconds = 10
+    """Wait after the first failure; it doubles with each further one."""
+    cap_seconds: PositiveSeconds = 900
+    """The longest wait between two attempts."""
+    max_refusals: Annotated[int, Field(ge=1, le=1000)] = 10
+    """So many attempts that the target answered with a refusal (or that failed on our side) end in ``error/``.
+    Attempts that did not reach the target do not count."""
+    give_up_seconds: PositiveSeconds = 7 * 86400
+    """From the first attempt to giving up, whatever the reason."""
+
+
+class TargetSettings(Model):
+    """What every target has; a kind of target adds its own (`mercure.targets`)."""
+
+    kind: str
+    disabled: bool = False
+    """Nothing is sent; tasks wait."""
+    comment: str = ""
+    contact: str = ""
+    concurrency: Annotated[int, Field(ge=1, le=64)] = 2
+    """Tasks delivered at the same time, over all dispatchers."""
+    retry: Retry = Retry()
+    timeout_seconds: PositiveSeconds = 3600
+    """The longest that one attempt may take as a whole."""
+
+
+class Rule(Model):
+    """What is to be done with which series."""
+
+    rule: str
+    """The condition (``docs/reference/rule-language.md``)."""
+    action: Literal["route", "discard"] = "route"
+    targets: tuple[Name, ...] = ()
+    priority: Priority = "normal"
+    fallback: bool = False
+    """Acts only when no other rule did."""
+    disabled: bool = False
+    contact: str = ""
+    comment: str = ""
+    tags: tuple[str, ...] = ()
+    """Words to group rules by."""
+
+    @field_validator("targets", mode="before")
+    @classmethod
+    def _one_target(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _action_and_targets(self) -> Rule:
+        if self.action == "route" and not self.targets:
+            raise ValueError("a rule with action 'route' needs at least one target in 'targets'")
+        if self.action == "discard" and self.targets:
+            raise ValueError("a rule with action 'discard' has no targets; remove them, or make the action 'route'")
+        if len(set(self.targets)) != len(self.targets):
+            raise ValueError("a target is named twice")
+        return self
+
+
+class Retention(Model):
+    """How long what is finished is kept."""
+
+    success_seconds: Seconds = 3 * 86400
+    discard_seconds: Seconds = 7 * 86400
+    pressure_free_bytes: Annotated[int, Field(ge=0)] = 5_000_000_000
+    """Below this much free space delivered and discarded tasks are removed before their time, oldest first.
+
+    Nothing else ever is.
+    """
+
+
+class OffPeak(Model):
+    """The hours in which tasks of priority ``offpeak`` are served."""
+
+    start: time = time(20, 0)
+    end: time = time(6, 0)
+    timezone: str = "UTC"
+    """IANA name, e.g. ``Europe/Berlin``."""
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"{value!r} is not a time zone, use an IANA name such as 'Europe/Berlin'") from error
+        return value
+
+    def contains(self, instant: datetime) -> bool:
+        """Tell whether an aware instant falls into the window, by the clock on the wall of its time zone."""
+        wall = instant.astimezone(ZoneInfo(self.timezone)).time()
+        if self.start <= self.end:
+            return self.start <= wall < self.end
+        return wall >= self.start or wall < self.end
+
+
+class History(Model):
+    """Where the history is kept."""
+
+    url: str | None = None
+    """``sqlite:////absolute/path`` or ``postgresql://user@host/database``; absent: SQLite in the root."""
+    password: Secret | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _known_scheme(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("sqlite:///", "postgresql://")):
+            raise ValueError("the history's URL begins with 'sqlite:///' or 'postgresql://'")
+        return value
+
+
+class Config(Model):
+    """``config/mercure.json``: everything that a person decides about the router."""
+
+    version: Literal[1] = 1
+    name: Name = "mercure"
+    """Name of this node in the history."""
+    spool: Path | None = None
+    """Where the spool is; absent: ``spool`` in the root."""
+    receiver: Receiver = Receiver()
+    completion: Completion = Completion()
+    targets: dict[Name, SerializeAsAny[TargetSettings]] = {}
+    rules: dict[Name, Rule] = {}
+    """In the order in which they are looked at."""
+    retention: Retention = Retention()
+    off_peak: OffPeak = OffPeak()
+    history: History = History()
+
+    @field_validator("spool")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_absolute():
+            raise ValueError("the path of the spool is absolute")
+        return value
+
+
+class ServiceSettings(Model):
+    """How one service is run."""
+
+    instances: Annotated[int, Field(ge=0, le=32)] = 1
+    """Processes; 0 switches it off."""
+
+
+class Single(Model):
+    """How a service is run that there is only one of."""
+
+    instances: Annotated[int, Field(ge=0, le=1)] = 1
+
+
+class Services(Model):
+    """``config/services.json``: how many processes each service has."""
+
+    version: Literal[1] = 1
+    receiver: Single = Single()
+    router: ServiceSettings = ServiceSettings()
+    dispatcher: ServiceSettings = ServiceSettings()
+    cleaner: Single = Single()
+    bookkeeper: Single = Single()

@@ -1,0 +1,122 @@
+"""What is wrong with a configuration: each problem with its place and, where one can be guessed, a suggestion."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ValidationError
+
+from mercure.config.models import Config, TargetSettings
+from mercure.rules import RuleError, compile_rule
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    Parameters
+    ----------
+    place : str
+        Where, as a path of keys: ``rules.mr.targets``.
+    text : str
+        What.
+    advice : str
+        What to do; empty when there is nothing to add.
+    """
+
+    place: str
+    text: str
+    advice: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.text}" + (f" ({self.advice})" if self.advice else "")
+
+
+class ConfigError(Exception):
+    """A configuration cannot be used.
+
+    Parameters
+    ----------
+    file : str
+        Name of the file.
+    problems : iterable of Problem
+        All that is wrong with it, so that one look suffices.
+    """
+
+    def __init__(self, file: str, problems: Iterable[Problem]) -> None:
+        self.file = file
+        self.problems = tuple(problems)
+        super().__init__(f"{file}: " + "; ".join(str(problem) for problem in self.problems))
+
+
+def suggest(wrong: str, known: Iterable[str]) -> str:
+    """Return "did you mean …?" for the nearest of the known words, or an empty text."""
+    near = difflib.get_close_matches(wrong, list(known), n=1)
+    return f"did you mean {near[0]!r}?" if near else ""
+
+
+def from_validation(error: ValidationError, model: type[BaseModel], prefix: tuple[str, ...] = ()) -> list[Problem]:
+    """Turn pydantic's account into problems with places as people write them; `prefix` is where `model` stands."""
+    problems = []
+    for item in error.errors(include_url=False):
+        loc = [str(part) for part in item["loc"] if part != "[key]"]
+        text = item["msg"].removeprefix("Value error, ")
+        advice = ""
+        if item["type"] == "extra_forbidden":
+            text = "unknown key"
+            advice = suggest(loc[-1], _keys_at(loc[:-1], model))
+        problems.append(Problem(".".join((*prefix, *loc)) or "file", text, advice))
+    return problems
+
+
+def _keys_at(loc: list[str], model: type[BaseModel]) -> set[str]:
+    """Collect the keys that may stand at a place below `model`."""
+    for part in loc:
+        field = model.model_fields.get(part)
+        if field is None:  # a name in a table such as rules: the model of its values was found with the table
+            continue
+        candidates = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        model = next((item for item in candidates if isinstance(item, type) and issubclass(item, BaseModel)), model)
+    return set(model.model_fields)
+
+
+def targets_of(
+    content: object, models: Mapping[str, type[TargetSettings]]
+) -> tuple[dict[str, TargetSettings], list[Problem]]:
+    """Read the table of targets, each by the model of its kind.
+
+    It is done apart from `Config`, because a problem then keeps its place within the target.
+    """
+    targets: dict[str, TargetSettings] = {}
+    problems = []
+    for name, settings in content.items() if isinstance(content, dict) else ():
+        kind = settings.get("kind") if isinstance(settings, dict) else None
+        if not isinstance(kind, str) or kind not in models:
+            text = f"kind {kind!r} is unknown" if kind else "a target needs a 'kind'"
+            advice = suggest(str(kind), models) or f"there are {', '.join(sorted(models))}"
+            problems.append(Problem(f"targets.{name}.kind", text, advice))
+            continue
+        try:
+            targets[name] = models[kind].model_validate(settings)
+        except ValidationError as error:
+            problems += from_validation(error, models[kind], ("targets", str(name)))
+    if not isinstance(content, dict):
+        problems.append(Problem("targets", "not a table of names and settings"))
+    return targets, problems
+
+
+def cross_check(config: Config) -> list[Problem]:
+    """Find what no single value shows: rules that name targets that are not there, conditions that cannot be read."""
+    problems = []
+    for name, rule in config.rules.items():
+        for target in rule.targets:
+            if target not in config.targets:
+                advice = suggest(target, config.targets) or "add the target, or remove it from the rule"
+                problems.append(Problem(f"rules.{name}.targets", f"there is no target {target!r}", advice))
+        try:
+            compile_rule(rule.rule)
+        except RuleError as error:
+            problems.append(Problem(f"rules.{name}.rule", f"column {error.column}: {error.message}", error.advice))
+    return problems

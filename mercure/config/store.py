@@ -1,0 +1,163 @@
+"""The configuration of one root: where its files are, and the state that services work by."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from mercure.config.files import Loaded, RevisionedFile
+from mercure.config.models import Config, Services, TargetSettings
+from mercure.config.problems import ConfigError, cross_check, from_validation, targets_of
+from mercure.spool import Spool
+
+_log = logging.getLogger(__name__)
+TargetModels = Mapping[str, type[TargetSettings]]
+
+
+@dataclass(frozen=True)
+class Root:
+    """``MERCURE_ROOT``: the folder of one router."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The folder of the configuration files."""
+        return self.path / "config"
+
+    @property
+    def run(self) -> Path:
+        """Sockets and generated files of the running router."""
+        return self.path / "run"
+
+    @property
+    def log(self) -> Path:
+        """Log files."""
+        return self.path / "log"
+
+    def spool(self, config: Config) -> Spool:
+        """Return the spool that a configuration names."""
+        return Spool(config.spool or self.path / "spool")
+
+    def history_url(self, config: Config) -> str:
+        """Return the URL of the history that a configuration names."""
+        return config.history.url or f"sqlite:///{self.path / 'history.db'}"
+
+
+class ConfigStore:
+    """Reads and saves the two configuration files of a root.
+
+    Parameters
+    ----------
+    root : Root
+        Whose.
+    target_models : mapping of str to type
+        The settings model of each kind of target (`mercure.targets.MODELS`); passed in because targets stand above the
+        configuration and not beneath it.
+    """
+
+    def __init__(self, root: Root, target_models: TargetModels) -> None:
+        self.root = root
+        self._target_models = target_models
+        self.mercure = RevisionedFile(root.config / "mercure.json", self.parse)
+        self.services = RevisionedFile(root.config / "services.json", self.parse_services)
+
+    def parse(self, content: dict[str, Any]) -> Config:
+        """Turn decoded JSON into a configuration that holds together.
+
+        Raises
+        ------
+        ConfigError
+            With every problem found.
+        """
+        targets, problems = targets_of(content.get("targets", {}), self._target_models)
+        try:
+            config = Config.model_validate({**content, "targets": targets})
+        except ValidationError as error:
+            problems += from_validation(error, Config)
+        else:
+            problems += [] if problems else cross_check(config)
+            if not problems:
+                return config
+        raise ConfigError("mercure.json", problems)
+
+    def parse_services(self, content: dict[str, Any]) -> Services:
+        """Turn decoded JSON into the settings of the services.
+
+        Raises
+        ------
+        ConfigError
+            With every problem found.
+        """
+        try:
+            return Services.model_validate(content)
+        except ValidationError as error:
+            raise ConfigError("services.json", from_validation(error, Services)) from error
+
+
+class LiveConfig:
+    """The configuration that a service works by: it follows the file, and keeps the last good state.
+
+    Parameters
+    ----------
+    store : ConfigStore
+        Whose file is followed.
+    on_loaded : callable
+        Told of each state taken up.
+    on_rejected : callable
+        Told, once for each state of the file, why it cannot be used and which revision goes on (None: none).
+    """
+
+    def __init__(
+        self,
+        store: ConfigStore,
+        on_loaded: Callable[[Loaded[Config]], None],
+        on_rejected: Callable[[ConfigError, int | None], None],
+    ) -> None:
+        self._store = store
+        self._on_loaded = on_loaded
+        self._on_rejected = on_rejected
+        self._signature: tuple[int, ...] | None = None
+        self.loaded: Loaded[Config] | None = None
+
+    @property
+    def config(self) -> Config:
+        """The state in force.
+
+        Raises
+        ------
+        ConfigError
+            There never was a usable one.
+        """
+        if self.loaded is None:
+            return self._store.mercure.load().value
+        return self.loaded.value
+
+    def refresh(self) -> bool:
+        """Look at the file; tell whether a new state is in force. Costs one ``stat`` when nothing has changed."""
+        signature = self._store.mercure.signature()
+        if signature == self._signature:
+            return False
+        self._signature = signature
+        try:
+            loaded = self._store.mercure.load()
+        except ConfigError as error:
+            taken = self.loaded is None and self._fall_back()
+            self._on_rejected(error, self.loaded.revision if self.loaded else None)
+            return taken
+        changed = self.loaded is None or loaded.value != self.loaded.value
+        self.loaded = loaded
+        if changed:
+            self._on_loaded(loaded)
+        return changed
+
+    def _fall_back(self) -> bool:
+        self.loaded = self._store.mercure.last_good()
+        if self.loaded is not None:
+            self._on_loaded(self.loaded)
+        return self.loaded is not None
