@@ -1,0 +1,43 @@
+# `make help` lists what there is. Everything is made in .venv and getdcmtags/build; data goes to MERCURE_ROOT.
+
+MERCURE_ROOT ?= var
+WORKERS ?= $(shell nproc)
+TESTS ?= tests
+
+PYTEST := .venv/bin/python -m pytest -n $(WORKERS)
+
+.DEFAULT_GOAL := help
+.PHONY: help run setup setup-test test test-python test-cpp test-slow check lock
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo 'MERCURE_ROOT=$(MERCURE_ROOT)  where run keeps configuration, images and history'
+	@echo 'PYTHON=...         which Python makes .venv (3.11 or newer)'
+	@echo 'WORKERS=$(WORKERS)  TESTS=$(TESTS)  how many tests at once, and which'
+
+run: setup ## run the router in the foreground; Ctrl-C ends it
+	@exec .venv/bin/mercure run --root "$(MERCURE_ROOT)"
+
+setup: ## install what is missing to run the router
+	@tools/setup run
+
+setup-test: ## install what is missing to test it too
+	@tools/setup test
+
+test: test-python test-cpp ## run every test but the slow ones
+
+test-python: setup-test
+	$(PYTEST) -m 'not slow' $(TESTS)
+
+test-cpp: setup-test
+	ctest --test-dir getdcmtags/build --output-on-failure --no-tests=error --parallel $(WORKERS)
+
+test-slow: setup-test ## run the slow tests: minutes each
+	$(PYTEST) -m slow --timeout 1800 $(TESTS) || [ $$? -eq 5 ] # 5: there is none, which is no failure here
+
+check: setup-test ## lint, types, import contracts, shell, and the wheel installed on its own
+	@tools/check
+
+lock: setup ## make the requirement locks anew after a change of dependencies
+	@tools/lock
