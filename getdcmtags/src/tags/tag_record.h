@@ -16,7 +16,8 @@
 
 namespace mercure::tags {
 
-// What identifies an image and where its data set begins. Texts are UTF-8 as in the record, empty where missing.
+// What identifies an image and where its data set begins. Texts are UTF-8 as in the record, empty where missing. SOP
+// class and instance are the data set's; the meta header's where the data set has none.
 struct Header {
   std::string sop_class;
   std::string sop_instance;
@@ -60,6 +61,9 @@ Result read_file(const std::string& path, const std::vector<Extra>& extras = {},
 
 // The same for an open file, from its beginning; the descriptor stays open and its position is not used.
 Result read_descriptor(int descriptor, const std::vector<Extra>& extras = {}, const Limits& limits = {});
+
+// For a sender: only as far as SOP class and instance, without a record.
+Result read_sop(const std::string& path, const Limits& limits = {});
 
 }  // namespace mercure::tags
 

@@ -1,0 +1,267 @@
+#include "tags/element_reader.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <utility>
+
+#include "tags/byte_order.h"
+
+namespace mercure::tags {
+namespace {
+
+constexpr std::uint32_t kUndefined = 0xFFFFFFFF;
+constexpr std::size_t kShortHeader = 8;
+constexpr std::size_t kLongHeader = 12;
+constexpr std::uint16_t kDelimiterGroup = 0xFFFE;
+constexpr const char* kTooManyElements = "the header has more elements than the limit";
+constexpr Tag kItem{0xFFFE, 0xE000};
+constexpr Tag kItemEnd{0xFFFE, 0xE00D};
+constexpr Tag kSequenceEnd{0xFFFE, 0xE0DD};
+
+Tag tag_at(const std::uint8_t* bytes, bool big_endian) {
+  return {number_at<std::uint16_t>(bytes, big_endian), number_at<std::uint16_t>(bytes + 2, big_endian)};
+}
+
+bool is_padding(std::span<const std::uint8_t> bytes) {
+  return std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte == 0; });
+}
+
+bool is_upper(std::uint8_t byte) { return byte >= 'A' && byte <= 'Z'; }
+
+// For a function that says by `false` that a step ended it.
+bool stop(Step) { return false; }
+
+std::optional<Vr> vr_at(const std::uint8_t* bytes) {
+  return vr_from(static_cast<char>(bytes[0]), static_cast<char>(bytes[1]));
+}
+
+}  // namespace
+
+std::string spelled(Tag tag) {
+  std::array<char, 10> text;
+  std::snprintf(text.data(), text.size(), "%04x,%04x", static_cast<unsigned>(tag.group),
+                static_cast<unsigned>(tag.element));
+  return text.data();
+}
+
+ElementReader::ElementReader(ByteSource& source, Encoding encoding, Groups wanted, const Limits& limits)
+    : source_(source), limits_(limits), wanted_(wanted), frames_{{Kind::data_set, false, encoding}} {}
+
+Step ElementReader::fail(Failure failure, std::string reason) {
+  failure_ = failure;
+  reason_ = std::move(reason);
+  return Step::failed;
+}
+
+Step ElementReader::fail_from_source() {
+  if (source_.over_budget()) return fail(Failure::limit, source_.error());
+  if (!source_.error().empty()) return fail(Failure::unreadable, source_.error());
+  return fail(Failure::truncated, "the file ends in the middle of the header, after " +
+                                      std::to_string(source_.position()) + " bytes, at element " +
+                                      spelled(element_.tag));
+}
+
+bool ElementReader::count_element() { return ++elements_ <= limits_.elements; }
+
+// Something does not fit. Where a sequence of known length is open, its end is a place to go on from.
+Step ElementReader::damage(const std::string& what) {
+  for (std::size_t i = frames_.size(); i-- > 1;) {
+    if (frames_[i].kind == Kind::sequence && frames_[i].end != kOpen) {
+      passing_over_ = true;
+      keep_frames_ = i + 1;
+      value_left_ = 0;
+      fragments_ahead_ = false;
+      return Step::damaged;
+    }
+  }
+  return fail(Failure::damaged, what + " at byte " + std::to_string(source_.position()));
+}
+
+Step ElementReader::close() {
+  const Kind kind = frames_.back().kind;
+  if (kind == Kind::data_set) return Step::end;
+  frames_.pop_back();
+  if (kind == Kind::item) return Step::end_item;
+  --sequences_;
+  return Step::end_sequence;
+}
+
+Step ElementReader::finish_passing_over() {
+  if (frames_.size() > keep_frames_) return close();
+  passing_over_ = false;
+  const std::uint64_t end = frames_.back().end;
+  if (end > source_.position() && !source_.skip(end - source_.position())) return fail_from_source();
+  return close();
+}
+
+Step ElementReader::next() {
+  if (failure_ != Failure::none) return Step::failed;
+  if (passing_over_) return finish_passing_over();
+  if (fragments_ahead_ && !skip_fragments()) return failure_ == Failure::none ? Step::damaged : Step::failed;
+  if (!skip_rest_of_value()) return fail_from_source();
+  while (true) {
+    const Frame& frame = frames_.back();
+    if (source_.position() >= frame.end) return close();
+    if (!count_element()) return fail(Failure::limit, kTooManyElements);
+    if (frame.kind == Kind::sequence) return next_item();
+    const Step step = next_element();
+    if (step != Step::element || element_.tag.group != kDelimiterGroup) return step;
+    source_.consume(kShortHeader);  // a delimiter that closes nothing
+  }
+}
+
+bool ElementReader::skip_rest_of_value() {
+  const bool skipped = value_left_ == 0 || source_.skip(value_left_);
+  value_left_ = 0;
+  return skipped;
+}
+
+bool ElementReader::fits(std::uint64_t length, std::uint64_t bound) {
+  return bound == kOpen || length <= bound - std::min(bound, source_.position());
+}
+
+// The header of an element in `element_`; how many bytes it takes, 0 if there are not enough.
+std::size_t ElementReader::read_header(const std::uint8_t* bytes, std::size_t available) {
+  const Encoding encoding = frames_.back().encoding;
+  element_ = Element{tag_at(bytes, encoding.big_endian), std::nullopt, 0, false, encoding};
+  const bool vr_expected = encoding.explicit_vr && element_.tag.group != kDelimiterGroup;
+  // Writers that mix the two: an element without a VR in an explicit data set is read as implicit.
+  if (vr_expected && is_upper(bytes[4]) && is_upper(bytes[5])) return read_explicit_header(bytes, available, encoding);
+  element_.length = number_at<std::uint32_t>(bytes + 4, encoding.big_endian);
+  return kShortHeader;
+}
+
+// A VR that the standard does not know yet has the long form (PS3.5 section 7.1.2) and is taken as UN.
+std::size_t ElementReader::read_explicit_header(const std::uint8_t* bytes, std::size_t available, Encoding encoding) {
+  element_.vr = vr_at(bytes + 4).value_or(Vr::UN);
+  if (vr_at(bytes + 4) && !traits(*element_.vr).long_length) {
+    element_.length = number_at<std::uint16_t>(bytes + 6, encoding.big_endian);
+    return kShortHeader;
+  }
+  if (available < kLongHeader) return 0;
+  element_.length = number_at<std::uint32_t>(bytes + 8, encoding.big_endian);
+  return kLongHeader;
+}
+
+Step ElementReader::next_element() {
+  const Frame& frame = frames_.back();
+  const auto bytes = source_.peek(kLongHeader);
+  if (bytes.size() < kShortHeader && source_.error().empty() && frame.kind == Kind::data_set &&
+      is_padding(bytes)) {
+    return Step::end;
+  }
+  if (bytes.size() < kShortHeader) return fail_from_source();
+  const std::size_t header = read_header(bytes.data(), bytes.size());
+  const bool wanted = element_.tag.group >= wanted_.first && element_.tag.group <= wanted_.last;
+  if (frame.kind == Kind::data_set && !wanted && element_.tag.group != kDelimiterGroup) return Step::end;
+  if (header == 0) return fail_from_source();
+  if (element_.tag.group == kDelimiterGroup) {
+    const bool closes = frame.kind == Kind::item && (element_.tag == kItemEnd || element_.tag == kSequenceEnd);
+    if (!closes) return frame.kind == Kind::item ? damage("an item inside an item") : Step::element;
+    // A sequence's end that comes before its item's closes both: the sequence reads it again.
+    if (element_.tag == kItemEnd) source_.consume(kShortHeader);
+    return close();
+  }
+  element_.undefined_length = element_.length == kUndefined;
+  const std::uint64_t length = element_.undefined_length ? 0 : element_.length;
+  if (!fits(header + length, frame.bound)) return damage("element " + spelled(element_.tag) + " does not fit its item");
+  source_.consume(header);
+  if (!source_.may_hold(length)) return fail_from_source();
+  value_left_ = length;
+  fragments_ahead_ = element_.undefined_length;
+  return Step::element;
+}
+
+Step ElementReader::next_item() {
+  const Frame& frame = frames_.back();
+  const auto bytes = source_.peek(kShortHeader);
+  if (bytes.size() < kShortHeader) return fail_from_source();
+  if (!fits(kShortHeader, frame.bound)) return damage("the end of a sequence is missing");
+  const Tag tag = tag_at(bytes.data(), frame.encoding.big_endian);
+  if (tag == kSequenceEnd) {
+    source_.consume(kShortHeader);
+    if (frame.end == kOpen) return close();
+    passing_over_ = true;  // an end that the length does not agree with: the length is believed
+    keep_frames_ = frames_.size();
+    return finish_passing_over();
+  }
+  if (tag != kItem) return damage("element " + spelled(tag) + " where an item was expected");
+  return begin_item(number_at<std::uint32_t>(bytes.data() + 4, frame.encoding.big_endian));
+}
+
+Step ElementReader::begin_item(std::uint32_t length) {
+  Frame item{Kind::item, false, frames_.back().encoding, kOpen, frames_.back().bound};
+  if (length != kUndefined) {
+    if (!fits(kShortHeader + std::uint64_t{length}, item.bound)) return damage("an item is longer than its sequence");
+    if (!source_.may_hold(kShortHeader + std::uint64_t{length})) return fail_from_source();
+    item.end = item.bound = source_.position() + kShortHeader + length;
+  }
+  source_.consume(kShortHeader);
+  if (frames_.back().probe_vr) {
+    const auto bytes = source_.peek(kShortHeader);
+    item.encoding.explicit_vr = bytes.size() == kShortHeader && vr_at(bytes.data() + 4).has_value();
+  }
+  frames_.push_back(item);
+  return Step::item;
+}
+
+void ElementReader::enter_sequence() {
+  if (sequences_ == limits_.nesting) {
+    fail(Failure::too_deep, "sequences are nested more than " + std::to_string(limits_.nesting) + " deep");
+    return;
+  }
+  ++sequences_;
+  Frame sequence{Kind::sequence, false, frames_.back().encoding, kOpen, frames_.back().bound};
+  if (!element_.undefined_length) sequence.end = sequence.bound = source_.position() + value_left_;
+  // UN holds a sequence in implicit VR little endian, whatever is around it (PS3.5 section 6.2.2).
+  if (element_.vr == Vr::UN) {
+    sequence.encoding = {false, false};
+    sequence.probe_vr = true;
+  }
+  frames_.push_back(sequence);
+  value_left_ = 0;
+  fragments_ahead_ = false;
+}
+
+bool ElementReader::looks_like_sequence() {
+  if (element_.undefined_length || value_left_ == 0) return true;
+  const auto bytes = source_.peek(kShortHeader);
+  const bool big_endian = element_.encoding.big_endian && element_.vr != Vr::UN;
+  return value_left_ >= kShortHeader && bytes.size() == kShortHeader && tag_at(bytes.data(), big_endian) == kItem;
+}
+
+bool ElementReader::read_value(std::size_t at_most, std::string& out) {
+  const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(value_left_, at_most));
+  if (!source_.read(wanted, out)) {
+    fail_from_source();
+    return false;
+  }
+  value_left_ -= wanted;
+  return true;
+}
+
+// Encapsulated pixel data in an item (an icon): fragments up to a delimiter. False after damage or a failure.
+bool ElementReader::skip_fragments() {
+  fragments_ahead_ = false;
+  const bool big_endian = element_.encoding.big_endian;
+  const std::uint64_t bound = frames_.back().bound;
+  while (true) {
+    const auto bytes = source_.peek(kShortHeader);
+    if (bytes.size() < kShortHeader) return stop(fail_from_source());
+    const Tag tag = tag_at(bytes.data(), big_endian);
+    const std::uint32_t length = number_at<std::uint32_t>(bytes.data() + 4, big_endian);
+    if (tag == kSequenceEnd && fits(kShortHeader, bound)) {
+      source_.consume(kShortHeader);
+      return true;
+    }
+    if (tag != kItem || length == kUndefined || !fits(kShortHeader + std::uint64_t{length}, bound)) {
+      return stop(damage("a fragment of element " + spelled(element_.tag) + " makes no sense"));
+    }
+    if (!count_element()) return stop(fail(Failure::limit, kTooManyElements));
+    source_.consume(kShortHeader);
+    if (!source_.may_hold(length) || !source_.skip(length)) return stop(fail_from_source());
+  }
+}
+
+}  // namespace mercure::tags

@@ -1,0 +1,116 @@
+// Walks a data set element by element (PS3.5 section 7) without recursion: what is open is a list on the heap, so
+// nesting costs memory that a limit bounds, and never stack. DCMTK's parser recurses and dies of about 8,000 levels
+// (LESSONS 32); docs/decisions/0010 says why its parser is not used here at all.
+//
+//   for (auto step = reader.next(); step != Step::end && step != Step::failed; step = reader.next()) …
+#ifndef MERCURE_TAGS_ELEMENT_READER_H
+#define MERCURE_TAGS_ELEMENT_READER_H
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tags/byte_source.h"
+#include "tags/dictionary.h"
+#include "tags/tag_record.h"
+#include "tags/vr.h"
+
+namespace mercure::tags {
+
+struct Encoding {
+  bool explicit_vr = true;
+  bool big_endian = false;
+};
+
+struct Element {
+  Tag tag;
+  std::optional<Vr> vr;  // as sent; absent in implicit VR
+  std::uint32_t length = 0;
+  bool undefined_length = false;
+  Encoding encoding;  // of its surroundings
+};
+
+// The groups to read at the top level; reading ends before the first element of another one.
+struct Groups {
+  std::uint16_t first;
+  std::uint16_t last;
+};
+
+enum class Step : std::uint8_t {
+  element,       // element() is new; its value is skipped unless it is read or entered
+  item,          // an item of the sequence that was entered begins
+  end_item,
+  end_sequence,
+  damaged,       // the innermost sequence of known length makes no sense; what is left of it is passed over
+  end,           // of the data set or of the groups wanted
+  failed,        // see failure()
+};
+
+enum class Failure : std::uint8_t { none, truncated, damaged, too_deep, limit, unreadable };
+
+class ElementReader {
+ public:
+  ElementReader(ByteSource& source, Encoding encoding, Groups wanted, const Limits& limits);
+
+  Step next();
+  const Element& element() const { return element_; }
+
+  // Appends the value of element(), at most `at_most` bytes of it. Once per element.
+  bool read_value(std::size_t at_most, std::string& out);
+
+  // Makes next() go through the items of element().
+  void enter_sequence();
+
+  // Whether the value of element() begins like a sequence: with an item, or with nothing.
+  bool looks_like_sequence();
+
+  Failure failure() const { return failure_; }
+  const std::string& reason() const { return reason_; }
+
+ private:
+  enum class Kind : std::uint8_t { data_set, sequence, item };
+  struct Frame {
+    Kind kind;
+    bool probe_vr = false;        // UN promises implicit VR; some writers break that
+    Encoding encoding;
+    std::uint64_t end = kOpen;    // position of its end; kOpen for an undefined length
+    std::uint64_t bound = kOpen;  // position that nothing in it may pass: its end or that of what it is in
+  };
+  static constexpr std::uint64_t kOpen = UINT64_MAX;
+
+  Step next_element();
+  Step next_item();
+  Step begin_item(std::uint32_t length);
+  Step close();
+  Step finish_passing_over();
+  Step damage(const std::string& what);
+  Step fail(Failure failure, std::string reason);
+  Step fail_from_source();
+  bool count_element();
+  bool skip_rest_of_value();
+  bool skip_fragments();
+  bool fits(std::uint64_t length, std::uint64_t bound);
+  std::size_t read_header(const std::uint8_t* bytes, std::size_t available);
+  std::size_t read_explicit_header(const std::uint8_t* bytes, std::size_t available, Encoding encoding);
+
+  ByteSource& source_;
+  const Limits& limits_;
+  Groups wanted_;
+  std::vector<Frame> frames_;
+  Element element_;
+  std::uint64_t value_left_ = 0;
+  bool fragments_ahead_ = false;
+  bool passing_over_ = false;
+  std::size_t keep_frames_ = 0;  // while passing over: the frames that stay open
+  std::uint64_t elements_ = 0;
+  std::uint32_t sequences_ = 0;
+  Failure failure_ = Failure::none;
+  std::string reason_;
+};
+
+std::string spelled(Tag tag);  // "gggg,eeee" in lower-case hexadecimal
+
+}  // namespace mercure::tags
+
+#endif

@@ -1,0 +1,86 @@
+// Builds the tag record of one file from what the element reader meets.
+#ifndef MERCURE_TAGS_RECORD_BUILDER_H
+#define MERCURE_TAGS_RECORD_BUILDER_H
+
+#include <memory>
+#include <string>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "tags/character_set.h"
+#include "tags/element_reader.h"
+#include "tags/file_start.h"
+#include "tags/json_writer.h"
+#include "tags/tag_record.h"
+#include "tags/values.h"
+
+namespace mercure::tags {
+
+// Which elements one data set or item has shown. They ascend in every proper file, so the set is hardly ever needed.
+class SeenTags {
+ public:
+  bool first_time(Tag tag);
+
+ private:
+  std::vector<std::uint32_t> ascending_;
+  std::unordered_set<std::uint32_t> others_;
+};
+
+class RecordBuilder {
+ public:
+  explicit RecordBuilder(const Limits& limits);
+
+  void add_start(const FileStart& start);
+
+  // Reads the groups wanted of the data set. False when the file must be refused: `reason()` says why.
+  bool add_data_set(ByteSource& source, Encoding encoding, Groups wanted);
+
+  const std::string& reason() const { return reason_; }
+  Header header() const;
+  std::string finish(const std::vector<Extra>& extras);
+
+ private:
+  // What applies inside one data set or item.
+  struct Level {
+    std::shared_ptr<const CharacterSet> charset;
+    std::vector<std::pair<std::uint32_t, std::string>> creators;  // (group << 8 | block) → private creator
+    bool signed_pixels = false;
+    SeenTags seen;
+  };
+  struct Open {
+    bool is_list;
+    bool written;
+  };
+
+  void on_element(ElementReader& reader);
+  void on_sequence(ElementReader& reader, const std::string& key);
+  void on_value(ElementReader& reader, const Element& element, Vr vr, const std::string& key);
+  void on_item();
+  void close();
+  bool cut_or_refuse(const ElementReader& reader);
+  Texts read_texts(std::string_view bytes, const Element& element, Vr vr, bool cut) const;
+  void note(Tag tag, const Texts& texts);
+  Vr resolve(ElementReader& reader, const Element& element) const;
+  const std::string* creator_of(Tag tag) const;
+  std::string key_of(Tag tag) const;
+  bool visible(Tag tag) const;
+  void write(const std::vector<std::string>& values);
+  void problem(const std::string& key, const std::string& what);
+
+  const Limits& limits_;
+  mutable Transcoders transcoders_;
+  JsonWriter json_;
+  Header header_;
+  std::vector<Level> levels_{1};
+  std::vector<Open> open_;
+  std::vector<std::string> sequence_keys_;
+  std::vector<std::string> problems_;
+  std::string reason_;
+  std::uint16_t top_group_ = 0;
+  bool cut_ = false;
+};
+
+}  // namespace mercure::tags
+
+#endif

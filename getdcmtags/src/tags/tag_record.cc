@@ -1,0 +1,85 @@
+#include "tags/tag_record.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "tags/file_start.h"
+#include "tags/inflate_source.h"
+#include "tags/record_builder.h"
+
+namespace mercure::tags {
+namespace {
+
+constexpr Groups kHeaderGroups{0x0000, 0x7FDF};  // everything before pixel data
+constexpr Groups kSopGroups{0x0000, 0x0008};
+
+Result refused(std::string reason) {
+  Result result;
+  result.reason = std::move(reason);
+  return result;
+}
+
+std::string system_reason(const char* what) { return std::string(what) + ": " + std::strerror(errno); }
+
+Result read(FileSource& file, ByteBudget& budget, const std::vector<Extra>& extras, const Limits& limits,
+            Groups wanted) {
+  const FileStart start = read_file_start(file, limits);
+  if (!start.ok) return refused(start.reason);
+  const std::uint64_t data_set_offset = file.position();
+  if (!file.may_hold(1)) return refused("there is no data set after the meta header");
+
+  RecordBuilder builder(limits);
+  builder.add_start(start);
+  Result result;
+  if (start.deflated) {
+    InflateSource inflated(file, limits.inflated_bytes, budget);
+    std::vector<std::string> problems;
+    const Encoding encoding = probe_encoding(inflated, start.encoding, problems);
+    result.ok = builder.add_data_set(inflated, encoding, wanted);
+  } else {
+    result.ok = builder.add_data_set(file, start.encoding, wanted);
+  }
+  result.header = builder.header();
+  result.header.data_set_offset = data_set_offset;
+  result.reason = builder.reason();
+  if (result.ok) result.json = builder.finish(extras);
+  return result;
+}
+
+Result read_open(int descriptor, const std::vector<Extra>& extras, const Limits& limits, Groups wanted) {
+  struct stat status {};
+  if (fstat(descriptor, &status) != 0) return refused(system_reason("cannot be read"));
+  if (!S_ISREG(status.st_mode)) return refused("not a regular file");
+  ByteBudget budget{limits.header_bytes};
+  FileSource file(descriptor, static_cast<std::uint64_t>(status.st_size), budget);
+  return read(file, budget, extras, limits, wanted);
+}
+
+Result read_path(const std::string& path, const std::vector<Extra>& extras, const Limits& limits,
+                 Groups wanted) {
+  if (path.find('\0') != std::string::npos) return refused("the path holds NUL");
+  // Without O_NONBLOCK a pipe among the files would wait for its writer.
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (descriptor < 0) return refused(system_reason("cannot be opened"));
+  Result result = read_open(descriptor, extras, limits, wanted);
+  close(descriptor);
+  return result;
+}
+
+}  // namespace
+
+Result read_file(const std::string& path, const std::vector<Extra>& extras, const Limits& limits) {
+  return read_path(path, extras, limits, kHeaderGroups);
+}
+
+Result read_descriptor(int descriptor, const std::vector<Extra>& extras, const Limits& limits) {
+  return read_open(descriptor, extras, limits, kHeaderGroups);
+}
+
+Result read_sop(const std::string& path, const Limits& limits) { return read_path(path, {}, limits, kSopGroups); }
+
+}  // namespace mercure::tags
