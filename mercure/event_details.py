@@ -221,6 +221,23 @@ class TaskChanged(Record):
     target: str | None = None
 
 
+class TargetDown(Record):
+    """A target cannot be used; its tasks wait, and it is asked again at `until`."""
+
+    target: str
+    kind: str
+    error: str
+    until: datetime | None = None
+
+
+class TargetUp(Record):
+    """A target takes images again."""
+
+    target: str
+    since: datetime
+    failures: int = 0
+
+
 class TaskRetired(Record):
     """The cleaner removed a task that was kept long enough."""
 
@@ -317,6 +334,8 @@ DETAILS: dict[str, type[Record]] = {
     "task.discarded": TaskChanged,
     "task.rerouted": TaskChanged,
     "task.retired": TaskRetired,
+    "target.down": TargetDown,
+    "target.up": TargetUp,
     "service.started": ServiceChanged,
     "service.stopped": ServiceChanged,
     "config.loaded": ConfigLoaded,

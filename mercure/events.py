@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
@@ -134,6 +135,24 @@ class EventWriter:
             self._backlog.append(event.model_dump_json().encode() + b"\n")
             self._flush(now, sync=sync)
         return event
+
+    def sync(self) -> None:
+        """Put what was emitted onto stable storage, before the last trace of what it tells is removed.
+
+        Raises
+        ------
+        OSError
+            The disk refuses; the trace must stay.
+        """
+        with self._lock:
+            if self._backlog:
+                self._flush(self._clock.now(), sync=True)
+            if self._backlog:
+                raise OSError(errno.EIO, "events could not be written", str(self._path))
+            if self._descriptor is not None:
+                durable.step("fdatasync", self._path)
+                os.fdatasync(self._descriptor)
+                durable.sync_directory(self._outbox)
 
     def flush(self) -> int:
         """Try to write what the disk refused; return how many events are still waiting."""

@@ -15,12 +15,13 @@ from mercure.spool.layout import TASK_STAGES, WAITING_STAGES, Spool, Stage
 from mercure.spool.link import derive
 from mercure.spool.move import move
 from mercure.spool.task import Attempt, Failure, FiredRule, Hold, Priority, Task, TaskError, load_task, save_task
-from mercure.spool.watch import Watcher
+from mercure.spool.watch import Changes, Watcher, nudge
 
 __all__ = [
     "TASK_STAGES",
     "WAITING_STAGES",
     "Attempt",
+    "Changes",
     "Claim",
     "Failure",
     "FiredRule",
@@ -41,6 +42,7 @@ __all__ = [
     "is_locked",
     "load_task",
     "move",
+    "nudge",
     "read_ledger",
     "read_tags",
     "save_task",

@@ -73,6 +73,14 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     return lines
 
 
+def json_line(record: TagRecord) -> bytes:
+    """Write one tag line; what is no Unicode (a lone surrogate, say) is written as an escape."""
+    try:
+        return json.dumps(record, ensure_ascii=False).encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(record).encode() + b"\n"
+
+
 def by_file(records: Iterable[TagRecord], present: Iterable[str]) -> dict[str, TagRecord]:
     """Keep of `records` the first for each file that is `present`."""
     names = set(present)

@@ -24,10 +24,12 @@ Priority = Literal["urgent", "normal", "offpeak"]
 PRIORITIES: Final[tuple[Priority, ...]] = ("urgent", "normal", "offpeak")
 """From the first to the last to be served."""
 
-FailureKind = Literal["unreachable", "refused", "rejected", "timeout", "local"]
-"""Why an attempt failed: the target cannot be reached, refuses the association or the images, does not answer in
-time, or
-the fault is on our side."""
+FailureKind = Literal["unreachable", "rejected", "timeout", "refused", "local"]
+"""Why an attempt failed: the target cannot be reached, rejects the association, does not answer in time (all three say
+nothing of the task), refuses images of this task, or this task cannot be sent from here."""
+
+COUNTED_KINDS: Final[tuple[FailureKind, ...]] = ("refused", "local")
+"""Failures that say something of the task, and of which so many end in ``error/``."""
 
 
 class TaskError(Exception):
@@ -100,7 +102,7 @@ class Task(Record):
 
     def with_attempt(self, attempt: Attempt, next_attempt: datetime | None) -> Task:
         """Return the task with one more attempt on record."""
-        refused = attempt.kind in ("refused", "rejected", "local") and attempt.outcome != "success"
+        refused = attempt.kind in COUNTED_KINDS and attempt.outcome != "success"
         return self.model_copy(
             update={
                 "attempts_made": self.attempts_made + 1,
@@ -110,6 +112,11 @@ class Task(Record):
                 "next_attempt": next_attempt,
             }
         )
+
+    def for_retry(self) -> Task:
+        """Return the task as a person sends it on its way again: due now, its past kept, its limits counted anew."""
+        cleared = ("failure", "finished", "hold", "next_attempt", "first_attempt")
+        return self.model_copy(update={"refusals": 0, **dict.fromkeys(cleared)})
 
 
 def load_task(directory: Path) -> Task:

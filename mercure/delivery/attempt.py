@@ -1,0 +1,210 @@
+"""One attempt: send what the target has not confirmed, keep the ledger, and let the task move on."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from mercure.clock import Clock
+from mercure.config import TargetSettings
+from mercure.delivery.policy import after_failure
+from mercure.event_details import TaskAttempt, Warned
+from mercure.events import EventWriter
+from mercure.spool import (
+    Attempt,
+    Claim,
+    Failure,
+    LedgerLine,
+    Spool,
+    Stage,
+    Task,
+    add_to_ledger,
+    image_files,
+    image_refs,
+    move,
+    read_ledger,
+    save_task,
+)
+from mercure.spool.ending import fail_task
+from mercure.spool.telling import task_delivered
+from mercure.targets import ImageResult, Job, Target, Trouble
+
+LEDGER_SECONDS: Final = 0.5
+LEDGER_LINES: Final = 100
+"""Confirmations are written down after this time or number: a crash before means that these are sent again."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Results:
+    """What the target says of the images, on its way to the ledger."""
+
+    directory: Path
+    target: str
+    now: Callable[[], datetime]
+    sent: int = 0
+    confirmed: int = 0
+    warnings: list[ImageResult] = field(default_factory=list)
+    _lines: list[LedgerLine] = field(default_factory=list)
+    _flushed: float = field(default_factory=time.monotonic)
+
+    def add(self, result: ImageResult) -> None:
+        if result.outcome != "not-sent":
+            self.sent += 1
+        if not result.stored:
+            return
+        self.confirmed += 1
+        if result.outcome == "warning":
+            self.warnings.append(result)
+        status = result.status or "0x0000"
+        line = LedgerLine(file=result.file, sop=result.sop, status=status, time=self.now(), target=self.target)
+        self._lines.append(line)
+        if len(self._lines) >= LEDGER_LINES or time.monotonic() - self._flushed > LEDGER_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        add_to_ledger(self.directory, self._lines)
+        self._lines.clear()
+        self._flushed = time.monotonic()
+
+
+@dataclass(frozen=True)
+class Deliverer:
+    """Makes attempts for one target.
+
+    Parameters
+    ----------
+    spool, events, clock
+        Where, who is told, and when.
+    name : str
+        The target's name.
+    settings : TargetSettings
+        Its settings.
+    target : Target
+        The destination itself.
+    stopping : callable
+        Tells whether the service is ending.
+    """
+
+    spool: Spool
+    events: EventWriter
+    clock: Clock
+    name: str
+    settings: TargetSettings
+    target: Target
+    stopping: Callable[[], bool]
+
+    def attempt(self, claim: Claim, task: Task) -> Trouble | None:
+        """Try to deliver a task, and move it on when that is due.
+
+        Parameters
+        ----------
+        claim : Claim
+            The claim on the task.
+        task : Task
+            Its model, read under the claim.
+
+        Returns
+        -------
+        Trouble or None
+            What went wrong; None when the target has everything, or the service was told to stop.
+
+        Raises
+        ------
+        OSError
+            The spool refuses; the task stays, and what was confirmed but not written down is sent again.
+        """
+        files = [image.name for image in image_files(claim.path)]
+        if not files or len(files) != task.images:
+            self._fail(claim, task, f"the task holds {len(files)} images and should hold {task.images}", _BROKEN)
+            return None
+        known = read_ledger(claim.path)
+        pending = [ref.file for ref in image_refs(claim.path) if ref.file not in known]
+        if not pending:
+            self._deliver(claim, task)  # an earlier attempt ended between its last confirmation and the move
+            return None
+        return self._send(claim, task, pending)
+
+    def _send(self, claim: Claim, task: Task, pending: list[str]) -> Trouble | None:
+        results = _Results(claim.path, self.name, self.clock.now)
+        started, start = self.clock.now(), time.monotonic()
+        job = Job(claim.path, pending, task, self.settings.timeout_seconds, results.add, self.stopping)
+        try:
+            trouble = self.target.deliver(job)
+        finally:
+            results.flush()
+        self._tell_warnings(task, results)
+        missing = len(pending) - results.confirmed
+        if trouble is None and missing:
+            if self.stopping():
+                return None
+            trouble = Trouble("refused", f"the target did not confirm {missing} of {len(pending)} images")
+        attempt = Attempt(
+            number=task.attempts_made + 1,
+            started=started,
+            seconds=round(time.monotonic() - start, 3),
+            outcome="success" if not missing else "partial" if results.confirmed else "failure",
+            kind=trouble.kind if trouble and missing else None,
+            error=trouble.text if trouble and missing else None,
+            sent=results.sent,
+            confirmed=results.confirmed,
+        )
+        self._after(claim, task, attempt, trouble if missing else None)
+        return trouble if missing else None
+
+    def _after(self, claim: Claim, task: Task, attempt: Attempt, trouble: Trouble | None) -> None:
+        now = self.clock.now()
+        tried = task.with_attempt(attempt, None)
+        if trouble is None:
+            self._tell_attempt(tried, attempt, None)
+            self._deliver(claim, tried)
+            return
+        what = after_failure(tried, trouble, self.settings.retry, now)
+        tried = tried.model_copy(update={"next_attempt": what.at})
+        self._tell_attempt(tried, attempt, what.at)
+        if what.action == "fail":
+            self._fail(claim, tried, trouble.text, what.advice)
+        else:
+            save_task(claim.path, tried)
+
+    def _deliver(self, claim: Claim, task: Task) -> None:
+        finished = task.model_copy(update={"finished": self.clock.now(), "next_attempt": None, "failure": None})
+        save_task(claim.path, finished)
+        delivered = task_delivered(finished, claim.path)
+        move(self.spool, claim, Stage.SUCCESS)
+        self.events.emit(delivered, task=task.id, series=_series(task), key="task.delivered")
+
+    def _fail(self, claim: Claim, task: Task, reason: str, advice: str) -> None:
+        failure = Failure(stage=Stage.OUTGOING.value, reason=reason, advice=advice, at=self.clock.now())
+        fail_task(self.spool, self.events, claim, task, failure)
+
+    def _tell_attempt(self, task: Task, attempt: Attempt, next_attempt: datetime | None) -> None:
+        details = TaskAttempt(
+            target=self.name,
+            **attempt.model_dump(include={"number", "outcome", "kind", "error", "sent", "confirmed", "seconds"}),
+            images=task.images,
+            bytes=task.bytes,
+            next_attempt=next_attempt,
+        )
+        self.events.emit(details, task=task.id, series=_series(task), key=f"task.attempt:{attempt.number}")
+
+    def _tell_warnings(self, task: Task, results: _Results) -> None:
+        if not results.warnings:
+            return
+        statuses = ", ".join(sorted({result.status or "" for result in results.warnings}))
+        text = f"target {self.name!r} stored {len(results.warnings)} images with a warning ({statuses})"
+        advice = "compare them at the target: it may have changed or doubted them"
+        self.events.emit(Warned(text=text, advice=advice), task=task.id, series=_series(task))
+
+
+_BROKEN: Final = "compare it with its parent or send the series again from the scanner; discard this task after that"
+
+
+def _series(task: Task) -> str | None:
+    return task.identity.SeriesInstanceUID or None

@@ -1,0 +1,90 @@
+"""The breaker of a target: while it is down it is asked whether it is back, and no task is tried on it.
+
+Its state is a small file in ``state/targets/NAME/``, shared by all dispatchers. It is a hint and not synced: without it
+the next attempt finds out again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import AwareDatetime, ValidationError
+
+from mercure import durable
+from mercure.config import Retry
+from mercure.delivery.policy import backoff
+from mercure.model import Record
+from mercure.spool import Spool, Stage
+from mercure.spool.task import FailureKind
+from mercure.targets import Trouble
+
+
+class Outage(Record):
+    """What is known of a target that does not take images now."""
+
+    since: AwareDatetime
+    failures: int
+    until: AwareDatetime
+    kind: FailureKind
+    error: str
+
+
+def target_folder(spool: Spool, target: str) -> Path:
+    """Return the folder in which the dispatchers share what they know of a target."""
+    return spool.stage(Stage.STATE) / "targets" / target
+
+
+def read_outage(spool: Spool, target: str) -> Outage | None:
+    """Read the outage of a target; None when it is not down, as far as is known."""
+    try:
+        return Outage.model_validate_json((target_folder(spool, target) / "outage.json").read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
+class Breaker:
+    """The breaker of one target.
+
+    Parameters
+    ----------
+    spool : Spool
+        Where its state is.
+    target : str
+        Its name.
+    """
+
+    def __init__(self, spool: Spool, target: str) -> None:
+        self._spool = spool
+        self._target = target
+        self._path = target_folder(spool, target) / "outage.json"
+
+    def outage(self) -> Outage | None:
+        """Return what is known of the outage; None when the target takes images."""
+        return read_outage(self._spool, self._target)
+
+    def failed(self, trouble: Trouble, retry: Retry, now: datetime) -> tuple[Outage, bool]:
+        """Note that the target could not be used; return the outage and whether it is new."""
+        known = self.outage()
+        if known is not None and now < known.until:
+            return known, False  # deliveries that ran side by side fail together: that is one failure, not many
+        failures = (known.failures if known else 0) + 1
+        outage = Outage(
+            since=known.since if known else now,
+            failures=failures,
+            until=now + backoff(retry, failures),
+            kind=trouble.kind,
+            error=trouble.text,
+        )
+        self._write(outage)
+        return outage, known is None
+
+    def worked(self) -> Outage | None:
+        """Note that the target took images; return the outage that this ends, if there was one."""
+        known = self.outage()
+        if known is not None:
+            durable.unlink(self._path)
+        return known
+
+    def _write(self, outage: Outage) -> None:
+        durable.write_file(self._path, outage.model_dump_json().encode(), sync=False)

@@ -1,0 +1,75 @@
+"""What follows from an attempt: pure functions from the past of a task and the settings to what is done next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from mercure.config import Retry
+from mercure.spool import Task
+from mercure.spool.task import COUNTED_KINDS
+from mercure.targets import Trouble
+
+_MOST_DOUBLINGS: Final = 40
+
+
+def backoff(retry: Retry, failures: int) -> timedelta:
+    """Return the wait after the `failures`-th failure in a row: doubled each time, up to the cap."""
+    doublings = min(max(failures, 1) - 1, _MOST_DOUBLINGS)
+    return timedelta(seconds=min(retry.cap_seconds, retry.first_seconds * 2**doublings))
+
+
+@dataclass(frozen=True)
+class Next:
+    """What is done with a task after a failed attempt.
+
+    Parameters
+    ----------
+    action : str
+        ``wait``: for the target, whose breaker says when; ``retry``: at `at`; ``fail``: put it into ``error/``.
+    at : datetime, optional
+        When to try again.
+    advice : str
+        For ``fail``: what a person can do.
+    """
+
+    action: Literal["wait", "retry", "fail"]
+    at: datetime | None = None
+    advice: str = ""
+
+
+def after_failure(task: Task, trouble: Trouble, retry: Retry, now: datetime) -> Next:
+    """Decide what follows a failed attempt.
+
+    Parameters
+    ----------
+    task : Task
+        With the failed attempt on record.
+    trouble : Trouble
+        Why it failed.
+    retry : Retry
+        The target's settings.
+    now : datetime
+        Aware instant.
+    """
+    counted = trouble.kind in COUNTED_KINDS
+    if counted and task.refusals >= retry.max_refusals:
+        return Next("fail", advice="find out why at the target, then retry the task")
+    first = task.first_attempt or now
+    if now - first > timedelta(seconds=retry.give_up_seconds):
+        return Next("fail", advice="mend the target or correct its settings, then retry the task")
+    if not counted:
+        return Next("wait")
+    return Next("retry", at=now + backoff(retry, task.refusals))
+
+
+def eligible_at(task: Task, retry: Retry, now: datetime) -> datetime | None:
+    """Tell when a task may be tried: None for at once.
+
+    A time farther off than any wait can be comes from a clock that was set back: it is not believed.
+    """
+    at = task.next_attempt
+    if at is None or at <= now or at - now > timedelta(seconds=retry.cap_seconds):
+        return None
+    return at

@@ -1,0 +1,28 @@
+"""How many tasks are delivered to a target at a time, over all dispatchers: locked folders, freed by any death."""
+
+from __future__ import annotations
+
+from mercure import durable
+from mercure.delivery.breaker import target_folder
+from mercure.spool import Claim, Spool
+
+
+def make_slots(spool: Spool, target: str, count: int) -> None:
+    """Make the folders of a target's slots where they are missing."""
+    folder = target_folder(spool, target)
+    for path in (folder.parent, folder, *(folder / _name(number) for number in range(count))):
+        if not path.is_dir():
+            durable.make_directory(path, sync=False)
+
+
+def take_slot(spool: Spool, target: str, count: int) -> Claim | None:
+    """Take a free slot of a target; None when all are taken. Release the claim to free it."""
+    for number in range(count):
+        claim = Claim.take(target_folder(spool, target) / _name(number))
+        if claim is not None:
+            return claim
+    return None
+
+
+def _name(number: int) -> str:
+    return f"slot-{number:02d}"

@@ -1,0 +1,1 @@
+"""DICOM: where the tools are, tag records, sending (DCMTK), echo (pynetdicom)."""

@@ -1,0 +1,197 @@
+"""Sending images by C-STORE with ``mercure-storescu`` (DCMTK): one process an attempt, one JSON line an image."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final
+
+from mercure.dicom.tools import tool_path
+
+GRACE_SECONDS: Final = 10.0
+"""How long the sender may take to end after it was told to."""
+
+LONGEST_LINE: Final = 1_000_000
+_POLL_SECONDS: Final = 0.5
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Whom to send to, and how.
+
+    Parameters
+    ----------
+    host, port
+        Address.
+    called_aet, calling_aet
+        AE titles.
+    connect_seconds, acse_seconds, dimse_seconds : float
+        Limits for the connection, the negotiation, and each answer.
+    max_pdu : int
+        Longest PDU to receive, in bytes.
+    associations : int
+        Associations in parallel; 1 keeps the order.
+    """
+
+    host: str
+    port: int
+    called_aet: str
+    calling_aet: str
+    connect_seconds: float = 10
+    acse_seconds: float = 30
+    dimse_seconds: float = 60
+    max_pdu: int = 131072
+    associations: int = 1
+
+
+class SendError(Exception):
+    """The sender ended without a word on why; the text tells what is known."""
+
+
+def send(
+    peer: Peer,
+    files: Sequence[Path],
+    *,
+    seconds: float,
+    report: Callable[[dict[str, Any]], None],
+    stopping: Callable[[], bool],
+) -> tuple[str, str] | None:
+    """Send files and report each result as it comes.
+
+    Parameters
+    ----------
+    peer : Peer
+        Whom to.
+    files : sequence of Path
+        Files of our spool.
+    seconds : float
+        After this time the sender is told to end, and ended by force a little later.
+    report : callable
+        Called with each line that the sender prints for a file (``docs/reference/mercure-storescu.1.md``).
+    stopping : callable
+        Asked twice a second; True ends the sending in order.
+
+    Returns
+    -------
+    tuple of str or None
+        Kind and text of what went wrong as a whole; None when nothing did.
+
+    Raises
+    ------
+    mercure.dicom.tools.ToolMissingError
+        The sender is not installed.
+    SendError
+        It crashed.
+    """
+    command = _command(peer, seconds)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment()) as process:
+        assert process.stdin is not None  # noqa: S101 - asked for above; this tells mypy
+        assert process.stdout is not None  # noqa: S101
+        try:
+            _give(process.stdin, files)
+            failure: tuple[str, str] | None = None
+            done = False
+            for line in _lines(process, process.stdout, time.monotonic() + seconds, stopping):
+                if "summary" in line:
+                    done = True
+                    failure = _failure(line.get("error"))
+                else:
+                    report(line)
+        finally:
+            _end(process)
+    if not done:
+        if stopping():
+            return None
+        if process.returncode in (-signal.SIGTERM, -signal.SIGKILL):
+            return ("timeout", f"sending took longer than {seconds:.0f} s and was ended")
+        raise SendError(f"the sender ended with code {process.returncode} and without a summary")
+    return failure
+
+
+def _command(peer: Peer, seconds: float) -> list[str]:
+    options: dict[str, object] = {
+        "--host": peer.host,
+        "--port": peer.port,
+        "--called-aet": peer.called_aet,
+        "--calling-aet": peer.calling_aet,
+        "--max-pdu": peer.max_pdu,
+        "--connect-timeout": peer.connect_seconds,
+        "--acse-timeout": peer.acse_seconds,
+        "--dimse-timeout": peer.dimse_seconds,
+        "--total-timeout": seconds,
+        "--associations": peer.associations,
+    }
+    return [str(tool_path("mercure-storescu")), *(f"{name}={value}" for name, value in options.items())]
+
+
+def _environment() -> dict[str, str]:
+    # DCMTK leaves Nagle's algorithm on without it: with delayed acknowledgements, some 20 images a second.
+    return {**os.environ, "TCP_NODELAY": "1"}
+
+
+def _give(stdin: IO[bytes], files: Sequence[Path]) -> None:
+    try:
+        with stdin:
+            stdin.writelines(os.fsencode(path) + b"\n" for path in files)
+    except BrokenPipeError:
+        return  # it ended early; its last line, or its exit code, says why
+
+
+def _lines(
+    process: subprocess.Popen[bytes], stdout: IO[bytes], end: float, stopping: Callable[[], bool]
+) -> Iterator[dict[str, Any]]:
+    """Yield the JSON lines of the sender until it closes its output; past `end`, or when stopping, tell it to end."""
+    pending = b""
+    told = False
+    descriptor = stdout.fileno()
+    os.set_blocking(descriptor, False)
+    with selectors.DefaultSelector() as selector:
+        selector.register(descriptor, selectors.EVENT_READ)
+        while True:
+            if not told and (time.monotonic() > end + GRACE_SECONDS or stopping()):
+                process.terminate()
+                told = True
+                end = time.monotonic()
+            if told and time.monotonic() > end + GRACE_SECONDS:
+                process.kill()
+            if not selector.select(_POLL_SECONDS):
+                continue
+            data = os.read(descriptor, 65536)
+            if not data:
+                return
+            *complete, pending = (pending + data)[-LONGEST_LINE:].split(b"\n")
+            for text in complete:
+                line = _decode(text)
+                if line is not None:
+                    yield line
+
+
+def _decode(text: bytes) -> dict[str, Any] | None:
+    try:
+        line = json.loads(text)
+    except ValueError:
+        return None
+    return line if isinstance(line, dict) else None
+
+
+def _failure(error: object) -> tuple[str, str] | None:
+    if not isinstance(error, dict):
+        return None
+    return str(error.get("kind", "local")), str(error.get("text", "unknown error"))
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Make sure that it is gone, whatever happened above."""
+    if process.poll() is None:
+        try:
+            process.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

@@ -1,0 +1,50 @@
+"""Half-built and half-removed entries that a crash left, and hints that have outlived their use."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from mercure import durable
+from mercure.clock import Clock
+from mercure.routing import seen
+from mercure.spool import TASK_STAGES, Claim, Spool, Stage
+
+HIDDEN_SECONDS: Final = 86400.0
+"""Age at which a hidden entry that nobody holds is removed."""
+
+_STAGES: Final = (*TASK_STAGES, Stage.INCOMING, Stage.STUDIES, Stage.QUARANTINE, Stage.RECEIVING)
+
+
+def clear_hidden(spool: Spool, clock: Clock) -> int:
+    """Remove hidden folders that are old and that nobody holds; return how many.
+
+    They are links that were being made, or a task that was being removed: no image's only name.
+    """
+    cleared = 0
+    now = clock.now().timestamp()
+    for stage in _STAGES:
+        with os.scandir(spool.stage(stage)) as entries:
+            hidden = [entry for entry in entries if entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)]
+        for entry in hidden:
+            if now - entry.stat(follow_symlinks=False).st_mtime < HIDDEN_SECONDS:
+                continue
+            claim = Claim.take(spool.stage(stage) / entry.name)
+            if claim is not None:
+                with claim:
+                    durable.remove_tree(claim.path)
+                cleared += 1
+    return cleared
+
+
+def forget_series(spool: Spool, clock: Clock) -> int:
+    """Forget the series whose last image came long ago; return how many."""
+    folder = seen.folder(spool)
+    if not folder.is_dir():
+        return 0
+    now = clock.now().timestamp()
+    with os.scandir(folder) as entries:
+        old = [entry.path for entry in entries if now - entry.stat().st_mtime > seen.KEPT_SECONDS]
+    for path in old:
+        durable.unlink(folder / os.path.basename(path))
+    return len(old)

@@ -1,0 +1,1 @@
+"""What the router does with a series: when it is complete, taking it, deciding, deriving tasks."""

@@ -1,0 +1,174 @@
+"""Taking a complete series out of ``incoming/``, and knowing what is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from mercure import durable
+from mercure.clock import Clock
+from mercure.dicom.tags import read_tag_records
+from mercure.event_details import Identity, Origin
+from mercure.names import id_time, is_id, new_id, utc_text
+from mercure.routing.completion import LINES_SUFFIX, Due, folder_signature
+from mercure.spool import Claim, Spool, Stage, TagRecord, Task, TaskError, image_files, load_task, move, save_task
+from mercure.spool.images import by_file, json_line, read_lines, text
+from mercure.spool.task import TAGS_FILE
+
+LEFTOVER_SECONDS = 300.0
+"""Age at which a folder in ``receiving/`` that nobody holds is removed."""
+
+_INSTANT = TypeAdapter(datetime)
+
+
+def take_series(spool: Spool, due: Due, clock: Clock) -> Claim | None:
+    """Move a complete series to ``routing/`` in one step.
+
+    Parameters
+    ----------
+    spool : Spool
+        Where the stages are.
+    due : Due
+        Which one, and the state of its folder in which it was complete.
+    clock : Clock
+        For the task's id.
+
+    Returns
+    -------
+    Claim or None
+        The claim on the new task; None when an image is just landing, has landed since, or there is no image at all
+        (the empty folder is then removed).
+    """
+    claim = Claim.take(spool.entry(Stage.INCOMING, due.name))
+    if claim is None:
+        return None
+    try:
+        if folder_signature(claim.path) != due.signature:
+            claim.release()
+            return None
+        if not image_files(claim.path):
+            # A receiver died between making the folder and its first image. The lock keeps others out meanwhile.
+            durable.remove_tree(claim.path)
+            claim.release()
+            return None
+        move(spool, claim, Stage.ROUTING, new_id(clock.now()))
+    except BaseException:
+        claim.release()
+        raise
+    return claim
+
+
+def prepare(directory: Path, clock: Clock, *, reason: str) -> tuple[Task, list[TagRecord]]:
+    """Make sure that a task in ``routing/`` has its model and its tag lines, whatever an earlier crash left out.
+
+    Parameters
+    ----------
+    directory : Path
+        The task, claimed.
+    clock : Clock
+        Where the time comes from.
+    reason : str
+        Why the series counts as complete.
+
+    Returns
+    -------
+    Task
+        The model.
+    list of TagRecord
+        One for each image, in the order received.
+    """
+    records = _tag_lines(directory)
+    try:
+        return load_task(directory), records
+    except TaskError:
+        task = _describe(directory, records, clock, reason=reason)
+        save_task(directory, task)
+        return task, records
+
+
+def _tag_lines(directory: Path) -> list[TagRecord]:
+    files = image_files(directory)
+    names = [image.name for image in files]
+    kept = by_file(read_lines(directory / TAGS_FILE), names)
+    if len(kept) == len(names):
+        return list(kept.values())
+    lines = [line for path in sorted(directory.glob(f"*{LINES_SUFFIX}")) for line in read_lines(path)]
+    known = by_file(lines, names)
+    missing = [name for name in names if name not in known]
+    known |= _read_again(directory, missing, {image.name: image.modified_ns for image in files})
+    records = sorted(known.values(), key=lambda record: (text(record, "ReceivedAt"), text(record, "FileName")))
+    durable.write_file(directory / TAGS_FILE, b"".join(json_line(record) for record in records))
+    return records
+
+
+def _read_again(directory: Path, names: Sequence[str], modified_ns: dict[str, int]) -> dict[str, TagRecord]:
+    """Make the tag lines that a crash lost; who sent these images, and under which id, is then not known any more."""
+    found = read_tag_records([directory / name for name in names]) if names else {}
+    records: dict[str, TagRecord] = {}
+    for name in names:
+        record: dict[str, Any] = dict(found.get(name, {"DecodingProblems": ["the header cannot be read again"]}))
+        received = utc_text(datetime.fromtimestamp(modified_ns[name] / 1e9, UTC))
+        records[name] = {**record, "FileName": name, "ReceivedAt": received}
+    return records
+
+
+def _describe(directory: Path, records: Sequence[TagRecord], clock: Clock, *, reason: str) -> Task:
+    first: TagRecord = records[0] if records else {}
+    identity = Identity.model_validate({keyword: text(first, keyword) for keyword in Identity.model_fields})
+    times = [time for record in records if (time := _instant(text(record, "ReceivedAt"))) is not None]
+    associations = {text(record, "AssociationID") for record in records} - {""}
+    origin = Origin(
+        address=text(first, "SenderAddress"),
+        calling_aet=text(first, "SenderAET"),
+        called_aet=text(first, "ReceiverAET"),
+        associations=tuple(sorted(associations)),
+        first_received=min(times, default=None),
+        last_received=max(times, default=None),
+    )
+    files = image_files(directory)
+    return Task(
+        id=directory.name,
+        created=id_time(directory.name) if is_id(directory.name) else clock.now(),
+        identity=identity,
+        origin=origin,
+        images=len(files),
+        bytes=sum(image.bytes for image in files),
+        reason=reason,
+    )
+
+
+def _instant(value: str) -> datetime | None:
+    try:
+        instant = _INSTANT.validate_python(value)
+    except ValidationError:
+        return None
+    return instant if instant.tzinfo else None
+
+
+def unfinished(spool: Spool) -> list[str]:
+    """List the tasks in ``routing/``: those that a crash, or another router, has in hand."""
+    return [name for name in spool.names(Stage.ROUTING) if is_id(name)]
+
+
+def clear_receiving(spool: Spool, clock: Clock) -> int:
+    """Remove what dead receivers left in ``receiving/``, and return how many folders.
+
+    Its parts were never acknowledged. A living receiver takes the parts of a child that crashed over them to
+    quarantine, at once; the age leaves it the time to.
+    """
+    cleared = 0
+    for name in spool.names(Stage.RECEIVING):
+        path = spool.entry(Stage.RECEIVING, name)
+        signature = folder_signature(path)
+        if signature is None or clock.now().timestamp() - signature[1] / 1e9 < LEFTOVER_SECONDS:
+            continue
+        claim = Claim.take(path)
+        if claim is not None:
+            durable.remove_tree(claim.path)
+            claim.release()
+            cleared += 1
+    return cleared

@@ -1,0 +1,61 @@
+"""Which series were routed before: what makes a later image a late arrival.
+
+A hint in ``state/seen/``: it is replaced atomically and not synced. Losing it to a power cut costs the mark "late", no
+image.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import AwareDatetime, ValidationError
+
+from mercure import durable
+from mercure.clock import Clock
+from mercure.model import Record
+from mercure.names import safe_name
+from mercure.spool import Spool, Stage
+
+KEPT_SECONDS = 30 * 86400
+"""How long a series is remembered after its last image; the cleaner forgets it then."""
+
+KEPT_TASKS = 50
+
+
+class _Seen(Record):
+    tasks: tuple[str, ...] = ()
+    last: AwareDatetime
+
+
+def folder(spool: Spool) -> Path:
+    """Return where the hints are."""
+    return spool.stage(Stage.STATE) / "seen"
+
+
+def remember(spool: Spool, series: str, task: str, clock: Clock) -> tuple[str, ...]:
+    """Note that a task holds images of a series, and return the tasks that did before it.
+
+    Parameters
+    ----------
+    spool : Spool
+        Where the hints are.
+    series : str
+        Series Instance UID; without one nothing is remembered.
+    task : str
+        The routed task; noting it again changes nothing.
+    clock : Clock
+        Where the time comes from.
+    """
+    if not series:
+        return ()
+    durable.make_directory(folder(spool), sync=False)
+    path = folder(spool) / f"{safe_name(series)}.json"
+    try:
+        known = _Seen.model_validate_json(path.read_bytes()).tasks
+    except (FileNotFoundError, ValidationError):
+        known = ()
+    if task not in known:
+        seen = _Seen(tasks=(*known, task)[-KEPT_TASKS:], last=clock.now())
+        durable.write_file(path, seen.model_dump_json().encode(), sync=False)
+        return known
+    return known[: known.index(task)]

@@ -1,0 +1,96 @@
+"""One evaluation: what it sees, and how much it may still do.
+
+The bounds are counted, not timed: a wall clock would make the same rule succeed on a quiet machine and fail on a busy
+one, and a rehearsal would differ from the real thing. What each operation is charged is measured on the slow side
+(``tests/unit/rules/test_limits.py``), in nanoseconds of a slow core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Final
+
+from mercure.rules.errors import Fault
+from mercure.rules.record import Images, TagView
+
+if TYPE_CHECKING:
+    from mercure.rules.errors import RuleError
+    from mercure.rules.kinds import Value
+
+Clock = Callable[[], datetime]
+"""Returns the present instant, aware."""
+
+WORK: Final = 6_000_000
+"""Estimated nanoseconds for one evaluation; the promise is 10 ms."""
+ROOM: Final = 3_000_000
+"""Bytes of text and lists that one evaluation may make; the promise is 10 MB."""
+FREE: Final = 128
+"""Texts up to this length are not counted: counting would cost more than the work."""
+_TOO_MUCH: Final = "shorten the texts that it works on, e.g. tags.ImageComments[:1000]"
+
+
+def local_now() -> datetime:
+    """Return the present instant in the zone of this machine."""
+    return datetime.now().astimezone()
+
+
+class Frame:
+    """The state of one evaluation.
+
+    Parameters
+    ----------
+    images : Images
+        What the rule is asked about.
+    clock : Clock
+        Tells which day it is; asked at most once, so an evaluation over midnight has one answer.
+    """
+
+    __slots__ = ("_clock", "_room", "_today", "_work", "images", "item", "notes", "tags", "trace")
+
+    def __init__(self, images: Images, clock: Clock | None = None) -> None:
+        self.images = images
+        self.tags = images.first
+        self.item = images.first
+        self.trace: dict[int, Value | RuleError] | None = None
+        self.notes: dict[int, str] = {}
+        self._clock = clock or local_now
+        self._today: date | None = None
+        self._work = WORK
+        self._room = ROOM
+
+    @property
+    def today(self) -> date:
+        """The day on this machine's calendar: dates in images are the local ones of the scanner (PS3.3 C.12.1.1.8)."""
+        if self._today is None:
+            self._today = self._clock().astimezone().date()
+        return self._today
+
+    def work(self, nanoseconds: int) -> None:
+        """Count work that is about to be done.
+
+        Raises
+        ------
+        Fault
+            It is more than an evaluation may do.
+        """
+        self._work -= nanoseconds
+        if self._work < 0:
+            raise Fault("limit", "this takes too long", _TOO_MUCH)
+
+    def room(self, size: int) -> None:
+        """Count bytes that are about to be taken.
+
+        Raises
+        ------
+        Fault
+            It is more than an evaluation may take.
+        """
+        self._room -= size
+        if self._room < 0:
+            raise Fault("limit", "this takes too much memory", _TOO_MUCH)
+
+    def look(self, view: TagView) -> TagView:
+        """Let `tags` be those of another image, and return the ones before."""
+        before, self.tags = self.tags, view
+        return before

@@ -1,0 +1,133 @@
+"""The kinds of values in a rule, and what to say when the wrong one comes."""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import Flag, auto
+from typing import Final
+
+from mercure.rules.errors import Fault
+from mercure.rules.printable import quoted
+from mercure.rules.record import Items, TagView
+
+Value = str | int | float | bool | date | tuple["Value", ...] | Items | TagView
+"""What an expression can be. A list is a tuple, because nothing in a rule changes a value."""
+
+
+class Kind(Flag):
+    """The kinds of values; a combination stands for "one of these"."""
+
+    TEXT = auto()
+    NUMBER = auto()
+    TRUTH = auto()
+    DATE = auto()
+    LIST = auto()
+    SEQUENCE = auto()
+    ITEM = auto()
+    NUMERIC = NUMBER | TRUTH
+    PLAIN = TEXT | NUMBER | TRUTH | DATE
+    ANY = TEXT | NUMBER | TRUTH | DATE | LIST | SEQUENCE | ITEM
+
+
+CLASSES: Final[dict[Kind, tuple[type, ...]]] = {
+    Kind.TEXT: (str,),
+    Kind.NUMBER: (int, float),
+    Kind.TRUTH: (bool,),
+    Kind.DATE: (date,),
+    Kind.LIST: (tuple,),
+    Kind.SEQUENCE: (Items,),
+    Kind.ITEM: (TagView,),
+}
+_KIND_OF: Final = {cls: kind for kind, classes in CLASSES.items() for cls in classes}
+_NAMES: Final = {
+    Kind.TEXT: "a text",
+    Kind.NUMBER: "a number",
+    Kind.TRUTH: "True or False",
+    Kind.DATE: "a date",
+    Kind.LIST: "a list",
+    Kind.SEQUENCE: "a sequence",
+    Kind.ITEM: "an item of a sequence",
+}
+_CONVERSIONS: Final = {
+    (Kind.TEXT, Kind.NUMBER): "number",
+    (Kind.TEXT, Kind.DATE): "date",
+    (Kind.NUMBER, Kind.TEXT): "str",
+}
+_SHOWN: Final = 40
+
+
+def kind_of(value: Value) -> Kind:
+    """Return the kind of a value."""
+    return _KIND_OF[value.__class__]
+
+
+def classes_of(kinds: Kind) -> frozenset[type]:
+    """Return the Python classes of the values of some kinds."""
+    return frozenset(cls for kind, classes in CLASSES.items() if kind & kinds for cls in classes)
+
+
+def kind_name(kinds: Kind) -> str:
+    """Name kinds in words: ``a number or a date``."""
+    return " or ".join(name for kind, name in _NAMES.items() if kind & kinds)
+
+
+def shown(value: Value, limit: int = _SHOWN) -> str:
+    """Write a value for people: on one line, with escapes, bounded in length."""
+    if isinstance(value, str):
+        return quoted(value, limit)
+    if isinstance(value, tuple):
+        inner, used = [], 0
+        for item in value:
+            inner.append(shown(item, limit))
+            used += len(inner[-1])
+            if used > limit:
+                break
+        more = f", … ({len(value):,} values)" if len(inner) < len(value) else ""
+        return f"[{', '.join(inner)}{more}]"
+    if isinstance(value, Items):
+        return f"a sequence of {value.count:,}"
+    if isinstance(value, TagView):
+        return f"an item with {len(value.record):,} tags"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def conversion(found: Kind, wanted: Kind) -> str:
+    """Return the name of the function that makes one kind of another, or an empty text."""
+    for (source, target), function in _CONVERSIONS.items():
+        if found & source and wanted & target:
+            return function
+    return ""
+
+
+def mismatch(what: str, found: Kind, wanted: Kind, operand: int) -> Fault:
+    """Make the fault of a value of the wrong kind.
+
+    Parameters
+    ----------
+    what : str
+        The thing that wants it: ``between: high``.
+    found, wanted : Kind
+        Which kind came, and which are right.
+    operand : int
+        Number of the operand among those of the operation, for the advice.
+    """
+    function = conversion(found, wanted)
+    message = f"{what} must be {kind_name(wanted)}, and this is {kind_name(found)}"
+    return Fault("type", message, wrap=(operand, function) if function else None)
+
+
+def incomparable(left: Kind, right: Kind) -> Fault:
+    """Make the fault of comparing two values of kinds that have nothing in common."""
+    for operand, (one, other) in enumerate(((left, right), (right, left))):
+        function = conversion(one, other)
+        if function and one & Kind.TEXT:
+            break
+    else:
+        operand, function = 0, ""
+    advice = ""
+    if Kind.LIST in {left, right}:
+        advice = "ask whether a value is in a list with: value in list"
+    elif Kind.TRUTH in {left, right}:
+        advice = "True and False stand for themselves: leave out the comparison, or put not before it"
+    message = f"{kind_name(left)} cannot be compared with {kind_name(right)}"
+    return Fault("type", message, advice, (operand, function) if function and not advice else None)

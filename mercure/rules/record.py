@@ -1,0 +1,207 @@
+"""What a rule sees of the images: tag records as ``docs/reference/tag-record.md`` has them.
+
+Values come from the network and are taken as they are; nothing here trusts their length, their type or their content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mercure.rules.errors import Fault
+from mercure.rules.keywords import BACKSLASH_IS_TEXT, canonical, vr_of
+
+TagRecord = Mapping[str, Any]
+"""A tag record: keys are DICOM keywords, values are texts, lists of texts, or lists of such records."""
+
+_BINARY: Final = "base64"
+_MAX_DIGITS: Final = 4000
+
+
+def as_text(keyword: str, raw: object) -> str:
+    """Return what a rule sees of a tag's value: one text.
+
+    Several values are joined by a backslash, as DICOM sends them; so rules written for other mercure installations,
+    whose tag reader did the same, mean the same here (``docs/decisions/0021``).
+
+    Raises
+    ------
+    Fault
+        The tag holds a sequence or binary data, which are no text.
+    """
+    if isinstance(raw, str):
+        return raw
+    if raw is None:
+        return ""
+    if isinstance(raw, Mapping):
+        if _BINARY in raw:
+            raise Fault("type", f"{keyword} holds binary data", f'whether it is there tells has("{keyword}")')
+        raise _no_text(keyword)
+    if isinstance(raw, list | tuple):
+        if any(isinstance(part, Mapping | list | tuple) for part in raw):
+            raise _no_text(keyword)
+        return "\\".join(as_text(keyword, part) for part in raw)
+    if isinstance(raw, int) and raw.bit_length() > _MAX_DIGITS:
+        raise Fault("value", f"{keyword} is a number of more than {_MAX_DIGITS} bits")
+    return str(raw)
+
+
+def _no_text(keyword: str) -> Fault:
+    return Fault("type", f"{keyword} is a sequence", f'write sequence("{keyword}")')
+
+
+class TagView:
+    """The tags of one image, or of one item of a sequence.
+
+    Parameters
+    ----------
+    record : TagRecord
+        Not copied and never changed.
+    """
+
+    __slots__ = ("record",)
+
+    def __init__(self, record: TagRecord) -> None:
+        self.record = record
+
+    def find(self, keyword: str) -> tuple[str, object] | None:
+        """Return key and value of a keyword that the dictionary does not know: exactly, else whatever the case."""
+        if keyword in self.record:
+            return keyword, self.record[keyword]
+        lowered = keyword.lower()
+        return next(((key, raw) for key, raw in self.record.items() if key.lower() == lowered), None)
+
+    def text(self, keyword: str) -> str:
+        """Return a tag as one text, empty when the image does not have it."""
+        raw = self.record.get(keyword, "")
+        return raw if isinstance(raw, str) else as_text(keyword, raw)
+
+    def values(self, keyword: str) -> tuple[str, ...]:
+        """Return the values of a tag one by one; none when it is missing or empty."""
+        raw = self.record.get(keyword, "")
+        if isinstance(raw, list | tuple):
+            return tuple(as_text(keyword, part) for part in raw)
+        whole = as_text(keyword, raw)
+        if not whole:
+            return ()
+        # Records from elsewhere join values by a backslash; ours does not, so there one within a text is text.
+        return (whole,) if vr_of(keyword) in BACKSLASH_IS_TEXT else tuple(whole.split("\\"))
+
+    def items(self, keyword: str) -> tuple[TagRecord, ...]:
+        """Return the items of a sequence; none when it is missing.
+
+        Raises
+        ------
+        Fault
+            The tag is no sequence.
+        """
+        raw = self.record.get(keyword, ())
+        if raw in ("", None):
+            return ()
+        if isinstance(raw, list | tuple) and all(isinstance(item, Mapping) for item in raw):
+            return tuple(raw)
+        raise Fault("type", f"{keyword} is not a sequence", f"write tags.{keyword}")
+
+    def private(self, group: str, element: str, creator: str) -> object:
+        """Return the value of a private tag in whichever block its creator has reserved (PS3.5 section 7.8.1).
+
+        Parameters
+        ----------
+        group : str
+            Four hexadecimal digits, lower case.
+        element : str
+            The last two digits of the element; the first two are the block, which differs between files.
+        creator : str
+            The private creator, exactly.
+        """
+        opening, closing = f"{group},", f"{element}[{creator}]"
+        for key, raw in self.record.items():
+            if key.startswith(opening) and key.endswith(closing) and len(key) == len(opening) + 2 + len(closing):
+                return raw
+        return ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Items:
+    """The items of a sequence."""
+
+    records: tuple[TagRecord, ...]
+
+    @property
+    def count(self) -> int:
+        """Number of items."""
+        return len(self.records)
+
+    def __bool__(self) -> bool:
+        return bool(self.records)
+
+
+class Images(Sequence[TagView]):
+    """The images of a series (or of a study), in the order received; `tags` in a rule are those of the first.
+
+    Parameters
+    ----------
+    records : iterable of TagRecord
+        One for each image; not copied and never changed. Make one object for all rules: it remembers columns.
+    """
+
+    __slots__ = ("_columns", "_representatives", "_views", "first")
+
+    def __init__(self, records: Iterable[TagRecord]) -> None:
+        self._views = tuple(TagView(record) for record in records)
+        self.first = self._views[0] if self._views else TagView({})
+        self._columns: dict[str, tuple[str, ...]] = {}
+        self._representatives: dict[tuple[str, ...], tuple[int, ...]] = {}
+
+    @classmethod
+    def respelled(cls, records: Iterable[TagRecord]) -> Images:
+        """Make images of records that people wrote: keys may differ from the dictionary in case."""
+        return cls({canonical(key) or key: raw for key, raw in record.items()} for record in records)
+
+    @classmethod
+    def of(cls, images: Images | TagRecord | Iterable[TagRecord]) -> Images:
+        """Make images of whatever is at hand: one record, several, or images already."""
+        if isinstance(images, Images):
+            return images
+        return cls([images] if isinstance(images, Mapping) else images)
+
+    def __len__(self) -> int:
+        return len(self._views)
+
+    def __getitem__(self, index: Any) -> Any:  # noqa: ANN401 - of Sequence, whose index is a number or a slice
+        return self._views[index]
+
+    def __iter__(self) -> Iterator[TagView]:
+        return iter(self._views)
+
+    def texts(self, keyword: str) -> tuple[str, ...]:
+        """Return a tag of every image, in the order received; an empty text where it is missing."""
+        column = self._columns.get(keyword)
+        if column is None:
+            column = self._columns[keyword] = tuple(view.text(keyword) for view in self._views)
+        return column
+
+    def representatives(self, keywords: Iterable[str]) -> tuple[int, ...]:
+        """Return the numbers of the first image for each combination of values that some keywords have.
+
+        A question about these keywords has the same answer for all images with the same combination, so it need be
+        asked only once: a series of 500 images mostly has one.
+        """
+        key = tuple(sorted(keywords))
+        found = self._representatives.get(key)
+        if found is None:
+            first: dict[Hashable, int] = {}
+            for number, view in enumerate(self._views):
+                first.setdefault(tuple(_comparable(view.record.get(keyword)) for keyword in key), number)
+            found = self._representatives[key] = tuple(first.values())
+        return found
+
+
+def _comparable(raw: object) -> Hashable:
+    """Return something that is equal for equal values of a tag, and for no others."""
+    if raw is None or isinstance(raw, str):
+        return raw
+    if isinstance(raw, list) and all(isinstance(part, str) for part in raw):
+        return tuple(raw)
+    return id(raw)

@@ -1,0 +1,182 @@
+"""The cleaner: removes what is finished and kept long enough, and tells again what the history does not know.
+
+It touches nothing that has still something before it, whatever the disk says: under pressure only what is delivered or
+discarded goes before its time; when that is not enough, the receiver refuses, truthfully.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Final, Literal
+
+from mercure import durable
+from mercure.bookkeeping.queries import History, HistoryUnavailableError
+from mercure.config.models import Retention
+from mercure.event_details import DiskSpace, TaskRetired
+from mercure.retention.finished import Finished, FinishedTasks
+from mercure.retention.leftovers import clear_hidden, forget_series
+from mercure.services.common import Context
+from mercure.spool import Changes, Claim, Stage, Task, TaskError, image_files, image_refs, load_task
+from mercure.spool.telling import failed_key, task_created, task_delivered, task_failed
+
+TURN_SECONDS: Final = 60.0
+RETELL_SECONDS: Final = 300.0
+"""A state that the history does not know is told again this often: it may only lag."""
+
+RECORDED: Final = {Stage.SUCCESS: "delivered", Stage.DISCARD: "discarded", Stage.ERROR: "failed"}
+"""What the history says of a task in each stage when it knows of it."""
+
+_log = logging.getLogger(__name__)
+States = Callable[[Sequence[str]], Mapping[str, str]]
+
+
+class Cleaner:
+    """The service.
+
+    Parameters
+    ----------
+    context : Context
+        Root, configuration, events, clock.
+    states : callable, optional
+        Returns what the history says of tasks, by id; the history of the configuration when absent.
+    """
+
+    def __init__(self, context: Context, states: States | None = None) -> None:
+        self._context = context
+        self._spool = context.spool
+        self._states = states or self._ask_history
+        self._finished = FinishedTasks(context.spool)
+        self._recorded: set[tuple[str, Stage]] = set()
+        self._told: dict[str, float] = {}
+        self._low = False
+
+    def watched(self) -> Iterable[Path]:
+        """Nothing is urgent here."""
+        return []
+
+    def turn(self, changes: Changes) -> float:
+        """Retire what is due, make room where it is short, clear what crashes left."""
+        clear_hidden(self._spool, self._context.clock)
+        forget_series(self._spool, self._context.clock)
+        tasks = self._finished.scan()
+        recorded = self._confirmed(tasks)
+        if recorded is not None:
+            self._tell_again([task for task in tasks if (task.id, task.stage) not in recorded])
+            candidates = [task for task in tasks if (task.id, task.stage) in recorded]
+            kept = self._retire_expired(candidates)
+            self._relieve(kept)
+        return TURN_SECONDS
+
+    def end(self) -> None:
+        """Nothing is in hand between turns."""
+
+    def _confirmed(self, tasks: Sequence[Finished]) -> set[tuple[str, Stage]] | None:
+        """Return which tasks the history knows in their stage; None when it cannot be asked: then nothing is removed."""
+        present = {(task.id, task.stage) for task in tasks}
+        self._recorded &= present
+        unknown = [task for task in tasks if (task.id, task.stage) not in self._recorded]
+        try:
+            states = self._states([task.id for task in unknown]) if unknown else {}
+        except HistoryUnavailableError as error:
+            _log.warning("nothing is removed while the history cannot be asked: %s", error)
+            return None
+        self._recorded |= {(task.id, task.stage) for task in unknown if states.get(task.id) == RECORDED[task.stage]}
+        return self._recorded
+
+    def _tell_again(self, tasks: Sequence[Finished]) -> None:
+        """Emit the event of a state that the history does not know: a crash may have come between the two."""
+        now = self._context.clock.monotonic()
+        told = self._told
+        self._told = {task.id: told[task.id] for task in tasks if task.id in told}
+        for finished in tasks:
+            if self._told.setdefault(finished.id, now) + RETELL_SECONDS > now:
+                continue  # it was seen the first time, or told, a moment ago
+            self._told[finished.id] = now
+            directory = self._spool.entry(finished.stage, finished.id)
+            try:
+                task = load_task(directory)
+            except (FileNotFoundError, TaskError):
+                continue
+            self._tell(task, finished.stage, directory)
+
+    def _tell(self, task: Task, stage: Stage, directory: Path) -> None:
+        events, series = self._context.events, task.identity.SeriesInstanceUID or None
+        if task.action != "complete":
+            first = Stage.DISCARD if task.action == "discard" else Stage.OUTGOING
+            created = task_created(task, first, image_refs(directory))
+            events.emit(created, task=task.id, series=series, key="task.created")
+        if stage is Stage.SUCCESS:
+            events.emit(task_delivered(task, directory), task=task.id, series=series, key="task.delivered")
+        if stage is Stage.ERROR:
+            events.emit(task_failed(task), task=task.id, series=series, key=failed_key(task))
+
+    def _retire_expired(self, tasks: Sequence[Finished]) -> list[Finished]:
+        """Retire what was kept long enough; return the removable rest."""
+        retention, now = self._context.config.retention, self._context.clock.now()
+        removable = [task for task in tasks if task.stage is not Stage.ERROR and not self._has_parent(task)]
+        due = [task for task in removable if now - task.finished > _kept(retention, task.stage)]
+        retired = set(self._retire(due, "retention"))
+        return [task for task in removable if task.id not in retired]
+
+    def _has_parent(self, task: Finished) -> bool:
+        """Tell whether the task that this one was derived from is still being routed, and may look for it."""
+        return task.parent is not None and self._spool.entry(Stage.ROUTING, task.parent).is_dir()
+
+    def _retire(self, tasks: Sequence[Finished], reason: Literal["retention", "pressure"]) -> list[str]:
+        claims = []
+        for task in tasks:
+            claim = Claim.take(self._spool.entry(task.stage, task.id))
+            if claim is None:
+                continue
+            claims.append((task, claim))
+            images = len(image_files(claim.path))
+            details = TaskRetired(stage=task.stage.value, images=images, reason=reason)
+            # Told before it is done: afterwards nothing is left that could tell it again.
+            self._context.events.emit(details, task=task.id, key="task.retired")
+        try:
+            if claims:
+                self._context.events.sync()
+            for _, claim in claims:
+                durable.remove_tree(claim.path)
+        finally:
+            for _, claim in claims:
+                claim.release()
+        return [task.id for task, _ in claims]
+
+    def _relieve(self, tasks: Sequence[Finished]) -> None:
+        """Make room when there is too little: the longest finished first, and no more than needed."""
+        floor = self._context.config.retention.pressure_free_bytes
+        usage = shutil.disk_usage(self._spool.root)
+        if usage.free >= floor:
+            self._space(low=False, freed=0)
+            return
+        before = usage.free
+        for task in tasks:
+            self._retire([task], "pressure")
+            if shutil.disk_usage(self._spool.root).free >= floor:
+                break
+        free = shutil.disk_usage(self._spool.root).free
+        self._space(low=free < floor, freed=max(0, free - before))
+
+    def _space(self, *, low: bool, freed: int) -> None:
+        """Tell when the free space crosses its floor, and what was done about it."""
+        if low == self._low and not freed:
+            return
+        self._low = low
+        usage = shutil.disk_usage(self._spool.root)
+        floor = self._context.config.retention.pressure_free_bytes
+        details = DiskSpace(free_bytes=usage.free, total_bytes=usage.total, floor_bytes=floor, freed_bytes=freed)
+        self._context.events.emit(details, type="disk.low" if low else "disk.ok")
+
+    def _ask_history(self, tasks: Sequence[str]) -> Mapping[str, str]:
+        with History.open(self._context.root, self._context.config) as history:
+            return history.task_states(tasks)
+
+
+def _kept(retention: Retention, stage: Stage) -> timedelta:
+    seconds = retention.success_seconds if stage is Stage.SUCCESS else retention.discard_seconds
+    return timedelta(seconds=seconds)

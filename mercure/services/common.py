@@ -1,0 +1,234 @@
+"""What every service has: a root, a live configuration, events, a clock, and a loop that ends when told to."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final, Protocol
+
+from mercure import __version__
+from mercure.clock import Clock
+from mercure.config import Config, ConfigError, ConfigStore, LiveConfig, Loaded, Root
+from mercure.event_details import ConfigLoaded, ConfigRejected, ServiceChanged, Warned
+from mercure.events import EventWriter
+from mercure.spool import Changes, Spool, Stage, Watcher
+from mercure.targets import MODELS
+
+PAUSE_AFTER_ERROR: Final = 5.0
+"""Seconds before a failed turn is repeated, or events that the disk refused are tried again."""
+
+NO_CONFIG_WAIT: Final = 2.0
+"""Seconds between two looks at a configuration that cannot be used and has no predecessor."""
+
+_log = logging.getLogger(__name__)
+_STANDARD = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+
+class JsonFormatter(logging.Formatter):
+    """Writes a log record as one JSON line: time, level, where, message, and what `extra` adds."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "pid": record.process,
+            "message": record.getMessage(),
+        }
+        line |= {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def log_to_stderr(level: int = logging.INFO) -> None:
+    """Send every log record of this process to standard error as JSON lines."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+
+
+class StopFlag:
+    """Set once when the service is to end; whoever waits is woken.
+
+    A plain attribute and pipes, not `threading.Event`: a signal handler that sets an event can meet the lock held by
+    the very thread that it interrupts.
+    """
+
+    def __init__(self) -> None:
+        self._set = False
+        self._wakers: list[Callable[[], None]] = []
+
+    def __bool__(self) -> bool:
+        """Tell whether the service is to end."""
+        return self._set
+
+    def on_set(self, wake: Callable[[], None]) -> None:
+        """Call `wake` when the flag is set; it must be safe in a signal handler."""
+        self._wakers.append(wake)
+
+    def set(self) -> None:
+        """Tell everybody to end."""
+        self._set = True
+        for wake in self._wakers:
+            wake()
+
+    def catch_signals(self) -> None:
+        """Set the flag on TERM and INT (in the main thread of a service)."""
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            self.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, handle)
+
+
+class Context:
+    """What a service works with, made once at its start.
+
+    Parameters
+    ----------
+    root : Path
+        ``MERCURE_ROOT``.
+    service : str
+        Name of the service.
+    clock : Clock, optional
+        Where the time comes from.
+    """
+
+    def __init__(self, root: Path, service: str, clock: Clock | None = None) -> None:
+        self.service = service
+        self.clock = clock or Clock()
+        self.root = Root(root.absolute())
+        self.store = ConfigStore(self.root, MODELS)
+        self.stop = StopFlag()
+        self.wake: Callable[[], None] = lambda: None
+        """Ends the loop's wait, from any thread."""
+        self._events: EventWriter | None = None
+        self._untold: list[ConfigRejected] = []
+        self.live = LiveConfig(self.store, self._config_loaded, self._config_rejected)
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self.live.config
+
+    @property
+    def spool(self) -> Spool:
+        """The spool of the configuration that the service started with."""
+        return self._spool
+
+    @property
+    def events(self) -> EventWriter:
+        """The writer of this process."""
+        if self._events is None:
+            self._events = EventWriter(self._spool.stage(Stage.OUTBOX), self.service, self.clock)
+        return self._events
+
+    def start(self) -> bool:
+        """Wait for a usable configuration, make the spool, tell that the service is here; False when stopped before."""
+        bell = Watcher([])
+        self.stop.on_set(bell.wake)
+        while self.live.loaded is None and not self.live.refresh():
+            if self.stop:
+                return False
+            bell.wait(NO_CONFIG_WAIT)
+        self._spool = self.root.spool(self.config)
+        self._spool.create()
+        self.events.emit(ServiceChanged(pid=os.getpid(), version=__version__), type="service.started")
+        self._tell_config()
+        return True
+
+    def finish(self, reason: str = "asked to stop") -> None:
+        """Tell that the service ends, and let go of its outbox file."""
+        details = ServiceChanged(pid=os.getpid(), version=__version__, reason=reason)
+        self.events.emit(details, type="service.stopped")
+        self.events.close()
+
+    def _tell_config(self) -> None:
+        for rejected in self._untold:
+            self.events.emit(rejected)
+        self._untold.clear()
+        if self.live.loaded is not None:
+            self.events.emit(ConfigLoaded(revision=self.live.loaded.revision))
+
+    def _config_loaded(self, loaded: Loaded[Config]) -> None:
+        _log.info("configuration in force", extra={"revision": loaded.revision, "by_hand": loaded.by_hand})
+        if self._events is not None:
+            self._tell_config()
+
+    def _config_rejected(self, error: ConfigError, using: int | None) -> None:
+        _log.error(
+            "the configuration cannot be used%s",
+            "; the one before stays in force" if using is not None else ", waiting for a better one",
+            extra={"problems": [str(problem) for problem in error.problems], "using": using},
+        )
+        rejected = ConfigRejected(reason=str(error), using=using)
+        if self._events is not None:
+            self.events.emit(rejected)
+        else:
+            self._untold.append(rejected)
+
+
+class Service(Protocol):
+    """A supervised program as the loop sees it."""
+
+    def watched(self) -> Iterable[Path]:
+        """Name the folders whose changes are worth waking up for."""
+
+    def turn(self, changes: Changes) -> float:
+        """Do what is to be done now.
+
+        Parameters
+        ----------
+        changes : Changes
+            What is known to have changed since the last turn: a hint.
+
+        Returns
+        -------
+        float
+            Seconds after which the next turn is due, whether something changes or not.
+        """
+
+    def end(self) -> None:
+        """Finish or put back what is in hand; the service was asked to stop."""
+
+
+def serve(context: Context, make: Callable[[Context], Service]) -> None:
+    """Run a service until it is told to stop.
+
+    An `OSError` that gets as far as here (no space, say) is told and the turn tried again; any other exception ends
+    the process, and the supervisor begins it anew with nothing in memory.
+    """
+    context.stop.catch_signals()
+    if not context.start():
+        return
+    service = make(context)
+    watcher = Watcher([*service.watched(), context.root.config])
+    context.stop.on_set(watcher.wake)
+    context.wake = watcher.wake
+    changes = Changes.everything()
+    while not context.stop:
+        context.live.refresh()
+        try:
+            wait = service.turn(changes)
+        except OSError as error:
+            _log.exception("a turn failed and will be repeated")
+            advice = "see the log of the service; it tries again by itself"
+            context.events.emit(Warned(text=f"{context.service}: {error}", advice=advice))
+            wait, changes = PAUSE_AFTER_ERROR, Changes.everything()
+            watcher.wait(wait)
+            continue
+        if context.events.flush():
+            wait = min(wait, PAUSE_AFTER_ERROR)
+        changes = watcher.wait(wait)
+    service.end()
+    context.finish()

@@ -1,0 +1,184 @@
+"""The dispatcher: hands waiting tasks to workers, target by target."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from mercure.config import TargetSettings
+from mercure.delivery.attempt import Deliverer
+from mercure.delivery.breaker import Breaker
+from mercure.delivery.policy import eligible_at
+from mercure.delivery.queue import Queue
+from mercure.delivery.slots import make_slots, take_slot
+from mercure.delivery.worker import Worker
+from mercure.event_details import Warned
+from mercure.services.common import Context
+from mercure.spool import Changes, Claim, Stage, Task, TaskError, load_task, move
+from mercure.spool.ending import fail_task
+from mercure.spool.task import Failure
+from mercure.targets import Target, open_target
+
+SCAN_SECONDS: Final = 30.0
+"""The whole of ``outgoing/`` is looked at this often, whatever inotify said."""
+
+SLOT_SECONDS: Final = 1.0
+"""Wait for a slot that another dispatcher holds."""
+
+STOP_SECONDS: Final = 30.0
+"""How long deliveries have to end after the service was told to stop."""
+
+_log = logging.getLogger(__name__)
+
+
+class Dispatcher:
+    """The service.
+
+    Parameters
+    ----------
+    context : Context
+        Root, configuration, events, clock.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._spool = context.spool
+        self._queue = Queue(context.spool, self._unreadable)
+        self._workers: dict[str, Worker] = {}
+        self._finished: queue.SimpleQueue[Worker] = queue.SimpleQueue()
+        self._resting: dict[str, float] = {}
+        self._targets: dict[str, tuple[TargetSettings, Target]] = {}
+        self._next_scan = float("-inf")
+
+    def watched(self) -> Iterable[Path]:
+        """Wake up for new and changed tasks."""
+        return [self._spool.stage(Stage.OUTGOING)]
+
+    def turn(self, changes: Changes) -> float:
+        """Start what can be started; return when to look again."""
+        self._collect()
+        now = self._context.clock.monotonic()
+        if now >= self._next_scan or changes.lost:
+            self._queue.scan()
+            self._next_scan = now + SCAN_SECONDS
+        for name in changes.within(self._spool.stage(Stage.OUTGOING)):
+            if not name.startswith("."):
+                self._queue.look(name)
+        self._resting = {name: until for name, until in self._resting.items() if until > now}
+        wait = min((until - now for until in self._resting.values()), default=float("inf"))
+        for target in self._queue.targets():
+            wait = min(wait, self._serve(target))
+        return max(0.0, min(wait, self._next_scan - now))
+
+    def end(self) -> None:
+        """Let the deliveries end; the images that were confirmed are on record, the rest is sent next time."""
+        deadline = time.monotonic() + STOP_SECONDS
+        for worker in list(self._workers.values()):
+            if not worker.join(max(0.0, deadline - time.monotonic())):
+                _log.warning("a delivery did not end in time and is left", extra={"task": worker.task})
+
+    def _collect(self) -> None:
+        while not self._finished.empty():
+            worker = self._finished.get()
+            self._workers.pop(worker.task, None)
+            if worker.rest:
+                self._resting[worker.task] = self._context.clock.monotonic() + worker.rest
+            self._queue.look(worker.task)
+
+    def _serve(self, name: str) -> float:
+        """Start tasks of one target as far as it has room; return seconds until more may be possible."""
+        settings = self._context.config.targets.get(name)
+        if settings is None:
+            self._targetless(name)
+            return SCAN_SECONDS
+        if settings.disabled:
+            return SCAN_SECONDS
+        now = self._context.clock.now()
+        outage = Breaker(self._spool, name).outage()
+        if outage is not None and outage.until > now:
+            longest = settings.retry.cap_seconds
+            return min((outage.until - now).total_seconds(), longest)
+        make_slots(self._spool, name, settings.concurrency)
+        room = 1 if outage is not None else settings.concurrency
+        wait = SCAN_SECONDS
+        for task in self._queue.waiting(name):
+            if task.id in self._workers or task.id in self._resting:
+                continue
+            due = self._due(task, settings, now)
+            if due is not None:
+                wait = min(wait, due)
+                continue
+            slot = take_slot(self._spool, name, room)
+            if slot is None:
+                # A worker of ours wakes the loop at its end; one of another dispatcher does not.
+                return min(wait, SLOT_SECONDS)
+            self._start(task.id, name, settings, slot, probe=outage is not None)
+        return wait
+
+    def _due(self, task: Task, settings: TargetSettings, now: datetime) -> float | None:
+        """Return seconds until a task may be tried; None for now."""
+        if task.hold is not None:
+            return SCAN_SECONDS
+        if task.priority == "offpeak" and not self._context.config.off_peak.contains(now):
+            return SCAN_SECONDS
+        at = eligible_at(task, settings.retry, now)
+        return None if at is None else (at - now).total_seconds()
+
+    def _start(self, task: str, name: str, settings: TargetSettings, slot: Claim, *, probe: bool) -> None:
+        context = self._context
+        deliverer = Deliverer(
+            spool=self._spool,
+            events=context.events,
+            clock=context.clock,
+            name=name,
+            settings=settings,
+            target=self._open(name, settings),
+            stopping=lambda: bool(context.stop),
+        )
+        worker = Worker(deliverer, slot, task, probe, self._done)
+        self._workers[task] = worker
+        worker.start()
+
+    def _done(self, worker: Worker) -> None:
+        self._finished.put(worker)
+        self._context.wake()
+
+    def _open(self, name: str, settings: TargetSettings) -> Target:
+        known = self._targets.get(name)
+        if known is None or known[0] != settings:
+            known = self._targets[name] = (settings, open_target(settings))
+        return known[1]
+
+    def _targetless(self, name: str) -> None:
+        """Put the tasks of a target that is not configured (any more) aside, where a person sees them."""
+        for task in self._queue.waiting(name):
+            claim = None if task.id in self._workers else Claim.take(self._spool.entry(Stage.OUTGOING, task.id))
+            if claim is None:
+                continue
+            with claim:
+                current = load_task(claim.path)
+                failure = Failure(
+                    stage=Stage.OUTGOING.value,
+                    reason=f"there is no target {name!r} in the configuration",
+                    advice="add the target again and retry the task, or reroute or discard it",
+                    at=self._context.clock.now(),
+                )
+                fail_task(self._spool, self._context.events, claim, current, failure)
+
+    def _unreadable(self, name: str, reason: str) -> None:
+        """Put a task whose model cannot be read aside as it is."""
+        claim = Claim.take(self._spool.entry(Stage.OUTGOING, name))
+        if claim is None:
+            return
+        with claim:
+            try:
+                load_task(claim.path)
+            except TaskError:
+                move(self._spool, claim, Stage.ERROR)
+                advice = "its images are in error/ under the same name; send the series again"
+                self._context.events.emit(Warned(text=f"task {name}: {reason}", advice=advice), task=name)

@@ -1,0 +1,105 @@
+"""The receiver's launcher: writes the configuration of ``mercure-storescp`` and keeps it running.
+
+The receive path is a program of its own in C++; this process only translates: ``mercure.json`` into its file, a new
+revision into HUP, a stop into TERM.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from mercure import durable
+from mercure.config import Config
+from mercure.dicom.tools import tool_path
+from mercure.services.common import Context
+from mercure.spool import Changes
+
+TURN_SECONDS: Final = 5.0
+END_SECONDS: Final = 10.0
+"""Beyond the receiver's own limit for open associations, before it is ended by force."""
+
+CONFIG_NAME: Final = "receiver.json"
+_RESTART_KEYS: Final = ("bind", "port", "spool")
+"""What a running receiver cannot change; it is ended in order and started again."""
+
+_log = logging.getLogger(__name__)
+
+
+class ReceiverEndedError(Exception):
+    """``mercure-storescp`` ended by itself; the supervisor starts the service again."""
+
+
+def receiver_settings(config: Config, spool: Path) -> dict[str, Any]:
+    """Translate the configuration for ``mercure-storescp`` (``docs/reference/mercure-storescp.1.md``)."""
+    return {"spool": str(spool), **config.receiver.model_dump(mode="json")}
+
+
+class Launcher:
+    """The service.
+
+    Parameters
+    ----------
+    context : Context
+        Root, configuration, events, clock.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._path = context.root.run / CONFIG_NAME
+        self._settings: dict[str, Any] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def watched(self) -> Iterable[Path]:
+        """Only the configuration matters, and every service watches that."""
+        return []
+
+    def turn(self, changes: Changes) -> float:
+        """See that the receiver runs by the configuration of now.
+
+        Raises
+        ------
+        ReceiverEndedError
+            It ended without being asked to.
+        """
+        if self._process is not None and self._process.poll() is not None:
+            raise ReceiverEndedError(f"mercure-storescp ended with code {self._process.returncode}; see its log")
+        wanted = receiver_settings(self._context.config, self._context.spool.root)
+        if wanted != self._settings:
+            self._apply(wanted)
+        return TURN_SECONDS
+
+    def end(self) -> None:
+        """Let open associations end within their time."""
+        self._stop()
+
+    def _apply(self, wanted: dict[str, Any]) -> None:
+        restart = any(wanted[key] != self._settings.get(key) for key in _RESTART_KEYS)
+        durable.make_directory(self._path.parent)
+        durable.write_file(self._path, json.dumps(wanted, indent=1).encode())
+        if restart:
+            self._stop()
+        self._settings = wanted
+        if self._process is None:
+            command = [str(tool_path("mercure-storescp")), "--config", str(self._path)]
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        else:
+            self._process.send_signal(signal.SIGHUP)
+
+    def _stop(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
+        limit = float(self._settings.get("stop_timeout_seconds", 0)) + END_SECONDS
+        try:
+            process.wait(limit)
+        except subprocess.TimeoutExpired:
+            _log.error("the receiver did not end in time and is ended by force", extra={"seconds": limit})
+            process.kill()
+            process.wait()

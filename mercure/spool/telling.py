@@ -1,0 +1,59 @@
+"""The events of a task's life that whoever finds the task can tell (again): made from its files alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mercure.event_details import ImageRef, TaskCreated, TaskDelivered, TaskFailed
+from mercure.spool.images import image_refs, read_ledger
+from mercure.spool.layout import Stage
+from mercure.spool.task import Task
+
+
+def task_created(task: Task, stage: Stage, images: tuple[ImageRef, ...]) -> TaskCreated:
+    """Tell that a task stands in its first stage."""
+    if task.action == "complete":
+        raise ValueError(f"task {task.id} is a series in routing, not a derived task")
+    return TaskCreated(
+        stage=stage.value,
+        action=task.action,
+        parent=task.parent,
+        target=task.target,
+        module=task.module,
+        rules=tuple(fired.rule for fired in task.rules),
+        priority=task.priority,
+        identity=task.identity,
+        origin=task.origin,
+        images=images,
+        bytes=task.bytes,
+        late=task.late,
+    )
+
+
+def task_delivered(task: Task, directory: Path) -> TaskDelivered:
+    """Tell that the target confirmed every image, with the status that it gave for each."""
+    ledger = read_ledger(directory)
+    images = tuple(
+        image.model_copy(update={"status": ledger[image.file].status}) if image.file in ledger else image
+        for image in image_refs(directory)
+    )
+    return TaskDelivered(
+        target=task.target or "",
+        images=images,
+        bytes=task.bytes,
+        seconds=sum(attempt.seconds for attempt in task.attempts),
+        attempts=task.attempts_made,
+    )
+
+
+def task_failed(task: Task) -> TaskFailed:
+    """Tell that a task is in ``error/``."""
+    failure = task.failure
+    if failure is None:
+        return TaskFailed(stage=Stage.ERROR.value, reason="unknown: its model holds no reason", advice="inspect it")
+    return TaskFailed(stage=failure.stage, reason=failure.reason, advice=failure.advice)
+
+
+def failed_key(task: Task) -> str:
+    """Name this failure among all that a task may have: a person may retry it, and it may fail again."""
+    return f"task.failed:{task.attempts_made}:{task.failure.at if task.failure else None}"

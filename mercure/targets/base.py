@@ -1,0 +1,105 @@
+"""What a kind of target is: settings, a delivery that reports on each image, and a check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from mercure.model import Record
+from mercure.spool import Task
+from mercure.spool.task import FailureKind
+
+Outcome = Literal["confirmed", "warning", "refused", "failed", "not-sent"]
+STORED: tuple[Outcome, ...] = ("confirmed", "warning")
+"""Outcomes by which the target has the image. A warning (PS3.4 table B.2-1, 0xBxxx) means that it was stored with
+changes or doubts: sending it again would not help, so it counts, and is told."""
+
+
+class ImageResult(Record):
+    """What became of one image in one attempt."""
+
+    file: str
+    sop: str = ""
+    status: str | None = None
+    outcome: Outcome
+    comment: str = ""
+
+    @property
+    def stored(self) -> bool:
+        """Whether the target has the image."""
+        return self.outcome in STORED
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why an attempt as a whole failed.
+
+    Parameters
+    ----------
+    kind : FailureKind
+        What it says about target and task.
+    text : str
+        What happened and, where it is known, what to do.
+    """
+
+    kind: FailureKind
+    text: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """One attempt to deliver images of a task.
+
+    Parameters
+    ----------
+    directory : Path
+        The task's directory, claimed.
+    files : sequence of str
+        The images that the target has not confirmed yet, in the order in which to send them.
+    task : Task
+        The model, for identity and priority.
+    seconds : float
+        The longest that the attempt may take.
+    report : callable
+        To be told of each image as soon as its result is known, so that a crash or time limit loses none.
+    stopping : callable
+        Tells whether the service is ending; what is not sent then stays for the next time.
+    """
+
+    directory: Path
+    files: Sequence[str]
+    task: Task
+    seconds: float
+    report: Callable[[ImageResult], None]
+    stopping: Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Check:
+    """Whether a target would take images now.
+
+    Parameters
+    ----------
+    ok : bool
+        It answered as it should.
+    text : str
+        What was found, and what to do where it was not well.
+    seconds : float
+        How long the answer took.
+    """
+
+    ok: bool
+    text: str
+    seconds: float = 0.0
+
+
+class Target(Protocol):
+    """A destination, made from its settings by its kind."""
+
+    def deliver(self, job: Job) -> Trouble | None:
+        """Send the images of `job`, reporting each; return what kept the attempt as a whole from going well."""
+
+    def check(self) -> Check:
+        """Ask the target whether it would take images, within a few seconds and without leaving anything there."""

@@ -1,0 +1,126 @@
+"""A DICOM node as a target: C-STORE by DCMTK, C-ECHO by pynetdicom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Final, Literal, get_args
+
+from pydantic import Field, ValidationError
+
+from mercure.config import TargetSettings
+from mercure.config.models import AETitle, Port, PositiveSeconds
+from mercure.dicom.echo import echo
+from mercure.dicom.send import Peer, SendError, send
+from mercure.dicom.tools import ToolMissingError
+from mercure.spool.task import FailureKind
+from mercure.targets.base import Check, ImageResult, Job, Outcome, Trouble
+
+_KINDS: Final[dict[str, FailureKind]] = {
+    "unreachable": "unreachable",
+    "rejected": "rejected",
+    "timeout": "timeout",
+    "aborted": "unreachable",
+    "local": "local",
+}
+"""What the sender calls a failure, and what it means for the task. An abort in the middle is most often a target that
+is being restarted, and says nothing of the images."""
+
+
+class DicomSettings(TargetSettings):
+    """Settings of a DICOM node."""
+
+    kind: Literal["dicom"]
+    host: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9.:_-]+$")]
+    port: Port
+    called_aet: AETitle
+    """The target's AE title."""
+    calling_aet: AETitle = "MERCURE"
+    """Our AE title."""
+    associations: Annotated[int, Field(ge=1, le=16)] = 1
+    """Associations in parallel for one task: each has a round trip an image, so a distant target gains; the order
+    within a series is then not kept."""
+    max_pdu: Annotated[int, Field(ge=4096, le=131072)] = 131072
+    connect_timeout_seconds: PositiveSeconds = 10
+    acse_timeout_seconds: PositiveSeconds = 30
+    dimse_timeout_seconds: PositiveSeconds = 60
+    """The longest wait for the answer to one image."""
+
+
+class DicomTarget:
+    """Delivers to a DICOM node.
+
+    Parameters
+    ----------
+    settings : DicomSettings
+        Where and how.
+    """
+
+    def __init__(self, settings: DicomSettings) -> None:
+        self._settings = settings
+
+    def deliver(self, job: Job) -> Trouble | None:
+        """Send by C-STORE; an image is confirmed by its own C-STORE response."""
+        settings = self._settings
+        peer = Peer(
+            host=settings.host,
+            port=settings.port,
+            called_aet=settings.called_aet,
+            calling_aet=settings.calling_aet,
+            connect_seconds=settings.connect_timeout_seconds,
+            acse_seconds=settings.acse_timeout_seconds,
+            dimse_seconds=settings.dimse_timeout_seconds,
+            max_pdu=settings.max_pdu,
+            associations=settings.associations,
+        )
+        refused: list[ImageResult] = []
+        report = _reporter(job, refused)
+        paths = [job.directory / name for name in job.files]
+        try:
+            failure = send(peer, paths, seconds=job.seconds, report=report, stopping=job.stopping)
+        except (ToolMissingError, SendError) as error:
+            return Trouble("local", str(error))
+        if failure is not None:
+            kind, text = failure
+            return Trouble(_KINDS.get(kind, "local"), text)
+        return _refusal(refused)
+
+    def check(self) -> Check:
+        """Send a C-ECHO."""
+        settings = self._settings
+        result = echo(
+            settings.host,
+            settings.port,
+            called_aet=settings.called_aet,
+            calling_aet=settings.calling_aet,
+            timeout=settings.connect_timeout_seconds,
+        )
+        return Check(result.ok, result.text if result.ok else f"{result.text}: {result.advice}", result.seconds)
+
+
+def _reporter(job: Job, refused: list[ImageResult]) -> Callable[[dict[str, Any]], None]:
+    """Turn the sender's lines into results, and collect those that the target did not take."""
+    outcomes = set(get_args(Outcome))
+
+    def report(line: dict[str, Any]) -> None:
+        name = str(line.get("file", "")).rpartition("/")[2]
+        if name not in job.files or line.get("outcome") not in outcomes:
+            return
+        try:
+            result = ImageResult.model_validate({**line, "file": name, "comment": line.get("comment") or ""})
+        except ValidationError:
+            return
+        if not result.stored:
+            refused.append(result)
+        job.report(result)
+
+    return report
+
+
+def _refusal(refused: list[ImageResult]) -> Trouble | None:
+    if not refused:
+        return None
+    first = refused[0]
+    what = f"status {first.status}" if first.status else first.outcome
+    comment = f" ({first.comment})" if first.comment else ""
+    more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
+    return Trouble("refused", f"{first.file}: {what}{comment}{more}")

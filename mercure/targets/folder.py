@@ -1,0 +1,124 @@
+"""A folder as a target: each image becomes a file of its own, copied, whole under its name and synced."""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from pydantic import field_validator
+
+from mercure import durable
+from mercure.config import TargetSettings
+from mercure.names import safe_name
+from mercure.spool import TagRecord, read_tags
+from mercure.spool.images import text
+from mercure.spool.task import IMAGE_SUFFIX
+from mercure.targets.base import Check, ImageResult, Job, Trouble
+
+Layout = Literal["study/series", "series", "flat"]
+_LAYOUTS: dict[Layout, tuple[str, ...]] = {
+    "study/series": ("StudyInstanceUID", "SeriesInstanceUID"),
+    "series": ("SeriesInstanceUID",),
+    "flat": (),
+}
+
+
+class FolderSettings(TargetSettings):
+    """Settings of a folder."""
+
+    kind: Literal["folder"]
+    path: Path
+    """The folder; it must exist. It is not made: an empty mount point would else fill the wrong disk."""
+    layout: Layout = "study/series"
+    """Folders below it, named by UIDs."""
+    existing: Literal["keep-both", "replace"] = "keep-both"
+    """What to do with a file of the same name and other content."""
+
+    @field_validator("path")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        if not value.is_absolute():
+            raise ValueError("the path of a folder target is absolute")
+        return value
+
+
+class FolderTarget:
+    """Delivers into a folder.
+
+    Copies, never hard links: who edits a delivered file must not change the image in the spool.
+
+    Parameters
+    ----------
+    settings : FolderSettings
+        Where and how.
+    """
+
+    def __init__(self, settings: FolderSettings) -> None:
+        self._settings = settings
+
+    def deliver(self, job: Job) -> Trouble | None:
+        """Copy each image; an image is confirmed when file and directory entry are on stable storage."""
+        problem = self._problem()
+        if problem:
+            return Trouble("unreachable", problem)
+        tags = {text(record, "FileName"): record for record in read_tags(job.directory)}
+        end = time.monotonic() + job.seconds
+        for name in job.files:
+            if job.stopping():
+                return None
+            if time.monotonic() > end:
+                return Trouble("timeout", f"the folder {self._settings.path} took longer than {job.seconds:.0f} s")
+            try:
+                self._store(job.directory / name, self._folder(tags.get(name, {})))
+            except OSError as error:
+                advice = "make room there, or mend the mount; the rest is sent later"
+                return Trouble("unreachable", f"{self._settings.path}: {error.strerror}: {advice}")
+            sop = text(tags.get(name, {}), "SOPInstanceUID")
+            job.report(ImageResult(file=name, sop=sop, status="0x0000", outcome="confirmed"))
+        return None
+
+    def check(self) -> Check:
+        """Look whether the folder is there and can be written to."""
+        start = time.monotonic()
+        problem = self._problem()
+        return Check(not problem, problem or f"{self._settings.path} is there", time.monotonic() - start)
+
+    def _problem(self) -> str:
+        path = self._settings.path
+        if not path.is_dir():
+            return f"the folder {path} is not there; mount it or make it"
+        if not os.access(path, os.W_OK | os.X_OK):
+            return f"the folder {path} cannot be written to; give the router's user the right to"
+        return ""
+
+    def _folder(self, record: TagRecord) -> Path:
+        folder = self._settings.path
+        for keyword in _LAYOUTS[self._settings.layout]:
+            uid = text(record, keyword)
+            folder = folder / (safe_name(uid) if uid else f"no-{keyword}")
+            durable.make_directory(folder)
+        return folder
+
+    def _store(self, source: Path, folder: Path) -> None:
+        for name in _names(source.name):
+            destination = folder / name
+            if not destination.exists() or self._settings.existing == "replace":
+                durable.copy_file(source, destination)
+                return
+            if filecmp.cmp(source, destination, shallow=False):
+                durable.sync_directory(folder)  # an attempt that crashed may have left the copy unsynced
+                return
+
+
+def _names(name: str) -> Iterator[str]:
+    """Yield the names under which an image may be kept: its own, then with ``~2``, ``~3`` and so on."""
+    yield name
+    stem = name.removesuffix(IMAGE_SUFFIX)
+    number = 2
+    while True:
+        yield f"{stem}~{number}{IMAGE_SUFFIX}"
+        number += 1
