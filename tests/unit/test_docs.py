@@ -18,6 +18,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.M | re.S)
+OURS = ("MERCURE_", "PYTHON", "TESTS", "WORKERS")
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -67,10 +68,12 @@ def checkout_like(folder: Path) -> Path:
 
 def run(command: Command, folder: Path) -> str:
     programs = [PROJECT / ".venv" / "bin", PROJECT / "getdcmtags" / "build"]
+    # What make or a developer set would change what a newcomer sees.
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", *OURS))}
     result = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", command.text],
         cwd=folder,
-        env={**os.environ, "PATH": os.pathsep.join([*map(str, programs), os.environ["PATH"]]), "COLUMNS": "80"},
+        env={**clean, "PATH": os.pathsep.join([*map(str, programs), os.environ["PATH"]]), "COLUMNS": "80"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
