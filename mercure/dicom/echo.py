@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 Kind = Literal["answered", "unreachable", "rejected", "aborted", "timeout", "unsupported", "failed"]
 SUCCESS: Final = 0x0000
+LONGEST_AE_TITLE: Final = 16
 _PLAIN: Final = "is it a DICOM server, without TLS, on this port?"
+_SEE_LOG: Final = "its log will say why"
 
 _REJECTIONS: Final[dict[tuple[int, int], tuple[str, str]]] = {
     (1, 1): ("gives no reason", "ask who runs it; most often it does not know our AE title or address"),
@@ -46,6 +48,40 @@ class EchoResult(Record):
     seconds: float = 0.0
 
 
+@dataclass(frozen=True)
+class _Question:
+    """Whom we ask, how long we wait, and since when."""
+
+    host: str
+    port: int
+    called: str
+    calling: str
+    timeout: float
+    start: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        return round(time.monotonic() - self.start, 3)
+
+    def answer(self, kind: Kind, text: str, advice: str = "", *, seconds: float | None = None) -> EchoResult:
+        """Make the result, with the words in braces filled in."""
+        words = {
+            "node": f"{self.called} at {self.host}:{self.port}",
+            "host": self.host,
+            "port": self.port,
+            "called": self.called,
+            "calling": self.calling,
+            "timeout": f"{self.timeout:g}",
+        }
+        return EchoResult(
+            ok=kind == "answered",
+            kind=kind,
+            text=text.format(**words),
+            advice=advice.format(**words),
+            seconds=self.seconds if seconds is None else seconds,
+        )
+
+
 @dataclass
 class _Trace:
     """What pynetdicom's threads saw: the connection, and the kinds of PDU that came."""
@@ -59,8 +95,8 @@ class _Trace:
     def on_pdu(self, event: Any) -> None:  # noqa: ANN401
         self.pdus.add(type(event.pdu).__name__)
 
-    def close(self, association: Association, timeout: float) -> None:
-        """Close the socket, which pynetdicom leaves open when the peer has closed it first."""
+    def finish(self, association: Association, timeout: float) -> None:
+        """Wait for the last event, and close the socket, which pynetdicom leaves open when the peer was first."""
         association.dul.join(timeout)
         for connection in self.sockets:
             connection.close()
@@ -76,7 +112,7 @@ def echo(host: str, port: int, *, called_aet: str, calling_aet: str, timeout: fl
     port : int
         TCP port, 1 to 65535.
     called_aet, calling_aet : str
-        The node's AE title and ours, 1 to 16 characters.
+        The node's AE title and ours.
     timeout : float
         Seconds to wait for each of: the connection, the answer to the association request, the echo, the release.
 
@@ -88,107 +124,94 @@ def echo(host: str, port: int, *, called_aet: str, calling_aet: str, timeout: fl
     Raises
     ------
     ValueError
-        An AE title is none.
+        An AE title has not 1 to 16 characters (PS3.5 section 6.2).
     """
+    for title in (called_aet, calling_aet):
+        if not 1 <= len(title.strip()) <= LONGEST_AE_TITLE:
+            raise ValueError(f"{title!r} is no AE title: it has 1 to {LONGEST_AE_TITLE} characters")
+    question = _Question(host, port, called_aet, calling_aet, timeout)
+    try:
+        # A connection of its own, because pynetdicom does not tell why it got none.
+        socket.create_connection((host, port), timeout=timeout).close()
+        trace = _Trace()
+        association = _associate(question, trace)
+    except OSError as error:
+        return question.answer("unreachable", *_explain(error))
+    if association.is_established:
+        result = _ask(association, question)
+        trace.finish(association, timeout)
+        return result
+    seconds = question.seconds
+    trace.finish(association, timeout)
+    if association.is_rejected:
+        return question.answer("rejected", *_rejection(association), seconds=seconds)
+    return question.answer(*_failure(association, trace.pdus, timed_out=seconds >= timeout), seconds=seconds)
+
+
+def _associate(question: _Question, trace: _Trace) -> Association:
     # Here, because it takes a tenth of a second that whoever never sends an echo should not pay.
     from pynetdicom import AE, evt  # noqa: PLC0415
     from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # noqa: PLC0415
 
-    for title in (called_aet, calling_aet):
-        if not 1 <= len(title.strip()) <= 16:  # noqa: PLR2004 - PS3.5 section 6.2
-            raise ValueError(f"{title!r} is no AE title: it has 1 to 16 characters")
     # It logs what the result says, and a failure is to be told once.
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
-    entity = AE(ae_title=calling_aet)
-    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = entity.connection_timeout = timeout
+    entity = AE(ae_title=question.calling)
+    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = question.timeout
+    entity.connection_timeout = question.timeout
     entity.add_requested_context(Verification)
-    trace = _Trace()
-    start = time.monotonic()
-    node = f"{called_aet} at {host}:{port}"
-    try:
-        # A connection of its own, because pynetdicom does not tell why it got none.
-        socket.create_connection((host, port), timeout=timeout).close()
-        handlers: list[Any] = [(evt.EVT_CONN_OPEN, trace.on_open), (evt.EVT_PDU_RECV, trace.on_pdu)]
-        association = entity.associate(host, port, ae_title=called_aet, evt_handlers=handlers)
-    except OSError as error:
-        return _unreachable(error, host, port, timeout, start)
-    if association.is_established:
-        result = _ask(association, node, timeout, start)
-        trace.close(association, timeout)
-        return result
-    seconds = _since(start)
-    trace.close(association, timeout)
-    if association.is_rejected:
-        return _rejected(association, node, calling_aet, called_aet, seconds)
-    return _not_established(association, trace.pdus, node, timeout, seconds)
+    handlers: list[Any] = [(evt.EVT_CONN_OPEN, trace.on_open), (evt.EVT_PDU_RECV, trace.on_pdu)]
+    return entity.associate(question.host, question.port, ae_title=question.called, evt_handlers=handlers)
 
 
-def _since(start: float) -> float:
-    return round(time.monotonic() - start, 3)
-
-
-def _ask(association: Association, node: str, timeout: float, start: float) -> EchoResult:
-    """Send the echo over an association that stands."""
+def _ask(association: Association, question: _Question) -> EchoResult:
+    """Send the echo over an association that stands, and release it."""
     try:
         status = association.send_c_echo()
     except (RuntimeError, ValueError):
-        # The peer ended the association in the moment before.
-        status = None
-    seconds = _since(start)
+        status = None  # the peer ended the association in the moment before
+    seconds = question.seconds
     if association.is_established:
         association.release()
-    if status is None or "Status" not in status:
-        if seconds >= timeout:
-            text = f"{node} accepted the association but did not answer the echo within {timeout:g} s"
-            return EchoResult(ok=False, kind="timeout", text=text, advice="it hangs: restart it", seconds=seconds)
-        text = f"{node} accepted the association and then ended it instead of answering"
-        return EchoResult(ok=False, kind="aborted", text=text, advice="its log will say why", seconds=seconds)
-    if status.Status != SUCCESS:
-        text = f"{node} answered the echo with status 0x{status.Status:04X}"
-        return EchoResult(ok=False, kind="failed", text=text, advice="its log will say why", seconds=seconds)
-    return EchoResult(ok=True, kind="answered", text=f"{node} answered", seconds=seconds)
+    code = None if status is None else status.get("Status")
+    if code == SUCCESS:
+        return question.answer("answered", "{node} answered", seconds=seconds)
+    if code is not None:
+        text = f"{{node}} answered the echo with status 0x{code:04X}"
+        return question.answer("failed", text, _SEE_LOG, seconds=seconds)
+    if seconds >= question.timeout:
+        text = "{node} accepted the association but did not answer the echo within {timeout} s"
+        return question.answer("timeout", text, "it hangs: have it restarted", seconds=seconds)
+    text = "{node} accepted the association and then ended it instead of answering"
+    return question.answer("aborted", text, _SEE_LOG, seconds=seconds)
 
 
-def _rejected(association: Association, node: str, calling: str, called: str, seconds: float) -> EchoResult:
+def _rejection(association: Association) -> tuple[str, str]:
+    """Say in words why an association was rejected, and what to do."""
     primitive = association.acceptor.primitive
-    source = getattr(primitive, "result_source", None) or 0
-    reason = getattr(primitive, "diagnostic", None) or 0
-    unknown = (f"gives reason {reason} of source {source}", "ask who runs it")
+    source, reason = getattr(primitive, "result_source", 0), getattr(primitive, "diagnostic", 0)
+    unknown = (f"gives reason {reason} of source {source}, which the standard does not know", "ask who runs it")
     text, advice = _REJECTIONS.get((source, reason), unknown)
-    words = {"calling": calling, "called": called}
-    return EchoResult(
-        ok=False,
-        kind="rejected",
-        text=f"{node} rejects the association: it {text.format(**words)}",
-        advice=advice.format(**words),
-        seconds=seconds,
-    )
+    return f"{{node}} rejects the association: it {text}", advice
 
 
-def _not_established(
-    association: Association, pdus: list[object], node: str, timeout: float, start: float
-) -> EchoResult:
-    """Tell why there is no association although the node can be reached."""
-    seconds = _since(start)
-    received = {type(pdu).__name__ for pdu in pdus}
+def _failure(association: Association, received: set[str], *, timed_out: bool) -> tuple[Kind, str, str]:
+    """Say why there is no association although the node can be reached."""
     if "A_ASSOCIATE_AC" in received and association.rejected_contexts:
-        text = f"{node} accepts associations, but not the echo (Verification SOP Class)"
-        advice = "it may take images all the same: try a test send"
-        return EchoResult(ok=False, kind="unsupported", text=text, advice=advice, seconds=seconds)
+        text = "{node} accepts associations, but not the echo (Verification SOP Class)"
+        return ("unsupported", text, "it may take images all the same: try a test send")
     if "A_ABORT_RQ" in received:
-        text = f"{node} aborted the association request"
-        return EchoResult(ok=False, kind="aborted", text=text, advice="its log will say why", seconds=seconds)
-    if seconds >= timeout:
-        text = f"{node} took the connection but did not answer the association request within {timeout:g} s"
-        return EchoResult(ok=False, kind="timeout", text=text, advice=_PLAIN, seconds=seconds)
-    text = f"{node} took the connection and closed it without a DICOM answer"
-    return EchoResult(ok=False, kind="aborted", text=text, advice=_PLAIN, seconds=seconds)
+        return ("aborted", "{node} aborted the association request", _SEE_LOG)
+    if timed_out:
+        text = "{node} took the connection but did not answer the association request within {timeout} s"
+        return ("timeout", text, _PLAIN)
+    return ("aborted", "{node} took the connection and closed it without a DICOM answer", _PLAIN)
 
 
-def _unreachable(error: OSError, host: str, port: int, timeout: float, start: float) -> EchoResult:
-    words = {"host": host, "port": port, "timeout": f"{timeout:g}", "reason": error.strerror or str(error)}
+def _explain(error: OSError) -> tuple[str, str]:
+    """Say why there was no connection, and what to do."""
     text, advice = next(texts for kind, texts in _EXPLANATIONS.items() if isinstance(error, kind))
-    return EchoResult(ok=False, kind="unreachable", text=text.format(**words), advice=advice, seconds=_since(start))
+    reason = (error.strerror or str(error)).replace("{", "{{").replace("}", "}}")
+    return text.replace("REASON", reason), advice
 
 
 _EXPLANATIONS: Final[dict[type[OSError], tuple[str, str]]] = {
@@ -201,6 +224,6 @@ _EXPLANATIONS: Final[dict[type[OSError], tuple[str, str]]] = {
         "{host}:{port} did not answer within {timeout} s",
         "the machine is off, or a firewall drops the connection: check 'host', 'port' and the firewall",
     ),
-    OSError: ("{host}:{port} cannot be reached: {reason}", "check host, port, cable and routing"),
+    OSError: ("{host}:{port} cannot be reached: REASON", "check host, port, cable and routing"),
 }
 """Why a connection fails, and what to do about it, from the most special to the most general."""
