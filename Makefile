@@ -1,7 +1,7 @@
 # `make help` lists what there is. Everything is made in .venv and getdcmtags/build; data goes to MERCURE_ROOT.
 
 MERCURE_ROOT ?= var
-WORKERS ?= $(shell nproc)
+WORKERS ?= $(shell n=$$(nproc); echo $$((n < 8 ? n : 8)))
 TESTS ?= tests
 
 PYTEST := .venv/bin/python -m pytest -n $(WORKERS)
