@@ -1,0 +1,52 @@
+// Events on their way to the history (docs/reference/events.md). The Python twin is EventWriter in mercure/events.py.
+#ifndef MERCURE_OUTBOX_H
+#define MERCURE_OUTBOX_H
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+
+#include "descriptor.h"
+#include "json.h"
+
+namespace mercure {
+
+// Appends the events of one process to its own locked file in outbox/. After fork() the child calls leave() and makes its own.
+class Outbox {
+ public:
+  // `directory` is the stage; `service` becomes a part of the file's name.
+  Outbox(std::string directory, std::string service);
+
+  // Appends one event, and before it those that the disk refused earlier. It never throws: the state that an event tells of
+  // stands already, and to fail because it cannot be told would turn a full disk into a lie to the sender.
+  void emit(const std::string& type, const std::optional<std::string>& series, const Json& details);
+
+  // Events that wait in memory because the disk refused them.
+  std::size_t waiting() const { return backlog_.size(); }
+
+  // Closes the file, so that the bookkeeper may take it for finished; the next event opens a new one.
+  void close();
+
+  // In a child of fork(): forgets the file of the parent, who still holds its lock, and what waits for it.
+  void leave();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void flush();
+  void open();
+
+  std::string directory_;
+  std::string service_;
+  std::string path_;
+  Descriptor file_;
+  std::uint64_t bytes_ = 0;
+  Clock::time_point opened_;
+  std::deque<std::string> backlog_;
+};
+
+}  // namespace mercure
+
+#endif

@@ -1,0 +1,44 @@
+// Who may send: everybody, or only listed AE titles and address ranges. TLS certificates will be one more list here.
+#ifndef MERCURE_RECEIVE_ACCESS_H
+#define MERCURE_RECEIVE_ACCESS_H
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace mercure::receive {
+
+// A range of addresses in CIDR notation; IPv4 is held as IPv6-mapped, so one comparison serves both.
+class Network {
+ public:
+  // Nothing when `text` is not an address or range ("192.0.2.0/24", "2001:db8::/32", "192.0.2.7").
+  static std::optional<Network> parse(const std::string& text);
+
+  // Tells whether the numeric address `text` is in the range; IPv4-mapped IPv6 addresses count as IPv4.
+  bool contains(const std::string& text) const;
+
+ private:
+  using Bytes = std::array<std::uint8_t, 16>;
+  static std::optional<Bytes> bytes_of(const std::string& address);
+
+  Bytes first_{};
+  unsigned bits_ = 0;
+};
+
+struct Access {
+  enum class Mode { open, listed };
+
+  Mode mode = Mode::open;
+  std::vector<std::string> calling_aets;  // empty: not limited by AE title
+  std::vector<Network> networks;          // empty: not limited by address
+
+  bool allows_address(const std::string& address) const;
+  bool allows_calling(const std::string& calling_aet) const;
+};
+
+}  // namespace mercure::receive
+
+#endif

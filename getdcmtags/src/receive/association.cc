@@ -1,0 +1,245 @@
+#include "receive/association.h"
+
+#include <dcmtk/dcmnet/dul.h>
+#include <dcmtk/ofstd/ofstd.h>
+
+#include <chrono>
+#include <utility>
+
+#include "durable.h"
+#include "receive/association_folder.h"
+#include "receive/command_set.h"
+#include "receive/log.h"
+#include "receive/meta_header.h"
+#include "receive/sop_classes.h"
+
+namespace mercure::receive {
+
+namespace {
+
+// A-ABORT reasons of the service provider, PS3.8 table 9-26.
+constexpr std::uint8_t kReasonNotSpecified = 0;
+constexpr std::uint8_t kUnexpectedParameter = 6;
+
+std::string trimmed(const char* title) {
+  const std::string text(title);
+  const auto first = text.find_first_not_of(' ');
+  if (first == std::string::npos) return {};
+  return text.substr(first, text.find_last_not_of(' ') - first + 1);
+}
+
+int whole_seconds(std::chrono::milliseconds time) {
+  return static_cast<int>(std::chrono::ceil<std::chrono::seconds>(time).count());
+}
+
+// How association.closed names an ending.
+std::string how_of(Messages::Event event, const Transport& transport) {
+  switch (event) {
+    case Messages::Event::released: return "released";
+    case Messages::Event::lost: return "lost";
+    case Messages::Event::timed_out: return transport.expired() == Patience::Limit::stop ? "aborted" : "timeout";
+    case Messages::Event::aborted:
+    case Messages::Event::broken:
+    case Messages::Event::fragment: break;
+  }
+  return "aborted";
+}
+
+}  // namespace
+
+Association::Association(int socket, Sender sender, const Config& config, Progress& progress, const WakeUp& server)
+    : socket_(socket),
+      sender_(std::move(sender)),
+      config_(config),
+      layout_(config.spool),
+      progress_(progress),
+      server_(server),
+      outbox_(layout_.outbox, "receiver"),
+      start_(Patience::Clock::now()),
+      patience_({config.acse_timeout, config.idle_timeout, config.max_association, config.stop_timeout}, start_),
+      transport_layer_(patience_) {}
+
+Association::~Association() {
+  if (association_ != nullptr) {
+    ASC_dropAssociation(association_);
+    ASC_destroyAssociation(&association_);
+  }
+  if (network_ != nullptr) ASC_dropNetwork(&network_);
+}
+
+void Association::run() {
+  if (!let_in()) return;
+  serve();
+}
+
+bool Association::let_in() {
+  if (!receive_request()) return false;
+  T_ASC_Parameters& parameters = *association_->params;
+  sender_.calling_aet = trimmed(parameters.DULparams.callingAPTitle);
+  sender_.called_aet = trimmed(parameters.DULparams.calledAPTitle);
+  progress_.calling_aet.set(sender_.calling_aet);
+  progress_.called_aet.set(sender_.called_aet);
+  if (const auto rejection = rejection_of(config_, sender_, parameters.DULparams.applicationContextName)) {
+    reject(*rejection);
+    return false;
+  }
+  return accept();
+}
+
+bool Association::receive_request() {
+  dcmExternalSocketHandle.set(socket_);
+  OFCondition condition = ASC_initializeNetwork(NET_ACCEPTOR, 0, whole_seconds(config_.acse_timeout) + 1, &network_);
+  if (condition.good()) condition = ASC_setTransportLayer(network_, &transport_layer_, 0);
+  if (condition.good()) condition = ASC_receiveAssociation(network_, &association_, config_.max_pdu);
+  if (condition.good()) return true;
+
+  Transport* transport = transport_layer_.transport();
+  if (transport == nullptr) {
+    tell_refused(condition.text());
+  } else if (transport->expired()) {
+    tell_refused(text_of(*transport->expired()));
+  } else if (transport->bytes_read() > 0) {
+    tell_refused(std::string("not a DICOM association request: ") + condition.text());
+  } else {
+    log::debug("a connection was closed without a word", {{"address", sender_.address}});
+    return false;
+  }
+  if (transport != nullptr && !transport->is_lost()) {
+    transport->abort(Transport::AbortSource::provider, kReasonNotSpecified);
+    transport->finish();
+  }
+  return false;
+}
+
+void Association::reject(const Rejection& rejection) {
+  const T_ASC_RejectParameters parameters = {rejection.result, rejection.source, rejection.reason};
+  const OFCondition condition = ASC_rejectAssociation(association_, &parameters);
+  tell_refused(rejection.text);
+  if (condition.good()) transport_layer_.transport()->finish();
+}
+
+bool Association::accept() {
+  T_ASC_Parameters& parameters = *association_->params;
+  contexts_ = negotiate(config_, parameters);
+  OFStandard::strlcpy(parameters.ourImplementationClassUID, kImplementationClassUid, sizeof parameters.ourImplementationClassUID);
+  OFStandard::strlcpy(parameters.ourImplementationVersionName, kImplementationVersion,
+                      sizeof parameters.ourImplementationVersionName);
+  try {
+    folder_ = open_association_folder(layout_.receiving, sender_.association);
+  } catch (const durable::StepError& error) {
+    log::error("no folder for an association", {{"reason", error.what()}});
+    reject({ASC_RESULT_REJECTEDTRANSIENT, ASC_SOURCE_SERVICEPROVIDER_PRESENTATION_RELATED,
+            ASC_REASON_SP_PRES_TEMPORARYCONGESTION, std::string("the spool cannot be written: ") + error.what()});
+    return false;
+  }
+  const OFCondition condition = ASC_acknowledgeAssociation(association_);
+  if (condition.bad()) {
+    tell_refused(std::string("the answer could not be sent: ") + condition.text());
+    remove_association_folder(layout_.receiving, sender_.association);
+    return false;
+  }
+  patience_.established(Patience::Clock::now());
+  tell_opened();
+  return true;
+}
+
+void Association::serve() {
+  Messages messages(*association_, *transport_layer_.transport(), patience_);
+  Store store(config_, layout_, sender_, progress_, outbox_, server_);
+  Messages::Event event = Messages::Event::fragment;
+  std::string bytes;
+  while (event == Messages::Event::fragment) {
+    std::uint8_t context = 0;
+    event = messages.next_command(context, bytes);
+    if (event != Messages::Event::fragment) break;
+    const auto command = parse_command(bytes);
+    if (!command || (command->field & kResponseBit) != 0 || !contexts_.contains(context)) {
+      end(Messages::Event::broken, "a command that is none, or on a context that was not accepted");
+      return;
+    }
+    event = answer(messages, store, *command, context);
+  }
+  end(event, messages.fault());
+}
+
+Messages::Event Association::answer(Messages& messages, Store& store, const Command& command, std::uint8_t context) {
+  const AcceptedContext& accepted = contexts_.at(context);
+  if (command.field == kCStoreRequest && accepted.abstract_syntax != kVerification) {
+    return store.receive(command, context, accepted.transfer_syntax, messages);
+  }
+  if (command.has_data_set) {
+    const auto event = messages.skip_data_set(context, config_.max_object_bytes);
+    if (event != Messages::Event::fragment) return event;
+  }
+  if (command.field == kCCancelRequest) return Messages::Event::fragment;  // has no response: PS3.7 section 9.3.2.3
+  std::uint16_t status = status::kUnrecognizedOperation;
+  if (command.field == kCEchoRequest) status = status::kSuccess;
+  if (command.field == kCStoreRequest) status = status::kSopClassNotSupported;
+  return messages.send(context, response_to(command, status, ""));
+}
+
+void Association::end(Messages::Event event, const std::string& fault) {
+  Transport& transport = *transport_layer_.transport();
+  std::string reason = fault;
+  if (event == Messages::Event::released) {
+    ASC_acknowledgeRelease(association_);
+  } else if (event == Messages::Event::broken) {
+    transport.abort(Transport::AbortSource::provider, kUnexpectedParameter);
+  } else if (event == Messages::Event::timed_out) {
+    transport.abort(Transport::AbortSource::user, kReasonNotSpecified);
+    reason = text_of(*transport.expired());
+  }
+  // The router looks at this folder to know whether a series can still grow, so it goes before the last events.
+  remove_association_folder(layout_.receiving, sender_.association);
+  folder_.reset();
+  tell_closed(how_of(event, transport));
+  if (!reason.empty()) {
+    log::warning("an association ended early", {{"association", sender_.association},
+                                                {"address", sender_.address},
+                                                {"calling_aet", sender_.calling_aet},
+                                                {"reason", reason}});
+  }
+  if (event == Messages::Event::broken || event == Messages::Event::timed_out) transport.finish();
+}
+
+void Association::tell_refused(const std::string& reason) {
+  const Json details = {{"address", sender_.address},
+                        {"calling_aet", sender_.calling_aet},
+                        {"called_aet", sender_.called_aet},
+                        {"reason", reason}};
+  log::warning("an association was refused", details);
+  outbox_.emit("association.refused", std::nullopt, details);
+}
+
+void Association::tell_opened() {
+  progress_.opened = true;
+  outbox_.emit("association.opened", std::nullopt,
+               {{"association", sender_.association},
+                {"address", sender_.address},
+                {"calling_aet", sender_.calling_aet},
+                {"called_aet", sender_.called_aet},
+                {"contexts", contexts_.size()}});
+}
+
+void Association::tell_closed(const std::string& how) {
+  progress_.opened = false;
+  const std::chrono::duration<double> seconds = Patience::Clock::now() - start_;
+  const Json details = {{"association", sender_.association},
+                        {"address", sender_.address},
+                        {"calling_aet", sender_.calling_aet},
+                        {"called_aet", sender_.called_aet},
+                        {"how", how},
+                        {"images", progress_.images.load()},
+                        {"bytes", progress_.bytes.load()},
+                        {"refused", progress_.refused.load()},
+                        {"seconds", seconds.count()}};
+  log::info("an association ended", details);
+  outbox_.emit("association.closed", std::nullopt, details);
+  if (outbox_.waiting() > 0) {
+    log::error("events are lost: the outbox cannot be written",
+               {{"association", sender_.association}, {"events", outbox_.waiting()}});
+  }
+  outbox_.close();
+}
+
+}  // namespace mercure::receive

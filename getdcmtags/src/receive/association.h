@@ -1,0 +1,67 @@
+// One association, in a process of its own, from the first byte to the last.
+#ifndef MERCURE_RECEIVE_ASSOCIATION_H
+#define MERCURE_RECEIVE_ASSOCIATION_H
+
+#include <dcmtk/config/osconfig.h>
+#include <dcmtk/dcmnet/assoc.h>
+
+#include <optional>
+#include <string>
+
+#include "descriptor.h"
+#include "outbox.h"
+#include "receive/config.h"
+#include "receive/layout.h"
+#include "receive/messages.h"
+#include "receive/negotiation.h"
+#include "receive/patience.h"
+#include "receive/progress.h"
+#include "receive/sender.h"
+#include "receive/store.h"
+#include "receive/transport.h"
+#include "receive/wake_up.h"
+
+namespace mercure::receive {
+
+class Association {
+ public:
+  // Takes over the connected socket. The rest outlives this.
+  Association(int socket, Sender sender, const Config& config, Progress& progress, const WakeUp& server);
+  ~Association();
+  Association(const Association&) = delete;
+  Association& operator=(const Association&) = delete;
+
+  // Serves the association to its end. Throws only what makes it impossible to begin (std::system_error).
+  void run();
+
+ private:
+  bool let_in();
+  bool receive_request();
+  void reject(const Rejection& rejection);
+  bool accept();
+  void serve();
+  Messages::Event answer(Messages& messages, Store& store, const Command& command, std::uint8_t context);
+  void end(Messages::Event event, const std::string& fault);
+  void tell_refused(const std::string& reason);
+  void tell_opened();
+  void tell_closed(const std::string& how);
+
+  int socket_;
+  Sender sender_;
+  const Config& config_;
+  const Layout layout_;
+  Progress& progress_;
+  const WakeUp& server_;
+  Outbox outbox_;
+  Patience::Clock::time_point start_;
+  Patience patience_;
+  TransportLayer transport_layer_;
+  T_ASC_Network* network_ = nullptr;
+  T_ASC_Association* association_ = nullptr;
+  AcceptedContexts contexts_;
+  Descriptor folder_;  // receiving/<association>, locked
+};
+
+}  // namespace mercure::receive
+
+#endif

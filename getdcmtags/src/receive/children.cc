@@ -1,0 +1,129 @@
+#include "receive/children.h"
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <csignal>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "durable.h"
+#include "receive/association_folder.h"
+#include "receive/image_events.h"
+#include "receive/log.h"
+#include "receive/quarantine.h"
+#include "receive/stop_request.h"
+
+namespace mercure::receive {
+
+void Totals::add(const Progress& progress) {
+  images += progress.images;
+  bytes += progress.bytes;
+  refused += progress.refused;
+  quarantined += progress.quarantined;
+}
+
+void Children::add(pid_t pid, Sender sender, SharedProgress progress) {
+  ++ended_.associations;
+  ++by_address_[sender.address];
+  children_.emplace(pid, Child{std::move(sender), std::move(progress), std::chrono::steady_clock::now()});
+}
+
+std::size_t Children::count_from(const std::string& address) const {
+  const auto found = by_address_.find(address);
+  return found == by_address_.end() ? 0 : found->second;
+}
+
+void Children::reap() {
+  int status = 0;
+  while (true) {
+    const pid_t pid = waitpid(-1, &status, WNOHANG);
+    if (pid <= 0) return;
+    auto found = children_.find(pid);
+    if (found == children_.end()) continue;
+    Child& child = found->second;
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) died(child, status);
+    ended_.add(*child.progress);
+    if (--by_address_[child.sender.address] == 0) by_address_.erase(child.sender.address);
+    children_.erase(found);
+  }
+}
+
+void Children::died(Child& child, int status) {
+  child.sender.calling_aet = child.progress->calling_aet.get();
+  child.sender.called_aet = child.progress->called_aet.get();
+  const std::string cause = WIFSIGNALED(status) ? std::string("signal ") + strsignal(WTERMSIG(status))
+                                                : "exit code " + std::to_string(WEXITSTATUS(status));
+  log::error(child.is_killed ? "an association process had to be killed" : "an association process crashed",
+             {{"association", child.sender.association},
+              {"address", child.sender.address},
+              {"calling_aet", child.sender.calling_aet},
+              {"cause", cause}});
+  if (WIFSIGNALED(status) && child.progress->phase == Progress::Phase::reading) rescue_part(child, cause);
+  // What else is there was never acknowledged, and the sender still has it.
+  remove_association_folder(layout_.receiving, child.sender.association);
+  tell_end(child, cause);
+}
+
+void Children::rescue_part(const Child& child, const std::string& cause) {
+  const Progress& progress = *child.progress;
+  const std::string part = layout_.receiving + '/' + child.sender.association + '/' + progress.part.get();
+  struct stat state {};
+  if (stat(part.c_str(), &state) != 0) return;
+  const Unreadable object{progress.image.get(),       "crashed while reading (" + cause + ")",
+                          static_cast<std::uint64_t>(state.st_size), progress.sop_class.get(),
+                          progress.sop_instance.get(), progress.transfer_syntax.get()};
+  try {
+    quarantine_part(layout_.quarantine, part, object, child.sender);
+  } catch (const durable::StepError& error) {
+    log::error("an object that crashed its reader could not be kept in quarantine",
+               {{"association", child.sender.association}, {"reason", error.what()}});
+    return;
+  }
+  ++ended_.quarantined;
+  tell_quarantined(outbox_, child.sender, object);
+}
+
+void Children::tell_end(const Child& child, const std::string& cause) {
+  const Sender& sender = child.sender;
+  const Progress& progress = *child.progress;
+  if (!progress.opened) {
+    outbox_.emit("association.refused", std::nullopt,
+                 {{"address", sender.address},
+                  {"calling_aet", sender.calling_aet},
+                  {"called_aet", sender.called_aet},
+                  {"reason", "the process of the association ended by " + cause}});
+    return;
+  }
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - child.start;
+  outbox_.emit("association.closed", std::nullopt,
+               {{"association", sender.association},
+                {"address", sender.address},
+                {"calling_aet", sender.calling_aet},
+                {"called_aet", sender.called_aet},
+                {"how", child.is_killed ? "aborted" : "crashed"},
+                {"images", progress.images.load()},
+                {"bytes", progress.bytes.load()},
+                {"refused", progress.refused.load()},
+                {"seconds", seconds.count()}});
+}
+
+void Children::ask_to_stop() const {
+  for (const auto& [pid, child] : children_) ::kill(pid, stop_request::kSignal);
+}
+
+void Children::kill() {
+  for (auto& [pid, child] : children_) {
+    child.is_killed = true;
+    ::kill(pid, SIGKILL);
+  }
+}
+
+Totals Children::totals() const {
+  Totals totals = ended_;
+  for (const auto& [pid, child] : children_) totals.add(*child.progress);
+  return totals;
+}
+
+}  // namespace mercure::receive

@@ -1,0 +1,38 @@
+// The socket on which senders call.
+#ifndef MERCURE_RECEIVE_LISTENER_H
+#define MERCURE_RECEIVE_LISTENER_H
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "descriptor.h"
+
+namespace mercure::receive {
+
+struct Caller {
+  Descriptor socket;
+  std::string address;  // numeric; an IPv4 address that came in over IPv6 is written as IPv4
+};
+
+class Listener {
+ public:
+  // Listens on a numeric IPv4 or IPv6 address; port 0 takes a free one. Throws std::system_error.
+  Listener(const std::string& address, std::uint16_t port);
+
+  int descriptor() const { return socket_.get(); }
+  std::uint16_t port() const { return port_; }
+
+  // Takes the next caller that waits; nothing when there is none. Throws std::system_error when the system has no descriptors left.
+  std::optional<Caller> accept() const;
+
+  void close() { socket_.reset(); }
+
+ private:
+  Descriptor socket_;
+  std::uint16_t port_ = 0;
+};
+
+}  // namespace mercure::receive
+
+#endif

@@ -1,0 +1,98 @@
+// mercure-storescp: the receive path of the router (docs/reference/mercure-storescp.1.md).
+#include <dcmtk/config/osconfig.h>
+#include <dcmtk/dcmnet/dul.h>
+#include <dcmtk/dcmnet/dcmtrans.h>
+#include <dcmtk/oflog/oflog.h>
+#include <sys/resource.h>
+
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+#include "durable.h"
+#include "receive/config.h"
+#include "receive/log.h"
+#include "receive/server.h"
+#include "steps.h"
+
+namespace {
+
+using namespace mercure;
+
+// Exit codes by range: 1 to 19 usage, 20 to 39 configuration, 40 to 59 spool and network, 60 to 79 while serving.
+enum Exit : int { kDone = 0, kUsage = 1, kConfig = 20, kStart = 40, kServing = 60 };
+
+constexpr char kHelp[] =
+    "usage: mercure-storescp --config FILE\n"
+    "       mercure-storescp --check FILE     check a configuration and end\n"
+    "       mercure-storescp --version | --help\n"
+    "Receives DICOM images into the spool. See mercure-storescp(1).\n";
+
+// DCMTK writes plain lines with names of senders to stderr, and asks the name service about each caller: neither is wanted.
+void quieten_dcmtk() {
+  OFLog::configure(OFLogger::OFF_LOG_LEVEL);
+  dcmDisableGethostbyaddr.set(OFTrue);
+  dcmSocketSendTimeout.set(-1);  // our transport has its own limits
+  dcmSocketReceiveTimeout.set(-1);
+}
+
+int fail(Exit code, const std::exception& error) {
+  receive::log::error("cannot go on", {{"reason", error.what()}, {"exit_code", code}});
+  return code;
+}
+
+int serve(const std::string& path) {
+  receive::Config config;
+  try {
+    config = receive::read_config(path);
+    steps::check_environment();
+  } catch (const std::exception& error) {
+    return fail(kConfig, error);
+  }
+  receive::log::set_level(config.log_level);
+  const rlimit no_core{0, 0};  // a core file of this program is full of patient data
+  setrlimit(RLIMIT_CORE, &no_core);
+  quieten_dcmtk();
+  try {
+    receive::Server server(config, path);
+    try {
+      server.run();
+    } catch (const std::exception& error) {
+      return fail(kServing, error);
+    }
+  } catch (const std::exception& error) {
+    return fail(kStart, error);
+  }
+  return kDone;
+}
+
+int check(const std::string& path) {
+  try {
+    receive::read_config(path);
+  } catch (const receive::ConfigError& error) {
+    return fail(kConfig, error);
+  }
+  return kDone;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string_view option = argc > 1 ? argv[1] : "";
+  if (option == "--config" && argc == 3) return serve(argv[2]);
+  if (option == "--check" && argc == 3) return check(argv[2]);
+  if (option == "--version" && argc == 2) {
+    std::printf("mercure-storescp %s\n", MERCURE_VERSION);
+    return kDone;
+  }
+  if (option == "--help" && argc == 2) {
+    std::fputs(kHelp, stdout);
+    return kDone;
+  }
+  std::fputs(kHelp, stderr);
+  return kUsage;
+}

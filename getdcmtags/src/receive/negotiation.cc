@@ -1,0 +1,95 @@
+#include "receive/negotiation.h"
+
+#include <dcmtk/dcmnet/dul.h>
+#include <dcmtk/dcmnet/lst.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "receive/sop_classes.h"
+#include "receive/transfer_syntaxes.h"
+
+namespace mercure::receive {
+
+namespace {
+
+constexpr char kDicomApplicationContext[] = "1.2.840.10008.3.1.1.1";  // PS3.7 annex A.2.1
+
+bool contains(const std::vector<std::string>& list, const std::string& item) {
+  return std::find(list.begin(), list.end(), item) != list.end();
+}
+
+bool is_accepted(const Config& config, const std::string& abstract_syntax) {
+  if (abstract_syntax == kVerification) return true;
+  if (config.sop_classes.empty()) return !abstract_syntax.empty() && !is_other_service(abstract_syntax);
+  return contains(config.sop_classes, abstract_syntax);
+}
+
+// DCMTK's own view of a context (T_ASC_PresentationContext) has room for 50 transfer syntaxes; its list has all.
+template <typename Node, typename Visit>
+void for_each_in(LST_HEAD* list, Visit visit) {
+  if (list == nullptr || LST_Head(&list) == nullptr) return;
+  for (void* node = LST_Position(&list, LST_Head(&list)); node != nullptr; node = LST_Next(&list)) {
+    visit(*static_cast<Node*>(node));
+  }
+}
+
+std::vector<std::string> transfer_syntaxes_of(const DUL_PRESENTATIONCONTEXT& context) {
+  std::vector<std::string> proposed;
+  for_each_in<DUL_TRANSFERSYNTAX>(context.proposedTransferSyntax, [&](const DUL_TRANSFERSYNTAX& syntax) {
+    if (syntax.transferSyntax[0] != '\0') proposed.emplace_back(syntax.transferSyntax);
+  });
+  return proposed;
+}
+
+}  // namespace
+
+std::optional<Rejection> rejection_of(const Config& config, const Sender& sender, const std::string& application_context) {
+  const auto permanent = [](T_ASC_RejectParametersReason reason, std::string text) {
+    return Rejection{ASC_RESULT_REJECTEDPERMANENT, ASC_SOURCE_SERVICEUSER, reason, std::move(text)};
+  };
+  if (application_context != kDicomApplicationContext) {
+    return permanent(ASC_REASON_SU_APPCONTEXTNAMENOTSUPPORTED, "the application context is not that of DICOM");
+  }
+  if (!config.called_aets.empty() && sender.called_aet != config.ae_title && !contains(config.called_aets, sender.called_aet)) {
+    return permanent(ASC_REASON_SU_CALLEDAETITLENOTRECOGNIZED, "the called AE title is not one of ours");
+  }
+  if (!config.access.allows_calling(sender.calling_aet)) {
+    return permanent(ASC_REASON_SU_CALLINGAETITLENOTRECOGNIZED, "the calling AE title is not listed");
+  }
+  if (!config.access.allows_address(sender.address)) {
+    return permanent(ASC_REASON_SU_NOREASON, "the address is not in a listed network");
+  }
+  return std::nullopt;
+}
+
+AcceptedContexts negotiate(const Config& config, T_ASC_Parameters& parameters) {
+  struct Decision {
+    std::string abstract_syntax;
+    std::vector<std::string> proposed;
+  };
+  // Copied first: DCMTK's lists have one position each, which entering a decision moves. Of an id that is proposed twice, the
+  // first counts.
+  std::map<std::uint8_t, Decision> decisions;
+  for_each_in<DUL_PRESENTATIONCONTEXT>(
+      parameters.DULparams.requestedPresentationContext, [&](const DUL_PRESENTATIONCONTEXT& context) {
+        decisions.try_emplace(context.presentationContextID, Decision{context.abstractSyntax, transfer_syntaxes_of(context)});
+      });
+
+  AcceptedContexts accepted;
+  for (const auto& [id, decision] : decisions) {
+    if (!is_accepted(config, decision.abstract_syntax)) {
+      ASC_refusePresentationContext(&parameters, id, ASC_P_ABSTRACTSYNTAXNOTSUPPORTED);
+    } else if (decision.proposed.empty()) {
+      ASC_refusePresentationContext(&parameters, id, ASC_P_TRANSFERSYNTAXESNOTSUPPORTED);
+    } else {
+      const std::string& syntax = preferred_transfer_syntax(decision.proposed);
+      if (ASC_acceptPresentationContext(&parameters, id, syntax.c_str()).good()) {
+        accepted[id] = {decision.abstract_syntax, syntax};
+      }
+    }
+  }
+  return accepted;
+}
+
+}  // namespace mercure::receive

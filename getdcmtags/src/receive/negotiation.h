@@ -1,0 +1,41 @@
+// What of a sender's proposal is accepted (PS3.8 section 9.3.2).
+#ifndef MERCURE_RECEIVE_NEGOTIATION_H
+#define MERCURE_RECEIVE_NEGOTIATION_H
+
+#include <dcmtk/config/osconfig.h>
+#include <dcmtk/dcmnet/assoc.h>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "receive/config.h"
+#include "receive/sender.h"
+
+namespace mercure::receive {
+
+// Why a sender is not let in: the reason on the wire and the one for people.
+struct Rejection {
+  T_ASC_RejectParametersResult result;
+  T_ASC_RejectParametersSource source;
+  T_ASC_RejectParametersReason reason;
+  std::string text;
+};
+
+// Judges the sender by the access list and the names it uses; nothing when it may come in.
+std::optional<Rejection> rejection_of(const Config& config, const Sender& sender, const std::string& application_context);
+
+struct AcceptedContext {
+  std::string abstract_syntax;
+  std::string transfer_syntax;
+};
+
+using AcceptedContexts = std::map<std::uint8_t, AcceptedContext>;
+
+// Goes through the proposed presentation contexts, enters each decision into `parameters`, and returns the accepted ones.
+AcceptedContexts negotiate(const Config& config, T_ASC_Parameters& parameters);
+
+}  // namespace mercure::receive
+
+#endif

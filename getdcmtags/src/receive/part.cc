@@ -1,0 +1,81 @@
+#include "receive/part.h"
+
+#include <utility>
+#include <vector>
+
+#include "durable.h"
+
+namespace mercure::receive {
+
+namespace {
+
+constexpr std::size_t kCollectBytes = 256 << 10;  // at most so much waits in memory
+constexpr std::size_t kDirectBytes = 64 << 10;    // from this size on, copying costs more than a system call
+constexpr std::size_t kCopyBytes = 1 << 20;
+
+}  // namespace
+
+Part::Part(std::string path, const MetaHeader& header, std::string& buffer)
+    : path_(std::move(path)), file_(durable::create_file(path_)), buffer_(buffer) {
+  buffer_ = encode(header);
+  header_size_ = size_ = buffer_.size();
+}
+
+Part::~Part() { discard(); }
+
+void Part::discard() noexcept {
+  buffer_.clear();
+  if (path_.empty()) return;
+  try {
+    durable::unlink(std::exchange(path_, std::string()));
+  } catch (const std::exception&) {
+    // Nobody takes an unfinished part for an image, and the folder is cleared later.
+  }
+}
+
+void Part::add(std::string_view bytes) {
+  size_ += bytes.size();
+  if (bytes.size() < kDirectBytes) {
+    if (buffer_.size() + bytes.size() > kCollectBytes) flush();
+    buffer_ += bytes;
+    return;
+  }
+  flush();
+  durable::write(file_.get(), bytes, path_);
+}
+
+void Part::flush() {
+  if (buffer_.empty()) return;
+  durable::write(file_.get(), buffer_, path_);
+  buffer_.clear();
+}
+
+void Part::finish() { flush(); }
+
+void Part::replace_header(const MetaHeader& header) {
+  const std::string path = path_ + ".new";
+  const std::string bytes = encode(header);
+  Descriptor file = durable::create_file(path);
+  try {
+    durable::write(file.get(), bytes, path);
+    std::vector<char> piece(kCopyBytes);
+    for (auto at = static_cast<off_t>(header_size_);;) {
+      const ssize_t count = pread(file_.get(), piece.data(), piece.size(), at);
+      if (count < 0) throw durable::StepError(errno, "read", path_);
+      if (count == 0) break;
+      durable::write(file.get(), {piece.data(), static_cast<std::size_t>(count)}, path);
+      at += count;
+    }
+    durable::rename(path, path_);
+  } catch (const durable::StepError&) {
+    ::unlink(path.c_str());
+    throw;
+  }
+  size_ = size_ - header_size_ + bytes.size();
+  header_size_ = bytes.size();
+  file_ = std::move(file);
+}
+
+void Part::sync() { durable::sync_data(file_.get(), path_); }
+
+}  // namespace mercure::receive

@@ -1,0 +1,50 @@
+#include "receive/patience.h"
+
+#include <algorithm>
+
+namespace mercure::receive {
+
+Patience::Patience(const Limits& limits, Clock::time_point start) : limits_(limits), start_(start), last_pdu_(start) {}
+
+void Patience::established(Clock::time_point now) {
+  established_ = true;
+  last_pdu_ = now;
+}
+
+void Patience::stop_requested(Clock::time_point now) {
+  if (!stop_) stop_ = now;
+}
+
+Patience::Deadline Patience::next() const {
+  Deadline first = established_ ? Deadline{Limit::idle, last_pdu_ + limits_.idle} : Deadline{Limit::acse, start_ + limits_.acse};
+  const auto earlier = [&first](Limit limit, Clock::time_point at) {
+    if (at < first.at) first = {limit, at};
+  };
+  if (limits_.total.count() > 0) earlier(Limit::total, start_ + limits_.total);
+  if (stop_) earlier(Limit::stop, *stop_ + limits_.stop);
+  return first;
+}
+
+std::optional<Patience::Limit> Patience::expired(Clock::time_point now) const {
+  const Deadline deadline = next();
+  if (now < deadline.at) return std::nullopt;
+  return deadline.limit;
+}
+
+int Patience::milliseconds_left(Clock::time_point now) const {
+  using std::chrono::milliseconds;
+  const auto left = std::chrono::ceil<milliseconds>(next().at - now);
+  return static_cast<int>(std::clamp(left, milliseconds(0), milliseconds(std::chrono::hours(24))).count());
+}
+
+std::string text_of(Patience::Limit limit) {
+  switch (limit) {
+    case Patience::Limit::acse: return "no association request in time";
+    case Patience::Limit::idle: return "idle for too long";
+    case Patience::Limit::total: return "open for too long";
+    case Patience::Limit::stop: break;
+  }
+  return "the receiver is stopping";
+}
+
+}  // namespace mercure::receive

@@ -1,0 +1,62 @@
+// How long an association may still take. One clock for all limits, looked at wherever the process waits for its peer, so that
+// they hold against a peer that sends one byte at a time or falls silent in the middle of a PDU.
+#ifndef MERCURE_RECEIVE_PATIENCE_H
+#define MERCURE_RECEIVE_PATIENCE_H
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+namespace mercure::receive {
+
+struct Limits {
+  std::chrono::milliseconds acse;   // until the association request has been read
+  std::chrono::milliseconds idle;   // from one whole PDU to the next
+  std::chrono::milliseconds total;  // of the association; 0: none
+  std::chrono::milliseconds stop;   // after a stop request
+};
+
+class Patience {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  enum class Limit { acse, idle, total, stop };
+
+  Patience(const Limits& limits, Clock::time_point start);
+
+  // The association request has been read: from now on the idle limit counts, not that of ACSE.
+  void established(Clock::time_point now);
+
+  // A whole PDU has come or gone.
+  void progress(Clock::time_point now) { last_pdu_ = now; }
+
+  // The server wants to end; later calls change nothing.
+  void stop_requested(Clock::time_point now);
+  bool is_stopping() const { return stop_.has_value(); }
+
+  // The limit that has passed, if one has.
+  std::optional<Limit> expired(Clock::time_point now) const;
+
+  // Until the next limit passes, never below 0; for poll(), so in milliseconds rounded up, and at most a day.
+  int milliseconds_left(Clock::time_point now) const;
+
+ private:
+  struct Deadline {
+    Limit limit;
+    Clock::time_point at;
+  };
+  Deadline next() const;
+
+  Limits limits_;
+  Clock::time_point start_;
+  Clock::time_point last_pdu_;
+  bool established_ = false;
+  std::optional<Clock::time_point> stop_;
+};
+
+// What a limit is, for the log.
+std::string text_of(Patience::Limit limit);
+
+}  // namespace mercure::receive
+
+#endif

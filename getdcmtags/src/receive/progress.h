@@ -1,0 +1,64 @@
+// What an association process is doing, in memory that the server sees too: when the process dies by a hostile file, the server
+// tells what became of it.
+#ifndef MERCURE_RECEIVE_PROGRESS_H
+#define MERCURE_RECEIVE_PROGRESS_H
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace mercure::receive {
+
+struct Progress {
+  enum class Phase : int { waiting, receiving, reading, filing };
+
+  // A text of fixed size: no pointer of one process means anything in the other.
+  template <std::size_t Size>
+  struct Text {
+    std::array<char, Size> bytes{};
+
+    void set(std::string_view text) {
+      bytes.fill('\0');
+      std::memcpy(bytes.data(), text.data(), text.size() < Size ? text.size() : Size - 1);
+    }
+    std::string get() const { return {bytes.data(), strnlen(bytes.data(), Size)}; }
+  };
+
+  std::atomic<Phase> phase{Phase::waiting};
+  std::atomic<bool> opened{false};  // association.opened was told
+  std::atomic<std::uint64_t> images{0};
+  std::atomic<std::uint64_t> bytes{0};
+  std::atomic<std::uint64_t> refused{0};
+  std::atomic<std::uint64_t> quarantined{0};
+  Text<17> calling_aet;
+  Text<17> called_aet;
+  Text<40> image;            // id of the object at hand
+  Text<40> part;             // and its file name in the association's folder
+  Text<65> sop_class;        // and what the sender's command says of it
+  Text<65> sop_instance;
+  Text<65> transfer_syntax;
+};
+
+// Memory for one Progress that a child of fork() shares.
+class SharedProgress {
+ public:
+  // Throws std::system_error.
+  SharedProgress();
+
+  Progress& operator*() const { return *progress_; }
+  Progress* operator->() const { return progress_.get(); }
+
+ private:
+  struct Unmap {
+    void operator()(Progress* progress) const;
+  };
+  std::unique_ptr<Progress, Unmap> progress_;
+};
+
+}  // namespace mercure::receive
+
+#endif

@@ -1,0 +1,276 @@
+#include "receive/server.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <exception>
+#include <system_error>
+#include <utility>
+
+#include "durable.h"
+#include "ids.h"
+#include "receive/association.h"
+#include "receive/association_folder.h"
+#include "receive/log.h"
+#include "receive/spool_check.h"
+#include "receive/stop_request.h"
+
+namespace mercure::receive {
+
+namespace {
+
+constexpr auto kHousePeriod = std::chrono::seconds(5);
+constexpr auto kKillGrace = std::chrono::seconds(5);  // beyond the limit in which associations end themselves
+constexpr int kCallersAtOnce = 32;
+constexpr unsigned kToldPerPeriod = 50;  // callers turned away with an event each; a flood must not fill the disk
+
+sigset_t watched_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD, stop_request::kSignal}) sigaddset(&set, signal);
+  return set;
+}
+
+// Blocks the signals for good and gives a descriptor to read them from. The stop request is only blocked: a child must not get
+// it before it has its handler.
+Descriptor take_signals() {
+  sigset_t set = watched_signals();
+  sigprocmask(SIG_BLOCK, &set, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  sigdelset(&set, stop_request::kSignal);
+  Descriptor descriptor(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!descriptor) throw std::system_error(errno, std::generic_category(), "signalfd");
+  return descriptor;
+}
+
+// Nobody is listened to before there is a place for what they send.
+Listener open_listener(const Layout& layout, const Config& config) {
+  prepare_spool(layout);
+  return Listener(config.bind, config.port);
+}
+
+// What a child of the server does first. When the server dies, the association ends as if the server had been stopped: each of
+// its steps is safe, so the sender need not lose it at once, and nothing is left running for good.
+void settle_in_child(pid_t server) {
+  for (const int signal_number : {SIGTERM, SIGINT, SIGHUP}) signal(signal_number, SIG_IGN);
+  stop_request::listen();
+  const sigset_t set = watched_signals();
+  sigprocmask(SIG_UNBLOCK, &set, nullptr);
+  prctl(PR_SET_PDEATHSIG, stop_request::kSignal);
+  if (getppid() != server) raise(stop_request::kSignal);
+  // When memory is short, this process is the one to go: it holds one association, and what it holds was not acknowledged.
+  const Descriptor score(open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
+  [[maybe_unused]] const auto written = write(score.get(), "500", 3);
+}
+
+}  // namespace
+
+Server::Server(Config config, std::string config_path)
+    : config_(std::move(config)),
+      config_path_(std::move(config_path)),
+      layout_(config_.spool),
+      outbox_(layout_.outbox, "receiver"),
+      children_(layout_, outbox_),
+      disk_(layout_.incoming, outbox_),
+      metrics_(outbox_, Clock::now()),
+      turned_away_([this](const Sender& sender, const std::string& reason) { told_turned_away(sender, reason); }),
+      signals_(take_signals()),
+      listener_(open_listener(layout_, config_)),
+      next_house_(Clock::now() + kHousePeriod) {}
+
+void Server::run() {
+  tell_start();
+  clear();
+  disk_.look(config_.min_free_bytes);
+  while (!stopping_ || children_.count() > 0) {
+    wait();
+    children_.reap();
+    const auto now = Clock::now();
+    turned_away_.work(now);
+    keep_house(now);
+  }
+  metrics_.finish(children_.totals());
+  outbox_.emit("service.stopped", std::nullopt, {{"pid", getpid()}, {"version", MERCURE_VERSION}, {"reason", stop_reason_}});
+  log::info("stopped", {{"reason", stop_reason_}});
+}
+
+void Server::tell_start() {
+  outbox_.emit("service.started", std::nullopt, {{"pid", getpid()}, {"version", MERCURE_VERSION}});
+  if (config_.revision) outbox_.emit("config.loaded", std::nullopt, {{"revision", *config_.revision}});
+  log::info("listening", {{"address", config_.bind},
+                          {"port", listener_.port()},
+                          {"ae_title", config_.ae_title},
+                          {"version", MERCURE_VERSION}});
+}
+
+void Server::clear() {
+  const auto leftovers = clear_leftovers(layout_.receiving, [this](const std::string& association, unsigned parts) {
+    const std::string what = "association " + association + " had died; " + std::to_string(parts) +
+                             " unfinished objects, none of them acknowledged, were removed";
+    log::warning("cleared after a crash", {{"association", association}, {"parts", parts}});
+    outbox_.emit("spool.recovered", std::nullopt, {{"what", what}});
+  });
+  others_receive_ = leftovers.alive > children_.count();
+}
+
+void Server::wait() {
+  std::vector<pollfd> set = {{signals_.get(), POLLIN, 0}, {wake_up_.descriptor(), POLLIN, 0}};
+  const bool listening = !stopping_ && may_accept_;
+  if (listening) set.push_back({listener_.descriptor(), POLLIN, 0});
+  turned_away_.watch(set);
+  const auto until = turned_away_.is_empty() ? next_house_ : std::min(next_house_, Clock::now() + std::chrono::seconds(1));
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
+  if (poll(set.data(), set.size(), static_cast<int>(std::max<long long>(left, 0))) <= 0) return;
+  if (set[0].revents != 0) handle_signals();
+  if (set[1].revents != 0) {
+    wake_up_.drain();
+    disk_.look(config_.min_free_bytes);
+  }
+  if (listening && !stopping_ && set[2].revents != 0) take_callers();
+}
+
+void Server::handle_signals() {
+  signalfd_siginfo info;
+  while (read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+    const auto number = static_cast<int>(info.ssi_signo);
+    if (number == SIGHUP) reload();
+    if (number == SIGTERM || number == SIGINT) stop(number);
+  }
+}
+
+void Server::take_callers() {
+  try {
+    for (int count = 0; count < kCallersAtOnce; ++count) {
+      auto caller = listener_.accept();
+      if (!caller) return;
+      take(std::move(*caller), Clock::now());
+    }
+  } catch (const std::system_error& error) {
+    may_accept_ = false;
+    log::error("callers must wait: the system has no descriptors left", {{"reason", error.what()}});
+  }
+}
+
+void Server::take(Caller caller, Clock::time_point now) {
+  const std::string reason = limit_reached(caller.address);
+  if (!reason.empty()) {
+    turn_away(std::move(caller), reason, now);
+    return;
+  }
+  start_association(std::move(caller));
+}
+
+std::string Server::limit_reached(const std::string& address) const {
+  if (children_.count() >= config_.max_associations) {
+    return "too many associations at once: " + std::to_string(config_.max_associations);
+  }
+  if (children_.count_from(address) >= config_.max_associations_per_sender) {
+    return "too many associations at once from this sender: " + std::to_string(config_.max_associations_per_sender);
+  }
+  return {};
+}
+
+void Server::start_association(Caller caller) {
+  const Sender sender{new_id(), caller.address, "", ""};
+  try {
+    SharedProgress progress;
+    const pid_t server = getpid();
+    const pid_t pid = fork();
+    if (pid == 0) serve_in_child(std::move(caller), sender, progress, server);
+    if (pid < 0) throw std::system_error(errno, std::generic_category(), "fork");
+    children_.add(pid, sender, std::move(progress));
+  } catch (const std::system_error& error) {
+    log::error("no process for an association", {{"address", sender.address}, {"reason", error.what()}});
+    turn_away(std::move(caller), std::string("the system is short of resources: ") + error.what(), Clock::now());
+  }
+}
+
+void Server::serve_in_child(Caller caller, const Sender& sender, const SharedProgress& progress, pid_t server) noexcept {
+  listener_.close();
+  signals_.reset();
+  turned_away_.clear();
+  outbox_.leave();
+  try {
+    settle_in_child(server);
+    Association association(caller.socket.release(), sender, config_, *progress, wake_up_);
+    association.run();
+  } catch (const std::exception& error) {
+    log::error("an association process failed", {{"association", sender.association}, {"reason", error.what()}});
+    _exit(EXIT_FAILURE);
+  }
+  // Not exit(): what is to be undone at the end of the program is the server's.
+  _exit(EXIT_SUCCESS);
+}
+
+void Server::turn_away(Caller caller, const std::string& reason, Clock::time_point now) {
+  metrics_.turned_away();
+  if (!turned_away_.take(std::move(caller), reason, now)) ++silenced_;
+}
+
+void Server::told_turned_away(const Sender& sender, const std::string& reason) {
+  if (++told_ > kToldPerPeriod) {
+    ++silenced_;
+    return;
+  }
+  const Json details = {{"address", sender.address},
+                        {"calling_aet", sender.calling_aet},
+                        {"called_aet", sender.called_aet},
+                        {"reason", reason}};
+  log::warning("an association was refused", details);
+  outbox_.emit("association.refused", std::nullopt, details);
+}
+
+void Server::reload() {
+  try {
+    Config fresh = read_config(config_path_);
+    if (fresh.spool != config_.spool) throw ConfigError("spool: cannot change while the receiver runs; restart it");
+    if (fresh.bind != config_.bind || fresh.port != config_.port) listen_anew(fresh);
+    config_ = std::move(fresh);
+  } catch (const std::exception& error) {
+    const Json using_revision = config_.revision ? Json(*config_.revision) : Json(nullptr);
+    log::error("the new configuration is refused, the one before stays in force", {{"reason", error.what()}});
+    outbox_.emit("config.rejected", std::nullopt, {{"reason", error.what()}, {"using", using_revision}});
+    return;
+  }
+  log::set_level(config_.log_level);
+  log::info("new configuration for new associations", {{"port", listener_.port()}});
+  if (config_.revision) outbox_.emit("config.loaded", std::nullopt, {{"revision", *config_.revision}});
+  disk_.look(config_.min_free_bytes);
+}
+
+void Server::listen_anew(const Config& config) {
+  listener_ = Listener(config.bind, config.port);
+  log::info("listening", {{"address", config.bind}, {"port", listener_.port()}});
+}
+
+void Server::stop(int signal) {
+  if (stopping_) return;
+  stopping_ = true;
+  stop_reason_ = std::string("signal ") + strsignal(signal);
+  listener_.close();
+  children_.ask_to_stop();
+  kill_at_ = Clock::now() + config_.stop_timeout + kKillGrace;
+  log::info("stopping: no more associations", {{"open", children_.count()}});
+}
+
+void Server::keep_house(Clock::time_point now) {
+  if (kill_at_ && now >= *kill_at_) children_.kill();
+  if (now < next_house_) return;
+  next_house_ = now + kHousePeriod;
+  may_accept_ = true;
+  told_ = 0;
+  if (silenced_ > 0) {
+    log::warning("callers were turned away without an event each", {{"count", std::exchange(silenced_, 0)}});
+  }
+  if (others_receive_) clear();
+  disk_.look(config_.min_free_bytes);
+  metrics_.report(children_.totals(), children_.count(), now);
+}
+
+}  // namespace mercure::receive

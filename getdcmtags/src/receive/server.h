@@ -1,0 +1,75 @@
+// The parent of all associations: takes callers, starts a process for each, watches over them. It reads nothing of what they send.
+#ifndef MERCURE_RECEIVE_SERVER_H
+#define MERCURE_RECEIVE_SERVER_H
+
+#include <poll.h>
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "descriptor.h"
+#include "outbox.h"
+#include "receive/children.h"
+#include "receive/config.h"
+#include "receive/disk_watch.h"
+#include "receive/layout.h"
+#include "receive/listener.h"
+#include "receive/metrics.h"
+#include "receive/turned_away.h"
+#include "receive/wake_up.h"
+
+namespace mercure::receive {
+
+class Server {
+ public:
+  // Prepares the spool, takes the signals, listens. Throws std::system_error (durable::StepError for the spool).
+  Server(Config config, std::string config_path);
+
+  // Serves until TERM or INT and until the last association has ended.
+  void run();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void tell_start();
+  void wait();
+  void handle_signals();
+  void take_callers();
+  void take(Caller caller, Clock::time_point now);
+  std::string limit_reached(const std::string& address) const;
+  void start_association(Caller caller);
+  [[noreturn]] void serve_in_child(Caller caller, const Sender& sender, const SharedProgress& progress, pid_t server) noexcept;
+  void turn_away(Caller caller, const std::string& reason, Clock::time_point now);
+  void told_turned_away(const Sender& sender, const std::string& reason);
+  void reload();
+  void listen_anew(const Config& config);
+  void stop(int signal);
+  void keep_house(Clock::time_point now);
+  void clear();
+
+  Config config_;
+  std::string config_path_;
+  Layout layout_;
+  Outbox outbox_;
+  Children children_;
+  DiskWatch disk_;
+  Metrics metrics_;
+  TurnedAway turned_away_;
+  WakeUp wake_up_;
+  Descriptor signals_;
+  Listener listener_;
+  bool stopping_ = false;
+  std::string stop_reason_;
+  bool others_receive_ = false;  // processes of a server that died still hold folders
+  bool may_accept_ = true;       // false for a while when the system had no descriptors left
+  unsigned silenced_ = 0;        // callers turned away without an event since the last look
+  unsigned told_ = 0;            // and with one
+  std::optional<Clock::time_point> kill_at_;
+  Clock::time_point next_house_;
+};
+
+}  // namespace mercure::receive
+
+#endif

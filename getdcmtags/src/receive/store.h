@@ -1,0 +1,75 @@
+// A C-STORE from its first fragment to its answer (docs/reference/spool.md, "The receive sequence", steps 2 to 8).
+#ifndef MERCURE_RECEIVE_STORE_H
+#define MERCURE_RECEIVE_STORE_H
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ids.h"
+#include "outbox.h"
+#include "receive/command_set.h"
+#include "receive/config.h"
+#include "receive/layout.h"
+#include "receive/messages.h"
+#include "receive/part.h"
+#include "receive/progress.h"
+#include "receive/sender.h"
+#include "receive/series_folder.h"
+#include "receive/statuses.h"
+#include "receive/wake_up.h"
+#include "tags/tag_record.h"
+
+namespace mercure::receive {
+
+class Store {
+ public:
+  // All arguments outlive this.
+  Store(const Config& config, const Layout& layout, const Sender& sender, Progress& progress, Outbox& outbox, const WakeUp& server);
+
+  // Receives the data set that follows `request` on `context`, files it, and sends the answer. Returns what ended the
+  // association, or Event::fragment when it goes on. Whatever fails on our side becomes an answer; nothing is thrown.
+  Messages::Event receive(const Command& request, std::uint8_t context, const std::string& transfer_syntax, Messages& messages);
+
+ private:
+  // The object at hand.
+  struct Object {
+    const Command& request;
+    const std::string& transfer_syntax;
+    std::string image;  // id
+    std::uint64_t received = 0;
+    std::uint64_t next_look = 0;  // at the disk, once so much has been received
+    std::optional<Part> part;
+    std::optional<Answer> refusal;
+    bool is_corrected = false;
+  };
+
+  Messages::Event take_data_set(Object& object, std::uint8_t context, Messages& messages);
+  void start(Object& object);
+  void add(Object& object, const Fragment& fragment);
+  void look_at_disk(Object& object);
+  Answer finish(Object& object);
+  Answer keep(Object& object);
+  Answer quarantine(Object& object, const std::string& reason);
+  tags::Result read_header(const Object& object, const Instant& at) const;
+  void correct_header(Object& object, const tags::Header& header);
+  void file(Object& object, const tags::Result& record);
+  SeriesFolder& folder_of(const tags::Header& header);
+  void add_tag_line(const Object& object, SeriesFolder& folder, const std::string& record, const std::string& name) const;
+  void refused(const Object& object, const Answer& answer);
+
+  const Config& config_;
+  const Layout& layout_;
+  const Sender& sender_;
+  Progress& progress_;
+  Outbox& outbox_;
+  const WakeUp& server_;
+  std::string buffer_;
+  unsigned long count_ = 0;
+  std::optional<SeriesFolder> series_;
+};
+
+}  // namespace mercure::receive
+
+#endif

@@ -1,0 +1,16 @@
+// Which of the transfer syntaxes that a sender proposes for one presentation context is accepted.
+#ifndef MERCURE_RECEIVE_TRANSFER_SYNTAXES_H
+#define MERCURE_RECEIVE_TRANSFER_SYNTAXES_H
+
+#include <string>
+#include <vector>
+
+namespace mercure::receive {
+
+// The one in which the sender most likely holds the data, so that nobody re-codes it (docs/decisions/0016): a compressed one of
+// the standard, else an uncompressed one, else whatever it is; within a group the sender's order decides. `proposed` is not empty.
+const std::string& preferred_transfer_syntax(const std::vector<std::string>& proposed);
+
+}  // namespace mercure::receive
+
+#endif

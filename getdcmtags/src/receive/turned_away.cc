@@ -1,0 +1,76 @@
+#include "receive/turned_away.h"
+
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <utility>
+
+namespace mercure::receive {
+
+namespace {
+
+constexpr std::size_t kMostWaiting = 64;
+constexpr auto kTimeToSpeak = std::chrono::seconds(5);
+constexpr auto kTimeToLeave = std::chrono::seconds(1);
+constexpr int kRounds = 16;  // of reading from one caller, before the others have their turn
+
+// The fixed part of an A-ASSOCIATE-RQ (PS3.8 table 9-11): called AE title from byte 10, calling AE title from byte 26.
+constexpr char kAssociateRequest = 1;
+constexpr std::size_t kTitlesEnd = 42;
+constexpr std::size_t kTitleBytes = 16;
+
+// A-ASSOCIATE-RJ: rejected transient (2), presentation related (3), local limit exceeded (2).
+constexpr std::array<std::uint8_t, 10> kRejection = {3, 0, 0, 0, 0, 4, 0, 2, 3, 2};
+
+std::string title_at(const std::string& request, std::size_t at) {
+  const std::string title = request.substr(at, kTitleBytes);
+  const std::string padding(" \0", 2);
+  const auto first = title.find_first_not_of(padding);
+  return first == std::string::npos ? std::string() : title.substr(first, title.find_last_not_of(padding) - first + 1);
+}
+
+}  // namespace
+
+bool TurnedAway::take(Caller caller, std::string reason, Clock::time_point now) {
+  if (waiting_.size() >= kMostWaiting) return false;
+  waiting_.push_back({std::move(caller), std::move(reason), {}, false, now + kTimeToSpeak});
+  return true;
+}
+
+void TurnedAway::watch(std::vector<pollfd>& set) const {
+  for (const Waiting& waiting : waiting_) set.push_back({waiting.caller.socket.get(), POLLIN, 0});
+}
+
+void TurnedAway::work(Clock::time_point now) {
+  std::erase_if(waiting_, [&](Waiting& waiting) { return is_done(waiting, now); });
+}
+
+bool TurnedAway::is_done(Waiting& waiting, Clock::time_point now) {
+  std::array<char, 4096> bytes;
+  for (int round = 0; round < kRounds; ++round) {
+    const ssize_t count = recv(waiting.caller.socket.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
+    if (count == 0) return true;
+    if (count < 0) {
+      if (errno == EINTR) continue;
+      return (errno != EAGAIN && errno != EWOULDBLOCK) || now >= waiting.until;
+    }
+    if (waiting.answered) continue;  // the rest of its request, of no interest
+    waiting.heard.append(bytes.data(), static_cast<std::size_t>(count));
+    if (waiting.heard.front() != kAssociateRequest) return true;
+    if (waiting.heard.size() >= kTitlesEnd) answer(waiting, now);
+  }
+  return now >= waiting.until;
+}
+
+void TurnedAway::answer(Waiting& waiting, Clock::time_point now) {
+  waiting.answered = true;
+  waiting.until = now + kTimeToLeave;
+  const int socket = waiting.caller.socket.get();
+  [[maybe_unused]] const auto sent = send(socket, kRejection.data(), kRejection.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  shutdown(socket, SHUT_WR);
+  told_({"", waiting.caller.address, title_at(waiting.heard, 26), title_at(waiting.heard, 10)}, waiting.reason);
+}
+
+}  // namespace mercure::receive
