@@ -49,7 +49,7 @@ def test_a_user_without_rights_is_told_what_root_must_run(checkout: Path) -> Non
     dpkg.chmod(0o755)
     result = setup(checkout, "run", user="nobody")
     assert result.returncode == 1
-    command = result.stdout.splitlines()[-1].split()
+    command = result.stdout.splitlines()[-1].removeprefix("setup:").split()
     assert command[:4] == ["sudo", "apt-get", "install", "--no-install-recommends"]
     assert {"dcmtk", "g++", "libdcmtk-dev"} <= set(command)
     assert {"cmake", "orthanc"}.isdisjoint(command)
