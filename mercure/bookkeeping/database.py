@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
@@ -86,6 +86,19 @@ def is_sqlite(database: Database) -> bool:
     return isinstance(database, SqliteDatabase)
 
 
+def run_sql(database: Database, statement: str, values: Sequence[object] = ()) -> Any:  # noqa: ANN401 - the driver's cursor
+    """Run a statement that is written out in SQL, and return its cursor."""
+    return database.execute_sql(statement, values)  # type: ignore[no-untyped-call]  # peewee's stubs leave it open
+
+
+def run_many(database: Database, statement: str, rows: Iterable[Sequence[object]]) -> None:
+    """Run one statement for many rows: SQLite compiles it once, psycopg sends it all in one go (a pipeline)."""
+    values = list(rows)
+    if values:
+        connection = database.connection()  # type: ignore[no-untyped-call]  # peewee's stubs leave it open
+        connection.cursor().executemany(statement, values)
+
+
 @contextlib.contextmanager
 def transaction(database: Database) -> Iterator[None]:
     """Run a block as one transaction that holds SQLite's write lock from its start.
@@ -115,7 +128,7 @@ def disconnect(database: Database) -> None:
     except PeeweeException:
         # A dead connection cannot be closed politely, and it may still think itself in a transaction.
         with contextlib.suppress(Exception):
-            database.connection().close()
+            database.connection().close()  # type: ignore[no-untyped-call]  # peewee's stubs leave it open
         database.dispose()
 
 
@@ -131,8 +144,8 @@ def _open_sqlite(path: Path, *, read_only: bool) -> Database:
 
 
 def _open_postgresql(url: str, password: str | None, application: str, *, read_only: bool) -> Database:
-    # Row positions are kept in the database: a commit that the server's crash could take back would lose events, whose file is
-    # removed by then. So a server-wide synchronous_commit=off is not accepted for this session.
+    # A commit that the server's crash could take back would lose events, whose file is removed by then. So this session
+    # does not accept a server-wide synchronous_commit=off.
     settings: dict[str, Any] = _POSTGRESQL | {"application_name": application}
     settings["options"] = (
         f"-c default_transaction_read_only=on -c statement_timeout={READ_SECONDS}s"

@@ -1,7 +1,7 @@
 """Instants in the database: whole microseconds since 1970 in UTC, the same in SQLite and PostgreSQL.
 
-A number sorts, subtracts and takes eight bytes in both. A text would sort too but takes three times the room in every index; the
-timestamp types of the two databases do not mean the same, and SQLite has none.
+A number sorts, subtracts and takes eight bytes in both. A text would sort too but takes three times the room in every
+index; the timestamp types of the two databases do not mean the same, and SQLite has none.
 """
 
 from __future__ import annotations

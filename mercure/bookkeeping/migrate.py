@@ -9,7 +9,7 @@ from typing import Final
 from peewee import Database
 
 from mercure import durable
-from mercure.bookkeeping.database import HistoryError, is_sqlite, transaction
+from mercure.bookkeeping.database import HistoryError, is_sqlite, run_sql, transaction
 from mercure.bookkeeping.instants import micros
 from mercure.bookkeeping.migrations import MIGRATIONS, Migration
 from mercure.clock import Clock
@@ -19,6 +19,10 @@ _MARK_TABLE: Final = (
     "CREATE TABLE IF NOT EXISTS schema_migrations "
     "(number INTEGER PRIMARY KEY NOT NULL, name TEXT NOT NULL, applied BIGINT NOT NULL)"
 )
+_NOTE: Final = {
+    "?": "INSERT INTO schema_migrations (number, name, applied) VALUES (?, ?, ?)",
+    "%s": "INSERT INTO schema_migrations (number, name, applied) VALUES (%s, %s, %s)",
+}
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +35,7 @@ def schema_number(database: Database) -> int:
     """Return the number of the last migration that was applied; 0 for an empty database."""
     if "schema_migrations" not in database.get_tables():
         return 0
-    row = database.execute_sql("SELECT max(number) FROM schema_migrations").fetchone()
+    row = run_sql(database, "SELECT max(number) FROM schema_migrations").fetchone()
     return int(row[0] or 0)
 
 
@@ -47,15 +51,16 @@ def check_schema(database: Database, migrations: Sequence[Migration] = MIGRATION
     _refuse_newer(found, known)
     if found < known:
         raise HistoryError(
-            f"the history has schema {found} and this program needs {known}: start the bookkeeper, which brings it up to date"
+            f"the history has schema {found} and this program needs {known}: "
+            "start the bookkeeper, which brings it up to date"
         )
 
 
 def migrate(database: Database, clock: Clock, migrations: Sequence[Migration] = MIGRATIONS) -> list[str]:
     """Apply the migrations that are missing, all in one transaction.
 
-    Several bookkeepers may do this at the same moment: they take their turns, and the later ones find nothing left to do. A
-    crash leaves the schema as it was.
+    Several bookkeepers may do this at the same moment: they take their turns, and the later ones find nothing left to
+    do. A crash leaves the schema as it was.
 
     Parameters
     ----------
@@ -79,14 +84,13 @@ def migrate(database: Database, clock: Clock, migrations: Sequence[Migration] = 
     applied = []
     with transaction(database):
         if not is_sqlite(database):  # SQLite's write lock is held already
-            database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (_LOCK_KEY,))
-        database.execute_sql(_MARK_TABLE)
+            run_sql(database, "SELECT pg_advisory_xact_lock(%s)", (_LOCK_KEY,))
+        run_sql(database, _MARK_TABLE)
         found = schema_number(database)
         _refuse_newer(found, migrations[-1].number)
         for migration in migrations[found:]:
             migration.apply(database)
-            note = f"INSERT INTO schema_migrations (number, name, applied) VALUES ({', '.join([database.param] * 3)})"
-            database.execute_sql(note, (migration.number, migration.name, micros(clock.now())))
+            run_sql(database, _NOTE[database.param], (migration.number, migration.name, micros(clock.now())))
             applied.append(migration.name)
         durable.step("commit", "schema")
     if applied:

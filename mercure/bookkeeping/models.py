@@ -6,6 +6,8 @@ The models are not bound to a database: one process may read several, and every 
 Columns named ``…_order`` decide which of several events counts, see `mercure.bookkeeping.upserts`.
 """
 
+# ruff: noqa: D106 - peewee's Meta classes say nothing that a docstring could add
+
 from __future__ import annotations
 
 from datetime import datetime
@@ -46,7 +48,7 @@ class HistoryModel(Model):
 
 
 class Series(HistoryModel):
-    """Images that arrived under one folder of ``incoming/`` on one node: one SeriesInstanceUID, or one association without."""
+    """Images that came under one name of ``incoming/`` on one node: a SeriesInstanceUID, or an association's rest."""
 
     id = BigAutoField()
     node = TextField()

@@ -1,4 +1,7 @@
-"""Reading ``outbox/``: whole lines from where the history left off, and which files are finished (``docs/reference/events.md``)."""
+"""Reading ``outbox/``: whole lines from where the history left off, and which files are finished.
+
+``docs/reference/events.md`` is the contract.
+"""
 
 from __future__ import annotations
 
@@ -59,9 +62,10 @@ def file_names(outbox: Path) -> list[str]:
     """List the files of an outbox, each writer's in the order of their age."""
     try:
         with os.scandir(outbox) as entries:
-            return sorted(entry.name for entry in entries if entry.name.endswith(SUFFIX) and not entry.name.startswith("."))
+            names = [entry.name for entry in entries]
     except FileNotFoundError:
         return []
+    return sorted(name for name in names if name.endswith(SUFFIX) and not name.startswith("."))
 
 
 def read_batch(outbox: Path, names: list[str], positions: Mapping[str, int]) -> Batch:
@@ -145,7 +149,9 @@ def _lock(descriptor: int) -> bool:
     return True
 
 
-def _lines(descriptor: int, name: str, position: int, size: int, *, whole: bool) -> Iterator[tuple[int, int, Line | None]]:
+def _lines(
+    descriptor: int, name: str, position: int, size: int, *, whole: bool
+) -> Iterator[tuple[int, int, Line | None]]:
     """Walk the lines from `position` up to `size`; `whole` says that an unfinished last line will never be finished.
 
     Yields start and end of each line, and the line unless it is blank.

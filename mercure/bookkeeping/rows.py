@@ -1,7 +1,7 @@
 """What a batch of events adds to the tables, collected before one statement is sent.
 
-A row holds what one event knows; None means "this event says nothing about it". How it meets a row that is there already is told
-in `mercure.bookkeeping.upserts`.
+A row holds what one event knows; None means "this event says nothing about it". How it meets a row that is there
+already is told in `mercure.bookkeeping.upserts`.
 """
 
 from __future__ import annotations
@@ -98,8 +98,8 @@ class ImageListRow:
         entries: dict[str, tuple[str, str | None, str, int]] = {}
         for image in sorted(images, key=lambda image: (image.file, image.image or "", image.sop, image.bytes)):
             file = clip(image.file)
-            entry = (file, clip(image.image) if image.image else None, clip(image.sop), count_of(image.bytes, MAX_BYTES))
-            entries.setdefault(file, entry)
+            name = clip(image.image) if image.image else None
+            entries.setdefault(file, (file, name, clip(image.sop), count_of(image.bytes, MAX_BYTES)))
         ordered = tuple(entries.values())
         return cls(hashlib.sha256(json.dumps(ordered).encode()).hexdigest()[:40], ordered)
 

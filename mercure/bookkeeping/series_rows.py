@@ -74,9 +74,8 @@ def add_image(batch: Rows, event: Event, image: str, details: ImageReceived, tol
         row.images += 1
         row.bytes += size
     if not batch.associations or batch.associations[-1].id != association:
-        batch.associations.append(
-            AssociationRow(association, batch.node, clip(details.address), clip(details.calling_aet), clip(details.called_aet))
-        )
+        ends = clip(details.address), clip(details.calling_aet), clip(details.called_aet)
+        batch.associations.append(AssociationRow(association, batch.node, *ends))
 
 
 def add_series(batch: Rows, event: Event, identity: Identity, origin: Origin, told: str) -> str:

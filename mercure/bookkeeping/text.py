@@ -1,7 +1,7 @@
 """Making what came from the network fit for a database: no NUL, no lone surrogate, nothing endless.
 
-PostgreSQL refuses U+0000 in texts and index entries above some 2,700 bytes; SQLite stores NaN as NULL. One value of this
-sort must not stop the history, so they are put right here, before any statement sees them.
+PostgreSQL refuses U+0000 in texts and index entries above some 2,700 bytes; SQLite stores NaN as NULL. One value of
+this sort must not stop the history, so they are put right here, before any statement sees them.
 """
 
 from __future__ import annotations

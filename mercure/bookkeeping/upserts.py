@@ -1,7 +1,8 @@
 """How a row from an event meets the row that is there: rules that give the same result in any order of the events.
 
-The files of different writers are read in no particular order, so ``task.delivered`` may be read before ``task.created``. Every
-column therefore follows one of a few rules that do not depend on the order (each is a maximum, a minimum or a sum):
+The files of different writers are read in no particular order, so ``task.delivered`` may be read before
+``task.created``. Every column therefore follows one of a few rules that do not depend on the order (each is a maximum,
+a minimum or a sum):
 
 `largest`, `smallest`
     the greater or smaller of the two values; nothing known loses against anything.
@@ -53,7 +54,8 @@ def told_by(order: str) -> Rule:
 def by_receipt(table: str, column: str) -> str:
     """Take the value from ``image.received``; ``series.completed`` only fills what is missing."""
     mine, new = f"{table}.{column}", f"excluded.{column}"
-    return f"CASE WHEN excluded.received IS NOT NULL OR {table}.received IS NULL THEN coalesce({new}, {mine}) ELSE {mine} END"
+    better = f"excluded.received IS NOT NULL OR {table}.received IS NULL"
+    return f"CASE WHEN {better} THEN coalesce({new}, {mine}) ELSE {mine} END"
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,12 @@ class Upsert:
 
     def sql(self, parameter: str) -> str:
         """Return the statement for one row, with `parameter` (``?`` or ``%s``) for each value."""
+        columns, key = ", ".join(self.columns), ", ".join(self.key)
         values = ", ".join([parameter] * len(self.columns))
-        head = f"INSERT INTO {self.table} ({', '.join(self.columns)}) VALUES ({values}) ON CONFLICT ({', '.join(self.key)})"  # noqa: S608 - names of this module only
-        if not self.rules:
-            return f"{head} DO NOTHING"
         sets = ", ".join(f"{column} = {rule(self.table, column)}" for column, rule in self.rules.items())
-        return f"{head} DO UPDATE SET {sets}"
+        action = f"UPDATE SET {sets}" if sets else "NOTHING"
+        # Only names of this module are put into the text.
+        return f"INSERT INTO {self.table} ({columns}) VALUES ({values}) ON CONFLICT ({key}) DO {action}"  # noqa: S608
 
 
 def _together(order: str, *columns: str) -> dict[str, Rule]:
@@ -120,10 +122,8 @@ IMAGES: Final = Upsert(
     "images",
     ("id",),
     {
-        **dict.fromkeys(
-            ("node", "series_id", "file", "sop", "bytes", "association", "sop_class", "transfer_syntax", "repetition", "durable"),
-            by_receipt,
-        ),
+        **dict.fromkeys(("node", "series_id", "file", "sop", "bytes"), by_receipt),
+        **dict.fromkeys(("association", "sop_class", "transfer_syntax", "repetition", "durable"), by_receipt),
         "received": smallest,
         "task": smallest,
     },
@@ -135,9 +135,10 @@ TASKS: Final = Upsert(
     {
         "node": largest,
         "parent": largest,
+        "completion": largest,
         **_together(
             "facts_order",
-            *("series_id", "action", "stage", "module", "rules", "priority", "late", "completion"),
+            *("series_id", "action", "stage", "module", "rules", "priority", "late"),
             *("images", "bytes", "list_id", "created"),
         ),
         **_together("target_order", "target"),

@@ -10,6 +10,7 @@ from typing import Any, Final
 from peewee import Database, Model
 
 from mercure.bookkeeping import models, upserts
+from mercure.bookkeeping.database import run_many
 from mercure.bookkeeping.rows import AuditRow, EventRow, ImageListRow, ImageRow, Rows, TaskRow
 from mercure.bookkeeping.upserts import Upsert
 
@@ -49,28 +50,28 @@ def write_rows(database: Database, rows: Rows, recorded: int) -> None:
         Whatever peewee or the driver raises; the transaction is then worth nothing.
     """
     series = _write_series(database, rows)
-    lists = _write_lists(database, list(rows.lists.values()))
+    lists = _write_lists(database, [rows.lists[digest] for digest in sorted(rows.lists)])
     _upsert(database, upserts.ASSOCIATIONS, rows.associations)
     _upsert(database, upserts.IMAGES, [_with_series(row, series) for row in rows.images])
     _upsert(database, upserts.TASKS, [_with_keys(row, series, lists) for row in rows.tasks])
     _upsert(database, upserts.ATTEMPTS, rows.attempts)
-    _many(database, _insert(database, "events", _EVENT_COLUMNS), map(attrgetter(*_EVENT_COLUMNS), rows.events))
-    _many(database, _insert(database, "audit", _AUDIT_COLUMNS), map(attrgetter(*_AUDIT_COLUMNS), rows.audit))
+    run_many(database, _insert(database, "events", _EVENT_COLUMNS), map(attrgetter(*_EVENT_COLUMNS), rows.events))
+    run_many(database, _insert(database, "audit", _AUDIT_COLUMNS), map(attrgetter(*_AUDIT_COLUMNS), rows.audit))
     _write_metrics(database, rows)
     if rows.newest_event:
-        _many(database, upserts.NODES.sql(database.param), [(rows.node, rows.newest_event, recorded)])
+        run_many(database, upserts.NODES.sql(database.param), [(rows.node, rows.newest_event, recorded)])
 
 
 def write_positions(database: Database, node: str, positions: Mapping[str, int]) -> None:
     """Note up to where files are recorded."""
     values = [(node, file, position) for file, position in positions.items()]
-    _many(database, upserts.POSITIONS.sql(database.param), values)
+    run_many(database, upserts.POSITIONS.sql(database.param), values)
 
 
 def forget_positions(database: Database, node: str, files: Iterable[str]) -> None:
     """Forget files that are no longer there."""
     statement = f"DELETE FROM outbox_positions WHERE node = {database.param} AND file = {database.param}"  # noqa: S608 - no values in it
-    _many(database, statement, [(node, file) for file in files])
+    run_many(database, statement, [(node, file) for file in files])
 
 
 def _matching(database: Database, column: Any, ids: Sequence[str], *more: Any) -> set[str]:  # noqa: ANN401 - peewee's fields
@@ -85,7 +86,7 @@ def _write_series(database: Database, rows: Rows) -> dict[str, int]:
     _upsert(database, upserts.SERIES, rows.series.values())
     ids = _ids(database, models.Series, models.Series.folder, rows.series, models.Series.node == rows.node)
     identifiers = sorted((value, kind, ids[folder]) for value, kind, folder in rows.identifiers)
-    _many(database, upserts.IDENTIFIERS.sql(database.param), identifiers)
+    run_many(database, upserts.IDENTIFIERS.sql(database.param), identifiers)
     return ids
 
 
@@ -94,10 +95,10 @@ def _write_lists(database: Database, lists: Sequence[ImageListRow]) -> dict[str,
     known = _ids(database, models.ImageList, models.ImageList.digest, digests)
     fresh = [listed for listed in lists if listed.digest not in known]
     values = [(listed.digest, len(listed.entries), listed.bytes) for listed in fresh]
-    _many(database, upserts.IMAGE_LISTS.sql(database.param), values)
+    run_many(database, upserts.IMAGE_LISTS.sql(database.param), values)
     ids = known | _ids(database, models.ImageList, models.ImageList.digest, [listed.digest for listed in fresh])
-    entries = [(ids[listed.digest], file, image, sop, size) for listed in fresh for file, image, sop, size in listed.entries]
-    _many(database, upserts.TASK_IMAGES.sql(database.param), entries)
+    entries = [(ids[listed.digest], *entry) for listed in fresh for entry in listed.entries]
+    run_many(database, upserts.TASK_IMAGES.sql(database.param), entries)
     return ids
 
 
@@ -111,9 +112,9 @@ def _ids(database: Database, model: type[Model], column: Any, values: Iterable[s
 
 def _write_metrics(database: Database, rows: Rows) -> None:
     counters = [(key.name, key.minute, key.label, rows.node, value) for key, value in rows.counters.items()]
-    _many(database, upserts.COUNTERS.sql(database.param), counters)
+    run_many(database, upserts.COUNTERS.sql(database.param), counters)
     gauges = [(key.name, key.minute, key.label, rows.node, *reversed(told)) for key, told in rows.gauges.items()]
-    _many(database, upserts.GAUGES.sql(database.param), gauges)
+    run_many(database, upserts.GAUGES.sql(database.param), gauges)
 
 
 def _with_series(row: ImageRow, series: Mapping[str, int]) -> ImageRow:
@@ -132,17 +133,10 @@ def _with_keys(row: TaskRow, series: Mapping[str, int], lists: Mapping[str, int]
 
 def _upsert(database: Database, upsert: Upsert, rows: Iterable[object]) -> None:
     values = attrgetter(*(_ATTRIBUTES.get(column, column) for column in upsert.columns))
-    _many(database, upsert.sql(database.param), map(values, rows))
+    run_many(database, upsert.sql(database.param), map(values, rows))
 
 
 def _insert(database: Database, table: str, columns: Sequence[str]) -> str:
     # No "on conflict": that a new event is known after all must undo the batch, or its counters would count twice.
     parameters = ", ".join([database.param] * len(columns))
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({parameters})"  # noqa: S608 - names of this module only
-
-
-def _many(database: Database, statement: str, values: Iterable[Sequence[object]]) -> None:
-    """Run one prepared statement for many rows: SQLite compiles it once, psycopg sends them in one go (a pipeline)."""
-    rows = list(values)
-    if rows:
-        database.connection().cursor().executemany(statement, rows)

@@ -1,7 +1,7 @@
-"""The steps that make the schema, numbered from 1. A step that was released never changes: the next change is a new step.
+"""The steps that make the schema, numbered from 1. What was released never changes: the next change is a new step.
 
-Steps only add (tables, columns, indexes): while two nodes are upgraded one after the other, the older program still writes to
-the newer schema until it is restarted.
+Steps only add (tables, columns, indexes): while two nodes are upgraded one after the other, the older program still
+writes to the newer schema until it is restarted.
 """
 
 from __future__ import annotations

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from peewee import Database, SqliteDatabase
+from peewee import Database
 
-# PostgreSQL would compare texts by the language of the cluster; the history compares them by their code points, as Python and
-# SQLite do, so that "the greater of two" is the same everywhere and a prefix is a range.
+from mercure.bookkeeping.database import is_sqlite, run_sql
+
+# PostgreSQL would compare texts by the language of the cluster; the history compares them by their code points, as
+# Python and SQLite do, so that "the greater of two" is the same everywhere and a prefix is a range.
 _WORDS: Final = {
     True: {"text": "TEXT", "serial": "INTEGER PRIMARY KEY", "clustered": "WITHOUT ROWID"},
     False: {"text": 'TEXT COLLATE "C"', "serial": "BIGSERIAL PRIMARY KEY", "clustered": ""},
@@ -210,6 +212,6 @@ _STATEMENTS: Final = (
 
 def apply(database: Database) -> None:
     """Make the tables and their indexes."""
-    words = _WORDS[isinstance(database, SqliteDatabase)]
+    words = _WORDS[is_sqlite(database)]
     for statement in _STATEMENTS:
-        database.execute_sql(statement.format(**words))
+        run_sql(database, statement.format(**words))

@@ -1,0 +1,168 @@
+"""The recorder: from the outbox into the tables, exactly once.
+
+Rows and read position are committed in one transaction, so after any crash the history continues where it stands. A
+file is removed only when its writer is gone and everything in it is committed.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import peewee
+import psycopg
+
+from mercure import durable
+from mercure.bookkeeping.collect import collect
+from mercure.bookkeeping.database import disconnect, transaction
+from mercure.bookkeeping.instants import micros
+from mercure.bookkeeping.lines import Line
+from mercure.bookkeeping.migrate import migrate
+from mercure.bookkeeping.models import OutboxPosition
+from mercure.bookkeeping.outbox import Batch, file_names, read_batch
+from mercure.bookkeeping.writer import forget_positions, write_positions, write_rows
+from mercure.clock import Clock
+
+_UNFIT: Final = (
+    peewee.DataError,
+    peewee.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+_UNFIT_STATES: Final = ("22", "23", "54")
+"""Classes of SQLSTATE: data exception, integrity violation, program limit exceeded (an index entry too long, say)."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What one run did."""
+
+    recorded: int = 0
+    """Events that are new in the history."""
+    lines: int = 0
+    removed: int = 0
+    """Files that are done with."""
+    more: bool = False
+    """There is more to read at once."""
+
+    @property
+    def any(self) -> bool:
+        """Tell whether anything was done."""
+        return bool(self.lines or self.removed)
+
+
+class Recorder:
+    """Reads one node's outbox into a history; there is one for each node.
+
+    Parameters
+    ----------
+    database : peewee.Database
+        A writable history.
+    outbox : Path
+        The stage.
+    node : str
+        Name of this router in the history.
+    clock : Clock
+        Where the time comes from.
+    """
+
+    def __init__(self, database: peewee.Database, outbox: Path, node: str, clock: Clock) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._node = node
+        self._clock = clock
+        self._positions: dict[str, int] | None = None
+
+    def run_once(self) -> Progress:
+        """Record one batch.
+
+        Raises
+        ------
+        mercure.bookkeeping.migrate.NewerHistoryError
+            The history belongs to a newer program.
+        Exception
+            The database or the disk fails, in whatever words. Nothing is lost: call again later.
+        """
+        try:
+            return self._run()
+        except BaseException:
+            # The connection may be dead, and whether a commit that failed took effect only the database knows.
+            self._positions = None
+            disconnect(self._database)
+            raise
+
+    def _run(self) -> Progress:
+        positions = self._known_positions()
+        names = file_names(self._outbox)
+        batch = read_batch(self._outbox, names, positions)
+        try:
+            gone = positions.keys() - set(names)
+            recorded = self._record(batch, gone) if batch.lines or batch.positions or gone else 0
+            positions.update(batch.positions)
+            for name in gone:
+                del positions[name]
+            for name in batch.finished:
+                durable.unlink(self._outbox / name)
+            return Progress(recorded, len(batch.lines), len(batch.finished), batch.more)
+        finally:
+            batch.close()
+
+    def _known_positions(self) -> dict[str, int]:
+        if self._positions is None:
+            migrate(self._database, self._clock)
+            query = OutboxPosition.select(OutboxPosition.file, OutboxPosition.position)
+            rows = query.where(OutboxPosition.node == self._node).tuples().execute(self._database)
+            self._positions = dict(rows)
+        return self._positions
+
+    def _record(self, batch: Batch, gone: set[str]) -> int:
+        recorded = self._record_lines(batch.lines, batch.positions)
+        if gone:
+            with transaction(self._database):
+                forget_positions(self._database, self._node, gone)
+        return recorded
+
+    def _record_lines(self, lines: Sequence[Line], positions: Mapping[str, int]) -> int:
+        """Record lines in one transaction, or, when the database refuses a value in them, in smaller ones around it."""
+        try:
+            return self._commit(lines, positions)
+        except Exception as error:
+            if not _unfit(error) or not lines:
+                raise
+            if len(lines) > 1:
+                middle = len(lines) // 2
+                ends = {line.file: line.end for line in lines[:middle]}
+                return self._record_lines(lines[:middle], ends) + self._record_lines(lines[middle:], positions)
+            if lines[0].event is None:
+                raise
+            _log.error("an event cannot be recorded and is kept as unreadable", exc_info=True)
+            raw = lines[0].event.model_dump_json().encode()
+            refused = replace(lines[0], event=None, raw=raw, problem=f"refused by the database: {error}")
+            return self._commit([refused], positions)
+
+    def _commit(self, lines: Sequence[Line], positions: Mapping[str, int]) -> int:
+        now = micros(self._clock.now())
+        with transaction(self._database):
+            rows, count = collect(self._database, self._node, lines, now)
+            write_rows(self._database, rows, now)
+            write_positions(self._database, self._node, positions)
+            durable.step("commit", self._outbox)
+        return count
+
+
+def _unfit(error: Exception) -> bool:
+    """Tell whether the fault lies in a value, so that trying again later would not help."""
+    state = getattr(getattr(error, "orig", error), "sqlstate", None)
+    return isinstance(error, _UNFIT) or str(state or "")[:2] in _UNFIT_STATES

@@ -1,0 +1,175 @@
+"""What the history answers: typed, frozen, without a trace of the database."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+from mercure.model import Record
+
+
+def _decoded(value: Any) -> Any:  # noqa: ANN401 - what a column holds
+    return json.loads(value) if isinstance(value, str) else value
+
+
+JsonText = BeforeValidator(_decoded)
+"""Marks what a column holds as JSON."""
+
+
+class SeriesRecord(Record):
+    """A series on one node, and what was received of it so far."""
+
+    node: str
+    folder: str
+    series_uid: str | None = None
+    study_uid: str | None = None
+    patient_id: str | None = None
+    patient_name: str | None = None
+    accession: str | None = None
+    modality: str | None = None
+    study_description: str | None = None
+    series_description: str | None = None
+    study_date: str | None = None
+    address: str | None = None
+    calling_aet: str | None = None
+    called_aet: str | None = None
+    first_received: datetime | None = None
+    last_received: datetime | None = None
+    images: int = 0
+    bytes: int = 0
+    repetitions: int = 0
+
+
+class ImageRecord(Record):
+    """An acknowledged image, and the routing task that took it (None: none yet)."""
+
+    id: str
+    node: str
+    received: datetime | None = None
+    association: str | None = None
+    file: str | None = None
+    sop: str | None = None
+    sop_class: str | None = None
+    transfer_syntax: str | None = None
+    bytes: int | None = None
+    repetition: bool | None = None
+    durable: bool | None = None
+    task: str | None = None
+    series_uid: str | None = None
+    folder: str | None = None
+
+
+class TaskRecord(Record):
+    """A task, how far it came, and whose images it holds."""
+
+    id: str
+    node: str
+    parent: str | None = None
+    action: str | None = None
+    stage: str | None = None
+    module: str | None = None
+    rules: Annotated[tuple[str, ...] | None, JsonText] = None
+    priority: str | None = None
+    late: bool | None = None
+    completion: str | None = None
+    images: int | None = None
+    bytes: int | None = None
+    created: datetime | None = None
+    target: str | None = None
+    state: str | None = None
+    since: datetime | None = None
+    reason: str | None = None
+    advice: str | None = None
+    decided: datetime | None = None
+    discarded_by: str | None = None
+    attempts: int | None = None
+    last_attempt: datetime | None = None
+    last_error: str | None = None
+    next_attempt: datetime | None = None
+    delivered: datetime | None = None
+    retired: datetime | None = None
+    retired_from: str | None = None
+    retired_reason: str | None = None
+    series_uid: str | None = None
+    study_uid: str | None = None
+    patient_id: str | None = None
+    patient_name: str | None = None
+    accession: str | None = None
+    modality: str | None = None
+    series_description: str | None = None
+
+
+class AttemptRecord(Record):
+    """One try to deliver or process a task."""
+
+    task: str
+    number: int
+    node: str
+    time: datetime
+    target: str | None = None
+    module: str | None = None
+    outcome: str
+    kind: str | None = None
+    error: str | None = None
+    images: int
+    sent: int
+    confirmed: int
+    bytes: int
+    seconds: float
+    next_attempt: datetime | None = None
+
+
+class EventRecord(Record):
+    """One event; in a time line also ``images.received``, which sums up the images of one association."""
+
+    id: str
+    node: str
+    time: datetime
+    service: str
+    type: str
+    task: str | None = None
+    series: str | None = None
+    details: Annotated[dict[str, Any], JsonText] = {}
+
+
+class AuditRecord(Record):
+    """What a person changed."""
+
+    id: str
+    node: str
+    time: datetime
+    by: str
+    verb: str
+    object: str
+    task: str | None = None
+    before: Annotated[Any, JsonText] = None
+    after: Annotated[Any, JsonText] = None
+
+
+class CounterPoint(Record):
+    """The increase of a counter (or the highest value of a gauge) within one step of time."""
+
+    name: str
+    label: str
+    node: str
+    minute: datetime
+    value: float
+
+
+class NodeLag(Record):
+    """How far the history of one node has come."""
+
+    node: str
+    newest_event: datetime
+    recorded: datetime
+
+
+class Unrecorded(Record):
+    """A finished task in the spool of which the history does not know all, and which events to tell again."""
+
+    task: str
+    stage: str
+    missing: tuple[str, ...]

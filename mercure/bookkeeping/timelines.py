@@ -1,0 +1,85 @@
+"""The story of a task or a series, put together from events, images and attempts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from peewee import JOIN, Database, fn
+
+from mercure.bookkeeping.instants import instant
+from mercure.bookkeeping.models import Association, EventRow, Identifier, Image, Series, Task
+from mercure.bookkeeping.reader import records
+from mercure.bookkeeping.records import EventRecord
+from mercure.bookkeeping.rows import folded
+
+
+def series_ids(series_uid: str) -> Any:  # noqa: ANN401 - peewee's queries
+    """Make the query for the rows of a SeriesInstanceUID: one for each node that received it."""
+    return Identifier.select(Identifier.series).where(
+        Identifier.folded == folded(series_uid), Identifier.kind == "series_uid"
+    )
+
+
+def tasks_with_series() -> Any:  # noqa: ANN401 - peewee's queries
+    """Make the query for tasks together with whose images they hold."""
+    whose = (Series.series_uid, Series.study_uid, Series.patient_id, Series.patient_name, Series.accession)
+    return Task.select(Task, *whose, Series.modality, Series.series_description).join(Series, JOIN.LEFT_OUTER)
+
+
+def of_task(database: Database, task: str) -> list[EventRecord]:
+    """Tell all that happened to a task, in order."""
+    query = EventRow.select().where(EventRow.task == task).order_by(EventRow.time, EventRow.id)
+    return records(database, query, EventRecord)
+
+
+def of_series(database: Database, series_uid: str) -> list[EventRecord]:
+    """Tell all that happened to a series, in order.
+
+    The images of one association are one line, ``images.received`` at the time of the last: a series of a thousand
+    images is told in a dozen lines.
+    """
+    mine = series_ids(series_uid)
+    tasks = Task.select(Task.id).where(Task.series.in_(mine))
+    about_tasks = EventRow.select().where(EventRow.task.in_(tasks))
+    about_series = EventRow.select().where(EventRow.series == series_uid, EventRow.task.is_null())
+    events = records(database, about_tasks, EventRecord) + records(database, about_series, EventRecord)
+    arrivals = _arrivals(database, mine, series_uid)
+    return sorted(events + arrivals, key=lambda event: (event.time, event.id))
+
+
+def _arrivals(database: Database, mine: Any, series_uid: str) -> list[EventRecord]:  # noqa: ANN401 - peewee's queries
+    sender = (Association.id, Association.address, Association.calling_aet, Association.called_aet)
+    times = (fn.MIN(Image.received), fn.MAX(Image.received))
+    query = Image.select(Image.node, *sender, fn.COUNT(Image.id), fn.SUM(Image.bytes), *times)
+    query = query.join(Association, JOIN.LEFT_OUTER, on=Image.association == Association.id)
+    query = query.where(Image.series.in_(mine), Image.received.is_null(False)).group_by(Image.node, *sender)
+    return [_arrival(series_uid, *row) for row in query.tuples().execute(database)]
+
+
+def _arrival(series_uid: str, node: str, *row: Any) -> EventRecord:  # noqa: ANN401 - values of one row
+    association, address, calling_aet, called_aet, images, size, first, last = row
+    details = {
+        "association": association,
+        "address": address,
+        "calling_aet": calling_aet,
+        "called_aet": called_aet,
+        "images": images,
+        "bytes": int(size or 0),
+        "first": _instant(first).isoformat(),
+        "last": _instant(last).isoformat(),
+    }
+    return EventRecord(
+        id=f"{association}:{node}",
+        node=node,
+        time=_instant(last),
+        service="receiver",
+        type="images.received",
+        series=series_uid,
+        details=details,
+    )
+
+
+def _instant(value: datetime | int) -> datetime:
+    """Return the instant of an aggregate, which comes converted or as the plain number."""
+    return value if isinstance(value, datetime) else instant(int(value))
