@@ -145,6 +145,29 @@ class RuleOutcome(Record):
     error: str | None = None
 
 
+class StudyCompleted(Record):
+    """A collected study was taken for routing; the tasks in `members` are now part of it."""
+
+    identity: Identity
+    origin: Origin
+    rule: str
+    members: tuple[str, ...]
+    images: tuple[ImageRef, ...]
+    bytes: int
+    reason: str
+    by: str | None = None
+    late: bool = False
+    earlier: tuple[str, ...] = ()
+
+
+class RuleNotified(Record):
+    """A rule with action ``notify`` fired."""
+
+    rule: str
+    contact: str = ""
+    comment: str = ""
+
+
 class SeriesDecided(Record):
     """The plan for a series is on disk."""
 
@@ -157,7 +180,7 @@ class TaskCreated(Record):
     """A task stands in its stage."""
 
     stage: str
-    action: Literal["route", "process", "discard"]
+    action: Literal["route", "process", "collect", "discard"]
     parent: str | None = None
     target: str | None = None
     module: str | None = None
@@ -323,6 +346,8 @@ DETAILS: dict[str, type[Record]] = {
     "image.quarantined": ImageQuarantined,
     "series.completed": SeriesCompleted,
     "series.decided": SeriesDecided,
+    "study.completed": StudyCompleted,
+    "rule.notified": RuleNotified,
     "task.created": TaskCreated,
     "task.attempt": TaskAttempt,
     "task.delivered": TaskDelivered,

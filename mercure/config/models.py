@@ -5,38 +5,17 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, time
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, SerializeAsAny, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, field_validator
 
+from mercure.config.basics import AETitle, Name, PositiveSeconds, Seconds
+from mercure.config.completion import Completion
+from mercure.config.rule import ModuleSettings, Rule
 from mercure.model import Model
-from mercure.spool.task import Priority
-
-AE_TITLE = re.compile(r"[\x20-\x5b\x5d-\x7e]{1,16}")
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-
-
-def _ae_title(text: str) -> str:
-    if not AE_TITLE.fullmatch(text) or not text.strip():
-        raise ValueError("an AE title has 1 to 16 printable ASCII characters without backslash (PS3.5 section 6.2)")
-    return text.strip()
-
-
-def _name(text: str) -> str:
-    if not NAME.fullmatch(text):
-        raise ValueError("a name has 1 to 64 letters, digits, '-', '_' or '.', and begins with a letter or digit")
-    return text
-
-
-AETitle = Annotated[str, AfterValidator(_ae_title)]
-Name = Annotated[str, AfterValidator(_name)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Seconds = Annotated[float, Field(ge=0, le=366 * 86400)]
-PositiveSeconds = Annotated[float, Field(gt=0, le=366 * 86400)]
 
 
 class SecretFile(Model):
@@ -84,15 +63,6 @@ class Receiver(Model):
     """When stopping, open associations have this long to end by themselves."""
 
 
-class Completion(Model):
-    """When a series counts as complete."""
-
-    quiet_seconds: PositiveSeconds = 60
-    """No image for this long."""
-    after_release_seconds: Seconds = 5
-    """All associations that brought images of it have ended, and none came for this long."""
-
-
 class Retry(Model):
     """When a failed delivery is tried again, and when it is given up."""
 
@@ -120,38 +90,6 @@ class TargetSettings(Model):
     retry: Retry = Retry()
     timeout_seconds: PositiveSeconds = 3600
     """The longest that one attempt may take as a whole."""
-
-
-class Rule(Model):
-    """What is to be done with which series."""
-
-    rule: str
-    """The condition (``docs/reference/rule-language.md``)."""
-    action: Literal["route", "discard"] = "route"
-    targets: tuple[Name, ...] = ()
-    priority: Priority = "normal"
-    fallback: bool = False
-    """Acts only when no other rule did."""
-    disabled: bool = False
-    contact: str = ""
-    comment: str = ""
-    tags: tuple[str, ...] = ()
-    """Words to group rules by."""
-
-    @field_validator("targets", mode="before")
-    @classmethod
-    def _one_target(cls, value: object) -> object:
-        return (value,) if isinstance(value, str) else value
-
-    @model_validator(mode="after")
-    def _action_and_targets(self) -> Rule:
-        if self.action == "route" and not self.targets:
-            raise ValueError("a rule with action 'route' needs at least one target in 'targets'")
-        if self.action == "discard" and self.targets:
-            raise ValueError("a rule with action 'discard' has no targets; remove them, or make the action 'route'")
-        if len(set(self.targets)) != len(self.targets):
-            raise ValueError("a target is named twice")
-        return self
 
 
 class Retention(Model):
@@ -219,6 +157,7 @@ class Config(Model):
     targets: dict[Name, SerializeAsAny[TargetSettings]] = {}
     rules: dict[Name, Rule] = {}
     """In the order in which they are looked at."""
+    modules: dict[Name, ModuleSettings] = {}
     retention: Retention = Retention()
     off_peak: OffPeak = OffPeak()
     history: History = History()

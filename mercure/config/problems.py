@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ValidationError
 
 from mercure.config.models import Config, TargetSettings
-from mercure.rules import RuleError, compile_rule
+from mercure.rules import RuleError, StudyList, compile_rule
 
 
 @dataclass(frozen=True)
@@ -108,15 +108,32 @@ def targets_of(
 
 
 def cross_check(config: Config) -> list[Problem]:
-    """Find what no single value shows: rules that name targets that are not there, conditions that cannot be read."""
+    """Find what no single value shows: names of what is not there, conditions and lists that cannot be read."""
     problems = []
     for name, rule in config.rules.items():
-        for target in rule.targets:
-            if target not in config.targets:
-                advice = suggest(target, config.targets) or "add the target, or remove it from the rule"
-                problems.append(Problem(f"rules.{name}.targets", f"there is no target {target!r}", advice))
-        try:
-            compile_rule(rule.rule)
-        except RuleError as error:
-            problems.append(Problem(f"rules.{name}.rule", f"column {error.column}: {error.message}", error.advice))
+        problems += _named(f"rules.{name}.targets", "target", rule.targets, config.targets)
+        problems += _named(f"rules.{name}.modules", "module", rule.modules, config.modules)
+        problems += _readable(f"rules.{name}.rule", compile_rule, rule.rule)
+        if rule.study is not None and rule.study.series is not None:
+            problems += _readable(f"rules.{name}.study.series", StudyList.parse, rule.study.series)
     return problems
+
+
+def _named(place: str, kind: str, names: Iterable[str], known: Mapping[str, object]) -> list[Problem]:
+    missing = [name for name in names if name not in known]
+    return [
+        Problem(
+            place,
+            f"there is no {kind} {name!r}",
+            suggest(name, known) or f"add the {kind}, or remove it from the rule",
+        )
+        for name in missing
+    ]
+
+
+def _readable(place: str, parse: Callable[[str], object], text: str) -> list[Problem]:
+    try:
+        parse(text)
+    except RuleError as error:
+        return [Problem(place, f"column {error.column}: {error.message}", error.advice)]
+    return []

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import errno
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from mercure import durable
 from mercure.clock import Clock
-from mercure.event_details import ImageRef, SeriesCompleted, SeriesDecided, Warned
+from mercure.config import Config
+from mercure.event_details import ImageRef, RuleNotified, SeriesCompleted, SeriesDecided, StudyCompleted, Warned
 from mercure.events import EventWriter
+from mercure.names import derived_id
+from mercure.routing.assembly import member_ids
 from mercure.routing.planning import Derived, Plan
-from mercure.spool import Claim, FiredRule, Spool, Stage, Task, derive, image_refs, move, save_task
+from mercure.routing.studies import read_taken
+from mercure.spool import Claim, FiredRule, Spool, Stage, Task, derive, image_files, image_refs, move, save_task
 from mercure.spool.ending import fail_task
+from mercure.spool.link import Source
 from mercure.spool.task import PLAN_FILE, Failure
 from mercure.spool.telling import task_created
 
@@ -49,11 +55,13 @@ class Executor:
         self._events = events
         self._clock = clock
 
-    def carry_out(self, claim: Claim, task: Task, plan: Plan, earlier: Sequence[str] = ()) -> None:
+    def carry_out(self, config: Config, claim: Claim, task: Task, plan: Plan, earlier: Sequence[str] = ()) -> None:
         """Derive what the plan names, tell of it, and let the routed task end.
 
         Parameters
         ----------
+        config : Config
+            Where earlier images of a series may have gone, for one that is sent whole again.
         claim : Claim
             The claim on the routed task.
         task : Task
@@ -61,7 +69,7 @@ class Executor:
         plan : Plan
             What was decided; it is on disk.
         earlier : sequence of str
-            Tasks of the same series that were routed before.
+            Tasks of the same series (or study) that were routed before.
 
         Raises
         ------
@@ -69,41 +77,98 @@ class Executor:
             As the disk says; the task stays in ``routing/`` and the plan is carried out again.
         """
         images = image_refs(claim.path)
-        self._tell_decision(task, plan, images, earlier)
+        self._tell_completion(claim.path, task, images, earlier)
+        self._tell_decision(config, task, plan)
         for derived in plan.derived:
-            derive(self._spool, claim.path, derived.task, derived.stage, plan.files)
+            sources = [Source(claim.path, plan.files)]
+            if derived.again:
+                sources += self._earlier_images(config, derived.task, earlier)
+            self._place(derived, sources)
             self._tell_created(derived, images)
         ends = {"derived": self._retire, "discard": self._discard, "error": self._fail}
         ends[plan.ends_in](claim, task, plan)
 
-    def _tell_decision(self, task: Task, plan: Plan, images: tuple[ImageRef, ...], earlier: Sequence[str]) -> None:
-        series = task.identity.SeriesInstanceUID or None
-        completed = SeriesCompleted(
+    def _place(self, derived: Derived, sources: Sequence[Source]) -> None:
+        if derived.study is None:
+            derive(self._spool, derived.task, self._spool.stage(derived.stage), sources)
+            return
+        # A series is added to its study under a shared lock, as an image is to its series: the study may be taken now.
+        folder = self._spool.entry(Stage.STUDIES, derived.study)
+        durable.make_directory(folder)
+        lock = Claim.take(folder, exclusive=False)
+        if lock is None:
+            raise BlockingIOError(errno.EAGAIN, "the study is just being taken", str(folder))
+        with lock:
+            derive(self._spool, derived.task, folder, sources)
+
+    def _earlier_images(self, config: Config, task: Task, earlier: Iterable[str]) -> list[Source]:
+        """Find the images of the same series that were routed before, newest first, wherever they still are."""
+        sources = []
+        for parent in reversed(list(earlier)):
+            keys = [f"route:{target}" for target in dict.fromkeys([task.target or "", *config.targets])]
+            keys += [f"process:{rule}" for rule in config.rules]
+            directory = next((path for key in keys if (path := self._find(derived_id(parent, key))) is not None), None)
+            if directory is not None:
+                sources.append(Source(directory, [image.name for image in image_files(directory)]))
+                continue
+            text = f"task {task.id} was to be sent again whole, but the images of {parent} are not kept any more"
+            advice = "send the whole series again from the scanner or archive, or keep delivered tasks for longer"
+            self._events.emit(Warned(text=text, advice=advice), task=task.id, key=f"again:{parent}")
+        return sources
+
+    def _find(self, task: str) -> Path | None:
+        stage = self._spool.find(task)
+        return None if stage is None else self._spool.entry(stage, task)
+
+    def _tell_completion(
+        self, directory: Path, task: Task, images: tuple[ImageRef, ...], earlier: Sequence[str]
+    ) -> None:
+        if task.scope == "series":
+            completed = SeriesCompleted(
+                identity=task.identity,
+                origin=task.origin,
+                images=images,
+                bytes=task.bytes,
+                reason=task.reason,
+                late=task.late,
+                earlier=tuple(earlier),
+            )
+            self._events.emit(completed, task=task.id, series=_series(task), key="series.completed")
+            return
+        taken = read_taken(directory)
+        study = StudyCompleted(
             identity=task.identity,
             origin=task.origin,
+            rule=task.study_rule or "",
+            members=member_ids(directory),
             images=images,
             bytes=task.bytes,
             reason=task.reason,
+            by=taken.by if taken else None,
             late=task.late,
             earlier=tuple(earlier),
         )
-        self._events.emit(completed, task=task.id, series=series, key="series.completed")
-        decided = SeriesDecided(
-            rules=plan.rules, derived=tuple(d.task.id for d in plan.derived), discarded_by=plan.discarded_by
-        )
-        self._events.emit(decided, task=task.id, series=series, key="series.decided")
+        self._events.emit(study, task=task.id, key="study.completed")
+
+    def _tell_decision(self, config: Config, task: Task, plan: Plan) -> None:
+        ids = tuple(derived.task.id for derived in plan.derived)
+        decided = SeriesDecided(rules=plan.rules, derived=ids, discarded_by=plan.discarded_by)
+        self._events.emit(decided, task=task.id, series=_series(task), key="series.decided")
         for outcome in plan.rules:
             if outcome.error:
                 text = f"rule {outcome.rule!r} could not be evaluated: {outcome.error}"
-                self._events.emit(
-                    Warned(text=text, advice="correct the rule"), task=task.id, key=f"rule:{outcome.rule}"
-                )
+                warned = Warned(text=text, advice="correct the rule")
+                self._events.emit(warned, task=task.id, series=_series(task), key=f"rule:{outcome.rule}")
+        for name in plan.notified:
+            rule = config.rules.get(name)
+            notified = RuleNotified(
+                rule=name, contact=rule.contact if rule else "", comment=rule.comment if rule else ""
+            )
+            self._events.emit(notified, task=task.id, series=_series(task), key=f"notified:{name}")
 
     def _tell_created(self, derived: Derived, images: tuple[ImageRef, ...]) -> None:
-        task = derived.task
-        created = task_created(task, derived.stage, images)
-        series = task.identity.SeriesInstanceUID or None
-        self._events.emit(created, task=task.id, series=series, key="task.created")
+        created = task_created(derived.task, derived.stage, images)
+        self._events.emit(created, task=derived.task.id, series=_series(derived.task), key="task.created")
 
     def _retire(self, claim: Claim, task: Task, plan: Plan) -> None:
         # What told of the images goes with the folder: the events that replace it must be on disk before.
@@ -126,3 +191,7 @@ class Executor:
         reason = "the plan names no reason"
         failure = plan.failure or Failure(stage=Stage.ROUTING.value, reason=reason, at=self._clock.now())
         fail_task(self._spool, self._events, claim, task, failure)
+
+
+def _series(task: Task) -> str | None:
+    return task.identity.SeriesInstanceUID or None

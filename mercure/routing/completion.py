@@ -7,14 +7,24 @@ of the wall clock completes nothing early.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from mercure.clock import Clock
-from mercure.config.models import Completion
-from mercure.spool import Spool, Stage, is_locked
+from mercure.config.completion import Completion, CompletionTimes, ExpectedCount
+from mercure.names import is_id
+from mercure.spool import Spool, Stage, TagRecord, is_locked
+from mercure.spool.images import text
+from mercure.spool.task import IMAGE_SUFFIX
+
+COUNT_SECONDS: Final = 0.5
+"""A series whose number of images is known beforehand is counted this often."""
+
+MAX_LINE_BYTES: Final = 4 * 1024 * 1024
 
 LINES_SUFFIX = ".jsonl"
 """A file ``<association>.jsonl`` in a series says that the association brought images of it."""
@@ -29,7 +39,7 @@ class Due:
     name : str
         Its folder in ``incoming/``.
     reason : str
-        ``quiet`` or ``released``.
+        ``quiet``, ``released`` or ``count``.
     signature : tuple of int
         State of the folder on which this rests; any image changes it.
     """
@@ -45,9 +55,19 @@ class _Seen:
 
     signature: tuple[int, int]
     changed: float
-    associations: tuple[str, ...]
+    content: _Content
     released: float | None = None
     watched: bool = False
+
+
+@dataclass(frozen=True)
+class _Content:
+    """What a look into a series folder shows."""
+
+    images: int = 0
+    associations: tuple[str, ...] = ()
+    first: TagRecord = field(default_factory=dict)
+    """The first tag line that can be read; empty while there is none."""
 
 
 def folder_signature(directory: Path) -> tuple[int, int] | None:
@@ -102,12 +122,17 @@ class CompletionTracker:
             seen = self._look(name, now)
             if seen is None:
                 continue
-            at, reason = _due_at(seen, settings)
+            times = settings.for_sender(text(seen.content.first, "SenderAET"))
+            at, reason = _due_at(seen, times)
             if at <= now:
                 ready.append((at, Due(name, reason, seen.signature)))
-            else:
-                wait = min(wait, at - now)
+                continue
+            wait = min(wait, at - now, float("inf") if times.expected_images is None else COUNT_SECONDS)
         return [due for _, due in sorted(ready, key=lambda item: item[0])], wait
+
+    def arriving_studies(self) -> set[str | None]:
+        """Return the studies of the series that may still grow, as of the last `due`; None stands for one unknown yet."""
+        return {_study(seen.content.first) for seen in self._seen.values()}
 
     def _look(self, name: str, now: float) -> _Seen | None:
         directory = self._spool.entry(Stage.INCOMING, name)
@@ -119,8 +144,8 @@ class CompletionTracker:
         if seen is None or seen.signature != signature:
             changed = now if seen is not None else now - self._age(signature)
             watched = seen is not None
-            seen = self._seen[name] = _Seen(signature, changed, _associations(directory), watched=watched)
-        if self._open(seen.associations):
+            seen = self._seen[name] = _Seen(signature, changed, _content(directory), watched=watched)
+        if any_open(self._spool, seen.content.associations):
             seen.released = None
         elif seen.released is None:
             # On the first look at a folder nobody knows when its associations ended. Its age is known, so a router that
@@ -133,22 +158,58 @@ class CompletionTracker:
         """Return for how long a folder seen for the first time has been as it is, in seconds, by the wall clock."""
         return max(0.0, self._clock.now().timestamp() - signature[1] / 1e9)
 
-    def _open(self, associations: Iterable[str]) -> bool:
-        receiving = self._spool.stage(Stage.RECEIVING)
-        return any(is_locked(receiving / association) for association in associations)
+
+def any_open(spool: Spool, associations: Iterable[str]) -> bool:
+    """Tell whether any of some associations can still send."""
+    receiving = spool.stage(Stage.RECEIVING)
+    return any(is_locked(receiving / association) for association in associations if is_id(association))
 
 
-def _associations(directory: Path) -> tuple[str, ...]:
+def expected(count: ExpectedCount | None, record: TagRecord) -> int | None:
+    """Return how many there should be, by number or by a tag of the images; None when that is not known."""
+    if count is None:
+        return None
+    if count.tag is None:
+        return count.number
+    value = text(record, count.tag).strip()
+    return int(value) if value.isdecimal() and int(value) > 0 else None
+
+
+def _content(directory: Path) -> _Content:
     try:
         with os.scandir(directory) as entries:
-            return tuple(sorted(e.name.removesuffix(LINES_SUFFIX) for e in entries if e.name.endswith(LINES_SUFFIX)))
+            names = [entry.name for entry in entries]
     except FileNotFoundError:
-        return ()
+        return _Content()
+    lines = sorted(name for name in names if name.endswith(LINES_SUFFIX))
+    first = next((record for name in lines if (record := _first_line(directory / name))), {})
+    return _Content(
+        images=sum(name.endswith(IMAGE_SUFFIX) for name in names),
+        associations=tuple(name.removesuffix(LINES_SUFFIX) for name in lines),
+        first=first,
+    )
 
 
-def _due_at(seen: _Seen, settings: Completion) -> tuple[float, str]:
-    quiet = seen.changed + settings.quiet_seconds
+def _first_line(path: Path) -> TagRecord:
+    try:
+        with open(path, "rb") as file:
+            value = json.loads(file.readline(MAX_LINE_BYTES))
+    except (FileNotFoundError, ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _study(record: TagRecord) -> str | None:
+    return text(record, "StudyInstanceUID") if record else None
+
+
+def _due_at(seen: _Seen, times: CompletionTimes) -> tuple[float, str]:
+    """Return when a series is or will be complete, and by what."""
+    wanted = expected(times.expected_images, seen.content.first)
+    if wanted is not None and seen.content.images >= wanted:
+        return seen.changed, "count"
+    quiet = seen.changed + times.quiet_seconds
     if seen.released is None:
         return quiet, "quiet"
-    released = max(seen.released, seen.changed) + settings.after_release_seconds
+    released = max(seen.released, seen.changed) + times.after_release_seconds
     return (released, "released") if released < quiet else (quiet, "quiet")

@@ -1,4 +1,4 @@
-"""The router: takes complete series, decides by the rules, derives the tasks."""
+"""The router: takes complete series and studies, decides by the rules, derives the tasks."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from mercure.event_details import Recovered, Warned
-from mercure.routing.carry_out import Executor, load_plan, save_plan
 from mercure.routing.completion import CompletionTracker
-from mercure.routing.intake import clear_receiving, prepare, take_series, unfinished
-from mercure.routing.planning import decide
-from mercure.routing.seen import remember
+from mercure.routing.intake import clear_receiving, take_series, unfinished
+from mercure.routing.studies import StudyTracker, take_study
+from mercure.routing.work import Routing, studies_in_routing
 from mercure.services.common import PAUSE_AFTER_ERROR, Context
-from mercure.spool import Changes, Claim, Stage, image_files, move, save_task
+from mercure.spool import Changes, Claim, Stage, move
 from mercure.spool.ending import fail_task
 from mercure.spool.task import Failure, TaskError, load_task
 
@@ -51,14 +50,16 @@ class Router:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._spool = context.spool
-        self._tracker = CompletionTracker(context.spool, context.clock)
-        self._executor = Executor(context.spool, context.events, context.clock)
+        self._series = CompletionTracker(context.spool, context.clock)
+        self._studies = StudyTracker(context.spool, context.clock)
+        self._routing = Routing(context.spool, context.events, context.clock)
         self._troubles: dict[str, _Trouble] = {}
         self._next_scan = float("-inf")
 
     def watched(self) -> Iterable[Path]:
         """Wake up for new series, for associations that end, and for tasks that are put back."""
-        return [self._spool.stage(stage) for stage in (Stage.INCOMING, Stage.RECEIVING, Stage.ROUTING)]
+        stages = (Stage.INCOMING, Stage.RECEIVING, Stage.ROUTING, Stage.STUDIES)
+        return [self._spool.stage(stage) for stage in stages]
 
     def turn(self, changes: Changes) -> float:
         """Route every complete series, and what an earlier run left in ``routing/``."""
@@ -67,21 +68,43 @@ class Router:
             self._finish_leftovers(now)
             clear_receiving(self._spool, self._context.clock)
             self._next_scan = now + SCAN_SECONDS
-        settings = self._context.config.completion
-        due, wait = self._tracker.due(settings, self._spool.names(Stage.INCOMING))
-        for series in due:
-            if self._context.stop:
-                break
-            claim = take_series(self._spool, series, self._context.clock)
-            if claim is None:
-                wait = min(wait, BUSY_SECONDS)
-            else:
-                self._guarded(claim, series.reason)
+        wait = min(self._take_series(), self._take_studies())
         soonest = min((trouble.again for trouble in self._troubles.values()), default=float("inf"))
         return max(0.0, min(wait, soonest - now, self._next_scan - now))
 
     def end(self) -> None:
         """Nothing is in hand between turns."""
+
+    def _take_series(self) -> float:
+        """Route every complete series; return seconds until the next may be complete."""
+        context = self._context
+        due, wait = self._series.due(context.config.completion, self._spool.names(Stage.INCOMING))
+        for series in due:
+            if context.stop:
+                break
+            claim = take_series(self._spool, series, context.clock)
+            if claim is None:
+                wait = min(wait, BUSY_SECONDS)
+            else:
+                self._guarded(claim, series.reason)
+        return wait
+
+    def _take_studies(self) -> float:
+        """Route every complete study; return seconds until the next may be complete."""
+        context = self._context
+        if not self._spool.names(Stage.STUDIES):
+            return float("inf")
+        arriving = self._series.arriving_studies() | studies_in_routing(self._spool)
+        due, wait = self._studies.due(context.config, arriving)
+        for study in due:
+            if context.stop:
+                break
+            claim = take_study(self._spool, study, context.clock)
+            if claim is None:
+                wait = min(wait, BUSY_SECONDS)
+            else:
+                self._guarded(claim, study.taken.reason)
+        return wait
 
     def _finish_leftovers(self, now: float) -> None:
         names = unfinished(self._spool)
@@ -102,7 +125,7 @@ class Router:
         """Route one series; whatever goes wrong concerns this series only."""
         name = claim.path.name
         try:
-            self._route(claim, reason)
+            self._routing.route(self._context.config, claim, reason)
             self._troubles.pop(name, None)
         except OSError as error:
             # No space, a failing disk: nothing about this series is wrong. It stays where it is and is tried again.
@@ -117,22 +140,6 @@ class Router:
                 self._put_off(name, attempts, text, f"it is tried {ATTEMPTS - attempts} more times")
         finally:
             claim.release()
-
-    def _route(self, claim: Claim, reason: str) -> None:
-        directory, clock = claim.path, self._context.clock
-        if not image_files(directory):
-            raise ValueError("there is no image in the task: nothing can be routed")
-        task, records = prepare(directory, clock, reason=reason)
-        earlier = remember(self._spool, task.identity.SeriesInstanceUID, task.id, clock)
-        if earlier and not task.late:
-            task = task.model_copy(update={"late": True})
-            save_task(directory, task)
-        plan = load_plan(directory)
-        if plan is None or plan.ends_in == "error":
-            files = [image.name for image in image_files(directory)]
-            plan = decide(self._context.config, task, records, files, clock.now())
-            save_plan(directory, plan)
-        self._executor.carry_out(claim, task, plan, earlier)
 
     def _put_off(self, name: str, attempts: int, text: str, advice: str) -> None:
         again = self._context.clock.monotonic() + PAUSE_AFTER_ERROR

@@ -36,6 +36,15 @@ WAITING_STAGES = (Stage.INCOMING, Stage.ROUTING, Stage.STUDIES, Stage.PROCESSING
 """Stages in which images still have something before them; the cleaner never touches them."""
 
 
+def list_names(directory: Path) -> list[str]:
+    """List what is in a directory and not hidden, in the order of the names; nothing when it is not there."""
+    try:
+        with os.scandir(directory) as entries:
+            return sorted(entry.name for entry in entries if not entry.name.startswith("."))
+    except FileNotFoundError:
+        return []
+
+
 @dataclass(frozen=True)
 class Spool:
     """A spool root; all paths into it come from here.
@@ -80,11 +89,7 @@ class Spool:
 
     def names(self, stage: Stage) -> list[str]:
         """List the entries of a stage that are not hidden, in the order of their names (tasks: by time)."""
-        try:
-            with os.scandir(self.stage(stage)) as entries:
-                return sorted(entry.name for entry in entries if not entry.name.startswith("."))
-        except FileNotFoundError:
-            return []
+        return list_names(self.stage(stage))
 
     def tasks(self, stages: Iterable[Stage] = TASK_STAGES) -> Iterator[tuple[Stage, str]]:
         """Walk the task ids of some stages."""
@@ -92,6 +97,13 @@ class Spool:
             for name in self.names(stage):
                 if is_id(name):
                     yield stage, name
+
+    def studies(self) -> Iterator[tuple[str, str]]:
+        """Walk the series that wait for their study: name of the study's folder, task id."""
+        for study in self.names(Stage.STUDIES):
+            for task in list_names(self.entry(Stage.STUDIES, study)):
+                if is_id(task):
+                    yield study, task
 
     def find(self, task: str, stages: Iterable[Stage] = TASK_STAGES) -> Stage | None:
         """Tell in which stage a task is; None when it is in none of them.

@@ -1,30 +1,47 @@
-"""Derived tasks: a new task out of hard links to the images of another, so that fan-out copies no pixels."""
+"""Derived tasks: a new task out of hard links to the images of others, so that fan-out copies no pixels."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from mercure import durable
-from mercure.spool.layout import Spool, Stage
+from mercure.spool.images import by_file, image_files, json_line, read_lines
+from mercure.spool.layout import Spool
 from mercure.spool.task import TAGS_FILE, Task, save_task
 
 
-def derive(spool: Spool, parent: Path, task: Task, stage: Stage, files: Iterable[str]) -> bool:
-    """Build a task from images of `parent` under a hidden name, and rename it into its stage.
+@dataclass(frozen=True)
+class Source:
+    """Where images of a derived task come from.
+
+    Parameters
+    ----------
+    directory : Path
+        A task's directory.
+    files : sequence of str
+        Names of the images to take.
+    """
+
+    directory: Path
+    files: Sequence[str]
+
+
+def derive(spool: Spool, task: Task, into: Path, sources: Sequence[Source]) -> bool:
+    """Build a task under a hidden name, and rename it into place.
 
     Parameters
     ----------
     spool : Spool
         Where the stages are.
-    parent : Path
-        The directory whose images and tag lines are linked; the caller holds its claim.
     task : Task
         The model of the new task; its id decides the name.
-    stage : Stage
-        Where it appears.
-    files : iterable of str
-        Names of the images to take.
+    into : Path
+        The folder in which it appears: a stage, or a study's folder.
+    sources : sequence of Source
+        The first is the routed task, whose claim the caller holds; of images with the same name the first source's is
+        taken. With more than one, the numbers of the model are set to what was found.
 
     Returns
     -------
@@ -36,16 +53,31 @@ def derive(spool: Spool, parent: Path, task: Task, stage: Stage, files: Iterable
     OSError
         As the disk says; what was begun stays hidden, and the next run begins it anew.
     """
-    if spool.find(task.id) is not None:
+    if spool.find(task.id) is not None or (into / task.id).is_dir():
         return False
-    building = spool.stage(stage) / f".{task.id}.new"
+    building = into / f".{task.id}.new"
     if building.exists():
         durable.remove_tree(building)
     durable.make_directory(building, sync=False)
-    for name in files:
-        durable.link(parent / name, building / name)
-    if (parent / TAGS_FILE).exists():
-        durable.link(parent / TAGS_FILE, building / TAGS_FILE)
+    names: set[str] = set()
+    for source in sources:
+        for name in source.files:
+            if name not in names:
+                durable.link(source.directory / name, building / name)
+                names.add(name)
+    if len(sources) > 1:
+        task = _merge(building, task, sources)
+    elif (sources[0].directory / TAGS_FILE).exists():
+        durable.link(sources[0].directory / TAGS_FILE, building / TAGS_FILE)
     save_task(building, task)  # syncs the directory, and so the links
-    durable.rename(building, spool.entry(stage, task.id))
+    durable.rename(building, into / task.id)
     return True
+
+
+def _merge(building: Path, task: Task, sources: Sequence[Source]) -> Task:
+    """Write the tag lines of all sources, and return the task with the numbers of what it holds now."""
+    images = image_files(building)
+    lines = [line for source in sources for line in read_lines(source.directory / TAGS_FILE)]
+    records = by_file(lines, [image.name for image in images]).values()
+    durable.write_file(building / TAGS_FILE, b"".join(json_line(record) for record in records))
+    return task.model_copy(update={"images": len(images), "bytes": sum(image.bytes for image in images)})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import AwareDatetime, ValidationError
 
@@ -16,6 +16,7 @@ TASK_FILE: Final = "task.json"
 TAGS_FILE: Final = "tags.jsonl"
 LEDGER_FILE: Final = "ledger.jsonl"
 PLAN_FILE: Final = "plan.json"
+MEMBERS_FILE: Final = "members.txt"
 IMAGE_SUFFIX: Final = ".dcm"
 KEPT_ATTEMPTS: Final = 20
 """So many of the last attempts are kept in the task; the history has all."""
@@ -80,7 +81,12 @@ class Task(Record):
     id: str
     parent: str | None = None
     created: AwareDatetime
-    action: Literal["complete", "route", "process", "discard"] = "complete"
+    action: Literal["complete", "route", "process", "collect", "discard"] = "complete"
+    """``complete``: what the router decides on; ``collect``: a series that waits for its study; the others say what is
+    done with the images."""
+    scope: Literal["series", "study"] = "series"
+    study_rule: str | None = None
+    """The rule that collects or collected the study."""
     identity: Identity = Identity()
     origin: Origin = Origin()
     images: int = 0
@@ -89,6 +95,11 @@ class Task(Record):
     priority: Priority = "normal"
     target: str | None = None
     module: str | None = None
+    modules: tuple[str, ...] = ()
+    """The modules still to come after `module`."""
+    module_settings: dict[str, Any] = {}
+    then_targets: tuple[str, ...] = ()
+    """Where the result of processing goes."""
     late: bool = False
     reason: str = ""
     hold: Hold | None = None

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 from pydantic import Field, ValidationError
 
 from mercure.config import TargetSettings
-from mercure.config.models import AETitle, Port, PositiveSeconds
+from mercure.config.basics import AETitle, Port, PositiveSeconds
 from mercure.dicom.echo import echo
 from mercure.dicom.send import Peer, SendError, send
 from mercure.dicom.tools import ToolMissingError

@@ -1,0 +1,30 @@
+"""The types of single values in the configuration."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+AE_TITLE = re.compile(r"[\x20-\x5b\x5d-\x7e]{1,16}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+def _ae_title(text: str) -> str:
+    if not AE_TITLE.fullmatch(text) or not text.strip():
+        raise ValueError("an AE title has 1 to 16 printable ASCII characters without backslash (PS3.5 section 6.2)")
+    return text.strip()
+
+
+def _name(text: str) -> str:
+    if not NAME.fullmatch(text):
+        raise ValueError("a name has 1 to 64 letters, digits, '-', '_' or '.', and begins with a letter or digit")
+    return text
+
+
+AETitle = Annotated[str, AfterValidator(_ae_title)]
+Name = Annotated[str, AfterValidator(_name)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Seconds = Annotated[float, Field(ge=0, le=366 * 86400)]
+PositiveSeconds = Annotated[float, Field(gt=0, le=366 * 86400)]

@@ -1,0 +1,69 @@
+"""When a series or a study counts as complete."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from mercure.config.basics import AETitle, PositiveSeconds, Seconds
+from mercure.model import Model
+
+
+class ExpectedCount(Model):
+    """How many images or series there will be: a number, or the tag of the images that tells."""
+
+    number: Annotated[int, Field(ge=1)] | None = None
+    tag: Annotated[str, Field(min_length=1)] | None = None
+    """DICOM keyword with the count as its value, e.g. ``ImagesInAcquisition``."""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> ExpectedCount:
+        if (self.number is None) == (self.tag is None):
+            raise ValueError("give either 'number' or 'tag'")
+        return self
+
+
+class CompletionTimes(Model):
+    """When a series counts as complete."""
+
+    quiet_seconds: PositiveSeconds = 60
+    """No image for this long."""
+    after_release_seconds: Seconds = 5
+    """All associations that brought images of it have ended, and none came for this long."""
+    expected_images: ExpectedCount | None = None
+    """With so many images it is complete at once; with fewer, the times decide."""
+
+
+class Completion(CompletionTimes):
+    """When a series counts as complete, and for which senders it is otherwise."""
+
+    senders: dict[AETitle, CompletionTimes] = {}
+    """By calling AE title; the whole of it replaces the general times."""
+
+    def for_sender(self, calling_aet: str) -> CompletionTimes:
+        """Return the times that hold for a sender."""
+        return self.senders.get(calling_aet, self)
+
+
+class StudyCompletion(Model):
+    """When the study that a rule collects counts as complete.
+
+    With `series`, `expected_series` or `expected_images` it is complete when all of these that are given are met, and
+    the quiet time plays no part; without any of them, when it has been quiet. It is never complete while a series of it
+    is still arriving.
+    """
+
+    quiet_seconds: PositiveSeconds = 900
+    series: str | None = None
+    """A list such as ``'Axial T2' and ('Sag T1 GRE' or 'Sag T1 TSE')`` over the SeriesDescriptions."""
+    expected_series: ExpectedCount | None = None
+    expected_images: ExpectedCount | None = None
+    force_after_seconds: PositiveSeconds = 5400
+    """Counted from the last image; then `force_action` is taken, whatever is missing."""
+    force_action: Literal["proceed", "discard", "wait"] = "proceed"
+
+    @property
+    def by_content(self) -> bool:
+        """Whether what has arrived decides, and not the quiet time."""
+        return any(part is not None for part in (self.series, self.expected_series, self.expected_images))

@@ -1,0 +1,87 @@
+"""A rule, and the modules that it may name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, Literal
+
+from pydantic import JsonValue, field_validator, model_validator
+
+from mercure.config.basics import Name
+from mercure.config.completion import StudyCompletion
+from mercure.model import Model
+from mercure.spool.task import Priority
+
+
+class ModuleSettings(Model):
+    """A processing module; the runner that runs it has its own settings beside these."""
+
+    runner: Literal["podman", "slurm", "command"] = "podman"
+    image: str = ""
+    """The container image, or for `command` the program."""
+    disabled: bool = False
+    comment: str = ""
+    contact: str = ""
+    settings: dict[str, JsonValue] = {}
+    """Handed to the module; a rule may override single ones."""
+
+
+Action = Literal["route", "process", "both", "discard", "notify"]
+LatePolicy = Literal["alone", "again", "hold"]
+
+NEEDS_TARGETS: Final = ("route", "both")
+NEEDS_MODULES: Final = ("process", "both")
+
+
+class Rule(Model):
+    """What is to be done with which series."""
+
+    rule: str
+    """The condition (``docs/reference/rule-language.md``)."""
+    action: Action = "route"
+    targets: tuple[Name, ...] = ()
+    modules: tuple[Name, ...] = ()
+    """Processing modules, one after the other; the result goes to `targets`."""
+    module_settings: dict[str, JsonValue] = {}
+    """Override single settings of the modules."""
+    trigger: Literal["series", "study"] = "series"
+    """Acts on each series, or on the study of all series for which the condition holds."""
+    study: StudyCompletion | None = None
+    """For `trigger` ``study``; its defaults when absent."""
+    late: LatePolicy = "alone"
+    """What to do with images that come after their series (or study) was complete: send them alone, send the whole
+    again, or hold them for a person."""
+    priority: Priority = "normal"
+    fallback: bool = False
+    """Acts only when no other rule did."""
+    disabled: bool = False
+    contact: str = ""
+    comment: str = ""
+    tags: tuple[str, ...] = ()
+    """Words to group rules by."""
+
+    @field_validator("targets", "modules", mode="before")
+    @classmethod
+    def _one_name(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Rule:
+        problem = next((text for wrong, text in _rule_problems(self) if wrong), None)
+        if problem:
+            raise ValueError(problem)
+        return self
+
+
+def _rule_problems(rule: Rule) -> Iterator[tuple[bool, str]]:
+    """Yield what may be wrong between the parts of a rule, and whether it is."""
+    action = f"a rule with action {rule.action!r}"
+    yield rule.action in NEEDS_TARGETS and not rule.targets, f"{action} needs at least one target in 'targets'"
+    yield rule.action in NEEDS_MODULES and not rule.modules, f"{action} needs at least one module in 'modules'"
+    idle = rule.action in ("discard", "notify")
+    yield idle and bool(rule.targets), f"{action} has no targets; remove them, or choose another action"
+    unused = rule.action not in NEEDS_MODULES
+    yield unused and bool(rule.modules), f"{action} has no modules; remove them, or choose another action"
+    yield len(set(rule.targets)) != len(rule.targets), "a target is named twice"
+    yield rule.trigger == "study" and idle, f"{action} acts on each series; 'trigger' cannot be 'study'"
+    yield rule.trigger == "series" and rule.study is not None, "'study' is for rules with 'trigger' 'study'"

@@ -1,0 +1,274 @@
+"""When a collected study is complete, and taking it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import ValidationError
+
+from mercure import durable
+from mercure.clock import Clock
+from mercure.config import Config
+from mercure.config.completion import Completion, StudyCompletion
+from mercure.model import Record
+from mercure.names import is_id, new_id, safe_name
+from mercure.routing.completion import any_open, expected, folder_signature
+from mercure.rules import StudyList
+from mercure.spool import Claim, Spool, Stage, TagRecord, Task, TaskError, load_task, move, read_tags
+from mercure.spool.layout import list_names
+
+SEPARATOR: Final = "+"
+TAKEN_FILE: Final = "taken.json"
+FOREVER: Final = float("inf")
+BUSY_SECONDS: Final = 1.0
+"""A study that waits for one of its series is looked at again after this time."""
+
+
+class Taken(Record):
+    """Why a study was completed."""
+
+    reason: str
+    action: Literal["proceed", "discard"] = "proceed"
+    by: str | None = None
+
+
+@dataclass(frozen=True)
+class StudyDue:
+    """A study that is complete.
+
+    Parameters
+    ----------
+    name : str
+        Its folder in ``studies/``.
+    taken : Taken
+        Why, and what becomes of it.
+    signature : tuple of int
+        State of the folder on which this rests; any series changes it.
+    """
+
+    name: str
+    taken: Taken
+    signature: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class _Collected:
+    """What a study's folder holds."""
+
+    tasks: tuple[Task, ...]
+    first: TagRecord
+
+    @property
+    def study(self) -> str:
+        return self.tasks[0].identity.StudyInstanceUID if self.tasks else ""
+
+    @property
+    def associations(self) -> Iterable[str]:
+        return (association for task in self.tasks for association in task.origin.associations)
+
+
+@dataclass
+class _Seen:
+    signature: tuple[int, int]
+    changed: float
+    collected: _Collected
+
+
+def study_folder(task: Task, rule: str) -> str:
+    """Name the folder in which a rule collects the study of a task."""
+    uid = task.identity.StudyInstanceUID
+    return f"{safe_name(uid) if uid else f'none-{task.id}'}{SEPARATOR}{rule}"
+
+
+def rule_of(folder: str) -> str:
+    """Return the rule that collects in a study's folder."""
+    return folder.partition(SEPARATOR)[2]
+
+
+class StudyTracker:
+    """Watches the collected studies and tells which are complete.
+
+    Parameters
+    ----------
+    spool : Spool
+        Where they are.
+    clock : Clock
+        Where the time comes from.
+    """
+
+    def __init__(self, spool: Spool, clock: Clock) -> None:
+        self._spool = spool
+        self._clock = clock
+        self._seen: dict[str, _Seen] = {}
+
+    def due(self, config: Config, arriving: set[str | None]) -> tuple[list[StudyDue], float]:
+        """Look at all collected studies.
+
+        Parameters
+        ----------
+        config : Config
+            The rules of now.
+        arriving : set of str or None
+            Studies of which a series is still arriving or being routed; None stands for one that is not known.
+
+        Returns
+        -------
+        list of StudyDue
+            The complete ones.
+        float
+            Seconds until the next may be complete, if nothing arrives.
+        """
+        names = self._spool.names(Stage.STUDIES)
+        for gone in self._seen.keys() - set(names):
+            del self._seen[gone]
+        now = self._clock.monotonic()
+        ready, wait = [], FOREVER
+        for name in names:
+            seen = self._look(name, now)
+            if seen is None:
+                continue
+            taken, soon = self._judge(config, name, seen, now)
+            if taken is None:
+                wait = min(wait, soon)
+            elif self._is_arriving(seen, arriving, config.completion, now):
+                wait = min(wait, BUSY_SECONDS)
+            else:
+                ready.append(StudyDue(name, taken, seen.signature))
+        return ready, wait
+
+    def _look(self, name: str, now: float) -> _Seen | None:
+        directory = self._spool.entry(Stage.STUDIES, name)
+        signature = folder_signature(directory)
+        if signature is None:
+            return None
+        seen = self._seen.get(name)
+        if seen is None or seen.signature != signature:
+            age = max(0.0, self._clock.now().timestamp() - signature[1] / 1e9) if seen is None else 0.0
+            seen = self._seen[name] = _Seen(signature, now - age, collect(directory))
+        return seen
+
+    def _judge(self, config: Config, name: str, seen: _Seen, now: float) -> tuple[Taken | None, float]:
+        """Tell why a study is complete, or in how many seconds it may be."""
+        rule = config.rules.get(rule_of(name))
+        if rule is None or rule.trigger != "study":
+            return Taken(reason="its rule is gone"), 0.0
+        settings = rule.study or StudyCompletion()
+        quiet = now - seen.changed
+        if settings.by_content:
+            if _has_all(settings, seen.collected):
+                return Taken(reason="content"), 0.0
+        elif quiet >= settings.quiet_seconds:
+            return Taken(reason="quiet"), 0.0
+        if settings.force_action != "wait" and quiet >= settings.force_after_seconds:
+            return Taken(reason="forced by its limit", action=settings.force_action), 0.0
+        waits = [settings.force_after_seconds] if settings.force_action != "wait" else []
+        waits += [] if settings.by_content else [settings.quiet_seconds]
+        return None, min((limit - quiet for limit in waits), default=FOREVER)
+
+    def _is_arriving(self, seen: _Seen, arriving: set[str | None], completion: Completion, now: float) -> bool:
+        """Tell whether more of the study is on its way, as far as can be seen.
+
+        An association that brought a series of it and is still open may bring another; a stalled one that never closes
+        does not hold the study for ever.
+        """
+        if seen.collected.study in arriving or None in arriving:
+            return True
+        return now - seen.changed < completion.quiet_seconds and any_open(self._spool, seen.collected.associations)
+
+
+def collect(directory: Path) -> _Collected:
+    """Read what a study's folder holds."""
+    tasks = []
+    for name in list_names(directory):
+        try:
+            tasks.append(load_task(directory / name))
+        except (TaskError, OSError):
+            continue  # not a task, or not readable: it is judged when the study is taken
+    records = read_tags(directory / tasks[0].id) if tasks else []
+    return _Collected(tuple(tasks), records[0] if records else {})
+
+
+def _has_all(settings: StudyCompletion, collected: _Collected) -> bool:
+    """Tell whether everything has come that the settings ask for."""
+    if settings.series is not None:
+        descriptions = [task.identity.SeriesDescription for task in collected.tasks]
+        if not StudyList.parse(settings.series).matches(descriptions):
+            return False
+    series = {task.identity.SeriesInstanceUID for task in collected.tasks}
+    images = sum(task.images for task in collected.tasks)
+    counts = [(settings.expected_series, len(series)), (settings.expected_images, images)]
+    for count, present in counts:
+        wanted = expected(count, collected.first)
+        if count is not None and (wanted is None or present < wanted):
+            return False
+    return True
+
+
+def take_study(spool: Spool, due: StudyDue, clock: Clock) -> Claim | None:
+    """Move a complete study to ``routing/`` in one step.
+
+    Returns
+    -------
+    Claim or None
+        The claim on the new task; None when a series is just being added, or was since.
+    """
+    claim = Claim.take(spool.entry(Stage.STUDIES, due.name))
+    if claim is None:
+        return None
+    try:
+        if folder_signature(claim.path) != due.signature:
+            claim.release()
+            return None
+        if not any(is_id(name) for name in list_names(claim.path)):
+            durable.remove_tree(claim.path)  # a crash came between making the folder and its first series
+            claim.release()
+            return None
+        durable.write_file(claim.path / TAKEN_FILE, due.taken.model_dump_json().encode())
+        move(spool, claim, Stage.ROUTING, new_id(clock.now()))
+    except BaseException:
+        claim.release()
+        raise
+    return claim
+
+
+def force_study(spool: Spool, name: str, by: str, clock: Clock) -> str | None:
+    """Complete a study on a person's word; return the routed task's id.
+
+    Parameters
+    ----------
+    spool, clock
+        Where and when.
+    name : str
+        The folder in ``studies/``.
+    by : str
+        Who wants it.
+
+    Returns
+    -------
+    str or None
+        None when there is no such study, or a series is just being added: ask again.
+    """
+    signature = folder_signature(spool.entry(Stage.STUDIES, name))
+    if signature is None:
+        return None
+    claim = take_study(spool, StudyDue(name, Taken(reason="forced by a person", by=by), signature), clock)
+    if claim is None:
+        return None
+    with claim:
+        return claim.path.name
+
+
+def read_taken(directory: Path) -> Taken | None:
+    """Read why a study in ``routing/`` was taken; None for a series."""
+    try:
+        return Taken.model_validate_json((directory / TAKEN_FILE).read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
+def members(directory: Path) -> Sequence[str]:
+    """List the tasks that a study in ``routing/`` still holds as folders."""
+    return [name for name in list_names(directory) if is_id(name)]

@@ -1,0 +1,108 @@
+"""One task in ``routing/``, from taken to done."""
+
+from __future__ import annotations
+
+from mercure.clock import Clock
+from mercure.config import Config
+from mercure.events import EventWriter
+from mercure.names import is_id
+from mercure.routing.assembly import prepare_study
+from mercure.routing.carry_out import Executor, load_plan, save_plan
+from mercure.routing.intake import prepare
+from mercure.routing.planning import Plan, decide, decide_study
+from mercure.routing.seen import remember
+from mercure.routing.studies import SEPARATOR, Taken, members, read_taken
+from mercure.spool import Claim, Spool, Stage, TagRecord, Task, TaskError, image_files, load_task, save_task
+
+
+class NothingToRouteError(Exception):
+    """There is no image in the task."""
+
+
+class Routing:
+    """Routes tasks that stand in ``routing/``; after a crash it goes on where the files say.
+
+    Parameters
+    ----------
+    spool, events, clock
+        Where, who is told, and when.
+    """
+
+    def __init__(self, spool: Spool, events: EventWriter, clock: Clock) -> None:
+        self._spool = spool
+        self._clock = clock
+        self._executor = Executor(spool, events, clock)
+
+    def route(self, config: Config, claim: Claim, reason: str) -> None:
+        """Describe, decide, carry out.
+
+        Parameters
+        ----------
+        config : Config
+            The rules of now; a decision that is on disk already stands.
+        claim : Claim
+            The claim on the task.
+        reason : str
+            Why its series counts as complete, if that is not on record yet.
+
+        Raises
+        ------
+        NothingToRouteError
+            There is no image.
+        mercure.routing.assembly.BrokenMemberError
+            A series of the study cannot be read.
+        OSError
+            As the disk says; everything is repeated later.
+        """
+        directory = claim.path
+        taken = read_taken(directory)
+        if taken is None and not members(directory):
+            task, records = prepare(directory, self._clock, reason=reason)
+        else:
+            task, records = prepare_study(directory, taken or Taken(reason=reason))
+        files = [image.name for image in image_files(directory)]
+        if not files:
+            raise NothingToRouteError("there is no image in the task")
+        earlier = remember(self._spool, _group(task), task.id, self._clock)
+        if earlier and not task.late:
+            task = task.model_copy(update={"late": True})
+            save_task(directory, task)
+        plan = load_plan(directory)
+        if plan is None or plan.ends_in == "error":
+            plan = self._decide(config, task, records, files, taken)
+            save_plan(directory, plan)
+        self._executor.carry_out(config, claim, task, plan, earlier)
+
+    def _decide(
+        self, config: Config, task: Task, records: list[TagRecord], files: list[str], taken: Taken | None
+    ) -> Plan:
+        now = self._clock.now()
+        if task.scope == "series":
+            return decide(config, task, records, files, now)
+        discard = taken is not None and taken.action == "discard"
+        return decide_study(config, task, files, discard=discard, now=now)
+
+
+def _group(task: Task) -> str:
+    """Name what a late arrival belongs to: a series, or a study as one rule collects it; empty where no UID tells."""
+    if task.scope == "series":
+        return task.identity.SeriesInstanceUID
+    study = task.identity.StudyInstanceUID
+    return f"{study}{SEPARATOR}{task.study_rule}" if study else ""
+
+
+def studies_in_routing(spool: Spool) -> set[str | None]:
+    """Return the studies of the series in ``routing/``; None stands for one that cannot be told yet."""
+    studies: set[str | None] = set()
+    for name in spool.names(Stage.ROUTING):
+        if not is_id(name):
+            continue
+        try:
+            task = load_task(spool.entry(Stage.ROUTING, name))
+        except FileNotFoundError:
+            continue
+        except TaskError:
+            studies.add(None)
+        else:
+            studies |= {task.identity.StudyInstanceUID} if task.scope == "series" else set()
+    return studies

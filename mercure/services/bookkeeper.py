@@ -1,0 +1,126 @@
+"""The bookkeeper: carries the events of the outbox into the history.
+
+Nothing waits for it. When the database is away, the outbox grows, and the history catches up afterwards.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from mercure.bookkeeping.database import HistoryError, open_history, without_password
+from mercure.bookkeeping.reader import password_of
+from mercure.bookkeeping.recorder import FAILURES, Progress, Recorder
+from mercure.event_details import Recovered, Warned
+from mercure.services.common import Context
+from mercure.spool import Changes, Claim, Stage
+
+SCAN_SECONDS: Final = 0.5
+"""The outbox is looked at this often: a line that is appended to an open file wakes nobody."""
+
+FIRST_PAUSE: Final = 1.0
+LONGEST_PAUSE: Final = 60.0
+"""Seconds between two tries while the history cannot be written; they double from the first to the longest."""
+
+_ADVICE: Final = "events wait in the outbox meanwhile; see that the database runs and its disk has room"
+_log = logging.getLogger(__name__)
+
+
+class Bookkeeper:
+    """The service.
+
+    Parameters
+    ----------
+    context : Context
+        Root, configuration, events, clock.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._outbox = context.spool.stage(Stage.OUTBOX)
+        self._claim: Claim | None = None
+        self._recorder: Recorder | None = None
+        self._address: tuple[str, str | None, str] | None = None
+        self._pause = 0.0
+        self._again = float("-inf")
+
+    def watched(self) -> Iterable[Path]:
+        """Wake up for new files and for writers that end."""
+        return [self._outbox]
+
+    def turn(self, changes: Changes) -> float:
+        """Record one batch, or wait for the database to come back."""
+        now = self._context.clock.monotonic()
+        if now < self._again:
+            return self._again - now
+        if not self._alone():
+            return LONGEST_PAUSE
+        try:
+            progress = self.run_once()
+        except (HistoryError, *FAILURES) as error:
+            return self._put_off(error, now)
+        self._back()
+        return 0.0 if progress.more else SCAN_SECONDS
+
+    def run_once(self) -> Progress:
+        """Record one batch.
+
+        Raises
+        ------
+        HistoryError
+            The configuration names no usable history, or one of a newer program.
+        Exception
+            One of `mercure.bookkeeping.recorder.FAILURES`: the database or the disk. Call again later.
+        """
+        return self._open().run_once()
+
+    def end(self) -> None:
+        """Record what the other services told at their end, as far as it is there."""
+        try:
+            while self._alone() and self.run_once().more:
+                pass
+        except (HistoryError, *FAILURES) as error:
+            _log.warning("the history was not brought up to date at the end: %s", error)
+        if self._recorder is not None:
+            self._recorder.close()
+        if self._claim is not None:
+            self._claim.release()
+
+    def _alone(self) -> bool:
+        """Make sure that no other bookkeeper reads this outbox: two would undo each other's work."""
+        if self._claim is None:
+            self._claim = Claim.take(self._outbox)
+            if self._claim is None:
+                _log.error("another bookkeeper reads %s; this one waits until it ends", self._outbox)
+        return self._claim is not None
+
+    def _open(self) -> Recorder:
+        """Return the recorder for the history that the configuration names now."""
+        config = self._context.config
+        address = (self._context.root.history_url(config), password_of(config), config.name)
+        if self._recorder is None or address != self._address:
+            url, password, node = address
+            if self._recorder is not None:
+                self._recorder.close()
+            database = open_history(url, password=password, application=f"mercure-{node}")
+            self._recorder = Recorder(database, self._outbox, node, self._context.clock)
+            self._address = address
+            _log.info("the history is at %s", without_password(url))
+        return self._recorder
+
+    def _put_off(self, error: Exception, now: float) -> float:
+        text = f"the history cannot be written: {error}".strip()
+        if not self._pause:
+            _log.error("%s; %s", text, _ADVICE)
+            self._context.events.emit(Warned(text=text, advice=_ADVICE))
+        self._pause = min(max(FIRST_PAUSE, self._pause * 2), LONGEST_PAUSE)
+        self._again = now + self._pause
+        return self._pause
+
+    def _back(self) -> None:
+        if self._pause:
+            self._pause = 0.0
+            _log.info("the history can be written again")
+            self._context.events.emit(Recovered(what="the history can be written again and catches up"))
