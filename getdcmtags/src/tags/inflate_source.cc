@@ -45,13 +45,13 @@ std::size_t InflateSource::fill(std::span<std::uint8_t> room) {
   stream_.avail_out = static_cast<uInt>(most);
   while (stream_.avail_out == most) {
     const auto input = deflated_.peek(kInput);
-    if (input.empty()) return 0;
     stream_.next_in = const_cast<Bytef*>(input.data());
     stream_.avail_in = static_cast<uInt>(input.size());
     const int state = inflate(&stream_, Z_NO_FLUSH);
     deflated_.consume(input.size() - stream_.avail_in);
     ended_ = state == Z_STREAM_END;
-    if (ended_) break;
+    // Without input there can still be output that zlib holds back; without both the file ends too early.
+    if (ended_ || (state == Z_BUF_ERROR && input.empty())) break;
     if (state != Z_OK) {
       fail("the deflated data set is damaged");
       return 0;
