@@ -1,8 +1,9 @@
 """Configuration: models, validation, atomic save, revisions."""
 
 from mercure.config.files import Loaded, Revision, RevisionedFile, StaleRevisionError
-from mercure.config.models import Config, Receiver, Retry, Rule, Services, TargetSettings
+from mercure.config.models import Config, Receiver, Retry, Services, TargetSettings
 from mercure.config.problems import ConfigError, Problem
+from mercure.config.rule import Rule
 from mercure.config.store import ConfigStore, LiveConfig, Root
 
 __all__ = [

@@ -131,7 +131,7 @@ class CompletionTracker:
         return [due for _, due in sorted(ready, key=lambda item: item[0])], wait
 
     def arriving_studies(self) -> set[str | None]:
-        """Return the studies of the series that may still grow, as of the last `due`; None stands for one unknown yet."""
+        """Return the studies of the series that may still grow, as of the last `due`; None is one unknown yet."""
         return {_study(seen.content.first) for seen in self._seen.values()}
 
     def _look(self, name: str, now: float) -> _Seen | None:

@@ -75,7 +75,7 @@ class Cleaner:
         """Nothing is in hand between turns."""
 
     def _confirmed(self, tasks: Sequence[Finished]) -> set[tuple[str, Stage]] | None:
-        """Return which tasks the history knows in their stage; None when it cannot be asked: nothing is removed then."""
+        """Return which tasks the history knows in their stage; None when it cannot be asked: removes nothing."""
         present = {(task.id, task.stage) for task in tasks}
         self._recorded &= present
         unknown = [task for task in tasks if (task.id, task.stage) not in self._recorded]
