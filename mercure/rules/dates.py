@@ -8,7 +8,7 @@ from typing import Final
 
 from mercure.rules.errors import Fault
 from mercure.rules.frame import Frame
-from mercure.rules.kinds import Value, shown
+from mercure.rules.kinds import Value
 
 _DATE: Final = re.compile(r" *(\d{4})([-.]?)(\d{2})\2(\d{2})(?:\d{0,6}(?:\.\d{1,6})?(?:[+-]\d{4})?)? *\0?", re.ASCII)
 """DA ``YYYYMMDD``, its older form ``YYYY.MM.DD``, the day of a DT (PS3.5 section 6.2), and ``YYYY-MM-DD``."""
@@ -43,7 +43,7 @@ def day(_frame: Frame, value: Value, *default: Value) -> Value:
         return day(_frame, default[0])
     if value == "":
         raise Fault("value", "the text is empty and no date", _ADVICE)
-    raise Fault("value", f"{shown(value)} is not a date such as 20260131", _ADVICE)
+    raise Fault("value", "the text is not a date such as 20260131", _ADVICE)
 
 
 def difference(_frame: Frame, later: date, earlier: date) -> int:

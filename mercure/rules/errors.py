@@ -111,7 +111,7 @@ class RuleError(Exception):
     code : Code
         The sort of error, for programs.
     message : str
-        What is wrong.
+        What is wrong. Never with a tag's value, because messages go to logs; an explanation shows the values.
     advice : str
         What to write instead; empty when there is nothing to add.
     place : Place

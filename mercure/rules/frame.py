@@ -9,14 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from mercure.rules.errors import Fault
-from mercure.rules.record import Images, TagView
-
-if TYPE_CHECKING:
-    from mercure.rules.errors import RuleError
-    from mercure.rules.kinds import Value
+from mercure.rules.record import Images
 
 Clock = Callable[[], datetime]
 """Returns the present instant, aware."""
@@ -46,14 +42,12 @@ class Frame:
         Tells which day it is; asked at most once, so an evaluation over midnight has one answer.
     """
 
-    __slots__ = ("_clock", "_room", "_today", "_work", "images", "item", "notes", "tags", "trace")
+    __slots__ = ("_clock", "_room", "_today", "_work", "images", "item", "tags")
 
     def __init__(self, images: Images, clock: Clock | None = None) -> None:
         self.images = images
         self.tags = images.first
         self.item = images.first
-        self.trace: dict[int, Value | RuleError] | None = None
-        self.notes: dict[int, str] = {}
         self._clock = clock or local_now
         self._today: date | None = None
         self._work = WORK
@@ -89,8 +83,3 @@ class Frame:
         self._room -= size
         if self._room < 0:
             raise Fault("limit", "this takes too much memory", _TOO_MUCH)
-
-    def look(self, view: TagView) -> TagView:
-        """Let `tags` be those of another image, and return the ones before."""
-        before, self.tags = self.tags, view
-        return before

@@ -37,10 +37,12 @@ _LONGEST: Final = 64
 @cache
 def dictionary() -> Mapping[str, str]:
     """Return every keyword with its value representation; of several ("US or SS") the first."""
-    from pydicom.datadict import RepeatersDictionary, dictionary_VR, keyword_dict  # noqa: PLC0415 - see above
+    from pydicom import datadict  # noqa: PLC0415 - see above
 
-    known = {keyword: dictionary_VR(tag)[:2] for keyword, tag in keyword_dict.items() if keyword}
-    known |= {entry[4]: str(entry[0])[:2] for entry in RepeatersDictionary.values() if entry[4]}
+    known = {keyword: datadict.dictionary_VR(tag)[:2] for keyword, tag in datadict.keyword_dict.items() if keyword}
+    repeating = datadict.RepeatersDictionary  # type: ignore[attr-defined]  # there, but not listed as exported
+    # OverlayRows and its like, whose group may be 6000, 6002 and so on (PS3.5 section 7.6).
+    known |= {keyword: vr[:2] for vr, _, _, _, keyword in repeating.values() if keyword}
     return known | OWN_KEYWORDS
 
 

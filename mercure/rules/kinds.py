@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from enum import Flag, auto
+from functools import reduce
+from operator import or_
 from typing import Final
 
 from mercure.rules.errors import Fault
@@ -59,6 +62,11 @@ _SHOWN: Final = 40
 def kind_of(value: Value) -> Kind:
     """Return the kind of a value."""
     return _KIND_OF[value.__class__]
+
+
+def union(kinds: Iterable[Kind]) -> Kind:
+    """Return "one of all these"."""
+    return reduce(or_, kinds, Kind(0))
 
 
 def classes_of(kinds: Kind) -> frozenset[type]:
@@ -118,16 +126,15 @@ def mismatch(what: str, found: Kind, wanted: Kind, operand: int) -> Fault:
 
 def incomparable(left: Kind, right: Kind) -> Fault:
     """Make the fault of comparing two values of kinds that have nothing in common."""
-    for operand, (one, other) in enumerate(((left, right), (right, left))):
-        function = conversion(one, other)
-        if function and one & Kind.TEXT:
-            break
-    else:
-        operand, function = 0, ""
     advice = ""
+    wrap = None
     if Kind.LIST in {left, right}:
         advice = "ask whether a value is in a list with: value in list"
     elif Kind.TRUTH in {left, right}:
         advice = "True and False stand for themselves: leave out the comparison, or put not before it"
+    elif Kind.TEXT in {left, right}:
+        text, other = (0, right) if left == Kind.TEXT else (1, left)
+        function = conversion(Kind.TEXT, other)
+        wrap = (text, function) if function else None
     message = f"{kind_name(left)} cannot be compared with {kind_name(right)}"
-    return Fault("type", message, advice, (operand, function) if function and not advice else None)
+    return Fault("type", message, advice, wrap)

@@ -8,7 +8,7 @@ from typing import Final
 
 from mercure.rules.errors import Fault
 from mercure.rules.frame import FREE, Frame
-from mercure.rules.kinds import Value, shown
+from mercure.rules.kinds import Value
 from mercure.rules.texts import charge_scan
 
 MAX_BITS: Final = 256
@@ -16,7 +16,9 @@ MAX_BITS: Final = 256
 _MAX_DIGITS: Final = 64
 _MAX_EXPONENT: Final = 1024
 
-_DECIMAL: Final = re.compile(r"[ \t]*([+-]?)(?:(\d+)|(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][+-]?\d{1,4})?)[ \t\0]*", re.ASCII)
+_DECIMAL: Final = re.compile(
+    r"[ \t]*([+-]?)(?:(\d+)|(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][+-]?\d{1,4})?)[ \t\0]*", re.ASCII
+)
 _ADVICE: Final = "give what to take instead: number(…, 0)"
 
 Number = int | float
@@ -30,7 +32,7 @@ def bounded(value: Number) -> Number:
     Fault
         A whole number has more than `MAX_BITS` bits.
     """
-    if value.__class__ is int and value.bit_length() > MAX_BITS:  # type: ignore[union-attr]  # int after this test
+    if value.__class__ is int and value.bit_length() > MAX_BITS:
         raise Fault("limit", f"the result is a whole number of more than {MAX_BITS} bits")
     if isinstance(value, complex):
         raise Fault("value", "the result is not a real number")
@@ -72,8 +74,8 @@ def number(_frame: Frame, value: Value, *default: Value) -> Value:
     if value == "":
         raise Fault("value", "the text is empty and no number", _ADVICE)
     if isinstance(value, str) and "\\" in value:
-        raise Fault("value", f"{shown(value)} are several values", 'write numbers(values("Keyword"))')
-    raise Fault("value", f"{shown(value)} is not a number", _ADVICE)
+        raise Fault("value", "the text is several values", 'write numbers(values("Keyword"))')
+    raise Fault("value", "the text is not a number", _ADVICE)
 
 
 def numbers(frame: Frame, values: tuple[Value, ...]) -> tuple[Value, ...]:
@@ -87,16 +89,16 @@ def whole(frame: Frame, value: Value, base: int = 10) -> int:
     """Do what Python's ``int`` does: cut off a number's fraction, or read a text of digits."""
     if isinstance(value, str):
         if len(value) > _MAX_DIGITS:
-            raise Fault("value", f"{shown(value)} is not a whole number")
+            raise Fault("value", "the text is not a whole number")
         try:
             return int(value, base)
         except ValueError:
             pass
-        raise Fault("value", f"{shown(value)} is not a whole number", "number(…) reads fractions too, and has a default")
+        raise Fault("value", "the text is not a whole number", "number(…) reads fractions too, and has a default")
     if not isinstance(value, int | float) or base != 10:  # noqa: PLR2004 - a number has no other base
         raise Fault("type", "only a text is read in another base")
     if isinstance(value, float) and not math.isfinite(value):
-        raise Fault("value", f"{value} is not a whole number")
+        raise Fault("value", "infinity is not a whole number")
     frame.work(0)
     return int(bounded(int(value)))
 
@@ -110,7 +112,7 @@ def fraction(_frame: Frame, value: Value) -> float:
         except ValueError:
             pass
         advice = "number(…, 0) has a default for a text that is no number"
-        raise Fault("value", f"{shown(value)} is not a number", advice)
+        raise Fault("value", "the text is not a number", advice)
     return float(value)  # type: ignore[arg-type]  # the parameter admits texts and numbers only
 
 
@@ -119,7 +121,7 @@ def rounded(_frame: Frame, value: Number, digits: int = 0, *, given: bool = Fals
     if digits.__class__ is not int or abs(digits) > _MAX_DIGITS:
         raise Fault("value", f"round takes a whole number of digits, at most {_MAX_DIGITS}")
     if isinstance(value, float) and not math.isfinite(value):
-        raise Fault("value", f"{value} cannot be rounded")
+        raise Fault("value", "infinity cannot be rounded")
     return round(value, digits) if given else round(value)
 
 

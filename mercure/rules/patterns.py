@@ -1,9 +1,9 @@
-"""Regular expressions and wildcards in linear time, whatever the pattern and the text (RE2; ``docs/decisions/0022``)."""
+"""Regular expressions and wildcards in linear time, whatever the pattern (RE2; ``docs/decisions/0022``)."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final, Protocol, cast
 
 import re2
 
@@ -17,14 +17,25 @@ _MEMORY: Final = 1 << 20
 _SPECIAL: Final = {"*": ".*", "?": "."}
 
 
-def search(frame: Frame, compiled: Any, text: str) -> bool:  # noqa: ANN401 - RE2's binding has no types
+class Pattern(Protocol):
+    """What we use of RE2's binding, which has no types of its own."""
+
+    @property
+    def programsize(self) -> int:
+        """Number of instructions."""
+
+    def search(self, text: bytes) -> object:
+        """Return a match, or None."""
+
+
+def search(frame: Frame, compiled: Pattern, text: str) -> bool:
     """Tell whether a pattern is found in a text.
 
     Within its memory RE2 takes about 1 ns a character; beyond it, up to 1 ns a character for each instruction of the
     pattern, and that is what is counted.
     """
     if len(text) > FREE:
-        frame.work(len(text) * (2 + int(compiled.programsize)))
+        frame.work(len(text) * (2 + compiled.programsize))
         frame.room(len(text) * 4)
     # Bytes, because for a text the binding would count characters for a position that nobody asks for. A lone
     # surrogate, which JSON can carry, has no UTF-8.
@@ -32,16 +43,16 @@ def search(frame: Frame, compiled: Any, text: str) -> bool:  # noqa: ANN401 - RE
 
 
 @lru_cache(maxsize=4096)
-def _compiled(pattern: str, case: bool) -> Any:  # noqa: ANN401
+def _compiled(pattern: str, case: bool) -> Pattern:
     options = re2.Options()
     options.max_mem = _MEMORY
     options.never_capture = True
     options.log_errors = False
     options.case_sensitive = case
-    return re2.compile(pattern.encode("utf-8", "replace"), options)
+    return cast("Pattern", re2.compile(pattern.encode("utf-8", "replace"), options))
 
 
-def regular(pattern: str) -> Any:  # noqa: ANN401
+def regular(pattern: str) -> Pattern:
     """Compile a regular expression in RE2's syntax.
 
     Raises
@@ -57,7 +68,7 @@ def regular(pattern: str) -> Any:  # noqa: ANN401
         raise Fault("value", f"not a regular expression: {_reason(error)}", _hint(pattern)) from None
 
 
-def wildcard(pattern: str) -> Any:  # noqa: ANN401
+def wildcard(pattern: str) -> Pattern:
     """Compile a pattern with ``*`` for any text and ``?`` for one character, for the whole text and in any case.
 
     Raises

@@ -39,6 +39,8 @@ def as_text(keyword: str, raw: object) -> str:
             raise Fault("type", f"{keyword} holds binary data", f'whether it is there tells has("{keyword}")')
         raise _no_text(keyword)
     if isinstance(raw, list | tuple):
+        if not raw and vr_of(keyword) == "SQ":
+            raise _no_text(keyword)
         if any(isinstance(part, Mapping | list | tuple) for part in raw):
             raise _no_text(keyword)
         return "\\".join(as_text(keyword, part) for part in raw)
@@ -49,6 +51,38 @@ def as_text(keyword: str, raw: object) -> str:
 
 def _no_text(keyword: str) -> Fault:
     return Fault("type", f"{keyword} is a sequence", f'write sequence("{keyword}")')
+
+
+def as_values(keyword: str, raw: object) -> tuple[str, ...]:
+    """Return the values of a tag one by one; none when it is empty.
+
+    Raises
+    ------
+    Fault
+        The tag holds a sequence or binary data.
+    """
+    if isinstance(raw, list | tuple):
+        return tuple(as_text(keyword, part) for part in raw)
+    whole = as_text(keyword, raw)
+    if not whole:
+        return ()
+    # Records from elsewhere join values by a backslash; in ours, one within a text is text.
+    return (whole,) if vr_of(keyword) in BACKSLASH_IS_TEXT else tuple(whole.split("\\"))
+
+
+def as_items(keyword: str, raw: object) -> tuple[TagRecord, ...]:
+    """Return the items of a sequence; none when it is missing.
+
+    Raises
+    ------
+    Fault
+        The tag is no sequence.
+    """
+    if raw is None or raw == "":
+        return ()
+    if isinstance(raw, list | tuple) and all(isinstance(item, Mapping) for item in raw):
+        return tuple(raw)
+    raise Fault("type", f"{keyword} is not a sequence", f"write tags.{keyword}")
 
 
 class TagView:
@@ -65,43 +99,20 @@ class TagView:
     def __init__(self, record: TagRecord) -> None:
         self.record = record
 
-    def find(self, keyword: str) -> tuple[str, object] | None:
-        """Return key and value of a keyword that the dictionary does not know: exactly, else whatever the case."""
+    def raw(self, keyword: str) -> object:
+        """Return the value of a keyword as the record has it, an empty text when it is missing."""
+        return self.record.get(keyword, "")
+
+    def find(self, keyword: str) -> str | None:
+        """Return the key of a keyword that the dictionary does not know: exactly, else whatever the case."""
         if keyword in self.record:
-            return keyword, self.record[keyword]
+            return keyword
         lowered = keyword.lower()
-        return next(((key, raw) for key, raw in self.record.items() if key.lower() == lowered), None)
+        return next((key for key in self.record if key.lower() == lowered), None)
 
     def text(self, keyword: str) -> str:
         """Return a tag as one text, empty when the image does not have it."""
-        raw = self.record.get(keyword, "")
-        return raw if isinstance(raw, str) else as_text(keyword, raw)
-
-    def values(self, keyword: str) -> tuple[str, ...]:
-        """Return the values of a tag one by one; none when it is missing or empty."""
-        raw = self.record.get(keyword, "")
-        if isinstance(raw, list | tuple):
-            return tuple(as_text(keyword, part) for part in raw)
-        whole = as_text(keyword, raw)
-        if not whole:
-            return ()
-        # Records from elsewhere join values by a backslash; ours does not, so there one within a text is text.
-        return (whole,) if vr_of(keyword) in BACKSLASH_IS_TEXT else tuple(whole.split("\\"))
-
-    def items(self, keyword: str) -> tuple[TagRecord, ...]:
-        """Return the items of a sequence; none when it is missing.
-
-        Raises
-        ------
-        Fault
-            The tag is no sequence.
-        """
-        raw = self.record.get(keyword, ())
-        if raw in ("", None):
-            return ()
-        if isinstance(raw, list | tuple) and all(isinstance(item, Mapping) for item in raw):
-            return tuple(raw)
-        raise Fault("type", f"{keyword} is not a sequence", f"write tags.{keyword}")
+        return as_text(keyword, self.raw(keyword))
 
     def private(self, group: str, element: str, creator: str) -> object:
         """Return the value of a private tag in whichever block its creator has reserved (PS3.5 section 7.8.1).
@@ -181,6 +192,10 @@ class Images(Sequence[TagView]):
         if column is None:
             column = self._columns[keyword] = tuple(view.text(keyword) for view in self._views)
         return column
+
+    def distinct(self, keyword: str) -> tuple[str, ...]:
+        """Return the different values of a tag over all images, in the order in which they first came."""
+        return tuple(dict.fromkeys(self.texts(keyword)))
 
     def representatives(self, keywords: Iterable[str]) -> tuple[int, ...]:
         """Return the numbers of the first image for each combination of values that some keywords have.

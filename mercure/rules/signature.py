@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from mercure.rules.errors import Fault
 from mercure.rules.kinds import Kind, Value
 
 Call = Callable[..., Value]
@@ -106,8 +105,8 @@ class Function:
         Its name in a rule.
     parameters : tuple of Parameter
         In order; of a method the first is the value before the dot.
-    result : Kind
-        What comes out.
+    result : Kind or callable
+        What comes out; where that depends on the operands, a function of their kinds.
     bind : callable
         Takes the literal arguments in order and returns what to call with the frame and the others.
     help : str
@@ -116,9 +115,13 @@ class Function:
 
     name: str
     parameters: tuple[Parameter, ...]
-    result: Kind
+    result: Kind | Callable[[tuple[Kind, ...]], Kind]
     bind: Callable[[tuple[str, ...]], Bound]
     help: str = field(default="", compare=False)
+
+    def result_of(self, kinds: tuple[Kind, ...]) -> Kind:
+        """Return what may come out of operands of these kinds."""
+        return self.result if isinstance(self.result, Kind) else self.result(kinds)
 
     @property
     def usage(self) -> str:
@@ -140,12 +143,13 @@ def _written(parameters: tuple[Parameter, ...]) -> str:
     return ", ".join(parts)
 
 
-def plain(name: str, parameters: tuple[Parameter, ...], result: Kind, call: Call, help_text: str = "") -> Function:
+def plain(
+    name: str,
+    parameters: tuple[Parameter, ...],
+    result: Kind | Callable[[tuple[Kind, ...]], Kind],
+    call: Call,
+    help_text: str = "",
+) -> Function:
     """Describe a function without written-out arguments that depends on nothing but its operands."""
     bound = Bound(call)
     return Function(name, parameters, result, lambda _literals: bound, help_text)
-
-
-def value_fault(message: str, advice: str = "") -> Fault:
-    """Make the fault of a value that a function cannot use."""
-    return Fault("value", message, advice)

@@ -283,4 +283,3 @@ METHODS: Final[dict[str, Function]] = {
     )
 }
 """Methods of texts and lists."""
-

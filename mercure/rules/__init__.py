@@ -1,0 +1,25 @@
+"""The rule language: parse, check, evaluate, explain (``docs/reference/rule-language.md``)."""
+
+from mercure.rules.errors import Code, Finding, Place, RuleError, Severity
+from mercure.rules.explain import Explanation, Part
+from mercure.rules.frame import Clock
+from mercure.rules.json_lines import evaluate_json_line
+from mercure.rules.record import Images, TagRecord
+from mercure.rules.rule import CompiledRule, Evaluation, compile_rule
+
+__all__ = [
+    "Clock",
+    "Code",
+    "CompiledRule",
+    "Evaluation",
+    "Explanation",
+    "Finding",
+    "Images",
+    "Part",
+    "Place",
+    "RuleError",
+    "Severity",
+    "TagRecord",
+    "compile_rule",
+    "evaluate_json_line",
+]

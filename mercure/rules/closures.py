@@ -1,0 +1,253 @@
+"""The closures of operations: operands are evaluated, guarded against wrong kinds, and handed to what does the work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Never
+
+from mercure.rules.errors import Fault
+from mercure.rules.frame import Frame
+from mercure.rules.kinds import Kind, Value, classes_of, kind_of, mismatch
+from mercure.rules.operators import Operator, is_in
+from mercure.rules.record import Items, TagView, as_text
+from mercure.rules.signature import Function
+from mercure.rules.tags import is_known
+from mercure.rules.terms import Quantifier
+
+Closure = Callable[[Frame], Any]
+"""Evaluates one term."""
+Fail = Callable[[Exception], Never]
+"""Raises a `RuleError` at the place of the term, whatever went wrong."""
+
+FAULTS: Final = (Fault, ArithmeticError, ValueError, TypeError, LookupError, MemoryError)
+"""What an operation may raise: what we foresaw, and what Python says of values."""
+_MEANINGS: Final[dict[type[Exception], str]] = {
+    ZeroDivisionError: "division by zero",
+    OverflowError: "the number is too large",
+    IndexError: "there is no value with this index",
+    MemoryError: "this takes too much memory",
+}
+
+
+def as_fault(error: Exception) -> Fault:
+    """Return an error of Python's in our words."""
+    if isinstance(error, Fault):
+        return error
+    for kind, meaning in _MEANINGS.items():
+        if isinstance(error, kind):
+            return Fault("limit" if kind is MemoryError else "value", meaning)
+    return Fault("value", f"this cannot be done ({type(error).__name__})")
+
+
+def read(frame: Frame, keyword: str, raw: object) -> str:
+    """Make a text of a tag's value; of a list, with a count of what it takes."""
+    if isinstance(raw, list):
+        frame.work(len(raw) * 100)
+        frame.room(sum(len(part) * 4 for part in raw if isinstance(part, str)))
+    return as_text(keyword, raw)
+
+
+Note = Callable[[str, "int | None", int], None]
+"""Is told of an image or item where a question was decided, or that none decided it, and how many there are."""
+
+Guard = tuple[frozenset[type], str, Kind] | None
+"""The classes that an operand may have, its name for messages, and its kinds; None when anything goes."""
+
+
+def guards(function: Function, count: int) -> list[Guard]:
+    """Return the guards of the operands that are given by position."""
+    found: list[Guard] = []
+    for parameter in (p for p in function.parameters if not p.literal and not p.named):
+        rest = count - len(found)
+        found.extend([guard(function, parameter.name)] * (rest if parameter.many else min(1, rest)))
+    return found
+
+
+def guard(function: Function, name: str) -> Guard:
+    """Return the guard of one parameter."""
+    parameter = next(parameter for parameter in function.parameters if parameter.name == name)
+    kinds = parameter.kinds | (Kind.TRUTH if parameter.kinds & Kind.NUMBER else Kind(0))
+    return None if kinds == Kind.ANY else (classes_of(kinds), f"{function.name}: {name}", parameter.kinds)
+
+
+def _check(guard: Guard, value: Value, number: int) -> None:
+    if guard is not None and value.__class__ not in guard[0]:
+        raise mismatch(guard[1], kind_of(value), guard[2], number)
+
+
+def nullary(call: Callable[..., Value], fail: Fail) -> Closure:
+    """Call without operands."""
+
+    def run(frame: Frame) -> Value:
+        try:
+            return call(frame)
+        except FAULTS as fault:
+            fail(fault)
+
+    return run
+
+
+def unary(call: Callable[..., Value], operand: Closure, check: Guard, fail: Fail) -> Closure:
+    """Call with one operand."""
+
+    def run(frame: Frame) -> Value:
+        value = operand(frame)
+        try:
+            _check(check, value, 0)
+            return call(frame, value)
+        except FAULTS as fault:
+            fail(fault)
+
+    return run
+
+
+def many(call: Callable[..., Value], operands: list[Closure], checks: list[Guard], fail: Fail) -> Closure:
+    """Call with several operands."""
+
+    def run(frame: Frame) -> Value:
+        values = [operand(frame) for operand in operands]
+        try:
+            for number, check in enumerate(checks):
+                _check(check, values[number], number)
+            return call(frame, *values)
+        except FAULTS as fault:
+            fail(fault)
+
+    return run
+
+
+def named(
+    call: Callable[..., Value],
+    operands: list[Closure],
+    checks: list[Guard],
+    names: tuple[str, ...],
+    fail: Fail,
+) -> Closure:
+    """Call with several operands, the last of them by name."""
+
+    def with_names(frame: Frame, *values: Value) -> Value:
+        split = len(values) - len(names)
+        return call(frame, *values[:split], **dict(zip(names, values[split:], strict=True)))
+
+    return many(with_names, operands, checks, fail)
+
+
+def dispatching(operator: Operator, operands: list[Closure], fail: Fail) -> Closure:
+    """Choose by the classes of the operands what an operator does."""
+    table = operator.table()
+
+    def run(frame: Frame) -> Value:
+        values = [operand(frame) for operand in operands]
+        try:
+            call = table.get(tuple([value.__class__ for value in values]))
+            if call is None:
+                raise operator.fault(tuple(kind_of(value) for value in values))
+            return call(frame, *values)
+        except FAULTS as fault:
+            fail(fault)
+
+    return run
+
+
+def membership(left: Closure, choices: tuple[Value, ...], positive: bool, fail: Fail) -> Closure:
+    """Compile ``x in ["a", "b", …]``: a list of texts is looked up by hash, however long it is."""
+    texts = frozenset(choices) if all(isinstance(choice, str) for choice in choices) else frozenset()
+
+    def run(frame: Frame) -> bool:
+        value = left(frame)
+        if texts and value.__class__ is str:
+            return (value in texts) is positive
+        try:
+            return is_in(frame, value, choices) is positive
+        except FAULTS as fault:
+            fail(fault)
+
+    return run
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of each image or item.
+
+    Parameters
+    ----------
+    term : Quantifier
+        The question.
+    condition : Closure
+        Asks it of the one that is in the frame.
+    cost : int
+        Nanoseconds of asking once.
+    fail, note : callable
+        Where errors and remarks go.
+    """
+
+    term: Quantifier
+    condition: Closure
+    cost: int
+    fail: Fail
+    note: Note
+
+
+def over_images(question: Question) -> Closure:
+    """Ask something of each image."""
+    term, condition, fail = question.term, question.condition, question.fail
+    reads = term.condition.reads
+    keywords = tuple(sorted(reads.keywords))
+    grouped = reads.only_keywords and all(is_known(keyword) for keyword in keywords)
+    stops_at = term.word == "any"
+
+    def run(frame: Frame) -> bool:
+        images, before = frame.images, frame.tags
+        numbers = images.representatives(keywords) if grouped else range(len(images))
+
+        def ask(number: int) -> bool:
+            frame.tags = images[number]
+            return bool(condition(frame))
+
+        try:
+            frame.work(len(numbers) * question.cost)
+            stopped = _first(numbers, ask, stops_at)
+        except FAULTS as fault:
+            fail(fault)
+        finally:
+            frame.tags = before
+        question.note("image", stopped, len(images))
+        return stops_at if stopped is not None else not stops_at
+
+    return run
+
+
+def over_items(question: Question, over: Closure) -> Closure:
+    """Ask something of each item of a sequence."""
+    term, condition, fail = question.term, question.condition, question.fail
+    stops_at = term.word == "any"
+
+    def run(frame: Frame) -> bool:
+        items, before = over(frame), frame.item
+
+        def ask(number: int) -> bool:
+            frame.item = TagView(items.records[number])
+            return bool(condition(frame))
+
+        try:
+            if not isinstance(items, Items):
+                raise mismatch(f"what .{term.word}(…) looks at", kind_of(items), Kind.SEQUENCE, 0)
+            frame.work(items.count * question.cost)
+            stopped = _first(range(items.count), ask, stops_at)
+        except FAULTS as fault:
+            fail(fault)
+        finally:
+            frame.item = before
+        question.note("item", stopped, items.count)
+        return stops_at if stopped is not None else not stops_at
+
+    return run
+
+
+def _first(numbers: Sequence[int], ask: Callable[[int], bool], answer: bool) -> int | None:
+    """Return the first number of which something is so; None when of none."""
+    for number in numbers:
+        if ask(number) is answer:
+            return number
+    return None

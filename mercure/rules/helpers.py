@@ -1,0 +1,284 @@
+"""The functions that rules have and Python has not. In what they compare, upper and lower case are the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from mercure.rules import dates, patterns
+from mercure.rules.errors import Fault
+from mercure.rules.frame import Frame
+from mercure.rules.kinds import Kind, Value, incomparable, kind_of, union
+from mercure.rules.numbers import number, numbers
+from mercure.rules.operators import COMPARATORS, equal
+from mercure.rules.record import Items, TagRecord, TagView, as_items, as_text, as_values
+from mercure.rules.signature import Bound, Function, Parameter, Reads, plain
+from mercure.rules.tags import column_key, has_value, raw_of, spelled
+from mercure.rules.texts import charge_search, fold, texts_of
+
+_PRIVATE: Final = re.compile(r"([0-9a-f]{4}),(?:[0-9a-f]{2}|xx)?([0-9a-f]{2})")
+
+
+# -- comparing texts
+
+
+def _iequals(frame: Frame, one: str, other: str) -> bool:
+    return equal(frame, fold(frame, one), fold(frame, other))
+
+
+def _contains(frame: Frame, text: str, *parts: str | tuple[Value, ...]) -> bool:
+    folded = fold(frame, text)
+    for part in parts:
+        for wanted in texts_of(part):
+            charge_search(frame, folded, wanted)
+            if fold(frame, wanted) in folded:
+                return True
+    return False
+
+
+def _one_of(frame: Frame, value: Value, *choices: Value) -> bool:
+    for choice in choices:
+        options = choice if isinstance(choice, tuple) else (choice,)
+        frame.work(len(options) * 200)
+        for option in options:
+            if isinstance(value, str) and isinstance(option, str):
+                if fold(frame, value) == fold(frame, option):
+                    return True
+            elif equal(frame, value, option):
+                return True
+    return False
+
+
+def _bind_matches(literals: tuple[str, ...]) -> Bound:
+    compiled = [patterns.wildcard(pattern) for pattern in literals]
+    return Bound(lambda frame, text: any(patterns.search(frame, pattern, text) for pattern in compiled))
+
+
+def _bind_regex(literals: tuple[str, ...]) -> Bound:
+    compiled = patterns.regular(literals[0])
+    return Bound(lambda frame, text: patterns.search(frame, compiled, text))
+
+
+# -- ranges
+
+
+def _between(frame: Frame, value: Value, low: Value, high: Value) -> bool:
+    for operand, bound in enumerate((low, high), 1):
+        if not (isinstance(value, int | float) and isinstance(bound, int | float)) and kind_of(value) != kind_of(bound):
+            fault = incomparable(kind_of(value), kind_of(bound))
+            if fault.wrap is not None:
+                fault.wrap = (0 if fault.wrap[0] == 0 else operand, fault.wrap[1])
+            raise fault
+    at_most = COMPARATORS["<="]
+    return at_most(frame, low, value) and at_most(frame, value, high)
+
+
+# -- tags
+
+
+def _bind_has(literals: tuple[str, ...]) -> Bound:
+    keyword = spelled(literals[0])
+    return Bound(lambda frame: has_value(frame.tags, keyword), Reads(frozenset({keyword})))
+
+
+def _bind_values(literals: tuple[str, ...]) -> Bound:
+    keyword = spelled(literals[0])
+    return Bound(lambda frame: as_values(keyword, raw_of(frame.tags, keyword)), Reads(frozenset({keyword})))
+
+
+def _bind_private(literals: tuple[str, ...]) -> Bound:
+    spec, creator = literals[0].lower(), literals[1].strip()
+    match = _PRIVATE.fullmatch(spec.replace(" ", "").strip("()"))
+    if match is None:
+        raise Fault("value", "a private tag is written as gggg,eeee or gggg,ee", 'e.g. private("0019,100c", "SIEMENS")')
+    group, element = match.groups()
+    if int(group, 16) % 2 == 0:
+        raise Fault("value", f"group {group} is not private: it is even", "a public tag is written tags.Keyword")
+    if not creator:
+        raise Fault("value", "the private creator is missing", "the same number means other things to other makers")
+    name = f"{group},xx{element}[{creator}]"
+
+    def call(frame: Frame, default: str = "") -> str:
+        frame.work(len(frame.tags.record) * 60)
+        return as_text(name, frame.tags.private(group, element, creator)) or default
+
+    return Bound(call, Reads(more=True))
+
+
+def _bind_sequence(literals: tuple[str, ...]) -> Bound:
+    first, *path = (spelled(keyword) for keyword in literals)
+
+    def call(frame: Frame) -> Items:
+        records = as_items(first, raw_of(frame.tags, first))
+        for keyword in path:
+            frame.work(len(records) * 200)
+            below: list[TagRecord] = []
+            for record in records:
+                below.extend(as_items(keyword, raw_of(TagView(record), keyword)))
+            records = tuple(below)
+        return Items(records)
+
+    return Bound(call, Reads(more=True))
+
+
+def _item_values(literals: tuple[str, ...]) -> Bound:
+    keyword = spelled(literals[0])
+
+    def call(frame: Frame, items: Items) -> tuple[Value, ...]:
+        frame.work(items.count * 200)
+        return tuple(as_text(keyword, raw_of(TagView(record), keyword)) for record in items.records)
+
+    return Bound(call)
+
+
+def _bind_get(literals: tuple[str, ...]) -> Bound:
+    keyword = spelled(literals[0])
+
+    def call(frame: Frame, default: Value = "") -> Value:
+        return as_text(keyword, raw_of(frame.tags, keyword)) or default
+
+    return Bound(call, Reads(frozenset({keyword})))
+
+
+# -- images
+
+
+def _image_values(literals: tuple[str, ...]) -> Bound:
+    keyword = spelled(literals[0])
+    return Bound(lambda frame: frame.images.texts(column_key(frame.images, keyword)), Reads(images=True))
+
+
+def _image_distinct(literals: tuple[str, ...]) -> Bound:
+    keyword = spelled(literals[0])
+    return Bound(lambda frame: frame.images.distinct(column_key(frame.images, keyword)), Reads(images=True))
+
+
+def _bound(call: Callable[..., Value], reads: Reads) -> Callable[[tuple[str, ...]], Bound]:
+    bound = Bound(call, reads)
+    return lambda _literals: bound
+
+
+def _number_or_default(kinds: tuple[Kind, ...]) -> Kind:
+    return Kind.NUMBER | union(kinds[1:])
+
+
+_TEXT: Final = Parameter("text", Kind.TEXT)
+_KEYWORD: Final = Parameter("keyword", Kind.TEXT, literal=True)
+_ANY_DEFAULT: Final = Parameter("default", Kind.PLAIN, optional=True)
+_PARTS: Final = Parameter("part", Kind.TEXT | Kind.LIST, many=True)
+
+HELPERS: Final[dict[str, Function]] = {
+    function.name: function
+    for function in (
+        plain("iequals", (_TEXT, Parameter("other", Kind.TEXT)), Kind.TRUTH, _iequals, "the same but for case"),
+        plain("contains", (_TEXT, _PARTS), Kind.TRUTH, _contains, "one of the parts is in the text, in any case"),
+        plain(
+            "one_of",
+            (Parameter("value", Kind.PLAIN), Parameter("choice", Kind.PLAIN | Kind.LIST, many=True)),
+            Kind.TRUTH,
+            _one_of,
+            "the value is one of the choices, in any case",
+        ),
+        Function(
+            "matches",
+            (_TEXT, Parameter("pattern", Kind.TEXT, literal=True, many=True)),
+            Kind.TRUTH,
+            _bind_matches,
+            "the whole text fits one of the patterns with * and ?, in any case",
+        ),
+        Function(
+            "regex",
+            (_TEXT, Parameter("pattern", Kind.TEXT, literal=True)),
+            Kind.TRUTH,
+            _bind_regex,
+            "the regular expression (RE2) is found in the text",
+        ),
+        plain(
+            "number",
+            (Parameter("text", Kind.TEXT | Kind.NUMERIC), _ANY_DEFAULT),
+            _number_or_default,
+            number,
+            "the number that a text writes, or else the default",
+        ),
+        plain("numbers", (Parameter("list", Kind.LIST),), Kind.LIST, numbers, "the numbers that the texts write"),
+        plain(
+            "between",
+            (Parameter("value", Kind.PLAIN), Parameter("low", Kind.PLAIN), Parameter("high", Kind.PLAIN)),
+            Kind.TRUTH,
+            _between,
+            "low <= value <= high",
+        ),
+        plain(
+            "date",
+            (Parameter("text", Kind.TEXT | Kind.DATE), Parameter("default", Kind.TEXT | Kind.DATE, optional=True)),
+            Kind.DATE,
+            dates.day,
+            "the day that a text writes, or else the default",
+        ),
+        Function(
+            "days_since",
+            (Parameter("date", Kind.TEXT | Kind.DATE), _ANY_DEFAULT),
+            _number_or_default,
+            _bound(dates.days_since, Reads(today=True)),
+            "days from a date to today",
+        ),
+        Function(
+            "age_years",
+            (_ANY_DEFAULT,),
+            lambda kinds: Kind.NUMBER | union(kinds),
+            _bound(dates.age_years, Reads(dates.AGE_KEYWORDS, today=True)),
+            "the patient's age at the study in completed years",
+        ),
+        Function("has", (_KEYWORD,), Kind.TRUTH, _bind_has, "the image has the tag, and it has a value"),
+        Function("values", (_KEYWORD,), Kind.LIST, _bind_values, "the values of a tag as a list of texts"),
+        Function(
+            "private",
+            (
+                Parameter("tag", Kind.TEXT, literal=True),
+                Parameter("creator", Kind.TEXT, literal=True),
+                Parameter("default", Kind.TEXT, optional=True),
+            ),
+            Kind.TEXT,
+            _bind_private,
+            "the value of a private tag of this creator, in any block",
+        ),
+        Function(
+            "sequence",
+            (Parameter("keyword", Kind.TEXT, literal=True, many=True),),
+            Kind.SEQUENCE,
+            _bind_sequence,
+            "the items of a sequence; of a sequence in its items with a further keyword",
+        ),
+    )
+}
+
+TAGS_GET: Final = Function(
+    "tags.get",
+    (_KEYWORD, _ANY_DEFAULT),
+    lambda kinds: Kind.TEXT | union(kinds),
+    _bind_get,
+    "the tag, or the default when it has no value",
+)
+IMAGES: Final[dict[str, Function]] = {
+    "values": Function(
+        "images.values", (_KEYWORD,), Kind.LIST, _image_values, "the tag of each image, in the order received"
+    ),
+    "distinct": Function(
+        "images.distinct", (_KEYWORD,), Kind.LIST, _image_distinct, "the different values of a tag over all images"
+    ),
+}
+IMAGE_COUNT: Final = Function(
+    "images.count",
+    (),
+    Kind.NUMBER,
+    _bound(lambda frame: len(frame.images), Reads(images=True)),
+    "number of images in the series",
+)
+ITEM_VALUES: Final = Function(
+    "values",
+    (Parameter("sequence", Kind.SEQUENCE), _KEYWORD),
+    Kind.LIST,
+    _item_values,
+    "the tag of each item",
+)

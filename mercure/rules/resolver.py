@@ -1,0 +1,381 @@
+"""From the syntax tree to terms: every name is looked up in a table, and what is in no table is refused.
+
+Nothing of Python's own is within reach: after a dot comes a word of `vocabulary`, never an attribute of an object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Literal, Never
+
+from mercure.rules import nodes, vocabulary
+from mercure.rules.arguments import arrange
+from mercure.rules.errors import Code, Fault, Finding, Place, RuleError
+from mercure.rules.helpers import IMAGE_COUNT, IMAGES, TAGS_GET
+from mercure.rules.keywords import canonical, nearest_of, vr_of
+from mercure.rules.nodes import Node
+from mercure.rules.operators import BINARY, UNARY
+from mercure.rules.parser import parse
+from mercure.rules.signature import NOTHING, Bound, Function, Reads
+from mercure.rules.tags import is_known, is_never_read, spelled, unknown
+from mercure.rules.terms import (
+    Collection,
+    Comparison,
+    Conditional,
+    Constant,
+    Logical,
+    Negation,
+    Operation,
+    Quantifier,
+    Scope,
+    TagValue,
+    Term,
+)
+
+_SCOPES: Final = ("tags", "images", "item")
+_ITEM_OUTSIDE: Final = "item is what sequence(…).any(…) and .all(…) look at, and stands in their brackets"
+
+
+def resolve(text: str) -> tuple[Term, tuple[Finding, ...]]:
+    """Parse a rule and look up its names.
+
+    Parameters
+    ----------
+    text : str
+        The rule; anything is allowed.
+
+    Returns
+    -------
+    term : Term
+        What can be run.
+    findings : tuple of Finding
+        Keywords that the dictionary does not know, and the like: the rule runs, but should not be saved.
+
+    Raises
+    ------
+    RuleError
+        It cannot be run at all.
+    """
+    resolver = _Resolver(text)
+    term = resolver.term(parse(text))
+    return term, tuple(resolver.findings)
+
+
+def together(terms: tuple[Term, ...]) -> Reads:
+    """Return what several terms depend on."""
+    reads = NOTHING
+    for term in terms:
+        reads |= term.reads
+    return reads
+
+
+class _Resolver:
+    """One pass over the syntax tree of one rule."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._in_images = False
+        self._in_item = False
+        self.findings: list[Finding] = []
+
+    def term(self, node: Node) -> Term:
+        return _VISITORS[type(node)](self, node)
+
+    # -- values
+
+    def _literal(self, node: nodes.Literal) -> Term:
+        if node.joined:
+            self._warn(
+                "missing-comma",
+                node,
+                "two texts stand side by side and are taken as one",
+                "put a comma, or + , between them",
+            )
+        return Constant(node.start, node.end, NOTHING, node.value)
+
+    def _collection(self, node: nodes.Collection) -> Term:
+        items = tuple(self.term(item) for item in node.items)
+        constants = tuple(item.value for item in items if isinstance(item, Constant))
+        if len(constants) == len(items):
+            return Constant(node.start, node.end, NOTHING, constants)
+        return Collection(node.start, node.end, together(items), items)
+
+    def _name(self, node: nodes.Name) -> Never:
+        name = node.name
+        if name in _SCOPES:
+            self._fail("syntax", node, f"{name} cannot stand alone", f"write {_SCOPE_USES[name]}")
+        if name in vocabulary.FUNCTIONS:
+            self._fail("syntax", node, f"{name} is a function", f"write {vocabulary.FUNCTIONS[name].usage}")
+        keyword = canonical(name)
+        if keyword:
+            self._fail("unknown-name", node, f"there is no name {name}", f"a tag is written tags.{keyword}")
+        near = nearest_of(name, dict.fromkeys(_SCOPES))
+        advice = f"did you mean {near}?" if near else f'a text stands in quotes: "{name}"'
+        self._fail("unknown-name", node, f"there is no name {name}", advice)
+
+    def _old_tag(self, node: nodes.OldTag) -> Term:
+        return self._tag(node, "tags", node.keyword)
+
+    def _tag(self, node: Node, scope: Scope, keyword: str) -> Term:
+        if scope == "item" and not self._in_item:
+            self._fail("syntax", node, "there is no item here", _ITEM_OUTSIDE)
+        key = spelled(keyword)
+        self._check_keyword(node, key, as_text=True)
+        reads = Reads(frozenset({key})) if scope == "tags" else Reads(item=True)
+        return TagValue(node.start, node.end, reads, scope, key, is_known(key))
+
+    def _check_keyword(self, node: Node, keyword: str, *, as_text: bool) -> None:
+        """Note what is wrong with a keyword; the rule can run all the same."""
+        if not is_known(keyword):
+            fault = unknown(keyword)
+            self._note(fault.code, node, fault.message, fault.advice)
+        elif as_text and vr_of(keyword) == "SQ":
+            self._note("type", node, f"{keyword} is a sequence and no text", f'write sequence("{keyword}")')
+        elif is_never_read(keyword):
+            self._warn("constant", node, f"{keyword} is never read: it is always empty", "")
+
+    # -- after a dot, in brackets
+
+    def _attribute(self, node: nodes.Attribute) -> Term:
+        base = node.value
+        if isinstance(base, nodes.Name) and base.name in {"tags", "item"}:
+            return self._tag(node, "tags" if base.name == "tags" else "item", node.name)
+        if _is(base, "images"):
+            if node.name != "count":
+                words = "count, any(…), all(…), values(…) and distinct(…)"
+                self._fail("unknown-name", node, f"there is no images.{node.name}", f"images has {words}")
+            self._outside_images(node)
+            return self._operation(node, IMAGE_COUNT, (), ())
+        function = vocabulary.ATTRIBUTES.get(node.name)
+        if function is None and canonical(node.name):
+            function = vocabulary.item_tag(node.name)
+        if function is None:
+            self._no_attribute(node)
+        return self._operation(node, function, (), (self.term(base),))
+
+    def _no_attribute(self, node: nodes.Attribute) -> Never:
+        place = Place(self._text, node.name_start, node.end)
+        if node.name in vocabulary.METHODS:
+            usage = vocabulary.METHODS[node.name].method_usage
+            raise RuleError("syntax", f"{node.name} is a method", f"write {usage}", place)
+        near = nearest_of(node.name, vocabulary.ATTRIBUTES | vocabulary.METHODS)
+        raise RuleError("unknown-name", f"there is no .{node.name}", f"did you mean .{near}?" if near else "", place)
+
+    def _subscript(self, node: nodes.Subscript) -> Term:
+        if isinstance(node.value, nodes.Name) and node.value.name in {"tags", "item"}:
+            scope: Scope = "tags" if node.value.name == "tags" else "item"
+            return self._tag(node, scope, self._keyword_text(node.index))
+        if isinstance(node.index, nodes.Literal) and isinstance(node.index.value, str):
+            function = vocabulary.item_tag(node.index.value)
+            return self._operation(node, function, (), (self.term(node.value),))
+        return self._operation(node, vocabulary.INDEX, (), (self.term(node.value), self.term(node.index)))
+
+    def _keyword_text(self, node: Node) -> str:
+        if isinstance(node, nodes.Literal) and isinstance(node.value, str):
+            return node.value
+        return self._fail("arguments", node, "the keyword is written out in quotes", 'e.g. tags["Modality"]')
+
+    def _slice(self, node: nodes.Slice) -> Term:
+        parts = (node.first, node.last, node.step)
+        function = vocabulary.slicing(*(part is not None for part in parts))
+        operands = (self.term(node.value), *(self.term(part) for part in parts if part is not None))
+        return self._operation(node, function, (), operands)
+
+    # -- operators
+
+    def _unary(self, node: nodes.Unary) -> Term:
+        if node.operator not in UNARY:
+            self._fail("refused", node, "~ is not part of the rule language", "write not")
+        operand = self.term(node.operand)
+        if isinstance(operand, Constant) and isinstance(operand.value, int | float):
+            value = -operand.value if node.operator == "-" else +operand.value
+            return Constant(node.start, node.end, NOTHING, value)
+        return Operation(node.start, node.end, operand.reads, UNARY[node.operator], _NO_CALL, (), (operand,))
+
+    def _binary(self, node: nodes.Binary) -> Term:
+        operands = (self.term(node.left), self.term(node.right))
+        return Operation(node.start, node.end, together(operands), BINARY[node.operator], _NO_CALL, (), operands)
+
+    def _comparison(self, node: nodes.Comparison) -> Term:
+        last = node.operands[-1]
+        if _is(last, "tags") and node.operators in {("in",), ("not in",)}:
+            present = self._presence(node)
+            return present if node.operators == ("in",) else Negation(node.start, node.end, present.reads, present)
+        operands = tuple(self.term(operand) for operand in node.operands)
+        return Comparison(node.start, node.end, together(operands), operands, node.operators)
+
+    def _presence(self, node: nodes.Comparison) -> Term:
+        keyword = self._keyword_text(node.operands[0])
+        self._check_keyword(node.operands[0], spelled(keyword), as_text=False)
+        return self._operation(node, vocabulary.presence(keyword), (), ())
+
+    def _logical(self, node: nodes.Logical) -> Term:
+        operands = tuple(self.term(operand) for operand in node.operands)
+        return Logical(node.start, node.end, together(operands), node.word, operands)
+
+    def _negation(self, node: nodes.Negation) -> Term:
+        operand = self.term(node.operand)
+        return Negation(node.start, node.end, operand.reads, operand)
+
+    def _conditional(self, node: nodes.Conditional) -> Term:
+        parts = (self.term(node.test), self.term(node.then), self.term(node.otherwise))
+        return Conditional(node.start, node.end, together(parts), *parts)
+
+    # -- calls
+
+    def _call(self, node: nodes.Call) -> Term:
+        function = node.function
+        if isinstance(function, nodes.Name):
+            return self._function_call(node, function)
+        if not isinstance(function, nodes.Attribute):
+            self._fail("syntax", node, "only functions and methods can be called", "put an operator before the bracket")
+        base = function.value
+        if _is(base, "images"):
+            return self._images_call(node, function)
+        if _is(base, "tags") or _is(base, "item"):
+            return self._tags_call(node, function)
+        if function.name in vocabulary.QUANTIFIERS:
+            return self._sequence_quantifier(node, function)
+        method = vocabulary.METHODS.get(function.name)
+        if method is None:
+            self._no_method(function)
+        return self._with_arguments(node, method, (self.term(base),))
+
+    def _function_call(self, node: nodes.Call, name: nodes.Name) -> Term:
+        function = vocabulary.FUNCTIONS.get(name.name)
+        if function is None:
+            near = nearest_of(name.name, vocabulary.FUNCTIONS)
+            advice = f"did you mean {near}?" if near else ""
+            self._fail("unknown-function", name, f"there is no function {name.name}", advice)
+        return self._with_arguments(node, function, ())
+
+    def _no_method(self, function: nodes.Attribute) -> Never:
+        name = function.name
+        place = Place(self._text, function.name_start, function.end)
+        near = nearest_of(name, vocabulary.METHODS)
+        advice = f"did you mean {near}?" if near else ""
+        if name == "format":
+            advice = "join texts with +, and make a text of a number with str(…)"
+        elif canonical(name):
+            advice = f"{canonical(name)} is a tag: leave out the brackets after it"
+        raise RuleError("unknown-method", f"there is no method {name}", advice, place)
+
+    def _tags_call(self, node: nodes.Call, function: nodes.Attribute) -> Term:
+        if function.name == "get" and _is(function.value, "tags"):
+            return self._with_arguments(node, TAGS_GET, ())
+        keyword = canonical(function.name)
+        if keyword:
+            self._fail("syntax", node, f"{keyword} is a tag, not a function", "leave out the brackets after it")
+        advice = f"write tags.Keyword.{function.name}(…)" if function.name in vocabulary.METHODS else ""
+        self._fail("unknown-method", function, f"tags has no method {function.name}", advice)
+
+    def _images_call(self, node: nodes.Call, function: nodes.Attribute) -> Term:
+        self._outside_images(node)
+        if function.name in vocabulary.QUANTIFIERS:
+            condition = self._condition(node)
+            self._in_images = True
+            inner = self.term(condition)
+            self._in_images = False
+            return Quantifier(node.start, node.end, Reads(images=True) | inner.reads, _word(function), None, inner)
+        known = IMAGES.get(function.name)
+        if known is None:
+            words = "count, any(…), all(…), values(…) and distinct(…)"
+            self._fail("unknown-method", function, f"there is no images.{function.name}", f"images has {words}")
+        return self._with_arguments(node, known, ())
+
+    def _sequence_quantifier(self, node: nodes.Call, function: nodes.Attribute) -> Term:
+        if self._in_item:
+            advice = 'reach into inner sequences with sequence("Outer", "Inner")'
+            self._fail("refused", node, "sequences are not looked at within one another", advice)
+        over = self.term(function.value)
+        self._in_item = True
+        inner = self.term(self._condition(node))
+        self._in_item = False
+        outside = Reads(inner.reads.keywords, inner.reads.more, inner.reads.images, False, inner.reads.today)
+        return Quantifier(node.start, node.end, over.reads | outside, _word(function), over, inner)
+
+    def _condition(self, node: nodes.Call) -> Node:
+        if len(node.arguments) != 1 or node.arguments[0].name:
+            self._fail("arguments", node, "one condition stands in the brackets", "join conditions with and, or or")
+        return node.arguments[0].value
+
+    def _outside_images(self, node: Node) -> None:
+        if self._in_images:
+            advice = "within images.any(…) and images.all(…), tags are those of each image in turn"
+            self._fail("refused", node, "images cannot stand within images.any(…) or images.all(…)", advice)
+
+    def _with_arguments(self, node: nodes.Call, function: Function, receiver: tuple[Term, ...]) -> Term:
+        literals, given, names = arrange(self._text, node, function, len(receiver))
+        operands = (*receiver, *(self.term(argument) for argument in given))
+        for literal in literals:
+            if _is_keyword(function, literal.number):
+                # `values` gives the texts of a tag; has and sequence look at it in another way.
+                text_wanted = function.name.rpartition(".")[2] in {"values", "distinct", "get"}
+                self._check_keyword(literal.node, spelled(literal.value), as_text=text_wanted)
+        return self._operation(node, function, tuple(literal.value for literal in literals), operands, names)
+
+    def _operation(
+        self,
+        node: Node,
+        function: Function,
+        literals: tuple[str, ...],
+        operands: tuple[Term, ...],
+        names: tuple[str, ...] = (),
+    ) -> Term:
+        try:
+            bound = function.bind(literals)
+        except Fault as fault:
+            raise RuleError(fault.code, fault.message, fault.advice, self._place(node)) from None
+        reads = bound.reads | together(operands)
+        return Operation(node.start, node.end, reads, function, bound, literals, operands, names)
+
+    # -- saying what is wrong
+
+    def _place(self, node: Node) -> Place:
+        return Place(self._text, node.start, node.end)
+
+    def _fail(self, code: Code, node: Node, message: str, advice: str = "") -> Never:
+        raise RuleError(code, message, advice, self._place(node))
+
+    def _note(self, code: Code, node: Node, message: str, advice: str) -> None:
+        self.findings.append(RuleError(code, message, advice, self._place(node)).finding())
+
+    def _warn(self, code: Code, node: Node, message: str, advice: str) -> None:
+        self.findings.append(Finding("warning", code, message, advice, self._place(node)))
+
+
+def _is(node: Node, name: str) -> bool:
+    return isinstance(node, nodes.Name) and node.name == name
+
+
+def _word(function: nodes.Attribute) -> Literal["any", "all"]:
+    return "any" if function.name == "any" else "all"
+
+
+def _is_keyword(function: Function, number: int) -> bool:
+    parameters = function.parameters
+    return parameters[min(number, len(parameters) - 1)].name == "keyword"
+
+
+_SCOPE_USES: Final = {
+    "tags": 'tags.Keyword, or "Keyword" in tags',
+    "images": "images.count, images.any(…) or images.values(…)",
+    "item": "item.Keyword",
+}
+_NO_CALL: Final = Bound(lambda _frame: False)
+_VISITORS: Final[dict[type, Callable[[_Resolver, Any], Term]]] = {
+    nodes.Literal: _Resolver._literal,
+    nodes.Collection: _Resolver._collection,
+    nodes.Name: _Resolver._name,
+    nodes.OldTag: _Resolver._old_tag,
+    nodes.Attribute: _Resolver._attribute,
+    nodes.Subscript: _Resolver._subscript,
+    nodes.Slice: _Resolver._slice,
+    nodes.Unary: _Resolver._unary,
+    nodes.Binary: _Resolver._binary,
+    nodes.Comparison: _Resolver._comparison,
+    nodes.Logical: _Resolver._logical,
+    nodes.Negation: _Resolver._negation,
+    nodes.Conditional: _Resolver._conditional,
+    nodes.Call: _Resolver._call,
+}

@@ -1,0 +1,119 @@
+"""A rule that is ready to be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final
+
+from mercure.rules.closures import Closure
+from mercure.rules.compiler import Trace, compile_term
+from mercure.rules.errors import Finding, RuleError
+from mercure.rules.explain import Explanation, explanation
+from mercure.rules.frame import Clock, Frame
+from mercure.rules.record import Images, TagRecord
+from mercure.rules.resolver import resolve
+from mercure.rules.terms import Term
+
+_KEPT: Final = 4096
+"""Compiled rules that are kept; a rule set has some dozens, seldom hundreds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What came of asking a rule.
+
+    Parameters
+    ----------
+    result : bool
+        Whether the rule applies; False when there was an error.
+    error : RuleError or None
+        Why it could not be answered.
+    """
+
+    result: bool
+    error: RuleError | None = None
+
+
+_YES: Final = Evaluation(True)
+_NO: Final = Evaluation(False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledRule:
+    """A rule, parsed and checked; made by `compile_rule`.
+
+    Parameters
+    ----------
+    text : str
+        As it was written.
+    findings : tuple of Finding
+        What was noticed on the way, such as unknown keywords; `check` looks further.
+    """
+
+    text: str
+    findings: tuple[Finding, ...]
+    term: Term = field(repr=False)
+    _run: Closure = field(repr=False)
+
+    @property
+    def keywords(self) -> frozenset[str]:
+        """The tags that the rule is known to look at."""
+        return self.term.reads.keywords
+
+    def evaluate(self, images: Images | TagRecord | Iterable[TagRecord], clock: Clock | None = None) -> Evaluation:
+        """Ask the rule.
+
+        Parameters
+        ----------
+        images : Images, or one or several TagRecord
+            The images of the series, in the order received. Make one `Images` for all rules of a series.
+        clock : callable, optional
+            Returns the present instant, aware; for `days_since` and ages. The machine's when absent.
+
+        Returns
+        -------
+        Evaluation
+            With an error instead of an exception, whatever the rule and the tags.
+        """
+        try:
+            return _YES if self._run(Frame(Images.of(images), clock)) else _NO
+        except RuleError as error:
+            return Evaluation(False, error.with_traceback(None))
+
+    def explain(self, images: Images | TagRecord | Iterable[TagRecord], clock: Clock | None = None) -> Explanation:
+        """Ask the rule, and keep the value of every part.
+
+        Parameters
+        ----------
+        images, clock
+            As for `evaluate`.
+        """
+        trace = Trace()
+        run = compile_term(self.text, self.term, trace)
+        error: RuleError | None = None
+        result = False
+        try:
+            result = bool(run(Frame(Images.of(images), clock)))
+        except RuleError as raised:
+            error = raised.with_traceback(None)
+        return explanation(self.text, self.term, trace, result, error)
+
+
+@lru_cache(maxsize=_KEPT)
+def compile_rule(text: str) -> CompiledRule:
+    """Make a rule ready to be asked. Rules that were compiled before are kept.
+
+    Parameters
+    ----------
+    text : str
+        The rule (``docs/reference/rule-language.md``); anything is allowed.
+
+    Raises
+    ------
+    RuleError
+        It cannot be run at all. What runs but should not be saved, such as an unknown keyword, is for `check`.
+    """
+    term, findings = resolve(text)
+    return CompiledRule(text, findings, term, compile_term(text, term))

@@ -1,0 +1,90 @@
+"""How a rule reads tags: keywords that the dictionary knows, and those that only the image has."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mercure.rules.errors import Fault
+from mercure.rules.keywords import canonical, is_numbered, nearest, vr_of
+from mercure.rules.record import Images, TagView
+
+_NEVER_READ: Final = frozenset({"PixelData", "FloatPixelData", "DoubleFloatPixelData", "SpectroscopyData"})
+"""From group 7FE0 on nothing is read (``docs/reference/tag-record.md``)."""
+
+
+def spelled(keyword: str) -> str:
+    """Return a keyword in the dictionary's spelling, or as it is when the dictionary does not know it."""
+    return canonical(keyword) or keyword
+
+
+def is_known(keyword: str) -> bool:
+    """Tell whether a keyword in its exact spelling is in the dictionary, or is a tag's number."""
+    return bool(vr_of(keyword)) or is_numbered(keyword)
+
+
+def is_never_read(keyword: str) -> bool:
+    """Tell whether a keyword is one of those whose values are never read."""
+    return keyword in _NEVER_READ
+
+
+def unknown(keyword: str) -> Fault:
+    """Make the fault of a keyword that neither the dictionary nor the image knows."""
+    near = nearest(keyword)
+    return Fault("unknown-keyword", f'there is no DICOM keyword "{keyword}"', f"did you mean {near}?" if near else "")
+
+
+def raw_of(view: TagView, keyword: str) -> object:
+    """Return the value of a keyword: of a known one that is missing an empty text.
+
+    Raises
+    ------
+    Fault
+        Neither the dictionary nor the image knows the keyword.
+    """
+    if keyword in view.record:
+        return view.record[keyword]
+    if is_known(keyword):
+        return ""
+    key = view.find(keyword)
+    if key is None:
+        raise unknown(keyword)
+    return view.record[key]
+
+
+def is_present(view: TagView, keyword: str) -> bool:
+    """Tell whether the image has a tag, with a value or without.
+
+    Raises
+    ------
+    Fault
+        Neither the dictionary nor the image knows the keyword.
+    """
+    if keyword in view.record:
+        return True
+    if is_known(keyword):
+        return False
+    if view.find(keyword) is None:
+        raise unknown(keyword)
+    return True
+
+
+def has_value(view: TagView, keyword: str) -> bool:
+    """Tell whether the image has a tag with a value."""
+    raw = raw_of(view, keyword)
+    return raw is not None and raw not in ("", [], ())
+
+
+def column_key(images: Images, keyword: str) -> str:
+    """Return the key under which the images have a keyword.
+
+    Raises
+    ------
+    Fault
+        Neither the dictionary nor one of the images knows the keyword.
+    """
+    if is_known(keyword):
+        return keyword
+    key = next((found for found in (view.find(keyword) for view in images) if found is not None), None)
+    if key is None:
+        raise unknown(keyword)
+    return key

@@ -1,0 +1,121 @@
+"""All words of the language: functions, methods, attributes, and what ``images`` and sequences offer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from mercure.rules import helpers, texts
+from mercure.rules.builtin import BUILTINS
+from mercure.rules.errors import Fault
+from mercure.rules.frame import Frame
+from mercure.rules.kinds import Kind, Value
+from mercure.rules.record import Items, TagView, as_text
+from mercure.rules.signature import Bound, Function, Parameter, Reads, plain
+from mercure.rules.tags import is_present, raw_of, spelled
+from mercure.rules.texts import charge_new
+
+FUNCTIONS: Final[dict[str, Function]] = BUILTINS | helpers.HELPERS
+
+METHODS: Final[dict[str, Function]] = texts.METHODS | {
+    "is_integer": plain(
+        "is_integer", (Parameter("number", Kind.NUMERIC),), Kind.TRUTH, lambda _frame, value: float(value).is_integer()
+    ),
+    "weekday": plain(
+        "weekday", (Parameter("date", Kind.DATE),), Kind.NUMBER, lambda _frame, value: int(value.weekday())
+    ),
+    "values": helpers.ITEM_VALUES,
+}
+"""Methods of texts, lists, numbers, dates and sequences."""
+
+
+def _part_of_date(name: str, read: Callable[[date], int]) -> Function:
+    return plain(name, (Parameter("date", Kind.DATE),), Kind.NUMBER, lambda _frame, value: read(value))
+
+
+ATTRIBUTES: Final[dict[str, Function]] = {
+    "count": plain("count", (Parameter("sequence", Kind.SEQUENCE),), Kind.NUMBER, lambda _frame, items: items.count),
+    "year": _part_of_date("year", lambda day: day.year),
+    "month": _part_of_date("month", lambda day: day.month),
+    "day": _part_of_date("day", lambda day: day.day),
+}
+"""What stands after a dot without brackets: of sequences and dates."""
+
+QUANTIFIERS: Final = ("any", "all")
+"""What is asked of each image, or of each item of a sequence."""
+
+
+def item_tag(keyword: str) -> Function:
+    """Return the function that reads a tag of an item which an index gave: ``sequence("X")[0].Keyword``."""
+    key = spelled(keyword)
+    bound = Bound(lambda _frame, item: as_text(key, raw_of(item, key)))
+    return Function(f".{key}", (Parameter("item", Kind.ITEM),), Kind.TEXT, lambda _literals: bound)
+
+
+def presence(keyword: str) -> Function:
+    """Return the function behind ``"Keyword" in tags``."""
+    key = spelled(keyword)
+    bound = Bound(lambda frame: is_present(frame.tags, key), Reads(frozenset({key})))
+    return Function(f"{key} in tags", (), Kind.TRUTH, lambda _literals: bound)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sliced:
+    """Which parts of ``[first:last:step]`` are given."""
+
+    first: bool
+    last: bool
+    step: bool
+
+    def __call__(self, frame: Frame, value: str | tuple[Value, ...], *given: int) -> Value:
+        rest = iter(given)
+        parts = [next(rest) if there else None for there in (self.first, self.last, self.step)]
+        if parts[2] == 0:
+            raise Fault("value", "the step of a slice cannot be 0")
+        if isinstance(value, str):
+            charge_new(frame, value)
+        else:
+            frame.room(len(value) * 8)
+        return value[slice(*parts)]
+
+
+def _element(_frame: Frame, value: str | tuple[Value, ...] | Items, index: int) -> Value:
+    if isinstance(value, Items):
+        return TagView(value.records[index])
+    return value[index]
+
+
+def _kind_of_element(kinds: tuple[Kind, ...]) -> Kind:
+    found = Kind(0)
+    if kinds[0] & Kind.TEXT:
+        found |= Kind.TEXT
+    if kinds[0] & Kind.LIST:
+        found |= Kind.PLAIN | Kind.LIST
+    if kinds[0] & Kind.SEQUENCE:
+        found |= Kind.ITEM
+    return found
+
+
+INDEX: Final = plain(
+    "[]",
+    (Parameter("value", Kind.TEXT | Kind.LIST | Kind.SEQUENCE), Parameter("index", Kind.NUMBER)),
+    _kind_of_element,
+    _element,
+)
+
+
+def slicing(first: bool, last: bool, step: bool) -> Function:
+    """Return the function behind a slice of which some parts are given."""
+    bounds = tuple(
+        Parameter(name, Kind.NUMBER) for name, there in (("first", first), ("last", last), ("step", step)) if there
+    )
+    name = f"[{'f' * first}:{'l' * last}:{'s' * step}]"
+    sliced: Any = _Sliced(first, last, step)
+    return plain(
+        name,
+        (Parameter("value", Kind.TEXT | Kind.LIST), *bounds),
+        lambda kinds: kinds[0] & (Kind.TEXT | Kind.LIST),
+        sliced,
+    )
