@@ -1,0 +1,247 @@
+"""Running supervisord in this process, for one root, until Ctrl-C or TERM; nothing outlives it.
+
+supervisor's own classes do the work; what is changed here, and why, is told at each method and in
+``docs/decisions/0050-supervisord-in-our-process.md``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Final
+
+from supervisor import events
+from supervisor.medusa import asyncore_25
+from supervisor.options import ServerOptions
+from supervisor.states import ProcessStates, SupervisorStates
+from supervisor.supervisord import Supervisor
+
+from appliance.supervision.errors import AlreadyRunningError, SupervisionError
+from appliance.supervision.programs import PID_NAME, SOCKET_NAME, Program, write_conf
+
+REVIVE_SECONDS: Final = 300.0
+"""A service that was given up is tried again after this time: what kept it from starting (a full disk, say) may have
+passed in a night when nobody is there."""
+
+_PR_SET_PDEATHSIG: Final = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+Narrate = Callable[[str], None]
+
+
+@contextmanager
+def sole_runner(root: Path) -> Iterator[None]:
+    """Hold the lock of a root, ``flock`` on its ``run`` folder, so that it is run once only.
+
+    Raises
+    ------
+    AlreadyRunningError
+        Somebody else holds it.
+    """
+    run = root / "run"
+    descriptor = os.open(run, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid = _read_pid(run / PID_NAME)
+            who, how = (f" as process {pid}", f" or `kill {pid}`") if pid else ("", "")
+            raise AlreadyRunningError(
+                f"a router runs in {root} already{who}. `mercure status` shows it. "
+                f"End it with Ctrl-C where it was started{how}; a second router needs another --root"
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _read_pid(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def serve(root: Path, programs: list[Program], narrate: Narrate, *, revive_seconds: float = REVIVE_SECONDS) -> None:
+    """Run programs until a signal ends this process: INT, TERM, HUP or QUIT once in order, twice at once.
+
+    Parameters
+    ----------
+    root : Path
+        Absolute; it becomes the working folder of this process.
+    programs : list of Program
+        What to run.
+    narrate : callable
+        Told in a sentence what becomes of the processes.
+    revive_seconds : float
+        After this time a process that was given up is tried again.
+
+    Raises
+    ------
+    SupervisionError
+        Another process runs the same root, or supervisord cannot begin.
+    """
+    for folder in (root / "run", root / "log"):
+        folder.mkdir(mode=0o750, exist_ok=True)
+    with sole_runner(root):
+        # What a crash left behind: the number would mislead, and the socket be announced on the terminal.
+        for name in (PID_NAME, SOCKET_NAME):
+            (root / "run" / name).unlink(missing_ok=True)
+        conf = write_conf(root, programs)
+        os.chdir(root)
+        options = _Options()
+        options.realize(["-c", str(conf)], doc="")
+        options.first = True
+        options.test = False
+        try:
+            _Supervisor(options, narrate, revive_seconds).main()
+        except asyncore_25.ExitNow:
+            pass
+        finally:
+            options.close_httpservers()
+            options.close_logger()
+
+
+class _Options(ServerOptions):  # type: ignore[misc] # supervisor has no types
+    """supervisord's settings and its calls to the system."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parent = os.getpid()
+
+    def open(self, path: str, mode: str = "r") -> IO[str]:
+        """Read the configuration as it was written, whatever the locale."""
+        return open(path, mode, encoding="utf-8", errors="surrogateescape")
+
+    def realize(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        """Keep the path of the socket relative: supervisor makes it absolute, which a long root does not allow."""
+        super().realize(*args, **kwargs)
+        for config in self.server_configs:
+            if config["family"] is socket.AF_UNIX:
+                config["file"] = f"run/{SOCKET_NAME}"
+
+    def setpgrp(self) -> None:
+        """In a new child: have the kernel end it when this process dies, however it dies."""
+        super().setpgrp()
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        if os.getppid() != self._parent:
+            os._exit(1)  # it died in between
+
+    def set_uid_or_exit(self) -> None:
+        """Run as who started us; whoever that is to be is not decided here."""
+
+    def get_signal(self) -> int | None:
+        """Take a closed terminal for what it is. supervisor would start everything anew on HUP."""
+        number: int | None = super().get_signal()
+        return signal.SIGTERM if number == signal.SIGHUP else number
+
+    def usage(self, msg: object) -> None:
+        """Report what keeps supervisord from beginning."""
+        raise SupervisionError(f"supervisord cannot begin: {msg}")
+
+
+class _Supervisor(Supervisor):  # type: ignore[misc]
+    """supervisord's main loop, with a voice, a second signal and another try for what was given up."""
+
+    def __init__(self, options: _Options, narrate: Narrate, revive_seconds: float) -> None:
+        super().__init__(options)
+        self._narrator = Narrator(narrate, total=lambda: len(self._processes()), ending=self._is_ending)
+        self._narrate = narrate
+        self._revive_seconds = revive_seconds
+
+    def runforever(self) -> None:
+        """Listen to what becomes of the processes, and start them at once and not after the first second."""
+        events.subscribe(events.ProcessStateEvent, self._narrator.on_state)
+        for group in sorted(self.process_groups.values()):
+            group.transition()
+        super().runforever()
+
+    def handle_signal(self) -> None:
+        """End in order at the first signal, and at once at the second."""
+        number = self.options.get_signal()
+        if number not in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+            return
+        if self._is_ending():
+            self._narrate("ending at once; what was not finished is taken up again at the next start")
+            for process in self._processes():
+                if process.pid:
+                    _kill(process)
+            return
+        self.options.logger.warn(f"received {signal.Signals(number).name}: ending")
+        self.options.mood = SupervisorStates.SHUTDOWN
+        self._narrate("ending in order: open associations may finish (the same signal again ends them at once)")
+
+    def tick(self, now: float | None = None) -> None:
+        """Try again what was given up some time ago."""
+        super().tick(now)
+        if self._is_ending():
+            return
+        moment = time.time() if now is None else now
+        for process in self._processes():
+            given_up = process.get_state() == ProcessStates.FATAL
+            if given_up and abs(moment - process.laststart) > self._revive_seconds:
+                process.spawn()
+
+    def _processes(self) -> list[Any]:
+        return [process for group in self.process_groups.values() for process in group.processes.values()]
+
+    def _is_ending(self) -> bool:
+        return bool(self.options.mood < SupervisorStates.RUNNING)
+
+
+def _kill(process: Any) -> None:  # noqa: ANN401 - supervisor's Subprocess
+    """End a process and its group. supervisor kills the whole group only of one that was asked to stop before."""
+    if process.get_state() != ProcessStates.STOPPING:
+        process.stop()
+    process.kill(signal.SIGKILL)
+
+
+class Narrator:
+    """Tells in words what supervisord's events say.
+
+    Parameters
+    ----------
+    narrate : callable
+        Takes each sentence.
+    total : callable
+        Returns how many processes there are.
+    ending : callable
+        Tells whether the router is being ended; then only who has stopped is told.
+    """
+
+    def __init__(self, narrate: Narrate, *, total: Callable[[], int], ending: Callable[[], bool]) -> None:
+        self._narrate = narrate
+        self._total = total
+        self._ending = ending
+        self._up: set[str] = set()
+        self._complete = False
+
+    def on_state(self, event: Any) -> None:  # noqa: ANN401 - supervisor's event
+        """Tell of one change of one process."""
+        name, kind = event.process.config.name, type(event)
+        running = kind is events.ProcessStateRunningEvent
+        if running:
+            self._up.add(name)
+        else:
+            self._up.discard(name)
+        told = kind is events.ProcessStateStoppedEvent if self._ending() else self._complete or not running
+        if told and kind in _SENTENCES:
+            self._narrate(_SENTENCES[kind].format(name=name))
+        if running and not self._complete and len(self._up) == self._total():
+            self._complete = True
+            self._narrate(f"all services run ({', '.join(sorted(self._up))})")
+
+
+_SENTENCES: Final[dict[type, str]] = {
+    events.ProcessStateRunningEvent: "{name} runs",
+    events.ProcessStateBackoffEvent: "{name} ended as soon as it was started; trying again (see log/{name}.log)",
+    events.ProcessStateExitedEvent: "{name} ended unasked and is started again (see log/{name}.log)",
+    events.ProcessStateFatalEvent: "{name} keeps failing; next try in some minutes (see log/{name}.log)",
+    events.ProcessStateStoppedEvent: "{name} has stopped",
+}
