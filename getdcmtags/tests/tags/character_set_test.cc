@@ -38,7 +38,7 @@ TEST_P(Decoding, GivesTheText) {
   EXPECT_EQ(unknown, "");
 }
 
-// The examples of PS3.5 annexes H to K come with pydicom and are compared in tests/unit/test_getdcmtags_charsets.py.
+// The examples of PS3.5 annexes H to K come with pydicom and are compared in tests/unit/test_getdcmtags_oracle.py.
 const Case kCases[] = {
     {"Ascii", {}, "Doe^John", "Doe^John"},
     {"EmptyTerm", {""}, "Doe^John", "Doe^John"},
