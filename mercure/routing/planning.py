@@ -12,7 +12,7 @@ from mercure.event_details import RuleOutcome
 from mercure.model import Record
 from mercure.names import derived_id
 from mercure.routing.studies import study_folder
-from mercure.rules import compile_rule
+from mercure.rules import Images, compile_rule
 from mercure.spool import FiredRule, Hold, Stage, TagRecord, Task
 from mercure.spool.task import PRIORITIES, Failure, Priority
 
@@ -75,12 +75,13 @@ def decide(config: Config, task: Task, records: Sequence[TagRecord], files: Sequ
     now : datetime
         Aware instant, for rules that ask for ages.
     """
+    images = Images(records)
     outcomes: list[RuleOutcome] = []
     fired: list[Named] = []
     for name, rule in _in_order(config):
         if rule.fallback and _takes(fired):
             break
-        outcome = _evaluate(name, rule, records, now)
+        outcome = _evaluate(name, rule, images, now)
         outcomes.append(outcome)
         if outcome.fired:
             fired.append((name, rule))
@@ -133,8 +134,8 @@ def _takes(fired: Sequence[Named]) -> bool:
     return any(rule.action != "notify" for _, rule in fired)
 
 
-def _evaluate(name: str, rule: Rule, records: Sequence[TagRecord], now: datetime) -> RuleOutcome:
-    evaluation = compile_rule(rule.rule).evaluate(records, now=now)
+def _evaluate(name: str, rule: Rule, images: Images, now: datetime) -> RuleOutcome:
+    evaluation = compile_rule(rule.rule).evaluate(images, lambda: now)
     error = str(evaluation.error) if evaluation.error else None
     return RuleOutcome(rule=name, fired=evaluation.result and error is None, error=error)
 
