@@ -1,11 +1,13 @@
 """The rule language: parse, check, evaluate, explain (``docs/reference/rule-language.md``)."""
 
+from mercure.rules.check import check
 from mercure.rules.errors import Code, Finding, Place, RuleError, Severity
 from mercure.rules.explain import Explanation, Part
 from mercure.rules.frame import Clock
 from mercure.rules.json_lines import evaluate_json_line
 from mercure.rules.record import Images, TagRecord
 from mercure.rules.rule import CompiledRule, Evaluation, compile_rule
+from mercure.rules.study_list import StudyList
 
 __all__ = [
     "Clock",
@@ -19,7 +21,9 @@ __all__ = [
     "Place",
     "RuleError",
     "Severity",
+    "StudyList",
     "TagRecord",
+    "check",
     "compile_rule",
     "evaluate_json_line",
 ]

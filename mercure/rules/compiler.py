@@ -216,10 +216,10 @@ class _Compiler:
         """Return what makes a `RuleError` at this term of whatever went wrong in it."""
         place = Place(self._text, term.start, term.end)
         parts = tuple(term.children if operands is None else operands)
-        sources = tuple(Place(self._text, part.start, part.end).source for part in parts)
 
         def fail(error: Exception) -> Never:
             fault = as_fault(error)
+            sources = tuple(Place(place.text, part.start, part.end).source for part in parts)
             raise RuleError(fault.code, fault.message, advice_of(fault, sources), place) from None
 
         return fail

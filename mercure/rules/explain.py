@@ -69,12 +69,15 @@ class Explanation:
         Why it could not say.
     part : Part
         The whole rule, with its parts.
+    title : str
+        What was asked, for the first line.
     """
 
     text: str
     result: bool
     error: RuleError | None
     part: Part
+    title: str = "rule"
 
     def render(self, width: int = 80) -> str:
         """Write the explanation for a terminal.
@@ -85,7 +88,7 @@ class Explanation:
             Columns to use, at least 60.
         """
         width = max(width, _NARROWEST)
-        lines = [*_wrapped("rule    ", escaped(" ".join(self.text.split())), width), f"result  {self.result}"]
+        lines = [*_wrapped(f"{self.title:<8}", escaped(" ".join(self.text.split())), width), f"result  {self.result}"]
         if self.error is not None:
             lines += _wrapped("error   ", str(self.error), width)
         lines += ["", *self._table(width)]

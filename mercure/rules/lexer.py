@@ -15,7 +15,7 @@ from mercure.rules.errors import Code, Place, RuleError
 
 MAX_TEXT: Final = 16_384
 """Characters in a rule."""
-MAX_TOKENS: Final = 6_000
+MAX_TOKENS: Final = 3_000
 _MAX_NUMBER: Final = 64
 
 Kind = Literal["text", "number", "name", "tag", "operator", "end"]

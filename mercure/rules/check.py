@@ -1,0 +1,219 @@
+"""What is wrong with a rule, or looks wrong, before any image comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+from mercure.rules.closures import guard, guards
+from mercure.rules.compiler import advice_of, compile_term
+from mercure.rules.errors import Code, Fault, Finding, Place, RuleError
+from mercure.rules.frame import Frame
+from mercure.rules.impossible import never_true
+from mercure.rules.keywords import NUMERIC_VRS, vr_of
+from mercure.rules.kinds import Kind, incomparable, kind_name, kind_of, mismatch, union
+from mercure.rules.operators import Operator, comparable
+from mercure.rules.record import Images
+from mercure.rules.rule import compile_rule
+from mercure.rules.signature import Function
+from mercure.rules.terms import (
+    Collection,
+    Comparison,
+    Conditional,
+    Constant,
+    Logical,
+    Negation,
+    Operation,
+    Quantifier,
+    TagValue,
+    Term,
+)
+
+_ORDERS: Final = frozenset({"<", "<=", ">", ">="})
+
+
+def check(text: str) -> list[Finding]:
+    """Check a rule.
+
+    Parameters
+    ----------
+    text : str
+        The rule; anything is allowed.
+
+    Returns
+    -------
+    list of Finding
+        Errors, with which it must not be saved, and warnings, in the order of their places. Syntax, unknown names,
+        functions and keywords, kinds of values that do not go together, parts that are always true, rules that never
+        are. Of a rule that cannot be parsed, only the first error.
+    """
+    try:
+        rule = compile_rule(text)
+    except RuleError as error:
+        return [error.finding()]
+    found = [*rule.findings, *_Checker(text).findings(rule.term)]
+    if not any(finding.severity == "error" for finding in found):
+        found += _as_a_whole(text, rule.term)
+    return sorted(dict.fromkeys(found), key=lambda finding: (finding.place.start, finding.place.end))
+
+
+def _as_a_whole(text: str, term: Term) -> Iterator[Finding]:
+    place = Place(text, term.start, term.end)
+    if never_true(term):
+        yield Finding("warning", "never-true", "this rule can never be true", "", place)
+    elif term.reads.nothing and not (isinstance(term, Constant) and term.value is True):
+        advice = "to take every image, write True"
+        yield Finding("warning", "constant", "this rule does not depend on the image: it is always true", advice, place)
+
+
+class _Checker:
+    """One pass over the terms of one rule, with the kinds that each can have."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._found: list[Finding] = []
+
+    def findings(self, term: Term) -> list[Finding]:
+        self._kinds(term)
+        return self._found
+
+    def _kinds(self, term: Term) -> Kind:
+        kinds = _VISITORS[type(term)](self, term)
+        return kinds or Kind.ANY
+
+    def _constant(self, term: Constant) -> Kind:
+        return kind_of(term.value)
+
+    def _tag(self, _term: TagValue) -> Kind:
+        return Kind.TEXT
+
+    def _operation(self, term: Operation) -> Kind:
+        kinds = tuple(self._kinds(operand) for operand in term.operands)
+        if isinstance(term.function, Operator):
+            return self._operator(term, term.function, kinds)
+        self._arguments(term, term.function, kinds)
+        if all(isinstance(operand, Constant) for operand in term.operands) and term.reads.nothing:
+            self._try(term)
+        return term.function.result_of(kinds)
+
+    def _operator(self, term: Operation, operator: Operator, kinds: tuple[Kind, ...]) -> Kind:
+        result = operator.result(kinds)
+        if result is None:
+            self._fault(term, operator.fault(kinds), term.operands)
+        elif operator.name == "*" and Kind.TEXT in result and any(map(_is_numeric_tag, term.operands)):
+            self._warn("as-text", term, "this repeats the text of a number", "write number(…) around the tag")
+        return result or Kind.ANY
+
+    def _arguments(self, term: Operation, function: Function, kinds: tuple[Kind, ...]) -> None:
+        checks = guards(function, len(kinds) - len(term.names)) + [guard(function, name) for name in term.names]
+        for number, (kind, each) in enumerate(zip(kinds, checks, strict=True)):
+            wanted = each[2] | (Kind.TRUTH if Kind.NUMBER in each[2] else Kind(0)) if each else Kind.ANY
+            if each and not kind & wanted:
+                self._fault(term, mismatch(each[1], kind, each[2], number), term.operands)
+
+    def _try(self, term: Operation) -> None:
+        """Find out whether an operation on nothing but constants fails."""
+        try:
+            compile_term(self._text, term)(Frame(Images([])))
+        except RuleError as error:
+            self._add(error.finding())
+
+    # -- comparisons
+
+    def _comparison(self, term: Comparison) -> Kind:
+        kinds = [self._kinds(operand) for operand in term.operands]
+        for number, comparator in enumerate(term.comparators):
+            left, right = term.operands[number : number + 2]
+            if comparator in {"in", "not in"}:
+                self._membership(term, left, right, kinds[number], kinds[number + 1])
+            elif not comparable(kinds[number], kinds[number + 1]):
+                self._fault(term, incomparable(kinds[number], kinds[number + 1]), (left, right))
+            elif comparator in _ORDERS:
+                self._order(term, left, right, kinds[number : number + 2])
+        return Kind.TRUTH
+
+    def _membership(self, term: Comparison, left: Term, right: Term, one: Kind, other: Kind) -> None:
+        if not other & (Kind.TEXT | Kind.LIST):
+            self._fault(term, Fault("type", f"in needs a text or a list on its right, not {kind_name(other)}"), ())
+        elif other == Kind.TEXT and not one & Kind.TEXT:
+            fault = Fault("type", f"a text holds texts, not {kind_name(one)}", wrap=(0, "str"))
+            self._fault(term, fault, (left, right))
+        elif isinstance(right, Constant) and isinstance(right.value, tuple) and right.value:
+            listed = union(kind_of(value) for value in right.value)
+            if not comparable(one, listed):
+                self._fault(term, incomparable(one, listed), (left, right))
+
+    def _order(self, term: Comparison, left: Term, right: Term, kinds: list[Kind]) -> None:
+        if kinds == [Kind.TEXT, Kind.TEXT] and (_is_numeric_tag(left) or _is_numeric_tag(right)):
+            message = 'these are compared as texts, in which "10" comes before "9"'
+            self._warn("as-text", term, message, "write number(…) around both sides")
+
+    # -- logic
+
+    def _logical(self, term: Logical) -> Kind:
+        kinds = [self._kinds(operand) for operand in term.operands]
+        for operand in term.operands:
+            if isinstance(operand, Constant):
+                self._constant_part(term, operand)
+        return union(kinds)
+
+    def _constant_part(self, term: Logical, operand: Constant) -> None:
+        advice = ""
+        if isinstance(operand.value, str | int | float) and not isinstance(operand.value, bool):
+            compared = next((each for each in term.operands if isinstance(each, Comparison)), None)
+            subject = Place(self._text, compared.operands[0].start, compared.operands[0].end) if compared else None
+            advice = f"compare it too, or write {subject.source if subject else 'tags.Keyword'} in [first, second]"
+        message = f"this part is always {'true' if operand.value else 'false'}"
+        self._warn("constant", operand, message, advice)
+
+    def _negation(self, term: Negation) -> Kind:
+        self._kinds(term.operand)
+        return Kind.TRUTH
+
+    def _conditional(self, term: Conditional) -> Kind:
+        self._kinds(term.test)
+        return self._kinds(term.then) | self._kinds(term.otherwise)
+
+    def _collection(self, term: Collection) -> Kind:
+        for item in term.items:
+            self._kinds(item)
+        return Kind.LIST
+
+    def _quantifier(self, term: Quantifier) -> Kind:
+        if term.over is not None:
+            kinds = self._kinds(term.over)
+            if not kinds & Kind.SEQUENCE:
+                fault = mismatch(f"what .{term.word}(…) looks at", kinds, Kind.SEQUENCE, 0)
+                self._fault(term, fault, (term.over,))
+        self._kinds(term.condition)
+        return Kind.TRUTH
+
+    # -- keeping what was found
+
+    def _add(self, finding: Finding) -> None:
+        self._found.append(finding)
+
+    def _fault(self, term: Term, fault: Fault, operands: Iterable[Term]) -> None:
+        sources = tuple(Place(self._text, operand.start, operand.end).source for operand in operands)
+        place = Place(self._text, term.start, term.end)
+        self._add(RuleError(fault.code, fault.message, advice_of(fault, sources), place).finding())
+
+    def _warn(self, code: Code, term: Term, message: str, advice: str) -> None:
+        self._add(Finding("warning", code, message, advice, Place(self._text, term.start, term.end)))
+
+
+def _is_numeric_tag(term: Term) -> bool:
+    return isinstance(term, TagValue) and vr_of(term.keyword) in NUMERIC_VRS
+
+
+_VISITORS: Final[dict[type[Term], Callable[[_Checker, Any], Kind]]] = {
+    Constant: _Checker._constant,
+    TagValue: _Checker._tag,
+    Operation: _Checker._operation,
+    Comparison: _Checker._comparison,
+    Logical: _Checker._logical,
+    Negation: _Checker._negation,
+    Conditional: _Checker._conditional,
+    Collection: _Checker._collection,
+    Quantifier: _Checker._quantifier,
+}
