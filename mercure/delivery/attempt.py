@@ -31,6 +31,7 @@ from mercure.spool import (
     save_task,
 )
 from mercure.spool.ending import fail_task
+from mercure.spool.task import COUNTED_KINDS
 from mercure.spool.telling import task_delivered
 from mercure.targets import ImageResult, Job, Target, Trouble
 
@@ -51,6 +52,8 @@ class _Results:
     sent: int = 0
     confirmed: int = 0
     warnings: list[ImageResult] = field(default_factory=list)
+    refused: OSError | None = None
+    """The spool refused the ledger."""
     _lines: list[LedgerLine] = field(default_factory=list)
     _flushed: float = field(default_factory=time.monotonic)
 
@@ -69,7 +72,11 @@ class _Results:
             self.flush()
 
     def flush(self) -> None:
-        add_to_ledger(self.directory, self._lines)
+        try:
+            add_to_ledger(self.directory, self._lines)
+        except OSError as error:
+            self.refused = error
+            raise
         self._lines.clear()
         self._flushed = time.monotonic()
 
@@ -124,7 +131,7 @@ class Deliverer:
         if not files or len(files) != task.images:
             self._fail(claim, task, f"the task holds {len(files)} images and should hold {task.images}", _BROKEN)
             return None
-        known = read_ledger(claim.path)
+        known = read_ledger(claim.path, self.name)
         pending = [ref.file for ref in image_refs(claim.path) if ref.file not in known]
         if not pending:
             self._deliver(claim, task)  # an earlier attempt ended between its last confirmation and the move
@@ -137,13 +144,19 @@ class Deliverer:
         job = Job(claim.path, pending, task, self.settings.timeout_seconds, results.add, self.stopping)
         try:
             trouble = self.target.deliver(job)
+        except Exception as error:
+            if error is results.refused:
+                raise
+            # A fault of ours, or an answer that nobody thought of: on record, and after some repetitions in error/.
+            _log.exception("a target failed unexpectedly", extra={"task": task.id, "target": self.name})
+            trouble = Trouble("local", f"{type(error).__name__}: {error}")
         finally:
             results.flush()
         self._tell_warnings(task, results)
         missing = len(pending) - results.confirmed
+        if missing and self.stopping() and (trouble is None or trouble.kind not in COUNTED_KINDS):
+            return None  # cut off by us, so it says nothing of the target; the rest is sent next time
         if trouble is None and missing:
-            if self.stopping():
-                return None
             trouble = Trouble("refused", f"the target did not confirm {missing} of {len(pending)} images")
         attempt = Attempt(
             number=task.attempts_made + 1,
@@ -162,20 +175,20 @@ class Deliverer:
         now = self.clock.now()
         tried = task.with_attempt(attempt, None)
         if trouble is None:
-            self._tell_attempt(tried, attempt, None)
-            self._deliver(claim, tried)
+            self._deliver(claim, tried, attempt)
             return
         what = after_failure(tried, trouble, self.settings.retry, now)
         tried = tried.model_copy(update={"next_attempt": what.at})
+        save_task(claim.path, tried)
         self._tell_attempt(tried, attempt, what.at)
         if what.action == "fail":
             self._fail(claim, tried, trouble.text, what.advice)
-        else:
-            save_task(claim.path, tried)
 
-    def _deliver(self, claim: Claim, task: Task) -> None:
+    def _deliver(self, claim: Claim, task: Task, attempt: Attempt | None = None) -> None:
         finished = task.model_copy(update={"finished": self.clock.now(), "next_attempt": None, "failure": None})
         save_task(claim.path, finished)
+        if attempt is not None:
+            self._tell_attempt(finished, attempt, None)
         delivered = task_delivered(finished, claim.path)
         move(self.spool, claim, Stage.SUCCESS)
         self.events.emit(delivered, task=task.id, series=_series(task), key="task.delivered")

@@ -29,6 +29,14 @@ class Outage(Record):
     kind: FailureKind
     error: str
 
+    def seconds_left(self, retry: Retry, now: datetime) -> float:
+        """Return for how many seconds the target is left alone; 0 when it is to be asked whether it is back.
+
+        A time farther off than any wait can be comes from a clock that was set back: it is not believed.
+        """
+        left = (self.until - now).total_seconds()
+        return left if 0 < left <= retry.cap_seconds else 0.0
+
 
 def target_folder(spool: Spool, target: str) -> Path:
     """Return the folder in which the dispatchers share what they know of a target."""
@@ -66,7 +74,7 @@ class Breaker:
     def failed(self, trouble: Trouble, retry: Retry, now: datetime) -> tuple[Outage, bool]:
         """Note that the target could not be used; return the outage and whether it is new."""
         known = self.outage()
-        if known is not None and now < known.until:
+        if known is not None and known.seconds_left(retry, now):
             return known, False  # deliveries that ran side by side fail together: that is one failure, not many
         failures = (known.failures if known else 0) + 1
         outage = Outage(

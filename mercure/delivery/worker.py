@@ -11,16 +11,14 @@ from typing import Final
 from mercure.delivery.attempt import Deliverer
 from mercure.delivery.breaker import Breaker
 from mercure.delivery.policy import eligible_at
-from mercure.event_details import TargetDown, TargetUp, Warned
+from mercure.event_details import TargetDown, TargetUp
 from mercure.spool import Claim, Stage, TaskError, load_task
 from mercure.spool.task import COUNTED_KINDS
 from mercure.targets import Trouble
 
-PAUSE_AFTER_ERROR: Final = 5.0
 PAUSE_WHEN_TAKEN: Final = 1.0
 """Seconds to rest when somebody else has the task."""
 
-_ADVICE: Final = "see the dispatcher's log; the task is tried again"
 _log = logging.getLogger(__name__)
 
 
@@ -49,6 +47,8 @@ class Worker:
     done: Callable[[Worker], None]
     rest: float = 0.0
     """Seconds for which the task should be left alone: nothing about it was decided."""
+    disturbed: str | None = None
+    """What kept it from being tried; neither the target nor the task is to blame, as far as is known."""
     _thread: threading.Thread = field(init=False)
 
     def start(self) -> None:
@@ -64,16 +64,9 @@ class Worker:
     def _run(self) -> None:
         try:
             self._deliver()
-        except OSError as error:
-            self.rest = PAUSE_AFTER_ERROR
-            _log.exception("a delivery was disturbed", extra={"task": self.task})
-            text = f"task {self.task}: {error.strerror or error}"
-            self.deliverer.events.emit(Warned(text=text, advice=_ADVICE), task=self.task)
         except Exception as error:  # noqa: BLE001 - whatever one task does, the others go on
-            self.rest = PAUSE_AFTER_ERROR
-            _log.exception("a delivery failed unexpectedly", extra={"task": self.task})
-            text = f"task {self.task}: {type(error).__name__}: {error}"
-            self.deliverer.events.emit(Warned(text=text, advice=_ADVICE), task=self.task)
+            _log.exception("a delivery was disturbed", extra={"task": self.task})
+            self.disturbed = f"{type(error).__name__}: {error}"
         finally:
             self.slot.release()
             self.done(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -135,12 +136,12 @@ class Context:
 
     def start(self) -> bool:
         """Wait for a usable configuration, make the spool, tell that the service is here; False when stopped before."""
-        bell = Watcher([])
-        self.stop.on_set(bell.wake)
-        while self.live.loaded is None and not self.live.refresh():
-            if self.stop:
-                return False
-            bell.wait(NO_CONFIG_WAIT)
+        with contextlib.closing(Watcher([])) as bell:
+            self.stop.on_set(bell.wake)
+            while self.live.loaded is None and not self.live.refresh():
+                if self.stop:
+                    return False
+                bell.wait(NO_CONFIG_WAIT)
         self._spool = self.root.spool(self.config)
         self._spool.create()
         self.events.emit(ServiceChanged(pid=os.getpid(), version=__version__), type="service.started")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import time
@@ -13,12 +14,12 @@ from typing import Final
 from mercure.config import TargetSettings
 from mercure.delivery.attempt import Deliverer
 from mercure.delivery.breaker import Breaker
-from mercure.delivery.policy import eligible_at
+from mercure.delivery.policy import backoff, eligible_at
 from mercure.delivery.queue import Queue
 from mercure.delivery.slots import make_slots, take_slot
 from mercure.delivery.worker import Worker
 from mercure.event_details import Warned
-from mercure.services.common import Context
+from mercure.services.common import PAUSE_AFTER_ERROR, Context
 from mercure.spool import Changes, Claim, Stage, Task, TaskError, load_task, move
 from mercure.spool.ending import fail_task
 from mercure.spool.task import Failure
@@ -33,6 +34,7 @@ SLOT_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 30.0
 """How long deliveries have to end after the service was told to stop."""
 
+_ADVICE: Final = "make room or mend the disk, or see the dispatcher's log; it tries again by itself"
 _log = logging.getLogger(__name__)
 
 
@@ -52,6 +54,8 @@ class Dispatcher:
         self._workers: dict[str, Worker] = {}
         self._finished: queue.SimpleQueue[Worker] = queue.SimpleQueue()
         self._resting: dict[str, float] = {}
+        self._disturbances: dict[str, int] = {}
+        self._unserved: set[str] = set()
         self._targets: dict[str, tuple[TargetSettings, Target]] = {}
         self._next_scan = float("-inf")
 
@@ -72,7 +76,7 @@ class Dispatcher:
         self._resting = {name: until for name, until in self._resting.items() if until > now}
         wait = min((until - now for until in self._resting.values()), default=float("inf"))
         for target in self._queue.targets():
-            wait = min(wait, self._serve(target))
+            wait = min(wait, self._guarded(target))
         return max(0.0, min(wait, self._next_scan - now))
 
     def end(self) -> None:
@@ -86,9 +90,39 @@ class Dispatcher:
         while not self._finished.empty():
             worker = self._finished.get()
             self._workers.pop(worker.task, None)
-            if worker.rest:
-                self._resting[worker.task] = self._context.clock.monotonic() + worker.rest
+            rest = self._rest_after(worker)
+            if rest:
+                self._resting[worker.task] = self._context.clock.monotonic() + rest
             self._queue.look(worker.task)
+
+    def _rest_after(self, worker: Worker) -> float:
+        """Return for how many seconds a task is left alone.
+
+        Longer and longer while the spool itself refuses: what was sent cannot be written down then, and each attempt
+        would send all of it again.
+        """
+        if worker.disturbed is None:
+            self._disturbances.pop(worker.task, None)
+            return worker.rest
+        times = self._disturbances[worker.task] = self._disturbances.get(worker.task, 0) + 1
+        if times == 1:
+            text = f"task {worker.task} could not be tried: {worker.disturbed}"
+            self._context.events.emit(Warned(text=text, advice=_ADVICE), task=worker.task)
+        return backoff(worker.deliverer.settings.retry, times).total_seconds()
+
+    def _guarded(self, name: str) -> float:
+        """Serve one target; what goes wrong with it concerns the others nothing."""
+        try:
+            wait = self._serve(name)
+        except OSError as error:
+            _log.exception("a target cannot be served", extra={"target": name})
+            if name not in self._unserved:
+                text = f"target {name!r} cannot be served: {error}"
+                self._context.events.emit(Warned(text=text, advice=_ADVICE))
+            self._unserved.add(name)
+            return PAUSE_AFTER_ERROR
+        self._unserved.discard(name)
+        return wait
 
     def _serve(self, name: str) -> float:
         """Start tasks of one target as far as it has room; return seconds until more may be possible."""
@@ -100,9 +134,9 @@ class Dispatcher:
             return SCAN_SECONDS
         now = self._context.clock.now()
         outage = Breaker(self._spool, name).outage()
-        if outage is not None and outage.until > now:
-            longest = settings.retry.cap_seconds
-            return min((outage.until - now).total_seconds(), longest)
+        left = outage.seconds_left(settings.retry, now) if outage is not None else 0.0
+        if left:
+            return left
         make_slots(self._spool, name, settings.concurrency)
         room = 1 if outage is not None else settings.concurrency
         wait = SCAN_SECONDS
@@ -161,24 +195,34 @@ class Dispatcher:
             if claim is None:
                 continue
             with claim:
-                current = load_task(claim.path)
-                failure = Failure(
-                    stage=Stage.OUTGOING.value,
-                    reason=f"there is no target {name!r} in the configuration",
-                    advice="add the target again and retry the task, or reroute or discard it",
-                    at=self._context.clock.now(),
-                )
-                fail_task(self._spool, self._context.events, claim, current, failure)
+                self._fail_targetless(claim, name)
+
+    def _fail_targetless(self, claim: Claim, name: str) -> None:
+        try:
+            current = load_task(claim.path)
+        except TaskError:
+            return  # the queue tells of it at its next look
+        failure = Failure(
+            stage=Stage.OUTGOING.value,
+            reason=f"there is no target {name!r} in the configuration",
+            advice="add the target again and retry the task, or reroute or discard it",
+            at=self._context.clock.now(),
+        )
+        fail_task(self._spool, self._context.events, claim, current, failure)
 
     def _unreadable(self, name: str, reason: str) -> None:
-        """Put a task whose model cannot be read aside as it is."""
+        """Put a task whose model cannot be read aside as it is; what cannot even be moved stays, and is told once."""
         claim = Claim.take(self._spool.entry(Stage.OUTGOING, name))
         if claim is None:
             return
         with claim:
+            advice = "it is put aside into error/ under the same name; send the series again"
             try:
                 load_task(claim.path)
+                return
             except TaskError:
-                move(self._spool, claim, Stage.ERROR)
-                advice = "its images are in error/ under the same name; send the series again"
-                self._context.events.emit(Warned(text=f"task {name}: {reason}", advice=advice), task=name)
+                with contextlib.suppress(OSError):
+                    move(self._spool, claim, Stage.ERROR)
+            except OSError:
+                advice = "mend the disk or the rights of its folder; it is looked at again by itself"
+            self._context.events.emit(Warned(text=f"task {name}: {reason}", advice=advice), task=name, key="unreadable")

@@ -122,15 +122,19 @@ def image_refs(directory: Path) -> tuple[ImageRef, ...]:
     )
 
 
-def read_ledger(directory: Path) -> dict[str, LedgerLine]:
-    """Read what the target has confirmed, by file name."""
+def read_ledger(directory: Path, target: str | None = None) -> dict[str, LedgerLine]:
+    """Read what was confirmed, by file name; only by one target when it is named.
+
+    A task that a person rerouted keeps what its first target confirmed.
+    """
     ledger = {}
     for line in read_lines(directory / LEDGER_FILE):
         try:
             entry = LedgerLine.model_validate(line)
         except ValidationError:
             continue
-        ledger[entry.file] = entry
+        if target is None or entry.target == target:
+            ledger[entry.file] = entry
     return ledger
 
 

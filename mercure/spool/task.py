@@ -121,6 +121,9 @@ class Task(Record):
                 "attempts": (*self.attempts, attempt)[-KEPT_ATTEMPTS:],
                 "first_attempt": self.first_attempt or attempt.started,
                 "next_attempt": next_attempt,
+                # A crash between writing a failure and the move into error/ leaves it in a task that is tried again.
+                "failure": None,
+                "finished": None,
             }
         )
 

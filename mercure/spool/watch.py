@@ -63,6 +63,7 @@ class Watcher:
     def __init__(self, folders: Iterable[Path]) -> None:
         self._inotify: INotify | None = None
         self._folders: dict[int, Path] = {}
+        self._write_end: int | None = None
         self._read_end, self._write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             self._inotify = INotify()
@@ -93,13 +94,17 @@ class Watcher:
     def wake(self) -> None:
         """End a `wait`, of another thread or from a signal handler."""
         # A full pipe holds wake-ups enough.
-        with contextlib.suppress(BlockingIOError, OSError):
-            os.write(self._write_end, b"x")
+        with contextlib.suppress(BlockingIOError):
+            if self._write_end is not None:
+                os.write(self._write_end, b"x")
 
     def close(self) -> None:
-        """Let go of the descriptors."""
+        """Let go of the descriptors; a second call does nothing, and nor does `wake` from now on."""
         if self._inotify is not None:
             self._inotify.close()
             self._inotify = None
-        for descriptor in (self._read_end, self._write_end):
-            os.close(descriptor)
+        # Forgotten before it is closed: its number may be another file's in the next moment.
+        write_end, self._write_end = self._write_end, None
+        if write_end is not None:
+            os.close(write_end)
+            os.close(self._read_end)

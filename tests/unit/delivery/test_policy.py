@@ -1,0 +1,89 @@
+"""What follows from a failed attempt: tables of past, settings and decision."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from mercure.config import Retry
+from mercure.delivery.policy import after_failure, backoff, eligible_at
+from mercure.spool import Attempt, Task
+from mercure.spool.task import FailureKind
+from mercure.targets import Trouble
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+RETRY = Retry(first_seconds=10, cap_seconds=900, max_refusals=3, give_up_seconds=86400)
+
+
+def task(**fields: object) -> Task:
+    return Task.model_validate({"id": "20260301T110000000000-00000000", "created": NOW, "target": "pacs", **fields})
+
+
+@pytest.mark.parametrize(
+    ("failures", "seconds"),
+    [(0, 10), (1, 10), (2, 20), (3, 40), (7, 640), (8, 900), (100, 900), (10**9, 900)],
+)
+def test_backoff_doubles_up_to_the_cap(failures: int, seconds: float) -> None:
+    assert backoff(RETRY, failures) == timedelta(seconds=seconds)
+
+
+def test_first_wait_above_the_cap_is_cut_to_it() -> None:
+    assert backoff(Retry(first_seconds=100, cap_seconds=50), 1) == timedelta(seconds=50)
+
+
+@pytest.mark.parametrize(
+    ("kind", "refusals", "first_minutes_ago", "action", "wait"),
+    [
+        ("unreachable", 0, 0, "wait", None),
+        ("rejected", 2, 60, "wait", None),
+        ("timeout", 3, 60, "wait", None),
+        ("refused", 1, 0, "retry", 10),
+        ("refused", 2, 30, "retry", 20),
+        ("local", 1, 0, "retry", 10),
+        ("refused", 3, 0, "fail", None),
+        ("local", 3, 0, "fail", None),
+        ("refused", 4, 0, "fail", None),
+        ("unreachable", 0, 24 * 60 + 1, "fail", None),
+        ("refused", 1, 24 * 60 + 1, "fail", None),
+        ("unreachable", 0, 24 * 60, "wait", None),
+    ],
+)
+def test_what_follows(
+    kind: FailureKind, refusals: int, first_minutes_ago: int, action: str, wait: float | None
+) -> None:
+    tried = task(refusals=refusals, first_attempt=NOW - timedelta(minutes=first_minutes_ago))
+    following = after_failure(tried, Trouble(kind, "why"), RETRY, NOW)
+    assert following.action == action
+    assert following.at == (None if wait is None else NOW + timedelta(seconds=wait))
+    assert bool(following.advice) == (action == "fail")
+
+
+def test_a_first_attempt_in_the_future_gives_nothing_up() -> None:
+    """The wall clock was set back since."""
+    tried = task(first_attempt=NOW + timedelta(days=400))
+    assert after_failure(tried, Trouble("unreachable", "down"), RETRY, NOW).action == "wait"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(None, None), (-1, None), (0, None), (1, 1), (900, 900), (901, None), (86400 * 365, None)],
+)
+def test_when_a_task_may_be_tried(seconds: float | None, expected: float | None) -> None:
+    """Farther off than the longest wait: a clock was set back, and nobody waits for the year that it came from."""
+    waiting = task(next_attempt=None if seconds is None else NOW + timedelta(seconds=seconds))
+    at = eligible_at(waiting, RETRY, NOW)
+    assert at == (None if expected is None else NOW + timedelta(seconds=expected))
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome", "counted"),
+    [("refused", "failure", 1), ("local", "partial", 1), ("unreachable", "failure", 0), (None, "success", 0)],
+)
+def test_only_what_says_something_of_the_task_counts(kind: FailureKind | None, outcome: str, counted: int) -> None:
+    attempt = Attempt.model_validate(
+        {"number": 1, "started": NOW, "seconds": 1.0, "outcome": outcome, "kind": kind, "sent": 1}
+    )
+    tried = task().with_attempt(attempt, NOW)
+    assert (tried.attempts_made, tried.refusals, tried.first_attempt) == (1, counted, NOW)
+    assert tried.next_attempt == NOW
