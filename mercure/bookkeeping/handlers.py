@@ -136,7 +136,7 @@ HANDLERS: Final[dict[str, Handler]] = {
 
 
 def told_details(event: Event) -> dict[str, Any]:
-    """Return the details of an event as they are kept: of a list of images its length, for they have their own table."""
+    """Return the details of an event as they are kept: a list of images by its length, since images have a table."""
     images = event.details.get("images")
     if not isinstance(images, list):
         return event.details

@@ -36,6 +36,7 @@ _CHUNK: Final = 1024 * 1024
 class Batch:
     """Lines to be recorded together, and what may be done afterwards; close it to let go of the files."""
 
+    max_lines: int = MAX_LINES
     lines: list[Line] = field(default_factory=list)
     positions: dict[str, int] = field(default_factory=dict)
     """For each file of which something was read, the byte up to which."""
@@ -49,7 +50,7 @@ class Batch:
     @property
     def full(self) -> bool:
         """Tell whether no more lines may be added."""
-        return len(self.lines) >= MAX_LINES or self.bytes >= MAX_BATCH_BYTES
+        return len(self.lines) >= self.max_lines or self.bytes >= MAX_BATCH_BYTES
 
     def close(self) -> None:
         """Let go of the files; whoever waited for their locks goes on."""
@@ -68,7 +69,7 @@ def file_names(outbox: Path) -> list[str]:
     return sorted(name for name in names if name.endswith(SUFFIX) and not name.startswith("."))
 
 
-def read_batch(outbox: Path, names: list[str], positions: Mapping[str, int]) -> Batch:
+def read_batch(outbox: Path, names: list[str], positions: Mapping[str, int], *, max_lines: int = MAX_LINES) -> Batch:
     """Read what was written since `positions`, as much as fits into one batch.
 
     Parameters
@@ -79,6 +80,8 @@ def read_batch(outbox: Path, names: list[str], positions: Mapping[str, int]) -> 
         Its files, see `file_names`.
     positions : mapping
         File name to the byte up to which it is recorded; 0 when it is not there.
+    max_lines : int
+        Lines of one batch.
 
     Returns
     -------
@@ -90,7 +93,7 @@ def read_batch(outbox: Path, names: list[str], positions: Mapping[str, int]) -> 
     OSError
         The disk fails.
     """
-    batch = Batch()
+    batch = Batch(max_lines)
     try:
         for name in names:
             if batch.full or len(batch.descriptors) >= MAX_FILES:

@@ -238,7 +238,7 @@ class History(Reader):
             In the order of time. A step in which nothing happened has no point.
         """
         table, width = MetricsMinute, step * MINUTE
-        begin = (table.minute - table.minute % width).alias("begin")
+        begin = (table.minute / width * width).alias("begin")  # whole numbers in both databases
         gauge = fn.MAX(table.gauge_order)
         query = table.select(
             table.name, table.label, table.node, begin, fn.SUM(table.value), fn.MAX(table.value), gauge

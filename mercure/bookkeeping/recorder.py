@@ -23,9 +23,12 @@ from mercure.bookkeeping.instants import micros
 from mercure.bookkeeping.lines import Line
 from mercure.bookkeeping.migrate import migrate
 from mercure.bookkeeping.models import OutboxPosition
-from mercure.bookkeeping.outbox import Batch, file_names, read_batch
+from mercure.bookkeeping.outbox import MAX_LINES, file_names, read_batch
 from mercure.bookkeeping.writer import forget_positions, write_positions, write_rows
 from mercure.clock import Clock
+
+FAILURES: Final = (peewee.PeeweeException, sqlite3.Error, psycopg.Error, OSError)
+"""What a database or a disk that is away raises."""
 
 _UNFIT: Final = (
     peewee.DataError,
@@ -76,13 +79,18 @@ class Recorder:
         Name of this router in the history.
     clock : Clock
         Where the time comes from.
+    batch_lines : int
+        At most so many events in one transaction.
     """
 
-    def __init__(self, database: peewee.Database, outbox: Path, node: str, clock: Clock) -> None:
+    def __init__(
+        self, database: peewee.Database, outbox: Path, node: str, clock: Clock, *, batch_lines: int = MAX_LINES
+    ) -> None:
         self._database = database
         self._outbox = outbox
         self._node = node
         self._clock = clock
+        self._batch_lines = batch_lines
         self._positions: dict[str, int] | None = None
 
     def run_once(self) -> Progress:
@@ -93,7 +101,7 @@ class Recorder:
         mercure.bookkeeping.migrate.NewerHistoryError
             The history belongs to a newer program.
         Exception
-            The database or the disk fails, in whatever words. Nothing is lost: call again later.
+            One of `FAILURES`: the database or the disk. Nothing is lost: call again later.
         """
         try:
             return self._run()
@@ -103,16 +111,19 @@ class Recorder:
             disconnect(self._database)
             raise
 
+    def close(self) -> None:
+        """Let go of the connection; the next run makes a new one."""
+        disconnect(self._database)
+
     def _run(self) -> Progress:
         positions = self._known_positions()
         names = file_names(self._outbox)
-        batch = read_batch(self._outbox, names, positions)
+        batch = read_batch(self._outbox, names, positions, max_lines=self._batch_lines)
         try:
             gone = positions.keys() - set(names)
-            recorded = self._record(batch, gone) if batch.lines or batch.positions or gone else 0
+            recorded = self._record_lines(batch.lines, batch.positions) if batch.positions else 0
             positions.update(batch.positions)
-            for name in gone:
-                del positions[name]
+            self._forget(positions, gone)
             for name in batch.finished:
                 durable.unlink(self._outbox / name)
             return Progress(recorded, len(batch.lines), len(batch.finished), batch.more)
@@ -127,12 +138,13 @@ class Recorder:
             self._positions = dict(rows)
         return self._positions
 
-    def _record(self, batch: Batch, gone: set[str]) -> int:
-        recorded = self._record_lines(batch.lines, batch.positions)
+    def _forget(self, positions: dict[str, int], gone: set[str]) -> None:
+        """Drop the positions of files that were removed: only now is it sure that nobody reads them from there."""
         if gone:
             with transaction(self._database):
                 forget_positions(self._database, self._node, gone)
-        return recorded
+            for name in gone:
+                del positions[name]
 
     def _record_lines(self, lines: Sequence[Line], positions: Mapping[str, int]) -> int:
         """Record lines in one transaction, or, when the database refuses a value in them, in smaller ones around it."""

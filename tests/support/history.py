@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 
 from mercure.event_details import (
@@ -46,8 +48,6 @@ def event(type_: str, details: Record, seconds: float, **fields: str | None) -> 
 
 def hash_of(*values: object) -> int:
     """Return a number for a value, the same in every process."""
-    import hashlib  # noqa: PLC0415
-
     return int(hashlib.sha256(repr(values).encode()).hexdigest()[:12], 16)
 
 
@@ -72,7 +72,7 @@ class Told:
     def task(self) -> str:
         return make_id(self.number, self.start + 60, "task")
 
-    @property
+    @cached_property
     def identity(self) -> Identity:
         return Identity(
             PatientID=f"P{self.number:06}",
@@ -86,7 +86,7 @@ class Told:
             StudyDate="20261121",
         )
 
-    @property
+    @cached_property
     def origin(self) -> Origin:
         return Origin(
             address="10.0.0.7",
@@ -97,7 +97,7 @@ class Told:
             last_received=START + timedelta(seconds=self.start + self.images * 0.01),
         )
 
-    @property
+    @cached_property
     def refs(self) -> tuple[ImageRef, ...]:
         return tuple(
             ImageRef(

@@ -1,0 +1,134 @@
+"""The schema: made once, by whoever comes first, whole or not at all, and never by an older program."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mercure.bookkeeping import models
+from mercure.bookkeeping.database import HistoryError, disconnect, is_sqlite, open_history, run_sql
+from mercure.bookkeeping.migrate import NewerHistoryError, check_schema, migrate, schema_number
+from mercure.bookkeeping.migrations import MIGRATIONS, Migration
+from mercure.bookkeeping.recorder import Recorder
+from mercure.clock import ManualClock
+from tests.support.history import Outbox, Told
+from tests.support.history_rows import count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from peewee import Database
+
+CLOCK = ManualClock()
+
+
+@pytest.fixture
+def empty_database(history_url: str) -> Iterator[Database]:
+    opened = open_history(history_url)
+    yield opened
+    disconnect(opened)
+
+
+def add_column(database: Database) -> None:
+    run_sql(database, "ALTER TABLE series ADD COLUMN colour TEXT")
+
+
+def fail_half_way(database: Database) -> None:
+    run_sql(database, "CREATE TABLE half (a TEXT)")
+    raise OSError("the power went")
+
+
+def test_the_numbers_have_no_gap() -> None:
+    assert [migration.number for migration in MIGRATIONS] == list(range(1, len(MIGRATIONS) + 1))
+
+
+def test_the_schema_holds_what_the_models_say(database: Database) -> None:
+    for model in models.TABLES:
+        columns = {column.name: column for column in database.get_columns(model._meta.table_name)}
+        fields = {field.column_name: field for field in model._meta.sorted_fields}
+        assert columns.keys() == fields.keys(), model.__name__
+        for name, field in fields.items():
+            generated = name == "id" and model in (models.Series, models.ImageList)
+            assert generated or columns[name].null == field.null, f"{model.__name__}.{name}"
+
+
+def test_migrating_again_changes_nothing(database: Database) -> None:
+    assert schema_number(database) == MIGRATIONS[-1].number
+    assert migrate(database, CLOCK) == []
+    check_schema(database)
+
+
+def test_a_later_step_keeps_what_is_there(database: Database, recorder: Recorder, outbox: Outbox) -> None:
+    outbox.put(Told().all())
+    recorder.run_once()
+    later = (*MIGRATIONS, Migration(len(MIGRATIONS) + 1, "colours", add_column))
+    assert migrate(database, CLOCK, later) == ["colours"]
+    assert migrate(database, CLOCK, later) == []
+    assert run_sql(database, "SELECT colour, images FROM series").fetchone()[1] == 3
+
+
+def test_a_step_that_fails_leaves_the_schema_as_it_was(database: Database) -> None:
+    later = (
+        *MIGRATIONS,
+        Migration(len(MIGRATIONS) + 1, "colours", add_column),
+        Migration(len(MIGRATIONS) + 2, "half", fail_half_way),
+    )
+    with pytest.raises(OSError, match="the power went"):
+        migrate(database, CLOCK, later)
+    assert schema_number(database) == len(MIGRATIONS)
+    assert "half" not in database.get_tables()
+    assert "colour" not in {column.name for column in database.get_columns("series")}
+
+
+def test_a_history_of_a_newer_program_is_refused_and_untouched(
+    database: Database, recorder: Recorder, outbox: Outbox
+) -> None:
+    migrate(database, CLOCK, (*MIGRATIONS, Migration(len(MIGRATIONS) + 1, "colours", add_column)))
+    outbox.put(Told().all())
+    with pytest.raises(NewerHistoryError, match="newer version of the router"):
+        recorder.run_once()
+    with pytest.raises(NewerHistoryError):
+        check_schema(database)
+    assert len(outbox.files()) == 1
+    assert count(database, "events") == 0
+
+
+def test_a_reader_of_an_empty_database_says_what_to_do(empty_database: Database) -> None:
+    with pytest.raises(HistoryError, match="start the bookkeeper"):
+        check_schema(empty_database)
+
+
+def test_two_nodes_that_start_together_take_turns(history_url: str) -> None:
+    results: list[object] = []
+    barrier = threading.Barrier(4)
+
+    def start() -> None:
+        database = open_history(history_url)
+        try:
+            barrier.wait()
+            results.append(migrate(database, CLOCK))
+        except Exception as error:  # noqa: BLE001 - the test looks at it
+            results.append(error)
+        finally:
+            disconnect(database)
+
+    threads = [threading.Thread(target=start) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(map(repr, results)) == ["['first_tables']", "[]", "[]", "[]"]
+
+
+def test_texts_compare_by_code_point_whatever_the_server_speaks(database: Database) -> None:
+    if is_sqlite(database):
+        pytest.skip("SQLite knows nothing else")
+    rows = run_sql(
+        database,
+        "SELECT table_name, column_name, collation_name FROM information_schema.columns WHERE table_schema = 'public' "
+        "AND data_type = 'text' AND table_name <> 'schema_migrations'",
+    ).fetchall()
+    assert len(rows) > 50
+    assert {row[2] for row in rows} == {"C"}
