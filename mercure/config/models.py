@@ -77,6 +77,9 @@ class Retry(Model):
     """From the first attempt to giving up, whatever the reason."""
 
 
+Order = Literal["none", "study", "received"]
+
+
 class TargetSettings(Model):
     """What every target has; a kind of target adds its own (`mercure.targets`)."""
 
@@ -85,11 +88,17 @@ class TargetSettings(Model):
     """Nothing is sent; tasks wait."""
     comment: str = ""
     contact: str = ""
+    order: Order = "none"
+    """Which tasks go out one after the other, in the order received: those of one study, or all of the target's."""
     concurrency: Annotated[int, Field(ge=1, le=64)] = 2
     """Tasks delivered at the same time, over all dispatchers."""
     retry: Retry = Retry()
     timeout_seconds: PositiveSeconds = 3600
     """The longest that one attempt may take as a whole."""
+
+    def leads_to(self) -> tuple[str, ...]:
+        """Name the targets that take its tasks in its place; none for a target that takes them itself."""
+        return ()
 
 
 class Retention(Model):
@@ -102,6 +111,13 @@ class Retention(Model):
 
     Nothing else ever is.
     """
+
+
+class Rehearsal(Model):
+    """What is kept for rehearsing changed rules."""
+
+    series: Annotated[int, Field(ge=0, le=100_000)] = 1000
+    """So many of the last routed series; only their tags are kept."""
 
 
 class OffPeak(Model):
@@ -159,6 +175,7 @@ class Config(Model):
     """In the order in which they are looked at."""
     modules: dict[Name, ModuleSettings] = {}
     retention: Retention = Retention()
+    rehearsal: Rehearsal = Rehearsal()
     off_peak: OffPeak = OffPeak()
     history: History = History()
 

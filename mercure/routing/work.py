@@ -10,6 +10,7 @@ from mercure.routing.assembly import prepare_study
 from mercure.routing.carry_out import Executor, load_plan, save_plan
 from mercure.routing.intake import prepare
 from mercure.routing.planning import Plan, decide, decide_study
+from mercure.routing.rehearsal import keep
 from mercure.routing.seen import remember
 from mercure.routing.studies import SEPARATOR, Taken, members, read_taken
 from mercure.spool import Claim, Spool, Stage, TagRecord, Task, TaskError, image_files, load_task, save_task
@@ -71,6 +72,8 @@ class Routing:
         if plan is None or plan.ends_in == "error":
             plan = self._decide(config, task, records, files, taken)
             save_plan(directory, plan)
+        if task.scope == "series":
+            keep(self._spool, directory, task.id)
         self._executor.carry_out(config, claim, task, plan, earlier)
 
     def _decide(

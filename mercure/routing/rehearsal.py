@@ -1,0 +1,151 @@
+"""Rehearsing a changed rule set on series that were routed before: which would go elsewhere, from where to where.
+
+The tag lines of a routed series are kept as one more hard link in ``state/records/``: no copy, and all images, so that
+a rule over the whole series can be rehearsed too. It is a hint and not synced; the cleaner keeps the newest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from mercure import durable
+from mercure.config import Config
+from mercure.event_details import Identity
+from mercure.model import Record
+from mercure.names import id_time, is_id
+from mercure.routing.planning import Derived, Plan, decide
+from mercure.spool import Spool, Stage, TagRecord, Task
+from mercure.spool.images import read_lines, text
+from mercure.spool.layout import list_names
+from mercure.spool.task import TAGS_FILE
+
+SUFFIX = ".jsonl"
+
+
+class Change(Record):
+    """A series that the changed rules would treat otherwise."""
+
+    task: str
+    identity: Identity
+    images: int
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+class Rehearsal(Record):
+    """What a changed rule set would have done.
+
+    `moves` counts the changes by where from and where to.
+    """
+
+    series: int
+    changes: tuple[Change, ...]
+    moves: dict[str, int]
+    errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A routed series whose tag lines are kept."""
+
+    task: str
+    records: list[TagRecord]
+
+
+def folder(spool: Spool) -> Path:
+    """Return where the tag lines are kept."""
+    return spool.stage(Stage.STATE) / "records"
+
+
+def keep(spool: Spool, directory: Path, task: str) -> None:
+    """Keep the tag lines of a routed series; without success nothing but the rehearsal is poorer."""
+    with contextlib.suppress(FileExistsError, FileNotFoundError):
+        durable.make_directory(folder(spool), sync=False)
+        durable.link(directory / TAGS_FILE, folder(spool) / f"{task}{SUFFIX}")
+
+
+def kept_tasks(spool: Spool) -> list[str]:
+    """List the routed series whose tag lines are kept, the newest first."""
+    names = (name.removesuffix(SUFFIX) for name in list_names(folder(spool)))
+    return sorted((name for name in names if is_id(name)), reverse=True)
+
+
+def forget(spool: Spool, most: int) -> int:
+    """Keep only the newest `most`; return how many were forgotten."""
+    old = kept_tasks(spool)[most:]
+    for task in old:
+        durable.unlink(folder(spool) / f"{task}{SUFFIX}")
+    return len(old)
+
+
+def recent(spool: Spool, last: int) -> Iterator[Kept]:
+    """Walk the newest `last` series, the newest first."""
+    for task in kept_tasks(spool)[:last]:
+        records = read_lines(folder(spool) / f"{task}{SUFFIX}")
+        if records:
+            yield Kept(task, records)
+
+
+def rehearse(spool: Spool, current: Config, changed: Config, last: int) -> Rehearsal:
+    """Decide on the last series by both rule sets and compare.
+
+    Parameters
+    ----------
+    spool : Spool
+        Where the tag lines are kept.
+    current, changed : Config
+        The rule sets. The one of now is asked too, instead of looking up what was done: so only what the change does is
+        shown, and not what other changes did since.
+    last : int
+        How many series.
+    """
+    changes: list[Change] = []
+    moves: dict[str, int] = {}
+    errors: dict[str, None] = {}
+    series = 0
+    for kept in recent(spool, last):
+        series += 1
+        at = id_time(kept.task)
+        before, _ = _destinations(current, kept, at)
+        after, failed = _destinations(changed, kept, at)
+        errors |= dict.fromkeys(failed)
+        if before != after:
+            identity = _identity(kept)
+            changes.append(
+                Change(task=kept.task, identity=identity, images=len(kept.records), before=before, after=after)
+            )
+            move = f"{', '.join(before)} -> {', '.join(after)}"
+            moves[move] = moves.get(move, 0) + 1
+    return Rehearsal(series=series, changes=tuple(changes), moves=moves, errors=tuple(errors))
+
+
+def _identity(kept: Kept) -> Identity:
+    return Identity.model_validate({keyword: text(kept.records[0], keyword) for keyword in Identity.model_fields})
+
+
+def _destinations(config: Config, kept: Kept, at: datetime) -> tuple[tuple[str, ...], list[str]]:
+    """Return where a series would go, and the errors of rules on the way."""
+    task = Task(id=kept.task, created=at, identity=_identity(kept), images=len(kept.records))
+    files = [text(record, "FileName") for record in kept.records]
+    plan = decide(config, task, kept.records, files, at)
+    errors = [f"rule {outcome.rule!r}: {outcome.error}" for outcome in plan.rules if outcome.error]
+    return _places(plan), errors
+
+
+def _places(plan: Plan) -> tuple[str, ...]:
+    if plan.ends_in == "discard":
+        return (f"discard by {plan.discarded_by}",)
+    if plan.ends_in == "error":
+        return ("error",)
+    return tuple(sorted(_place(derived) for derived in plan.derived))
+
+
+def _place(derived: Derived) -> str:
+    task = derived.task
+    if derived.study is not None:
+        return f"study of rule {task.study_rule}"
+    return f"module {task.module}" if task.module else f"{task.target}"
