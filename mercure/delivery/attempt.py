@@ -12,6 +12,7 @@ from typing import Final
 
 from mercure.clock import Clock
 from mercure.config import TargetSettings
+from mercure.delivery.health import Health
 from mercure.delivery.policy import after_failure
 from mercure.event_details import TaskAttempt, Warned
 from mercure.events import EventWriter
@@ -48,6 +49,7 @@ class _Results:
 
     directory: Path
     target: str
+    group: str | None
     now: Callable[[], datetime]
     sent: int = 0
     confirmed: int = 0
@@ -66,7 +68,9 @@ class _Results:
         if result.outcome == "warning":
             self.warnings.append(result)
         status = result.status or "0x0000"
-        line = LedgerLine(file=result.file, sop=result.sop, status=status, time=self.now(), target=self.target)
+        line = LedgerLine(
+            file=result.file, sop=result.sop, status=status, time=self.now(), target=self.target, group=self.group
+        )
         self._lines.append(line)
         if len(self._lines) >= LEDGER_LINES or time.monotonic() - self._flushed > LEDGER_SECONDS:
             self.flush()
@@ -97,6 +101,10 @@ class Deliverer:
         The destination itself.
     stopping : callable
         Tells whether the service is ending.
+    group : str, optional
+        The group to which the task is addressed, where the target takes it as a member.
+    members : tuple of str
+        All members of that group: an image that one of them has confirmed is sent to none.
     """
 
     spool: Spool
@@ -106,6 +114,13 @@ class Deliverer:
     settings: TargetSettings
     target: Target
     stopping: Callable[[], bool]
+    group: str | None = None
+    members: tuple[str, ...] = ()
+
+    @property
+    def health(self) -> Health:
+        """The health of the target that takes the images."""
+        return Health(self.spool, self.events, self.clock, self.name, self.settings.retry, self.stopping)
 
     def attempt(self, claim: Claim, task: Task) -> Trouble | None:
         """Try to deliver a task, and move it on when that is due.
@@ -131,7 +146,7 @@ class Deliverer:
         if not files or len(files) != task.images:
             self._fail(claim, task, f"the task holds {len(files)} images and should hold {task.images}", _BROKEN)
             return None
-        known = read_ledger(claim.path, self.name)
+        known = read_ledger(claim.path, {self.name, self.group or self.name, *self.members})
         pending = [ref.file for ref in image_refs(claim.path) if ref.file not in known]
         if not pending:
             self._deliver(claim, task)  # an earlier attempt ended between its last confirmation and the move
@@ -139,7 +154,7 @@ class Deliverer:
         return self._send(claim, task, pending)
 
     def _send(self, claim: Claim, task: Task, pending: list[str]) -> Trouble | None:
-        results = _Results(claim.path, self.name, self.clock.now)
+        results = _Results(claim.path, self.name, self.group, self.clock.now)
         started, start = self.clock.now(), time.monotonic()
         job = Job(claim.path, pending, task, self.settings.timeout_seconds, results.add, self.stopping)
         try:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import bisect
 import logging
 import os
-from collections.abc import Callable, Iterator
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from mercure.config.models import Order
+from mercure.delivery.order import Lines
 from mercure.names import is_id
 from mercure.spool import Spool, Stage, Task, TaskError, load_task
-from mercure.spool.task import PRIORITIES
+from mercure.spool.task import PRIORITIES, Priority
 
 _log = logging.getLogger(__name__)
 
@@ -25,13 +29,13 @@ class _Place:
 
 @dataclass
 class _Entry:
-    signature: tuple[int, int]
+    signature: tuple[int, int] | None
     task: Task
 
 
 @dataclass
 class Queue:
-    """The index.
+    """The index; safe for threads.
 
     Parameters
     ----------
@@ -45,44 +49,48 @@ class Queue:
     on_unreadable: Callable[[str, str], None]
     _entries: dict[str, _Entry] = field(default_factory=dict)
     _order: dict[str, list[_Place]] = field(default_factory=dict)
+    _lines: Lines = field(default_factory=Lines)
+    _images: Counter[str] = field(default_factory=Counter)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def scan(self) -> None:
         """Look at the whole folder: one ``stat`` a task, and only what is new or changed is read."""
-        names = {name for name in self.spool.names(Stage.OUTGOING) if is_id(name)}
-        for gone in self._entries.keys() - names:
-            self._forget(gone)
-        for name in names:
-            self.look(name)
+        with self._lock:
+            names = {name for name in self.spool.names(Stage.OUTGOING) if is_id(name)}
+            for gone in self._entries.keys() - names:
+                self._forget(gone)
+            for name in names:
+                self.look(name)
 
     def look(self, name: str) -> None:
         """Look at one task again."""
         if not is_id(name):
             return
         directory = self.spool.entry(Stage.OUTGOING, name)
-        try:
-            status = os.stat(directory)
-            signature = (status.st_ino, status.st_mtime_ns)
-            known = self._entries.get(name)
-            if known is not None and known.signature == signature:
+        with self._lock:
+            try:
+                status = os.stat(directory)
+                signature = (status.st_ino, status.st_mtime_ns)
+                known = self._entries.get(name)
+                if known is not None and known.signature == signature:
+                    return
+                task = load_task(directory)
+            except FileNotFoundError:
+                self._forget(name)
                 return
-            task = load_task(directory)
-        except FileNotFoundError:
-            self._forget(name)
-            return
-        except TaskError as error:
-            self._forget(name)
-            self.on_unreadable(name, str(error))
-            return
-        self._forget(name)
-        self._entries[name] = _Entry(signature, task)
-        bisect.insort(self._order.setdefault(task.target or "", []), _place(task))
+            except TaskError as error:
+                self._forget(name)
+                self.on_unreadable(name, str(error))
+                return
+            # The name of the folder is the truth, whatever somebody copied into it.
+            self._put(signature, task if task.id == name else task.model_copy(update={"id": name}))
 
     def targets(self) -> list[str]:
         """List the targets for which something waits."""
-        return [target for target, places in self._order.items() if places]
+        return [target for target, places in list(self._order.items()) if places]
 
     def waiting(self, target: str) -> Iterator[Task]:
         """Walk the tasks of a target in the order of delivery; the index may change meanwhile."""
@@ -91,14 +99,58 @@ class Queue:
             if entry is not None:
                 yield entry.task
 
+    def heads(self, target: str, order: Order) -> Iterator[tuple[Task, Priority]]:
+        """Walk the tasks of a target that no other goes before, in the order of delivery.
+
+        Each comes with the highest priority in its line: what waits behind it can be no earlier than it, so an urgent
+        series takes those before it along.
+        """
+        met: set[str] = set()
+        for task in self.waiting(target):
+            if len(met) >= self._lines.count(target, order):
+                return
+            head = self._entries.get(next(iter(self._lines.of(task, order)), ""))
+            if head is not None and head.task.id not in met:
+                met.add(head.task.id)
+                yield head.task, task.priority
+
+    def line(self, task: Task, order: Order) -> Sequence[str]:
+        """List the ids of the line in which a task stands, by a target's order; see `mercure.delivery.order`."""
+        with self._lock:
+            return list(self._lines.of(task, order))
+
+    def images_for(self, name: str) -> int:
+        """Count the images that wait for a target or group, or that a member of a group was asked to take."""
+        return self._images[name]
+
+    def assign(self, name: str, member: str | None) -> None:
+        """Note which member of a group is being asked to take a task; at the next look its model decides again."""
+        with self._lock:
+            entry = self._entries.get(name)
+            if entry is not None:
+                self._put(None, entry.task.model_copy(update={"member": member}))
+
+    def _put(self, signature: tuple[int, int] | None, task: Task) -> None:
+        self._forget(task.id)
+        self._entries[task.id] = _Entry(signature, task)
+        bisect.insort(self._order.setdefault(task.target or "", []), _place(task))
+        self._lines.add(task)
+        self._images[_bound_for(task)] += task.images
+
     def _forget(self, name: str) -> None:
         entry = self._entries.pop(name, None)
         if entry is None:
             return
+        self._lines.remove(entry.task)
+        self._images[_bound_for(entry.task)] -= entry.task.images
         places = self._order[entry.task.target or ""]
         index = bisect.bisect_left(places, _place(entry.task))
         if index < len(places) and places[index].id == name:
             del places[index]
+
+
+def _bound_for(task: Task) -> str:
+    return task.member or task.target or ""
 
 
 def _place(task: Task) -> _Place:

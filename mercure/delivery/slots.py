@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mercure import durable
 from mercure.delivery.breaker import target_folder
-from mercure.spool import Claim, Spool
+from mercure.spool import Claim, Spool, is_locked
 
 
 def make_slots(spool: Spool, target: str, count: int) -> None:
@@ -22,6 +22,11 @@ def take_slot(spool: Spool, target: str, count: int) -> Claim | None:
         if claim is not None:
             return claim
     return None
+
+
+def any_taken(spool: Spool, target: str, *, besides: Claim) -> bool:
+    """Tell whether somebody holds a slot of a target other than `besides`, in whatever number they were made."""
+    return any(path != besides.path and is_locked(path) for path in target_folder(spool, target).glob("slot-*"))
 
 
 def _name(number: int) -> str:

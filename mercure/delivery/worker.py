@@ -9,12 +9,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from mercure.delivery.attempt import Deliverer
-from mercure.delivery.breaker import Breaker
+from mercure.delivery.order import ORDER_SECONDS
 from mercure.delivery.policy import eligible_at
-from mercure.event_details import TargetDown, TargetUp
-from mercure.spool import Claim, Stage, TaskError, load_task
-from mercure.spool.task import COUNTED_KINDS
-from mercure.targets import Trouble
+from mercure.delivery.routes import Leave
+from mercure.spool import Claim, Stage, Task, TaskError, load_task, nudge, save_task
 
 PAUSE_WHEN_TAKEN: Final = 1.0
 """Seconds to rest when somebody else has the task."""
@@ -29,26 +27,30 @@ class Worker:
     Parameters
     ----------
     deliverer : Deliverer
-        For the task's target.
-    slot : Claim
-        A slot of the target; freed at the end.
+        For whoever takes the task.
+    leave : Leave
+        The leave to do so; its slot is freed at the end.
     task : str
         The task's id.
-    probe : bool
-        The target was down: ask it first whether it is back, and burn no attempt if it is not.
+    target : str
+        Whom the task is addressed to: the target that takes it, or the group of which that is a member.
+    may_start : callable
+        Told the task's model as it is under its claim; tells whether it is its turn.
     done : callable
         Called at the end, from the thread.
     """
 
     deliverer: Deliverer
-    slot: Claim
+    leave: Leave
     task: str
-    probe: bool
+    target: str
+    may_start: Callable[[Task], bool]
     done: Callable[[Worker], None]
     rest: float = 0.0
     """Seconds for which the task should be left alone: nothing about it was decided."""
     disturbed: str | None = None
     """What kept it from being tried; neither the target nor the task is to blame, as far as is known."""
+    _taken: int = 0
     _thread: threading.Thread = field(init=False)
 
     def start(self) -> None:
@@ -63,12 +65,15 @@ class Worker:
 
     def _run(self) -> None:
         try:
-            self._deliver()
+            try:
+                self._deliver()
+            finally:
+                self.leave.settle(self._taken)
         except Exception as error:  # noqa: BLE001 - whatever one task does, the others go on
             _log.exception("a delivery was disturbed", extra={"task": self.task})
             self.disturbed = f"{type(error).__name__}: {error}"
         finally:
-            self.slot.release()
+            self.leave.slot.release()
             self.done(self)
 
     def _deliver(self) -> None:
@@ -82,33 +87,31 @@ class Worker:
                 task = load_task(claim.path)
             except (TaskError, FileNotFoundError):
                 return  # the queue tells of it at its next look
-            now = deliverer.clock.now()
-            if task.hold or task.target != deliverer.name or eligible_at(task, deliverer.settings.retry, now):
+            now, leave = deliverer.clock.now(), self.leave
+            if task.hold or task.target != self.target or eligible_at(task, leave.settings.retry, now):
                 self.rest = PAUSE_WHEN_TAKEN  # it was changed since the queue looked
                 return
-            if self.probe and not self._is_back():
+            if not (leave.holds(task) and self.may_start(task)):
+                self.rest = ORDER_SECONDS
                 return
-            trouble = deliverer.attempt(claim, task)
-            self._note(trouble)
+            if leave.probe and not deliverer.health.is_back(deliverer.target):
+                return
+            self._attempt(claim, task)
 
-    def _is_back(self) -> bool:
-        check = self.deliverer.target.check()
-        if not check.ok:
-            self._note(Trouble("unreachable", check.text))
-        return check.ok
+    def _attempt(self, claim: Claim, task: Task) -> None:
+        deliverer, leave = self.deliverer, self.leave
+        member = leave.name if deliverer.group else None
+        if task.member != member:
+            # On record before the first image leaves: after a crash nobody else knows who may have it already.
+            task = task.model_copy(update={"member": member})
+            save_task(claim.path, task)
+            nudge(claim.path)
+        trouble = deliverer.attempt(claim, task)
+        deliverer.health.note(trouble)
+        self._taken = task.images if trouble is None else _confirmed(claim, task)
 
-    def _note(self, trouble: Trouble | None) -> None:
-        """Let the breaker know what was learned of the target."""
-        deliverer = self.deliverer
-        breaker = Breaker(deliverer.spool, deliverer.name)
-        if trouble is None or trouble.kind in COUNTED_KINDS:
-            if not deliverer.stopping():
-                ended = breaker.worked()
-                if ended is not None:
-                    up = TargetUp(target=deliverer.name, since=ended.since, failures=ended.failures)
-                    deliverer.events.emit(up)
-            return
-        outage, new = breaker.failed(trouble, deliverer.settings.retry, deliverer.clock.now())
-        if new:
-            down = TargetDown(target=deliverer.name, kind=trouble.kind, error=trouble.text, until=outage.until)
-            deliverer.events.emit(down)
+
+def _confirmed(claim: Claim, before: Task) -> int:
+    """Return how many images the attempt that just failed got through."""
+    after = load_task(claim.path)
+    return after.attempts[-1].confirmed if after.attempts_made > before.attempts_made else 0

@@ -13,9 +13,10 @@ from mercure import durable
 from mercure.clock import Clock
 from mercure.dicom.tags import read_tag_records
 from mercure.event_details import Identity, Origin
-from mercure.names import id_time, is_id, new_id, utc_text
+from mercure.names import id_time, is_id, utc_text
 from mercure.routing.completion import LINES_SUFFIX, Due, folder_signature
-from mercure.spool import Claim, Spool, Stage, TagRecord, Task, TaskError, image_files, load_task, move, save_task
+from mercure.routing.numbering import enter_routing
+from mercure.spool import Claim, Spool, Stage, TagRecord, Task, TaskError, image_files, load_task, save_task
 from mercure.spool.images import by_file, json_line, read_lines, text
 from mercure.spool.task import TAGS_FILE
 
@@ -55,7 +56,7 @@ def take_series(spool: Spool, due: Due, clock: Clock) -> Claim | None:
             durable.remove_tree(claim.path)
             claim.release()
             return None
-        move(spool, claim, Stage.ROUTING, new_id(clock.now()))
+        enter_routing(spool, claim, clock)
     except BaseException:
         claim.release()
         raise

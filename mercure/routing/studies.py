@@ -14,10 +14,11 @@ from mercure.clock import Clock
 from mercure.config import Config
 from mercure.config.completion import Completion, StudyCompletion
 from mercure.model import Record
-from mercure.names import is_id, new_id, safe_name
+from mercure.names import is_id, safe_name
 from mercure.routing.completion import any_open, expected, folder_signature
+from mercure.routing.numbering import enter_routing
 from mercure.rules import StudyList
-from mercure.spool import Claim, Spool, Stage, TagRecord, Task, TaskError, load_task, move, read_tags
+from mercure.spool import Claim, Spool, Stage, TagRecord, Task, TaskError, load_task, read_tags
 from mercure.spool.layout import list_names
 
 SEPARATOR: Final = "+"
@@ -227,7 +228,7 @@ def take_study(spool: Spool, due: StudyDue, clock: Clock) -> Claim | None:
             claim.release()
             return None
         durable.write_file(claim.path / TAKEN_FILE, due.taken.model_dump_json().encode())
-        move(spool, claim, Stage.ROUTING, new_id(clock.now()))
+        enter_routing(spool, claim, clock)
     except BaseException:
         claim.release()
         raise

@@ -11,25 +11,25 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from mercure.config import TargetSettings
+from mercure.config import Retry, TargetSettings
+from mercure.config.models import Order
 from mercure.delivery.attempt import Deliverer
-from mercure.delivery.breaker import Breaker
+from mercure.delivery.health import Health
+from mercure.delivery.order import ORDER_SECONDS, Gate, first_routed
 from mercure.delivery.policy import backoff, eligible_at
+from mercure.delivery.probing import Prober
 from mercure.delivery.queue import Queue
-from mercure.delivery.slots import make_slots, take_slot
+from mercure.delivery.routes import Leave, Route, Way, open_route
 from mercure.delivery.worker import Worker
 from mercure.event_details import Warned
 from mercure.services.common import PAUSE_AFTER_ERROR, Context
 from mercure.spool import Changes, Claim, Stage, Task, TaskError, load_task, move
 from mercure.spool.ending import fail_task
-from mercure.spool.task import Failure
+from mercure.spool.task import Failure, Priority
 from mercure.targets import Target, open_target
 
 SCAN_SECONDS: Final = 30.0
 """The whole of ``outgoing/`` is looked at this often, whatever inotify said."""
-
-SLOT_SECONDS: Final = 1.0
-"""Wait for a slot that another dispatcher holds."""
 
 STOP_SECONDS: Final = 30.0
 """How long deliveries have to end after the service was told to stop."""
@@ -57,6 +57,8 @@ class Dispatcher:
         self._disturbances: dict[str, int] = {}
         self._unserved: set[str] = set()
         self._targets: dict[str, tuple[TargetSettings, Target]] = {}
+        self._gate = Gate(context.spool, self._queue)
+        self._prober = Prober(context.spool, self._health, self._open, self._wake)
         self._next_scan = float("-inf")
 
     def watched(self) -> Iterable[Path]:
@@ -75,6 +77,7 @@ class Dispatcher:
                 self._queue.look(name)
         self._resting = {name: until for name, until in self._resting.items() if until > now}
         wait = min((until - now for until in self._resting.values()), default=float("inf"))
+        wait = min(wait, self._prober.turn(self._context.config.targets, self._context.clock.now()))
         for target in self._queue.targets():
             wait = min(wait, self._guarded(target))
         return max(0.0, min(wait, self._next_scan - now))
@@ -133,50 +136,66 @@ class Dispatcher:
         if settings.disabled:
             return SCAN_SECONDS
         now = self._context.clock.now()
-        outage = Breaker(self._spool, name).outage()
-        left = outage.seconds_left(settings.retry, now) if outage is not None else 0.0
-        if left:
-            return left
-        make_slots(self._spool, name, settings.concurrency)
-        room = 1 if outage is not None else settings.concurrency
+        route = open_route(Way(self._spool, self._queue, self._context.config.targets, name, now))
+        routed = () if settings.order == "none" else self._gate.routed()
         wait = SCAN_SECONDS
-        for task in self._queue.waiting(name):
+        for task, priority in self._queue.heads(name, settings.order):
             if task.id in self._workers or task.id in self._resting:
                 continue
-            due = self._due(task, settings, now)
+            due = self._due(task, priority, route.retry(task), now)
+            if due is None and first_routed(task, settings.order, routed):
+                due = ORDER_SECONDS
             if due is not None:
                 wait = min(wait, due)
                 continue
-            slot = take_slot(self._spool, name, room)
-            if slot is None:
-                # A worker of ours wakes the loop at its end; one of another dispatcher does not.
-                return min(wait, SLOT_SECONDS)
-            self._start(task.id, name, settings, slot, probe=outage is not None)
+            answer = route.admit(task)
+            if isinstance(answer, Leave):
+                self._start(task, settings.order, answer, route)
+                continue
+            wait = min(wait, answer.seconds)
+            if answer.everybody:
+                break
         return wait
 
-    def _due(self, task: Task, settings: TargetSettings, now: datetime) -> float | None:
+    def _due(self, task: Task, priority: Priority, retry: Retry, now: datetime) -> float | None:
         """Return seconds until a task may be tried; None for now."""
         if task.hold is not None:
             return SCAN_SECONDS
-        if task.priority == "offpeak" and not self._context.config.off_peak.contains(now):
+        if priority == "offpeak" and not self._context.config.off_peak.contains(now):
             return SCAN_SECONDS
-        at = eligible_at(task, settings.retry, now)
+        at = eligible_at(task, retry, now)
         return None if at is None else (at - now).total_seconds()
 
-    def _start(self, task: str, name: str, settings: TargetSettings, slot: Claim, *, probe: bool) -> None:
-        context = self._context
+    def _start(self, task: Task, order: Order, leave: Leave, route: Route) -> None:
+        def may_start(current: Task) -> bool:
+            return self._gate.before(current, order, lambda: route.others_in_flight(leave)) is None
+
         deliverer = Deliverer(
             spool=self._spool,
-            events=context.events,
-            clock=context.clock,
-            name=name,
-            settings=settings,
-            target=self._open(name, settings),
-            stopping=lambda: bool(context.stop),
+            events=self._context.events,
+            clock=self._context.clock,
+            name=leave.name,
+            settings=leave.settings,
+            target=self._open(leave.name, leave.settings),
+            stopping=self._stopping,
+            group=leave.group,
+            members=leave.members,
         )
-        worker = Worker(deliverer, slot, task, probe, self._done)
-        self._workers[task] = worker
+        worker = Worker(deliverer, leave, task.id, task.target or "", may_start, self._done)
+        self._workers[task.id] = worker
+        if leave.group:
+            self._queue.assign(task.id, leave.name)
         worker.start()
+
+    def _wake(self) -> None:
+        self._context.wake()
+
+    def _stopping(self) -> bool:
+        return bool(self._context.stop)
+
+    def _health(self, name: str, settings: TargetSettings) -> Health:
+        context = self._context
+        return Health(self._spool, context.events, context.clock, name, settings.retry, self._stopping)
 
     def _done(self, worker: Worker) -> None:
         self._finished.put(worker)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ class LedgerLine(Record):
     status: str
     time: AwareDatetime
     target: str
+    group: str | None = None
+    """Where the task was addressed to a group: its name; `target` is then the member that has the image."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +124,8 @@ def image_refs(directory: Path) -> tuple[ImageRef, ...]:
     )
 
 
-def read_ledger(directory: Path, target: str | None = None) -> dict[str, LedgerLine]:
-    """Read what was confirmed, by file name; only by one target when it is named.
+def read_ledger(directory: Path, targets: Set[str] | None = None) -> dict[str, LedgerLine]:
+    """Read what was confirmed, by file name; only by some targets (or in the name of some groups) when they are named.
 
     A task that a person rerouted keeps what its first target confirmed.
     """
@@ -133,7 +135,7 @@ def read_ledger(directory: Path, target: str | None = None) -> dict[str, LedgerL
             entry = LedgerLine.model_validate(line)
         except ValidationError:
             continue
-        if target is None or entry.target == target:
+        if targets is None or entry.target in targets or entry.group in targets:
             ledger[entry.file] = entry
     return ledger
 
@@ -146,7 +148,7 @@ def add_to_ledger(directory: Path, lines: Iterable[LedgerLine]) -> None:
     OSError
         They could not be written; the images will be sent again, which is harmless.
     """
-    data = b"".join(line.model_dump_json().encode() + b"\n" for line in lines)
+    data = b"".join(line.model_dump_json(exclude_none=True).encode() + b"\n" for line in lines)
     path = directory / LEDGER_FILE
     if data:
         durable.append_to(path, (b"" if _ends_well(path) else b"\n") + data)

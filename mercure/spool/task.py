@@ -58,7 +58,7 @@ class Attempt(Record):
 
 
 class Hold(Record):
-    """Somebody stopped the task for now."""
+    """Somebody stopped the task, for now or (`Task.discarded`) for good."""
 
     by: str
     at: AwareDatetime
@@ -94,6 +94,8 @@ class Task(Record):
     rules: tuple[FiredRule, ...] = ()
     priority: Priority = "normal"
     target: str | None = None
+    member: str | None = None
+    """Of a target that is a group: the member that was last asked to take images of this task."""
     module: str | None = None
     modules: tuple[str, ...] = ()
     """The modules still to come after `module`."""
@@ -103,6 +105,8 @@ class Task(Record):
     late: bool = False
     reason: str = ""
     hold: Hold | None = None
+    discarded: Hold | None = None
+    """A person, and no rule, threw it away."""
     attempts_made: int = 0
     refusals: int = 0
     attempts: tuple[Attempt, ...] = ()
@@ -129,7 +133,7 @@ class Task(Record):
 
     def for_retry(self) -> Task:
         """Return the task as a person sends it on its way again: due now, its past kept, its limits counted anew."""
-        cleared = ("failure", "finished", "hold", "next_attempt", "first_attempt")
+        cleared = ("failure", "finished", "hold", "discarded", "next_attempt", "first_attempt")
         return self.model_copy(update={"refusals": 0, **dict.fromkeys(cleared)})
 
 

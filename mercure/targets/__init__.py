@@ -13,25 +13,42 @@ from mercure.config import TargetSettings
 from mercure.targets.base import STORED, Check, ImageResult, Job, Target, Trouble
 from mercure.targets.dicom import DicomSettings, DicomTarget
 from mercure.targets.folder import FolderSettings, FolderTarget
+from mercure.targets.group import GroupSettings, GroupTarget
 
-_KINDS: Final[dict[str, tuple[type[TargetSettings], Callable[[Any], Target]]]] = {
-    "dicom": (DicomSettings, DicomTarget),
-    "folder": (FolderSettings, FolderTarget),
+_OpenOther = Callable[[str], Target]
+
+
+def _alone(make: Callable[[Any], Target]) -> Callable[[Any, _OpenOther], Target]:
+    """Make a maker of targets that need no others."""
+    return lambda settings, _: make(settings)
+
+
+_KINDS: Final[dict[str, tuple[type[TargetSettings], Callable[[Any, _OpenOther], Target]]]] = {
+    "dicom": (DicomSettings, _alone(DicomTarget)),
+    "folder": (FolderSettings, _alone(FolderTarget)),
+    "group": (GroupSettings, GroupTarget),
 }
 
 MODELS: Final[Mapping[str, type[TargetSettings]]] = {kind: model for kind, (model, _) in _KINDS.items()}
 """The settings model of each kind, for `mercure.config.ConfigStore`."""
 
 
-def open_target(settings: TargetSettings) -> Target:
+def open_target(settings: TargetSettings, others: Mapping[str, TargetSettings] | None = None) -> Target:
     """Make the target that some settings describe.
+
+    Parameters
+    ----------
+    settings : TargetSettings
+        Of a registered kind.
+    others : mapping of str to TargetSettings, optional
+        All targets of the configuration by name; a group finds its members there.
 
     Raises
     ------
     KeyError
-        A kind that is not registered; a checked configuration has none.
+        A kind that is not registered, or a member that is not there; a checked configuration has neither.
     """
-    return _KINDS[settings.kind][1](settings)
+    return _KINDS[settings.kind][1](settings, lambda name: open_target((others or {})[name], others))
 
 
 __all__ = [
@@ -40,6 +57,7 @@ __all__ = [
     "Check",
     "DicomSettings",
     "FolderSettings",
+    "GroupSettings",
     "ImageResult",
     "Job",
     "Target",

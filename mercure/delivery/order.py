@@ -1,0 +1,239 @@
+"""Ordered dispatch: the tasks of one study, or all of a target, one after the other in the order received.
+
+"Received" is the order of the task ids: the moment at which the router found the series complete. No dispatcher leads
+the others. Each may start a task only when, looked at afresh *while it holds the task's claim*, none stands before it
+and none of its line is in flight. Two that look at the same time both hold a claim, so the later one to look sees the
+other's (``docs/decisions/0060-order-without-a-coordinator.md``).
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal, Protocol
+
+from mercure.config import TargetSettings
+from mercure.config.models import Order
+from mercure.names import is_id
+from mercure.spool import Spool, Stage, Task, TaskError, is_locked, load_task
+from mercure.spool.images import read_lines, text
+
+ORDER_SECONDS: Final = 0.25
+"""Wait before a task that must not start yet is looked at again, when nothing else wakes the dispatcher: what it waits
+for may be in ``routing/``, which no dispatcher watches."""
+
+_TIME: Final = 21
+"""So many characters of an id are its time; a derived task has that of its parent."""
+
+_LINES: Final[dict[Order, Callable[[Task], str]]] = {
+    "none": lambda task: f"task {task.id}",
+    # Without a UID nobody can say what belongs together: each such task is a study of its own.
+    "study": lambda task: f"study {task.identity.StudyInstanceUID or task.id}",
+    "received": lambda task: "all",
+}
+"""What tasks of a target stand in one line, by the target's order: those for which this text is the same."""
+
+_KEPT: Final[tuple[Order, ...]] = ("study", "received")
+"""Orders whose lines are kept for every target, whatever its own: settings change while tasks wait."""
+
+
+class Lines:
+    """Which tasks stand behind one another: ids in order, by target and order and line."""
+
+    def __init__(self) -> None:
+        self._lines: dict[tuple[str, Order], dict[str, list[str]]] = {}
+
+    def add(self, task: Task) -> None:
+        """Put a task into its lines."""
+        for order in _KEPT:
+            lines = self._lines.setdefault((task.target or "", order), {})
+            bisect.insort(lines.setdefault(_LINES[order](task), []), task.id)
+
+    def remove(self, task: Task) -> None:
+        """Take a task, as it was added, out of its lines."""
+        for order in _KEPT:
+            lines, name = self._lines[task.target or "", order], _LINES[order](task)
+            ids = lines[name]
+            del ids[bisect.bisect_left(ids, task.id)]
+            if not ids:
+                del lines[name]
+
+    def of(self, task: Task, order: Order) -> Sequence[str]:
+        """List the line in which a task stands, itself included."""
+        if order == "none":
+            return [task.id]
+        return self._lines.get((task.target or "", order), {}).get(_LINES[order](task), ())
+
+    def count(self, target: str, order: Order) -> float:
+        """Count the lines of a target; without an order there is no end of them."""
+        return float("inf") if order == "none" else len(self._lines.get((target, order), ()))
+
+
+@dataclass(frozen=True)
+class Before:
+    """What a task has to wait for.
+
+    Parameters
+    ----------
+    task : str
+        The id of the task before it.
+    why : str
+        ``waits``: it goes first, whatever it waits for itself; ``in flight``: it is being delivered; ``routing``: the
+        router has not decided yet what becomes of it.
+    """
+
+    task: str
+    why: Literal["waits", "in flight", "routing"]
+
+    def __str__(self) -> str:
+        return f"waits for task {self.task} ({_WHY[self.why]})"
+
+
+_WHY: Final = {
+    "waits": "received before it",
+    "in flight": "being delivered",
+    "routing": "received before it, and still in routing",
+}
+
+
+class Waiting(Protocol):
+    """What ordered dispatch needs of `mercure.delivery.queue.Queue`."""
+
+    def scan(self) -> None:
+        """Look at the whole of ``outgoing/``."""
+
+    def line(self, task: Task, order: Order) -> Sequence[str]:
+        """List the line in which a task stands."""
+
+
+Routed = Sequence[tuple[str, str | None]]
+"""What is in ``routing/``: ids, and the study of each as `study_in` says."""
+
+
+@dataclass
+class Gate:
+    """Says whether it is a task's turn.
+
+    Parameters
+    ----------
+    spool : Spool
+        Where the stages are.
+    queue : Waiting
+        The index over ``outgoing/``; it is brought up to date here.
+    """
+
+    spool: Spool
+    queue: Waiting
+    _studies: dict[str, str] = field(default_factory=dict)
+
+    def before(self, task: Task, order: Order, others_in_flight: Callable[[], bool] = lambda: True) -> Before | None:
+        """Look at the spool afresh; return what goes before `task`, or None when it may start.
+
+        The caller holds the claim on `task` and starts it only on None. ``routing/`` comes first: what leaves it while
+        this looks is in ``outgoing/`` by then.
+
+        Parameters
+        ----------
+        task : Task
+            Its model, read under the claim.
+        order : str
+            Its target's.
+        others_in_flight : callable
+            Tells whether any other task of the target may be in flight; False saves asking for each in a long line.
+
+        Raises
+        ------
+        OSError
+            The spool cannot be read.
+        """
+        if order == "none":
+            return None
+        routed = first_routed(task, order, self.routed())
+        if routed is not None:
+            return routed
+        self.queue.scan()
+        line = self.queue.line(task, order)
+        if line and line[0] < task.id:
+            return Before(line[0], "waits")
+        # One that was received later can be under way when this one came back from error/.
+        for other in line if len(line) > 1 and others_in_flight() else ():
+            if other != task.id and is_locked(self.spool.entry(Stage.OUTGOING, other)):
+                return Before(other, "in flight")
+        return None
+
+    def routed(self) -> Routed:
+        """Look at ``routing/``."""
+        names = [name for name in self.spool.names(Stage.ROUTING) if is_id(name)]
+        known = self._studies
+        studies = [known.get(name) or study_in(self.spool.entry(Stage.ROUTING, name)) for name in names]
+        self._studies = {name: study for name, study in zip(names, studies, strict=True) if study}
+        return list(zip(names, studies, strict=True))
+
+
+def first_routed(task: Task, order: Order, routed: Routed) -> Before | None:
+    """Return what was received before `task`, may stand in its line, and is not routed yet."""
+    study = task.identity.StudyInstanceUID
+    if order == "none" or (order == "study" and not study):
+        return None
+    for name, other in routed:
+        # At the same microsecond only the derived ids could decide, so the router is waited for.
+        if name != task.parent and name[:_TIME] <= task.id[:_TIME] and (order == "received" or other in (None, study)):
+            return Before(name, "routing")
+    return None
+
+
+def study_in(directory: Path) -> str | None:
+    """Find out to which study a folder in ``routing/`` belongs.
+
+    Until its ``task.json`` is there, the receiver's tag lines say it, and for a collected study its first series.
+
+    Returns
+    -------
+    str or None
+        The UID, "" when the folder is gone or its images have none, None when it cannot be told yet.
+    """
+    try:
+        return load_task(directory).identity.StudyInstanceUID
+    except FileNotFoundError:
+        return ""
+    except TaskError:
+        pass
+    try:
+        for path in sorted(directory.iterdir()):
+            lines = read_lines(path) if path.suffix == ".jsonl" else []
+            study = text(lines[0], "StudyInstanceUID") if lines else study_in(path) if is_id(path.name) else None
+            if study:
+                return study
+    except FileNotFoundError:
+        return ""
+    return None
+
+
+def waits_for(tasks: Iterable[Task], targets: Mapping[str, TargetSettings]) -> dict[str, str]:
+    """Tell which of the tasks in ``outgoing/`` wait only because of their target's order, and for which task.
+
+    Parameters
+    ----------
+    tasks : iterable of Task
+        All of them.
+    targets : mapping of str to TargetSettings
+        The targets of the configuration.
+
+    Returns
+    -------
+    dict of str to str
+        By task id the id of the one right before it in its line.
+    """
+    last: dict[tuple[str, str], str] = {}
+    found = {}
+    for task in sorted(tasks, key=lambda item: item.id):
+        settings = targets.get(task.target or "")
+        if settings is None:
+            continue
+        line = (task.target or "", _LINES[settings.order](task))
+        if line in last:
+            found[task.id] = last[line]
+        last[line] = task.id
+    return found

@@ -1,0 +1,257 @@
+"""Who takes a task now: a target itself, or of a group the member that its strategy chooses.
+
+The dispatcher asks the route of a target for leave, and neither knows nor cares which kind it is. A route lives for one
+turn: it looks at breakers once, and remembers who has no room.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+from mercure.config import Retry, TargetSettings
+from mercure.delivery.breaker import Breaker
+from mercure.delivery.queue import Queue
+from mercure.delivery.shares import ShareBook
+from mercure.delivery.slots import any_taken, make_slots, take_slot
+from mercure.delivery.strategies import STRATEGIES, Choice
+from mercure.spool import Claim, Spool, Task
+from mercure.targets import GroupSettings
+
+SLOT_SECONDS: Final = 1.0
+"""Wait for a slot that another dispatcher holds."""
+
+ALL_DISABLED_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True)
+class Wait:
+    """No leave.
+
+    Parameters
+    ----------
+    seconds : float
+        When it may be asked for again, if nothing wakes the dispatcher before.
+    everybody : bool
+        No other task of this target has better prospects now.
+    """
+
+    seconds: float
+    everybody: bool = True
+
+
+@dataclass(frozen=True)
+class Leave:
+    """Leave to deliver one task now.
+
+    Parameters
+    ----------
+    name : str
+        The target that takes it.
+    settings : TargetSettings
+        That target's.
+    group : str or None
+        The group in whose name it takes the task.
+    members : tuple of str
+        All members of that group.
+    slot : Claim
+        A slot there, to be released at the end.
+    probe : bool
+        It was down: it must be asked first whether it is back.
+    holds : callable
+        Told the task's model as it is under its claim; tells whether the leave is still a good one.
+    settle : callable
+        Told at the end how many images were taken.
+    """
+
+    name: str
+    settings: TargetSettings
+    slot: Claim
+    group: str | None = None
+    members: tuple[str, ...] = ()
+    probe: bool = False
+    holds: Callable[[Task], bool] = lambda task: True
+    settle: Callable[[int], None] = lambda taken: None
+
+
+class Route(Protocol):
+    """The way to a target, for one turn of the dispatcher."""
+
+    def admit(self, task: Task) -> Leave | Wait:
+        """Ask for leave to deliver a task of this target."""
+
+    def retry(self, task: Task) -> Retry:
+        """Return the settings by which the task's next attempt is due."""
+
+    def others_in_flight(self, leave: Leave) -> bool:
+        """Tell whether anything but the task of `leave` may be in flight; True when in doubt."""
+
+
+class PlainRoute:
+    """The way to a target that takes its tasks itself."""
+
+    def __init__(self, way: Way) -> None:
+        self._way = way
+        self._settings = way.targets[way.name]
+        outage = Breaker(way.spool, way.name).outage()
+        self._down = outage is not None
+        self._wait = outage.seconds_left(self._settings.retry, way.now) if outage else 0.0
+        make_slots(way.spool, way.name, self._settings.concurrency)
+
+    def admit(self, task: Task) -> Leave | Wait:
+        """Give leave as long as there are slots; one only while the target was down and is to be asked first."""
+        if self._wait:
+            return Wait(self._wait)
+        slot = take_slot(self._way.spool, self._way.name, 1 if self._down else self._settings.concurrency)
+        if slot is None:
+            # A worker of ours wakes the loop at its end; one of another dispatcher does not.
+            return Wait(SLOT_SECONDS)
+        return Leave(self._way.name, self._settings, slot, probe=self._down)
+
+    def retry(self, task: Task) -> Retry:
+        """Return the target's own."""
+        return self._settings.retry
+
+    def others_in_flight(self, leave: Leave) -> bool:
+        """Look at the slots."""
+        return any_taken(self._way.spool, self._way.name, besides=leave.slot)
+
+
+class GroupRoute:
+    """The way to a target group.
+
+    Members that are down are left out here, and asked by `mercure.delivery.probing` whether they are back. A task that
+    was begun with a member goes on with it as long as it is up.
+    """
+
+    def __init__(self, way: Way) -> None:
+        settings = way.targets[way.name]
+        assert isinstance(settings, GroupSettings)  # noqa: S101 - by the registry below; this tells mypy
+        self._way = way
+        self._settings = settings
+        self._rules = STRATEGIES[settings.strategy]
+        self._book = ShareBook(way.spool, way.name)
+        self._full: set[str] = set()
+        self._nobody = False
+        self._up: dict[str, float] = {}
+        self._wait = ALL_DISABLED_SECONDS
+        for member in settings.members:
+            own = way.targets[member]
+            if own.disabled:
+                continue
+            outage = Breaker(way.spool, member).outage()
+            if outage is None:
+                self._up[member] = settings.weights.get(member, 1.0)
+                make_slots(way.spool, member, own.concurrency)
+            else:
+                self._wait = min(self._wait, max(SLOT_SECONDS, outage.seconds_left(own.retry, way.now)))
+
+    def admit(self, task: Task) -> Leave | Wait:
+        """Let the strategy choose a member, and take a slot there."""
+        if not self._up:
+            return Wait(self._wait)
+        if self._full.issuperset(self._up):
+            return Wait(SLOT_SECONDS)
+        begun = task.member if task.member in self._up else None
+        if begun in self._full or (begun is None and self._nobody):
+            return Wait(SLOT_SECONDS, everybody=False)
+        images = owed(task)
+        amount = self._rules.amount(images)
+        with self._shares(amount) as taken:
+            for name in [begun] if begun else self._rules.prefer(self._choice(task, amount, taken)):
+                slot = self._slot(name)
+                if slot is not None:
+                    taken[name] = taken.get(name, 0.0) + amount
+                    return self._leave(name, slot, images)
+        # Where shares decide, whoever is next is waited for: nobody else without a member of its own gets by.
+        self._nobody = self._nobody or (begun is None and amount > 0)
+        return Wait(SLOT_SECONDS, everybody=False)
+
+    def retry(self, task: Task) -> Retry:
+        """Return that of the member which has the task; the most patient of all for one that no member has yet."""
+        members = [self._way.targets[name].retry for name in self._settings.members]
+        if task.member in self._settings.members:
+            return self._way.targets[task.member].retry
+        return max(members, key=lambda retry: retry.cap_seconds)
+
+    def others_in_flight(self, leave: Leave) -> bool:
+        """Look at the slots of all members; what they take as targets of their own counts too, which is harmless."""
+        return any(any_taken(self._way.spool, name, besides=leave.slot) for name in self._settings.members)
+
+    def _choice(self, task: Task, amount: float, taken: Mapping[str, float]) -> Choice:
+        queued = {name: self._way.queue.images_for(name) for name in self._up}
+        return Choice(task, self._up, amount, taken, queued)
+
+    @contextlib.contextmanager
+    def _shares(self, amount: float) -> Iterator[dict[str, float]]:
+        if amount:
+            with self._book.open(self._up) as taken:
+                yield taken
+        else:
+            yield {}
+
+    def _slot(self, name: str) -> Claim | None:
+        slot = None
+        if name not in self._full:
+            slot = take_slot(self._way.spool, name, self._way.targets[name].concurrency)
+        if slot is None:
+            self._full.add(name)
+        return slot
+
+    def _leave(self, name: str, slot: Claim, images: int) -> Leave:
+        def holds(task: Task) -> bool:
+            """Somebody else may have begun the task with another member since the queue looked."""
+            return task.member in (None, name) or task.member not in self._up or self._is_down(task.member)
+
+        def settle(taken: int) -> None:
+            more = self._rules.amount(images) - self._rules.amount(min(taken, images))
+            if more:
+                self._book.give_back(name, more)
+
+        own = self._way.targets[name]
+        return Leave(name, own, slot, self._way.name, self._settings.members, holds=holds, settle=settle)
+
+    def _is_down(self, name: str) -> bool:
+        return Breaker(self._way.spool, name).outage() is not None
+
+
+def owed(task: Task) -> int:
+    """Count the images that are still to be sent, as far as the attempts on record say."""
+    return max(1, task.images - sum(attempt.confirmed for attempt in task.attempts))
+
+
+@dataclass(frozen=True)
+class Way:
+    """What a route is made of.
+
+    Parameters
+    ----------
+    spool : Spool
+        Where the state of the targets is.
+    queue : Queue
+        What waits.
+    targets : mapping of str to TargetSettings
+        All of the configuration.
+    name : str
+        The target.
+    now : datetime
+        Aware instant.
+    """
+
+    spool: Spool
+    queue: Queue
+    targets: Mapping[str, TargetSettings]
+    name: str
+    now: datetime
+
+
+_ROUTES: Final[Mapping[str, Callable[[Way], Route]]] = {"group": GroupRoute}
+"""Kinds that do not take their tasks themselves."""
+
+
+def open_route(way: Way) -> Route:
+    """Return the way to a target, for this turn."""
+    return _ROUTES.get(way.targets[way.name].kind, PlainRoute)(way)

@@ -1,0 +1,95 @@
+"""The shares that the members of a target group have had, kept for all dispatchers together.
+
+A small file in ``state/targets/GROUP/``, changed under ``flock`` on that folder. It is a hint and not synced: without
+it all members begin anew as equals.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from mercure import durable
+from mercure.delivery.breaker import target_folder
+from mercure.delivery.strategies import rejoin
+from mercure.model import Record
+from mercure.spool import Spool
+
+
+class Shares(Record):
+    """What the file holds: names and weights of the members that were up, and what each has had."""
+
+    members: dict[str, float] = {}
+    taken: dict[str, float] = {}
+
+
+class ShareBook:
+    """The shares of one group.
+
+    Parameters
+    ----------
+    spool : Spool
+        Where its state is.
+    group : str
+        Its name.
+    """
+
+    def __init__(self, spool: Spool, group: str) -> None:
+        self._folder = target_folder(spool, group)
+        self._path = self._folder / "shares.json"
+
+    @contextmanager
+    def open(self, members: Mapping[str, float]) -> Iterator[dict[str, float]]:
+        """Give the shares of the members that are up; what the block changes in them is kept.
+
+        Raises
+        ------
+        OSError
+            The state cannot be read or written.
+        """
+        with self._locked():
+            known = self._read()
+            taken = rejoin(known.taken, known.members, members)
+            given = dict(taken)
+            yield taken
+            if taken != given or known.members != members:
+                self._write(Shares(members=dict(members), taken=taken))
+
+    def give_back(self, member: str, amount: float) -> None:
+        """Take back what a member was given and did not get."""
+        with self._locked():
+            known = self._read()
+            if member in known.taken:
+                taken = {**known.taken, member: max(0.0, known.taken[member] - amount)}
+                self._write(known.model_copy(update={"taken": taken}))
+
+    def _read(self) -> Shares:
+        try:
+            return Shares.model_validate_json(self._path.read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return Shares()
+
+    def _write(self, shares: Shares) -> None:
+        durable.write_file(self._path, shares.model_dump_json().encode(), sync=False)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        # Waiting is right here, unlike at a claim: nobody holds it for longer than it takes to write a small file.
+        descriptor = _open_folder(self._folder)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _open_folder(folder: Path) -> int:
+    for path in (folder.parent, folder):
+        if not path.is_dir():
+            durable.make_directory(path, sync=False)
+    return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
