@@ -89,11 +89,11 @@ class _Checker:
 
     def _operation(self, term: Operation) -> Kind:
         kinds = tuple(self._kinds(operand) for operand in term.operands)
+        if term.reads.nothing:
+            self._try(term)
         if isinstance(term.function, Operator):
             return self._operator(term, term.function, kinds)
         self._arguments(term, term.function, kinds)
-        if all(isinstance(operand, Constant) for operand in term.operands) and term.reads.nothing:
-            self._try(term)
         return term.function.result_of(kinds)
 
     def _operator(self, term: Operation, operator: Operator, kinds: tuple[Kind, ...]) -> Kind:
@@ -112,7 +112,7 @@ class _Checker:
                 self._fault(term, mismatch(each[1], kind, each[2], number), term.operands)
 
     def _try(self, term: Operation) -> None:
-        """Find out whether an operation on nothing but constants fails."""
+        """Find out whether an operation that depends on nothing fails."""
         try:
             compile_term(self._text, term)(Frame(Images([])))
         except RuleError as error:

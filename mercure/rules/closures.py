@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Never
 
@@ -12,7 +12,7 @@ from mercure.rules.kinds import Kind, Value, classes_of, kind_of, mismatch
 from mercure.rules.operators import Operator, is_in
 from mercure.rules.record import Items, TagView, as_text
 from mercure.rules.signature import Function
-from mercure.rules.tags import is_known
+from mercure.rules.tags import charge_raw, is_known
 from mercure.rules.terms import Quantifier
 
 Closure = Callable[[Frame], Any]
@@ -42,9 +42,7 @@ def as_fault(error: Exception) -> Fault:
 
 def read(frame: Frame, keyword: str, raw: object) -> str:
     """Make a text of a tag's value; of a list, with a count of what it takes."""
-    if isinstance(raw, list):
-        frame.work(len(raw) * 100)
-        frame.room(sum(len(part) * 4 for part in raw if isinstance(part, str)))
+    charge_raw(frame, raw)
     return as_text(keyword, raw)
 
 
@@ -90,11 +88,13 @@ def nullary(call: Callable[..., Value], fail: Fail) -> Closure:
 
 def unary(call: Callable[..., Value], operand: Closure, check: Guard, fail: Fail) -> Closure:
     """Call with one operand."""
+    classes = frozenset[type]() if check is None else check[0]
 
     def run(frame: Frame) -> Value:
         value = operand(frame)
         try:
-            _check(check, value, 0)
+            if value.__class__ not in classes:
+                _check(check, value, 0)
             return call(frame, value)
         except FAULTS as fault:
             fail(fault)
@@ -199,15 +199,16 @@ def over_images(question: Question) -> Closure:
 
     def run(frame: Frame) -> bool:
         images, before = frame.images, frame.tags
-        numbers = images.representatives(keywords) if grouped else range(len(images))
-
-        def ask(number: int) -> bool:
-            frame.tags = images[number]
-            return bool(condition(frame))
-
+        views = images.views
+        numbers = images.representatives(keywords) if grouped else range(len(views))
+        stopped: int | None = None
         try:
-            frame.work(len(numbers) * question.cost)
-            stopped = _first(numbers, ask, stops_at)
+            frame.work_on_each(len(numbers), question.cost, "images")
+            for number in numbers:
+                frame.tags = views[number]
+                if (not condition(frame)) is not stops_at:
+                    stopped = number
+                    break
         except FAULTS as fault:
             fail(fault)
         finally:
@@ -225,16 +226,16 @@ def over_items(question: Question, over: Closure) -> Closure:
 
     def run(frame: Frame) -> bool:
         items, before = over(frame), frame.item
-
-        def ask(number: int) -> bool:
-            frame.item = TagView(items.records[number])
-            return bool(condition(frame))
-
+        stopped: int | None = None
         try:
             if not isinstance(items, Items):
                 raise mismatch(f"what .{term.word}(…) looks at", kind_of(items), Kind.SEQUENCE, 0)
-            frame.work(items.count * question.cost)
-            stopped = _first(range(items.count), ask, stops_at)
+            frame.work_on_each(items.count, question.cost, "items")
+            for number, record in enumerate(items.records):
+                frame.item = TagView(record)
+                if (not condition(frame)) is not stops_at:
+                    stopped = number
+                    break
         except FAULTS as fault:
             fail(fault)
         finally:
@@ -243,11 +244,3 @@ def over_items(question: Question, over: Closure) -> Closure:
         return stops_at if stopped is not None else not stops_at
 
     return run
-
-
-def _first(numbers: Sequence[int], ask: Callable[[int], bool], answer: bool) -> int | None:
-    """Return the first number of which something is so; None when of none."""
-    for number in numbers:
-        if ask(number) is answer:
-            return number
-    return None

@@ -72,6 +72,19 @@ class Frame:
         if self._work < 0:
             raise Fault("limit", "this takes too long", _TOO_MUCH)
 
+    def work_on_each(self, count: int, nanoseconds: int, what: str) -> None:
+        """Count work that is about to be done for each image or item.
+
+        Raises
+        ------
+        Fault
+            It is more than an evaluation may do.
+        """
+        self._work -= count * nanoseconds
+        if self._work < 0:
+            advice = "ask less of each, or about tags that are the same in many"
+            raise Fault("limit", f"this is too much to ask of {count:,} different {what}", advice)
+
     def room(self, size: int) -> None:
         """Count bytes that are about to be taken.
 

@@ -11,12 +11,13 @@ from mercure.rules.errors import Fault
 from mercure.rules.frame import Frame
 from mercure.rules.kinds import Kind, Value, incomparable, kind_of, union
 from mercure.rules.numbers import number, numbers
-from mercure.rules.operators import COMPARATORS, equal
+from mercure.rules.operators import COMPARATORS, equal, same_sort
 from mercure.rules.record import Items, TagRecord, TagView, as_items, as_text, as_values
 from mercure.rules.signature import Bound, Function, Parameter, Reads, plain
-from mercure.rules.tags import column_key, has_value, raw_of, spelled
-from mercure.rules.texts import charge_search, fold, texts_of
+from mercure.rules.tags import charge_raw, column_key, has_value, raw_of, spelled
+from mercure.rules.texts import charge_pieces, charge_search, fold, texts_of
 
+_AT_MOST: Final = COMPARATORS["<="]
 _PRIVATE: Final = re.compile(r"([0-9a-f]{4}),(?:[0-9a-f]{2}|xx)?([0-9a-f]{2})")
 
 
@@ -52,12 +53,15 @@ def _one_of(frame: Frame, value: Value, *choices: Value) -> bool:
 
 def _bind_matches(literals: tuple[str, ...]) -> Bound:
     compiled = [patterns.wildcard(pattern) for pattern in literals]
-    return Bound(lambda frame, text: any(patterns.search(frame, pattern, text) for pattern in compiled))
+    return Bound(
+        lambda frame, text: any(patterns.search(frame, pattern, text) for pattern in compiled),
+        cost=300 + 1000 * len(compiled),
+    )
 
 
 def _bind_regex(literals: tuple[str, ...]) -> Bound:
     compiled = patterns.regular(literals[0])
-    return Bound(lambda frame, text: patterns.search(frame, compiled, text))
+    return Bound(lambda frame, text: patterns.search(frame, compiled, text), cost=1000)
 
 
 # -- ranges
@@ -65,13 +69,12 @@ def _bind_regex(literals: tuple[str, ...]) -> Bound:
 
 def _between(frame: Frame, value: Value, low: Value, high: Value) -> bool:
     for operand, bound in enumerate((low, high), 1):
-        if not (isinstance(value, int | float) and isinstance(bound, int | float)) and kind_of(value) != kind_of(bound):
+        if not same_sort(value, bound):
             fault = incomparable(kind_of(value), kind_of(bound))
             if fault.wrap is not None:
                 fault.wrap = (0 if fault.wrap[0] == 0 else operand, fault.wrap[1])
             raise fault
-    at_most = COMPARATORS["<="]
-    return at_most(frame, low, value) and at_most(frame, value, high)
+    return _AT_MOST(frame, low, value) and _AT_MOST(frame, value, high)
 
 
 # -- tags
@@ -84,7 +87,15 @@ def _bind_has(literals: tuple[str, ...]) -> Bound:
 
 def _bind_values(literals: tuple[str, ...]) -> Bound:
     keyword = spelled(literals[0])
-    return Bound(lambda frame: as_values(keyword, raw_of(frame.tags, keyword)), Reads(frozenset({keyword})))
+
+    def call(frame: Frame) -> tuple[str, ...]:
+        raw = raw_of(frame.tags, keyword)
+        charge_raw(frame, raw)
+        if isinstance(raw, str) and "\\" in raw:
+            charge_pieces(frame, raw, "\\")
+        return as_values(keyword, raw)
+
+    return Bound(call, Reads(frozenset({keyword})))
 
 
 def _bind_private(literals: tuple[str, ...]) -> Bound:
@@ -103,23 +114,31 @@ def _bind_private(literals: tuple[str, ...]) -> Bound:
         frame.work(len(frame.tags.record) * 60)
         return as_text(name, frame.tags.private(group, element, creator)) or default
 
-    return Bound(call, Reads(more=True))
+    return Bound(call, Reads(more=True), 1000)
+
+
+def _items(frame: Frame, keyword: str, view: TagView) -> tuple[TagRecord, ...]:
+    raw = raw_of(view, keyword)
+    if isinstance(raw, list):
+        frame.work(len(raw) * 120)
+        frame.room(len(raw) * 16)
+    return as_items(keyword, raw)
 
 
 def _bind_sequence(literals: tuple[str, ...]) -> Bound:
     first, *path = (spelled(keyword) for keyword in literals)
 
     def call(frame: Frame) -> Items:
-        records = as_items(first, raw_of(frame.tags, first))
+        records = _items(frame, first, frame.tags)
         for keyword in path:
-            frame.work(len(records) * 200)
+            frame.work(len(records) * 500)
             below: list[TagRecord] = []
             for record in records:
-                below.extend(as_items(keyword, raw_of(TagView(record), keyword)))
+                below.extend(_items(frame, keyword, TagView(record)))
             records = tuple(below)
         return Items(records)
 
-    return Bound(call, Reads(more=True))
+    return Bound(call, Reads(more=True), 1000)
 
 
 def _item_values(literals: tuple[str, ...]) -> Bound:
@@ -154,8 +173,8 @@ def _image_distinct(literals: tuple[str, ...]) -> Bound:
     return Bound(lambda frame: frame.images.distinct(column_key(frame.images, keyword)), Reads(images=True))
 
 
-def _bound(call: Callable[..., Value], reads: Reads) -> Callable[[tuple[str, ...]], Bound]:
-    bound = Bound(call, reads)
+def _bound(call: Callable[..., Value], reads: Reads, cost: int = 300) -> Callable[[tuple[str, ...]], Bound]:
+    bound = Bound(call, reads, cost)
     return lambda _literals: bound
 
 
@@ -220,14 +239,14 @@ HELPERS: Final[dict[str, Function]] = {
             "days_since",
             (Parameter("date", Kind.TEXT | Kind.DATE), _ANY_DEFAULT),
             _number_or_default,
-            _bound(dates.days_since, Reads(today=True)),
+            _bound(dates.days_since, Reads(today=True), 1500),
             "days from a date to today",
         ),
         Function(
             "age_years",
             (_ANY_DEFAULT,),
             lambda kinds: Kind.NUMBER | union(kinds),
-            _bound(dates.age_years, Reads(dates.AGE_KEYWORDS, today=True)),
+            _bound(dates.age_years, Reads(dates.AGE_KEYWORDS, today=True), 4000),
             "the patient's age at the study in completed years",
         ),
         Function("has", (_KEYWORD,), Kind.TRUTH, _bind_has, "the image has the tag, and it has a value"),

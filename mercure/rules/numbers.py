@@ -55,6 +55,11 @@ def to_number(text: str) -> Number | None:
     """
     if len(text) > _MAX_DIGITS:
         return None
+    if text.isascii():  # the two common forms, several times as fast as the general one
+        if text.isdecimal():
+            return int(text)
+        if text.replace(".", "", 1).isdecimal():
+            return float(text)
     match = _DECIMAL.fullmatch(text)
     if match is None:
         return None
@@ -64,16 +69,16 @@ def to_number(text: str) -> Number | None:
 
 def number(_frame: Frame, value: Value, *default: Value) -> Value:
     """Make a number of a text; anything else than a number gives the default, or a fault."""
-    if isinstance(value, int | float):
+    if not isinstance(value, str):
         return value
-    found = to_number(value) if isinstance(value, str) else None
+    found = to_number(value)
     if found is not None:
         return found
     if default:
         return default[0]
     if value == "":
         raise Fault("value", "the text is empty and no number", _ADVICE)
-    if isinstance(value, str) and "\\" in value:
+    if "\\" in value:
         raise Fault("value", "the text is several values", 'write numbers(values("Keyword"))')
     raise Fault("value", "the text is not a number", _ADVICE)
 

@@ -155,6 +155,7 @@ UNARY: Final[dict[str, Operator]] = {
 }
 
 _NUMBER_LIKE: Final = frozenset({int, float, bool})
+_WITH_ORDER: Final = frozenset({str, date, *_NUMBER_LIKE})
 
 
 def comparable(left: Kind, right: Kind) -> bool:
@@ -162,7 +163,8 @@ def comparable(left: Kind, right: Kind) -> bool:
     return bool(left & right) or bool(left & Kind.NUMERIC and right & Kind.NUMERIC)
 
 
-def _same_sort(left: Value, right: Value) -> bool:
+def same_sort(left: Value, right: Value) -> bool:
+    """Tell whether two values can be compared."""
     one, other = left.__class__, right.__class__
     return one is other or (one in _NUMBER_LIKE and other in _NUMBER_LIKE)
 
@@ -173,7 +175,7 @@ def equal(frame: Frame, left: Value, right: Value) -> bool:
         if len(left) == len(right) > FREE:
             frame.work(len(left) // 4)
         return left == right
-    if not _same_sort(left, right):
+    if not same_sort(left, right):
         raise incomparable(kind_of(left), kind_of(right))
     return left == right
 
@@ -184,9 +186,9 @@ def _unequal(frame: Frame, left: Value, right: Value) -> bool:
 
 def _ordered(compare: Callable[[Any, Any], bool]) -> Comparator:
     def run(frame: Frame, left: Value, right: Value) -> bool:
-        if not _same_sort(left, right):
+        if not same_sort(left, right):
             raise incomparable(kind_of(left), kind_of(right))
-        if not isinstance(left, str | int | float | date):
+        if left.__class__ not in _WITH_ORDER:
             raise Fault("type", f"{kind_name(kind_of(left))} is not less or greater than another")
         if isinstance(left, str) and len(left) > FREE:
             frame.work(len(left) // 4)
@@ -205,7 +207,7 @@ def is_in(frame: Frame, value: Value, container: Value) -> bool:
             return True
         # Python finds no text among numbers and says no more; but then the question was wrong.
         for item in container:
-            if not _same_sort(value, item):
+            if not same_sort(value, item):
                 raise incomparable(kind_of(value), kind_of(item))
         return False
     if isinstance(container, str):

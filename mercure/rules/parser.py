@@ -30,6 +30,7 @@ from mercure.rules.nodes import (
     Subscript,
     Unary,
 )
+from mercure.rules.printable import escaped
 
 MAX_DEPTH: Final = 50
 """Levels of a tree: chained methods, nested brackets, terms of a sum."""
@@ -326,7 +327,7 @@ class _Parser:
         meant = _MEANT.get(token.source.lower(), "") if token.kind == "name" else ""
         if meant and meant != token.source:
             advice = f"write {meant}"
-        self._fail("syntax", token, f"found {token.source} where {expected} is expected", advice)
+        self._fail("syntax", token, f"found {escaped(token.source, 40)} where {expected} is expected", advice)
 
     def _fail(self, code: Code, token: Token, message: str, advice: str = "") -> Never:
         self._fail_at(code, token.start, token.end, message, advice)

@@ -155,13 +155,20 @@ class Images(Sequence[TagView]):
     ----------
     records : iterable of TagRecord
         One for each image; not copied and never changed. Make one object for all rules: it remembers columns.
+
+    Attributes
+    ----------
+    views : tuple of TagView
+        The images.
+    first : TagView
+        The first of them; without tags when there is none.
     """
 
-    __slots__ = ("_columns", "_representatives", "_views", "first")
+    __slots__ = ("_columns", "_representatives", "first", "views")
 
     def __init__(self, records: Iterable[TagRecord]) -> None:
-        self._views = tuple(TagView(record) for record in records)
-        self.first = self._views[0] if self._views else TagView({})
+        self.views = tuple(TagView(record) for record in records)
+        self.first = self.views[0] if self.views else TagView({})
         self._columns: dict[str, tuple[str, ...]] = {}
         self._representatives: dict[tuple[str, ...], tuple[int, ...]] = {}
 
@@ -178,19 +185,19 @@ class Images(Sequence[TagView]):
         return cls([images] if isinstance(images, Mapping) else images)
 
     def __len__(self) -> int:
-        return len(self._views)
+        return len(self.views)
 
     def __getitem__(self, index: Any) -> Any:  # noqa: ANN401 - of Sequence, whose index is a number or a slice
-        return self._views[index]
+        return self.views[index]
 
     def __iter__(self) -> Iterator[TagView]:
-        return iter(self._views)
+        return iter(self.views)
 
     def texts(self, keyword: str) -> tuple[str, ...]:
         """Return a tag of every image, in the order received; an empty text where it is missing."""
         column = self._columns.get(keyword)
         if column is None:
-            column = self._columns[keyword] = tuple(view.text(keyword) for view in self._views)
+            column = self._columns[keyword] = tuple(view.text(keyword) for view in self.views)
         return column
 
     def distinct(self, keyword: str) -> tuple[str, ...]:
@@ -207,7 +214,7 @@ class Images(Sequence[TagView]):
         found = self._representatives.get(key)
         if found is None:
             first: dict[Hashable, int] = {}
-            for number, view in enumerate(self._views):
+            for number, view in enumerate(self.views):
                 first.setdefault(tuple(_comparable(view.record.get(keyword)) for keyword in key), number)
             found = self._representatives[key] = tuple(first.values())
         return found

@@ -61,10 +61,21 @@ NOTHING: Final = Reads()
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A function whose written-out arguments have been read."""
+    """A function whose written-out arguments have been read.
+
+    Parameters
+    ----------
+    call : callable
+        Takes the frame and the other arguments.
+    reads : Reads
+        What it depends on, besides them.
+    cost : int
+        Nanoseconds of a call with short texts, to bound loops over images.
+    """
 
     call: Call
     reads: Reads = NOTHING
+    cost: int = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +160,9 @@ def plain(
     result: Kind | Callable[[tuple[Kind, ...]], Kind],
     call: Call,
     help_text: str = "",
+    *,
+    cost: int = 300,
 ) -> Function:
     """Describe a function without written-out arguments that depends on nothing but its operands."""
-    bound = Bound(call)
+    bound = Bound(call, cost=cost)
     return Function(name, parameters, result, lambda _literals: bound, help_text)

@@ -5,6 +5,7 @@ Not a rule: a text in quotes stands for "a series whose description holds this t
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -196,13 +197,15 @@ class _Parser:
         self._depth += 1
         if self._depth > _MAX_DEPTH:
             self._fail("limit", self._start, self._position, f"the list nests deeper than {_MAX_DEPTH} levels")
+        start = self._start
         self._advance()
         node = self._alternatives()
         if self._source != ")":
             self._unexpected(")")
         self._depth -= 1
+        end = self._position
         self._advance()
-        return node
+        return dataclasses.replace(node, start=start, end=end)
 
     def _advance(self) -> None:
         """Go on to the next token."""
@@ -230,7 +233,7 @@ class _Parser:
             advice = "a study is complete by what has arrived, not by what has not"
         elif self._kind == "word":
             advice = "names of series stand in quotes"
-        found = f"found {self._source}" if self._kind else "the list ends"
+        found = f"found {escaped(self._source, _SHOWN)}" if self._kind else "the list ends"
         end = max(self._position, self._start + 1)
         self._fail("syntax", self._start, end, f"{found} where {expected} is expected", advice)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from mercure.rules.errors import Fault
+from mercure.rules.frame import Frame
 from mercure.rules.keywords import canonical, is_numbered, nearest, vr_of
 from mercure.rules.record import Images, TagView
 
@@ -31,6 +32,13 @@ def unknown(keyword: str) -> Fault:
     """Make the fault of a keyword that neither the dictionary nor the image knows."""
     near = nearest(keyword)
     return Fault("unknown-keyword", f'there is no DICOM keyword "{keyword}"', f"did you mean {near}?" if near else "")
+
+
+def charge_raw(frame: Frame, raw: object) -> None:
+    """Count what it takes to make texts of a tag with several values."""
+    if isinstance(raw, list):
+        frame.work(len(raw) * 150)
+        frame.room(sum(8 + len(part) * 4 for part in raw if isinstance(part, str)))
 
 
 def raw_of(view: TagView, keyword: str) -> object:

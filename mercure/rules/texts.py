@@ -18,7 +18,9 @@ MAX_PIECES: Final = 10_000
 MAX_WIDTH: Final = 10_000
 """Characters to which a text may be filled up."""
 
-_CASE_ASCII, _CASE_OTHER = 5, 18
+_CASE_QUICK, _CASE_SLOW = 1, 18
+_QUICK: Final = frozenset({str.lower, str.upper, str.casefold})
+"""Changes of case that are quick for ASCII."""
 _WIDEST: Final = 4
 """Bytes of the widest character."""
 _GROWTH: Final = 3
@@ -61,6 +63,13 @@ def charge_new(frame: Frame, text: str, times: int = 1) -> None:
         frame.room(size_of(text) * times)
 
 
+def charge_pieces(frame: Frame, text: str, separator: str) -> None:
+    """Count a text that is about to be split at each separator."""
+    if len(text) > FREE:
+        charge_scan(frame, text)
+        frame.room(text.count(separator) * _PIECE + size_of(text))
+
+
 def concatenate(frame: Frame, left: str, right: str) -> str:
     """Join two texts."""
     if len(left) + len(right) > FREE:
@@ -89,9 +98,10 @@ def fold(frame: Frame, text: str) -> str:
 
 def _change_case(frame: Frame, text: str, change: Callable[[str], str]) -> str:
     if len(text) > FREE:
-        plain_ascii = text.isascii()
-        frame.work(len(text) * (_CASE_ASCII if plain_ascii else _CASE_OTHER))
-        charge_new(frame, text, 1 if plain_ascii else _GROWTH)
+        quick = change in _QUICK and text.isascii()
+        frame.work(len(text) * (_CASE_QUICK if quick else _CASE_SLOW))
+        # On its slow path CPython first makes room for the worst: three wide characters for each.
+        frame.room(len(text) if quick else len(text) * _WIDEST * _GROWTH)
     return change(text)
 
 
