@@ -19,9 +19,17 @@ from mercure.config.models import Retention
 from mercure.event_details import DiskSpace, TaskRetired
 from mercure.retention.finished import Finished, FinishedTasks
 from mercure.retention.leftovers import clear_hidden, forget_series
+from mercure.routing import rehearsal
 from mercure.services.common import Context
 from mercure.spool import Changes, Claim, Stage, Task, TaskError, image_files, image_refs, load_task
-from mercure.spool.telling import failed_key, task_created, task_delivered, task_failed
+from mercure.spool.telling import (
+    discarded_key,
+    failed_key,
+    task_created,
+    task_delivered,
+    task_discarded,
+    task_failed,
+)
 
 TURN_SECONDS: Final = 60.0
 RETELL_SECONDS: Final = 300.0
@@ -62,6 +70,7 @@ class Cleaner:
         """Retire what is due, make room where it is short, clear what crashes left."""
         clear_hidden(self._spool, self._context.clock)
         forget_series(self._spool, self._context.clock)
+        rehearsal.forget(self._spool, self._context.config.rehearsal.series)
         tasks = self._finished.scan()
         recorded = self._confirmed(tasks)
         if recorded is not None:
@@ -109,6 +118,9 @@ class Cleaner:
             first = Stage.DISCARD if task.action == "discard" else Stage.OUTGOING
             created = task_created(task, first, image_refs(directory))
             events.emit(created, task=task.id, series=series, key="task.created")
+        if stage is Stage.DISCARD and task.discarded is not None:
+            key = discarded_key(task.discarded)
+            events.emit(task_discarded(task.discarded), type="task.discarded", task=task.id, series=series, key=key)
         if stage is Stage.SUCCESS:
             events.emit(task_delivered(task, directory), task=task.id, series=series, key="task.delivered")
         if stage is Stage.ERROR:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mercure.event_details import ImageRef, TaskCreated, TaskDelivered, TaskFailed
+from mercure.event_details import ImageRef, TaskChanged, TaskCreated, TaskDelivered, TaskFailed
 from mercure.spool.images import image_refs, read_ledger
 from mercure.spool.layout import Stage
-from mercure.spool.task import Task
+from mercure.spool.task import Hold, Task
 
 
 def task_created(task: Task, stage: Stage, images: tuple[ImageRef, ...]) -> TaskCreated:
@@ -57,3 +57,13 @@ def task_failed(task: Task) -> TaskFailed:
 def failed_key(task: Task) -> str:
     """Name this failure among all that a task may have: a person may retry it, and it may fail again."""
     return f"task.failed:{task.attempts_made}:{task.failure.at if task.failure else None}"
+
+
+def task_discarded(by: Hold) -> TaskChanged:
+    """Tell that a person threw a task away (`Task.discarded`)."""
+    return TaskChanged(by=by.by, reason=by.reason or None)
+
+
+def discarded_key(by: Hold) -> str:
+    """Name this discarding among all that a task may have: a person may retry it, and discard it again."""
+    return f"task.discarded:{by.at}"

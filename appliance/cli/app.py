@@ -1,0 +1,65 @@
+"""The root of the command tree, and where expected errors become an exit code."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import click
+
+from appliance.cli import exit_codes
+from appliance.cli.common import Failure, root_option
+from appliance.cli.lazy import LazyGroup
+from appliance.control.errors import ControlError
+from appliance.supervision.errors import SupervisionError
+from mercure import __version__
+
+COMMANDS: Final = {
+    "init": ("appliance.cli.setup:init", "Write a first configuration into an empty root."),
+    "run": ("appliance.cli.run:run", "Run the router in the foreground, until Ctrl-C."),
+    "status": ("appliance.cli.status:status", "How the router is, and what needs a person."),
+    "service": ("appliance.cli.service:service", "See, start, stop and scale the services."),
+    "send": ("appliance.cli.send:send", "Send files, as a scanner does."),
+    "queue": ("appliance.cli.queue:queue", "See what waits; hold, release, retry, discard."),
+    "history": ("appliance.cli.history:history", "Find what happened to an exam."),
+    "targets": ("appliance.cli.targets:targets", "See targets, and ask whether they answer."),
+    "rules": ("appliance.cli.rules:rules", "See rules, and evaluate one."),
+    "config": ("appliance.cli.config:config", "See the configuration, and check a file."),
+}
+
+
+class Application(LazyGroup):
+    """The whole command; it turns expected errors into a sentence and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            raise _expected(error) from error
+
+
+def _expected(error: Exception) -> Exception:
+    """Return what to raise instead of an error: a `Failure` for those that can be expected, itself for the others."""
+    if isinstance(error, PermissionError):
+        text = f"{error.filename or 'the disk'}: {error.strerror}"
+        return Failure(text, "call it as the user to whom the router belongs", exit_codes.NOT_ALLOWED)
+    if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+        return Failure(
+            f"{error.filename or 'the disk'}: {error.strerror or error}", "see that the disk has room and works"
+        )
+    if isinstance(error, ControlError):
+        return Failure(error.text, error.advice, exit_codes.OF_KIND[error.kind])
+    if isinstance(error, SupervisionError):
+        return Failure(str(error))
+    return error
+
+
+@click.group(cls=Application, commands_in=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@root_option
+@click.version_option(__version__, prog_name="mercure")
+def mercure() -> None:
+    """Route DICOM images, and lose none.
+
+    Every command works on the router of one folder, its root: --root, else $MERCURE_ROOT, else var.
+    Data goes to standard output, everything else to standard error.
+    """

@@ -1,0 +1,75 @@
+"""``mercure config``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from appliance.cli import exit_codes
+from appliance.cli.common import end_with, json_option, open_session, root_option, show
+from appliance.cli.text import moment, printable
+
+if TYPE_CHECKING:
+    from appliance.control.configuration import Configuration, ProblemFound, Validation
+
+
+@click.group()
+@root_option
+def config() -> None:
+    """See the configuration, and check a file."""
+
+
+@config.command("show")
+@root_option
+@json_option("Configuration")
+def show_() -> None:
+    """Print the configuration in force, with its revision; what has its usual value is left out."""
+    from appliance.control.configuration import show as look  # noqa: PLC0415
+
+    shown = look(open_session())
+    show(shown, lambda: _lines(shown))
+
+
+def _lines(shown: Configuration) -> Iterator[str]:
+    from appliance.control.configuration import pretty  # noqa: PLC0415
+
+    for file in (shown.mercure, shown.services):
+        saved = f", saved {moment(file.saved)} by {file.author}" if file.saved else ""
+        hand = ", edited by hand since" if file.by_hand else ""
+        yield printable(f"# {file.file}: revision {file.revision}{saved}{hand}")
+        if file.problems:
+            yield "# the file itself cannot be used:"
+            yield from (f"#   {line}" for line in _problems(file.problems))
+        yield from (printable(line) for line in pretty(file.content).splitlines())
+
+
+@config.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@root_option
+@json_option("files: Validation")
+def validate(file: Path | None) -> None:
+    """Check a configuration file and list all that is wrong with it, each with its place and what to do.
+
+    Without FILE both files of the root are checked. A file named services.json counts as such, any other as
+    mercure.json. Exit code 0: valid; 1: not.
+    """
+    from appliance.control.configuration import validate as check  # noqa: PLC0415
+
+    found = check(open_session(), file)
+    show({"files": found}, lambda: _verdicts(found))
+    end_with(exit_codes.WELL if all(item.valid for item in found) else exit_codes.FAILED)
+
+
+def _verdicts(found: Iterable[Validation]) -> Iterator[str]:
+    for item in found:
+        yield printable(f"{item.file}: {'valid' if item.valid else 'NOT valid'}")
+        yield from (f"  {line}" for line in _problems(item.problems))
+
+
+def _problems(problems: Iterable[ProblemFound]) -> Iterator[str]:
+    for problem in problems:
+        advice = f" → {problem.advice}" if problem.advice else ""
+        yield printable(f"{problem.place}: {problem.text}{advice}")

@@ -1,0 +1,214 @@
+"""``mercure history``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from appliance.cli.common import json_option, open_session, root_option, show
+from appliance.cli.text import moment, pairs, short_moment, size, table
+
+if TYPE_CHECKING:
+    from appliance.control.history import Exam, TaskStory
+    from mercure.bookkeeping.records import EventRecord, ImageRecord, SeriesRecord, TaskRecord
+
+    F = TypeVar("F", bound=Callable[..., Any])
+
+_FIRST: Final = ("error", "reason", "text", "what", "outcome", "target", "by")
+_UNITS: Final = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+class Since(click.ParamType[datetime]):
+    """A time: how long ago (``30m``, ``12h``, ``7d``, ``2w``), or a date or time of ISO 8601 by the local clock."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:  # noqa: ANN401
+        """Return the instant, aware."""
+        if isinstance(value, datetime):
+            return value
+        text = str(value)
+        if text[:-1].isdigit() and text[-1] in _UNITS:
+            return datetime.now(UTC) - timedelta(seconds=int(text[:-1]) * _UNITS[text[-1]])
+        try:
+            return datetime.fromisoformat(text).astimezone()
+        except ValueError:
+            self.fail(f"{text!r} is no time: give 30m, 12h, 7d, 2w, 2026-11-21 or 2026-11-21T14:00", param, ctx)
+
+
+def _exam_options(command: F) -> F:
+    """Add the options that say which exam is meant, and how much is shown."""
+    for option in (
+        click.option(
+            "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most so many."
+        ),
+        click.option("--since", type=Since(), help="Only after this: 30m, 12h, 7d, 2w ago, or a date or time."),
+        click.option("--series", help="Series Instance UID."),
+        click.option("--study", help="Study Instance UID."),
+        click.option("--accession", help="Beginning of the accession number."),
+        click.option("--patient", help="Beginning of the patient id, or of a part of the name."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group()
+@root_option
+def history() -> None:
+    """Find what happened to an exam, a task, or at all."""
+
+
+def _exam(patient: str | None, accession: str | None, study: str | None, series: str | None) -> Exam:
+    from appliance.control.history import Exam  # noqa: PLC0415
+
+    return Exam(patient=patient, accession=accession, study=study, series=series)
+
+
+@history.command()
+@_exam_options
+@root_option
+@json_option("SeriesFound")
+def series(since: datetime | None, limit: int, **exam: str | None) -> None:
+    """List series, the last received first."""
+    from appliance.control import history as control  # noqa: PLC0415
+
+    found = control.series(open_session(), _exam(**exam), since=since, limit=limit)
+    head = ["RECEIVED", "PATIENT", "ACCESSION", "MOD", "IMAGES", "FROM", "SERIES"]
+    show(found, lambda: table(head, map(_series_row, found.series), whole=True))
+
+
+def _series_row(record: SeriesRecord) -> tuple[str, ...]:
+    return (
+        short_moment(record.last_received),
+        record.patient_id or "",
+        record.accession or "",
+        record.modality or "",
+        str(record.images),
+        record.calling_aet or record.address or "",
+        record.series_uid or record.folder,
+    )
+
+
+@history.command()
+@_exam_options
+@root_option
+@json_option("ImagesFound")
+def images(since: datetime | None, limit: int, **exam: str | None) -> None:
+    """List images, the last received first."""
+    from appliance.control import history as control  # noqa: PLC0415
+
+    found = control.images(open_session(), _exam(**exam), since=since, limit=limit)
+    head = ["RECEIVED", "BYTES", "TASK", "SOP INSTANCE UID"]
+    show(found, lambda: table(head, map(_image_row, found.images), whole=True))
+
+
+def _image_row(record: ImageRecord) -> tuple[str, ...]:
+    return (
+        short_moment(record.received),
+        size(record.bytes or 0),
+        record.task or "still arriving",
+        record.sop or record.file or "",
+    )
+
+
+@history.command()
+@click.argument("task", required=False)
+@_exam_options
+@click.option("--target", help="Only for this target.")
+@click.option("--state", "states", multiple=True, help="Only in this state: waiting, delivered, failed …")
+@root_option
+@json_option("TasksFound", "TaskStory")
+def tasks(
+    task: str | None,
+    since: datetime | None,
+    limit: int,
+    target: str | None,
+    states: tuple[str, ...],
+    **exam: str | None,
+) -> None:
+    """List tasks, the newest first; with TASK tell the whole story of one."""
+    from appliance.control import history as control  # noqa: PLC0415
+
+    if task is not None:
+        story = control.task_story(open_session(), task)
+        show(story, lambda: _story_lines(story))
+        return
+    found = control.tasks(open_session(), _exam(**exam), since=since, limit=limit, target=target, states=states)
+    head = ["TASK", "STATE", "FOR", "IMAGES", "TRIES", "PATIENT"]
+    show(found, lambda: table(head, map(_task_row, found.tasks)))
+
+
+def _task_row(record: TaskRecord) -> tuple[str, ...]:
+    return (
+        record.id,
+        record.state or "",
+        record.target or record.module or ("decision" if record.action == "complete" else record.action or ""),
+        str(record.images if record.images is not None else ""),
+        str(record.attempts or ""),
+        record.patient_id or "",
+    )
+
+
+def _story_lines(story: TaskStory) -> Iterator[str]:
+    task = story.task
+    yield from pairs(
+        [
+            ("task", task.id),
+            ("state", " ".join(filter(None, [task.state, moment(task.since)]))),
+            ("reason", task.reason or ""),
+            ("advice", task.advice or ""),
+            ("for", task.target or task.module or task.action or ""),
+            ("patient", " ".join(filter(None, [task.patient_id, task.patient_name]))),
+            ("accession", task.accession or ""),
+            ("series", " ".join(filter(None, [task.modality, task.series_description, task.series_uid]))),
+            ("images", "" if task.images is None else f"{task.images} ({size(task.bytes or 0)})"),
+            ("rules", ", ".join(task.rules or ())),
+            ("parent", task.parent or ""),
+        ]
+    )
+    yield ""
+    yield from _event_lines(story.events, whole=True)
+
+
+@history.command()
+@_exam_options
+@click.option("--task", help="Only of this task, in order.")
+@click.option("--type", "type_", help="Only of this type, or of all that begin so: task. (with the dot)")
+@click.option("--service", help="Only of this service.")
+@root_option
+@json_option("EventsFound")
+def events(
+    since: datetime | None,
+    limit: int,
+    task: str | None,
+    type_: str | None,
+    service: str | None,
+    **exam: str | None,
+) -> None:
+    """List events: of a task or an exam in their order, else the latest first."""
+    from appliance.control import history as control  # noqa: PLC0415
+
+    found = control.events(
+        open_session(), _exam(**exam), task=task, type=type_, service=service, since=since, limit=limit
+    )
+    show(found, lambda: _event_lines(found.events, whole=task is not None or bool(_exam(**exam))))
+
+
+def _event_lines(events: Iterable[EventRecord], *, whole: bool) -> list[str]:
+    rows = [(short_moment(event.time), event.service, event.type, _details(event)) for event in events]
+    return table(["TIME", "SERVICE", "EVENT", "DETAILS"], rows, whole=whole)
+
+
+def _details(event: EventRecord) -> str:
+    """Write the details that are no object and no list, what went wrong before the rest: the line may be cut."""
+    plain = {key: value for key, value in event.details.items() if not isinstance(value, dict | list)}
+    order = sorted(plain, key=lambda key: (key not in _FIRST, _FIRST.index(key) if key in _FIRST else 0))
+    return " ".join(
+        f"{key}={value if isinstance(value, str) else json.dumps(value)}"
+        for key in order
+        if (value := plain[key]) != ""
+    )

@@ -1,0 +1,99 @@
+"""``mercure rules``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from appliance.cli.common import Failure, json_option, open_session, root_option, show
+from appliance.cli.text import printable, table
+
+if TYPE_CHECKING:
+    from appliance.control.rules import RuleState
+
+
+@click.group()
+@root_option
+def rules() -> None:
+    """See rules, and evaluate one."""
+
+
+@rules.command("list")
+@root_option
+@json_option("rules: RuleState")
+def list_() -> None:
+    """List the rules in the order in which they are looked at."""
+    from appliance.control.rules import list_rules  # noqa: PLC0415
+
+    found = list_rules(open_session())
+    show({"rules": found}, lambda: table(["RULE", "ACTION", "TARGETS", "CONDITION"], map(_row, found)))
+
+
+def _row(state: RuleState) -> tuple[str, ...]:
+    rule = state.rule
+    notes = [word for word, there in (("disabled", rule.disabled), ("fallback", rule.fallback)) if there]
+    return (state.name, " ".join([rule.action, *notes]), ", ".join(rule.targets), rule.rule)
+
+
+@rules.command("eval")
+@click.argument("expression", required=False)
+@click.option(
+    "--tags",
+    type=click.File("rb"),
+    help="Tag records as getdcmtags prints them, one JSON object to a line (- for standard input).",
+)
+def eval_(expression: str | None, tags: IO[bytes] | None) -> None:
+    r"""Evaluate a rule on tag records, without a router.
+
+    With EXPRESSION: for each record of --tags. Without: for each line of standard input,
+    {"expression": text, "tags": record}. One line is printed for each, in the order of the input:
+    {"result": true or false, "error": null or text}.
+
+    Exit code 0 when every line was answered; a rule that cannot be evaluated is an answer, with its error.
+
+    \b
+    getdcmtags *.dcm | mercure rules eval 'tags.Modality == "MR"' --tags -
+    """
+    from mercure.rules import evaluate_json_line  # noqa: PLC0415
+
+    if (expression is None) != (tags is None):
+        raise click.UsageError(
+            "EXPRESSION and --tags go together; without both, questions are read from standard input"
+        )
+    lines = _stdin() if expression is None or tags is None else _questions(expression, tags)
+    for line in lines:
+        sys.stdout.write(f"{evaluate_json_line(line)}\n")
+        sys.stdout.flush()
+
+
+def _stdin() -> Iterator[bytes]:
+    return (line for line in sys.stdin.buffer if line.strip())
+
+
+def _questions(expression: str, tags: IO[bytes]) -> Iterator[str]:
+    """Make a question for each record of a file: one object to a line, or one object (or list of them) in all."""
+    data = tags.read()
+    try:
+        whole = json.loads(data)
+        records: list[Any] = whole if isinstance(whole, list) else [whole]
+    except ValueError:
+        records = _by_line(data, Path(tags.name).name)
+    return (json.dumps({"expression": expression, "tags": record}) for record in records)
+
+
+def _by_line(data: bytes, name: str) -> list[Any]:
+    records = []
+    for number, line in enumerate(data.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            records.append(json.loads(line))
+        except ValueError as error:
+            advice = "getdcmtags prints what is wanted here"
+            raise Failure(f"{printable(name)}, line {number}: not JSON: {error}", advice) from error
+    return records

@@ -1,0 +1,95 @@
+"""``mercure service``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from appliance.cli.common import json_option, narrate, open_session, root_option, show
+from appliance.cli.text import moment, printable, table
+
+if TYPE_CHECKING:
+    from appliance.control.services import ProcessState, ServiceState, Verb
+    from appliance.supervision.client import ProcessInfo
+
+
+@click.group()
+@root_option
+def service() -> None:
+    """See, start, stop and scale the services of a running router."""
+
+
+@service.command("list")
+@root_option
+@json_option("services: ServiceState")
+def list_() -> None:
+    """List the services and their processes."""
+    from appliance.control.services import list_services  # noqa: PLC0415
+
+    found = list_services(open_session())
+    show({"services": found}, lambda: table(["SERVICE", "PROCESS", "STATE", "PID", "SINCE"], _rows(found)))
+
+
+def _rows(services: Iterable[ServiceState]) -> Iterator[tuple[str, ...]]:
+    for state in services:
+        if not state.processes:
+            yield (state.name, "", "off" if not state.configured else "not running", "", "")
+        for process in state.processes:
+            since = " ".join(filter(None, [moment(process.since), process.problem]))
+            yield (state.name, process.name, process.state, str(process.pid or ""), since)
+
+
+def _add(verb: Verb, text: str) -> None:
+    """Add one of the verbs that take a service and nothing else."""
+
+    @service.command(verb, help=text, short_help=text)
+    @click.argument("name", metavar="SERVICE")
+    @root_option
+    @json_option("ServiceChanged")
+    def command(name: str) -> None:
+        from appliance.control.services import change  # noqa: PLC0415
+
+        changed = change(open_session(), name, verb, _waiting())
+        show(changed, lambda: table(["PROCESS", "STATE", "PID"], _processes(changed.processes)))
+
+
+def _processes(processes: Iterable[ProcessState]) -> Iterator[tuple[str, ...]]:
+    return ((process.name, process.state, str(process.pid or "")) for process in processes)
+
+
+def _waiting() -> Callable[[list[ProcessInfo]], None]:
+    """Tell of the processes that are waited for, once each time they change."""
+    told: list[str] = []
+
+    def waiting(late: list[ProcessInfo]) -> None:
+        text = ", ".join(f"{info.name} ({info.state})" for info in late)
+        if text not in told:
+            told.append(text)
+            narrate(f"waiting for {text}")
+
+    return waiting
+
+
+_add("start", "Start the processes of a service that do not run.")
+_add("stop", "Stop a service in order; the receiver lets open associations finish.")
+_add("restart", "Stop a service in order, and start it again.")
+
+
+@service.command()
+@click.argument("name", metavar="SERVICE")
+@click.argument("instances", type=click.IntRange(0, 32))
+@root_option
+@json_option("Scaled")
+def scale(name: str, instances: int) -> None:
+    """Give a service another number of processes; no other process is restarted.
+
+    It is saved in config/services.json as a new revision. 0 switches the service off.
+    """
+    from appliance.control.services import scale as change_number  # noqa: PLC0415
+
+    done = change_number(open_session(), name, instances, _waiting())
+    effect = "done" if done.applied else "it counts when the router runs"
+    text = f"{done.name}: {done.before} to {done.after} processes, revision {done.revision}; {effect}"
+    show(done, lambda: [printable(text)])

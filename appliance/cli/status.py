@@ -1,0 +1,76 @@
+"""``mercure status``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from appliance.cli import exit_codes
+from appliance.cli.common import end_with, json_option, open_session, root_option, show
+from appliance.cli.text import duration, pairs, printable, size, table, terminal_columns, wrapped
+
+if TYPE_CHECKING:
+    from appliance.control.services import ServiceState
+    from appliance.control.status import HistoryState, Status
+
+
+@click.command()
+@root_option
+@json_option("Status")
+def status() -> None:
+    """How the router is, and what needs a person.
+
+    Exit code 0: the router runs and nothing needs a person; 1: something does; 3: it does not run.
+    """
+    from appliance.control.status import status as look  # noqa: PLC0415
+
+    found = look(open_session())
+    show(found, lambda: _lines(found))
+    end_with(exit_codes.NOT_RUNNING if not found.running else exit_codes.FAILED if found.problems else exit_codes.WELL)
+
+
+def _lines(found: Status) -> Iterator[str]:
+    yield f"router in {printable(found.root)}: {'running' if found.running else 'NOT running'}"
+    yield ""
+    yield from table(
+        ["SERVICE", "PROCESSES", "STATE"],
+        [(service.name, f"{service.running} of {service.configured}", _states(service)) for service in found.services],
+    )
+    yield ""
+    rows = [
+        (
+            stage.stage.value,
+            str(stage.count),
+            duration(stage.oldest_seconds) if stage.oldest_seconds is not None else "",
+        )
+        for stage in found.stages
+    ]
+    yield from table(["STAGE", "ENTRIES", "OLDEST"], rows)
+    yield ""
+    disk = found.disk
+    yield from pairs(
+        [
+            ("associations", f"{found.associations} open"),
+            ("disk", f"{size(disk.free_bytes)} of {size(disk.total_bytes)} free"),
+            ("history", _history(found.history)),
+            ("configuration", f"revision {found.config.revision}{', edited by hand' if found.config.by_hand else ''}"),
+        ]
+    )
+    if found.problems:
+        yield ""
+        for problem in found.problems:
+            yield from wrapped(f"! {printable(problem)}", terminal_columns())
+
+
+def _states(service: ServiceState) -> str:
+    return ", ".join(dict.fromkeys(process.state for process in service.processes))
+
+
+def _history(history: HistoryState) -> str:
+    if history.problem:
+        return "cannot be asked"
+    if history.lag_seconds is None:
+        return "nothing recorded yet"
+    return f"{duration(history.lag_seconds)} behind"

@@ -1,0 +1,57 @@
+"""``mercure targets``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from appliance.cli import exit_codes
+from appliance.cli.common import end_with, json_option, open_session, root_option, show
+from appliance.cli.text import printable, short_moment, table
+
+if TYPE_CHECKING:
+    from appliance.control.targets import TargetState
+
+
+@click.group()
+@root_option
+def targets() -> None:
+    """See targets, and ask whether they answer."""
+
+
+@targets.command("list")
+@root_option
+@json_option("targets: TargetState")
+def list_() -> None:
+    """List the targets, what waits for them, and which are down."""
+    from appliance.control.targets import list_targets  # noqa: PLC0415
+
+    found = list_targets(open_session())
+    show({"targets": found}, lambda: table(["TARGET", "KIND", "WAITING", "FAILED", "STATE"], _rows(found)))
+
+
+def _rows(found: Iterable[TargetState]) -> Iterator[tuple[str, ...]]:
+    for target in found:
+        state = "disabled" if target.disabled else "no outage known"
+        if target.outage is not None:
+            state = f"down since {short_moment(target.outage.since)}: {target.outage.error}"
+        yield (target.name, target.kind, str(target.waiting), str(target.failed), state)
+
+
+@targets.command()
+@click.argument("name", metavar="TARGET")
+@root_option
+@json_option("EchoAnswer")
+def echo(name: str) -> None:
+    """Ask a target whether it would take images now, and leave nothing there.
+
+    A DICOM node is asked for a C-ECHO, a folder is looked at. Exit code 0: it would; 1: it would not.
+    """
+    from appliance.control.targets import echo as ask  # noqa: PLC0415
+
+    answer = ask(open_session(), name)
+    word = "well" if answer.ok else "NOT well"
+    show(answer, lambda: [printable(f"{answer.target} ({answer.kind}): {word}, {answer.seconds:.2f} s: {answer.text}")])
+    end_with(exit_codes.WELL if answer.ok else exit_codes.FAILED)

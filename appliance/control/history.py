@@ -1,0 +1,216 @@
+"""What happened: series, images, tasks and events, found by what people know of an exam."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from appliance.control.errors import ControlError
+from appliance.control.session import Session
+from mercure.bookkeeping.database import HistoryError
+from mercure.bookkeeping.queries import History, Page
+from mercure.bookkeeping.records import AttemptRecord, EventRecord, ImageRecord, SeriesRecord, TaskRecord
+from mercure.model import Model
+
+_FIND_AT_MOST: Final = 1000
+
+
+@dataclass(frozen=True)
+class Exam:
+    """By what an exam is searched for; what is not given does not matter, what is given must all be so.
+
+    Parameters
+    ----------
+    patient : str or None
+        Beginning of the patient id, or of the patient name or a part of it; case does not matter.
+    accession : str or None
+        Beginning of the accession number.
+    series, study : str or None
+        Series or Study Instance UID.
+    """
+
+    patient: str | None = None
+    accession: str | None = None
+    series: str | None = None
+    study: str | None = None
+
+    def __bool__(self) -> bool:
+        """Tell whether anything is given."""
+        return any((self.patient, self.accession, self.series, self.study))
+
+    @property
+    def narrowest(self) -> str:
+        """What finds the fewest."""
+        return self.series or self.study or self.accession or self.patient or ""
+
+    def fits(self, record: SeriesRecord) -> bool:
+        """Tell whether a series is one of them."""
+        name = (record.patient_name or "").replace("=", "^").split("^")
+        return (
+            (self.series is None or record.series_uid == self.series)
+            and (self.study is None or record.study_uid == self.study)
+            and (self.accession is None or _begins(record.accession, self.accession))
+            and (
+                self.patient is None
+                or _begins(record.patient_id, self.patient)
+                or _begins(record.patient_name, self.patient)
+                or any(_begins(part, self.patient) for part in name)
+            )
+        )
+
+
+def _begins(value: str | None, text: str) -> bool:
+    return (value or "").casefold().startswith(text.casefold())
+
+
+class SeriesFound(Model):
+    """Series, the last received first."""
+
+    series: tuple[SeriesRecord, ...]
+
+
+class ImagesFound(Model):
+    """Images, the last received first."""
+
+    images: tuple[ImageRecord, ...]
+
+
+class TasksFound(Model):
+    """Tasks, the newest first."""
+
+    tasks: tuple[TaskRecord, ...]
+
+
+class TaskStory(Model):
+    """One task: what became of it, its attempts, and all that happened to it, in order."""
+
+    task: TaskRecord
+    attempts: tuple[AttemptRecord, ...]
+    events: tuple[EventRecord, ...]
+
+
+class EventsFound(Model):
+    """Events: of a task or a series in their order, else the latest first."""
+
+    events: tuple[EventRecord, ...]
+
+
+def series(session: Session, exam: Exam, *, since: datetime | None = None, limit: int = 50) -> SeriesFound:
+    """Find series.
+
+    Raises
+    ------
+    ControlError
+        The history cannot be asked.
+    """
+    with _asking(session) as history:
+        return SeriesFound(series=tuple(_series(history, exam, since, limit)))
+
+
+def images(session: Session, exam: Exam, *, since: datetime | None = None, limit: int = 50) -> ImagesFound:
+    """Find images; of the series that fit, or of all."""
+    with _asking(session) as history:
+        if not exam:
+            return ImagesFound(images=tuple(history.images(Page(limit=limit, since=since))))
+        found = [
+            image
+            for record in _series(history, exam, since, limit)
+            if record.series_uid
+            for image in history.images(Page(limit=limit, since=since), series_uid=record.series_uid)
+        ]
+        return ImagesFound(images=tuple(found[:limit]))
+
+
+def tasks(
+    session: Session,
+    exam: Exam,
+    *,
+    since: datetime | None = None,
+    limit: int = 50,
+    target: str | None = None,
+    states: tuple[str, ...] = (),
+) -> TasksFound:
+    """Find tasks; of the series that fit, or of all."""
+    with _asking(session) as history:
+        page = Page(limit=limit, since=since)
+        if not exam:
+            return TasksFound(tasks=tuple(history.tasks(page, states=states, target=target)))
+        found = [
+            task
+            for record in _series(history, exam, None, limit)
+            if record.series_uid
+            for task in history.tasks(page, states=states, target=target, series_uid=record.series_uid)
+        ]
+        return TasksFound(tasks=tuple(found[:limit]))
+
+
+def task_story(session: Session, task: str) -> TaskStory:
+    """Tell all about one task.
+
+    Raises
+    ------
+    ControlError
+        The history does not know it, or cannot be asked.
+    """
+    with _asking(session) as history:
+        record = history.task(task)
+        if record is None:
+            advice = "it may not be recorded yet; `mercure queue show` looks into the spool"
+            raise ControlError("not-found", f"the history knows no task {task}", advice)
+        return TaskStory(task=record, attempts=tuple(history.attempts(task)), events=tuple(history.task_timeline(task)))
+
+
+def events(
+    session: Session,
+    exam: Exam,
+    *,
+    task: str | None = None,
+    type: str | None = None,
+    service: str | None = None,
+    since: datetime | None = None,
+    limit: int = 50,
+) -> EventsFound:
+    """Find events: of a task, of the series that fit in their order, or of all."""
+    with _asking(session) as history:
+        if task is not None:
+            found = history.task_timeline(task)
+        elif exam:
+            uids = {record.series_uid for record in _series(history, exam, None, limit) if record.series_uid}
+            found = sorted(
+                (event for uid in uids for event in history.series_timeline(uid)), key=lambda event: event.time
+            )
+        else:
+            found = history.events(Page(limit=limit, since=since), type=type, service=service)
+        return EventsFound(events=tuple(event for event in found if _wanted(event, type, service, since))[:limit])
+
+
+def _wanted(event: EventRecord, type: str | None, service: str | None, since: datetime | None) -> bool:
+    return (
+        (type is None or event.type == type or (type.endswith(".") and event.type.startswith(type)))
+        and (service is None or event.service == service)
+        and (since is None or event.time >= since)
+    )
+
+
+def _series(history: History, exam: Exam, since: datetime | None, limit: int) -> Iterator[SeriesRecord]:
+    found = (
+        history.find(exam.narrowest, limit=_FIND_AT_MOST) if exam else history.series(Page(limit=limit, since=since))
+    )
+    left = limit
+    for record in found:
+        if left and exam.fits(record) and (since is None or (record.last_received or since) >= since):
+            left -= 1
+            yield record
+
+
+@contextmanager
+def _asking(session: Session) -> Iterator[History]:
+    try:
+        with History.open(session.root, session.config) as history:
+            yield history
+    except HistoryError as error:
+        advice = "routing goes on without it; `mercure status` and `mercure queue list` do too"
+        raise ControlError("failed", str(error), advice) from error

@@ -1,0 +1,337 @@
+"""What a person can do to a task: look at it, hold it, release it, try it again, throw it away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from appliance.control.errors import ControlError
+from appliance.control.listing import QueueEntry, entry_of
+from appliance.control.locks import Held
+from appliance.control.session import Session
+from mercure.event_details import TaskChanged
+from mercure.events import EventWriter
+from mercure.model import Model
+from mercure.names import is_id
+from mercure.spool import (
+    TASK_STAGES,
+    Claim,
+    Hold,
+    ImageFile,
+    Spool,
+    Stage,
+    Task,
+    TaskError,
+    image_files,
+    load_task,
+    move,
+    nudge,
+    read_ledger,
+    save_task,
+)
+from mercure.spool.telling import discarded_key, task_discarded
+
+Verb = Literal["hold", "release", "retry", "discard"]
+_EVENTS: Final = {
+    "hold": "task.held",
+    "release": "task.released",
+    "retry": "task.retried",
+    "discard": "task.discarded",
+}
+_HOME: Final = {"route": Stage.OUTGOING, "process": Stage.PROCESSING, "complete": Stage.ROUTING}
+"""Where a task of each action waits for the service that works on it."""
+
+_HELD_WHERE: Final = frozenset({Stage.OUTGOING, Stage.PROCESSING})
+_RETRIED_FROM: Final = frozenset({Stage.OUTGOING, Stage.PROCESSING, Stage.ERROR, Stage.DISCARD})
+_DISCARDED_FROM: Final = frozenset({Stage.OUTGOING, Stage.PROCESSING, Stage.ERROR})
+SHORT_ID: Final = 4
+"""So many of the last characters of an id are enough to name a task, if no other ends in them."""
+
+
+class TaskDetail(Model):
+    """A task in full: its place in the queue, its model, its images, and how many of them the target has confirmed.
+
+    ``task`` is absent when its model cannot be read; ``problem`` then says why.
+    """
+
+    id: str
+    stage: Stage
+    directory: str
+    entry: QueueEntry | None = None
+    task: Task | None = None
+    files: tuple[str, ...] = ()
+    bytes: int = 0
+    confirmed: int = 0
+    running: bool = False
+    problem: str = ""
+
+
+class Changed(Model):
+    """What a verb did to a task: in which stage it was and is."""
+
+    id: str
+    verb: Verb
+    before: Stage
+    after: Stage
+    target: str | None = None
+
+
+def find_task(session: Session, name: str) -> tuple[str, Stage]:
+    """Find a task by its id or the end of it.
+
+    Raises
+    ------
+    ControlError
+        There is none, or several end so.
+    """
+    spool = session.spool
+    if is_id(name):
+        stage = next((stage for stage, _ in _places(spool, name)), None)
+        if stage is not None:
+            return name, stage
+        advice = f"`mercure history tasks {name}` may tell what became of it"
+        raise ControlError("not-found", f"there is no task {name} in the spool", advice)
+    if len(name) < SHORT_ID:
+        advice = f"give the id, or at least its last {SHORT_ID} characters"
+        raise ControlError("invalid", f"{name!r} is no task id", advice)
+    found = [(task, stage) for stage, task in _all(spool) if task.endswith(name)]
+    if not found:
+        raise ControlError("not-found", f"no task in the spool ends in {name!r}", "`mercure queue list` shows them")
+    if len(found) > 1:
+        names = ", ".join(task for task, _ in found[:5])
+        raise ControlError("invalid", f"{len(found)} tasks end in {name!r}: {names}", "give more of the id")
+    return found[0]
+
+
+def _all(spool: Spool) -> Iterator[tuple[Stage, str]]:
+    yield from spool.tasks(TASK_STAGES)
+    yield from ((Stage.STUDIES, task) for _, task in spool.studies())
+
+
+def _places(spool: Spool, task: str) -> Iterator[tuple[Stage, Path]]:
+    """Yield where a task is."""
+    stage = spool.find(task)
+    if stage is not None:
+        yield stage, spool.entry(stage, task)
+    yield from (
+        (Stage.STUDIES, spool.entry(Stage.STUDIES, study) / task) for study, name in spool.studies() if name == task
+    )
+
+
+def show(session: Session, name: str) -> TaskDetail:
+    """Show a task in full.
+
+    Raises
+    ------
+    ControlError
+        There is no such task.
+    """
+    task_id, _ = find_task(session, name)
+    for stage, directory in _places(session.spool, task_id):
+        try:
+            return _detail(session, task_id, stage, directory)
+        except FileNotFoundError:
+            continue  # it moved on just now; where to comes next
+    raise ControlError("not-found", f"task {task_id} has just moved on", "look again")
+
+
+def _detail(session: Session, task_id: str, stage: Stage, directory: Path) -> TaskDetail:
+    files: list[ImageFile] = image_files(directory)
+    task, problem = None, ""
+    try:
+        task = load_task(directory)
+    except TaskError as error:
+        problem = str(error)
+    return TaskDetail(
+        id=task_id,
+        stage=stage,
+        directory=str(directory),
+        entry=entry_of(task, stage, session.clock.now()) if task else None,
+        task=task,
+        files=tuple(image.name for image in files),
+        bytes=sum(image.bytes for image in files),
+        confirmed=len(read_ledger(directory)),
+        running=directory in Held(),
+        problem=problem,
+    )
+
+
+def hold(session: Session, name: str, reason: str = "") -> Changed:
+    """Keep a waiting task from being worked on until it is released.
+
+    Raises
+    ------
+    ControlError
+        No such task, it is being worked on, it does not wait, or it is held already.
+    """
+    with _claimed(session, name, "hold", _HELD_WHERE) as work:
+        if work.task.hold is not None:
+            raise ControlError("invalid", f"task {work.id} is held already, by {work.task.hold.by}")
+        held = Hold(by=session.user, at=session.clock.now(), reason=reason)
+        return work.finish(work.task.model_copy(update={"hold": held}), work.stage, reason)
+
+
+def release(session: Session, name: str, reason: str = "") -> Changed:
+    """Let a held task go on.
+
+    Raises
+    ------
+    ControlError
+        No such task, it is being worked on, or it is not held.
+    """
+    with _claimed(session, name, "release", _HELD_WHERE) as work:
+        if work.task.hold is None:
+            raise ControlError("invalid", f"task {work.id} is not held")
+        return work.finish(work.task.model_copy(update={"hold": None}), work.stage, reason)
+
+
+def retry(session: Session, name: str, reason: str = "") -> Changed:
+    """Send a failed or discarded task on its way again, or make a waiting one due now.
+
+    Its limits count anew; what the target confirmed is not sent again.
+
+    Raises
+    ------
+    ControlError
+        No such task, it is being worked on, it is held, or there is nowhere to send it to.
+    """
+    with _claimed(session, name, "retry", _RETRIED_FROM) as work:
+        task, hold = work.task, work.task.hold
+        if hold is not None and work.stage in _HELD_WHERE:
+            raise ControlError("invalid", f"task {work.id} is held by {hold.by}", "release it first")
+        if work.stage is Stage.DISCARD and task.discarded is None:
+            advice = "correct the rule, and send the series again from where it came"
+            raise ControlError("invalid", f"task {work.id} was discarded by a rule, and by no person", advice)
+        home = _HOME.get(task.action)
+        if home is None:
+            raise ControlError("invalid", f"task {work.id} is a {task.action!r} task: there is nothing to try again")
+        if home is Stage.OUTGOING and task.target not in session.config.targets:
+            advice = "add the target again, or discard the task"
+            raise ControlError("invalid", f"there is no target {task.target!r} in the configuration", advice)
+        return work.finish(task.for_retry(), home, reason)
+
+
+def discard(session: Session, name: str, reason: str = "") -> Changed:
+    """Throw a task away: into ``discard/``, from where it can be retried until the retention time is over.
+
+    Raises
+    ------
+    ControlError
+        No such task, it is being worked on, it is delivered, or it is not decided yet.
+    """
+    with _claimed(session, name, "discard", _DISCARDED_FROM) as work:
+        now = session.clock.now()
+        note = Hold(by=session.user, at=now, reason=reason)
+        update = {"discarded": note, "finished": now, "hold": None, "next_attempt": None}
+        return work.finish(work.task.model_copy(update=update), Stage.DISCARD, reason)
+
+
+@dataclass
+class _Work:
+    """A task under our claim, on its way to its new state."""
+
+    session: Session
+    verb: Verb
+    claim: Claim
+    stage: Stage
+    task: Task
+
+    @property
+    def id(self) -> str:
+        return self.task.id
+
+    def finish(self, task: Task, stage: Stage, reason: str) -> Changed:
+        """Write the new state, move, tell: a crash in between leaves the old stage, or something to tell again."""
+        session, before = self.session, self.stage
+        with session.changing() as events:
+            save_task(self.claim.path, task)
+            if stage is before:
+                nudge(self.claim.path)
+            else:
+                move(session.spool, self.claim, stage)
+            self._tell(events, task, reason)
+            session.audit(
+                events,
+                f"queue.{self.verb}",
+                task.id,
+                before={"stage": before.value},
+                after={"stage": stage.value, "reason": reason},
+                task=task.id,
+            )
+        return Changed(id=task.id, verb=self.verb, before=before, after=stage, target=task.target)
+
+    def _tell(self, events: EventWriter, task: Task, reason: str) -> None:
+        series = task.identity.SeriesInstanceUID or None
+        if self.verb == "discard" and task.discarded is not None:
+            # As the cleaner tells it again when a crash comes in between.
+            details, key = task_discarded(task.discarded), discarded_key(task.discarded)
+            events.emit(details, type=_EVENTS[self.verb], task=task.id, series=series, key=key)
+            return
+        details = TaskChanged(by=self.session.user, reason=reason or None)
+        events.emit(details, type=_EVENTS[self.verb], task=task.id, series=series)
+
+
+@contextmanager
+def _claimed(session: Session, name: str, verb: Verb, stages: frozenset[Stage]) -> Iterator[_Work]:
+    """Claim a task that stands in one of `stages`, and read its model under the claim."""
+    task_id, stage = find_task(session, name)
+    if stage not in stages:
+        raise ControlError("invalid", f"task {task_id} is in {stage.value}/", _WHY_NOT[verb](stage))
+    claim = Claim.take(session.spool.entry(stage, task_id))
+    if claim is None:
+        text = f"a service is working on task {task_id} just now"
+        raise ControlError("busy", text, "wait for it to end, or stop the service first")
+    with claim:
+        try:
+            task = load_task(claim.path)
+        except TaskError as error:
+            raise ControlError("failed", str(error), f"look into {claim.path}; its images are there") from error
+        yield _Work(session, verb, claim, stage, task)
+
+
+def _why_not_held(stage: Stage) -> str:
+    return "only a task that waits in outgoing/ or processing/ can be held"
+
+
+def _why_not_retried(stage: Stage) -> str:
+    return "it was delivered" if stage is Stage.SUCCESS else "the router decides on it by itself"
+
+
+def _why_not_discarded(stage: Stage) -> str:
+    if stage is Stage.SUCCESS:
+        return "it was delivered; the cleaner removes it after the retention time"
+    if stage is Stage.DISCARD:
+        return "it is discarded already"
+    return "the router decides on it first"
+
+
+_WHY_NOT: Final[dict[Verb, Callable[[Stage], str]]] = {
+    "hold": _why_not_held,
+    "release": _why_not_held,
+    "retry": _why_not_retried,
+    "discard": _why_not_discarded,
+}
+
+
+VERBS: Final[dict[Verb, Callable[[Session, str, str], Changed]]] = {
+    "hold": hold,
+    "release": release,
+    "retry": retry,
+    "discard": discard,
+}
+"""What can be done to a task: session, task id or its end, reason."""
+
+_STAGES: Final[dict[Verb, frozenset[Stage]]] = {
+    "hold": _HELD_WHERE,
+    "release": _HELD_WHERE,
+    "retry": _RETRIED_FROM,
+    "discard": _DISCARDED_FROM,
+}
+
+
+def stages_for(verb: Verb) -> frozenset[Stage]:
+    """Return the stages in which a task can be the object of a verb."""
+    return _STAGES[verb]

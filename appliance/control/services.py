@@ -1,0 +1,216 @@
+"""What a person can do to the services: see them, start, stop, restart and scale them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Final, Literal
+
+from appliance.control.errors import ControlError, Kind
+from appliance.control.identity import require_owner
+from appliance.control.session import Session
+from appliance.supervision.client import ProcessInfo, State, SupervisorClient
+from appliance.supervision.errors import NotAllowedError, NotRunningError, SupervisionError
+from appliance.supervision.programs import Program, programs
+from mercure.config import ConfigError, Services, StaleRevisionError
+from mercure.config.problems import suggest
+from mercure.event_details import ConfigSaved
+from mercure.model import Model
+
+Verb = Literal["start", "stop", "restart"]
+Waiting = Callable[[list[ProcessInfo]], None]
+
+START_SECONDS: Final = 90.0
+"""A service that fails to start is retried for about a minute; then it is known."""
+
+_KINDS: Final[dict[type[SupervisionError], Kind]] = {NotRunningError: "not-running", NotAllowedError: "not-allowed"}
+
+
+class ProcessState(Model):
+    """One process of a service; ``problem`` is empty when all is well."""
+
+    name: str
+    state: State
+    pid: int | None = None
+    since: datetime | None = None
+    problem: str = ""
+    log: str = ""
+
+
+class ServiceState(Model):
+    """A service: how many processes it is to have, and those that there are."""
+
+    name: str
+    configured: int
+    processes: tuple[ProcessState, ...] = ()
+
+    @property
+    def running(self) -> int:
+        """How many processes run."""
+        return sum(process.state == "running" for process in self.processes)
+
+
+class ServiceChanged(Model):
+    """What a verb did to a service."""
+
+    name: str
+    verb: Verb
+    processes: tuple[ProcessState, ...]
+
+
+class Scaled(Model):
+    """A service has another number of processes; ``applied`` is false when no router runs, and so none was started."""
+
+    name: str
+    before: int
+    after: int
+    revision: int
+    applied: bool
+
+
+def list_services(session: Session) -> list[ServiceState]:
+    """List all services, those of a router that does not run as configured and without processes."""
+    try:
+        with SupervisorClient(session.root.path) as client:
+            found = client.processes()
+    except NotRunningError:
+        found = []
+    except SupervisionError as error:
+        raise _control_error(session, error) from error
+    return [
+        ServiceState(
+            name=name,
+            configured=count,
+            processes=tuple(_process(info) for info in found if info.service == name),
+        )
+        for name, count in _instances(session.services.value).items()
+    ]
+
+
+def change(session: Session, name: str, verb: Verb, waiting: Waiting) -> ServiceChanged:
+    """Start, stop or restart the processes of a service, and wait until it is done.
+
+    Parameters
+    ----------
+    session : Session
+        Where, and who.
+    name : str
+        The service.
+    verb : str
+        ``start``, ``stop`` or ``restart``.
+    waiting : callable
+        Told of the processes that are waited for, a few times a second.
+
+    Raises
+    ------
+    ControlError
+        There is no such service, no router runs, or a process did not do as told.
+    """
+    program = _program(session, name)
+    with _client(session) as client, session.changing() as events:
+        before = [info.state for info in client.processes() if info.service == name]
+        if not before:
+            advice = f"give it processes: `mercure service scale {name} 1`"
+            raise ControlError("invalid", f"{name} is configured to have no process", advice)
+        try:
+            if verb in {"stop", "restart"}:
+                client.stop(name, seconds=program.stop_seconds + START_SECONDS, waiting=waiting)
+            if verb in {"start", "restart"}:
+                client.start(name, seconds=START_SECONDS, waiting=waiting)
+        finally:
+            after = [info for info in client.processes() if info.service == name]
+            states = [info.state for info in after]
+            session.audit(events, f"service.{verb}", name, before=list(before), after=list(states))
+    return ServiceChanged(name=name, verb=verb, processes=tuple(_process(info) for info in after))
+
+
+def scale(session: Session, name: str, instances: int, waiting: Waiting) -> Scaled:
+    """Give a service another number of processes, in the configuration and at once; no other process is restarted.
+
+    Raises
+    ------
+    ControlError
+        There is no such service, it cannot have so many, the configuration was changed meanwhile, or a process did not
+        end in time.
+    """
+    loaded = session.services
+    before = _instances(loaded.value)
+    _known(name, before)
+    try:
+        content = loaded.value.model_dump(mode="json") | {name: {"instances": instances}}
+        services = session.store.parse_services(content)
+    except ConfigError as error:
+        raise ControlError("invalid", str(error.problems[0])) from error
+    require_owner(session.root.config)
+    revision = loaded.revision
+    if services != loaded.value:
+        revision = _save(session, services, revision, f"{name}: {before[name]} to {instances} processes")
+    applied = _apply(session, services, waiting)
+    return Scaled(name=name, before=before[name], after=instances, revision=revision, applied=applied)
+
+
+def _save(session: Session, services: Services, edited_from: int, comment: str) -> int:
+    file = session.store.services
+    with session.changing() as events:
+        try:
+            revision = file.save(services, author=session.user, comment=comment, edited_from=edited_from)
+        except StaleRevisionError as error:
+            raise ControlError("busy", str(error)) from error
+        events.emit(ConfigSaved(revision=revision, by=session.user, comment=f"services.json: {comment}"))
+        before = session.services.value.model_dump(mode="json")
+        session.audit(events, "service.scale", comment, before=before, after=services.model_dump(mode="json"))
+    return revision
+
+
+def _apply(session: Session, services: Services, waiting: Waiting) -> bool:
+    wanted = programs(session.root.path, services, session.config)
+    try:
+        with _client(session) as client:
+            client.apply(wanted, waiting=waiting)
+    except ControlError as error:
+        if error.kind == "not-running":
+            return False
+        raise
+    return True
+
+
+def _program(session: Session, name: str) -> Program:
+    services = session.services.value
+    _known(name, _instances(services))
+    return next(item for item in programs(session.root.path, services, session.config) if item.name == name)
+
+
+def _known(name: str, names: dict[str, int]) -> None:
+    if name not in names:
+        advice = suggest(name, names) or f"there are {', '.join(names)}"
+        raise ControlError("not-found", f"there is no service {name!r}", advice)
+
+
+def _instances(services: Services) -> dict[str, int]:
+    return {name: settings.instances for name, settings in services if name != "version"}
+
+
+def _process(info: ProcessInfo) -> ProcessState:
+    return ProcessState.model_validate(info.model_dump(exclude={"service"}))
+
+
+@contextmanager
+def _client(session: Session) -> Iterator[SupervisorClient]:
+    """Give the supervisor of the root; its errors come out as ours."""
+    try:
+        with SupervisorClient(session.root.path) as client:
+            yield client
+    except SupervisionError as error:
+        raise _control_error(session, error) from error
+
+
+def _control_error(session: Session, error: SupervisionError) -> ControlError:
+    kind = _KINDS.get(type(error), "failed")
+    root = session.root.path
+    advice: dict[Kind, str] = {
+        "not-running": f"`mercure run --root {root}` starts it",
+        "not-allowed": "ask as the user to whom it belongs",
+        "failed": f"see {root / 'log'}",
+    }
+    return ControlError(kind, str(error), advice[kind])

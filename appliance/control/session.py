@@ -1,0 +1,132 @@
+"""What every verb works with: which router, who asks, and where the record of a change goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+from appliance.control.errors import ControlError
+from appliance.control.identity import require_owner
+from mercure.clock import Clock
+from mercure.config import Config, ConfigError, ConfigStore, Loaded, Root, Services
+from mercure.event_details import Audit
+from mercure.events import EventWriter
+from mercure.spool import Spool, Stage
+from mercure.targets import MODELS
+
+Json = str | int | float | bool | list["Json"] | dict[str, "Json"] | None
+
+
+class Session:
+    """One person at one router.
+
+    Parameters
+    ----------
+    root : Root
+        Which router.
+    user : str
+        Who asks; changes are audited under this name.
+    service : str
+        By which way: ``cli`` or ``control``.
+    clock : Clock, optional
+        Where the time comes from.
+    """
+
+    def __init__(self, root: Root, user: str, *, service: str = "cli", clock: Clock | None = None) -> None:
+        self.root = root
+        self.user = user
+        self.service = service
+        self.clock = clock or Clock()
+        self.store = ConfigStore(root, MODELS)
+
+    @cached_property
+    def loaded(self) -> Loaded[Config]:
+        """The configuration that the services work by: the file, or the last revision that can be used.
+
+        Raises
+        ------
+        ControlError
+            There is none.
+        """
+        try:
+            return self.store.mercure.load()
+        except ConfigError as error:
+            good = self.store.mercure.last_good()
+            if good is not None:
+                return good
+            raise _no_configuration(self.root, error, self.store.mercure.path) from error
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self.loaded.value
+
+    @cached_property
+    def services(self) -> Loaded[Services]:
+        """How many processes each service has.
+
+        Raises
+        ------
+        ControlError
+            The file cannot be used, and no revision of it.
+        """
+        try:
+            return self.store.services.load()
+        except ConfigError as error:
+            good = self.store.services.last_good()
+            if good is not None:
+                return good
+            raise _no_configuration(self.root, error, self.store.services.path) from error
+
+    @property
+    def spool(self) -> Spool:
+        """The spool of the configuration."""
+        return self.root.spool(self.config)
+
+    @contextmanager
+    def changing(self) -> Iterator[EventWriter]:
+        """Give the writer of events to a block that changes something; they are on stable storage at its end.
+
+        Raises
+        ------
+        ControlError
+            The spool belongs to another user, or is not there.
+        """
+        outbox = self.spool.stage(Stage.OUTBOX)
+        if not outbox.is_dir():
+            raise ControlError("not-found", f"there is no spool at {self.spool.root}", _first_step(self.root))
+        require_owner(outbox)
+        events = EventWriter(outbox, self.service, self.clock)
+        try:
+            yield events
+        finally:
+            events.sync()
+            events.close()
+
+    def audit(
+        self,
+        events: EventWriter,
+        verb: str,
+        object: str,
+        *,
+        before: Json = None,
+        after: Json = None,
+        task: str | None = None,
+    ) -> None:
+        """Record who changed what."""
+        events.emit(Audit(by=self.user, verb=verb, object=object, before=before, after=after), task=task)
+
+
+def _no_configuration(root: Root, error: ConfigError, path: Path) -> ControlError:
+    if not path.exists():
+        return ControlError("not-found", f"{root.path} has no configuration ({path})", _first_step(root))
+    problems = "; ".join(str(problem) for problem in error.problems)
+    return ControlError(
+        "not-found", f"{path} cannot be used: {problems}", "correct it; `mercure config validate` checks"
+    )
+
+
+def _first_step(root: Root) -> str:
+    return f"`mercure init --root {root.path}` writes a default one"

@@ -1,0 +1,238 @@
+"""How the router is: services, what waits and since when, disk, associations, history, configuration."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from appliance.control import configuration
+from appliance.control.locks import Held
+from appliance.control.services import ServiceState, list_services
+from appliance.control.session import Session
+from mercure.bookkeeping.database import HistoryError
+from mercure.bookkeeping.queries import History
+from mercure.delivery.breaker import Outage, read_outage
+from mercure.model import Model
+from mercure.names import id_time, is_id
+from mercure.spool import Spool, Stage
+
+SHOWN_STAGES: Final = (
+    Stage.INCOMING,
+    Stage.ROUTING,
+    Stage.STUDIES,
+    Stage.PROCESSING,
+    Stage.OUTGOING,
+    Stage.ERROR,
+    Stage.QUARANTINE,
+    Stage.SUCCESS,
+    Stage.DISCARD,
+)
+LATE_SECONDS: Final = 60.0
+"""A history that is behind by more is a matter for a person."""
+
+
+class StageState(Model):
+    """What is in one stage: how many entries, and how old the oldest is (seconds; absent when there is none)."""
+
+    stage: Stage
+    count: int
+    oldest_seconds: float | None = None
+
+
+class DiskState(Model):
+    """The disk of the spool, in bytes; ``refusing``: the receiver takes no images now."""
+
+    path: str
+    free_bytes: int
+    total_bytes: int
+    refuse_below_bytes: int
+    clean_below_bytes: int
+
+    @property
+    def state(self) -> Literal["ok", "low", "refusing"]:
+        """How it is."""
+        if self.free_bytes < self.refuse_below_bytes:
+            return "refusing"
+        return "low" if self.free_bytes < self.clean_below_bytes else "ok"
+
+
+class HistoryState(Model):
+    """The history: by how much it lags behind what the services have told (seconds), or why it cannot be asked."""
+
+    lag_seconds: float | None = None
+    newest_event: datetime | None = None
+    outbox_bytes: int
+    problem: str = ""
+
+
+class ConfigState(Model):
+    """The configuration in force, and why the files cannot be used where they cannot."""
+
+    revision: int
+    by_hand: bool
+    problems: tuple[str, ...] = ()
+
+
+class OutageState(Model):
+    """A target that takes nothing at the moment."""
+
+    target: str
+    outage: Outage
+
+
+class Status(Model):
+    """How the router is; ``problems`` says in words what a person should look at, and is empty when all is well."""
+
+    root: str
+    time: datetime
+    running: bool
+    services: tuple[ServiceState, ...]
+    stages: tuple[StageState, ...]
+    associations: int
+    outages: tuple[OutageState, ...]
+    disk: DiskState
+    history: HistoryState
+    config: ConfigState
+    problems: tuple[str, ...] = ()
+
+
+def status(session: Session) -> Status:
+    """Look at everything.
+
+    Raises
+    ------
+    ControlError
+        The root has no configuration.
+    """
+    services = tuple(list_services(session))
+    found = Status(
+        root=str(session.root.path),
+        time=session.clock.now(),
+        running=any(service.processes for service in services),
+        services=services,
+        stages=tuple(_stage(session, stage) for stage in SHOWN_STAGES),
+        associations=_associations(session.spool),
+        outages=tuple(_outages(session)),
+        disk=_disk(session),
+        history=_history(session),
+        config=_config(session),
+    )
+    return found.model_copy(update={"problems": tuple(_problems(found))})
+
+
+def _stage(session: Session, stage: Stage) -> StageState:
+    spool = session.spool
+    if stage is Stage.STUDIES:
+        names = sorted(task for _, task in spool.studies())
+    else:
+        names = [name for name in spool.names(stage) if stage is Stage.INCOMING or is_id(name)]
+    if not names:
+        return StageState(stage=stage, count=0)
+    oldest = _oldest_series(spool, names) if stage is Stage.INCOMING else id_time(names[0])
+    age = None if oldest is None else max(0.0, (session.clock.now() - oldest).total_seconds())
+    return StageState(stage=stage, count=len(names), oldest_seconds=age)
+
+
+def _oldest_series(spool: Spool, names: Iterable[str]) -> datetime | None:
+    """Return when the series that is longest without a new image got its last one."""
+    times = []
+    for name in names:
+        try:
+            times.append(os.stat(spool.entry(Stage.INCOMING, name)).st_mtime)
+        except FileNotFoundError:
+            continue
+    return datetime.fromtimestamp(min(times), UTC) if times else None
+
+
+def _associations(spool: Spool) -> int:
+    held = Held()
+    return sum(spool.entry(Stage.RECEIVING, name) in held for name in spool.names(Stage.RECEIVING))
+
+
+def _outages(session: Session) -> Iterable[OutageState]:
+    for name in session.config.targets:
+        outage = read_outage(session.spool, name)
+        if outage is not None:
+            yield OutageState(target=name, outage=outage)
+
+
+def _disk(session: Session) -> DiskState:
+    root = session.spool.root
+    usage = shutil.disk_usage(next(folder for folder in (root, *root.parents) if folder.exists()))
+    config = session.config
+    return DiskState(
+        path=str(root),
+        free_bytes=usage.free,
+        total_bytes=usage.total,
+        refuse_below_bytes=config.receiver.min_free_bytes,
+        clean_below_bytes=config.retention.pressure_free_bytes,
+    )
+
+
+def _history(session: Session) -> HistoryState:
+    size, told = 0, 0.0
+    for name in session.spool.names(Stage.OUTBOX):
+        try:
+            state = os.stat(session.spool.entry(Stage.OUTBOX, name))
+        except FileNotFoundError:
+            continue
+        size, told = size + state.st_size, max(told, state.st_mtime if state.st_size else 0.0)
+    try:
+        with History.open(session.root, session.config) as history:
+            nodes = {lag.node: lag for lag in history.lag()}
+    except HistoryError as error:
+        return HistoryState(outbox_bytes=size, problem=str(error))
+    own = nodes.get(session.config.name)
+    if own is None:
+        return HistoryState(outbox_bytes=size, lag_seconds=None if told else 0.0)
+    lag = max(0.0, told - own.newest_event.timestamp()) if told else 0.0
+    return HistoryState(outbox_bytes=size, newest_event=own.newest_event, lag_seconds=round(lag, 3))
+
+
+def _config(session: Session) -> ConfigState:
+    shown = configuration.show(session)
+    problems = [
+        f"{file.file}: {problem.place}: {problem.text}" + (f" ({problem.advice})" if problem.advice else "")
+        for file in (shown.mercure, shown.services)
+        for problem in file.problems
+    ]
+    return ConfigState(revision=shown.mercure.revision, by_hand=shown.mercure.by_hand, problems=tuple(problems))
+
+
+def _problems(found: Status) -> Iterable[str]:
+    if not found.running:
+        yield f"the router does not run: `mercure run --root {found.root}` starts it"
+    else:
+        yield from _service_problems(found.services)
+    counts = {stage.stage: stage.count for stage in found.stages}
+    if counts[Stage.ERROR]:
+        yield f"{counts[Stage.ERROR]} tasks have failed and wait for a person: `mercure queue list --stage error`"
+    if counts[Stage.QUARANTINE]:
+        yield f"{counts[Stage.QUARANTINE]} objects could not be read and were refused: see spool/quarantine"
+    for item in found.outages:
+        yield f"target {item.target!r} takes nothing since {item.outage.since:%Y-%m-%d %H:%M} UTC: {item.outage.error}"
+    if found.disk.state == "refusing":
+        yield f"the disk of {found.disk.path} is nearly full: new images are refused until there is room"
+    if found.disk.state == "low":
+        yield f"the disk of {found.disk.path} is getting full: finished tasks are removed before their time"
+    if found.history.problem:
+        yield f"{found.history.problem}; events wait in the outbox, routing goes on"
+    elif (found.history.lag_seconds or 0.0) > LATE_SECONDS:
+        yield f"the history is {found.history.lag_seconds:.0f} s behind: see log/bookkeeper_00.log"
+    yield from (
+        f"the configuration cannot be used, revision {found.config.revision} goes on: {text}"
+        for text in found.config.problems
+    )
+
+
+def _service_problems(services: Iterable[ServiceState]) -> Iterable[str]:
+    for service in services:
+        if not service.configured:
+            yield f"{service.name} is configured to have no process"
+        for process in service.processes:
+            if process.state not in {"running", "starting"}:
+                why = f" ({process.problem})" if process.problem else ""
+                yield f"{process.name} is {process.state}{why}: see {process.log}"

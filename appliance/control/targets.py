@@ -1,0 +1,88 @@
+"""What a person can ask of targets: which there are, how they are, and whether they answer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from appliance.control.errors import ControlError
+from appliance.control.listing import Filter, list_queue
+from appliance.control.session import Session
+from mercure.config import TargetSettings
+from mercure.config.problems import suggest
+from mercure.delivery.breaker import Outage, read_outage
+from mercure.model import Model
+from mercure.spool import Stage
+from mercure.targets import open_target
+
+
+class TargetState(Model):
+    """A target: its settings, how many tasks wait for it or failed, and its outage if the dispatchers know of one."""
+
+    name: str
+    kind: str
+    disabled: bool
+    settings: dict[str, Any]
+    waiting: int = 0
+    failed: int = 0
+    outage: Outage | None = None
+    rules: tuple[str, ...] = ()
+
+
+class EchoAnswer(Model):
+    """Whether a target would take images now, and what was found."""
+
+    target: str
+    kind: str
+    ok: bool
+    text: str
+    seconds: float
+
+
+def list_targets(session: Session) -> list[TargetState]:
+    """List all targets with what waits for them, in the order of the configuration."""
+    entries = list_queue(session, Filter(stages=frozenset({Stage.OUTGOING, Stage.ERROR}))).entries
+    waiting = Counter(entry.target for entry in entries if entry.stage is Stage.OUTGOING)
+    failed = Counter(entry.target for entry in entries if entry.stage is Stage.ERROR)
+    config = session.config
+    return [
+        TargetState(
+            name=name,
+            kind=settings.kind,
+            disabled=settings.disabled,
+            settings=settings.model_dump(mode="json", exclude_defaults=True),
+            waiting=waiting[name],
+            failed=failed[name],
+            outage=read_outage(session.spool, name),
+            rules=tuple(rule for rule, content in config.rules.items() if name in content.targets),
+        )
+        for name, settings in config.targets.items()
+    ]
+
+
+def echo(session: Session, name: str) -> EchoAnswer:
+    """Ask a target whether it would take images now, leaving nothing there.
+
+    Raises
+    ------
+    ControlError
+        There is no such target.
+    """
+    settings = find_target(session, name)
+    check = open_target(settings).check()
+    return EchoAnswer(target=name, kind=settings.kind, ok=check.ok, text=check.text, seconds=check.seconds)
+
+
+def find_target(session: Session, name: str) -> TargetSettings:
+    """Return the settings of a target.
+
+    Raises
+    ------
+    ControlError
+        There is no such target.
+    """
+    targets = session.config.targets
+    if name not in targets:
+        advice = suggest(name, targets) or (f"there are {', '.join(targets)}" if targets else "there are no targets")
+        raise ControlError("not-found", f"there is no target {name!r}", advice)
+    return targets[name]
