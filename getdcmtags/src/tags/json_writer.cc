@@ -43,6 +43,14 @@ void JsonWriter::integer(std::int64_t value) {
   out_ += std::to_string(value);
 }
 
+void JsonWriter::thousandths(std::int64_t value) {
+  std::array<char, 24> text;
+  std::snprintf(text.data(), text.size(), "%lld.%03lld", static_cast<long long>(value / 1000),
+                static_cast<long long>(value % 1000));
+  separate();
+  out_ += text.data();
+}
+
 void JsonWriter::null() {
   separate();
   out_ += "null";

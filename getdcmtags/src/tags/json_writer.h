@@ -18,6 +18,7 @@ class JsonWriter {
   void key(std::string_view name);
   void text(std::string_view value);  // valid UTF-8
   void integer(std::int64_t value);
+  void thousandths(std::int64_t value);  // 1234 is written 1.234; not negative
   void null();
 
   std::size_t size() const { return out_.size(); }

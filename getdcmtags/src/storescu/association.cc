@@ -1,0 +1,269 @@
+#include "storescu/association.h"
+
+#include <dcmtk/dcmdata/dcuid.h>
+#include <dcmtk/dcmnet/cond.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+#include "descriptor.h"
+
+namespace mercure::storescu {
+namespace {
+
+constexpr std::size_t kLongestCommand = 64 * 1024;
+
+std::string limit_text(Seconds limit) {
+  std::array<char, 32> text;
+  std::snprintf(text.data(), text.size(), "%g s", limit.count());
+  return text.data();
+}
+
+// PS3.8 section 9.3.4, by the source in the high byte and the reason in the low one, as DCMTK has them.
+std::string rejection_text(const T_ASC_RejectParameters& rejection) {
+  static constexpr std::array<std::pair<int, const char*>, 8> kReasons{{
+      {ASC_REASON_SU_NOREASON, "no reason given"},
+      {ASC_REASON_SU_APPCONTEXTNAMENOTSUPPORTED, "application context not supported"},
+      {ASC_REASON_SU_CALLINGAETITLENOTRECOGNIZED, "calling AE title not recognized"},
+      {ASC_REASON_SU_CALLEDAETITLENOTRECOGNIZED, "called AE title not recognized"},
+      {ASC_REASON_SP_ACSE_NOREASON, "no reason given"},
+      {ASC_REASON_SP_ACSE_PROTOCOLVERSIONNOTSUPPORTED, "protocol version not supported"},
+      {ASC_REASON_SP_PRES_TEMPORARYCONGESTION, "temporary congestion"},
+      {ASC_REASON_SP_PRES_LOCALLIMITEXCEEDED, "local limit exceeded"},
+  }};
+  std::string text = "the target rejected the association";
+  if (rejection.result == ASC_RESULT_REJECTEDTRANSIENT) text += " for now";
+  for (const auto& [reason, meaning] : kReasons) {
+    if (reason == static_cast<int>(rejection.reason)) return text + ": " + meaning;
+  }
+  return text;
+}
+
+std::string uid_text(const std::string& uid) { return dcmFindNameOfUID(uid.c_str(), uid.c_str()); }
+
+// Why the target took a context not, from its part of the negotiation (PS3.8 section 9.3.3.2).
+std::string refusal_text(T_ASC_Parameters* parameters, unsigned char id, const Image& image) {
+  std::string text = "the target takes no " + uid_text(image.sop_class) + " in " + uid_text(image.transfer_syntax);
+  T_ASC_PresentationContext context;
+  for (int place = 0; ASC_getPresentationContext(parameters, place, &context).good(); ++place) {
+    if (context.presentationContextID != id) continue;
+    if (context.resultReason == ASC_P_ABSTRACTSYNTAXNOTSUPPORTED) return text + ": SOP class not supported";
+    if (context.resultReason == ASC_P_TRANSFERSYNTAXESNOTSUPPORTED) return text + ": transfer syntax not supported";
+  }
+  return text;
+}
+
+unsigned char context_id(std::size_t place) { return static_cast<unsigned char>(2 * place + 1); }
+
+int whole_seconds(Seconds seconds) { return std::max(1, static_cast<int>(std::ceil(seconds.count()))); }
+
+Answer not_sent(std::string why) { return {{Outcome::not_sent, std::nullopt, std::move(why)}, std::nullopt}; }
+
+}  // namespace
+
+Association::Association(const Options& options, Clock::time_point total)
+    : options_(options), deadline_(total), layer_(deadline_, state_, options.acse_timeout) {
+  ASC_initializeNetwork(NET_REQUESTOR, 0, whole_seconds(options.acse_timeout), &network_);
+  ASC_setTransportLayer(network_, &layer_, 0);
+  dcmConnectionTimeout.set(whole_seconds(options.connect_timeout));
+}
+
+Association::~Association() {
+  abandon();
+  ASC_dropNetwork(&network_);
+}
+
+// Forgets the association; its connection is closed with it.
+void Association::abandon() {
+  layer_.forget();
+  if (association_) ASC_destroyAssociation(&association_);
+  association_ = nullptr;
+}
+
+bool Association::add_contexts(T_ASC_Parameters* parameters, const std::vector<Context>& contexts) {
+  for (std::size_t place = 0; place < contexts.size(); ++place) {
+    std::array<const char*, 1> syntaxes{contexts[place].transfer_syntax.c_str()};
+    const auto added = ASC_addPresentationContext(parameters, context_id(place), contexts[place].sop_class.c_str(),
+                                                  syntaxes.data(), static_cast<int>(syntaxes.size()));
+    if (added.bad()) return false;
+  }
+  return true;
+}
+
+std::optional<Problem> Association::open(const std::vector<Context>& contexts) {
+  state_ = {};
+  T_ASC_Parameters* parameters = nullptr;
+  if (!network_ || ASC_createAssociationParameters(&parameters, static_cast<long>(options_.max_pdu)).bad()) {
+    return Problem{Kind::local, "DCMTK's network layer could not be started"};
+  }
+  const std::string address = options_.host + ':' + std::to_string(options_.port);
+  ASC_setAPTitles(parameters, options_.calling_aet.c_str(), options_.called_aet.c_str(), nullptr);
+  ASC_setPresentationAddresses(parameters, "localhost", address.c_str());
+  // No asynchronous operations window and no other extended negotiation: some senders' software drops the association
+  // when it is asked for what it does not know (LESSONS 40).
+  if (!add_contexts(parameters, contexts)) {
+    ASC_destroyAssociationParameters(&parameters);
+    return Problem{Kind::local, "the presentation contexts could not be made"};
+  }
+  deadline_.begin(options_.connect_timeout);
+  const OFCondition condition = ASC_requestAssociation(network_, parameters, &association_, nullptr, nullptr, DUL_NOBLOCK,
+                                                       whole_seconds(options_.acse_timeout));
+  if (condition.good()) return std::nullopt;
+  Problem problem = opening_failed(condition);
+  if (association_) {
+    abandon();
+  } else {
+    ASC_destroyAssociationParameters(&parameters);
+  }
+  return problem;
+}
+
+Problem Association::opening_failed(const OFCondition& condition) {
+  const std::string place = options_.host + ':' + std::to_string(options_.port);
+  if (condition == DUL_ASSOCIATIONREJECTED && association_) {
+    T_ASC_RejectParameters rejection;
+    if (ASC_getRejectParameters(association_->params, &rejection).good()) return {Kind::rejected, rejection_text(rejection)};
+    return {Kind::rejected, "the target rejected the association"};
+  }
+  if (!state_.connected) return {Kind::unreachable, "no connection to " + place + ": " + condition.text()};
+  if (state_.expiry == Deadline::Expiry::stopped) return {Kind::stopped, "told to stop"};
+  if (state_.expiry == Deadline::Expiry::total) {
+    return {Kind::timeout, "not done within " + limit_text(options_.total_timeout)};
+  }
+  if (state_.expiry || condition == DUL_READTIMEOUT) {
+    return {Kind::timeout, "the target did not answer the association request within " + limit_text(options_.acse_timeout)};
+  }
+  if (condition == DUL_PEERABORTEDASSOCIATION) return {Kind::aborted, "the target aborted during negotiation"};
+  if (state_.lost) return {Kind::aborted, "the target closed the connection during negotiation"};
+  return {Kind::aborted, std::string("negotiation failed: ") + condition.text()};
+}
+
+Answer Association::store(const Image& image, std::size_t context) {
+  T_ASC_PresentationContext accepted;
+  const auto id = context_id(context);
+  if (ASC_findAcceptedPresentationContext(association_->params, id, &accepted).bad()) {
+    return {{Outcome::refused, std::nullopt, refusal_text(association_->params, id, image)}, std::nullopt};
+  }
+  const Descriptor file(::open(image.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  struct stat status {};
+  if (!file || fstat(file.get(), &status) != 0) return not_sent(std::string("cannot be opened: ") + std::strerror(errno));
+  const auto end = static_cast<std::uint64_t>(status.st_size);
+  if (end <= image.data_set_offset) return not_sent("it holds no data set any more");
+
+  const std::uint16_t message_id = association_->nextMsgID++;
+  deadline_.begin(options_.dimse_timeout);
+  bool unreadable = false;
+  layer_.transport()->cork();
+  layer_.transport()->allow_per_progress(options_.dimse_timeout);
+  OFCondition sent = send_command(id, store_request(message_id, image.sop_class, image.sop_instance));
+  if (sent.good()) sent = send_data_set(id, file.get(), image, end, unreadable);
+  if (unreadable) return broken(sent, "the file could not be read to its end");
+  if (sent.bad() || !layer_.transport()->uncork()) return broken(sent, "while it was sent");
+
+  deadline_.begin(options_.dimse_timeout);
+  std::string command;
+  const OFCondition received = receive_command(command);
+  if (received.bad()) return broken(received, "before the target answered");
+  const auto response = parse_store_response(command);
+  if (!response || response->message_id != message_id) return broken(received, "by an answer that is none to a C-STORE");
+  const Meaning meaning = meaning_of(response->status);
+  const bool silent = response->comment.empty();
+  return {{meaning.outcome, response->status, silent ? std::string(meaning.text) : response->comment}, std::nullopt};
+}
+
+OFCondition Association::send_fragment(unsigned char context, DUL_DATAPDV type, bool last, char* bytes, std::size_t size) {
+  DUL_PDV pdv;
+  pdv.fragmentLength = size;
+  pdv.presentationContextID = context;
+  pdv.pdvType = type;
+  pdv.lastPDV = last;
+  pdv.data = bytes;
+  DUL_PDVLIST list{};
+  list.count = 1;
+  list.pdv = &pdv;
+  return DUL_WritePDVs(&association_->DULassociation, &list);
+}
+
+OFCondition Association::send_command(unsigned char context, std::string command) {
+  return send_fragment(context, DUL_COMMANDPDV, true, command.data(), command.size());
+}
+
+OFCondition Association::send_data_set(unsigned char context, int file, const Image& image, std::uint64_t end,
+                                       bool& unreadable) {
+  posix_fadvise(file, 0, 0, POSIX_FADV_SEQUENTIAL);
+  buffer_.resize(association_->sendPDVLength & ~std::size_t{1});
+  OFCondition sent = EC_Normal;
+  for (std::uint64_t at = image.data_set_offset; at < end && sent.good();) {
+    const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(buffer_.size(), end - at));
+    const ssize_t got = pread(file, buffer_.data(), wanted, static_cast<off_t>(at));
+    if (got < 0 && errno == EINTR) continue;
+    if (got != static_cast<ssize_t>(wanted)) {
+      unreadable = true;
+      return EC_Normal;
+    }
+    at += wanted;
+    // Every fragment has an even length (PS3.8 annex E); DCMTK and others abort at an odd one.
+    const bool odd = wanted % 2 != 0;
+    if (odd) buffer_[wanted] = '\0';
+    sent = send_fragment(context, DUL_DATASETPDV, at == end, buffer_.data(), wanted + (odd ? 1 : 0));
+  }
+  return sent;
+}
+
+OFCondition Association::receive_command(std::string& command) {
+  while (command.size() <= kLongestCommand) {
+    DUL_PDV pdv;
+    OFCondition condition = DUL_NextPDV(&association_->DULassociation, &pdv);
+    if (condition.bad()) {
+      condition = DUL_ReadPDVs(&association_->DULassociation, nullptr, DUL_NOBLOCK, whole_seconds(options_.dimse_timeout));
+      if (condition != DUL_PDATAPDUARRIVED) return condition.good() ? DUL_NETWORKCLOSED : condition;
+      continue;
+    }
+    if (pdv.pdvType != DUL_COMMANDPDV) return DUL_ILLEGALPDU;
+    command.append(static_cast<const char*>(pdv.data), pdv.fragmentLength);
+    if (pdv.lastPDV) return EC_Normal;
+  }
+  return DUL_ILLEGALPDULENGTH;
+}
+
+// The association is of no use any more. What is known of the reason decides what is said of the image.
+Answer Association::broken(const OFCondition& condition, const std::string& what) {
+  Problem problem{Kind::aborted, {}};
+  if (state_.expiry == Deadline::Expiry::stopped) {
+    problem = {Kind::stopped, "told to stop " + what};
+  } else if (state_.expiry == Deadline::Expiry::total) {
+    problem = {Kind::timeout, "the limit of " + limit_text(options_.total_timeout) + " for everything passed " + what};
+  } else if (state_.expiry || condition == DUL_READTIMEOUT) {
+    problem = {Kind::timeout, "nothing happened for " + limit_text(options_.dimse_timeout) + ' ' + what};
+  } else if (condition == DUL_PEERABORTEDASSOCIATION) {
+    problem.text = "the target aborted the association " + what;
+  } else if (condition == DUL_PEERREQUESTEDRELEASE) {
+    problem.text = "the target ended the association " + what;
+  } else if (state_.lost) {
+    problem.text = "the connection was lost " + what;
+  } else {
+    problem.text = "the association was ended " + what;
+    if (condition.bad()) problem.text += std::string(": ") + condition.text();
+  }
+  if (!state_.lost && condition != DUL_PEERABORTEDASSOCIATION) ASC_abortAssociation(association_);
+  abandon();
+  return {{Outcome::failed, std::nullopt, problem.text}, problem};
+}
+
+void Association::release() {
+  if (!association_) return;
+  deadline_.begin(options_.acse_timeout);
+  const OFCondition condition = ASC_releaseAssociation(association_);
+  if (condition.bad() && !state_.lost && condition != DUL_PEERABORTEDASSOCIATION) ASC_abortAssociation(association_);
+  abandon();
+}
+
+}  // namespace mercure::storescu

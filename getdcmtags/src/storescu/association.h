@@ -1,0 +1,65 @@
+// One association with the target after another, on DCMTK's upper layer. Data sets go out bit by bit as they are in the
+// file: DCMTK's DIMSE layer would parse and write them anew, slower, not always the same, and dying of some of them.
+#ifndef MERCURE_STORESCU_ASSOCIATION_H
+#define MERCURE_STORESCU_ASSOCIATION_H
+
+#include <dcmtk/config/osconfig.h>
+#include <dcmtk/dcmnet/assoc.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "storescu/command_set.h"
+#include "storescu/image.h"
+#include "storescu/options.h"
+#include "storescu/outcome.h"
+#include "storescu/transport.h"
+
+namespace mercure::storescu {
+
+// The answer to one image. With a problem the association is gone.
+struct Answer {
+  Result result;
+  std::optional<Problem> problem;
+};
+
+class Association {
+ public:
+  // Not from several threads at once: DCMTK fills tables on first use.
+  Association(const Options& options, Clock::time_point total);
+  ~Association();
+  Association(const Association&) = delete;
+  Association& operator=(const Association&) = delete;
+
+  // Connects and negotiates. Nothing on success.
+  std::optional<Problem> open(const std::vector<Context>& contexts);
+
+  // Sends one image, whose context is the n-th of those given to open(), and waits for the answer.
+  Answer store(const Image& image, std::size_t context);
+
+  // Ends it in order, or by A-ABORT where that cannot be.
+  void release();
+
+ private:
+  bool add_contexts(T_ASC_Parameters* parameters, const std::vector<Context>& contexts);
+  Problem opening_failed(const OFCondition& condition);
+  Answer broken(const OFCondition& condition, const std::string& what);
+  OFCondition send_fragment(unsigned char context, DUL_DATAPDV type, bool last, char* bytes, std::size_t size);
+  OFCondition send_command(unsigned char context, std::string command);
+  OFCondition send_data_set(unsigned char context, int file, const Image& image, std::uint64_t end, bool& unreadable);
+  OFCondition receive_command(std::string& command);
+  void abandon();
+
+  const Options& options_;
+  Deadline deadline_;
+  ConnectionState state_;
+  TransportLayer layer_;
+  T_ASC_Network* network_ = nullptr;
+  T_ASC_Association* association_ = nullptr;
+  std::vector<char> buffer_;
+};
+
+}  // namespace mercure::storescu
+
+#endif

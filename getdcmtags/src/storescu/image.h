@@ -1,0 +1,44 @@
+// One file to be sent, and the presentation contexts that a set of files needs.
+#ifndef MERCURE_STORESCU_IMAGE_H
+#define MERCURE_STORESCU_IMAGE_H
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace mercure::storescu {
+
+struct Image {
+  std::string path;
+  std::string sop_class;
+  std::string sop_instance;
+  std::string transfer_syntax;
+  std::uint64_t data_set_offset = 0;
+  std::string problem;  // why it cannot be sent; empty when it can
+};
+
+// What is proposed for one presentation context. Each pair has its own, so that the target answers for each: of several
+// transfer syntaxes in one context it would choose one, and we send files as they are.
+struct Context {
+  std::string sop_class;
+  std::string transfer_syntax;
+  bool operator==(const Context&) const = default;
+};
+
+// Images that follow one another and fit into one association.
+struct Batch {
+  std::vector<Context> contexts;
+  std::vector<std::size_t> images;            // places in the list
+  std::vector<std::size_t> context_of_image;  // places in `contexts`, in the order of `images`
+};
+
+// Reads what is needed of a file to send it.
+Image examine(std::string path);
+
+// Cuts the images that can be sent into as few batches as the limit of 128 contexts allows (PS3.8 section 9.3.2.2).
+std::vector<Batch> cut_into_batches(const std::vector<Image>& images);
+
+}  // namespace mercure::storescu
+
+#endif

@@ -1,0 +1,99 @@
+// mercure-storescu: the router's DICOM sender.
+#include <dcmtk/config/osconfig.h>
+#include <dcmtk/oflog/oflog.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <new>
+#include <thread>
+
+#include "descriptor.h"
+#include "storescu/list.h"
+#include "storescu/options.h"
+#include "storescu/report.h"
+#include "storescu/sender.h"
+
+namespace {
+
+using namespace mercure::storescu;
+
+enum ExitCode : int { kNoList = 21, kNoMemory = 81 };
+
+// What nobody can interrupt, a name server that does not answer above all, may last so much longer than a limit.
+constexpr std::chrono::seconds kLastChance{2};
+
+void prepare_process() {
+  // The dispatcher that started us may be killed; nobody would learn what is sent after that.
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  Stop::install();
+  // For DCMTK, which reads it before it connects; our transport sets the option again on the connection itself.
+  setenv("TCP_NODELAY", "1", 1);
+  OFLog::configure(OFLogger::OFF_LOG_LEVEL);
+}
+
+// Waits for `done`. False when the limits passed before.
+bool wait_for(int done, Clock::time_point total) {
+  while (true) {
+    const auto end = std::min(total, Stop::end_of_grace());
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now()) + kLastChance;
+    if (left.count() <= 0) return false;
+    std::array<pollfd, 2> watched{{{done, POLLIN, 0}, {Stop::descriptor(), POLLIN, 0}}};
+    const int ready = poll(watched.data(), Stop::requested() ? 1 : 2, static_cast<int>(left.count()));
+    if (ready > 0 && watched[0].revents != 0) return true;
+  }
+}
+
+int send_all(const Options& options, const std::vector<Image>& images, Clock::time_point total) {
+  Report report(images);
+  for (std::size_t place = 0; place < images.size(); ++place) {
+    if (!images[place].problem.empty()) report.tell(place, {Outcome::not_sent, std::nullopt, images[place].problem}, {});
+  }
+  Sender sender(options, images, report, total);
+  const mercure::Descriptor done(eventfd(0, EFD_CLOEXEC));
+  std::thread work([&] {
+    sender.run();
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = write(done.get(), &one, sizeof one);
+  });
+  if (wait_for(done.get(), total)) {
+    work.join();
+    return report.finish(sender.error());
+  }
+  const bool stopped = Stop::requested();
+  const int code = report.finish(Problem{stopped ? Kind::stopped : Kind::timeout, stopped ? "told to stop" : "a time limit passed"});
+  std::fflush(nullptr);
+  _exit(code);  // without waiting for threads that cannot be interrupted
+}
+
+int run(const Options& options) {
+  prepare_process();
+  const auto total = Clock::now() + std::chrono::duration_cast<Clock::duration>(options.total_timeout);
+  auto paths = read_list(STDIN_FILENO, total);
+  if (!paths) {
+    std::fputs("mercure-storescu: the list of files could not be read\n", stderr);
+    return kNoList;
+  }
+  std::vector<Image> images;
+  images.reserve(paths->size());
+  for (auto& path : *paths) images.push_back(examine(std::move(path)));
+  return send_all(options, images, total);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    const auto parsed = parse_options(argc, argv);
+    return parsed.options ? run(*parsed.options) : parsed.exit_code;
+  } catch (const std::bad_alloc&) {
+    std::fputs("mercure-storescu: out of memory\n", stderr);
+    return kNoMemory;
+  }
+}

@@ -1,0 +1,139 @@
+#include "storescu/options.h"
+
+#include <getopt.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <string_view>
+
+namespace mercure::storescu {
+namespace {
+
+constexpr const char* kHelp =
+    "usage: mercure-storescu --host HOST --port PORT [options] < LIST\n"
+    "\n"
+    "Sends DICOM files by C-STORE, bit by bit as they are. LIST names them, one per line. Prints one line of JSON\n"
+    "for each file as soon as its result is known, and a summary as the last line.\n"
+    "\n"
+    "  --host HOST              name or IPv4 address of the target\n"
+    "  --port PORT              its port, 1 to 65535\n"
+    "  --called-aet AET         its AE title (ANY-SCP)\n"
+    "  --calling-aet AET        our AE title (MERCURE)\n"
+    "  --max-pdu BYTES          longest PDU that we receive, 4096 to 131072 (131072)\n"
+    "  --connect-timeout SECONDS  limit for the connection (10)\n"
+    "  --acse-timeout SECONDS   limit for negotiation, and for release (30)\n"
+    "  --dimse-timeout SECONDS  limit for the answer to an image (60)\n"
+    "  --total-timeout SECONDS  limit for everything (3600)\n"
+    "  --associations N         associations in parallel, 1 to 64 (1)\n"
+    "  --order-kept             one association at a time, images in the order of the list\n"
+    "  --help                   show this and exit\n"
+    "  --version                show the version and exit\n"
+    "\n"
+    "exit codes:\n"
+    "   0  every image is confirmed\n"
+    "   1  the command line is wrong\n"
+    "  20  a file could not be read or sent as it is\n"
+    "  21  the list of files could not be read\n"
+    "  40  standard output could not be written\n"
+    "  60  the target could not be reached\n"
+    "  61  the target rejected the association\n"
+    "  62  a time limit passed\n"
+    "  63  an association was aborted or lost\n"
+    "  64  the target refused images or failed to store them\n"
+    "  65  the target stored images with a warning\n"
+    "  80  told to stop before all was sent\n"
+    "  81  out of memory\n";
+
+constexpr std::size_t kLongestAeTitle = 16;  // PS3.5 section 6.2
+
+enum Choice : int {
+  kHost = 256, kPort, kCalled, kCalling, kMaxPdu, kConnect, kAcse, kDimse, kTotal, kAssociations, kOrderKept, kHelpShown, kVersion,
+};
+
+constexpr option kLong[] = {
+    {"host", required_argument, nullptr, kHost},
+    {"port", required_argument, nullptr, kPort},
+    {"called-aet", required_argument, nullptr, kCalled},
+    {"calling-aet", required_argument, nullptr, kCalling},
+    {"max-pdu", required_argument, nullptr, kMaxPdu},
+    {"connect-timeout", required_argument, nullptr, kConnect},
+    {"acse-timeout", required_argument, nullptr, kAcse},
+    {"dimse-timeout", required_argument, nullptr, kDimse},
+    {"total-timeout", required_argument, nullptr, kTotal},
+    {"associations", required_argument, nullptr, kAssociations},
+    {"order-kept", no_argument, nullptr, kOrderKept},
+    {"help", no_argument, nullptr, kHelpShown},
+    {"version", no_argument, nullptr, kVersion},
+    {nullptr, 0, nullptr, 0},
+};
+
+bool whole(std::string_view text, unsigned least, unsigned most, unsigned& into) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), into);
+  return error == std::errc() && end == text.data() + text.size() && into >= least && into <= most;
+}
+
+bool seconds(std::string_view text, Seconds& into) {
+  constexpr double kWeek = 7 * 24 * 3600;
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  into = Seconds(value);
+  return error == std::errc() && end == text.data() + text.size() && value > 0 && value <= kWeek;
+}
+
+bool ae_title(std::string_view text, std::string& into) {
+  into = text;
+  const bool printable = std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~' && c != '\\'; });
+  return printable && text.size() <= kLongestAeTitle && text.find_first_not_of(' ') != std::string_view::npos;
+}
+
+bool host(std::string_view text, std::string& into) {
+  into = text;
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~' && c != ':'; });
+}
+
+bool apply(int choice, const char* value, Options& options) {
+  switch (choice) {
+    case kHost: return host(value, options.host);
+    case kPort: return whole(value, 1, 65535, options.port);
+    case kCalled: return ae_title(value, options.called_aet);
+    case kCalling: return ae_title(value, options.calling_aet);
+    case kMaxPdu: return whole(value, 4096, 131'072, options.max_pdu);
+    case kConnect: return seconds(value, options.connect_timeout);
+    case kAcse: return seconds(value, options.acse_timeout);
+    case kDimse: return seconds(value, options.dimse_timeout);
+    case kTotal: return seconds(value, options.total_timeout);
+    case kAssociations: return whole(value, 1, 64, options.associations);
+    default: return options.order_kept = true;
+  }
+}
+
+Parsed wrong(const std::string& what) {
+  std::fprintf(stderr, "mercure-storescu: %s; see mercure-storescu --help\n", what.c_str());
+  return {std::nullopt, 1};
+}
+
+}  // namespace
+
+Parsed parse_options(int argc, char** argv) {
+  Options options;
+  int place = 0;
+  for (int found; (found = getopt_long(argc, argv, "", kLong, &place)) != -1;) {
+    if (found == kHelpShown) {
+      std::fputs(kHelp, stdout);
+      return {std::nullopt, 0};
+    }
+    if (found == kVersion) {
+      std::puts("mercure-storescu " MERCURE_VERSION);
+      return {std::nullopt, 0};
+    }
+    if (found == '?') return {std::nullopt, 1};
+    if (!apply(found, optarg, options)) return wrong(std::string("the value of --") + kLong[place].name + " is out of range");
+  }
+  if (optind != argc) return wrong("files are named on standard input");
+  if (options.host.empty() || options.port == 0) return wrong("--host and --port are needed");
+  if (options.order_kept && options.associations != 1) return wrong("--order-kept goes with one association");
+  return {options, 0};
+}
+
+}  // namespace mercure::storescu

@@ -1,0 +1,37 @@
+// The command line of mercure-storescu (docs/reference/mercure-storescu.1.md).
+#ifndef MERCURE_STORESCU_OPTIONS_H
+#define MERCURE_STORESCU_OPTIONS_H
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+namespace mercure::storescu {
+
+using Seconds = std::chrono::duration<double>;
+
+struct Options {
+  std::string host;
+  std::string called_aet = "ANY-SCP";
+  std::string calling_aet = "MERCURE";
+  unsigned port = 0;
+  unsigned max_pdu = 131'072;         // bytes, of the PDUs that the target may send to us
+  unsigned associations = 1;
+  bool order_kept = false;
+  Seconds connect_timeout{10};        // from the first packet to the connection
+  Seconds acse_timeout{30};           // each of negotiation and release
+  Seconds dimse_timeout{60};          // the answer to one image; sending it without any progress
+  Seconds total_timeout{3600};        // everything
+};
+
+struct Parsed {
+  std::optional<Options> options;  // absent: there is nothing more to do
+  int exit_code = 0;
+};
+
+// Prints help, version or what is wrong itself.
+Parsed parse_options(int argc, char** argv);
+
+}  // namespace mercure::storescu
+
+#endif
