@@ -69,7 +69,7 @@ def echo(session: Session, name: str) -> EchoAnswer:
         There is no such target.
     """
     settings = find_target(session, name)
-    check = open_target(settings).check()
+    check = open_target(settings, session.config.targets).check()
     return EchoAnswer(target=name, kind=settings.kind, ok=check.ok, text=check.text, seconds=check.seconds)
 
 
