@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 OUTPUT_SHOWN = 20_000
+# A worker that is killed (pytest-xdist does so at Ctrl-C) ends no fixture. The kernel then ends what it started.
+DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
 
 
 @dataclass
@@ -88,7 +90,7 @@ def running(
     user: str | None = None,
     grace: float = 10.0,
 ) -> Iterator[Running]:
-    """Run a program for the length of a ``with`` block.
+    """Run a program for the length of a ``with`` block, which must be entered in a thread that lives as long.
 
     Parameters
     ----------
@@ -117,7 +119,7 @@ def running(
     log = Path(name)
     try:
         popen = subprocess.Popen(
-            arguments,
+            (*DIE_WITH_PARENT, *arguments),
             stdin=subprocess.DEVNULL,
             stdout=handle,
             stderr=subprocess.STDOUT,

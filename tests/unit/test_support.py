@@ -71,6 +71,22 @@ def test_a_group_that_ignores_sigterm_is_killed() -> None:
     assert group_members(group) == []
 
 
+def test_a_program_ends_with_a_worker_that_was_killed() -> None:
+    worker = (
+        "import os, signal\n"
+        "from tests.support.processes import running\n"
+        "from tests.support.procfs import command_line\n"
+        "with running(['sleep', '602'], ready=lambda program: command_line(program.pid) == 'sleep 602') as program:\n"
+        "    print(program.pid, flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", worker], cwd=PROJECT, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert result.returncode == -signal.SIGKILL, result.stderr
+    eventually(lambda: not is_alive(int(result.stdout)), what="the program has ended")
+
+
 def test_a_program_that_ends_early_shows_its_output() -> None:
     command = [sys.executable, "-c", "print('no such target'); raise SystemExit(3)"]
     with (
