@@ -75,6 +75,10 @@ void append(int file, std::string_view line, std::string_view path) {
   throw StepError(error, "append", path);
 }
 
+void start_write_back(int file) {
+  [[maybe_unused]] const int result = sync_file_range(file, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
 void sync_data(int file, std::string_view path) {
   step("fdatasync", path);
   if (::fdatasync(file) != 0) fail("fdatasync", path);

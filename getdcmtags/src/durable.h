@@ -33,6 +33,9 @@ Descriptor open_to_append(const std::string& path);
 // Appends one line, all of it or an error; a file that took a part of it is cut back to where it was. One writer per file.
 void append(int file, std::string_view line, std::string_view path);
 
+// Has the kernel begin to write what is dirty of a file, without waiting. Only a hint, so no step: it promises nothing.
+void start_write_back(int file);
+
 void sync_data(int file, std::string_view path);
 void sync_file(int file, std::string_view path);
 void sync_directory(int directory, std::string_view path);

@@ -11,13 +11,16 @@
 #include "receive/command_set.h"
 #include "receive/log.h"
 #include "receive/meta_header.h"
+#include "receive/pdus.h"
 #include "receive/sop_classes.h"
 
 namespace mercure::receive {
 
 namespace {
 
-// A-ABORT reasons of the service provider, PS3.8 table 9-26.
+// Sources and reasons of an A-ABORT, PS3.8 table 9-26.
+constexpr std::uint8_t kServiceUser = 0;
+constexpr std::uint8_t kServiceProvider = 2;
 constexpr std::uint8_t kReasonNotSpecified = 0;
 constexpr std::uint8_t kUnexpectedParameter = 6;
 
@@ -33,11 +36,11 @@ int whole_seconds(std::chrono::milliseconds time) {
 }
 
 // How association.closed names an ending.
-std::string how_of(Messages::Event event, const Transport& transport) {
+std::string how_of(Messages::Event event, const Line& line) {
   switch (event) {
     case Messages::Event::released: return "released";
     case Messages::Event::lost: return "lost";
-    case Messages::Event::timed_out: return transport.expired() == Patience::Limit::stop ? "aborted" : "timeout";
+    case Messages::Event::timed_out: return line.expired() == Patience::Limit::stop ? "aborted" : "timeout";
     case Messages::Event::aborted:
     case Messages::Event::broken:
     case Messages::Event::fragment: break;
@@ -47,9 +50,8 @@ std::string how_of(Messages::Event event, const Transport& transport) {
 
 }  // namespace
 
-Association::Association(int socket, Sender sender, const Config& config, Progress& progress, const WakeUp& server)
-    : socket_(socket),
-      sender_(std::move(sender)),
+Association::Association(Descriptor socket, Sender sender, const Config& config, Progress& progress, const WakeUp& server)
+    : sender_(std::move(sender)),
       config_(config),
       layout_(config.spool),
       progress_(progress),
@@ -57,7 +59,8 @@ Association::Association(int socket, Sender sender, const Config& config, Progre
       outbox_(layout_.outbox, "receiver"),
       start_(Patience::Clock::now()),
       patience_({config.acse_timeout, config.idle_timeout, config.max_association, config.stop_timeout}, start_),
-      transport_layer_(patience_) {}
+      line_(std::move(socket), patience_),
+      transport_layer_(line_) {}
 
 Association::~Association() {
   if (association_ != nullptr) {
@@ -87,27 +90,24 @@ bool Association::let_in() {
 }
 
 bool Association::receive_request() {
-  dcmExternalSocketHandle.set(socket_);
+  dcmExternalSocketHandle.set(line_.descriptor());
   OFCondition condition = ASC_initializeNetwork(NET_ACCEPTOR, 0, whole_seconds(config_.acse_timeout) + 1, &network_);
   if (condition.good()) condition = ASC_setTransportLayer(network_, &transport_layer_, 0);
   if (condition.good()) condition = ASC_receiveAssociation(network_, &association_, config_.max_pdu);
-  if (condition.good()) return true;
+  // DCMTK takes a connection that ends before its request for a good one.
+  if (condition.good() && !line_.is_lost() && !line_.expired()) return true;
 
-  Transport* transport = transport_layer_.transport();
-  if (transport == nullptr) {
-    tell_refused(condition.text());
-  } else if (transport->expired()) {
-    tell_refused(text_of(*transport->expired()));
-  } else if (transport->bytes_read() > 0) {
-    tell_refused(std::string("not a DICOM association request: ") + condition.text());
+  if (line_.expired()) {
+    tell_refused(text_of(*line_.expired()));
+  } else if (line_.bytes_read() > 0 || !line_.is_lost()) {
+    const char* what = condition.good() ? "the connection ended within it" : condition.text();
+    tell_refused(std::string("not a DICOM association request: ") + what);
   } else {
     log::debug("a connection was closed without a word", {{"address", sender_.address}});
     return false;
   }
-  if (transport != nullptr && !transport->is_lost()) {
-    transport->abort(Transport::AbortSource::provider, kReasonNotSpecified);
-    transport->finish();
-  }
+  line_.send_last(abort_pdu(kServiceProvider, kReasonNotSpecified));
+  line_.finish();
   return false;
 }
 
@@ -115,7 +115,7 @@ void Association::reject(const Rejection& rejection) {
   const T_ASC_RejectParameters parameters = {rejection.result, rejection.source, rejection.reason};
   const OFCondition condition = ASC_rejectAssociation(association_, &parameters);
   tell_refused(rejection.text);
-  if (condition.good()) transport_layer_.transport()->finish();
+  if (condition.good()) line_.finish();
 }
 
 bool Association::accept() {
@@ -144,7 +144,8 @@ bool Association::accept() {
 }
 
 void Association::serve() {
-  Messages messages(*association_, *transport_layer_.transport(), patience_);
+  Messages messages(line_, patience_, static_cast<std::size_t>(config_.max_pdu),
+                    association_->params->theirMaxPDUReceiveSize);
   Store store(config_, layout_, sender_, progress_, outbox_, server_);
   Messages::Event event = Messages::Event::fragment;
   std::string bytes;
@@ -179,27 +180,26 @@ Messages::Event Association::answer(Messages& messages, Store& store, const Comm
 }
 
 void Association::end(Messages::Event event, const std::string& fault) {
-  Transport& transport = *transport_layer_.transport();
   std::string reason = fault;
   if (event == Messages::Event::released) {
-    ASC_acknowledgeRelease(association_);
+    line_.send_last(release_response());
   } else if (event == Messages::Event::broken) {
-    transport.abort(Transport::AbortSource::provider, kUnexpectedParameter);
+    line_.send_last(abort_pdu(kServiceProvider, kUnexpectedParameter));
   } else if (event == Messages::Event::timed_out) {
-    transport.abort(Transport::AbortSource::user, kReasonNotSpecified);
-    reason = text_of(*transport.expired());
+    line_.send_last(abort_pdu(kServiceUser, kReasonNotSpecified));
+    reason = text_of(*line_.expired());
   }
   // The router looks at this folder to know whether a series can still grow, so it goes before the last events.
   remove_association_folder(layout_.receiving, sender_.association);
   folder_.reset();
-  tell_closed(how_of(event, transport));
+  tell_closed(how_of(event, line_));
   if (!reason.empty()) {
     log::warning("an association ended early", {{"association", sender_.association},
                                                 {"address", sender_.address},
                                                 {"calling_aet", sender_.calling_aet},
                                                 {"reason", reason}});
   }
-  if (event == Messages::Event::broken || event == Messages::Event::timed_out) transport.finish();
+  if (event == Messages::Event::broken || event == Messages::Event::timed_out) line_.finish();
 }
 
 void Association::tell_refused(const std::string& reason) {

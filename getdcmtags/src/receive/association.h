@@ -12,6 +12,7 @@
 #include "outbox.h"
 #include "receive/config.h"
 #include "receive/layout.h"
+#include "receive/line.h"
 #include "receive/messages.h"
 #include "receive/negotiation.h"
 #include "receive/patience.h"
@@ -26,7 +27,7 @@ namespace mercure::receive {
 class Association {
  public:
   // Takes over the connected socket. The rest outlives this.
-  Association(int socket, Sender sender, const Config& config, Progress& progress, const WakeUp& server);
+  Association(Descriptor socket, Sender sender, const Config& config, Progress& progress, const WakeUp& server);
   ~Association();
   Association(const Association&) = delete;
   Association& operator=(const Association&) = delete;
@@ -46,7 +47,6 @@ class Association {
   void tell_opened();
   void tell_closed(const std::string& how);
 
-  int socket_;
   Sender sender_;
   const Config& config_;
   const Layout layout_;
@@ -55,6 +55,7 @@ class Association {
   Outbox outbox_;
   Patience::Clock::time_point start_;
   Patience patience_;
+  Line line_;
   TransportLayer transport_layer_;
   T_ASC_Network* network_ = nullptr;
   T_ASC_Association* association_ = nullptr;

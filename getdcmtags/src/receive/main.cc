@@ -3,17 +3,15 @@
 #include <dcmtk/dcmnet/dul.h>
 #include <dcmtk/dcmnet/dcmtrans.h>
 #include <dcmtk/oflog/oflog.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <exception>
-#include <stdexcept>
 #include <string>
 #include <string_view>
-#include <system_error>
 
-#include "durable.h"
 #include "receive/config.h"
 #include "receive/log.h"
 #include "receive/server.h"
@@ -27,7 +25,7 @@ using namespace mercure;
 enum Exit : int { kDone = 0, kUsage = 1, kConfig = 20, kStart = 40, kServing = 60 };
 
 constexpr char kHelp[] =
-    "usage: mercure-storescp --config FILE\n"
+    "usage: mercure-storescp [--end-with-parent] --config FILE\n"
     "       mercure-storescp --check FILE     check a configuration and end\n"
     "       mercure-storescp --version | --help\n"
     "Receives DICOM images into the spool. See mercure-storescp(1).\n";
@@ -79,10 +77,21 @@ int check(const std::string& path) {
   return kDone;
 }
 
+// For a launcher that may be killed: the one that takes its place starts a new receiver, which needs the port.
+void end_with_parent() {
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::string_view option = argc > 1 ? argv[1] : "";
+  std::string_view option = argc > 1 ? argv[1] : "";
+  if (option == "--end-with-parent") {
+    end_with_parent();
+    option = argc > 2 ? argv[2] : "";
+    --argc;
+    ++argv;
+  }
   if (option == "--config" && argc == 3) return serve(argv[2]);
   if (option == "--check" && argc == 3) return check(argv[2]);
   if (option == "--version" && argc == 2) {

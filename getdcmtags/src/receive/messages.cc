@@ -1,7 +1,5 @@
 #include "receive/messages.h"
 
-#include <dcmtk/dcmnet/dul.h>
-
 #include <utility>
 
 namespace mercure::receive {
@@ -11,6 +9,17 @@ namespace {
 // A command set takes some hundred bytes; what is longer is no command.
 constexpr std::size_t kMaxCommandBytes = 64 << 10;
 
+// A presentation data value begins with its length, and that counts the context and control bytes.
+constexpr std::size_t kLengthBytes = 4;
+constexpr std::size_t kContextAndControlBytes = 2;
+constexpr std::size_t kValueHeaderBytes = kLengthBytes + kContextAndControlBytes;
+
+std::size_t value_length(std::string_view value) {
+  std::size_t length = 0;
+  for (std::size_t index = 0; index < kLengthBytes; ++index) length = length << 8 | static_cast<std::uint8_t>(value[index]);
+  return length;
+}
+
 }  // namespace
 
 Messages::Event Messages::broken(std::string fault) {
@@ -18,27 +27,40 @@ Messages::Event Messages::broken(std::string fault) {
   return Event::broken;
 }
 
-Messages::Event Messages::end_of(const OFCondition& condition) {
-  if (condition == DUL_PEERREQUESTEDRELEASE) return Event::released;
-  if (transport_.expired()) return Event::timed_out;
-  if (transport_.is_lost()) return Event::lost;
-  if (condition == DUL_PEERABORTEDASSOCIATION) return Event::aborted;
-  return broken(condition.text());
+Messages::Event Messages::end_of_connection() const { return line_.expired() ? Event::timed_out : Event::lost; }
+
+Messages::Event Messages::next_data_pdu() {
+  if (line_.out_of_patience()) return Event::timed_out;
+  Pdu pdu;
+  switch (reader_.next(pdu)) {
+    case PduReader::Outcome::no_more: return end_of_connection();
+    case PduReader::Outcome::too_long: return broken("a PDU longer than agreed");
+    case PduReader::Outcome::pdu: break;
+  }
+  patience_.progress(Patience::Clock::now());
+  if (pdu.type == PduType::release_request) return Event::released;
+  if (pdu.type == PduType::abort) return Event::aborted;
+  if (pdu.type != PduType::data) return broken("an unexpected PDU of type " + std::to_string(static_cast<int>(pdu.type)));
+  if (pdu.body.empty()) return broken("a PDU without a value");
+  values_ = pdu.body;
+  return Event::fragment;
 }
 
 Messages::Event Messages::next(Fragment& fragment) {
-  DUL_PDV value;
-  if (DUL_NextPDV(&association_.DULassociation, &value).bad()) {
-    if (transport_.out_of_patience()) return Event::timed_out;
-    const OFCondition condition = DUL_ReadPDVs(&association_.DULassociation, nullptr, DUL_BLOCK, 0);
-    if (condition != DUL_PDATAPDUARRIVED) return end_of(condition);
-    patience_.progress(Patience::Clock::now());
-    if (DUL_NextPDV(&association_.DULassociation, &value).bad()) return broken("a PDU without a value");
+  if (values_.empty()) {
+    if (const Event event = next_data_pdu(); event != Event::fragment) return event;
   }
-  fragment.context = value.presentationContextID;
-  fragment.is_command = value.pdvType == DUL_COMMANDPDV;
-  fragment.is_last = value.lastPDV;
-  fragment.bytes = std::string_view(static_cast<const char*>(value.data), value.fragmentLength);
+  if (values_.size() < kValueHeaderBytes) return broken("a torn presentation data value");
+  const std::size_t length = value_length(values_);
+  if (length < kContextAndControlBytes || length > values_.size() - kLengthBytes) {
+    return broken("a presentation data value that does not fit its PDU");
+  }
+  const auto control = static_cast<std::uint8_t>(values_[5]);
+  fragment.context = static_cast<std::uint8_t>(values_[4]);
+  fragment.is_command = (control & 1) != 0;
+  fragment.is_last = (control & 2) != 0;
+  fragment.bytes = values_.substr(kValueHeaderBytes, length - kContextAndControlBytes);
+  values_.remove_prefix(kLengthBytes + length);
   return Event::fragment;
 }
 
@@ -76,21 +98,10 @@ Messages::Event Messages::skip_data_set(std::uint8_t context, std::uint64_t limi
   return Event::fragment;
 }
 
-Messages::Event Messages::send(std::uint8_t context, const std::string& command) {
-  DUL_PDV value{};
-  value.fragmentLength = command.size();
-  value.presentationContextID = context;
-  value.pdvType = DUL_COMMANDPDV;
-  value.lastPDV = OFTrue;
-  value.data = const_cast<char*>(command.data());  // DCMTK only reads it
-  DUL_PDVLIST values{};
-  values.count = 1;
-  values.pdv = &value;
-  transport_.hold();
-  const OFCondition condition = DUL_WritePDVs(&association_.DULassociation, &values);
-  const bool sent = transport_.send_held() && condition.good();
+Messages::Event Messages::send(std::uint8_t context, std::string_view command) {
+  const bool sent = line_.send(data_pdus(context, command, peer_max_pdu_));
   patience_.progress(Patience::Clock::now());
-  return sent ? Event::fragment : end_of(condition);
+  return sent ? Event::fragment : end_of_connection();
 }
 
 }  // namespace mercure::receive

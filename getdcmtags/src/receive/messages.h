@@ -1,16 +1,15 @@
-// The messages of an open association: fragments in, responses out, over DCMTK's upper layer.
+// The messages of an open association: fragments in, responses out.
 #ifndef MERCURE_RECEIVE_MESSAGES_H
 #define MERCURE_RECEIVE_MESSAGES_H
 
-#include <dcmtk/config/osconfig.h>
-#include <dcmtk/dcmnet/assoc.h>
-
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "receive/patience.h"
-#include "receive/transport.h"
+#include "receive/pdus.h"
+#include "receive/line.h"
 
 namespace mercure::receive {
 
@@ -27,13 +26,14 @@ class Messages {
   // What reading brought: a fragment, or the end of the association and its kind.
   enum class Event { fragment, released, aborted, lost, timed_out, broken };
 
-  Messages(T_ASC_Association& association, Transport& transport, Patience& patience)
-      : association_(association), transport_(transport), patience_(patience) {}
+  // The sizes are those of the negotiation.
+  Messages(Line& line, Patience& patience, std::size_t our_max_pdu, std::size_t peer_max_pdu)
+      : line_(line), patience_(patience), reader_(line, our_max_pdu), peer_max_pdu_(peer_max_pdu) {}
 
   // Waits for the next fragment. `broken`: the peer does not keep to the protocol; fault() says how.
   Event next(Fragment& fragment);
 
-  // Waits for the rest of a command set whose fragments are all on one context; `bytes` gets the whole of it.
+  // Waits for a whole command set; `bytes` gets it.
   Event next_command(std::uint8_t& context, std::string& bytes);
 
   // Waits for the next fragment of a data set on `context`.
@@ -43,17 +43,20 @@ class Messages {
   Event skip_data_set(std::uint8_t context, std::uint64_t limit);
 
   // Sends a command set on its context. Returns Event::fragment when it left, else how the association ended.
-  Event send(std::uint8_t context, const std::string& command);
+  Event send(std::uint8_t context, std::string_view command);
 
   const std::string& fault() const { return fault_; }
 
  private:
+  Event next_data_pdu();
   Event broken(std::string fault);
-  Event end_of(const OFCondition& condition);
+  Event end_of_connection() const;
 
-  T_ASC_Association& association_;
-  Transport& transport_;
+  Line& line_;
   Patience& patience_;
+  PduReader reader_;
+  std::size_t peer_max_pdu_;
+  std::string_view values_;  // of the PDU at hand, not yet handed out
   std::string fault_;
 };
 

@@ -12,6 +12,7 @@ namespace {
 constexpr std::size_t kCollectBytes = 256 << 10;  // at most so much waits in memory
 constexpr std::size_t kDirectBytes = 64 << 10;    // from this size on, copying costs more than a system call
 constexpr std::size_t kCopyBytes = 1 << 20;
+constexpr std::uint64_t kWriteBackEvery = 8 << 20;  // of a large object, so that its sync at the end need not wait for all of it
 
 }  // namespace
 
@@ -19,6 +20,7 @@ Part::Part(std::string path, const MetaHeader& header, std::string& buffer)
     : path_(std::move(path)), file_(durable::create_file(path_)), buffer_(buffer) {
   buffer_ = encode(header);
   header_size_ = size_ = buffer_.size();
+  next_write_back_ = kWriteBackEvery;
 }
 
 Part::~Part() { discard(); }
@@ -42,6 +44,10 @@ void Part::add(std::string_view bytes) {
   }
   flush();
   durable::write(file_.get(), bytes, path_);
+  if (size_ >= next_write_back_) {
+    start_write_back();
+    next_write_back_ = size_ + kWriteBackEvery;
+  }
 }
 
 void Part::flush() {
@@ -50,7 +56,7 @@ void Part::flush() {
   buffer_.clear();
 }
 
-void Part::finish() { flush(); }
+void Part::start_write_back() const { durable::start_write_back(file_.get()); }
 
 void Part::replace_header(const MetaHeader& header) {
   const std::string path = path_ + ".new";

@@ -27,7 +27,10 @@ class Part {
   void add(std::string_view bytes);
 
   // Writes what is collected.
-  void finish();
+  void finish() { flush(); }
+
+  // Has the kernel begin to bring it to the disk.
+  void start_write_back() const;
 
   // Puts another meta header before the same data set (the sender's command said other UIDs than its data set).
   void replace_header(const MetaHeader& header);
@@ -53,6 +56,7 @@ class Part {
   std::string& buffer_;
   std::uint64_t header_size_ = 0;
   std::uint64_t size_ = 0;
+  std::uint64_t next_write_back_ = 0;
 };
 
 }  // namespace mercure::receive

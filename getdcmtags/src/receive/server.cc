@@ -11,6 +11,7 @@
 #include <cstring>
 #include <exception>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "durable.h"
@@ -27,6 +28,8 @@ namespace {
 
 constexpr auto kHousePeriod = std::chrono::seconds(5);
 constexpr auto kKillGrace = std::chrono::seconds(5);  // beyond the limit in which associations end themselves
+constexpr auto kPortPatience = std::chrono::seconds(5);
+constexpr auto kPortPause = std::chrono::milliseconds(50);
 constexpr int kCallersAtOnce = 32;
 constexpr unsigned kToldPerPeriod = 50;  // callers turned away with an event each; a flood must not fill the disk
 
@@ -49,10 +52,19 @@ Descriptor take_signals() {
   return descriptor;
 }
 
-// Nobody is listened to before there is a place for what they send.
+// Nobody is listened to before there is a place for what they send. The receiver that this one follows may be about to let go of
+// the port; it is given a moment.
 Listener open_listener(const Layout& layout, const Config& config) {
   prepare_spool(layout);
-  return Listener(config.bind, config.port);
+  const auto patience_ends = std::chrono::steady_clock::now() + kPortPatience;
+  while (true) {
+    try {
+      return Listener(config.bind, config.port);
+    } catch (const std::system_error& error) {
+      if (error.code().value() != EADDRINUSE || std::chrono::steady_clock::now() > patience_ends) throw;
+    }
+    std::this_thread::sleep_for(kPortPause);
+  }
 }
 
 // What a child of the server does first. When the server dies, the association ends as if the server had been stopped: each of
@@ -198,7 +210,7 @@ void Server::serve_in_child(Caller caller, const Sender& sender, const SharedPro
   outbox_.leave();
   try {
     settle_in_child(server);
-    Association association(caller.socket.release(), sender, config_, *progress, wake_up_);
+    Association association(std::move(caller.socket), sender, config_, *progress, wake_up_);
     association.run();
   } catch (const std::exception& error) {
     log::error("an association process failed", {{"association", sender.association}, {"reason", error.what()}});

@@ -149,16 +149,17 @@ Answer Store::finish(Object& object) {
 
 Answer Store::keep(Object& object) {
   object.part->finish();
-  if (config_.durable) object.part->sync();
-
+  if (config_.durable) object.part->start_write_back();
   const Instant at = Instant::now();
   progress_.phase = Phase::reading;
   if (object.received == 0) return quarantine(object, "the data set is empty");
   tags::Result record = read_header(object, at);
   if (!record.ok) return quarantine(object, record.reason);
+  progress_.phase = Phase::filing;
   correct_header(object, record.header);
   if (object.is_corrected) record = read_header(object, at);
-  progress_.phase = Phase::filing;
+  // The header was read first: meanwhile the disk has been at work.
+  if (config_.durable) object.part->sync();
   file(object, record);
   if (!object.is_corrected) return {};
   return {status::kDataSetDoesNotMatch, "Stored by the UIDs of the data set; those of the command differ"};
@@ -182,7 +183,6 @@ void Store::correct_header(Object& object, const tags::Header& header) {
   object.part->replace_header({header.sop_class.empty() ? request.sop_class : header.sop_class,
                                header.sop_instance.empty() ? request.sop_instance : header.sop_instance,
                                object.transfer_syntax, sender_.calling_aet});
-  if (config_.durable) object.part->sync();
   object.is_corrected = true;
 }
 

@@ -1,0 +1,64 @@
+// The TCP connection of one association, with our time limits and without delayed acknowledgements.
+#ifndef MERCURE_RECEIVE_LINE_H
+#define MERCURE_RECEIVE_LINE_H
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "descriptor.h"
+#include "receive/patience.h"
+
+namespace mercure::receive {
+
+class Line {
+ public:
+  // Takes over the connected socket. `patience` outlives this.
+  Line(Descriptor socket, Patience& patience);
+
+  // Waits for bytes and reads at most `size` of them. 0: the peer closed; -1: the network lost it or a limit has passed.
+  ssize_t read(void* buffer, std::size_t size);
+
+  // Sends all of it in one go, so that a PDU wakes the peer once. False: the connection is at its end.
+  bool send(std::string_view bytes);
+
+  // Sends without waiting: the last words to a peer that may not listen any more.
+  void send_last(std::string_view bytes);
+
+  // Waits until there is something to read; false when a limit has passed first.
+  bool wait_for_bytes();
+
+  // Closes our side and gives the peer a moment to read what it was sent last: data that nobody read would make the kernel answer
+  // with a reset, and the peer would lose our last words.
+  void finish();
+
+  // Tells whether a limit has passed, and remembers which. Asked before each PDU, so that a peer that never lets us wait is held too.
+  bool out_of_patience();
+
+  // Bytes read so far; 0 tells a probe of the port from a sender.
+  std::uint64_t bytes_read() const { return bytes_read_; }
+
+  // The limit that ended it; nothing when it ended otherwise.
+  std::optional<Patience::Limit> expired() const { return expired_; }
+
+  // The peer closed the connection, or the network lost it.
+  bool is_lost() const { return lost_; }
+
+  int descriptor() const { return socket_.get(); }
+
+ private:
+  bool wait(short events);
+
+  Descriptor socket_;
+  Patience& patience_;
+  bool lost_ = false;
+  std::uint64_t bytes_read_ = 0;
+  std::optional<Patience::Limit> expired_;
+};
+
+}  // namespace mercure::receive
+
+#endif

@@ -1,0 +1,88 @@
+#include "receive/pdus.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace mercure::receive {
+
+namespace {
+
+constexpr std::size_t kHeaderBytes = 6;
+constexpr std::size_t kValueHeaderBytes = 6;  // of a presentation data value: length, context, control
+
+// So much is asked for at once while only a header is awaited: a whole command, but little to move when a data set follows it.
+constexpr std::size_t kReadAheadBytes = 4096;
+
+// Of a PDU that is no data. Releases and aborts have 4 bytes.
+constexpr std::size_t kMaxOtherBytes = 64 << 10;
+
+std::size_t length_at(const char* bytes) {
+  std::size_t length = 0;
+  for (int index = 0; index < 4; ++index) length = length << 8 | static_cast<std::uint8_t>(bytes[index]);
+  return length;
+}
+
+void add_length(std::string& bytes, std::size_t length) {
+  for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(length >> shift & 0xff);
+}
+
+std::string header(PduType type, std::size_t length) {
+  std::string bytes = {static_cast<char>(type), '\0'};
+  add_length(bytes, length);
+  return bytes;
+}
+
+}  // namespace
+
+PduReader::PduReader(Line& line, std::size_t max_pdu)
+    : line_(line), max_pdu_(max_pdu), buffer_(kHeaderBytes + std::max(max_pdu, kMaxOtherBytes) + kReadAheadBytes) {}
+
+PduReader::Outcome PduReader::next(Pdu& pdu) {
+  std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+  end_ -= begin_;
+  begin_ = 0;
+  if (!fill(kHeaderBytes, kReadAheadBytes)) return Outcome::no_more;
+  pdu.type = static_cast<PduType>(buffer_[0]);
+  const std::size_t length = length_at(buffer_.data() + 2);
+  if (length > (pdu.type == PduType::data ? max_pdu_ : kMaxOtherBytes)) return Outcome::too_long;
+  const std::size_t whole = kHeaderBytes + length;
+  if (!fill(whole, whole)) return Outcome::no_more;
+  pdu.body = std::string_view(buffer_.data() + kHeaderBytes, length);
+  begin_ = whole;
+  return Outcome::pdu;
+}
+
+// Reads until `wanted` bytes are there, asking for `at_most` in all.
+bool PduReader::fill(std::size_t wanted, std::size_t at_most) {
+  while (end_ < wanted) {
+    const ssize_t count = line_.read(buffer_.data() + end_, at_most - end_);
+    if (count <= 0) return false;
+    end_ += static_cast<std::size_t>(count);
+  }
+  return true;
+}
+
+std::string data_pdus(std::uint8_t context, std::string_view command, std::size_t peer_max_pdu) {
+  // Even, as all values must be (PS3.8 annex D.1.1), and at least enough to get on.
+  const std::size_t room =
+      peer_max_pdu == 0 ? command.size() : std::max<std::size_t>(peer_max_pdu, kValueHeaderBytes + 2) - kValueHeaderBytes;
+  std::string bytes;
+  do {
+    const std::string_view piece = command.substr(0, std::max<std::size_t>(room & ~std::size_t{1}, 2));
+    command.remove_prefix(piece.size());
+    bytes += header(PduType::data, kValueHeaderBytes + piece.size());
+    add_length(bytes, piece.size() + 2);
+    bytes += static_cast<char>(context);
+    bytes += static_cast<char>(command.empty() ? 3 : 1);  // a command; with bit 1, its last piece
+    bytes += piece;
+  } while (!command.empty());
+  return bytes;
+}
+
+std::string release_response() { return header(PduType::release_response, 4) + std::string(4, '\0'); }
+
+std::string abort_pdu(std::uint8_t source, std::uint8_t reason) {
+  return header(PduType::abort, 4) + std::string(2, '\0') + static_cast<char>(source) + static_cast<char>(reason);
+}
+
+}  // namespace mercure::receive

@@ -1,0 +1,467 @@
+"""What becomes of an object that arrives whole: its file, its tag line, its event, its answer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import struct
+import zlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.data_sets import ct_image, data_set_of, element, nested_sequences, text, uid
+from tests.support.dcmtk import dcmsend
+from tests.support.dicom_files import storable_files
+from tests.support.dicom_peer import (
+    CT_IMAGE,
+    EXPLICIT_LITTLE,
+    MR_IMAGE,
+    NO_DATA_SET,
+    VERIFICATION,
+    Context,
+    Peer,
+    associate_rq,
+    asynchronous_operations,
+    echo_command,
+    message,
+    pdu,
+    store_command,
+    value,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import MakeStoreScp
+    from tests.integration.storescp.conftest import StartReceiver
+
+ID = re.compile(r"\d{8}T\d{12}-[0-9a-f]{8}")
+BIG_ENDIAN = "1.2.840.10008.1.2.2"
+DEFLATED = "1.2.840.10008.1.2.1.99"
+HTJ2K = "1.2.840.10008.1.2.4.201"
+
+
+def test_an_image_lands_under_its_series_with_tag_line_and_events(start_receiver: StartReceiver) -> None:
+    receiver = start_receiver()
+    sop, series = uid(), uid()
+    data = ct_image(sop, series)
+    with Peer(receiver.port) as peer:
+        peer.associate(associate_rq(calling=b"SCANNER_1", called=b"ROUTER"))
+        response = peer.store(data, sop)
+        peer.release()
+
+    assert (response.status, response.message, response.sop_instance, response.comment) == (0, 1, sop, "")
+    (image,) = receiver.images()
+    assert image.relative_to(receiver.spool / "incoming").parts == (series, f"{sop}.dcm")
+    assert data_set_of(image.read_bytes()) == data
+    (line,) = receiver.tag_lines()
+    assert line["FileName"] == image.name
+    assert line["FileSize"] == image.stat().st_size
+    assert (line["SOPInstanceUID"], line["Modality"], line["PatientName"]) == (sop, "CT", "Secret^Name")
+    assert (line["SenderAET"], line["ReceiverAET"], line["SenderAddress"]) == ("SCANNER_1", "ROUTER", "127.0.0.1")
+    assert ID.fullmatch(line["ImageID"])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", line["ReceivedAt"])
+
+    closed = receiver.event("association.closed")
+    opened = receiver.event("association.opened")
+    assert opened["details"]["contexts"] == 1
+    assert closed["details"]["how"] == "released"
+    assert (closed["details"]["images"], closed["details"]["bytes"]) == (1, image.stat().st_size)
+    event = receiver.event("image.received")
+    assert event["series"] == series
+    assert event["service"] == "receiver"
+    assert event["details"] == {
+        "image": line["ImageID"],
+        "association": line["AssociationID"],
+        "file": image.name,
+        "folder": series,
+        "sop": sop,
+        "sop_class": CT_IMAGE,
+        "study": "1.2.3",
+        "series": series,
+        "patient": "PATIENT-1",
+        "accession": "ACC-1",
+        "modality": "CT",
+        "bytes": image.stat().st_size,
+        "transfer_syntax": EXPLICIT_LITTLE,
+        "repetition": False,
+        "address": "127.0.0.1",
+        "calling_aet": "SCANNER_1",
+        "called_aet": "ROUTER",
+        "durable": True,
+    }
+    assert image.parent.joinpath(f"{line['AssociationID']}.jsonl").is_file()
+    assert receiver.parts() == []
+
+
+def test_the_meta_header_names_us_and_the_sender(start_receiver: StartReceiver) -> None:
+    receiver = start_receiver()
+    sop = uid()
+    with Peer(receiver.port) as peer:
+        accepted = peer.associate(associate_rq(calling=b"SCANNER_1"))
+        peer.store(ct_image(sop, uid()), sop)
+        peer.release()
+    (line,) = receiver.tag_lines()
+    assert line["MediaStorageSOPClassUID"] == CT_IMAGE
+    assert line["MediaStorageSOPInstanceUID"] == sop
+    assert line["TransferSyntaxUID"] == EXPLICIT_LITTLE
+    assert line["SourceApplicationEntityTitle"] == "SCANNER_1"
+    assert line["ImplementationClassUID"] == accepted.implementation
+    assert re.fullmatch(r"2\.25\.[1-9]\d{30,38}", accepted.implementation)
+    assert line["ImplementationVersionName"] == accepted.version
+    assert accepted.max_pdu == 131072
+
+
+def test_an_echo_is_answered_and_told(start_receiver: StartReceiver) -> None:
+    receiver = start_receiver()
+    with Peer(receiver.port) as peer:
+        peer.associate(associate_rq((Context(1, VERIFICATION),)))
+        peer.send(message(1, echo_command(7)))
+        response = peer.response()
+        peer.release()
+    assert (response.field, response.message, response.status) == (0x8030, 7, 0)
+    closed = receiver.event("association.closed")
+    assert (closed["details"]["how"], closed["details"]["images"]) == ("released", 0)
+
+
+@pytest.mark.parametrize("durability", ["image", "none"])
+def test_what_dcmsend_sends_is_kept_bit_by_bit(
+    start_receiver: StartReceiver, storescp: MakeStoreScp, durability: str
+) -> None:
+    receiver = start_receiver(durability=durability)
+    stock = storescp("--bit-preserving", "--unique-filenames", "-pm", "--accept-all")
+    files = storable_files()
+    ours = dcmsend("127.0.0.1", receiver.port, files, "--no-halt", seconds=300)
+    theirs = dcmsend("127.0.0.1", stock.port, files, "--no-halt", seconds=300)
+
+    received = sorted(hashlib.sha256(data).hexdigest() for data in receiver.data_sets())
+    expected = {hashlib.sha256(data_set_of(path.read_bytes())).hexdigest() for path in stock.files()}
+    assert len(expected) > 100
+    # What differs from stock storescp is only that the same image is kept once.
+    assert set(received) >= expected
+    assert len(received) == len(set(received))
+    assert receiver.events("image.refused") == []
+    assert "with status SUCCESS" in ours.output, ours.output
+    assert "with status SUCCESS" in theirs.output, theirs.output
+
+
+@pytest.mark.parametrize("fragment", [1, 7, 4096, 131_060])
+def test_a_data_set_may_come_in_any_pieces(start_receiver: StartReceiver, fragment: int) -> None:
+    receiver = start_receiver()
+    sop = uid()
+    data = ct_image(sop, uid(), pixels=b"\5" * (600 if fragment < 100 else 400_000))
+    with Peer(receiver.port) as peer:
+        peer.associate()
+        assert peer.store(data, sop, fragment=fragment).status == 0
+    assert receiver.data_sets() == [data]
+
+
+def test_several_values_in_one_pdu_and_messages_back_to_back(start_receiver: StartReceiver) -> None:
+    receiver = start_receiver()
+    sops, series = [uid(), uid()], uid()
+    images = [ct_image(sop, series) for sop in sops]
+    with Peer(receiver.port) as peer:
+        peer.associate()
+        stream = b""
+        for number, (sop, data) in enumerate(zip(sops, images, strict=True), start=1):
+            values = value(1, store_command(sop, message=number), command=True, last=True)
+            values += value(1, data[:100], command=False, last=False) + value(1, data[100:], command=False, last=True)
+            stream += pdu(4, values)
+        peer.send(stream)
+        assert [(peer.response().message, peer.response().message)] == [(1, 2)]
+        peer.release()
+    assert sorted(receiver.data_sets()) == sorted(images)
+
+
+@pytest.mark.parametrize(
+    ("syntax", "data"),
+    [
+        pytest.param(DEFLATED, None, id="deflated"),
+        pytest.param(BIG_ENDIAN, b"\0\x08\0\x18UI\0\x041.2\0\0\x20\0\x0eUI\0\x041.3\0", id="big endian"),
+        pytest.param(HTJ2K, None, id="newer than the library"),
+        pytest.param("1.3.6.1.4.1.5962.99.1", None, id="private"),
+    ],
+)
+def test_every_transfer_syntax_passes_unharmed(start_receiver: StartReceiver, syntax: str, data: bytes | None) -> None:
+    receiver = start_receiver()
+    sop = uid()
+    if data is None:
+        data = ct_image(sop, uid())
+        if syntax == DEFLATED:
+            packer = zlib.compressobj(wbits=-15)
+            data = packer.compress(data) + packer.flush()
+    with Peer(receiver.port) as peer:
+        accepted = peer.associate(associate_rq((Context(1, CT_IMAGE, (syntax,)),)))
+        assert accepted.syntaxes == {1: syntax}
+        assert peer.store(data, sop).status in {0, 0xB007}
+        peer.release()
+    assert receiver.data_sets() == [data]
+    assert receiver.tag_lines()[0]["TransferSyntaxUID"] == syntax
+
+
+@pytest.mark.parametrize("sop_class", ["1.2.826.0.1.3680043.9.9999.1", "1.2.840.10008.5.1.4.1.1.88.67", "1.2.840.10008.5.1.4.1.1.2.1"])
+def test_private_and_unusual_sop_classes_are_stored(start_receiver: StartReceiver, sop_class: str) -> None:
+    receiver = start_receiver()
+    sop = uid()
+    with Peer(receiver.port) as peer:
+        peer.associate(associate_rq((Context(1, sop_class, (EXPLICIT_LITTLE,)),)))
+        peer.send(message(1, store_command(sop, sop_class=sop_class), ct_image(sop, uid(), sop_class=sop_class)))
+        assert peer.response().status == 0
+    assert len(receiver.images()) == 1
+
+
+def test_odd_lengths_and_private_elements_pass(start_receiver: StartReceiver) -> None:
+    receiver = start_receiver()
+    sop, series = uid(), uid()
+    data = ct_image(sop, series, pixels=b"") + element(0x7FE10010, b"LO", b"ODD")
+    with Peer(receiver.port) as peer:
+        peer.associate()
+        assert len(data) % 2 == 1
+        assert peer.store(data, sop).status == 0
+    assert receiver.data_sets() == [data]
+
+
+def test_the_same_image_again_is_a_repetition(start_receiver: StartReceiver) -> None:
+    receiver = start_receiver()
+    sop, series = uid(), uid()
+    data = ct_image(sop, series)
+    for calling in (b"FIRST", b"SECOND"):
+        with Peer(receiver.port) as peer:
+            peer.associate(associate_rq(calling=calling))
+            assert peer.store(data, sop).status == 0
+            peer.release()
+    assert [image.name for image in receiver.images()] == [f"{sop}.dcm"]
+    assert receiver.data_sets() == [data]
+    receiver.event("association.closed", count=2)
+    first, second = receiver.events("image.received")
+    assert (first["details"]["repetition"], second["details"]["repetition"]) == (False, True)
+    assert second["details"]["file"] == first["details"]["file"]
+    assert second["details"]["image"] != first["details"]["image"]
+    assert receiver.parts() == []
+
+
+def test_the_same_uid_with_other_bytes_is_kept_beside(start_receiver: StartReceiver) -> None:
+    receiver = start_receiver()
+    sop, series = uid(), uid()
+    images = [ct_image(sop, series, patient=f"P{number}") for number in range(3)]
+    with Peer(receiver.port) as peer:
+        peer.associate()
+        for data in [*images, images[1]]:
+            assert peer.store(data, sop).status == 0
+        peer.release()
+    names = [image.name for image in receiver.images()]
+    assert names == [f"{sop}.dcm", f"{sop}~2.dcm", f"{sop}~3.dcm"]
+    assert [data_set_of(image.read_bytes()) for image in receiver.images()] == images
+    details = [event["details"] for event in receiver.events("image.received")]
+    assert [entry["repetition"] for entry in details] == [False, False, False, True]
+    assert details[3]["file"] == f"{sop}~2.dcm"
+    assert [line["FileName"] for line in receiver.tag_lines()] == [*names, f"{sop}~2.dcm"]
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ["../../evil", "..", ".", "/etc/passwd", "a\\b", ".hidden", "outbox", "1.2/../3", "1.2.3\x1b[31m", "9" * 65, "ü.1"],
+)
+def test_no_uid_leads_out_of_its_folder(start_receiver: StartReceiver, hostile: str) -> None:
+    receiver = start_receiver()
+    before = set(receiver.spool.parent.iterdir())
+    with Peer(receiver.port) as peer:
+        peer.associate()
+        assert peer.store(ct_image(hostile, hostile), "1.2.3").status in {0, 0xB007}
+        peer.release()
+    (image,) = (path for path in receiver.spool.rglob("*.dcm"))
+    series, name = image.relative_to(receiver.spool / "incoming").parts
+    for part in (series, name.removesuffix(".dcm")):
+        assert re.fullmatch(r"x[0-9a-f]{40}", part)
+    assert set(receiver.spool.parent.iterdir()) == before
+
+
+@pytest.mark.parametrize("nothing", [None, ""], ids=["missing", "empty"])
+def test_images_without_series_are_grouped_with_their_neighbours(
+    start_receiver: StartReceiver, nothing: str | None
+) -> None:
+    receiver = start_receiver()
+    with Peer(receiver.port) as peer:
+        peer.associate()
+        for patient in ("A", "B"):
+            peer.send(message(1, store_command(""), ct_image(nothing, nothing, patient=patient)))
+            assert peer.response().status == 0
+        peer.release()
+    opened = receiver.event("association.opened")
+    images = receiver.images()
+    assert {image.parent.name for image in images} == {f"none-{opened['details']['association']}"}
+    # Nobody named the instance either, so each goes by the id it was given.
+    received = receiver.events("image.received")
+    assert [event["details"]["file"] for event in received] == [f"none-{event['details']['image']}.dcm" for event in received]
+    assert sorted(image.name for image in images) == sorted(event["details"]["file"] for event in received)
+    assert len(images) == 2
+    assert received[0]["series"] is None
+
+
+def test_an_instance_that_only_the_command_names_goes_by_that(start_receiver: StartReceiver) -> None:
+    receiver = start_receiver()
+    sop = uid()
+    with Peer(receiver.port) as peer:
+        peer.associate()
+        assert peer.store(ct_image(None, uid(), sop_class=None), sop).status == 0
+        peer.release()
+    assert [image.stem for image in receiver.images()] == [sop]
+
+
+def test_uids_of_the_command_that_differ_are_corrected_and_warned_of(start_receiver: StartReceiver) -> None:
+    receiver = start_receiver()
+    sop, series, other = uid(), uid(), uid()
+    data = ct_image(sop, series, sop_class=MR_IMAGE)
+    with Peer(receiver.port) as peer:
+        peer.associate()
+        response = peer.store(data, other)
+        peer.release()
+    assert response.status == 0xB007
+    assert "data set" in response.comment
+    assert receiver.data_sets() == [data]
+    (line,) = receiver.tag_lines()
+    assert (line["MediaStorageSOPInstanceUID"], line["MediaStorageSOPClassUID"]) == (sop, MR_IMAGE)
+    assert (line["AffectedSOPInstanceUID"], line["AffectedSOPClassUID"]) == (other, CT_IMAGE)
+    assert line["FileSize"] == receiver.images()[0].stat().st_size
+    assert receiver.events("image.received")[0]["details"]["sop"] == sop
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        pytest.param(nested_sequences(20_000), "", id="nested"),
+        pytest.param(b"\x08\0\x18\0UI\xff\xff1.2", "", id="torn"),
+        pytest.param(b"", "empty", id="empty"),
+        pytest.param(b"<html>" * 50, "", id="no dicom"),
+    ],
+)
+def test_what_cannot_be_read_goes_to_quarantine(start_receiver: StartReceiver, data: bytes, reason: str) -> None:
+    receiver = start_receiver()
+    good = uid()
+    with Peer(receiver.port) as peer:
+        peer.associate()
+        response = peer.store(data, "1.2.3.4")
+        assert response.status == 0xC000
+        assert response.comment.startswith("Cannot understand: ")
+        # The association stays of use.
+        assert peer.store(ct_image(good, uid()), good).status == 0
+        peer.release()
+    (entry,) = receiver.quarantined()
+    event = receiver.event("image.quarantined")
+    assert entry.name == event["details"]["entry"] == event["details"]["image"]
+    assert data_set_of((entry / "object.part").read_bytes()) == data
+    told = json.loads((entry / "reason.json").read_text())
+    assert told["reason"] == event["details"]["reason"]
+    assert reason in told["reason"]
+    assert (told["sop"], told["calling_aet"], told["bytes"]) == ("1.2.3.4", "PEER", (entry / "object.part").stat().st_size)
+    assert len(receiver.images()) == 1
+    assert receiver.event("association.closed")["details"]["refused"] == 1
+
+
+def test_commands_that_store_nothing_are_answered_truthfully(start_receiver: StartReceiver) -> None:
+    receiver = start_receiver()
+    with Peer(receiver.port) as peer:
+        peer.associate(associate_rq((Context(1, CT_IMAGE, (EXPLICIT_LITTLE,)), Context(3, VERIFICATION))))
+        peer.send(message(1, store_command("1.2.3", data_set=NO_DATA_SET)))
+        assert peer.response().status == 0xC000
+        peer.send(message(3, store_command("1.2.3"), ct_image("1.2.3", "1.2")))
+        assert peer.response().status == 0x0122
+        peer.send(message(1, echo_command(9, 0x0020)))
+        answer = peer.response()
+        assert (answer.field, answer.message, answer.status) == (0x8020, 9, 0x0211)
+        peer.send(message(1, echo_command(10, 0x0FFF)))  # C-CANCEL has no response
+        peer.send(message(3, echo_command(11)))
+        assert peer.response().message == 11
+        peer.release()
+    assert receiver.images() == []
+
+
+def test_a_window_of_asynchronous_operations_is_not_granted_but_stood(start_receiver: StartReceiver) -> None:
+    receiver = start_receiver()
+    sops, series = [uid() for _ in range(20)], uid()
+    with Peer(receiver.port) as peer:
+        peer.associate(associate_rq(user_items=asynchronous_operations(8, 8)))
+        stream = [message(1, store_command(sop, message=n), ct_image(sop, series)) for n, sop in enumerate(sops)]
+        peer.send(b"".join(stream))
+        assert [peer.response().message for _ in sops] == list(range(20))
+        peer.release()
+    assert len(receiver.images()) == 20
+
+
+def test_names_in_odd_bytes_do_not_break_event_or_log(start_receiver: StartReceiver) -> None:
+    receiver = start_receiver()
+    sop = uid()
+    with Peer(receiver.port) as peer:
+        peer.associate(associate_rq(calling=b'A"\xff\x1b[2J'))
+        peer.store(ct_image(sop, uid()), sop)
+        peer.release()
+    closed = receiver.event("association.closed")
+    assert closed["details"]["calling_aet"].startswith('A"\ufffd')
+    assert any(line["message"] == "an association ended" for line in receiver.log())
+
+
+def test_the_log_holds_no_patient_data(start_receiver: StartReceiver) -> None:
+    receiver = start_receiver(log_level="debug")
+    sop = uid()
+    with Peer(receiver.port) as peer:
+        peer.associate()
+        peer.store(ct_image(sop, uid()), sop)
+        broken = text(0x00100010, b"PN", "Secret^Name") + text(0x00100020, b"LO", "PATIENT-1") + struct.pack("<HH", 1, 1)
+        assert peer.store(broken, "1.2").status == 0xC000
+        peer.release()
+    receiver.event("association.closed")
+    output = receiver.program.output()
+    assert "Secret" not in output
+    assert "PATIENT-1" not in output
+
+
+def test_one_association_may_bring_many_series(start_receiver: StartReceiver) -> None:
+    receiver = start_receiver()
+    series = [uid() for _ in range(5)]
+    with Peer(receiver.port) as peer:
+        peer.associate()
+        for _ in range(4):
+            for one in series:
+                sop = uid()
+                assert peer.store(ct_image(sop, one), sop).status == 0
+        peer.release()
+    folders = {path: len(list(path.glob("*.dcm"))) for path in (receiver.spool / "incoming").iterdir()}
+    assert {path.name for path in folders} == set(series)
+    assert set(folders.values()) == {4}
+
+
+def test_an_association_per_image_loses_none(start_receiver: StartReceiver) -> None:
+    receiver = start_receiver(max_associations_per_sender=100)
+    sops, series = [uid() for _ in range(40)], uid()
+    for sop in sops:
+        with Peer(receiver.port) as peer:
+            peer.associate()
+            assert peer.store(ct_image(sop, series), sop).status == 0
+            peer.release()
+    assert {image.stem for image in receiver.images()} == set(sops)
+
+
+def test_large_objects_stream(start_receiver: StartReceiver, tmp_path: Path) -> None:
+    receiver = start_receiver(max_object_bytes=200_000_000)
+    sop = uid()
+    head = ct_image(sop, uid(), pixels=b"")
+    size = 96 * 1024 * 1024
+    pixels = struct.pack("<HH2sxxI", 0x7FE0, 0x0010, b"OW", size)
+    block = bytes(range(256)) * 500
+    with Peer(receiver.port, timeout=60) as peer:
+        peer.associate()
+        peer.send(message(1, store_command(sop)))
+        digest = hashlib.sha256(head[:-12] + pixels)
+        peer.send(pdu(4, value(1, head[:-12] + pixels, command=False, last=False)))
+        sent = 0
+        while sent < size:
+            piece = block[: min(len(block), size - sent)]
+            sent += len(piece)
+            digest.update(piece)
+            peer.send(pdu(4, value(1, piece, command=False, last=sent == size)))
+        assert peer.response().status == 0
+        peer.release()
+    (image,) = receiver.images()
+    assert hashlib.sha256(data_set_of(image.read_bytes())).hexdigest() == digest.hexdigest()

@@ -1,0 +1,69 @@
+"""Small data sets as bytes, built by hand so that a test knows each of them: explicit VR, little endian."""
+
+from __future__ import annotations
+
+import struct
+import uuid
+
+_LONG_VRS = {b"OB", b"OW", b"SQ", b"UN", b"UT"}
+
+
+def uid() -> str:
+    """Make a new UID (PS3.5 annex B.2)."""
+    return f"2.25.{uuid.uuid4().int}"
+
+
+def element(tag: int, vr: bytes, data: bytes) -> bytes:
+    """Encode one element; the value is taken as it is, odd lengths too."""
+    head = struct.pack("<HH2s", tag >> 16, tag & 0xFFFF, vr)
+    if vr in _LONG_VRS:
+        return head + struct.pack("<xxI", len(data)) + data
+    return head + struct.pack("<H", len(data)) + data
+
+
+def text(tag: int, vr: bytes, content: str) -> bytes:
+    """Encode an element of text, padded to an even length."""
+    data = content.encode()
+    return element(tag, vr, data + (b"\0" if vr == b"UI" else b" ") * (len(data) % 2))
+
+
+def ct_image(
+    sop_instance: str | None,
+    series: str | None,
+    *,
+    study: str = "1.2.3",
+    sop_class: str | None = "1.2.840.10008.5.1.4.1.1.2",
+    pixels: bytes = b"\1\2" * 2048,
+    patient: str = "PATIENT-1",
+) -> bytes:
+    """Encode a CT image; a UID that is None is left out."""
+    data = b""
+    if sop_class is not None:
+        data += text(0x00080016, b"UI", sop_class)
+    if sop_instance is not None:
+        data += text(0x00080018, b"UI", sop_instance)
+    data += text(0x00080050, b"SH", "ACC-1")
+    data += text(0x00080060, b"CS", "CT")
+    data += text(0x00100010, b"PN", "Secret^Name")
+    data += text(0x00100020, b"LO", patient)
+    data += text(0x0020000D, b"UI", study)
+    if series is not None:
+        data += text(0x0020000E, b"UI", series)
+    return data + element(0x7FE00010, b"OW", pixels)
+
+
+def nested_sequences(depth: int) -> bytes:
+    """Encode sequences of undefined length within each other: a stack overflow for a recursive reader."""
+    opening = struct.pack("<HH2sxxI", 0x0008, 0x1140, b"SQ", 0xFFFFFFFF) + struct.pack(
+        "<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF
+    )
+    closing = struct.pack("<HHI", 0xFFFE, 0xE00D, 0) + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+    return opening * depth + closing * depth
+
+
+def data_set_of(file: bytes) -> bytes:
+    """Cut preamble and meta header off a DICOM file that has both, the group length included."""
+    if file[128:132] != b"DICM" or file[132:138] != b"\2\0\0\0UL":
+        raise ValueError("no DICOM file with a group length at its start")
+    (length,) = struct.unpack("<I", file[140:144])
+    return file[144 + length :]
