@@ -23,6 +23,7 @@ from typing import Final
 EXIT_AT_FAULT: Final = 86
 _COPY_CHUNK: Final = 8 * 1024 * 1024
 _ERRORS: Final = {"ENOSPC": errno.ENOSPC, "EIO": errno.EIO, "EROFS": errno.EROFS}
+_NO_LINKS: Final = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 _ACTIONS: Final = {"exit", "kill", *_ERRORS}
 
 
@@ -118,8 +119,8 @@ def _temporary(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _replacement(path: Path, mode: int, *, sync: bool) -> Iterator[int]:
-    """Open a temporary file beside `path`; when the block ends well, sync it and rename it over `path`."""
+def _replacement(path: Path, mode: int, *, sync: bool, replace: bool = True) -> Iterator[int]:
+    """Open a temporary file beside `path`; when the block ends well, sync it and give it that name."""
     temporary = _temporary(path)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
@@ -128,7 +129,10 @@ def _replacement(path: Path, mode: int, *, sync: bool) -> Iterator[int]:
             step("fsync", path)
             os.fsync(descriptor)
         step("rename", path)
-        os.rename(temporary, path)
+        if replace:
+            os.rename(temporary, path)
+        else:
+            _rename_to_new(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
@@ -137,6 +141,26 @@ def _replacement(path: Path, mode: int, *, sync: bool) -> Iterator[int]:
         os.close(descriptor)
     if sync:
         sync_directory(path.parent)
+
+
+def _rename_to_new(source: Path, destination: Path) -> None:
+    """Rename, unless the name is taken: then FileExistsError.
+
+    Python has no ``renameat2``. A hard link does it in one step too; a file system without them (FAT, some network
+    shares) leaves a moment between the look and the rename.
+    """
+    try:
+        os.link(source, destination)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(destination):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(destination)) from None
+        os.rename(source, destination)
+    else:
+        os.unlink(source)
 
 
 def write_file(path: Path, data: bytes, *, mode: int = 0o640, sync: bool = True) -> None:
@@ -157,17 +181,19 @@ def write_file(path: Path, data: bytes, *, mode: int = 0o640, sync: bool = True)
         _write_all(descriptor, data, path)
 
 
-def copy_file(source: Path, destination: Path, *, mode: int = 0o640) -> int:
+def copy_file(source: Path, destination: Path, *, mode: int = 0o640, replace: bool = True) -> int:
     """Copy a file to another file system or owner, durable and whole under its name, and return its bytes.
 
     Raises
     ------
+    FileExistsError
+        The name is taken, and `replace` is False.
     OSError
         Also when fewer bytes arrived than `source` holds (EIO).
     """
     with open(source, "rb") as reading:
         size = os.fstat(reading.fileno()).st_size
-        with _replacement(destination, mode, sync=True) as descriptor:
+        with _replacement(destination, mode, sync=True, replace=replace) as descriptor:
             step("write", destination)
             done = 0
             while count := os.sendfile(descriptor, reading.fileno(), done, _COPY_CHUNK):

@@ -84,6 +84,7 @@ class EventWriter:
         self._bytes = 0
         self._opened = 0.0
         self._backlog: deque[bytes] = deque(maxlen=MAX_BACKLOG)
+        self._unsynced: set[Path] = set()
 
     def emit(
         self,
@@ -93,7 +94,6 @@ class EventWriter:
         task: str | None = None,
         series: str | None = None,
         key: str | None = None,
-        sync: bool = False,
     ) -> Event:
         """Append one event, and before it those that could not be written earlier.
 
@@ -108,15 +108,13 @@ class EventWriter:
         key : str, optional
             What happens to a task only once ("task.delivered", say): the event's id is made from it, so that whoever
             tells it again after a crash tells the same event, and the history takes it once. Needs `task`.
-        sync : bool
-            True: this event and all before it are on stable storage on return, unless the disk refuses (see `backlog`).
 
         Returns
         -------
         Event
             What was or will be written. An event that the disk refuses is kept and written with the next one: the
-            state that it
-            tells of stands already, and to fail because it cannot be told would turn a full disk into a stuck queue.
+            state that it tells of stands already, and to fail because it cannot be told would turn a full disk into a
+            stuck queue.
         """
         name = type or _TYPES[details.__class__]
         if DETAILS.get(name) is not details.__class__:
@@ -133,7 +131,7 @@ class EventWriter:
         )
         with self._lock:
             self._backlog.append(event.model_dump_json().encode() + b"\n")
-            self._flush(now, sync=sync)
+            self._flush(now)
         return event
 
     def sync(self) -> None:
@@ -146,27 +144,28 @@ class EventWriter:
         """
         with self._lock:
             if self._backlog:
-                self._flush(self._clock.now(), sync=True)
+                self._flush(self._clock.now())
             if self._backlog:
                 raise OSError(errno.EIO, "events could not be written", str(self._path))
-            if self._descriptor is not None:
-                durable.step("fdatasync", self._path)
-                os.fdatasync(self._descriptor)
+            for path in sorted(self._unsynced):
+                _sync_if_there(path)
+            if self._unsynced:
                 durable.sync_directory(self._outbox)
+            self._unsynced.clear()
 
     def flush(self) -> int:
         """Try to write what the disk refused; return how many events are still waiting."""
         with self._lock:
             if self._backlog:
-                self._flush(self._clock.now(), sync=False)
+                self._flush(self._clock.now())
             return len(self._backlog)
 
-    def _flush(self, now: datetime, *, sync: bool) -> None:
+    def _flush(self, now: datetime) -> None:
         try:
             while self._backlog:
-                last = len(self._backlog) == 1
                 descriptor = self._open(now)
-                durable.append(descriptor, self._backlog[0], self._path, sync=sync and last)
+                self._unsynced.add(self._path)
+                durable.append(descriptor, self._backlog[0], self._path, sync=False)
                 self._bytes += len(self._backlog.popleft())
         except OSError:
             # What was written of the line must stay the last of its file: the reader drops an unfinished last line.
@@ -201,3 +200,16 @@ class EventWriter:
         """Let go of the file; the bookkeeper may then remove it. Emitting again opens a new one."""
         with self._lock:
             self._close()
+
+
+def _sync_if_there(path: Path) -> None:
+    """Sync a file of ours, which may be closed by now; one that is gone was read to its end and committed."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        durable.step("fdatasync", path)
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)

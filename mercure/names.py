@@ -10,7 +10,7 @@ import re
 import secrets
 from datetime import UTC, datetime
 
-_ID = re.compile(r"\d{8}T\d{12}-[0-9a-f]{8}")
+_ID = re.compile(r"[0-9]{8}T[0-9]{12}-[0-9a-f]{8}")
 _UID = re.compile(r"[0-9][0-9.]{0,63}")
 
 
@@ -61,7 +61,7 @@ def derived_id(parent: str, key: str) -> str:
     key : str
         What sets this derived task apart from its siblings, e.g. ``"route:archive"``.
     """
-    digest = hashlib.sha256(f"{parent}\0{key}".encode()).hexdigest()[:8]
+    digest = hashlib.sha256(_bytes(f"{parent}\0{key}")).hexdigest()[:8]
     return f"{parent[:21]}-{digest}"
 
 
@@ -80,7 +80,15 @@ def safe_name(uid: str) -> str:
         raise ValueError("an empty UID has no name")
     if _UID.fullmatch(uid):
         return uid
-    return "x" + hashlib.sha256(uid.encode("utf-8", "surrogateescape")).hexdigest()[:40]
+    return "x" + hashlib.sha256(_bytes(uid)).hexdigest()[:40]
+
+
+def _bytes(text: str) -> bytes:
+    """Return the bytes that a text was made of; also of one that is no Unicode, which JSON can bring."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
 
 
 def utc_text(instant: datetime) -> str:

@@ -70,13 +70,16 @@ class Claim:
 
 
 def is_locked(path: Path) -> bool:
-    """Tell whether some living process holds a lock on a directory; False when there is no such directory."""
+    """Tell whether some living process holds an exclusive lock on a directory; False when there is no such directory.
+
+    The look itself takes a shared lock for an instant, so that two who look do not take each other for the owner.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except (FileNotFoundError, NotADirectoryError):
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     finally:

@@ -101,11 +101,16 @@ def read_tags(directory: Path) -> list[TagRecord]:
 
 
 def text(record: TagRecord, keyword: str) -> str:
-    """Return a tag as one text: the first of several values, empty when it is missing or no text."""
+    """Return a tag as one text: the first of several values, empty when it is missing or no text.
+
+    It is Unicode, whatever came: a lone surrogate, which JSON can bring, would be refused by every model it goes into.
+    """
     value = record.get(keyword, "")
     if isinstance(value, list):
         value = value[0] if value else ""
-    return value if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    return value if value.isprintable() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def image_refs(directory: Path) -> tuple[ImageRef, ...]:
