@@ -59,6 +59,7 @@ class Running:
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self.popen.wait()
+        eventually(lambda: not group_members(self.pid), what=f"the group of {self.command[0]} has ended")
 
     def stop(self, *, grace: float = 10.0) -> int:
         """Ask the program to end (SIGTERM), kill what is left of its group after ``grace`` seconds.
