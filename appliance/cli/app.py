@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "targets": ("appliance.cli.targets:targets", "See targets, and ask whether they answer."),
     "rules": ("appliance.cli.rules:rules", "See rules, and evaluate one."),
     "config": ("appliance.cli.config:config", "See the configuration, and check a file."),
+    "verify": ("appliance.cli.verify:verify", "Prove that no acknowledged image is lost."),
 }
 
 

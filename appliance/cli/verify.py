@@ -1,0 +1,86 @@
+"""``mercure verify``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from appliance.cli.common import end_with, json_option, open_session, root_option, show
+from appliance.cli.text import moment, pairs, printable, table, terminal_columns, wrapped
+
+if TYPE_CHECKING:
+    from mercure.bookkeeping.verify import Finding, Report
+
+_VERDICTS: Final = {
+    0: "every acknowledged image is accounted for",
+    1: "NOT every acknowledged image is accounted for",
+    2: "not everything could be checked",
+}
+
+
+@click.command()
+@root_option
+@json_option("Report")
+def verify() -> None:
+    """Prove that every image ever acknowledged is waiting, delivered, kept, or discarded by name; or name those not.
+
+    Exit code 0: so it is; 1: an image is not accounted for; 2: not everything could be checked (the history cannot be
+    asked, say).
+    """
+    from appliance.control.verification import verify as check  # noqa: PLC0415
+
+    report = check(open_session())
+    show(report, lambda: _lines(report))
+    end_with(report.exit_code)
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield printable(f"{report.node}, {moment(report.time)}: {_VERDICTS[report.exit_code]}")
+    yield ""
+    discarded = [(f"  discarded by {name}", str(count)) for name, count in report.discarded.items()]
+    yield from pairs(
+        [
+            ("acknowledged", f"{report.acknowledged} images, {report.repetitions} of them repetitions"),
+            ("  before routing", str(report.before_routing)),
+            ("  failed to be routed", _count(report.failed)),
+            ("  in processing", _count(report.processing)),
+            ("  processed", _count(report.processed)),
+            *discarded,
+            ("quarantined", _count(report.quarantined)),
+            ("tasks not recorded yet", _count(report.unknown_tasks)),
+            ("routers not checked", ", ".join(report.other_nodes)),
+        ]
+    )
+    if report.targets:
+        yield ""
+        rows = [
+            (name, str(images.delivered), str(images.waiting), str(images.failed))
+            for name, images in report.targets.items()
+        ]
+        yield from table(["TARGET", "DELIVERED", "WAITING", "FAILED"], rows)
+    yield from _troubles(report)
+
+
+def _count(count: int) -> str:
+    return str(count) if count else ""
+
+
+def _troubles(report: Report) -> Iterator[str]:
+    columns = terminal_columns()
+    lines = [f"? not checked: {text}" for text in report.unchecked]
+    lines += [_finding(finding) for finding in report.findings]
+    lines += [f"! and {report.findings_not_named} more"] if report.findings_not_named else []
+    if lines:
+        yield ""
+    for line in lines:
+        yield from wrapped(printable(line), columns)
+
+
+def _finding(finding: Finding) -> str:
+    known = [("image", finding.sop or finding.image), ("series", finding.series_uid), ("task", finding.task)]
+    known += [("target", finding.target), ("last seen", finding.last_seen)]
+    details = ", ".join(f"{name} {value}" for name, value in known if value)
+    mark = "!" if finding.is_violation else "-"
+    return f"{mark} {finding.kind.value}: {finding.text}{f' ({details})' if details else ''}"
