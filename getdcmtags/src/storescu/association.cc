@@ -67,6 +67,15 @@ int whole_seconds(Seconds seconds) { return std::max(1, static_cast<int>(std::ce
 
 Answer not_sent(std::string why) { return {{Outcome::not_sent, std::nullopt, std::move(why)}, std::nullopt}; }
 
+// DCMTK 3.6.9 (Debian 13) takes the time limit for connecting here; before, it came from the global alone.
+OFCondition create_parameters(T_ASC_Parameters*& parameters, long max_pdu) {
+#if OFFIS_DCMTK_VERSION_NUMBER >= 369
+  return ASC_createAssociationParameters(&parameters, max_pdu, dcmConnectionTimeout.get());
+#else
+  return ASC_createAssociationParameters(&parameters, max_pdu);
+#endif
+}
+
 }  // namespace
 
 Association::Association(const Options& options, Clock::time_point total)
@@ -101,7 +110,7 @@ bool Association::add_contexts(T_ASC_Parameters* parameters, const std::vector<C
 std::optional<Problem> Association::open(const std::vector<Context>& contexts) {
   state_ = {};
   T_ASC_Parameters* parameters = nullptr;
-  if (!network_ || ASC_createAssociationParameters(&parameters, static_cast<long>(options_.max_pdu)).bad()) {
+  if (!network_ || create_parameters(parameters, static_cast<long>(options_.max_pdu)).bad()) {
     return Problem{Kind::local, "DCMTK's network layer could not be started"};
   }
   const std::string address = options_.host + ':' + std::to_string(options_.port);

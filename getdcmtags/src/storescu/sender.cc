@@ -30,29 +30,41 @@ void Sender::run_batch(const Batch& batch) {
   for (std::size_t i = 0; i < batch.images.size(); ++i) {
     waiting_.push_back({batch.images[i], batch.context_of_image[i]});
   }
+  // The first association comes first: a target that takes one alone would reject each of several that come together.
+  if (!open(*associations_.front(), batch)) return;
   const std::size_t workers = std::min(associations_.size(), batch.images.size());
   std::vector<std::thread> threads;
   for (std::size_t i = 1; i < workers; ++i) {
-    threads.emplace_back([this, i, &batch] { work(*associations_[i], batch); });
+    threads.emplace_back([this, i, &batch] {
+      if (open(*associations_[i], batch)) work(*associations_[i], batch);
+    });
   }
   work(*associations_.front(), batch);
   for (auto& thread : threads) thread.join();
 }
 
-void Sender::work(Association& association, const Batch& batch) {
-  for (unsigned broken = 0; broken < kMostBroken && !nothing_left();) {
-    if (const auto problem = association.open(batch.contexts)) {
-      const std::lock_guard lock(mutex_);
-      not_opened_ = problem;
-      return;
-    }
+bool Sender::open(Association& association, const Batch& batch) {
+  if (nothing_left()) return false;
+  const auto problem = association.open(batch.contexts);
+  if (!problem) {
     report_.association_opened();
+    return true;
+  }
+  const std::lock_guard lock(mutex_);
+  not_opened_ = problem;
+  return false;
+}
+
+// Sends over an open association, and over a new one each time that the target ends it.
+void Sender::work(Association& association, const Batch& batch) {
+  for (unsigned broken = 0; broken < kMostBroken;) {
     bool answered = false;
     const auto problem = send_over(association, answered);
     if (!problem) return association.release();
     // A target that hangs would hang again, and cost a time limit each time.
     if (problem->kind != Kind::aborted) return;
     broken = answered ? 1 : broken + 1;
+    if (broken < kMostBroken && !open(association, batch)) return;
   }
 }
 

@@ -32,6 +32,7 @@ class Sender {
   };
 
   void run_batch(const Batch& batch);
+  bool open(Association& association, const Batch& batch);
   void work(Association& association, const Batch& batch);
   std::optional<Problem> send_over(Association& association, bool& answered);
   std::optional<Waiting> take();
