@@ -47,6 +47,8 @@ class Health:
 
     def note(self, trouble: Trouble | None) -> None:
         """Let the breaker know how an attempt ended."""
+        if trouble is not None and trouble.kind == "local":
+            return  # it never came as far as the target
         breaker = Breaker(self.spool, self.name)
         if trouble is None or trouble.kind in COUNTED_KINDS:
             if not self.stopping():

@@ -42,7 +42,7 @@ class Queue:
     spool : Spool
         Where ``outgoing/`` is.
     on_unreadable : callable
-        Told of a task whose model cannot be read, with the reason.
+        Told of a task whose model cannot be read, with the reason; it must not raise.
     """
 
     spool: Spool
@@ -81,7 +81,7 @@ class Queue:
             except FileNotFoundError:
                 self._forget(name)
                 return
-            except TaskError as error:
+            except (TaskError, OSError) as error:
                 self._forget(name)
                 self.on_unreadable(name, str(error))
                 return
