@@ -70,19 +70,36 @@ def root_option(command: F) -> F:
     )(command)
 
 
-def json_option(*models: type[BaseModel] | str) -> Callable[[F], F]:
-    """Add ``--json``; `models` say what it prints, for the reference page."""
+class JsonOption(click.Option):
+    """``--json``, which knows what is printed."""
+
+    documents: tuple[tuple[str | None, str], ...] = ()
+    """For the reference page: the model that is printed as ``module:class``, after the key under which it is a list."""
+
+
+def json_option(*models: str, **lists: str) -> Callable[[F], F]:
+    """Add ``--json``.
+
+    Parameters
+    ----------
+    *models : str
+        The models of which one is printed, as ``module:class``.
+    **lists : str
+        Or the keys of one object, and the model of what is listed there.
+    """
 
     def add(command: F) -> F:
-        option = click.option(
+        decorated: Any = click.option(
             "--json",
             "as_json",
+            cls=JsonOption,
             is_flag=True,
             expose_value=False,
             callback=_remember(_JSON_KEY),
             help="Print one JSON document instead of text.",
-        )
-        return option(command)
+        )(command)
+        decorated.__click_params__[-1].documents = (*((None, model) for model in models), *lists.items())
+        return decorated  # type: ignore[no-any-return] # what it was, with one more parameter
 
     return add
 

@@ -10,13 +10,14 @@ import click
 
 from appliance.cli import exit_codes
 from appliance.cli.common import end_with, json_option, open_session, root_option, show
+from appliance.cli.lazy import OrderedGroup
 from appliance.cli.text import moment, printable
 
 if TYPE_CHECKING:
     from appliance.control.configuration import Configuration, ProblemFound, Validation
 
 
-@click.group()
+@click.group(cls=OrderedGroup)
 @root_option
 def config() -> None:
     """See the configuration, and check a file."""
@@ -24,7 +25,7 @@ def config() -> None:
 
 @config.command("show")
 @root_option
-@json_option("Configuration")
+@json_option("appliance.control.configuration:Configuration")
 def show_() -> None:
     """Print the configuration in force, with its revision; what has its usual value is left out."""
     from appliance.control.configuration import show as look  # noqa: PLC0415
@@ -49,7 +50,7 @@ def _lines(shown: Configuration) -> Iterator[str]:
 @config.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
 @root_option
-@json_option("files: Validation")
+@json_option(files="appliance.control.configuration:Validation")
 def validate(file: Path | None) -> None:
     """Check a configuration file and list all that is wrong with it, each with its place and what to do.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from appliance.cli.common import json_option, open_session, root_option, show
+from appliance.cli.lazy import OrderedGroup
 from appliance.cli.text import moment, pairs, short_moment, size, table
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def _exam_options(command: F) -> F:
     return command
 
 
-@click.group()
+@click.group(cls=OrderedGroup)
 @root_option
 def history() -> None:
     """Find what happened to an exam, a task, or at all."""
@@ -71,7 +72,7 @@ def _exam(patient: str | None, accession: str | None, study: str | None, series:
 @history.command()
 @_exam_options
 @root_option
-@json_option("SeriesFound")
+@json_option("appliance.control.history:SeriesFound")
 def series(since: datetime | None, limit: int, **exam: str | None) -> None:
     """List series, the last received first."""
     from appliance.control import history as control  # noqa: PLC0415
@@ -96,7 +97,7 @@ def _series_row(record: SeriesRecord) -> tuple[str, ...]:
 @history.command()
 @_exam_options
 @root_option
-@json_option("ImagesFound")
+@json_option("appliance.control.history:ImagesFound")
 def images(since: datetime | None, limit: int, **exam: str | None) -> None:
     """List images, the last received first."""
     from appliance.control import history as control  # noqa: PLC0415
@@ -121,7 +122,7 @@ def _image_row(record: ImageRecord) -> tuple[str, ...]:
 @click.option("--target", help="Only for this target.")
 @click.option("--state", "states", multiple=True, help="Only in this state: waiting, delivered, failed …")
 @root_option
-@json_option("TasksFound", "TaskStory")
+@json_option("appliance.control.history:TasksFound", "appliance.control.history:TaskStory")
 def tasks(
     task: str | None,
     since: datetime | None,
@@ -180,7 +181,7 @@ def _story_lines(story: TaskStory) -> Iterator[str]:
 @click.option("--type", "type_", help="Only of this type, or of all that begin so: task. (with the dot)")
 @click.option("--service", help="Only of this service.")
 @root_option
-@json_option("EventsFound")
+@json_option("appliance.control.history:EventsFound")
 def events(
     since: datetime | None,
     limit: int,

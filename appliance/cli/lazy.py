@@ -9,6 +9,14 @@ from typing import Any
 import click
 
 
+class OrderedGroup(click.Group):
+    """A group that lists its commands in the order in which they were written."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the commands in their order."""
+        return list(self.commands)
+
+
 class LazyGroup(click.Group):
     """A group whose commands live in modules of their own.
 

@@ -9,6 +9,7 @@ import click
 
 from appliance.cli import exit_codes
 from appliance.cli.common import Failure, end_with, json_option, narrate, open_session, root_option, show
+from appliance.cli.lazy import OrderedGroup
 from appliance.cli.text import duration, moment, pairs, printable, size, table
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def _filter(stages: tuple[str, ...], target: str | None, states: tuple[str, ...]
     return Filter(frozenset(Stage(name) for name in stages), target, frozenset(states))  # type: ignore[arg-type]
 
 
-@click.group()
+@click.group(cls=OrderedGroup)
 @root_option
 def queue() -> None:
     """See what waits in the spool; hold, release, retry and discard tasks.
@@ -55,7 +56,7 @@ def queue() -> None:
 @_filter_options
 @click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="At most so many; 0: all.")
 @root_option
-@json_option("Queue")
+@json_option("appliance.control.listing:Queue")
 def list_(stages: tuple[str, ...], target: str | None, states: tuple[str, ...], limit: int) -> None:
     """List what waits, the oldest first: series that arrive, tasks on their way, tasks that failed."""
     from appliance.control.listing import list_queue  # noqa: PLC0415
@@ -92,7 +93,7 @@ def _row(entry: QueueEntry) -> tuple[str, ...]:
 @queue.command("show")
 @click.argument("task")
 @root_option
-@json_option("TaskDetail")
+@json_option("appliance.control.queue:TaskDetail")
 def show_(task: str) -> None:
     """Show a task in full: whose images, why it is there, what was tried, and what comes next."""
     from appliance.control.queue import show as look  # noqa: PLC0415
@@ -153,7 +154,7 @@ def _add(verb: Verb, text: str, *, confirm: bool = False) -> None:
     @click.option("--reason", default="", help="Why; it is kept with the task and in the audit.")
     @click.option("--yes", is_flag=True, hidden=not confirm, help="Do not ask whether to discard several.")
     @root_option
-    @json_option("changed: Changed")
+    @json_option(changed="appliance.control.queue:Changed")
     def command(
         names: tuple[str, ...],
         *,

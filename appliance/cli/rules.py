@@ -11,13 +11,14 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from appliance.cli.common import Failure, json_option, open_session, root_option, show
+from appliance.cli.lazy import OrderedGroup
 from appliance.cli.text import printable, table
 
 if TYPE_CHECKING:
     from appliance.control.rules import RuleState
 
 
-@click.group()
+@click.group(cls=OrderedGroup)
 @root_option
 def rules() -> None:
     """See rules, and evaluate one."""
@@ -25,7 +26,7 @@ def rules() -> None:
 
 @rules.command("list")
 @root_option
-@json_option("rules: RuleState")
+@json_option(rules="appliance.control.rules:RuleState")
 def list_() -> None:
     """List the rules in the order in which they are looked at."""
     from appliance.control.rules import list_rules  # noqa: PLC0415

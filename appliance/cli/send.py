@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--called-aet", metavar="TITLE", help="By this AE title of the receiver.")
 @click.option("--calling-aet", metavar="TITLE", help="As this AE title.")
 @root_option
-@json_option("Sent")
+@json_option("appliance.control.sending:Sent")
 def send(paths: tuple[Path, ...], **to: Any) -> None:  # noqa: ANN401 - the fields of a Destination
     """Send DICOM files, and all below folders, by C-STORE: to this router, as a scanner does, or elsewhere.
 

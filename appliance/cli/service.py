@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli.common import json_option, narrate, open_session, root_option, show
+from appliance.cli.lazy import OrderedGroup
 from appliance.cli.text import moment, printable, table
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from appliance.supervision.client import ProcessInfo
 
 
-@click.group()
+@click.group(cls=OrderedGroup)
 @root_option
 def service() -> None:
     """See, start, stop and scale the services of a running router."""
@@ -23,7 +24,7 @@ def service() -> None:
 
 @service.command("list")
 @root_option
-@json_option("services: ServiceState")
+@json_option(services="appliance.control.services:ServiceState")
 def list_() -> None:
     """List the services and their processes."""
     from appliance.control.services import list_services  # noqa: PLC0415
@@ -47,7 +48,7 @@ def _add(verb: Verb, text: str) -> None:
     @service.command(verb, help=text, short_help=text)
     @click.argument("name", metavar="SERVICE")
     @root_option
-    @json_option("ServiceChanged")
+    @json_option("appliance.control.services:ServiceChanged")
     def command(name: str) -> None:
         from appliance.control.services import change  # noqa: PLC0415
 
@@ -81,7 +82,7 @@ _add("restart", "Stop a service in order, and start it again.")
 @click.argument("name", metavar="SERVICE")
 @click.argument("instances", type=click.IntRange(0, 32))
 @root_option
-@json_option("Scaled")
+@json_option("appliance.control.services:Scaled")
 def scale(name: str, instances: int) -> None:
     """Give a service another number of processes; no other process is restarted.
 

@@ -28,7 +28,7 @@ def first_options(command: F) -> F:
 @click.command()
 @first_options
 @root_option
-@json_option("Initialised")
+@json_option("appliance.control.setup:Initialised")
 def init(port: int | None, ae_title: str | None) -> None:
     """Write a first configuration into an empty root.
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @root_option
-@json_option("Status")
+@json_option("appliance.control.status:Status")
 def status() -> None:
     """How the router is, and what needs a person.
 

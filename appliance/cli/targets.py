@@ -9,13 +9,14 @@ import click
 
 from appliance.cli import exit_codes
 from appliance.cli.common import end_with, json_option, open_session, root_option, show
+from appliance.cli.lazy import OrderedGroup
 from appliance.cli.text import printable, short_moment, table
 
 if TYPE_CHECKING:
     from appliance.control.targets import TargetState
 
 
-@click.group()
+@click.group(cls=OrderedGroup)
 @root_option
 def targets() -> None:
     """See targets, and ask whether they answer."""
@@ -23,7 +24,7 @@ def targets() -> None:
 
 @targets.command("list")
 @root_option
-@json_option("targets: TargetState")
+@json_option(targets="appliance.control.targets:TargetState")
 def list_() -> None:
     """List the targets, what waits for them, and which are down."""
     from appliance.control.targets import list_targets  # noqa: PLC0415
@@ -43,7 +44,7 @@ def _rows(found: Iterable[TargetState]) -> Iterator[tuple[str, ...]]:
 @targets.command()
 @click.argument("name", metavar="TARGET")
 @root_option
-@json_option("EchoAnswer")
+@json_option("appliance.control.targets:EchoAnswer")
 def echo(name: str) -> None:
     """Ask a target whether it would take images now, and leave nothing there.
 

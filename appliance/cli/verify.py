@@ -22,7 +22,7 @@ _VERDICTS: Final = {
 
 @click.command()
 @root_option
-@json_option("Report")
+@json_option("mercure.bookkeeping.verify:Report")
 def verify() -> None:
     """Prove that every image ever acknowledged is waiting, delivered, kept, or discarded by name; or name those not.
 
