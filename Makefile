@@ -7,7 +7,7 @@ TESTS ?= tests
 PYTEST := .venv/bin/python -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-test test test-python test-cpp test-slow check lock
+.PHONY: help run setup setup-test test test-python test-cpp test-slow bench check lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test-python: setup-test
 
 test-cpp: setup-test
 	ctest --test-dir getdcmtags/build --output-on-failure --no-tests=error --parallel $(WORKERS)
+
+bench: setup-test ## measure against the peers (NAMES=receive routing rules idle)
+	.venv/bin/python -m tests.benchmarks $(NAMES)
 
 test-slow: setup-test ## run the slow tests: minutes each
 	$(PYTEST) -m slow --timeout 1800 $(TESTS) || [ $$? -eq 5 ] # 5: there is none, which is no failure here
