@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ValidationError
 
 from mercure.config.models import Config, TargetSettings
-from mercure.rules import RuleError, StudyList, compile_rule
+from mercure.rules import RuleError, StudyList, check
 
 
 @dataclass(frozen=True)
@@ -109,23 +109,39 @@ def targets_of(
 
 def cross_check(config: Config) -> list[Problem]:
     """Find what no single value shows: names of what is not there, conditions and lists that cannot be read."""
-    problems = []
+    problems = _groups(config.targets)
     for name, rule in config.rules.items():
         problems += _named(f"rules.{name}.targets", "target", rule.targets, config.targets)
         problems += _named(f"rules.{name}.modules", "module", rule.modules, config.modules)
-        problems += _readable(f"rules.{name}.rule", compile_rule, rule.rule)
+        place = f"rules.{name}.rule"
+        found = [finding for finding in check(rule.rule) if finding.severity == "error"]
+        problems += [Problem(place, f"column {item.column}: {item.message}", item.advice) for item in found]
         if rule.study is not None and rule.study.series is not None:
             problems += _readable(f"rules.{name}.study.series", StudyList.parse, rule.study.series)
     return problems
 
 
-def _named(place: str, kind: str, names: Iterable[str], known: Mapping[str, object]) -> list[Problem]:
+def _groups(targets: Mapping[str, TargetSettings]) -> list[Problem]:
+    problems = []
+    for name, settings in targets.items():
+        place, members = f"targets.{name}.members", settings.leads_to()
+        problems += _named(place, "target", members, targets, where="the group")
+        # A group of groups would need a rule of its own for every setting: whose weights, whose order, whose outage.
+        nested = [member for member in members if member in targets and targets[member].leads_to()]
+        advice = "name its members here instead: there are no groups inside groups"
+        problems += [Problem(place, f"{member!r} is a group itself", advice) for member in nested]
+    return problems
+
+
+def _named(
+    place: str, kind: str, names: Iterable[str], known: Mapping[str, object], *, where: str = "the rule"
+) -> list[Problem]:
     missing = [name for name in names if name not in known]
     return [
         Problem(
             place,
             f"there is no {kind} {name!r}",
-            suggest(name, known) or f"add the {kind}, or remove it from the rule",
+            suggest(name, known) or f"add the {kind}, or remove it from {where}",
         )
         for name in missing
     ]
