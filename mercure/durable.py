@@ -114,14 +114,19 @@ def _write_all(descriptor: int, data: bytes, path: Path) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+def _temporary(path: Path, owner: str | None) -> Path:
+    """Return a free name beside `path`; an owner's has what its last try left there removed."""
+    temporary = path.with_name(f".{path.name}.{owner or secrets.token_hex(4)}.tmp")
+    if owner is not None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+    return temporary
 
 
 @contextlib.contextmanager
-def _replacement(path: Path, mode: int, *, sync: bool, replace: bool = True) -> Iterator[int]:
+def _replacement(path: Path, mode: int, *, sync: bool, replace: bool = True, owner: str | None = None) -> Iterator[int]:
     """Open a temporary file beside `path`; when the block ends well, sync it and give it that name."""
-    temporary = _temporary(path)
+    temporary = _temporary(path, owner)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         yield descriptor
@@ -181,8 +186,22 @@ def write_file(path: Path, data: bytes, *, mode: int = 0o640, sync: bool = True)
         _write_all(descriptor, data, path)
 
 
-def copy_file(source: Path, destination: Path, *, mode: int = 0o640, replace: bool = True) -> int:
+def copy_file(
+    source: Path, destination: Path, *, mode: int = 0o640, replace: bool = True, owner: str | None = None
+) -> int:
     """Copy a file to another file system or owner, durable and whole under its name, and return its bytes.
+
+    Parameters
+    ----------
+    source, destination : Path
+        From where to where.
+    mode : int
+        Permissions, before the umask.
+    replace : bool
+        False: a file that is there already stays.
+    owner : str, optional
+        Who copies, if nobody else does so under this name at the same time: what a crash left of the last try is then
+        removed by the next one.
 
     Raises
     ------
@@ -193,7 +212,7 @@ def copy_file(source: Path, destination: Path, *, mode: int = 0o640, replace: bo
     """
     with open(source, "rb") as reading:
         size = os.fstat(reading.fileno()).st_size
-        with _replacement(destination, mode, sync=True, replace=replace) as descriptor:
+        with _replacement(destination, mode, sync=True, replace=replace, owner=owner) as descriptor:
             step("write", destination)
             done = 0
             while count := os.sendfile(descriptor, reading.fileno(), done, _COPY_CHUNK):

@@ -18,6 +18,9 @@ from mercure.dicom.tools import tool_path
 GRACE_SECONDS: Final = 10.0
 """How long the sender may take to end after it was told to."""
 
+LONGEST_SECONDS: Final = 7 * 86400.0
+"""The longest limit that the sender knows; beyond, it makes no difference."""
+
 LONGEST_LINE: Final = 1_000_000
 _POLL_SECONDS: Final = 0.5
 
@@ -91,7 +94,7 @@ def send(
         It crashed.
     """
     command = _command(peer, seconds)
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment()) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None  # noqa: S101 - asked for above; this tells mypy
         assert process.stdout is not None  # noqa: S101
         try:
@@ -104,6 +107,9 @@ def send(
                     failure = _failure(line.get("error"))
                 else:
                     report(line)
+        except BaseException:
+            process.terminate()  # nobody would write down what it sends from now on
+            raise
         finally:
             _end(process)
     if not done:
@@ -122,18 +128,16 @@ def _command(peer: Peer, seconds: float) -> list[str]:
         "--called-aet": peer.called_aet,
         "--calling-aet": peer.calling_aet,
         "--max-pdu": peer.max_pdu,
+        "--associations": peer.associations,
+    }
+    limits = {
         "--connect-timeout": peer.connect_seconds,
         "--acse-timeout": peer.acse_seconds,
         "--dimse-timeout": peer.dimse_seconds,
         "--total-timeout": seconds,
-        "--associations": peer.associations,
     }
+    options |= {name: min(limit, LONGEST_SECONDS) for name, limit in limits.items()}
     return [str(tool_path("mercure-storescu")), *(f"{name}={value}" for name, value in options.items())]
-
-
-def _environment() -> dict[str, str]:
-    # DCMTK leaves Nagle's algorithm on without it: with delayed acknowledgements, some 20 images a second.
-    return {**os.environ, "TCP_NODELAY": "1"}
 
 
 def _give(stdin: IO[bytes], files: Sequence[Path]) -> None:

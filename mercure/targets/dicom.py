@@ -30,7 +30,7 @@ class DicomSettings(TargetSettings):
     """Settings of a DICOM node."""
 
     kind: Literal["dicom"]
-    host: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9.:_-]+$")]
+    host: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9._-]+$")]
     port: Port
     called_aet: AETitle
     """The target's AE title."""
@@ -79,6 +79,9 @@ class DicomTarget:
             failure = send(peer, paths, seconds=job.seconds, report=report, stopping=job.stopping)
         except (ToolMissingError, SendError) as error:
             return Trouble("local", str(error))
+        if job.stopping():
+            # What was not sent then says nothing of the target; what it answered does.
+            return _refusal([result for result in refused if result.status])
         if failure is not None:
             kind, text = failure
             return Trouble(_KINDS.get(kind, "local"), text)
@@ -94,16 +97,18 @@ class DicomTarget:
             calling_aet=settings.calling_aet,
             timeout=settings.connect_timeout_seconds,
         )
-        return Check(result.ok, result.text if result.ok else f"{result.text}: {result.advice}", result.seconds)
+        # A node without Verification accepts associations all the same: it is up, and a delivery will show the rest.
+        ok = result.ok or result.kind == "unsupported"
+        return Check(ok, result.text if result.ok else f"{result.text}: {result.advice}", result.seconds)
 
 
 def _reporter(job: Job, refused: list[ImageResult]) -> Callable[[dict[str, Any]], None]:
     """Turn the sender's lines into results, and collect those that the target did not take."""
-    outcomes = set(get_args(Outcome))
+    outcomes, files = set(get_args(Outcome)), set(job.files)
 
     def report(line: dict[str, Any]) -> None:
         name = str(line.get("file", "")).rpartition("/")[2]
-        if name not in job.files or line.get("outcome") not in outcomes:
+        if name not in files or line.get("outcome") not in outcomes:
             return
         try:
             result = ImageResult.model_validate({**line, "file": name, "comment": line.get("comment") or ""})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import filecmp
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import field_validator
 
@@ -16,7 +18,7 @@ from mercure.config import TargetSettings
 from mercure.names import safe_name
 from mercure.spool import TagRecord, read_tags
 from mercure.spool.images import text
-from mercure.spool.task import IMAGE_SUFFIX
+from mercure.spool.task import COUNTED_KINDS, IMAGE_SUFFIX
 from mercure.targets.base import Check, ImageResult, Job, Trouble
 
 Layout = Literal["study/series", "series", "flat"]
@@ -25,6 +27,21 @@ _LAYOUTS: dict[Layout, tuple[str, ...]] = {
     "series": ("SeriesInstanceUID",),
     "flat": (),
 }
+
+
+_CHUNK: Final = 1024 * 1024
+_OF_ONE_IMAGE: Final = {
+    errno.EACCES,
+    errno.EEXIST,
+    errno.EFBIG,
+    errno.EINVAL,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOTDIR,
+    errno.EPERM,
+}
+"""Errors that concern one file or sub-folder while the folder itself is well; the others (no space, say) concern all."""
 
 
 class FolderSettings(TargetSettings):
@@ -67,19 +84,37 @@ class FolderTarget:
             return Trouble("unreachable", problem)
         tags = {text(record, "FileName"): record for record in read_tags(job.directory)}
         end = time.monotonic() + job.seconds
+        failed: list[Trouble] = []
         for name in job.files:
             if job.stopping():
-                return None
+                break
             if time.monotonic() > end:
                 return Trouble("timeout", f"the folder {self._settings.path} took longer than {job.seconds:.0f} s")
-            try:
-                self._store(job.directory / name, self._folder(tags.get(name, {})))
-            except OSError as error:
-                advice = "make room there, or mend the mount; the rest is sent later"
-                return Trouble("unreachable", f"{self._settings.path}: {error.strerror}: {advice}")
             sop = text(tags.get(name, {}), "SOPInstanceUID")
-            job.report(ImageResult(file=name, sop=sop, status="0x0000", outcome="confirmed"))
-        return None
+            try:
+                self._store(job, name, self._folder(tags.get(name, {})))
+            except OSError as error:
+                trouble = self._trouble(job.directory / name, error)
+                if trouble.kind not in COUNTED_KINDS:
+                    return trouble
+                failed.append(trouble)
+                job.report(ImageResult(file=name, sop=sop, outcome="failed", comment=trouble.text))
+            else:
+                job.report(ImageResult(file=name, sop=sop, status="0x0000", outcome="confirmed"))
+        return failed[0] if failed else None
+
+    def _trouble(self, source: Path, error: OSError) -> Trouble:
+        """Tell what an error says: of the folder as a whole, of one image, or of our own disk."""
+        problem = self._problem()
+        if problem:
+            return Trouble("unreachable", problem)
+        unreadable = _read_error(source)
+        if unreadable is not None:
+            return Trouble("local", f"{source.name} cannot be read from the spool: {unreadable.strerror}")
+        if error.errno in _OF_ONE_IMAGE:
+            return Trouble("refused", f"{error.filename}: {error.strerror}: mend what is in the way there")
+        advice = "make room there, or mend the mount; the rest is sent later"
+        return Trouble("unreachable", f"{self._settings.path}: {error.strerror}: {advice}")
 
     def check(self) -> Check:
         """Look whether the folder is there and can be written to."""
@@ -103,15 +138,32 @@ class FolderTarget:
             durable.make_directory(folder)
         return folder
 
-    def _store(self, source: Path, folder: Path) -> None:
-        for name in _names(source.name):
+    def _store(self, job: Job, image: str, folder: Path) -> None:
+        source = job.directory / image
+        if self._settings.existing == "replace":
+            durable.copy_file(source, folder / image, owner=job.task.id)
+            return
+        for name in _names(image):
             destination = folder / name
-            if not destination.exists() or self._settings.existing == "replace":
-                durable.copy_file(source, destination)
-                return
-            if filecmp.cmp(source, destination, shallow=False):
+            if not os.path.lexists(destination):
+                # Another delivery may bring the same name in this moment: then the next name is tried.
+                with contextlib.suppress(FileExistsError):
+                    durable.copy_file(source, destination, replace=False, owner=job.task.id)
+                    return
+            if destination.is_file() and filecmp.cmp(source, destination, shallow=False):
                 durable.sync_directory(folder)  # an attempt that crashed may have left the copy unsynced
                 return
+
+
+def _read_error(path: Path) -> OSError | None:
+    """Read a file to its end, and return what kept us from it."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            while file.read(_CHUNK):
+                pass
+    except OSError as error:
+        return error
+    return None
 
 
 def _names(name: str) -> Iterator[str]:
