@@ -25,12 +25,19 @@ STATES = ("arriving", "deciding", "collecting", "waiting", "retrying", "running"
 SHORT = 8
 
 
+def _choice(option: str, name: str, values: tuple[str, ...], help: str) -> Callable[[F], F]:
+    """Add an option that takes some words, several times; the words are in the help, where lines are broken."""
+    metavar = option.lstrip("-").upper()
+    text = f"{help}: {', '.join(values)}."
+    return click.option(option, name, type=click.Choice(values), metavar=metavar, multiple=True, help=text)
+
+
 def _filter_options(command: F) -> F:
     """Add the options that say which entries are meant."""
     for option in (
-        click.option("--state", "states", type=click.Choice(STATES), multiple=True, help="Only in this state."),
+        _choice("--state", "states", STATES, "Only in this state"),
         click.option("--target", help="Only for this target."),
-        click.option("--stage", "stages", type=click.Choice(STAGES), multiple=True, help="Only in this stage."),
+        _choice("--stage", "stages", STAGES, "Only in this stage"),
     ):
         command = option(command)
     return command

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from appliance.cli.common import Failure, json_option, open_session, root_option, show
+from appliance.cli.common import json_option, open_session, root_option, show
 from appliance.cli.lazy import OrderedGroup
-from appliance.cli.text import printable, table
+from appliance.cli.text import table
 
 if TYPE_CHECKING:
     from appliance.control.rules import RuleState
@@ -45,15 +44,16 @@ def _row(state: RuleState) -> tuple[str, ...]:
 @click.argument("expression", required=False)
 @click.option(
     "--tags",
-    type=click.File("rb"),
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
     help="Tag records as getdcmtags prints them, one JSON object to a line (- for standard input).",
 )
-def eval_(expression: str | None, tags: IO[bytes] | None) -> None:
+def eval_(expression: str | None, tags: str | None) -> None:
     r"""Evaluate a rule on tag records, without a router.
 
     With EXPRESSION: for each record of --tags. Without: for each line of standard input,
     {"expression": text, "tags": record}. One line is printed for each, in the order of the input:
-    {"result": true or false, "error": null or text}.
+    {"result": true or false, "error": null or text}. In place of a record there may be a list of records: the images
+    of one series.
 
     Exit code 0 when every line was answered; a rule that cannot be evaluated is an answer, with its error.
 
@@ -76,25 +76,18 @@ def _stdin() -> Iterator[bytes]:
     return (line for line in sys.stdin.buffer if line.strip())
 
 
-def _questions(expression: str, tags: IO[bytes]) -> Iterator[str]:
-    """Make a question for each record of a file: one object to a line, or one object (or list of them) in all."""
-    data = tags.read()
+def _questions(expression: str, tags: str) -> Iterator[str | bytes]:
+    """Make a question for each line of a file, or one for all of it where it is one document over several lines."""
+    with click.open_file(tags, "rb") as file:
+        data: bytes = file.read()
+    for record in [data] if _is_json(data) else filter(bytes.strip, data.splitlines()):
+        # A line that is no JSON asks nothing; it is answered as such, and the order stays.
+        yield json.dumps({"expression": expression, "tags": json.loads(record)}) if _is_json(record) else record
+
+
+def _is_json(data: bytes) -> bool:
     try:
-        whole = json.loads(data)
-        records: list[Any] = whole if isinstance(whole, list) else [whole]
-    except ValueError:
-        records = _by_line(data, Path(tags.name).name)
-    return (json.dumps({"expression": expression, "tags": record}) for record in records)
-
-
-def _by_line(data: bytes, name: str) -> list[Any]:
-    records = []
-    for number, line in enumerate(data.splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            records.append(json.loads(line))
-        except ValueError as error:
-            advice = "getdcmtags prints what is wanted here"
-            raise Failure(f"{printable(name)}, line {number}: not JSON: {error}", advice) from error
-    return records
+        json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return True
