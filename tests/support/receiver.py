@@ -42,7 +42,8 @@ class Receiver:
 
     def event(self, kind: str, *, count: int = 1) -> Event:
         """Wait for the n-th event of a type and return it."""
-        return eventually(lambda: self.events(kind)[count - 1 : count], what=f"event {kind}")[0]
+        what = f"event {kind} number {count}"
+        return eventually(lambda: self.events(kind)[count - 1 : count], seconds=30, what=what)[0]
 
     def images(self) -> list[Path]:
         """Return the image files in ``incoming``."""

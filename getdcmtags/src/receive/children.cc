@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstring>
@@ -44,6 +45,9 @@ void Children::reap() {
     if (found == children_.end()) continue;
     Child& child = found->second;
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) died(child, status);
+    // What is still there was never acknowledged, and the sender has it.
+    const std::string folder = layout_.receiving + '/' + child.sender.association;
+    if (access(folder.c_str(), F_OK) == 0) remove_association_folder(layout_.receiving, child.sender.association);
     ended_.add(*child.progress);
     if (--by_address_[child.sender.address] == 0) by_address_.erase(child.sender.address);
     children_.erase(found);
@@ -61,8 +65,6 @@ void Children::died(Child& child, int status) {
               {"calling_aet", child.sender.calling_aet},
               {"cause", cause}});
   if (WIFSIGNALED(status) && child.progress->phase == Progress::Phase::reading) rescue_part(child, cause);
-  // What else is there was never acknowledged, and the sender still has it.
-  remove_association_folder(layout_.receiving, child.sender.association);
   tell_end(child, cause);
 }
 

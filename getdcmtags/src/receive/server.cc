@@ -26,12 +26,12 @@ namespace mercure::receive {
 
 namespace {
 
-constexpr auto kHousePeriod = std::chrono::seconds(5);
+constexpr auto kHousePeriod = std::chrono::seconds(2);
 constexpr auto kKillGrace = std::chrono::seconds(5);  // beyond the limit in which associations end themselves
 constexpr auto kPortPatience = std::chrono::seconds(5);
 constexpr auto kPortPause = std::chrono::milliseconds(50);
 constexpr int kCallersAtOnce = 32;
-constexpr unsigned kToldPerPeriod = 50;  // callers turned away with an event each; a flood must not fill the disk
+constexpr unsigned kToldPerPeriod = 20;  // callers turned away with an event each; a flood must not fill the disk
 
 sigset_t watched_signals() {
   sigset_t set;

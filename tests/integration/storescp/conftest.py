@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 class StartReceiver(Protocol):
     """The type of the ``start_receiver`` fixture."""
 
-    def __call__(self, *, env: Mapping[str, str] | None = None, folder: Path | None = None, **settings: Any) -> Receiver: ...
+    def __call__(
+        self, *, env: Mapping[str, str] | None = None, folder: Path | None = None, **settings: Any
+    ) -> Receiver: ...
 
 
 @pytest.fixture

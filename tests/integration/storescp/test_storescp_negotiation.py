@@ -111,7 +111,9 @@ def test_more_transfer_syntaxes_than_dcmtk_has_room_for(start_receiver: StartRec
     receiver = start_receiver()
     many = tuple(f"1.3.6.1.4.1.5962.99.{number}" for number in range(150))
     with Peer(receiver.port) as peer:
-        accepted = peer.associate(associate_rq((Context(1, CT_IMAGE, (*many, EXPLICIT_LITTLE)), Context(3, CT_IMAGE, (EXPLICIT_LITTLE,)))))
+        accepted = peer.associate(
+            associate_rq((Context(1, CT_IMAGE, (*many, EXPLICIT_LITTLE)), Context(3, CT_IMAGE, (EXPLICIT_LITTLE,))))
+        )
         peer.release()
     assert accepted.syntaxes == {1: EXPLICIT_LITTLE, 3: EXPLICIT_LITTLE}
 

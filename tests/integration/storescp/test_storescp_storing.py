@@ -201,7 +201,9 @@ def test_every_transfer_syntax_passes_unharmed(start_receiver: StartReceiver, sy
     assert receiver.tag_lines()[0]["TransferSyntaxUID"] == syntax
 
 
-@pytest.mark.parametrize("sop_class", ["1.2.826.0.1.3680043.9.9999.1", "1.2.840.10008.5.1.4.1.1.88.67", "1.2.840.10008.5.1.4.1.1.2.1"])
+@pytest.mark.parametrize(
+    "sop_class", ["1.2.826.0.1.3680043.9.9999.1", "1.2.840.10008.5.1.4.1.1.88.67", "1.2.840.10008.5.1.4.1.1.2.1"]
+)
 def test_private_and_unusual_sop_classes_are_stored(start_receiver: StartReceiver, sop_class: str) -> None:
     receiver = start_receiver()
     sop = uid()
@@ -294,7 +296,9 @@ def test_images_without_series_are_grouped_with_their_neighbours(
     assert {image.parent.name for image in images} == {f"none-{opened['details']['association']}"}
     # Nobody named the instance either, so each goes by the id it was given.
     received = receiver.events("image.received")
-    assert [event["details"]["file"] for event in received] == [f"none-{event['details']['image']}.dcm" for event in received]
+    assert [event["details"]["file"] for event in received] == [
+        f"none-{event['details']['image']}.dcm" for event in received
+    ]
     assert sorted(image.name for image in images) == sorted(event["details"]["file"] for event in received)
     assert len(images) == 2
     assert received[0]["series"] is None
@@ -355,7 +359,11 @@ def test_what_cannot_be_read_goes_to_quarantine(start_receiver: StartReceiver, d
     told = json.loads((entry / "reason.json").read_text())
     assert told["reason"] == event["details"]["reason"]
     assert reason in told["reason"]
-    assert (told["sop"], told["calling_aet"], told["bytes"]) == ("1.2.3.4", "PEER", (entry / "object.part").stat().st_size)
+    assert (told["sop"], told["calling_aet"], told["bytes"]) == (
+        "1.2.3.4",
+        "PEER",
+        (entry / "object.part").stat().st_size,
+    )
     assert len(receiver.images()) == 1
     assert receiver.event("association.closed")["details"]["refused"] == 1
 
@@ -408,7 +416,9 @@ def test_the_log_holds_no_patient_data(start_receiver: StartReceiver) -> None:
     with Peer(receiver.port) as peer:
         peer.associate()
         peer.store(ct_image(sop, uid()), sop)
-        broken = text(0x00100010, b"PN", "Secret^Name") + text(0x00100020, b"LO", "PATIENT-1") + struct.pack("<HH", 1, 1)
+        broken = (
+            text(0x00100010, b"PN", "Secret^Name") + text(0x00100020, b"LO", "PATIENT-1") + struct.pack("<HH", 1, 1)
+        )
         assert peer.store(broken, "1.2").status == 0xC000
         peer.release()
     receiver.event("association.closed")

@@ -1,0 +1,375 @@
+"""Limits: of time, number and size; and how the receiver stops and takes a new configuration."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+from tests.support.data_sets import ct_image, uid
+from tests.support.dicom_peer import (
+    RELEASE,
+    STORE_CT,
+    Aborted,
+    Closed,
+    Peer,
+    Rejected,
+    associate_rq,
+    echo_command,
+    message,
+    pdu,
+    store_command,
+    value,
+)
+from tests.support.polling import eventually
+from tests.support.ports import free_port, is_listening
+
+if TYPE_CHECKING:
+    from tests.integration.storescp.conftest import StartReceiver
+
+LOCAL_LIMIT_EXCEEDED = (2, 3, 2)
+SHORT = 0.6
+
+
+def ending_of(peer: Peer) -> bytes:
+    """Return what the receiver sends until it closes; the peer stays silent."""
+    return peer.until_closed()
+
+
+# --- time -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sent", [b"", associate_rq()[:1], associate_rq()[:60]], ids=["nothing", "one byte", "a part"])
+def test_a_caller_who_does_not_speak_is_let_go(start_receiver: StartReceiver, sent: bytes) -> None:
+    receiver = start_receiver(acse_timeout_seconds=SHORT)
+    with Peer(receiver.port) as peer:
+        peer.send(sent)
+        ending_of(peer)
+    assert "no association request" in receiver.event("association.refused")["details"]["reason"]
+    receiver.until_idle()
+
+
+def test_an_idle_association_is_ended(start_receiver: StartReceiver) -> None:
+    receiver = start_receiver(idle_timeout_seconds=SHORT)
+    with Peer(receiver.port) as peer:
+        peer.associate()
+        assert ending_of(peer)[:1] == b"\7"
+    assert receiver.event("association.closed")["details"]["how"] == "timeout"
+
+
+@pytest.mark.parametrize("cut", [3, 40, 4000], ids=["in a header", "in a command", "in a data set"])
+def test_silence_in_the_middle_of_a_pdu_is_idleness(start_receiver: StartReceiver, cut: int) -> None:
+    receiver = start_receiver(idle_timeout_seconds=SHORT)
+    with Peer(receiver.port) as peer:
+        peer.associate()
+        peer.send(message(1, store_command("1.2.3"), ct_image("1.2.3", uid()), fragment=8192)[:cut])
+        ending_of(peer)
+    assert receiver.event("association.closed")["details"]["how"] == "timeout"
+    receiver.until_idle()
+    assert receiver.images() == []
+
+
+def echo_for_ever(peer: Peer) -> NoReturn:
+    """Send C-ECHOs until the receiver ends it."""
+    while True:
+        peer.send(message(1, echo_command()))
+        peer.response()
+
+
+def store_for_ever(peer: Peer) -> NoReturn:
+    """Send images until the receiver ends it."""
+    while True:
+        sop = uid()
+        peer.store(ct_image(sop, "1.2.3"), sop)
+
+
+def send_a_data_set_without_end(peer: Peer) -> NoReturn:
+    """Send fragments of one data set, never reading and never pausing."""
+    piece = pdu(4, value(1, bytes(100_000), command=False, last=False))
+    peer.send(message(1, store_command("1.2.3")))
+    while True:
+        peer.send(piece)
+
+
+def dribble(peer: Peer, stream: bytes, *, pause: float) -> None:
+    """Send byte by byte until the receiver has had enough of it."""
+    for byte in stream:
+        try:
+            peer.send(bytes([byte]))
+        except Closed:
+            return
+        # The pace is what is tested; there is no condition to wait for.
+        time.sleep(pause)
+    raise AssertionError("the receiver bore with all of it")
+
+
+def test_a_dribbler_does_not_hold_the_association_request_open(start_receiver: StartReceiver) -> None:
+    receiver = start_receiver(acse_timeout_seconds=SHORT)
+    with Peer(receiver.port) as peer:
+        dribble(peer, associate_rq() * 20, pause=0.02)
+    assert "no association request" in receiver.event("association.refused")["details"]["reason"]
+
+
+def test_a_dribbler_does_not_hold_an_association_open(start_receiver: StartReceiver) -> None:
+    receiver = start_receiver(idle_timeout_seconds=SHORT)
+    with Peer(receiver.port) as peer:
+        peer.associate()
+        dribble(peer, message(1, store_command("1.2.3"), bytes(100_000), fragment=100_000), pause=0.02)
+    assert receiver.event("association.closed")["details"]["how"] == "timeout"
+
+
+def test_the_total_limit_holds_against_a_busy_sender(start_receiver: StartReceiver) -> None:
+    receiver = start_receiver(max_association_seconds=1, idle_timeout_seconds=60)
+    with Peer(receiver.port) as peer:
+        peer.associate()
+        with pytest.raises((Closed, Aborted)):
+            echo_for_ever(peer)
+    assert receiver.event("association.closed")["details"]["how"] == "timeout"
+
+
+def test_the_total_limit_holds_against_one_that_never_lets_us_wait(start_receiver: StartReceiver) -> None:
+    receiver = start_receiver(max_association_seconds=1, idle_timeout_seconds=60)
+    with Peer(receiver.port) as peer:
+        peer.associate()
+        with pytest.raises(Closed):
+            send_a_data_set_without_end(peer)
+    assert receiver.event("association.closed")["details"]["how"] == "timeout"
+    receiver.until_idle()
+    assert receiver.images() == []
+
+
+# --- number -----------------------------------------------------------------------------------------------------
+
+
+def rejection_of(port: int, *, source: str = "") -> Rejected:
+    """Ask for an association that must be rejected."""
+    with Peer(port, source=source) as peer, pytest.raises(Rejected) as caught:
+        peer.associate(associate_rq(calling=b"LATECOMER"))
+    return caught.value
+
+
+@pytest.mark.parametrize("speaking", [True, False], ids=["open associations", "silent connections"])
+def test_no_more_associations_than_allowed(start_receiver: StartReceiver, *, speaking: bool) -> None:
+    receiver = start_receiver(max_associations=3)
+    with ExitStack() as stack:
+        peers = [stack.enter_context(Peer(receiver.port)) for _ in range(3)]
+        for peer in peers:
+            if speaking:
+                peer.associate()
+        eventually(lambda: len(receiver.children()) == 3, what="three processes")
+        rejected = rejection_of(receiver.port)
+        assert (rejected.result, rejected.source, rejected.reason) == LOCAL_LIMIT_EXCEEDED
+        assert len(receiver.children()) == 3
+        event = receiver.event("association.refused")
+        assert event["details"]["calling_aet"] == "LATECOMER"
+        assert event["details"]["called_aet"] == "MERCURE"
+        assert "too many associations" in event["details"]["reason"]
+        peers[0].socket.close()
+        eventually(lambda: len(receiver.children()) == 2, what="one process less")
+        with Peer(receiver.port) as peer:
+            peer.associate()
+            peer.release()
+
+
+def test_one_sender_does_not_take_all_places(start_receiver: StartReceiver) -> None:
+    receiver = start_receiver(max_associations=10, max_associations_per_sender=2)
+    with ExitStack() as stack:
+        for _ in range(2):
+            stack.enter_context(Peer(receiver.port, source="127.0.0.2")).associate()
+        rejected = rejection_of(receiver.port, source="127.0.0.2")
+        assert (rejected.result, rejected.source, rejected.reason) == LOCAL_LIMIT_EXCEEDED
+        with Peer(receiver.port, source="127.0.0.3") as other:
+            other.associate()
+            other.release()
+    assert receiver.event("association.refused")["details"]["address"] == "127.0.0.2"
+
+
+def test_a_flood_of_callers_costs_neither_processes_nor_events_without_end(start_receiver: StartReceiver) -> None:
+    receiver = start_receiver(max_associations=1)
+    with ExitStack() as stack, Peer(receiver.port) as first:
+        first.associate()
+        callers = [stack.enter_context(Peer(receiver.port)) for _ in range(300)]
+        for caller in callers:
+            with suppress(Closed):
+                caller.send(associate_rq())
+        for caller in callers:
+            caller.until_closed()
+        assert len(receiver.children()) == 1
+        first.send(message(1, echo_command()))
+        assert first.response().status == 0
+    receiver.until_idle()
+    # Some have an event each in a period of two seconds; the rest is counted.
+    assert 1 <= len(receiver.events("association.refused")) <= 150
+    with Peer(receiver.port) as peer:
+        peer.associate()
+        peer.release()
+
+
+# --- size -------------------------------------------------------------------------------------------------------
+
+
+def test_an_object_that_is_too_large_is_refused_and_the_next_one_taken(start_receiver: StartReceiver) -> None:
+    receiver = start_receiver(max_object_bytes=50_000)
+    large, good = uid(), uid()
+    with Peer(receiver.port) as peer:
+        peer.associate()
+        response = peer.store(ct_image(large, uid(), pixels=bytes(60_000)), large)
+        assert response.status == 0xA700
+        assert response.comment == "Too large: more than 50000 bytes"
+        assert peer.store(ct_image(good, uid()), good).status == 0
+        peer.release()
+    assert [image.stem for image in receiver.images()] == [good]
+    event = receiver.event("image.refused")
+    assert (event["details"]["status"], event["details"]["sop"]) == ("0xA700", large)
+    receiver.until_idle()
+
+
+def test_a_refused_object_without_end_ends_the_association(start_receiver: StartReceiver) -> None:
+    receiver = start_receiver(max_object_bytes=50_000)
+    with Peer(receiver.port) as peer:
+        peer.associate()
+        with pytest.raises(Closed):
+            send_a_data_set_without_end(peer)
+    assert receiver.event("association.closed")["details"]["how"] == "aborted"
+
+
+def test_a_pdu_longer_than_agreed_ends_the_association(start_receiver: StartReceiver) -> None:
+    receiver = start_receiver(max_pdu=16_384)
+    with Peer(receiver.port) as peer:
+        assert peer.associate().max_pdu == 16_384
+        peer.send(message(1, store_command("1.2.3")) + b"\4\0\x7f\xff\xff\xff" + bytes(1000))
+        assert ending_of(peer)[:1] == b"\7"
+    assert receiver.event("association.closed")["details"]["how"] == "aborted"
+
+
+@pytest.mark.parametrize("max_pdu", [1, 16, 128, 0])
+def test_answers_fit_what_the_peer_takes(start_receiver: StartReceiver, max_pdu: int) -> None:
+    receiver = start_receiver()
+    sop = uid()
+    with Peer(receiver.port) as peer:
+        peer.associate(associate_rq((STORE_CT,), max_pdu=max_pdu))
+        assert peer.store(ct_image(sop, uid()), sop).sop_instance == sop
+        peer.release()
+
+
+# --- stop and new configuration ---------------------------------------------------------------------------------
+
+
+def test_term_lets_an_association_end_and_takes_no_new_one(start_receiver: StartReceiver) -> None:
+    receiver = start_receiver(stop_timeout_seconds=30)
+    sops, series = [uid(), uid()], uid()
+    with Peer(receiver.port) as peer:
+        peer.associate()
+        peer.send(message(1, store_command(sops[0])))  # in the middle of an image
+        receiver.program.signal(signal.SIGTERM)
+        eventually(lambda: not is_listening(receiver.port), what="the port is closed")
+        data = ct_image(sops[0], series)
+        peer.send(pdu(4, value(1, data, command=False, last=True)))
+        assert peer.response().status == 0
+        assert peer.store(ct_image(sops[1], series), sops[1]).status == 0
+        assert receiver.program.is_alive
+        peer.release()
+    assert receiver.program.wait() == 0
+    assert {image.stem for image in receiver.images()} == set(sops)
+    assert receiver.events("service.stopped")[0]["details"]["reason"] == "signal Terminated"
+    assert receiver.events()[-1]["type"] == "service.stopped"
+
+
+@pytest.mark.parametrize("busy", [True, False])
+def test_term_ends_associations_that_do_not_end(start_receiver: StartReceiver, *, busy: bool) -> None:
+    receiver = start_receiver(stop_timeout_seconds=SHORT)
+    with Peer(receiver.port) as peer:
+        peer.associate()
+        receiver.program.signal(signal.SIGTERM)
+        if busy:
+            with pytest.raises((Closed, Aborted)):
+                store_for_ever(peer)
+        else:
+            assert ending_of(peer)[:1] == b"\7"
+    assert receiver.program.wait() == 0
+    assert receiver.event("association.closed")["details"]["how"] == "aborted"
+    assert len(receiver.events("image.received")) == len(receiver.images())
+
+
+def test_signals_to_the_whole_group_leave_the_associations_to_the_server(start_receiver: StartReceiver) -> None:
+    receiver = start_receiver(stop_timeout_seconds=30)
+    sop = uid()
+    with Peer(receiver.port) as peer:
+        peer.associate()
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+            for child in receiver.children():
+                os.kill(child, number)
+        assert peer.store(ct_image(sop, uid()), sop).status == 0
+        peer.release()
+
+
+def test_hup_takes_a_new_configuration_for_new_associations(start_receiver: StartReceiver) -> None:
+    receiver = start_receiver(revision=1)
+    assert receiver.event("config.loaded")["details"]["revision"] == 1
+    with Peer(receiver.port) as before:
+        before.associate()
+        receiver.configure(called_aets=["ARCHIVE"], max_object_bytes=2000, revision=2)
+        assert receiver.event("config.loaded", count=2)["details"]["revision"] == 2
+        sop = uid()
+        assert before.store(ct_image(sop, uid()), sop).status == 0
+        with Peer(receiver.port) as stranger, pytest.raises(Rejected):
+            stranger.associate(associate_rq(called=b"OTHER"))
+        with Peer(receiver.port) as after:
+            after.associate(associate_rq(called=b"ARCHIVE"))
+            sop = uid()
+            assert after.store(ct_image(sop, uid()), sop).status == 0xA700
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("{", "JSON"),
+        ('{"spool": "/somewhere/else"}', "spool"),
+        ('{"spool": "relative"}', "absolute"),
+        ("[]", "object"),
+        (None, "max_pdus: is not a setting"),
+    ],
+)
+def test_a_broken_configuration_leaves_the_old_one_in_force(
+    start_receiver: StartReceiver, content: str | None, complaint: str
+) -> None:
+    receiver = start_receiver(revision=7)
+    if content is None:
+        content = json.dumps({**json.loads(receiver.config.read_text()), "max_pdus": 1})
+    receiver.config.write_text(content)
+    receiver.program.signal(signal.SIGHUP)
+    event = receiver.event("config.rejected")
+    assert complaint in event["details"]["reason"]
+    assert event["details"]["using"] == 7
+    assert any(line["level"] == "error" and complaint in line["reason"] for line in receiver.log())
+    sop = uid()
+    with Peer(receiver.port) as peer:
+        peer.associate()
+        assert peer.store(ct_image(sop, uid()), sop).status == 0
+        peer.release()
+
+
+def test_hup_with_another_port_listens_there(start_receiver: StartReceiver) -> None:
+    receiver = start_receiver()
+    port = free_port()
+    receiver.configure(port=port)
+    eventually(lambda: is_listening(port), what="the new port")
+    assert not is_listening(receiver.port)
+    with Peer(port) as peer:
+        peer.associate()
+        peer.send(RELEASE)
+
+
+def test_hup_with_a_port_that_is_taken_keeps_the_old_one(start_receiver: StartReceiver) -> None:
+    first = start_receiver()
+    second = start_receiver(folder=first.spool.parent.parent / "second")
+    second.configure(port=first.port)
+    assert "in use" in second.event("config.rejected")["details"]["reason"]
+    with Peer(second.port) as peer:
+        peer.associate()
+        peer.release()
