@@ -170,10 +170,19 @@ class Dispatcher:
         def may_start(current: Task) -> bool:
             return self._gate.before(current, order, lambda: route.others_in_flight(leave)) is None
 
-        deliverer = Deliverer(
+        worker = Worker(self.deliverer(leave), leave, task.id, task.target or "", may_start, self._done)
+        self._workers[task.id] = worker
+        if leave.group:
+            self._queue.assign(task.id, leave.name)
+        worker.start()
+
+    def deliverer(self, leave: Leave) -> Deliverer:
+        """Make what delivers by a leave."""
+        context = self._context
+        return Deliverer(
             spool=self._spool,
-            events=self._context.events,
-            clock=self._context.clock,
+            events=context.events,
+            clock=context.clock,
             name=leave.name,
             settings=leave.settings,
             target=self._open(leave.name, leave.settings),
@@ -181,11 +190,6 @@ class Dispatcher:
             group=leave.group,
             members=leave.members,
         )
-        worker = Worker(deliverer, leave, task.id, task.target or "", may_start, self._done)
-        self._workers[task.id] = worker
-        if leave.group:
-            self._queue.assign(task.id, leave.name)
-        worker.start()
 
     def _wake(self) -> None:
         self._context.wake()
