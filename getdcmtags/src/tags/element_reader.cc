@@ -1,8 +1,7 @@
 #include "tags/element_reader.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
+#include <string_view>
 #include <utility>
 
 #include "tags/byte_order.h"
@@ -39,10 +38,14 @@ std::optional<Vr> vr_at(const std::uint8_t* bytes) {
 }  // namespace
 
 std::string spelled(Tag tag) {
-  std::array<char, 10> text;
-  std::snprintf(text.data(), text.size(), "%04x,%04x", static_cast<unsigned>(tag.group),
-                static_cast<unsigned>(tag.element));
-  return text.data();
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text = "gggg,eeee";
+  for (std::size_t i = 0; i < 4; ++i) {
+    const auto shift = static_cast<unsigned>(12 - 4 * i);
+    text[i] = kDigits[(tag.group >> shift) & 0xF];
+    text[i + 5] = kDigits[(tag.element >> shift) & 0xF];
+  }
+  return text;
 }
 
 ElementReader::ElementReader(ByteSource& source, Encoding encoding, Groups wanted, const Limits& limits)

@@ -1,9 +1,27 @@
 #include "tags/json_writer.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
 namespace mercure::tags {
+namespace {
+
+// Only what JSON demands is escaped (RFC 8259 section 7).
+bool must_be_escaped(char c) { return c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20; }
+
+void append_escaped(char c, std::string& out) {
+  if (static_cast<unsigned char>(c) >= 0x20) {
+    out += '\\';
+    out += c;
+    return;
+  }
+  std::array<char, 7> escaped;
+  std::snprintf(escaped.data(), escaped.size(), "\\u%04x", static_cast<unsigned>(c));
+  out += escaped.data();
+}
+
+}  // namespace
 
 void JsonWriter::separate() {
   if (after_key_) {
@@ -56,20 +74,16 @@ void JsonWriter::null() {
   out_ += "null";
 }
 
-// Only what JSON demands is escaped (RFC 8259 section 7).
 void JsonWriter::quote(std::string_view value) {
   out_ += '"';
-  for (const char c : value) {
-    if (c == '"' || c == '\\') {
-      out_ += '\\';
-      out_ += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      std::array<char, 7> escaped;
-      std::snprintf(escaped.data(), escaped.size(), "\\u%04x", static_cast<unsigned>(c));
-      out_ += escaped.data();
-    } else {
-      out_ += c;
-    }
+  while (!value.empty()) {
+    const auto* end = std::find_if(value.begin(), value.end(), must_be_escaped);
+    const auto plain = static_cast<std::size_t>(end - value.begin());
+    out_ += value.substr(0, plain);
+    value.remove_prefix(plain);
+    if (value.empty()) break;
+    append_escaped(value.front(), out_);
+    value.remove_prefix(1);
   }
   out_ += '"';
 }

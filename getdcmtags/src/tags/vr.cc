@@ -46,15 +46,30 @@ constexpr std::array<VrTraits, 35> kTraits{{
     {"US", Kind::number, 2, false, false, false, false},
 }};
 
+constexpr std::uint8_t kNone = 0xFF;
+
+constexpr std::size_t name_index(char first, char second) {
+  return static_cast<std::size_t>(first - 'A') * 26 + static_cast<std::size_t>(second - 'A');
+}
+
+// Every element of every image is looked up here.
+constexpr auto kByName = [] {
+  std::array<std::uint8_t, 26 * 26> places{};
+  places.fill(kNone);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(Vr::US_OR_SS); ++i) {
+    places[name_index(kTraits[i].name[0], kTraits[i].name[1])] = static_cast<std::uint8_t>(i);
+  }
+  return places;
+}();
+
 }  // namespace
 
 const VrTraits& traits(Vr vr) { return kTraits[static_cast<std::size_t>(vr)]; }
 
 std::optional<Vr> vr_from(char first, char second) {
-  for (std::size_t i = 0; i < static_cast<std::size_t>(Vr::US_OR_SS); ++i) {
-    if (kTraits[i].name[0] == first && kTraits[i].name[1] == second) return static_cast<Vr>(i);
-  }
-  return std::nullopt;
+  if (first < 'A' || first > 'Z' || second < 'A' || second > 'Z') return std::nullopt;
+  const std::uint8_t place = kByName[name_index(first, second)];
+  return place != kNone ? std::optional(static_cast<Vr>(place)) : std::nullopt;
 }
 
 }  // namespace mercure::tags
