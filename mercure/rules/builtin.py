@@ -32,7 +32,8 @@ def _one_kind(frame: Frame, values: tuple[Value, ...]) -> tuple[Value, ...]:
     """Make sure that values can be put in order, and count the comparisons that it takes."""
     kinds = {Kind.NUMBER if isinstance(value, int | float) else kind_of(value) for value in values}
     if len(kinds) > 1:
-        raise incomparable(*sorted(kinds, key=lambda kind: kind.value)[:2])
+        one, other = sorted(kinds, key=lambda kind: kind.value)[:2]
+        raise incomparable(one, other)
     if kinds and not kinds <= {Kind.TEXT, Kind.NUMBER, Kind.DATE}:
         raise Fault("type", f"{kind_name(*kinds)} has no order")
     size = sum(len(value) for value in values if isinstance(value, str) and len(value) > FREE)

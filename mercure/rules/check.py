@@ -110,6 +110,8 @@ class _Checker:
             wanted = each[2] | (Kind.TRUTH if Kind.NUMBER in each[2] else Kind(0)) if each else Kind.ANY
             if each and not kind & wanted:
                 self._fault(term, mismatch(each[1], kind, each[2], number), term.operands)
+            elif number and function.alike and not kind & Kind.LIST and not comparable(kinds[0], kind):
+                self._fault(term, incomparable(kinds[0], kind, (0, number)), term.operands)
 
     def _try(self, term: Operation) -> None:
         """Find out whether an operation that depends on nothing fails."""

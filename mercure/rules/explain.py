@@ -9,7 +9,7 @@ from typing import Final, Literal
 from mercure.rules.compiler import Trace
 from mercure.rules.errors import Place, RuleError
 from mercure.rules.kinds import shown
-from mercure.rules.printable import cells, escaped, fitted
+from mercure.rules.printable import cells, escaped, fitted, fitting
 from mercure.rules.terms import Conditional, Constant, Logical, Negation, Quantifier, Term
 
 Outcome = Literal["value", "error", "not reached"]
@@ -193,8 +193,9 @@ def _wrapped(title: str, text: str, width: int) -> list[str]:
     lines, room = [], width - len(title)
     rest = text
     while cells(rest) > room:
-        cut = rest.rfind(" ", 0, room)
-        cut = cut if cut > room // 2 else room // 2
+        fits = fitting(rest, room)
+        blank = rest.rfind(" ", 0, fits)
+        cut = blank if blank > fits // 2 else fits
         lines.append(rest[:cut])
         rest = rest[cut:].lstrip()
     lines.append(rest)

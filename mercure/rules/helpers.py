@@ -70,10 +70,7 @@ def _bind_regex(literals: tuple[str, ...]) -> Bound:
 def _between(frame: Frame, value: Value, low: Value, high: Value) -> bool:
     for operand, bound in enumerate((low, high), 1):
         if not same_sort(value, bound):
-            fault = incomparable(kind_of(value), kind_of(bound))
-            if fault.wrap is not None:
-                fault.wrap = (0 if fault.wrap[0] == 0 else operand, fault.wrap[1])
-            raise fault
+            raise incomparable(kind_of(value), kind_of(bound), (0, operand))
     return _AT_MOST(frame, low, value) and _AT_MOST(frame, value, high)
 
 
@@ -198,6 +195,7 @@ HELPERS: Final[dict[str, Function]] = {
             Kind.TRUTH,
             _one_of,
             "the value is one of the choices, in any case",
+            alike=True,
         ),
         Function(
             "matches",
@@ -227,6 +225,7 @@ HELPERS: Final[dict[str, Function]] = {
             Kind.TRUTH,
             _between,
             "low <= value <= high",
+            alike=True,
         ),
         plain(
             "date",

@@ -62,6 +62,8 @@ def _is_hopeless(demand: Demand) -> bool:
     term = demand.term
     if term.reads.nothing:
         return _outcome(compile_term("", term), {}) is not demand.outcome
+    if demand.outcome is Outcome.ERROR:
+        return _cannot_fail(term)
     if demand.outcome is not Outcome.TRUE:
         return False
     if isinstance(term, Quantifier):
@@ -70,6 +72,14 @@ def _is_hopeless(demand: Demand) -> bool:
     if isinstance(term, Operation) and term.function.name == "between":
         return _is_empty_range(term)
     return _wrong_case(term)
+
+
+def _cannot_fail(term: Term) -> bool:
+    """Tell whether a part has a value whatever the image holds: of a tag's value that is never certain."""
+    asks_if_there = isinstance(term, Operation) and (
+        term.function.name == "has" or term.function.name.endswith(" in tags")
+    )
+    return asks_if_there and all(map(is_known, term.reads.keywords))
 
 
 def _is_empty_range(term: Operation) -> bool:

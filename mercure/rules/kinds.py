@@ -124,8 +124,11 @@ def mismatch(what: str, found: Kind, wanted: Kind, operand: int) -> Fault:
     return Fault("type", message, wrap=(operand, function) if function else None)
 
 
-def incomparable(left: Kind, right: Kind) -> Fault:
-    """Make the fault of comparing two values of kinds that have nothing in common."""
+def incomparable(left: Kind, right: Kind, operands: tuple[int, int] = (0, 1)) -> Fault:
+    """Make the fault of comparing two values of kinds that have nothing in common.
+
+    `operands` are their numbers among those of the operation, for the advice.
+    """
     advice = ""
     wrap = None
     if Kind.LIST in {left, right}:
@@ -133,7 +136,7 @@ def incomparable(left: Kind, right: Kind) -> Fault:
     elif Kind.TRUTH in {left, right}:
         advice = "True and False stand for themselves: leave out the comparison, or put not before it"
     elif Kind.TEXT in {left, right}:
-        text, other = (0, right) if left == Kind.TEXT else (1, left)
+        text, other = (operands[0], right) if left == Kind.TEXT else (operands[1], left)
         function = conversion(Kind.TEXT, other)
         wrap = (text, function) if function else None
     message = f"{kind_name(left)} cannot be compared with {kind_name(right)}"

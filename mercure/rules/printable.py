@@ -66,11 +66,15 @@ def fitted(text: str, width: int) -> str:
     size = cells(text)
     if size <= width:
         return text + " " * (width - size)
-    kept, used = [], 0
-    for char in text:
-        used += _cells(char)
-        if used > width - 1:
-            break
-        kept.append(char)
-    short = "".join(kept) + "…"
+    short = text[: fitting(text, width - 1)] + "…"
     return short + " " * (width - cells(short))
+
+
+def fitting(text: str, width: int) -> int:
+    """Return how many characters of a text fit into some terminal columns."""
+    used = 0
+    for number, char in enumerate(text):
+        used += _cells(char)
+        if used > width:
+            return number
+    return len(text)

@@ -146,12 +146,13 @@ class _Resolver:
                 self._fail("unknown-name", node, f"there is no images.{node.name}", f"images has {words}")
             self._outside_images(node)
             return self._operation(node, IMAGE_COUNT, (), ())
+        value = self.term(base)
         function = vocabulary.ATTRIBUTES.get(node.name)
         if function is None and canonical(node.name):
             function = vocabulary.item_tag(node.name)
         if function is None:
             self._no_attribute(node)
-        return self._operation(node, function, (), (self.term(base),))
+        return self._operation(node, function, (), (value,))
 
     def _no_attribute(self, node: nodes.Attribute) -> Never:
         place = Place(self._text, node.name_start, node.end)
@@ -236,10 +237,11 @@ class _Resolver:
             return self._tags_call(node, function)
         if function.name in vocabulary.QUANTIFIERS:
             return self._sequence_quantifier(node, function)
+        value = self.term(base)
         method = vocabulary.METHODS.get(function.name)
         if method is None:
             self._no_method(function)
-        return self._with_arguments(node, method, (self.term(base),))
+        return self._with_arguments(node, method, (value,))
 
     def _function_call(self, node: nodes.Call, name: nodes.Name) -> Term:
         function = vocabulary.FUNCTIONS.get(name.name)

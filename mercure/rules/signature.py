@@ -122,6 +122,8 @@ class Function:
         Takes the literal arguments in order and returns what to call with the frame and the others.
     help : str
         One line of documentation.
+    alike : bool
+        All operands are compared with the first, and must be of a kind with it.
     """
 
     name: str
@@ -129,6 +131,7 @@ class Function:
     result: Kind | Callable[[tuple[Kind, ...]], Kind]
     bind: Callable[[tuple[str, ...]], Bound]
     help: str = field(default="", compare=False)
+    alike: bool = False
 
     def result_of(self, kinds: tuple[Kind, ...]) -> Kind:
         """Return what may come out of operands of these kinds."""
@@ -162,7 +165,8 @@ def plain(
     help_text: str = "",
     *,
     cost: int = 300,
+    alike: bool = False,
 ) -> Function:
     """Describe a function without written-out arguments that depends on nothing but its operands."""
     bound = Bound(call, cost=cost)
-    return Function(name, parameters, result, lambda _literals: bound, help_text)
+    return Function(name, parameters, result, lambda _literals: bound, help_text, alike)
