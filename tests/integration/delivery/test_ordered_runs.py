@@ -1,0 +1,66 @@
+"""A study that arrives over four associations in scrambled order leaves in order through three dispatchers."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mercure import durable
+from mercure.spool import Stage
+from tests.support.box import Box
+from tests.support.memory import memory_folder
+from tests.support.polling import eventually
+from tests.support.studies_in_order import STUDIES, Run, in_order, random_faults, step_log
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mercure.config.models import Order
+
+RUNS = 200
+GROUPS = 8
+"""The runs are dealt to so many tests, so that they are shared between workers and a failure names few seeds."""
+
+
+@pytest.fixture(autouse=True)
+def _no_fault_outlives_the_test(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    yield
+    monkeypatch.undo()
+    durable.reload_faults()
+
+
+def play(seed: int, monkeypatch: pytest.MonkeyPatch, order: Order = "study") -> dict[str, list[str]]:
+    before = set(threading.enumerate())
+    with memory_folder() as folder:
+        box = Box(folder)
+        monkeypatch.setenv("MERCURE_STEP_LOG", str(step_log(box)))
+        monkeypatch.setenv("MERCURE_FAULT", random_faults(seed))
+        durable.reload_faults()
+        try:
+            run = Run(box, seed, order)
+            run.go()
+            assert box.spool.names(Stage.ERROR) == []
+            return run.left()
+        finally:
+            eventually(lambda: set(threading.enumerate()) <= before, what="all deliveries have ended")
+            monkeypatch.delenv("MERCURE_FAULT")
+            monkeypatch.delenv("MERCURE_STEP_LOG")
+            durable.reload_faults()
+            box.close()
+
+
+@pytest.mark.parametrize("group", range(GROUPS))
+def test_each_study_leaves_in_the_order_received(group: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in range(group, RUNS, GROUPS):
+        left = play(seed, monkeypatch)
+        for study, count in STUDIES.items():
+            assert len(set(left[study])) >= count, f"seed {seed}"
+            assert in_order(left[study]), f"seed {seed}: study {study} left as {left[study]}"
+
+
+def test_without_an_order_the_same_runs_leave_mixed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the test above measures is the order, and no accident of how these runs are made."""
+    mixed = [seed for seed in range(5) if not all(map(in_order, play(seed, monkeypatch, "none").values()))]
+    assert len(mixed) >= 4
