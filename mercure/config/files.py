@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -58,6 +57,9 @@ class Loaded(Generic[T]):
 
 class RevisionedFile(Generic[T]):
     """A JSON file of a given model, with every saved state kept beside it in ``revisions/``.
+
+    A revision is written as ``pending.json``, then the file is replaced, then the revision gets its number. So a crash
+    or a full disk in between leaves no revision that never was in force, and no file whose author is not known.
 
     Parameters
     ----------
@@ -114,9 +116,8 @@ class RevisionedFile(Generic[T]):
         ConfigError
             There is none of this number, or it cannot be read.
         """
-        path = self._folder / f"{number:06d}.json"
         try:
-            return Revision.model_validate_json(path.read_bytes())
+            return Revision.model_validate_json(self._numbered(number).read_bytes())
         except (OSError, ValueError) as error:
             place = f"revision {number}"
             raise ConfigError(self.path.name, [Problem(place, f"cannot be read: {error}")]) from error
@@ -147,13 +148,14 @@ class RevisionedFile(Generic[T]):
         ConfigError
             The new content would be refused when read.
         OSError
-            The disk refused; the old configuration stands.
+            The disk refused; the old configuration stands, or the new one when only its last sync failed.
         """
         content = value.model_dump(mode="json", exclude_defaults=True)
         content = {"version": 1, **content}
         self._parse(content)
         clock = clock or Clock()
         with self._exclusive():
+            self._settle()
             self._adopt_hand_edit(clock)
             newest = self._newest()
             current = newest.revision if newest else 0
@@ -170,9 +172,26 @@ class RevisionedFile(Generic[T]):
     def _store(self, revision: Revision) -> int:
         for folder in (self._folder.parent, self._folder):
             durable.make_directory(folder)
-        durable.write_file(self._folder / f"{revision.revision:06d}.json", revision.model_dump_json(indent=1).encode())
+        durable.write_file(self._pending, revision.model_dump_json(indent=1).encode())
         durable.write_file(self.path, json.dumps(revision.content, indent=1, ensure_ascii=False).encode() + b"\n")
+        durable.rename(self._pending, self._numbered(revision.revision))
         return revision.revision
+
+    def _settle(self) -> None:
+        """Finish or forget what a crash left of a save."""
+        pending = self._read_pending()
+        if pending is not None:
+            durable.rename(self._pending, self._numbered(pending.revision))
+        else:
+            durable.unlink(self._pending)
+
+    def _read_pending(self) -> Revision | None:
+        """Return the revision that a save has put into force without giving it its number yet."""
+        try:
+            pending = Revision.model_validate_json(self._pending.read_bytes())
+            return pending if pending.content == self._read() else None
+        except (OSError, ValueError, ConfigError):
+            return None
 
     def _adopt_hand_edit(self, clock: Clock) -> None:
         """Keep what a person wrote into the file with an editor as a revision too, so that it can be rolled back to."""
@@ -187,7 +206,17 @@ class RevisionedFile(Generic[T]):
             author = "edited by hand"
             self._store(Revision(revision=number, time=clock.now(), author=author, content=content))
 
+    @property
+    def _pending(self) -> Path:
+        return self._folder / "pending.json"
+
+    def _numbered(self, number: int) -> Path:
+        return self._folder / f"{number:06d}.json"
+
     def _newest(self) -> Revision | None:
+        pending = self._read_pending()
+        if pending is not None:
+            return pending
         for number in reversed(self.revisions()):
             with contextlib.suppress(ConfigError):
                 return self.revision(number)
@@ -198,10 +227,12 @@ class RevisionedFile(Generic[T]):
         try:
             if self.path.stat().st_size > MAX_FILE_BYTES:
                 raise ConfigError(name, [Problem("file", f"larger than {MAX_FILE_BYTES} bytes")])
-            content = json.loads(self.path.read_bytes())
+            content = json.loads(self.path.read_bytes(), object_pairs_hook=_once)
         except json.JSONDecodeError as error:
             place = f"line {error.lineno}, column {error.colno}"
             raise ConfigError(name, [Problem(place, f"not JSON: {error.msg}")]) from error
+        except _TwiceError as error:
+            raise ConfigError(name, [Problem(error.key, "stands there twice", "remove one of the two")]) from error
         except (ValueError, RecursionError) as error:
             raise ConfigError(name, [Problem("file", f"not JSON: {error}")]) from error
         except OSError as error:
@@ -224,6 +255,16 @@ class RevisionedFile(Generic[T]):
             os.close(descriptor)
 
 
-def digest(value: BaseModel) -> str:
-    """Return a short fingerprint of a configuration, for logs."""
-    return hashlib.sha256(value.model_dump_json().encode()).hexdigest()[:12]
+class _TwiceError(ValueError):
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(key)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make a JSON object; one with a key twice is refused, because a rule would vanish without a word."""
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _TwiceError(next(key for key in keys if keys.count(key) > 1))
+    return content

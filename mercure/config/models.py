@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SerializeAsAny, field_validator
+from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from mercure.config.basics import AETitle, Name, PositiveSeconds, Seconds
 from mercure.config.completion import Completion
@@ -136,6 +136,19 @@ class OffPeak(Model):
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError(f"{value!r} is not a time zone, use an IANA name such as 'Europe/Berlin'") from error
         return value
+
+    @field_validator("start", "end")
+    @classmethod
+    def _wall_time(cls, value: time) -> time:
+        if value.tzinfo is not None:
+            raise ValueError("write the time without an offset or 'Z'; it is by the clock of 'timezone'")
+        return value
+
+    @model_validator(mode="after")
+    def _some_time(self) -> OffPeak:
+        if self.start == self.end:
+            raise ValueError("'start' and 'end' are the same time: off-peak tasks would never be served")
+        return self
 
     def contains(self, instant: datetime) -> bool:
         """Tell whether an aware instant falls into the window, by the clock on the wall of its time zone."""

@@ -53,7 +53,8 @@ class ConfigError(Exception):
 
 def suggest(wrong: str, known: Iterable[str]) -> str:
     """Return "did you mean …?" for the nearest of the known words, or an empty text."""
-    near = difflib.get_close_matches(wrong, list(known), n=1)
+    words = sorted(known)
+    near = difflib.get_close_matches(wrong, words, n=1) or [word for word in words if wrong and word.startswith(wrong)]
     return f"did you mean {near[0]!r}?" if near else ""
 
 

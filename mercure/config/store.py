@@ -123,6 +123,7 @@ class LiveConfig:
         self._on_loaded = on_loaded
         self._on_rejected = on_rejected
         self._signature: tuple[int, ...] | None = None
+        self._refused = False
         self.loaded: Loaded[Config] | None = None
 
     @property
@@ -147,11 +148,13 @@ class LiveConfig:
         try:
             loaded = self._store.mercure.load()
         except ConfigError as error:
+            self._refused = True
             taken = self.loaded is None and self._fall_back()
             self._on_rejected(error, self.loaded.revision if self.loaded else None)
             return taken
-        changed = self.loaded is None or loaded.value != self.loaded.value
-        self.loaded = loaded
+        # After a state that was refused the one before it is news too: who heard of the refusal must hear of its end.
+        changed = self._refused or self.loaded is None or loaded.value != self.loaded.value
+        self.loaded, self._refused = loaded, False
         if changed:
             self._on_loaded(loaded)
         return changed

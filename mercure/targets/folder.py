@@ -41,7 +41,7 @@ _OF_ONE_IMAGE: Final = {
     errno.ENOTDIR,
     errno.EPERM,
 }
-"""Errors that concern one file or sub-folder while the folder itself is well; the others (no space, say) concern all."""
+"""Errors of one file or sub-folder while the folder itself is well; others (no space, say) concern everything."""
 
 
 class FolderSettings(TargetSettings):

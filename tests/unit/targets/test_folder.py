@@ -112,7 +112,7 @@ def test_two_deliveries_of_one_name_at_the_same_moment_lose_nothing(box: Box, de
     first, second = box.waiting_task(1), box.waiting_task(1)
     (second / "1.2.3.1.dcm").write_bytes(b"other")
     other = Delivery(box)
-    nested = []
+    nested: list[str] = []
 
     def come_between(_number: int, operation: str, path: str) -> None:
         if operation == "rename" and path.endswith("1.2.3.1.dcm") and not nested:
