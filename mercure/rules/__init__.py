@@ -7,6 +7,7 @@ from mercure.rules.frame import Clock
 from mercure.rules.json_lines import evaluate_json_line
 from mercure.rules.record import Images, TagRecord
 from mercure.rules.rule import CompiledRule, Evaluation, compile_rule
+from mercure.rules.ruleset import RuleOfSet, SetFinding, check_rule_set
 from mercure.rules.study_list import StudyList
 
 __all__ = [
@@ -20,10 +21,13 @@ __all__ = [
     "Part",
     "Place",
     "RuleError",
+    "RuleOfSet",
+    "SetFinding",
     "Severity",
     "StudyList",
     "TagRecord",
     "check",
+    "check_rule_set",
     "compile_rule",
     "evaluate_json_line",
 ]

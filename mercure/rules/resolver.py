@@ -10,14 +10,15 @@ from typing import Any, Final, Literal, Never
 
 from mercure.rules import nodes, vocabulary
 from mercure.rules.arguments import arrange
-from mercure.rules.errors import Code, Fault, Finding, Place, RuleError
+from mercure.rules.errors import Fault, Finding, Place, RuleError
 from mercure.rules.helpers import IMAGE_COUNT, IMAGES, TAGS_GET
-from mercure.rules.keywords import canonical, nearest_of, vr_of
+from mercure.rules.keywords import canonical, nearest_of
 from mercure.rules.nodes import Node
 from mercure.rules.operators import BINARY, UNARY
 from mercure.rules.parser import parse
+from mercure.rules.reporter import Reporter
 from mercure.rules.signature import NOTHING, Bound, Function, Reads
-from mercure.rules.tags import is_known, is_never_read, spelled, unknown
+from mercure.rules.tags import is_known, spelled
 from mercure.rules.terms import (
     Collection,
     Comparison,
@@ -30,9 +31,11 @@ from mercure.rules.terms import (
     Scope,
     TagValue,
     Term,
+    together,
 )
 
 _SCOPES: Final = ("tags", "images", "item")
+_IMAGES_HAS: Final = "images has count, any(…), all(…), values(…) and distinct(…)"
 _ITEM_OUTSIDE: Final = "item is what sequence(…).any(…) and .all(…) look at, and stands in their brackets"
 
 
@@ -61,22 +64,13 @@ def resolve(text: str) -> tuple[Term, tuple[Finding, ...]]:
     return term, tuple(resolver.findings)
 
 
-def together(terms: tuple[Term, ...]) -> Reads:
-    """Return what several terms depend on."""
-    reads = NOTHING
-    for term in terms:
-        reads |= term.reads
-    return reads
-
-
-class _Resolver:
+class _Resolver(Reporter):
     """One pass over the syntax tree of one rule."""
 
     def __init__(self, text: str) -> None:
-        self._text = text
+        super().__init__(text)
         self._in_images = False
         self._in_item = False
-        self.findings: list[Finding] = []
 
     def term(self, node: Node) -> Term:
         return _VISITORS[type(node)](self, node)
@@ -85,7 +79,7 @@ class _Resolver:
 
     def _literal(self, node: nodes.Literal) -> Term:
         if node.joined:
-            self._warn(
+            self.warn(
                 "missing-comma",
                 node,
                 "two texts stand side by side and are taken as one",
@@ -103,36 +97,26 @@ class _Resolver:
     def _name(self, node: nodes.Name) -> Never:
         name = node.name
         if name in _SCOPES:
-            self._fail("syntax", node, f"{name} cannot stand alone", f"write {_SCOPE_USES[name]}")
+            self.fail("syntax", node, f"{name} cannot stand alone", f"write {_SCOPE_USES[name]}")
         if name in vocabulary.FUNCTIONS:
-            self._fail("syntax", node, f"{name} is a function", f"write {vocabulary.FUNCTIONS[name].usage}")
+            self.fail("syntax", node, f"{name} is a function", f"write {vocabulary.FUNCTIONS[name].usage}")
         keyword = canonical(name)
         if keyword:
-            self._fail("unknown-name", node, f"there is no name {name}", f"a tag is written tags.{keyword}")
+            self.fail("unknown-name", node, f"there is no name {name}", f"a tag is written tags.{keyword}")
         near = nearest_of(name, dict.fromkeys(_SCOPES))
         advice = f"did you mean {near}?" if near else f'a text stands in quotes: "{name}"'
-        self._fail("unknown-name", node, f"there is no name {name}", advice)
+        self.fail("unknown-name", node, f"there is no name {name}", advice)
 
     def _old_tag(self, node: nodes.OldTag) -> Term:
         return self._tag(node, "tags", node.keyword)
 
     def _tag(self, node: Node, scope: Scope, keyword: str) -> Term:
         if scope == "item" and not self._in_item:
-            self._fail("syntax", node, "there is no item here", _ITEM_OUTSIDE)
+            self.fail("syntax", node, "there is no item here", _ITEM_OUTSIDE)
         key = spelled(keyword)
-        self._check_keyword(node, key, as_text=True)
+        self.check_keyword(node, key, as_text=True)
         reads = Reads(frozenset({key})) if scope == "tags" else Reads(item=True)
         return TagValue(node.start, node.end, reads, scope, key, is_known(key))
-
-    def _check_keyword(self, node: Node, keyword: str, *, as_text: bool) -> None:
-        """Note what is wrong with a keyword; the rule can run all the same."""
-        if not is_known(keyword):
-            fault = unknown(keyword)
-            self._note(fault.code, node, fault.message, fault.advice)
-        elif as_text and vr_of(keyword) == "SQ":
-            self._note("type", node, f"{keyword} is a sequence and no text", f'write sequence("{keyword}")')
-        elif is_never_read(keyword):
-            self._warn("constant", node, f"{keyword} is never read: it is always empty", "")
 
     # -- after a dot, in brackets
 
@@ -142,8 +126,7 @@ class _Resolver:
             return self._tag(node, "tags" if base.name == "tags" else "item", node.name)
         if _is(base, "images"):
             if node.name != "count":
-                words = "count, any(…), all(…), values(…) and distinct(…)"
-                self._fail("unknown-name", node, f"there is no images.{node.name}", f"images has {words}")
+                self.fail("unknown-name", node, f"there is no images.{node.name}", _IMAGES_HAS)
             self._outside_images(node)
             return self._operation(node, IMAGE_COUNT, (), ())
         value = self.term(base)
@@ -155,7 +138,7 @@ class _Resolver:
         return self._operation(node, function, (), (value,))
 
     def _no_attribute(self, node: nodes.Attribute) -> Never:
-        place = Place(self._text, node.name_start, node.end)
+        place = Place(self.text, node.name_start, node.end)
         if node.name in vocabulary.METHODS:
             usage = vocabulary.METHODS[node.name].method_usage
             raise RuleError("syntax", f"{node.name} is a method", f"write {usage}", place)
@@ -174,7 +157,7 @@ class _Resolver:
     def _keyword_text(self, node: Node) -> str:
         if isinstance(node, nodes.Literal) and isinstance(node.value, str):
             return node.value
-        return self._fail("arguments", node, "the keyword is written out in quotes", 'e.g. tags["Modality"]')
+        return self.fail("arguments", node, "the keyword is written out in quotes", 'e.g. tags["Modality"]')
 
     def _slice(self, node: nodes.Slice) -> Term:
         parts = (node.first, node.last, node.step)
@@ -186,7 +169,7 @@ class _Resolver:
 
     def _unary(self, node: nodes.Unary) -> Term:
         if node.operator not in UNARY:
-            self._fail("refused", node, "~ is not part of the rule language", "write not")
+            self.fail("refused", node, "~ is not part of the rule language", "write not")
         operand = self.term(node.operand)
         if isinstance(operand, Constant) and isinstance(operand.value, int | float):
             value = -operand.value if node.operator == "-" else +operand.value
@@ -207,7 +190,7 @@ class _Resolver:
 
     def _presence(self, node: nodes.Comparison) -> Term:
         keyword = self._keyword_text(node.operands[0])
-        self._check_keyword(node.operands[0], spelled(keyword), as_text=False)
+        self.check_keyword(node.operands[0], spelled(keyword), as_text=False)
         return self._operation(node, vocabulary.presence(keyword), (), ())
 
     def _logical(self, node: nodes.Logical) -> Term:
@@ -229,7 +212,7 @@ class _Resolver:
         if isinstance(function, nodes.Name):
             return self._function_call(node, function)
         if not isinstance(function, nodes.Attribute):
-            self._fail("syntax", node, "only functions and methods can be called", "put an operator before the bracket")
+            self.fail("syntax", node, "only functions and methods can be called", "put an operator before the bracket")
         base = function.value
         if _is(base, "images"):
             return self._images_call(node, function)
@@ -248,12 +231,12 @@ class _Resolver:
         if function is None:
             near = nearest_of(name.name, vocabulary.FUNCTIONS)
             advice = f"did you mean {near}?" if near else ""
-            self._fail("unknown-function", name, f"there is no function {name.name}", advice)
+            self.fail("unknown-function", name, f"there is no function {name.name}", advice)
         return self._with_arguments(node, function, ())
 
     def _no_method(self, function: nodes.Attribute) -> Never:
         name = function.name
-        place = Place(self._text, function.name_start, function.end)
+        place = Place(self.text, function.name_start, function.end)
         near = nearest_of(name, vocabulary.METHODS)
         advice = f"did you mean {near}?" if near else ""
         if name == "format":
@@ -267,9 +250,9 @@ class _Resolver:
             return self._with_arguments(node, TAGS_GET, ())
         keyword = canonical(function.name)
         if keyword:
-            self._fail("syntax", node, f"{keyword} is a tag, not a function", "leave out the brackets after it")
+            self.fail("syntax", node, f"{keyword} is a tag, not a function", "leave out the brackets after it")
         advice = f"write tags.Keyword.{function.name}(…)" if function.name in vocabulary.METHODS else ""
-        self._fail("unknown-method", function, f"tags has no method {function.name}", advice)
+        self.fail("unknown-method", function, f"tags has no method {function.name}", advice)
 
     def _images_call(self, node: nodes.Call, function: nodes.Attribute) -> Term:
         self._outside_images(node)
@@ -281,14 +264,13 @@ class _Resolver:
             return Quantifier(node.start, node.end, Reads(images=True) | inner.reads, _word(function), None, inner)
         known = IMAGES.get(function.name)
         if known is None:
-            words = "count, any(…), all(…), values(…) and distinct(…)"
-            self._fail("unknown-method", function, f"there is no images.{function.name}", f"images has {words}")
+            self.fail("unknown-method", function, f"there is no images.{function.name}", _IMAGES_HAS)
         return self._with_arguments(node, known, ())
 
     def _sequence_quantifier(self, node: nodes.Call, function: nodes.Attribute) -> Term:
         if self._in_item:
             advice = 'reach into inner sequences with sequence("Outer", "Inner")'
-            self._fail("refused", node, "sequences are not looked at within one another", advice)
+            self.fail("refused", node, "sequences are not looked at within one another", advice)
         over = self.term(function.value)
         self._in_item = True
         inner = self.term(self._condition(node))
@@ -298,22 +280,22 @@ class _Resolver:
 
     def _condition(self, node: nodes.Call) -> Node:
         if len(node.arguments) != 1 or node.arguments[0].name:
-            self._fail("arguments", node, "one condition stands in the brackets", "join conditions with and, or or")
+            self.fail("arguments", node, "one condition stands in the brackets", "join conditions with and, or or")
         return node.arguments[0].value
 
     def _outside_images(self, node: Node) -> None:
         if self._in_images:
             advice = "within images.any(…) and images.all(…), tags are those of each image in turn"
-            self._fail("refused", node, "images cannot stand within images.any(…) or images.all(…)", advice)
+            self.fail("refused", node, "images cannot stand within images.any(…) or images.all(…)", advice)
 
     def _with_arguments(self, node: nodes.Call, function: Function, receiver: tuple[Term, ...]) -> Term:
-        literals, given, names = arrange(self._text, node, function, len(receiver))
+        literals, given, names = arrange(self.text, node, function, len(receiver))
         operands = (*receiver, *(self.term(argument) for argument in given))
         for literal in literals:
             if _is_keyword(function, literal.number):
                 # `values` gives the texts of a tag; has and sequence look at it in another way.
                 text_wanted = function.name.rpartition(".")[2] in {"values", "distinct", "get"}
-                self._check_keyword(literal.node, spelled(literal.value), as_text=text_wanted)
+                self.check_keyword(literal.node, spelled(literal.value), as_text=text_wanted)
         return self._operation(node, function, tuple(literal.value for literal in literals), operands, names)
 
     def _operation(
@@ -327,23 +309,9 @@ class _Resolver:
         try:
             bound = function.bind(literals)
         except Fault as fault:
-            raise RuleError(fault.code, fault.message, fault.advice, self._place(node)) from None
+            raise RuleError(fault.code, fault.message, fault.advice, self.place(node)) from None
         reads = bound.reads | together(operands)
         return Operation(node.start, node.end, reads, function, bound, literals, operands, names)
-
-    # -- saying what is wrong
-
-    def _place(self, node: Node) -> Place:
-        return Place(self._text, node.start, node.end)
-
-    def _fail(self, code: Code, node: Node, message: str, advice: str = "") -> Never:
-        raise RuleError(code, message, advice, self._place(node))
-
-    def _note(self, code: Code, node: Node, message: str, advice: str) -> None:
-        self.findings.append(RuleError(code, message, advice, self._place(node)).finding())
-
-    def _warn(self, code: Code, node: Node, message: str, advice: str) -> None:
-        self.findings.append(Finding("warning", code, message, advice, self._place(node)))
 
 
 def _is(node: Node, name: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from mercure.rules.kinds import Value
 from mercure.rules.operators import Operator
-from mercure.rules.signature import Bound, Function, Reads
+from mercure.rules.signature import NOTHING, Bound, Function, Reads
 
 Scope = Literal["tags", "item"]
 
@@ -176,6 +176,14 @@ class Quantifier(Term):
     def children(self) -> tuple[Term, ...]:
         """The sequence, if any, and the condition."""
         return (self.condition,) if self.over is None else (self.over, self.condition)
+
+
+def together(terms: tuple[Term, ...]) -> Reads:
+    """Return what several terms depend on."""
+    reads = NOTHING
+    for term in terms:
+        reads |= term.reads
+    return reads
 
 
 def key_of(term: Term) -> tuple[object, ...]:  # noqa: PLR0911 - one line for each kind of term
