@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Mapping
 from typing import Final, TypedDict
 
 from mercure.rules import CompiledRule, Images, compile_rule
@@ -13,7 +14,7 @@ RULES: Final = 1000
 MEDIAN_BOUND_US: Final = 20.0
 SET_BOUND_MS: Final = 50.0
 
-_RECORD: Final[dict[str, object]] = {
+_RECORD: Final[Mapping[str, object]] = {
     "Modality": "MR",
     "StudyDescription": "MRI Cardiac stress perfusion",
     "SeriesDescription": "T1 mprage SAG p2 iso",

@@ -77,8 +77,8 @@ def ours(durability: str) -> Callable[[Namespace, Path], AbstractContextManager[
         config.write_text(json.dumps({"ae_title": "MERCURE", "min_free_bytes": 0, **settings}))
         command = where.command(tool("mercure-storescp"), "--config", config)
         with running(command, ready=lambda program: is_listening(port, pid=program.pid)):
-            incoming, outbox = spool.root / "incoming", spool.root / "outbox"
-            yield Receiver(port, lambda: _count(incoming, ".dcm"), lambda: (_clear(incoming), _clear(outbox))[0])
+            incoming = spool.root / "incoming"
+            yield Receiver(port, lambda: _count(incoming, ".dcm"), lambda: _clear(incoming))
 
     return start
 
