@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Mapping
-from typing import Final, TypedDict
+from typing import Any, Final, TypedDict
 
 from mercure.rules import CompiledRule, Images, compile_rule
 
@@ -14,7 +14,7 @@ RULES: Final = 1000
 MEDIAN_BOUND_US: Final = 20.0
 SET_BOUND_MS: Final = 50.0
 
-_RECORD: Final[Mapping[str, object]] = {
+_RECORD: Final[Mapping[str, Any]] = {
     "Modality": "MR",
     "StudyDescription": "MRI Cardiac stress perfusion",
     "SeriesDescription": "T1 mprage SAG p2 iso",
@@ -73,7 +73,7 @@ def run() -> list[Row]:
 
 
 def _records() -> list[dict[str, object]]:
-    return [_RECORD | {"InstanceNumber": str(number), "SliceLocation": str(number * 0.9)} for number in range(IMAGES)]
+    return [{**_RECORD, "InstanceNumber": str(number), "SliceLocation": str(number * 0.9)} for number in range(IMAGES)]
 
 
 def _median_us(rules: list[CompiledRule]) -> float:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tests.unit.routing.conftest import RouterDesk
 
 
-def routed(desk: RouterDesk, number: int, **tags: object) -> None:
+def routed(desk: RouterDesk, number: int, **tags: Any) -> None:
     desk.send(make_images(2, series=f"1.5.{number}", **tags))
     desk.turn()
     desk.turn(6)

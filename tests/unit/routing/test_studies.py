@@ -22,7 +22,7 @@ def study_rule(**study: Any) -> dict[str, Any]:
     return {"whole": {"rule": "True", "targets": ["pacs"], "trigger": "study", "study": study}}
 
 
-def one_series(desk: RouterDesk, series: str, *, count: int = 2, study: str = "1.2", **tags: object) -> None:
+def one_series(desk: RouterDesk, series: str, *, count: int = 2, study: str = "1.2", **tags: Any) -> None:
     desk.send(make_images(count, series=series, study=study, **tags))
     desk.turn()
     desk.turn(AFTER_RELEASE)
