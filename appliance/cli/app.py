@@ -35,6 +35,8 @@ class Application(LazyGroup):
         """Run the command."""
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.exit(exit_codes.INTERRUPTED)
         except Exception as error:
             raise _expected(error) from error
 

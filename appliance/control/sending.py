@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -131,12 +132,15 @@ def send_files(
 
 def _send(peer: Peer, files: list[Path], note: Callable[[FileSent], None]) -> str:
     """Send, and return what went wrong as a whole."""
-    missing = dict.fromkeys(str(path) for path in files)
+    unanswered: dict[str, list[str]] = {}
+    for path in files:
+        unanswered.setdefault(_as_answered(path), []).append(str(path))
 
     def report(line: dict[str, Any]) -> None:
-        name = str(line.get("file", ""))
-        missing.pop(name, None)
-        note(FileSent.model_validate({key: line[key] for key in FileSent.model_fields if line.get(key) is not None}))
+        answered = unanswered.get(str(line.get("file", "")))
+        if answered:
+            known = {key: line[key] for key in FileSent.model_fields if line.get(key) is not None}
+            note(FileSent.model_validate(known | {"file": answered.pop(0)}))
 
     try:
         failure = send(peer, files, seconds=LONGEST_SECONDS, report=report, stopping=lambda: False)
@@ -144,9 +148,14 @@ def _send(peer: Peer, files: list[Path], note: Callable[[FileSent], None]) -> st
         raise ControlError("failed", str(error)) from error
     except SendError as error:
         failure = ("local", str(error))
-    for name in missing:
+    for name in itertools.chain.from_iterable(unanswered.values()):
         note(FileSent(file=name, outcome="not-sent"))
     return failure[1] if failure else ""
+
+
+def _as_answered(path: Path) -> str:
+    """Return a file's name as the sender writes it in JSON, where bytes that are no UTF-8 cannot stand."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def _not_sendable(path: Path) -> str:

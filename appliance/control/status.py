@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from appliance.control import configuration
+from appliance.control.errors import ControlError
 from appliance.control.locks import Held
 from appliance.control.services import ServiceState, list_services
 from appliance.control.session import Session
@@ -107,11 +108,16 @@ def status(session: Session) -> Status:
     ControlError
         The root has no configuration.
     """
-    services = tuple(list_services(session))
+    unseen = ""
+    try:
+        services = tuple(list_services(session))
+    except ControlError as error:
+        # There is a supervisor; what it would say is missing, and all else is told.
+        services, unseen = (), str(error)
     found = Status(
         root=str(session.root.path),
         time=session.clock.now(),
-        running=any(service.processes for service in services),
+        running=bool(unseen) or any(service.processes for service in services),
         services=services,
         stages=tuple(_stage(session, stage) for stage in SHOWN_STAGES),
         associations=_associations(session.spool),
@@ -120,7 +126,8 @@ def status(session: Session) -> Status:
         history=_history(session),
         config=_config(session),
     )
-    return found.model_copy(update={"problems": tuple(_problems(found))})
+    problems = [f"the services cannot be seen: {unseen}"] if unseen else []
+    return found.model_copy(update={"problems": (*problems, *_problems(found))})
 
 
 def _stage(session: Session, stage: Stage) -> StageState:

@@ -333,6 +333,19 @@ class TestSend:
         assert router.call("send", image, "--target", "pacs", code=exit_codes.NOT_FOUND).stderr
         assert router.call("send", image, "--target", "archive", "--port", "1", code=exit_codes.USAGE).stderr
 
+    def test_every_file_is_told_once_whatever_its_name(
+        self, router: Router, storescp: MakeStoreScp, image: Path, tmp_path: Path
+    ) -> None:
+        names = [b"na\xff.dcm", b"na\xfe.dcm", 'ü"ml.dcm'.encode(), b"tab\t.dcm", b"new\nline.dcm", b"-x --help"]
+        paths = [Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name))) for name in names]
+        for path in paths:
+            path.write_bytes(image.read_bytes())
+        peer = storescp("--fork")
+        done = router.call("send", *paths, "--port", str(peer.port), "--json")
+        outcomes = {file["file"]: file["outcome"] for file in done.json["files"]}
+        assert len(done.json["files"]) == len(paths)
+        assert outcomes == {str(path): "skipped" if "\n" in path.name else "confirmed" for path in paths}
+
     def test_to_nobody(self, router: Router, image: Path, free_port: FreePort) -> None:
         done = router.call("send", image, "--port", str(free_port()), code=exit_codes.FAILED)
         assert "problem:" in done.stdout

@@ -6,6 +6,7 @@ import importlib
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -575,6 +576,20 @@ def test_a_reader_that_goes_away_is_no_traceback(root: Path) -> None:
     with os.fdopen(writing, "wb") as closed:
         done = subprocess.run(arguments, stdout=closed, stderr=subprocess.PIPE, check=False, timeout=60)
     assert b"Traceback" not in done.stderr
+
+
+def test_ctrl_c_is_an_exit_code_and_no_traceback(root: Path) -> None:
+    command = [sys.executable, "-m", "appliance.cli", "rules", "eval"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b'{"expression": "True", "tags": {}}\n')
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["result"] is True
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == exit_codes.INTERRUPTED
+        assert process.stderr is not None
+        assert b"Traceback" not in process.stderr.read()
 
 
 def test_the_module_can_be_run_where_nothing_is_installed() -> None:

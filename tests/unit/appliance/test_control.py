@@ -17,6 +17,8 @@ from appliance.control.rules import list_rules
 from appliance.control.session import Session
 from appliance.control.status import LATE_SECONDS, status
 from appliance.control.targets import echo, list_targets
+from appliance.supervision.client import ProcessInfo, SupervisorClient
+from appliance.supervision.errors import NotAllowedError
 from mercure.clock import ManualClock
 from mercure.config import Retry
 from mercure.delivery.breaker import Breaker, target_folder
@@ -135,6 +137,19 @@ class TestStatus:
             "bookkeeper",
         }
         assert "mercure run --root" in found.problems[0]
+
+    def test_a_supervisor_that_cannot_be_asked_leaves_the_rest(
+        self, session: Session, put_task: PutTask, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(_: SupervisorClient) -> list[ProcessInfo]:
+            raise NotAllowedError("the router belongs to another user")
+
+        monkeypatch.setattr(SupervisorClient, "processes", refuse)
+        put_task(Stage.ERROR)
+        found = status(session)
+        assert found.running
+        assert "belongs to another user" in found.problems[0]
+        assert any("failed" in problem for problem in found.problems)
 
     def test_counts_and_ages(self, session: Session, put_task: PutTask, spool: Spool) -> None:
         put_task(Stage.OUTGOING, age=10)
