@@ -7,7 +7,7 @@ TESTS ?= tests
 PYTEST := .venv/bin/python -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-test test test-python test-cpp test-slow bench check lock
+.PHONY: help run setup setup-test test test-python test-cpp test-slow bench check docs lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ test-slow: setup-test ## run the slow tests: minutes each
 
 check: setup-test ## lint, types, import contracts, shell, and the wheel installed on its own
 	@tools/check
+
+docs: setup ## write the pages that are made from the code
+	.venv/bin/python tools/configuration_page.py
 
 lock: setup ## make the requirement locks anew after a change of dependencies
 	@tools/lock

@@ -44,10 +44,8 @@ class Receiver(Model):
     """AE titles by which senders may call; empty: any."""
     max_pdu: Annotated[int, Field(ge=4096, le=131072)] = 131072
     durability: Literal["image", "none"] = "image"
-    """``image``: Success only after the image is on stable storage. ``none``.
-
-    A power cut may lose acknowledged images.
-    """
+    """``image``: Success only after the image is on stable storage. ``none``: a power cut may lose what was
+    acknowledged."""
     min_free_bytes: Annotated[int, Field(ge=0)] = 1_000_000_000
     """Below this much free space in the spool, images are refused with 0xA700."""
     max_associations: Annotated[int, Field(ge=1, le=10_000)] = 100

@@ -1,0 +1,140 @@
+"""Write ``docs/reference/configuration.md`` from the models: ``make docs``. A test fails when the page is behind them."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+import textwrap
+from collections.abc import Iterator
+from datetime import time
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Final, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from mercure.config import models
+from mercure.config.completion import CompletionTimes, ExpectedCount, StudyCompletion
+from mercure.config.rule import ModuleSettings, Rule
+from mercure.targets import MODELS
+
+PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "reference" / "configuration.md"
+
+INTRODUCTION: Final = """# Configuration
+
+Two JSON files in `config/`. `mercure.json` says what the router does, `services.json` how many processes each service has.
+Each save is checked whole, atomic, and kept as a numbered revision in `config/revisions/`; a file edited by hand is taken up as well. Services
+follow a new revision without a restart (a new `spool`, and the receiver's address, need one). When a file cannot be used, the services keep
+the last good state and say so; `mercure config validate` names every problem with its place and a suggestion.
+
+An unknown key is an error. Times are in seconds, sizes in bytes. Names (of rules, targets, modules) have 1 to 64 letters, digits, `-`, `_`
+or `.`. A secret is `{"file": "/path"}` or `{"env": "NAME"}`.
+
+This page is made from the models by `make docs`.
+"""
+
+TABLES: Final[tuple[tuple[str, type[BaseModel]], ...]] = (
+    ("mercure.json", models.Config),
+    ("receiver", models.Receiver),
+    ("completion", models.Completion),
+    ("completion.senders.AE_TITLE", CompletionTimes),
+    ("expected_images, expected_series", ExpectedCount),
+    ("rules.NAME", Rule),
+    ("rules.NAME.study", StudyCompletion),
+    *((f"targets.NAME, kind {kind}", model) for kind, model in MODELS.items()),
+    ("targets.NAME.retry", models.Retry),
+    ("modules.NAME", ModuleSettings),
+    ("retention", models.Retention),
+    ("rehearsal", models.Rehearsal),
+    ("off_peak", models.OffPeak),
+    ("history", models.History),
+    ("services.json", models.Services),
+)
+
+
+def page() -> str:
+    """Return the whole page."""
+    return INTRODUCTION + "".join(_section(title, model) for title, model in TABLES)
+
+
+def _section(title: str, model: type[BaseModel]) -> str:
+    notes = dict(_attribute_notes(model))
+    rows = [_row(name, field, notes.get(name, "")) for name, field in model.model_fields.items()]
+    about = inspect.cleandoc(model.__doc__ or "").replace("``", "`")
+    head = "| key | value | default | |\n| --- | --- | --- | --- |\n"
+    return f"\n## `{title}`\n\n{about}\n\n{head}" + "\n".join(rows) + "\n"
+
+
+def _row(name: str, field: FieldInfo, note: str) -> str:
+    return f"| `{name}` | {_type(field)} | {_default(field)} | {note} |"
+
+
+def _type(field: FieldInfo) -> str:
+    limits = ", ".join(filter(None, (_limit(item) for item in field.metadata)))
+    return f"{_words(field.annotation)}{', ' if limits else ''}{limits}"
+
+
+def _words(annotation: object) -> str:
+    """Say what may stand there, in JSON's words."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _words(arguments[0])
+    if origin is Literal:
+        return " or ".join(f"`{value}`" for value in arguments)
+    if origin in (Union, UnionType):
+        return " or ".join(_words(part) for part in arguments if part is not NoneType)
+    if origin is tuple:
+        return f"list of: {_words(arguments[0])}"
+    if origin is dict:
+        return f"by name: {_words(arguments[1])}"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "object"
+    return _WORDS.get(annotation, "anything")
+
+
+_WORDS: Final[dict[object, str]] = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "`true` or `false`",
+    Path: "path",
+    time: "time of day",
+}
+
+
+def _limit(item: object) -> str:
+    """Say what a constraint of pydantic's allows; empty for a validator, whose message says it when it matters."""
+    signs = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+    found = [(words, getattr(item, name, None)) for name, words in signs.items()]
+    return ", ".join(f"{words} {value}" for words, value in found if value is not None)
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default is PydanticUndefined:
+        return "required"
+    if isinstance(field.default, BaseModel):
+        return "see below"
+    value = field.default
+    return "" if value in ("", (), {}, None) else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _attribute_notes(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
+    """Yield the docstrings that stand below the fields, those of a parent first."""
+    for ancestor in reversed(model.__mro__):
+        if not issubclass(ancestor, BaseModel) or ancestor is BaseModel:
+            continue
+        body = ast.parse(textwrap.dedent(inspect.getsource(ancestor))).body[0]
+        statements = body.body if isinstance(body, ast.ClassDef) else []
+        for field, note in zip(statements, statements[1:], strict=False):
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                text = note.value if isinstance(note, ast.Expr) else None
+                if isinstance(text, ast.Constant) and isinstance(text.value, str):
+                    yield field.target.id, " ".join(text.value.replace("``", "`").split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
+    sys.stderr.write(f"{PAGE.name} is written\n")
