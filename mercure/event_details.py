@@ -181,6 +181,7 @@ class TaskCreated(Record):
 
     stage: str
     action: Literal["route", "process", "collect", "discard"]
+    scope: Literal["series", "study"] = "series"
     parent: str | None = None
     target: str | None = None
     module: str | None = None

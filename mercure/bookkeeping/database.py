@@ -71,6 +71,11 @@ def open_history(
     )
 
 
+def open_scratch(path: Path) -> Database:
+    """Prepare a database that need not outlive this process, and so waits for no disk."""
+    return SqliteDatabase(str(path), pragmas={"journal_mode": "memory", "synchronous": "off", "foreign_keys": 1})
+
+
 def without_password(url: str) -> str:
     """Return the URL as it may be shown and logged."""
     parts = urlsplit(url)

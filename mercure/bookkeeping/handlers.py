@@ -118,6 +118,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     "image.quarantined": _image_quarantined,
     "series.completed": tasks.series_completed,
     "series.decided": tasks.series_decided,
+    "study.completed": tasks.study_completed,
     "task.created": tasks.task_created,
     "task.attempt": tasks.task_attempt,
     "task.delivered": tasks.task_delivered,

@@ -106,6 +106,24 @@ def read_batch(outbox: Path, names: list[str], positions: Mapping[str, int], *, 
     return batch
 
 
+def unread_lines(outbox: Path, positions: Mapping[str, int]) -> Iterator[Line]:
+    """Walk what is not recorded yet, without locking or changing anything: for a look beside the bookkeeper.
+
+    Whole lines only; a file that is removed meanwhile was recorded, and is passed over.
+    """
+    for name in file_names(outbox):
+        descriptor = _open_regular(outbox / name)
+        if descriptor is None:
+            continue
+        try:
+            size = os.fstat(descriptor).st_size
+            for _, _, line in _lines(descriptor, name, positions.get(name, 0), size, whole=False):
+                if line is not None:
+                    yield line
+        finally:
+            os.close(descriptor)
+
+
 def _read_file(batch: Batch, path: Path, name: str, position: int) -> None:
     descriptor = _open_regular(path)
     if descriptor is None:

@@ -143,21 +143,23 @@ class History(Reader):
         states: Sequence[str] = (),
         target: str | None = None,
         series_uid: str | None = None,
+        study_uid: str | None = None,
         parent: str | None = None,
         node: str | None = None,
     ) -> list[TaskRecord]:
         """List tasks, the newest first."""
-        query = timelines.tasks_with_series().order_by(Task.id.desc())
+        query = Task.select().order_by(Task.id.desc())
         if states:
             query = query.where(Task.state.in_(list(states)))
         if series_uid is not None:
-            query = query.where(Task.series.in_(timelines.series_ids(series_uid)))
-        query = _equal(query, {Task.target: target, Task.parent: parent, Task.node: node})
+            query = query.where(timelines.tasks_of(series_uid))
+        given = {Task.target: target, Task.study_uid: study_uid, Task.parent: parent, Task.node: node}
+        query = _equal(query, given)
         return self.fetch(page.apply(query, Task.created), TaskRecord)
 
     def task(self, task: str) -> TaskRecord | None:
         """Return one task; None when the history does not know it."""
-        found = self.fetch(timelines.tasks_with_series().where(Task.id == task), TaskRecord)
+        found = self.fetch(Task.select().where(Task.id == task), TaskRecord)
         return found[0] if found else None
 
     def attempts(self, task: str) -> list[AttemptRecord]:

@@ -121,7 +121,9 @@ class Recorder:
         batch = read_batch(self._outbox, names, positions, max_lines=self._batch_lines)
         try:
             gone = positions.keys() - set(names)
-            recorded = self._record_lines(batch.lines, batch.positions) if batch.positions else 0
+            now = micros(self._clock.now())
+            read = batch.positions
+            recorded = record_lines(self._database, self._node, batch.lines, read, now) if read else 0
             positions.update(batch.positions)
             self._forget(positions, gone)
             for name in batch.finished:
@@ -146,32 +148,45 @@ class Recorder:
             for name in gone:
                 del positions[name]
 
-    def _record_lines(self, lines: Sequence[Line], positions: Mapping[str, int]) -> int:
-        """Record lines in one transaction, or, when the database refuses a value in them, in smaller ones around it."""
-        try:
-            return self._commit(lines, positions)
-        except Exception as error:
-            if not _unfit(error) or not lines:
-                raise
-            if len(lines) > 1:
-                middle = len(lines) // 2
-                ends = {line.file: line.end for line in lines[:middle]}
-                return self._record_lines(lines[:middle], ends) + self._record_lines(lines[middle:], positions)
-            if lines[0].event is None:
-                raise
-            _log.error("an event cannot be recorded and is kept as unreadable", exc_info=True)
-            raw = lines[0].event.model_dump_json().encode()
-            refused = replace(lines[0], event=None, raw=raw, problem=f"refused by the database: {error}")
-            return self._commit([refused], positions)
 
-    def _commit(self, lines: Sequence[Line], positions: Mapping[str, int]) -> int:
-        now = micros(self._clock.now())
-        with transaction(self._database):
-            rows, count = collect(self._database, self._node, lines, now)
-            write_rows(self._database, rows, now)
-            write_positions(self._database, self._node, positions)
-            durable.step("commit", self._outbox)
-        return count
+def record_lines(
+    database: peewee.Database, node: str, lines: Sequence[Line], positions: Mapping[str, int], now: int
+) -> int:
+    """Record lines and the positions behind them in one transaction; return how many events were new.
+
+    When the database refuses a value in them, they are recorded in smaller transactions around it, and the event that
+    holds it is kept as unreadable.
+
+    Raises
+    ------
+    Exception
+        One of `FAILURES`: the database or the disk.
+    """
+    try:
+        return _commit(database, node, lines, positions, now)
+    except Exception as error:
+        if not _unfit(error) or not lines:
+            raise
+        if len(lines) > 1:
+            middle = len(lines) // 2
+            ends = {line.file: line.end for line in lines[:middle]}
+            first = record_lines(database, node, lines[:middle], ends, now)
+            return first + record_lines(database, node, lines[middle:], positions, now)
+        if lines[0].event is None:
+            raise
+        _log.error("an event cannot be recorded and is kept as unreadable", exc_info=True)
+        raw = lines[0].event.model_dump_json().encode()
+        refused = replace(lines[0], event=None, raw=raw, problem=f"refused by the database: {error}")
+        return _commit(database, node, [refused], positions, now)
+
+
+def _commit(database: peewee.Database, node: str, lines: Sequence[Line], positions: Mapping[str, int], now: int) -> int:
+    with transaction(database):
+        rows, count = collect(database, node, lines, now)
+        write_rows(database, rows, now)
+        write_positions(database, node, positions)
+        durable.step("commit", "history")
+    return count
 
 
 def _unfit(error: Exception) -> bool:

@@ -75,6 +75,8 @@ class TaskRecord(Record):
     priority: str | None = None
     late: bool | None = None
     completion: str | None = None
+    scope: str | None = None
+    study_task: str | None = None
     images: int | None = None
     bytes: int | None = None
     created: datetime | None = None

@@ -124,6 +124,15 @@ class TaskRow:
     priority: str | None = None
     late: bool | None = None
     completion: str | None = None
+    scope: str | None = None
+    series_uid: str | None = None
+    study_uid: str | None = None
+    patient_id: str | None = None
+    patient_name: str | None = None
+    accession: str | None = None
+    modality: str | None = None
+    series_description: str | None = None
+    study_task: str | None = None
     images: int | None = None
     bytes: int | None = None
     image_list: str | int | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mercure.bookkeeping.instants import micros, optional_micros
-from mercure.bookkeeping.rows import AssociationRow, ImageRow, Rows, SeriesRow
+from mercure.bookkeeping.rows import AssociationRow, ImageRow, Rows, SeriesRow, TaskRow
 from mercure.bookkeeping.text import MAX_BYTES, clip, count_of
 from mercure.event_details import Identity, ImageReceived, Origin
 from mercure.events import Event
@@ -22,6 +22,7 @@ _SHOWN = {
     "series_description": "SeriesDescription",
     "study_date": "StudyDate",
 }
+_OF_TASK = {**_SEARCHED, "modality": "Modality", "series_description": "SeriesDescription"}
 
 
 def add_image(batch: Rows, event: Event, image: str, details: ImageReceived, told: str) -> None:
@@ -108,6 +109,12 @@ def add_series(batch: Rows, event: Event, identity: Identity, origin: Origin, to
     for column, keyword in _SEARCHED.items():
         batch.identify(folder, column, getattr(identity, keyword))
     return folder
+
+
+def set_identity(row: TaskRow, identity: Identity) -> None:
+    """Set the columns of a task that say whose images it holds."""
+    for column, keyword in _OF_TASK.items():
+        setattr(row, column, clip(getattr(identity, keyword)))
 
 
 def folder_of(series: str, origin: Origin, otherwise: str) -> str:

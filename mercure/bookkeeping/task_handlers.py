@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mercure.bookkeeping.instants import micros, optional_micros
-from mercure.bookkeeping.rows import AttemptRow, ImageRow, Rows, TaskRow
-from mercure.bookkeeping.series_rows import add_series
+from mercure.bookkeeping.rows import AttemptRow, ImageListRow, ImageRow, Rows, TaskRow
+from mercure.bookkeeping.series_rows import add_series, set_identity
 from mercure.bookkeeping.telling import (
     CHANGED,
     CREATED,
@@ -24,6 +24,7 @@ from mercure.bookkeeping.text import MAX_BYTES, TEXT_CHARS, clip, count_of, fini
 from mercure.event_details import (
     SeriesCompleted,
     SeriesDecided,
+    StudyCompleted,
     TaskAttempt,
     TaskChanged,
     TaskCreated,
@@ -40,11 +41,7 @@ def series_completed(batch: Rows, event: Event, details: SeriesCompleted) -> Non
     task = task_of(event)
     folder = add_series(batch, event, details.identity, details.origin, order(CHANGED, event))
     listed = batch.image_list(details.images)
-    for file, image, sop, size in listed.entries:
-        if image is not None:
-            batch.images.append(
-                ImageRow(id=key(image), node=batch.node, series=folder, file=file, sop=sop, bytes=size, task=task)
-            )
+    _take_images(batch, listed, folder, task)
     row = TaskRow(
         id=task,
         node=batch.node,
@@ -53,16 +50,44 @@ def series_completed(batch: Rows, event: Event, details: SeriesCompleted) -> Non
         stage="routing",
         late=details.late,
         completion=clip(details.reason),
+        scope="series",
         images=len(listed.entries),
         bytes=count_of(details.bytes, MAX_BYTES),
         image_list=listed.digest,
         created=micros(event.time),
         facts_order=order(PLANNED, event),
     )
+    set_identity(row, details.identity)
     batch.tasks.append(state(row, "deciding", CREATED, event))
     batch.count(minute_of(event), "series.completed", clip(details.reason))
     if details.late:
         batch.count(minute_of(event), "series.late", "")
+
+
+def study_completed(batch: Rows, event: Event, details: StudyCompleted) -> None:
+    """Take up a routing task that was made of the collected series of a study; they end with it."""
+    task, listed = task_of(event), batch.image_list(details.images)
+    row = TaskRow(
+        id=task,
+        node=batch.node,
+        action="complete",
+        stage="routing",
+        rules=json_text([clip(details.rule)], TEXT_CHARS),
+        late=details.late,
+        completion=clip(details.reason if details.by is None else f"{details.reason} ({details.by})"),
+        scope="study",
+        images=len(listed.entries),
+        bytes=count_of(details.bytes, MAX_BYTES),
+        image_list=listed.digest,
+        created=micros(event.time),
+        facts_order=order(PLANNED, event),
+    )
+    set_identity(row, details.identity)
+    batch.tasks.append(state(row, "deciding", CREATED, event))
+    for member in filter(None, details.members):
+        collected = TaskRow(id=key(member), node=batch.node, study_task=key(task))
+        batch.tasks.append(state(collected, "collected", ENDED, event))
+    batch.count(minute_of(event), "studies.completed", clip(details.reason))
 
 
 def series_decided(batch: Rows, event: Event, details: SeriesDecided) -> None:
@@ -83,11 +108,15 @@ def series_decided(batch: Rows, event: Event, details: SeriesDecided) -> None:
 
 def task_created(batch: Rows, event: Event, details: TaskCreated) -> None:
     """Take up a task in its first stage; a discarded series is a task of action ``discard`` itself."""
-    folder = add_series(batch, event, details.identity, details.origin, order(CREATED, event))
-    listed = batch.image_list(details.images)
-    told = order(CREATED, event)
+    task, listed, told = task_of(event), batch.image_list(details.images), order(CREATED, event)
+    folder = None
+    if details.scope == "series":
+        folder = add_series(batch, event, details.identity, details.origin, told)
+        if not details.parent:
+            # The routed series itself, discarded: this may be told again when "completed" was lost.
+            _take_images(batch, listed, folder, task)
     row = TaskRow(
-        id=task_of(event),
+        id=task,
         node=batch.node,
         parent=key(details.parent) if details.parent else None,
         series=folder,
@@ -97,6 +126,7 @@ def task_created(batch: Rows, event: Event, details: TaskCreated) -> None:
         rules=json_text([clip(rule) for rule in details.rules], TEXT_CHARS),
         priority=clip(details.priority),
         late=details.late,
+        scope=details.scope,
         images=len(listed.entries),
         bytes=count_of(details.bytes, MAX_BYTES),
         image_list=listed.digest,
@@ -105,6 +135,7 @@ def task_created(batch: Rows, event: Event, details: TaskCreated) -> None:
         target=None if details.target is None else clip(details.target),
         target_order=told,
     )
+    set_identity(row, details.identity)
     if details.stage == "discard":
         # It comes after "decided" of the same task, and outweighs it.
         state(row, "discarded", CHANGED, event, reason=", ".join(details.rules))
@@ -200,3 +231,11 @@ def task_retired(batch: Rows, event: Event, details: TaskRetired) -> None:
         state(row, STATE_OF_STAGE[details.stage], REMOVED, event)
     batch.tasks.append(row)
     batch.count(minute_of(event), "tasks.retired", clip(details.stage))
+
+
+def _take_images(batch: Rows, listed: ImageListRow, folder: str, task: str) -> None:
+    for file, image, sop, size in listed.entries:
+        if image is not None:
+            batch.images.append(
+                ImageRow(id=key(image), node=batch.node, series=folder, file=file, sop=sop, bytes=size, task=task)
+            )

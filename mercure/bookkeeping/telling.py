@@ -15,7 +15,20 @@ PLANNED, CREATED, CHANGED, REMOVED, ENDED = "abcde"
 may be told again much later), changes among themselves follow their time, and that a task was delivered or processed
 holds for good."""
 
-STATES: Final = ("planned", "waiting", "held", "deciding", "decided", "processed", "delivered", "discarded", "failed")
+STATES: Final = (
+    *(
+        "planned",
+        "waiting",
+        "held",
+        "deciding",
+        "decided",
+        "collected",
+        "processed",
+        "delivered",
+        "discarded",
+        "failed",
+    ),
+)
 """What the history says about a task. A retired one keeps what it ended as; `retired` says when its directory went."""
 
 STATE_OF_STAGE: Final = {"success": "delivered", "discard": "discarded", "error": "failed", "routing": "deciding"}

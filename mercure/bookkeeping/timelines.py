@@ -8,7 +8,7 @@ from typing import Any
 from peewee import JOIN, Database, fn
 
 from mercure.bookkeeping.instants import instant
-from mercure.bookkeeping.models import Association, EventRow, Identifier, Image, Series, Task
+from mercure.bookkeeping.models import Association, EventRow, Identifier, Image, Task
 from mercure.bookkeeping.reader import records
 from mercure.bookkeeping.records import EventRecord
 from mercure.bookkeeping.rows import folded
@@ -21,10 +21,14 @@ def series_ids(series_uid: str) -> Any:  # noqa: ANN401 - peewee's queries
     )
 
 
-def tasks_with_series() -> Any:  # noqa: ANN401 - peewee's queries
-    """Make the query for tasks together with whose images they hold."""
-    whose = (Series.series_uid, Series.study_uid, Series.patient_id, Series.patient_name, Series.accession)
-    return Task.select(Task, *whose, Series.modality, Series.series_description).join(Series, JOIN.LEFT_OUTER)
+def tasks_of(series_uid: str) -> Any:  # noqa: ANN401 - peewee's expressions
+    """Make the condition for all tasks that hold images of a series: its own, and those of studies with it."""
+    mine = Task.series.in_(series_ids(series_uid))
+    member = Task.alias()
+    studies = member.select(member.study_task).where(
+        member.series.in_(series_ids(series_uid)), member.study_task.is_null(False)
+    )
+    return mine | Task.id.in_(studies) | Task.parent.in_(studies)
 
 
 def of_task(database: Database, task: str) -> list[EventRecord]:
@@ -39,12 +43,11 @@ def of_series(database: Database, series_uid: str) -> list[EventRecord]:
     The images of one association are one line, ``images.received`` at the time of the last: a series of a thousand
     images is told in a dozen lines.
     """
-    mine = series_ids(series_uid)
-    tasks = Task.select(Task.id).where(Task.series.in_(mine))
+    tasks = Task.select(Task.id).where(tasks_of(series_uid))
     about_tasks = EventRow.select().where(EventRow.task.in_(tasks))
     about_series = EventRow.select().where(EventRow.series == series_uid, EventRow.task.is_null())
     events = records(database, about_tasks, EventRecord) + records(database, about_series, EventRecord)
-    arrivals = _arrivals(database, mine, series_uid)
+    arrivals = _arrivals(database, series_ids(series_uid), series_uid)
     return sorted(events + arrivals, key=lambda event: (event.time, event.id))
 
 

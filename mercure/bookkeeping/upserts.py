@@ -136,10 +136,12 @@ TASKS: Final = Upsert(
         "node": largest,
         "parent": largest,
         "completion": largest,
+        "study_task": largest,
         **_together(
             "facts_order",
             *("series_id", "action", "stage", "module", "rules", "priority", "late"),
-            *("images", "bytes", "list_id", "created"),
+            *("images", "bytes", "list_id", "created", "scope", "series_uid", "study_uid", "patient_id"),
+            *("patient_name", "accession", "modality", "series_description"),
         ),
         **_together("target_order", "target"),
         **_together("state_order", "state"),

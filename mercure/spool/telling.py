@@ -17,6 +17,7 @@ def task_created(task: Task, stage: Stage, images: tuple[ImageRef, ...]) -> Task
     return TaskCreated(
         stage=stage.value,
         action=task.action,
+        scope=task.scope,
         parent=task.parent,
         target=task.target,
         module=task.module,

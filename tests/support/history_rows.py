@@ -19,7 +19,9 @@ TABLES = {
     "task, (SELECT folder FROM series WHERE series.id = series_id)",
     "image_lists": "digest, images, bytes",
     "task_images": "(SELECT digest FROM image_lists WHERE image_lists.id = list_id), file, image, sop, bytes",
-    "tasks": "id, node, parent, action, stage, module, rules, priority, late, completion, images, bytes, created, "
+    "tasks": "id, node, parent, action, stage, module, rules, priority, late, completion, "
+    "scope, series_uid, study_uid, patient_id, patient_name, accession, modality, series_description, study_task, "
+    "images, bytes, created, "
     "facts_order, target, target_order, state, state_order, since, reason, advice, since_order, decided, "
     "discarded_by, attempts, last_attempt, last_error, next_attempt, attempt_order, delivered, delivered_order, "
     "retired, retired_from, retired_reason, retired_order, "

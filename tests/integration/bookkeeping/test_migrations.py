@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mercure.bookkeeping import models
-from mercure.bookkeeping.database import HistoryError, disconnect, is_sqlite, open_history, run_sql
+from mercure.bookkeeping.database import HistoryError, disconnect, open_history, run_sql
 from mercure.bookkeeping.migrate import NewerHistoryError, check_schema, migrate, schema_number
 from mercure.bookkeeping.migrations import MIGRATIONS, Migration
 from mercure.bookkeeping.recorder import Recorder
@@ -122,13 +122,14 @@ def test_two_nodes_that_start_together_take_turns(history_url: str) -> None:
     assert sorted(map(repr, results)) == ["['first_tables']", "[]", "[]", "[]"]
 
 
-def test_texts_compare_by_code_point_whatever_the_server_speaks(database: Database) -> None:
-    if is_sqlite(database):
-        pytest.skip("SQLite knows nothing else")
+def test_texts_compare_by_code_point_whatever_the_server_speaks(postgres_url: str) -> None:
+    database = open_history(postgres_url)
+    migrate(database, CLOCK)
     rows = run_sql(
         database,
         "SELECT table_name, column_name, collation_name FROM information_schema.columns WHERE table_schema = 'public' "
         "AND data_type = 'text' AND table_name <> 'schema_migrations'",
     ).fetchall()
+    disconnect(database)
     assert len(rows) > 50
     assert {row[2] for row in rows} == {"C"}
