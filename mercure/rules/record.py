@@ -17,6 +17,7 @@ TagRecord = Mapping[str, Any]
 
 _BINARY: Final = "base64"
 _MAX_DIGITS: Final = 4000
+_MISSING: Final = object()
 
 
 def as_text(keyword: str, raw: object) -> str:
@@ -215,14 +216,14 @@ class Images(Sequence[TagView]):
         if found is None:
             first: dict[Hashable, int] = {}
             for number, view in enumerate(self.views):
-                first.setdefault(tuple(_comparable(view.record.get(keyword)) for keyword in key), number)
+                first.setdefault(tuple(_comparable(view.record.get(keyword, _MISSING)) for keyword in key), number)
             found = self._representatives[key] = tuple(first.values())
         return found
 
 
 def _comparable(raw: object) -> Hashable:
     """Return something that is equal for equal values of a tag, and for no others."""
-    if raw is None or isinstance(raw, str):
+    if isinstance(raw, str):
         return raw
     if isinstance(raw, list) and all(isinstance(part, str) for part in raw):
         return tuple(raw)
