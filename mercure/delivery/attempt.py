@@ -156,7 +156,8 @@ class Deliverer:
     def _send(self, claim: Claim, task: Task, pending: list[str]) -> Trouble | None:
         results = _Results(claim.path, self.name, self.group, self.clock.now)
         started, start = self.clock.now(), time.monotonic()
-        job = Job(claim.path, pending, task, self.settings.timeout_seconds, results.add, self.stopping)
+        seconds = self.settings.timeout_seconds
+        job = Job(claim.path, pending, task, seconds, results.add, self.stopping, (claim.descriptor,))
         try:
             trouble = self.target.deliver(job)
         except Exception as error:

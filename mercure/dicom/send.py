@@ -65,6 +65,7 @@ def send(
     seconds: float,
     report: Callable[[dict[str, Any]], None],
     stopping: Callable[[], bool],
+    held: Sequence[int] = (),
 ) -> tuple[str, str] | None:
     """Send files and report each result as it comes.
 
@@ -80,6 +81,8 @@ def send(
         Called with each line that the sender prints for a file (``docs/reference/mercure-storescu.1.md``).
     stopping : callable
         Asked twice a second; True ends the sending in order.
+    held : sequence of int
+        Descriptors of locks that the sender holds too: killed, we end before it does.
 
     Returns
     -------
@@ -94,7 +97,7 @@ def send(
         It crashed.
     """
     command = _command(peer, seconds)
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=held) as process:
         assert process.stdin is not None  # noqa: S101 - asked for above; this tells mypy
         assert process.stdout is not None  # noqa: S101
         try:

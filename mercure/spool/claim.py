@@ -52,6 +52,19 @@ class Claim:
         os.close(descriptor)
         return None
 
+    @property
+    def descriptor(self) -> int:
+        """The open file behind the lock. A process that inherits it holds the claim too, until it ends.
+
+        Raises
+        ------
+        ValueError
+            The claim was released.
+        """
+        if self._descriptor is None:
+            raise ValueError(f"the claim on {self.path.name} was released")
+        return self._descriptor
+
     def release(self) -> None:
         """Let go; a second call does nothing."""
         if self._descriptor is not None:

@@ -66,6 +66,9 @@ class Job:
         To be told of each image as soon as its result is known, so that a crash or time limit loses none.
     stopping : callable
         Tells whether the service is ending; what is not sent then stays for the next time.
+    held : tuple of int
+        Descriptors of the locks on the task. A process that is started to deliver it inherits them: should this one be
+        killed, nobody else begins the task before that one has ended too.
     """
 
     directory: Path
@@ -74,6 +77,7 @@ class Job:
     seconds: float
     report: Callable[[ImageResult], None]
     stopping: Callable[[], bool]
+    held: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ class DicomTarget:
         report = _reporter(job, refused)
         paths = [job.directory / name for name in job.files]
         try:
-            failure = send(peer, paths, seconds=job.seconds, report=report, stopping=job.stopping)
+            failure = send(peer, paths, seconds=job.seconds, report=report, stopping=job.stopping, held=job.held)
         except (ToolMissingError, SendError) as error:
             return Trouble("local", str(error))
         if job.stopping():
