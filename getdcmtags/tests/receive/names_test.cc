@@ -1,0 +1,54 @@
+#include "names.h"
+
+#include <gtest/gtest.h>
+
+#include <regex>
+#include <set>
+#include <string>
+
+#include "ids.h"
+
+namespace mercure {
+namespace {
+
+struct Named {
+  std::string uid;
+  std::string name;
+};
+
+class SafeName : public testing::TestWithParam<Named> {};
+
+TEST_P(SafeName, IsTheSameAsInPython) { EXPECT_EQ(safe_name(GetParam().uid), GetParam().name); }
+
+INSTANTIATE_TEST_SUITE_P(Names, SafeName,
+                         testing::Values(Named{"1.2.3", "1.2.3"}, Named{"0", "0"},
+                                         Named{std::string(64, '1'), std::string(64, '1')},
+                                         Named{std::string(65, '1'), "x7332b1bd371fcf26b956e8d07bd38d686ff4868f"},
+                                         Named{"../../x", "x9cdf6a50100a862e14286c7a334296daf7da8b45"},
+                                         Named{"1.2.3 ", "x19cad710c6f6f55838ba58d8170b7bbe3bec116c"},
+                                         Named{"x", "x2d711642b726b04401627ca9fbac32f5c8530fb1"},
+                                         Named{".1", "xf7f4791af8c2fe5825591201df09b72c2463d705"},
+                                         Named{"\xc3\xbc", "x607474ca475a9724d7360aba71a56d5df77e6135"},
+                                         Named{"a\nb", "x7e18f737311b2dc3b2f269dd78396b0351f14fb6"},
+                                         Named{"1.2/3", "x24b6db6e3bc5cded03608ed28499e11f188d0570"}));
+
+TEST(SafeNames, AnEmptyUidHasNone) { EXPECT_THROW(safe_name(""), std::invalid_argument); }
+
+TEST(Ids, SortByTimeAndDiffer) {
+  const Instant early{1'000'000'000, 5};
+  const Instant late{1'000'000'000, 6};
+  EXPECT_EQ(new_id(early).substr(0, 22), "20010909T014640000005-");
+  EXPECT_LT(new_id(early), new_id(late));
+  EXPECT_TRUE(std::regex_match(new_id(), std::regex(R"(\d{8}T\d{12}-[0-9a-f]{8})")));
+  std::set<std::string> ids;
+  for (int count = 0; count < 1000; ++count) ids.insert(new_id(early));
+  EXPECT_GT(ids.size(), 990U);
+}
+
+TEST(Instants, AreWrittenInUtc) {
+  EXPECT_EQ((Instant{1'000'000'000, 42}.text()), "2001-09-09T01:46:40.000042Z");
+  EXPECT_EQ((Instant{0, 999'999}.text()), "1970-01-01T00:00:00.999999Z");
+}
+
+}  // namespace
+}  // namespace mercure

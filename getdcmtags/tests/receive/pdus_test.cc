@@ -1,0 +1,97 @@
+#include "receive/pdus.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <thread>
+
+namespace mercure::receive {
+namespace {
+
+using namespace std::string_literals;
+using namespace std::chrono_literals;
+using Outcome = PduReader::Outcome;
+
+// A line whose other end the test holds.
+struct Ends {
+  Ends() {
+    int ends[2];
+    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    peer = Descriptor(ends[1]);
+    line.emplace(Descriptor(ends[0]), patience);
+    patience.established(Patience::Clock::now());
+  }
+  void say(const std::string& bytes) { ASSERT_EQ(write(peer.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size())); }
+
+  Patience patience{{60s, 60s, 0s, 60s}, Patience::Clock::now()};
+  Descriptor peer;
+  std::optional<Line> line;
+};
+
+TEST(PduReaders, PdusComeWholeInWhateverPieces) {
+  Ends ends;
+  PduReader reader(*ends.line, 16384);
+  const std::string big = "\4\0\0\0\x20\0"s + std::string(0x2000, 'x');
+  const std::string stream = "\4\0\0\0\0\3abc"s + big + "\5\0\0\0\0\4\0\0\0\0"s;
+  std::thread sender([&] {
+    for (std::size_t at = 0; at < stream.size(); at += 1000) ends.say(stream.substr(at, 1000));
+    ends.peer.reset();
+  });
+  Pdu pdu;
+  ASSERT_EQ(reader.next(pdu), Outcome::pdu);
+  EXPECT_EQ(pdu.type, PduType::data);
+  EXPECT_EQ(pdu.body, "abc");
+  ASSERT_EQ(reader.next(pdu), Outcome::pdu);
+  EXPECT_EQ(pdu.body, std::string(0x2000, 'x'));
+  ASSERT_EQ(reader.next(pdu), Outcome::pdu);
+  EXPECT_EQ(pdu.type, PduType::release_request);
+  EXPECT_EQ(reader.next(pdu), Outcome::no_more);
+  EXPECT_TRUE(ends.line->is_lost());
+  EXPECT_EQ(ends.line->bytes_read(), stream.size());
+  sender.join();
+}
+
+TEST(PduReaders, MoreThanAgreedIsNotRead) {
+  Ends ends;
+  PduReader reader(*ends.line, 4096);
+  ends.say("\4\0\0\0\x10\1"s);
+  Pdu pdu;
+  EXPECT_EQ(reader.next(pdu), Outcome::too_long);
+}
+
+// Joins the command out of P-DATA PDUs and checks that none is longer than agreed.
+std::string joined(std::string_view pdus, std::size_t max_pdu) {
+  std::string command;
+  bool last = false;
+  while (!pdus.empty()) {
+    EXPECT_FALSE(last);
+    const auto length = static_cast<std::size_t>(static_cast<unsigned char>(pdus[4]) << 8 | static_cast<unsigned char>(pdus[5]));
+    EXPECT_LE(length, max_pdu == 0 ? length : std::max<std::size_t>(max_pdu, 8));
+    EXPECT_EQ(pdus[0], 4);
+    EXPECT_EQ(static_cast<std::size_t>(static_cast<unsigned char>(pdus[9])), (length - 4) % 256);
+    EXPECT_EQ(pdus[10], 5) << "the context";
+    last = pdus[11] == 3;
+    command += pdus.substr(12, length - 6);
+    pdus.remove_prefix(6 + length);
+  }
+  EXPECT_TRUE(last);
+  return command;
+}
+
+TEST(DataPdus, FitWhatThePeerTakes) {
+  const std::string command = std::string(150, 'a') + std::string(150, 'b');
+  for (const std::size_t max_pdu : {0UL, 1UL, 8UL, 9UL, 14UL, 128UL, 306UL, 307UL, 16384UL}) {
+    EXPECT_EQ(joined(data_pdus(5, command, max_pdu), max_pdu), command) << max_pdu;
+  }
+}
+
+TEST(OtherPdus, HaveTheirForm) {
+  EXPECT_EQ(release_response(), "\6\0\0\0\0\4\0\0\0\0"s);
+  EXPECT_EQ(abort_pdu(2, 6), "\7\0\0\0\0\4\0\0\2\6"s);
+}
+
+}  // namespace
+}  // namespace mercure::receive

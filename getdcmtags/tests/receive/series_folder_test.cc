@@ -1,0 +1,81 @@
+#include "receive/series_folder.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/file.h>
+
+#include <filesystem>
+#include <string>
+
+#include "durable.h"
+#include "receive/temporary_folder.h"
+
+namespace mercure::receive {
+namespace {
+
+namespace fs = std::filesystem;
+
+class SeriesFolders : public testing::Test {
+ protected:
+  SeriesFolders() { fs::create_directory(folder_ / "incoming"); }
+
+  Filed file(SeriesFolder& series, const std::string& data) {
+    Part made(folder_ / ("part" + std::to_string(++parts_)), {"1.2", "1.2.3", "1.2.840.10008.1.2.1", "A"}, buffer_);
+    made.add(data);
+    made.finish();
+    const SeriesFolder::Lock lock(series);
+    return series.file(made, "1.2.3");
+  }
+
+  tests::TemporaryFolder folder_;
+  std::string buffer_;
+  int parts_ = 0;
+};
+
+TEST_F(SeriesFolders, RepetitionsAndOthersAreToldApart) {
+  SeriesFolder series(folder_ / "incoming", "1.4", true);
+  EXPECT_EQ(file(series, "one").file, "1.2.3.dcm");
+  EXPECT_EQ(file(series, "two").file, "1.2.3~2.dcm");
+  const Filed again = file(series, "one");
+  EXPECT_EQ(again.file, "1.2.3.dcm");
+  EXPECT_TRUE(again.repetition);
+  EXPECT_TRUE(file(series, "two").repetition);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_ / "incoming/1.4"), {}), 2);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_.path()), {}), 1) << "no part is left";
+}
+
+TEST_F(SeriesFolders, AFolderThatWasTakenAwayIsMadeAnew) {
+  SeriesFolder series(folder_ / "incoming", "1.4", true);
+  file(series, "one");
+  fs::rename(folder_ / "incoming/1.4", folder_ / "taken");
+  EXPECT_EQ(file(series, "two").file, "1.2.3.dcm");
+  {
+    const SeriesFolder::Lock lock(series);
+    series.add_tag_line("A", "{}\n");
+  }
+  EXPECT_EQ(tests::read_file(folder_ / "incoming/1.4/A.jsonl"), "{}\n");
+  EXPECT_TRUE(fs::exists(folder_ / "taken/1.2.3.dcm"));
+  EXPECT_FALSE(fs::exists(folder_ / "taken/A.jsonl"));
+}
+
+TEST_F(SeriesFolders, TheRouterCannotTakeAFolderWhileAnImageIsFiled) {
+  SeriesFolder series(folder_ / "incoming", "1.4", false);
+  const auto can_take = [&] {
+    const Descriptor directory(open((folder_ / "incoming/1.4").c_str(), O_RDONLY | O_DIRECTORY));
+    return flock(directory.get(), LOCK_EX | LOCK_NB) == 0;
+  };
+  {
+    const SeriesFolder::Lock lock(series);
+    EXPECT_FALSE(can_take());
+  }
+  EXPECT_TRUE(can_take());
+}
+
+TEST_F(SeriesFolders, WhatIsNoFolderIsAnError) {
+  durable::create_file(folder_ / "incoming/1.4");
+  SeriesFolder series(folder_ / "incoming", "1.4", true);
+  EXPECT_THROW(SeriesFolder::Lock lock(series), durable::StepError);
+}
+
+}  // namespace
+}  // namespace mercure::receive
