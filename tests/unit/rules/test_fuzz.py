@@ -145,7 +145,7 @@ def test_any_line_has_an_answer_of_one_line(line: str | bytes) -> None:
     assert answer["error"] is None or (isinstance(answer["error"], str) and answer["error"] and not answer["result"])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.one_of(
         st.text(max_size=100),

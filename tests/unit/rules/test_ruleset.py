@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mercure.rules import Images, RuleOfSet, check_rule_set, compile_rule
@@ -94,7 +94,7 @@ rule_sets = st.lists(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rule_sets)
 def test_what_is_said_never_to_act_does_not(drawn: list[tuple[str, str, bool, bool]]) -> None:
     rules = [
