@@ -5,22 +5,25 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from appliance.cli.common import json_option, open_session, root_option, show
+from appliance.cli import exit_codes
+from appliance.cli.common import end_with, json_option, open_session, root_option, show
 from appliance.cli.lazy import OrderedGroup
-from appliance.cli.text import table
+from appliance.cli.text import printable, table, terminal_columns
 
 if TYPE_CHECKING:
-    from appliance.control.rules import RuleState
+    from appliance.control.rules import RuleCheck, RuleState
+    from mercure.routing.rehearsal import Rehearsal
 
 
 @click.group(cls=OrderedGroup)
 @root_option
 def rules() -> None:
-    """See rules, and evaluate one."""
+    """See rules, check, explain and rehearse them."""
 
 
 @rules.command("list")
@@ -38,6 +41,109 @@ def _row(state: RuleState) -> tuple[str, ...]:
     rule = state.rule
     notes = [word for word, there in (("disabled", rule.disabled), ("fallback", rule.fallback)) if there]
     return (state.name, " ".join([rule.action, *notes]), ", ".join(rule.targets), rule.rule)
+
+
+@rules.command()
+@root_option
+@json_option("appliance.control.rules:RuleCheck")
+@click.argument("expression", required=False)
+def check(expression: str | None) -> None:
+    """Check all rules, or one EXPRESSION.
+
+    Syntax, unknown tags and functions, kinds of values that do not go together, conditions that can never hold, rules
+    that can never act because of others. Exit code 1 when there is an error; warnings may be saved.
+    """
+    from appliance.control.rules import check_expression, check_rules  # noqa: PLC0415
+
+    found = check_expression(expression) if expression else check_rules(open_session().config.rules.items())
+    show(found, lambda: _findings(found))
+    end_with(exit_codes.WELL if found.ok else exit_codes.FAILED)
+
+
+def _findings(found: RuleCheck) -> Iterator[str]:
+    for finding in found.findings:
+        where = f"rule {finding.rule}: " if finding.rule else ""
+        yield f"{finding.severity}: {where}column {finding.column}: {printable(finding.text)}"
+        yield from (f"  {printable(line)}" for line in finding.caret.splitlines())
+        if finding.advice:
+            yield f"  {printable(finding.advice)}"
+    noun = "rule" if found.checked == 1 else "rules"
+    result = f"{len(found.findings)} found" if found.findings else "nothing to say"
+    yield f"{found.checked} {noun} checked: {result}"
+
+
+@rules.command()
+@root_option
+@json_option("appliance.control.rehearsing:Explained")
+@click.argument("rule")
+@click.option("--file", "file", type=click.Path(path_type=Path), help="A DICOM file.")
+@click.option("--series", help="A received series, by its Series Instance UID.")
+@click.option("--tags", type=click.Path(path_type=Path), help="Tag records as getdcmtags prints them.")
+def explain(rule: str, file: Path | None, series: str | None, tags: Path | None) -> None:
+    r"""Explain what RULE says of an image or a series, part by part.
+
+    RULE is the name of a rule, or an expression. Exactly one of --file, --series and --tags says on what.
+
+    \b
+    mercure rules explain brain-mr --file IMAGE.dcm
+    mercure rules explain 'tags.Modality == "MR"' --series 1.2.840.113619.2.1
+    """
+    from appliance.control import rehearsing  # noqa: PLC0415
+
+    if sum(source is not None for source in (file, series, tags)) != 1:
+        raise click.UsageError("give exactly one of --file, --series and --tags")
+    session = open_session()
+    if file is not None:
+        records = rehearsing.records_of_file(file)
+    elif tags is not None:
+        records = rehearsing.records_of_tags(tags)
+    else:
+        records = rehearsing.records_of_series(session, series or "")
+    known = session.config.rules.get(rule)
+    result = rehearsing.explain(known.rule if known else rule, records)
+    show(rehearsing.explained(result), lambda: [result.render(terminal_columns())])
+
+
+@rules.command("dry-run")
+@root_option
+@json_option("mercure.routing.rehearsal:Rehearsal")
+@click.argument("changed", type=click.Path(path_type=Path))
+@click.option("--last", type=click.IntRange(1, 100_000), default=100, show_default=True, help="How many series.")
+def dry_run(changed: Path, last: int) -> None:
+    """Try the rules of the file CHANGED on the last series, without doing anything.
+
+    CHANGED is a whole mercure.json, or only its rules. What is shown is which series would go elsewhere than by the
+    rules of now: counted by where from and where to, and listed.
+    """
+    from appliance.control import rehearsing  # noqa: PLC0415
+
+    session = open_session()
+    result = rehearsing.dry_run(session, rehearsing.read_changed(session, changed), last)
+    show(result, lambda: _rehearsed(result))
+
+
+def _rehearsed(result: Rehearsal) -> Iterator[str]:
+    yield f"{len(result.changes)} of {result.series} series would go elsewhere"
+    yield from (f"warning: {printable(error)}" for error in result.errors)
+    if not result.changes:
+        return
+    yield ""
+    yield from table(["SERIES", "FROM -> TO"], [(str(count), move) for move, count in sorted(result.moves.items())])
+    yield ""
+    yield from table(
+        ["ACCESSION", "MOD", "IMAGES", "DESCRIPTION", "FROM", "TO"],
+        [
+            (
+                change.identity.AccessionNumber,
+                change.identity.Modality,
+                str(change.images),
+                change.identity.SeriesDescription,
+                ", ".join(change.before),
+                ", ".join(change.after),
+            )
+            for change in result.changes
+        ],
+    )
 
 
 @rules.command("eval")

@@ -1,0 +1,198 @@
+"""Rules on real series: why one fired or not, and what a changed rule set would do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from appliance.control.errors import ControlError
+from appliance.control.session import Session
+from mercure.config import Config, ConfigError
+from mercure.dicom.tags import read_tag_records
+from mercure.model import Model
+from mercure.routing import rehearsal
+from mercure.routing.rehearsal import Rehearsal
+from mercure.rules import Explanation, Part, RuleError, compile_rule
+from mercure.spool import TASK_STAGES, Stage, TagRecord, read_tags
+from mercure.spool.images import by_file, read_lines, text
+from mercure.spool.layout import list_names
+
+DEFAULT_LAST = 100
+
+
+class ExplainedPart(Model):
+    """One part of an expression: its text, its columns, what it came to, and whether it decided.
+
+    ``outcome`` is ``value``, ``error`` or ``not reached``; ``depth`` says how far inside other parts it stands.
+    """
+
+    text: str
+    columns: str
+    outcome: str
+    value: str
+    decided: bool
+    depth: int
+
+
+class Explained(Model):
+    """What an expression said of a series, part by part; ``page`` is the same for a terminal of 80 columns."""
+
+    expression: str
+    result: bool
+    error: str | None
+    parts: tuple[ExplainedPart, ...]
+    page: str
+
+
+def explained(explanation: Explanation) -> Explained:
+    """Turn an explanation into a document."""
+    return Explained(
+        expression=explanation.text,
+        result=explanation.result,
+        error=str(explanation.error) if explanation.error else None,
+        parts=tuple(_parts(explanation.part, 0)),
+        page=explanation.render(),
+    )
+
+
+def _parts(part: Part, depth: int) -> Iterator[ExplainedPart]:
+    yield ExplainedPart(
+        text=part.text,
+        columns=part.columns,
+        outcome=part.outcome,
+        value=part.value,
+        decided=part.decided,
+        depth=depth,
+    )
+    for inner in part.parts:
+        yield from _parts(inner, depth + 1)
+
+
+def explain(expression: str, records: Sequence[TagRecord]) -> Explanation:
+    """Explain what an expression says of a series, part by part.
+
+    Raises
+    ------
+    ControlError
+        It cannot be read; with the column and what to write instead.
+    """
+    try:
+        return compile_rule(expression).explain(records)
+    except RuleError as error:
+        raise ControlError("invalid", str(error), f"\n{error.caret()}") from error
+
+
+def records_of_file(path: Path) -> list[TagRecord]:
+    """Read the tags of a DICOM file.
+
+    Raises
+    ------
+    ControlError
+        It is no readable DICOM file.
+    """
+    if not path.is_file():
+        raise ControlError("not-found", f"there is no file {path}")
+    record = read_tag_records([path.absolute()]).get(path.name)
+    if record is None:
+        raise ControlError("invalid", f"{path} cannot be read as DICOM", f"`getdcmtags {path}` says why")
+    return [record]
+
+
+def records_of_tags(path: Path) -> list[TagRecord]:
+    """Read tag records from a file: one JSON object, a list of them, or one to a line.
+
+    Raises
+    ------
+    ControlError
+        There is none in it.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ControlError("not-found", f"{path} cannot be read: {error.strerror}") from error
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        value = read_lines(path)
+    records = [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, dict)]
+    if not records:
+        raise ControlError("invalid", f"{path} holds no tag record", "write it with `getdcmtags FILE > TAGS`")
+    return records
+
+
+def records_of_series(session: Session, series: str) -> list[TagRecord]:
+    """Find the tags of a received series, wherever it is now: the newest first that the spool still knows.
+
+    Raises
+    ------
+    ControlError
+        Neither a task nor the kept tags know it.
+    """
+    for records in _known_series(session):
+        if text(records[0], "SeriesInstanceUID") == series:
+            return records
+    raise ControlError(
+        "not-found",
+        f"no series {series} is in the spool or among the last ones routed",
+        "take one of `mercure history series`, or a file with --file",
+    )
+
+
+def _known_series(session: Session) -> Iterator[list[TagRecord]]:
+    spool = session.spool
+    for kept in rehearsal.recent(spool, session.config.rehearsal.series):
+        yield kept.records
+    for name in spool.names(Stage.INCOMING):
+        directory = spool.entry(Stage.INCOMING, name)
+        lines = [line for path in sorted(directory.glob("*.jsonl")) for line in read_lines(path)]
+        records = list(by_file(lines, list_names(directory)).values())
+        if records:
+            yield records
+    for stage, task in spool.tasks(TASK_STAGES):
+        records = read_tags(spool.entry(stage, task))
+        if records:
+            yield records
+
+
+def dry_run(session: Session, changed: Config, last: int = DEFAULT_LAST) -> Rehearsal:
+    """Try changed rules on the last series that were routed.
+
+    Parameters
+    ----------
+    session : Session
+        Whose series, and whose rules of now to compare with.
+    changed : Config
+        The rules to try.
+    last : int
+        How many series, the newest first.
+    """
+    return rehearsal.rehearse(session.spool, session.config, changed, last)
+
+
+def read_changed(session: Session, path: Path) -> Config:
+    """Read a changed configuration: a whole ``mercure.json``, or only its table of rules.
+
+    A file without ``targets`` is taken for rules alone: those of the configuration in force are put around them.
+
+    Raises
+    ------
+    ControlError
+        It cannot be used; every problem is named.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ControlError("not-found", f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise ControlError("invalid", f"{path} is not JSON: {error}") from error
+    if isinstance(content, dict) and "targets" not in content:
+        rules = content.get("rules", content)
+        content = {**session.config.model_dump(mode="json", exclude_defaults=True), "rules": rules}
+    if not isinstance(content, dict):
+        raise ControlError("invalid", f"{path} is not a JSON object")
+    try:
+        return session.store.parse(content)
+    except ConfigError as error:
+        problems = "\n".join(f"  {problem}" for problem in error.problems)
+        raise ControlError("invalid", f"{path} cannot be used:\n{problems}") from error
