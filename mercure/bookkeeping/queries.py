@@ -38,6 +38,7 @@ RECORDED_AS: Final = {
 _TELLING: Final = {"success": "task.delivered", "discard": "task.created", "error": "task.failed"}
 _ASKED_AT_ONCE: Final = 500
 _FOUND_AT_ONCE: Final = 5000
+_IMAGES_AT_ONCE: Final = 200
 _LAST_CHARACTER: Final = "\U0010ffff"
 
 
@@ -106,9 +107,10 @@ class History(Reader):
         if not wanted:
             return []
         beyond = wanted + _LAST_CHARACTER
-        named = Identifier.select(Identifier.series).distinct().limit(_FOUND_AT_ONCE)
+        named = Identifier.select(Identifier.series).limit(_FOUND_AT_ONCE)
         named = named.where((Identifier.folded >= wanted) & (Identifier.folded < beyond))
-        holding = Image.select(Image.series).distinct().limit(_FOUND_AT_ONCE)
+        # An image's UID is asked for whole or nearly so: a beginning that thousands share is meant for their series.
+        holding = Image.select(Image.series).limit(_IMAGES_AT_ONCE)
         holding = holding.where((Image.sop >= wanted) & (Image.sop < beyond) & Image.series.is_null(False))
         with self.reading() as database:
             ids = {found for query in (named, holding) for (found,) in query.tuples().execute(database)}
