@@ -28,6 +28,8 @@ def pytest_configure() -> None:
 
 
 def _interrupt(_number: int, _frame: Any) -> None:
+    # Once: `timeout` signals make and us, and a second one would break the ending that the first began.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
