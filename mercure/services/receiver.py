@@ -86,7 +86,7 @@ class Launcher:
             self._stop()
         self._settings = wanted
         if self._process is None:
-            command = [str(tool_path("mercure-storescp")), "--config", str(self._path)]
+            command = [str(tool_path("mercure-storescp")), "--end-with-parent", "--config", str(self._path)]
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         else:
             self._process.send_signal(signal.SIGHUP)

@@ -1,10 +1,7 @@
-"""Limits: of time, number and size; and how the receiver stops and takes a new configuration."""
+"""Limits: of time, number and size."""
 
 from __future__ import annotations
 
-import json
-import os
-import signal
 import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, NoReturn
@@ -13,7 +10,6 @@ import pytest
 
 from tests.support.data_sets import ct_image, uid
 from tests.support.dicom_peer import (
-    RELEASE,
     STORE_CT,
     Aborted,
     Closed,
@@ -27,7 +23,6 @@ from tests.support.dicom_peer import (
     value,
 )
 from tests.support.polling import eventually
-from tests.support.ports import free_port, is_listening
 
 if TYPE_CHECKING:
     from tests.integration.storescp.conftest import StartReceiver
@@ -79,13 +74,6 @@ def echo_for_ever(peer: Peer) -> NoReturn:
     while True:
         peer.send(message(1, echo_command()))
         peer.response()
-
-
-def store_for_ever(peer: Peer) -> NoReturn:
-    """Send images until the receiver ends it."""
-    while True:
-        sop = uid()
-        peer.store(ct_image(sop, "1.2.3"), sop)
 
 
 def send_a_data_set_without_end(peer: Peer) -> NoReturn:
@@ -261,122 +249,4 @@ def test_answers_fit_what_the_peer_takes(start_receiver: StartReceiver, max_pdu:
     with Peer(receiver.port) as peer:
         peer.associate(associate_rq((STORE_CT,), max_pdu=max_pdu))
         assert peer.store(ct_image(sop, uid()), sop).sop_instance == sop
-        peer.release()
-
-
-# --- stop and new configuration ---------------------------------------------------------------------------------
-
-
-def test_term_lets_an_association_end_and_takes_no_new_one(start_receiver: StartReceiver) -> None:
-    receiver = start_receiver(stop_timeout_seconds=30)
-    sops, series = [uid(), uid()], uid()
-    with Peer(receiver.port) as peer:
-        peer.associate()
-        peer.send(message(1, store_command(sops[0])))  # in the middle of an image
-        receiver.program.signal(signal.SIGTERM)
-        eventually(lambda: not is_listening(receiver.port), what="the port is closed")
-        data = ct_image(sops[0], series)
-        peer.send(pdu(4, value(1, data, command=False, last=True)))
-        assert peer.response().status == 0
-        assert peer.store(ct_image(sops[1], series), sops[1]).status == 0
-        assert receiver.program.is_alive
-        peer.release()
-    assert receiver.program.wait() == 0
-    assert {image.stem for image in receiver.images()} == set(sops)
-    assert receiver.events("service.stopped")[0]["details"]["reason"] == "signal Terminated"
-    assert receiver.events()[-1]["type"] == "service.stopped"
-
-
-@pytest.mark.parametrize("busy", [True, False])
-def test_term_ends_associations_that_do_not_end(start_receiver: StartReceiver, *, busy: bool) -> None:
-    receiver = start_receiver(stop_timeout_seconds=SHORT)
-    with Peer(receiver.port) as peer:
-        peer.associate()
-        receiver.program.signal(signal.SIGTERM)
-        if busy:
-            with pytest.raises((Closed, Aborted)):
-                store_for_ever(peer)
-        else:
-            assert ending_of(peer)[:1] == b"\7"
-    assert receiver.program.wait() == 0
-    assert receiver.event("association.closed")["details"]["how"] == "aborted"
-    assert len(receiver.events("image.received")) == len(receiver.images())
-
-
-def test_signals_to_the_whole_group_leave_the_associations_to_the_server(start_receiver: StartReceiver) -> None:
-    receiver = start_receiver(stop_timeout_seconds=30)
-    sop = uid()
-    with Peer(receiver.port) as peer:
-        peer.associate()
-        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
-            for child in receiver.children():
-                os.kill(child, number)
-        assert peer.store(ct_image(sop, uid()), sop).status == 0
-        peer.release()
-
-
-def test_hup_takes_a_new_configuration_for_new_associations(start_receiver: StartReceiver) -> None:
-    receiver = start_receiver(revision=1)
-    assert receiver.event("config.loaded")["details"]["revision"] == 1
-    with Peer(receiver.port) as before:
-        before.associate()
-        receiver.configure(called_aets=["ARCHIVE"], max_object_bytes=2000, revision=2)
-        assert receiver.event("config.loaded", count=2)["details"]["revision"] == 2
-        sop = uid()
-        assert before.store(ct_image(sop, uid()), sop).status == 0
-        with Peer(receiver.port) as stranger, pytest.raises(Rejected):
-            stranger.associate(associate_rq(called=b"OTHER"))
-        with Peer(receiver.port) as after:
-            after.associate(associate_rq(called=b"ARCHIVE"))
-            sop = uid()
-            assert after.store(ct_image(sop, uid()), sop).status == 0xA700
-
-
-@pytest.mark.parametrize(
-    ("content", "complaint"),
-    [
-        ("{", "JSON"),
-        ('{"spool": "/somewhere/else"}', "spool"),
-        ('{"spool": "relative"}', "absolute"),
-        ("[]", "object"),
-        (None, "max_pdus: is not a setting"),
-    ],
-)
-def test_a_broken_configuration_leaves_the_old_one_in_force(
-    start_receiver: StartReceiver, content: str | None, complaint: str
-) -> None:
-    receiver = start_receiver(revision=7)
-    if content is None:
-        content = json.dumps({**json.loads(receiver.config.read_text()), "max_pdus": 1})
-    receiver.config.write_text(content)
-    receiver.program.signal(signal.SIGHUP)
-    event = receiver.event("config.rejected")
-    assert complaint in event["details"]["reason"]
-    assert event["details"]["using"] == 7
-    assert any(line["level"] == "error" and complaint in line["reason"] for line in receiver.log())
-    sop = uid()
-    with Peer(receiver.port) as peer:
-        peer.associate()
-        assert peer.store(ct_image(sop, uid()), sop).status == 0
-        peer.release()
-
-
-def test_hup_with_another_port_listens_there(start_receiver: StartReceiver) -> None:
-    receiver = start_receiver()
-    port = free_port()
-    receiver.configure(port=port)
-    eventually(lambda: is_listening(port), what="the new port")
-    assert not is_listening(receiver.port)
-    with Peer(port) as peer:
-        peer.associate()
-        peer.send(RELEASE)
-
-
-def test_hup_with_a_port_that_is_taken_keeps_the_old_one(start_receiver: StartReceiver) -> None:
-    first = start_receiver()
-    second = start_receiver(folder=first.spool.parent.parent / "second")
-    second.configure(port=first.port)
-    assert "in use" in second.event("config.rejected")["details"]["reason"]
-    with Peer(second.port) as peer:
-        peer.associate()
         peer.release()
