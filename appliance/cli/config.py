@@ -9,23 +9,24 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli import exit_codes
-from appliance.cli.common import end_with, json_option, open_session, root_option, show
+from appliance.cli.common import end_with, json_option, narrate, open_session, root_option, show
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.text import moment, printable
 
 if TYPE_CHECKING:
-    from appliance.control.configuration import Configuration, ProblemFound, Validation
+    from appliance.control.api.base import Problem
+    from appliance.control.api.configuration import Configuration, Validation
 
 
 @click.group(cls=OrderedGroup)
 @root_option
 def config() -> None:
-    """See the configuration, and check a file."""
+    """See the configuration, check a file, take over another."""
 
 
 @config.command("show")
 @root_option
-@json_option("appliance.control.configuration:Configuration")
+@json_option("appliance.control.api.configuration:Configuration")
 def show_() -> None:
     """Print the configuration in force, with its revision; what has its usual value is left out."""
     from appliance.control.configuration import show as look  # noqa: PLC0415
@@ -47,10 +48,35 @@ def _lines(shown: Configuration) -> Iterator[str]:
         yield from (printable(line) for line in pretty(file.content).splitlines())
 
 
+@config.command("import")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--save", is_flag=True, help="Make it the configuration of this router, as a new revision.")
+@root_option
+@json_option("appliance.control.importing:ImportResult")
+def import_(file: Path, save: bool) -> None:
+    """Convert the mercure.json of an existing mercure installation (0.2 to 0.4).
+
+    The converted configuration is printed; what has no equivalent here is listed on standard error, by name, with the
+    reason. Exit code 1 when what came out cannot be used yet.
+    """
+    from appliance.control.configuration import pretty  # noqa: PLC0415
+    from appliance.control.importing import import_file  # noqa: PLC0415
+
+    result = import_file(open_session(), file, save=save)
+    show(result, lambda: pretty(result.config).splitlines())
+    for remark in result.remarks:
+        narrate(f"{remark.place}: {remark.reason}")
+    for problem in result.problems:
+        narrate(f"NOT usable yet: {problem}")
+    if result.revision is not None:
+        narrate(f"saved as revision {result.revision}")
+    end_with(exit_codes.FAILED if result.problems else exit_codes.WELL)
+
+
 @config.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
 @root_option
-@json_option(files="appliance.control.configuration:Validation")
+@json_option(files="appliance.control.api.configuration:Validation")
 def validate(file: Path | None) -> None:
     """Check a configuration file and list all that is wrong with it, each with its place and what to do.
 
@@ -70,7 +96,7 @@ def _verdicts(found: Iterable[Validation]) -> Iterator[str]:
         yield from (f"  {line}" for line in _problems(item.problems))
 
 
-def _problems(problems: Iterable[ProblemFound]) -> Iterator[str]:
+def _problems(problems: Iterable[Problem]) -> Iterator[str]:
     for problem in problems:
         advice = f" → {problem.advice}" if problem.advice else ""
         yield printable(f"{problem.place}: {problem.text}{advice}")

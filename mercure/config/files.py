@@ -122,7 +122,16 @@ class RevisionedFile(Generic[T]):
             place = f"revision {number}"
             raise ConfigError(self.path.name, [Problem(place, f"cannot be read: {error}")]) from error
 
-    def save(self, value: T, *, author: str, comment: str, edited_from: int, clock: Clock | None = None) -> int:
+    def save(
+        self,
+        value: T,
+        *,
+        author: str,
+        comment: str,
+        edited_from: int,
+        by_hand: bool = False,
+        clock: Clock | None = None,
+    ) -> int:
         """Save a new revision and make it the configuration.
 
         Parameters
@@ -133,6 +142,8 @@ class RevisionedFile(Generic[T]):
             Who and why.
         edited_from : int
             The revision that the change was made from.
+        by_hand : bool
+            The change was made from what somebody has written into the file since that revision (`Loaded.by_hand`).
         clock : Clock, optional
             Where the time comes from.
 
@@ -156,10 +167,10 @@ class RevisionedFile(Generic[T]):
         clock = clock or Clock()
         with self._exclusive():
             self._settle()
-            self._adopt_hand_edit(clock)
+            adopted = self._adopt_hand_edit(clock)
             newest = self._newest()
             current = newest.revision if newest else 0
-            if current != edited_from:
+            if current != edited_from + (adopted and by_hand):
                 who = f", by {newest.author}" if newest else ""
                 raise StaleRevisionError(
                     f"{self.path.name} is at revision {current}{who}; this change was made from revision "
@@ -193,18 +204,19 @@ class RevisionedFile(Generic[T]):
         except (OSError, ValueError, ConfigError):
             return None
 
-    def _adopt_hand_edit(self, clock: Clock) -> None:
-        """Keep what a person wrote into the file with an editor as a revision too, so that it can be rolled back to."""
+    def _adopt_hand_edit(self, clock: Clock) -> bool:
+        """Keep what a person wrote into the file as a revision too, to roll back to; tell whether there was such."""
         newest = self._newest()
         try:
             content = self._read()
             self._parse(content)
         except ConfigError:
-            return  # broken or absent: nothing worth keeping, and the file is about to be replaced
-        if newest is None or content != newest.content:
-            number = newest.revision + 1 if newest else 1
-            author = "edited by hand"
-            self._store(Revision(revision=number, time=clock.now(), author=author, content=content))
+            return False  # broken or absent: nothing worth keeping, and the file is about to be replaced
+        if newest is not None and content == newest.content:
+            return False
+        number = newest.revision + 1 if newest else 1
+        self._store(Revision(revision=number, time=clock.now(), author="edited by hand", content=content))
+        return True
 
     @property
     def _pending(self) -> Path:

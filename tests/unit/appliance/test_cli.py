@@ -177,6 +177,7 @@ class TestTree:
             "rules eval",
             "config show",
             "config validate",
+            "config import",
         }
 
     @pytest.mark.parametrize("path", EVERY_COMMAND, ids=" ".join)

@@ -218,3 +218,17 @@ def test_a_large_number_of_revisions_sorts_by_number(file: RevisionedFile[Config
     (folder / "notes.txt").write_text("x", encoding="utf-8")
     (folder / "7x.json").write_text("x", encoding="utf-8")
     assert file.revisions() == [1, 9, 10, 999_999, 1_000_000]
+
+
+def test_a_change_made_from_an_edit_by_hand_is_saved_after_it(file: RevisionedFile[Config]) -> None:
+    save(file, "one", 0)
+    by_hand(file, "hand")
+    loaded = file.load()
+    changed = loaded.value.model_copy(update={"name": "changed"})
+    with pytest.raises(StaleRevisionError):
+        file.save(changed, author="ann", comment="", edited_from=loaded.revision)
+    by_hand(file, "again")
+    loaded = file.load()
+    file.save(changed, author="ann", comment="", edited_from=loaded.revision, by_hand=loaded.by_hand)
+    assert (file.load().by_hand, file.load().value.name) == (False, "changed")
+    assert [file.revision(number).author for number in file.revisions()][-2:] == ["edited by hand", "ann"]
