@@ -55,17 +55,18 @@ class Prober:
 
     def turn(self, targets: Mapping[str, TargetSettings], now: datetime) -> float:
         """Ask whoever is due; return seconds until the next one is."""
-        wait = float("inf")
-        for name in _members(targets.values()):
-            settings = targets[name]
-            outage = None if settings.disabled or name in self._asking else Breaker(self._spool, name).outage()
-            if outage is None:
-                continue
-            left = outage.seconds_left(settings.retry, now)
-            wait = min(wait, left or self._begin(name, settings))
-        return wait
+        due = {name: self._left(name, targets[name], now) for name in _members(targets.values())}
+        waits = [left or self._begin(name, targets[name], now) for name, left in due.items() if left is not None]
+        return min(waits, default=float("inf"))
 
-    def _begin(self, name: str, settings: TargetSettings) -> float:
+    def _left(self, name: str, settings: TargetSettings, now: datetime) -> float | None:
+        """Return seconds until a member is to be asked; None when there is nothing to ask."""
+        if settings.disabled or name in self._asking:
+            return None
+        outage = Breaker(self._spool, name).outage()
+        return None if outage is None else outage.seconds_left(settings.retry, now)
+
+    def _begin(self, name: str, settings: TargetSettings, now: datetime) -> float:
         folder = target_folder(self._spool, name)
         for path in (folder.parent, folder, folder / "probe"):
             if not path.is_dir():
@@ -73,6 +74,10 @@ class Prober:
         claim = Claim.take(folder / "probe")
         if claim is None:
             return TAKEN_SECONDS
+        left = self._left(name, settings, now)
+        if left is None or left:
+            claim.release()  # another dispatcher has just asked
+            return left or TAKEN_SECONDS
         self._asking.add(name)
         thread = threading.Thread(target=self._ask, args=(name, settings, claim), name=f"ask {name}", daemon=True)
         thread.start()
