@@ -1,4 +1,4 @@
-"""Write ``docs/reference/configuration.md`` from the models: ``make docs``. A test fails when the page is behind them."""
+"""Write ``docs/reference/configuration.md`` from the models: ``make docs``. A test fails when the page is behind."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import ast
 import inspect
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import time
+from itertools import pairwise
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Final, Literal, Union, get_args, get_origin
@@ -25,13 +26,14 @@ PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "reference" / "conf
 
 INTRODUCTION: Final = """# Configuration
 
-Two JSON files in `config/`. `mercure.json` says what the router does, `services.json` how many processes each service has.
-Each save is checked whole, atomic, and kept as a numbered revision in `config/revisions/`; a file edited by hand is taken up as well. Services
-follow a new revision without a restart (a new `spool`, and the receiver's address, need one). When a file cannot be used, the services keep
-the last good state and say so; `mercure config validate` names every problem with its place and a suggestion.
+Two JSON files in `config/`. `mercure.json` says what the router does, `services.json` how many processes each service
+has. Each save is checked whole, atomic, and kept as a numbered revision in `config/revisions/`; a file edited by hand
+is taken up as well. Services follow a new revision without a restart (a new `spool` needs one). When a file cannot be
+used, the services keep the last good state and say so; `mercure config validate` names every problem with its place
+and a suggestion.
 
-An unknown key is an error. Times are in seconds, sizes in bytes. Names (of rules, targets, modules) have 1 to 64 letters, digits, `-`, `_`
-or `.`. A secret is `{"file": "/path"}` or `{"env": "NAME"}`.
+An unknown key is an error. Times are in seconds, sizes in bytes. Names (of rules, targets, modules) have 1 to 64
+letters, digits, `-`, `_` or `.`. A secret is `{"file": "/path"}` or `{"env": "NAME"}`.
 
 This page is made from the models by `make docs`.
 """
@@ -79,21 +81,26 @@ def _type(field: FieldInfo) -> str:
 
 def _words(annotation: object) -> str:
     """Say what may stand there, in JSON's words."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return _words(arguments[0])
-    if origin is Literal:
-        return " or ".join(f"`{value}`" for value in arguments)
-    if origin in (Union, UnionType):
-        return " or ".join(_words(part) for part in arguments if part is not NoneType)
-    if origin is tuple:
-        return f"list of: {_words(arguments[0])}"
-    if origin is dict:
-        return f"by name: {_words(arguments[1])}"
+    describe = _DESCRIBED.get(get_origin(annotation))
+    if describe is not None:
+        return describe(get_args(annotation))
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "object"
     return _WORDS.get(annotation, "anything")
 
+
+def _either(parts: tuple[object, ...]) -> str:
+    return " or ".join(_words(part) for part in parts if part is not NoneType)
+
+
+_DESCRIBED: Final[dict[object, Callable[[tuple[object, ...]], str]]] = {
+    Annotated: lambda parts: _words(parts[0]),
+    Literal: lambda parts: " or ".join(f"`{value}`" for value in parts),
+    Union: _either,
+    UnionType: _either,
+    tuple: lambda parts: f"list of: {_words(parts[0])}",
+    dict: lambda parts: f"by name: {_words(parts[1])}",
+}
 
 _WORDS: Final[dict[object, str]] = {
     str: "text",
@@ -128,7 +135,7 @@ def _attribute_notes(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
             continue
         body = ast.parse(textwrap.dedent(inspect.getsource(ancestor))).body[0]
         statements = body.body if isinstance(body, ast.ClassDef) else []
-        for field, note in zip(statements, statements[1:], strict=False):
+        for field, note in pairwise(statements):
             if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
                 text = note.value if isinstance(note, ast.Expr) else None
                 if isinstance(text, ast.Constant) and isinstance(text.value, str):
