@@ -40,8 +40,11 @@ class UnusableError(ValueError):
 
 
 def order(weight: str, event: Event) -> str:
-    """Return the text by which one event takes precedence over another."""
-    return f"{weight}{micros(event.time):018d}{event.id}"
+    """Return the text by which one event takes precedence over another.
+
+    Within one microsecond (a clock may stand still) a decision comes before what follows from it.
+    """
+    return f"{weight}{micros(event.time):018d}{int(event.type != 'series.decided')}{event.id}"
 
 
 def minute_of(event: Event) -> int:

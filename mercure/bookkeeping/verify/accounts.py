@@ -129,9 +129,10 @@ class TaskAccounts:
 class ImageAccounts:
     """Finds the images of which no routed series has told by id.
 
-    A repetition has an id of its own and no file: the file of the first holds its bytes. And a power cut may have taken
-    the tag line with an image's id. Both are found by their file, in the routed series that next took their folder: a
-    folder is taken whole and under a lock, so every image before that instant went with it, and none after.
+    A repetition has an id of its own and no file: it goes where the first image of that file went, the last one before
+    it. And a power cut may have taken the tag line with an image's id: it is found by its file in the routed series
+    that next took its folder. A folder is taken whole and under a lock, so every image before that instant went with
+    it, and none after.
 
     Parameters
     ----------
@@ -150,12 +151,26 @@ class ImageAccounts:
         """Return those images that are nowhere."""
         # First where they were put: what moves on while we look is met further on.
         left = [image for image in images if not self._is_incoming(image)]
+        left = self._not_repeated(left)
         left = self._not_listed(left)
         return [image for image in left if not self._is_in_untold_task(image)]
 
     def _is_incoming(self, image: ImageView) -> bool:
         folder = self._walk.spool.stage(Stage.INCOMING) / image.folder
         return _plain(image.folder) and _plain(image.file) and (folder / image.file).is_file()
+
+    def _not_repeated(self, images: Sequence[ImageView]) -> list[ImageView]:
+        repetitions = [image for image in images if image.repetition]
+        folders, files = {image.folder for image in repetitions}, {image.file for image in repetitions}
+        firsts: dict[tuple[str, str], list[tuple[datetime, bool]]] = {}
+        for first, taken in self._evidence.firsts(sorted(folders), sorted(files)):
+            firsts.setdefault((first.folder, first.file), []).append((first.received, taken))
+        left = []
+        for image in images:
+            before = [first for first in firsts.get((image.folder, image.file), []) if first[0] <= image.received]
+            if not (image.repetition and before and max(before)[1]):
+                left.append(image)
+        return left
 
     def _not_listed(self, images: Sequence[ImageView]) -> list[ImageView]:
         by_series = self._evidence.tasks_of_series(sorted({image.folder for image in images}))

@@ -135,6 +135,12 @@ class Evidence(AbstractContextManager["Evidence"]):
         taken = {image for source in self._sources for image in source.taken(ids)}
         return [image for image in found.values() if image.id not in taken]
 
+    def firsts(self, folders: Sequence[str], files: Sequence[str]) -> list[tuple[ImageView, bool]]:
+        """Return the images that are no repetitions, of these series and files, and whether they are in a task."""
+        found = {image.id: image for source in self._sources for image in source.firsts(folders, files)}
+        taken = {image for source in self._sources for image in source.taken(list(found))}
+        return [(image, image.id in taken) for image in found.values()]
+
     def received(self, ids: Sequence[str]) -> dict[str, ImageView]:
         """Return what is known of the receipt of these images."""
         return {image.id: image for source in self._sources for image in source.some_images(ids)}

@@ -176,6 +176,17 @@ class Source:
             for row in query.where(Image.id.in_(some)).tuples().execute(self._database)
         ]
 
+    def firsts(self, folders: Sequence[str], files: Sequence[str]) -> list[ImageView]:
+        """Return the images that are no repetitions, of these series and with these file names."""
+        query = _image_query().where(Image.node == self._node, Image.received.is_null(False))
+        query = query.where(Image.repetition == False)  # noqa: E712 - an expression of peewee
+        return [
+            ImageView(*row)
+            for some in batches(folders, _AT_ONCE)
+            for names in batches(files, _AT_ONCE)
+            for row in query.where(Series.folder.in_(some), Image.file.in_(names)).tuples().execute(self._database)
+        ]
+
     def taken(self, ids: Sequence[str]) -> Mapping[str, str]:
         """Return the routed series of those images that are in one."""
         query = Image.select(Image.id, Image.task).where(Image.task.is_null(False))

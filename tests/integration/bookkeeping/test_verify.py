@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from mercure.bookkeeping.database import run_sql
+from mercure.bookkeeping.database import open_history, run_sql
 from mercure.bookkeeping.reader import Reader
 from mercure.bookkeeping.recorder import Recorder
-from mercure.bookkeeping.verify import Kind, Report, Verifier
+from mercure.bookkeeping.verify import Kind, Report, Verifier, verify
+from mercure.bookkeeping.verify.spool_walk import SpoolWalk
 from mercure.clock import ManualClock
+from mercure.config import Config, Root
+from mercure.config.models import History
 from mercure.event_details import RuleOutcome, SeriesDecided
 from mercure.spool import Stage, image_files, save_task
 from tests.integration.bookkeeping.conftest import record_all
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from peewee import Database
 
     from mercure.bookkeeping.verify import Finding
+    from tests.support.postgres import Cluster
 
 SERIES = "1.2.3"
 
@@ -426,3 +431,55 @@ def test_half_recorded_outboxes_count_each_image_once(
     with Reader(history_url) as history:
         report = Verifier(router.spool, "node-a", history, router.clock).run()
     assert (report.acknowledged, report.before_routing, report.exit_code) == (10, 10, 0)
+
+
+def test_without_a_history_the_spool_is_checked_and_the_rest_is_said_to_be_open(
+    router: ScriptedRouter, tmp_path: Path, postgres_cluster: Cluster
+) -> None:
+    router.receive(SERIES, 1)
+    router.receive(SERIES, 2)
+    (task,) = router.route(router.take(SERIES), "archive")
+    router.deliver(task, unconfirmed=[f"{SERIES}.2.dcm"])
+    (tmp_path / "config").mkdir()
+
+    for url in (f"sqlite://{tmp_path}/none.db", postgres_cluster.url("history")):
+        report = verify(Root(tmp_path), Config(history=History(url=url)), router.clock)
+        assert kinds(report) == [Kind.NOT_CONFIRMED]
+        assert report.exit_code == 1
+        assert len(report.unchecked) == 1
+        assert report.unchecked[0].startswith("whether every acknowledged image is in the spool or was delivered: ")
+
+    router.retire(task, Stage.SUCCESS)
+    report = verify(Root(tmp_path), Config(history=History(url=url)), router.clock)
+    assert (report.findings, report.exit_code) == ((), 2)
+
+
+def test_a_history_that_goes_away_in_the_middle_is_said(
+    router: ScriptedRouter, tmp_path: Path, postgres_cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with postgres_cluster.server() as server:
+        url = postgres_cluster.create_database()
+        database = open_history(url)
+        recorder = Recorder(database, router.outbox, "mercure", router.clock)
+        router.receive(SERIES)
+        record_all(recorder)
+        recorder.close()
+        look = SpoolWalk.look
+
+        def look_and_lose_the_server(walk: SpoolWalk) -> SpoolWalk:
+            server.kill()
+            return look(walk)
+
+        monkeypatch.setattr(SpoolWalk, "look", look_and_lose_the_server)
+        report = verify(Root(tmp_path), Config(history=History(url=url)), router.clock)
+    assert (report.exit_code, report.before_routing, len(report.unchecked)) == (2, 1, 1)
+
+
+def test_the_report_is_data_too(router: ScriptedRouter, verified: VerifyFunction) -> None:
+    lost = router.receive(SERIES)
+    (router.spool.entry(Stage.INCOMING, lost.folder) / lost.file).unlink()
+    report = verified()
+    told = json.loads(report.model_dump_json())
+    assert told["findings"][0]["kind"] == "image lost"
+    assert told["findings"][0]["image"] == lost.id
+    assert Report.model_validate_json(report.model_dump_json()) == report
