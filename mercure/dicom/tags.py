@@ -17,31 +17,46 @@ FILES_PER_CALL: Final = 500
 def read_tag_records(files: Sequence[Path]) -> dict[str, dict[str, Any]]:
     """Read the tag records of files in one folder, by file name; a file that cannot be read has none.
 
+    A file that ends the program costs the others nothing: it is called again for those that are left.
+
     Raises
     ------
     mercure.dicom.tools.ToolMissingError
         ``getdcmtags`` is not installed.
     """
     records: dict[str, dict[str, Any]] = {}
-    for first in range(0, len(files), FILES_PER_CALL):
-        names = [str(path) for path in files[first : first + FILES_PER_CALL]]
-        try:
-            done = subprocess.run(
-                [tool_path("getdcmtags"), "--", *names],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                timeout=SECONDS_PER_CALL,
-                check=False,
-            )
-            output = done.stdout
-        except subprocess.TimeoutExpired as expired:
-            output = expired.stdout or b""
-        for line in output.splitlines():
-            try:
-                record = json.loads(line)
-            except ValueError:
-                continue  # the last line of a call that was cut off
-            if isinstance(record, dict) and isinstance(record.get("FileName"), str):
-                records[record["FileName"]] = record
+    left = list(files)
+    while left:
+        part = left[:FILES_PER_CALL]
+        found, ended_well = _call(part)
+        records |= found
+        last = max((place for place, path in enumerate(part) if path.name in found), default=-1)
+        left = left[len(part) if ended_well else last + 2 :]
     return records
+
+
+def _call(files: Sequence[Path]) -> tuple[dict[str, dict[str, Any]], bool]:
+    """Call the program once; return what it found, and whether it came to its end."""
+    command = [tool_path("getdcmtags"), "--", *(str(path) for path in files)]
+    ended_well = True
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=SECONDS_PER_CALL,
+            check=False,
+        )
+        output, ended_well = done.stdout, done.returncode >= 0
+    except subprocess.TimeoutExpired as expired:
+        output, ended_well = expired.stdout or b"", False
+    found = {}
+    for line in output.splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue  # the last line of a call that was cut off
+        if isinstance(record, dict) and isinstance(record.get("FileName"), str):
+            found[record["FileName"]] = record
+    return found, ended_well

@@ -184,8 +184,9 @@ class Executor:
             }
         )
         save_task(claim.path, discarded)
-        self._tell_created(Derived(stage=Stage.DISCARD, task=discarded), image_refs(claim.path))
+        images = image_refs(claim.path)
         move(self._spool, claim, Stage.DISCARD)
+        self._tell_created(Derived(stage=Stage.DISCARD, task=discarded), images)
 
     def _fail(self, claim: Claim, task: Task, plan: Plan) -> None:
         reason = "the plan names no reason"

@@ -1,14 +1,16 @@
 """When a series is complete.
 
 A series can grow as long as an association that brought images of it is open; then its quiet time decides. Once all of
-them have ended, a short grace is enough. Both are counted on the monotonic clock from what this process saw, so a step
-of the wall clock completes nothing early.
+them have ended, a short grace is enough. Both are counted on the monotonic clock. When the last image came is told by the
+folder's own time, within what this process saw: never before its last look, and not when the wall clock was set since.
+So a step of the wall clock completes nothing early.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +25,9 @@ from mercure.spool.task import IMAGE_SUFFIX
 
 COUNT_SECONDS: Final = 0.5
 """A series whose number of images is known beforehand is counted this often."""
+
+CLOCK_SECONDS: Final = 1.0
+"""A wall clock that gained or lost more than this between two looks was set."""
 
 MAX_LINE_BYTES: Final = 4 * 1024 * 1024
 
@@ -56,8 +61,8 @@ class _Seen:
     signature: tuple[int, int]
     changed: float
     content: _Content
+    looked: float
     released: float | None = None
-    watched: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,12 +76,12 @@ class _Content:
 
 
 def folder_signature(directory: Path) -> tuple[int, int] | None:
-    """Return what changes with every image that lands in a series folder; None when it is not there."""
+    """Return what changes with every image that lands in a series folder; None when no folder is there."""
     try:
-        status = os.stat(directory)
+        status = os.stat(directory, follow_symlinks=False)
     except FileNotFoundError:
         return None
-    return (status.st_ino, status.st_mtime_ns)
+    return (status.st_ino, status.st_mtime_ns) if stat.S_ISDIR(status.st_mode) else None
 
 
 class CompletionTracker:
@@ -94,6 +99,8 @@ class CompletionTracker:
         self._spool = spool
         self._clock = clock
         self._seen: dict[str, _Seen] = {}
+        self._difference: float | None = None
+        self._clock_was_set = False
 
     def due(self, settings: Completion, names: Iterable[str]) -> tuple[list[Due], float]:
         """Look at all series.
@@ -116,6 +123,7 @@ class CompletionTracker:
         for name in self._seen.keys() - present:
             del self._seen[name]
         now = self._clock.monotonic()
+        self._notice_clock(now)
         ready: list[tuple[float, Due]] = []
         wait = float("inf")
         for name in present:
@@ -124,15 +132,22 @@ class CompletionTracker:
                 continue
             times = settings.for_sender(text(seen.content.first, "SenderAET"))
             at, reason = _due_at(seen, times)
-            if at <= now:
+            if at <= now and self._is_as_seen(name, seen):
                 ready.append((at, Due(name, reason, seen.signature)))
                 continue
-            wait = min(wait, at - now, float("inf") if times.expected_images is None else COUNT_SECONDS)
+            wait = min(wait, max(0.0, at - now), float("inf") if times.expected_images is None else COUNT_SECONDS)
         return [due for _, due in sorted(ready, key=lambda item: item[0])], wait
 
     def arriving_studies(self) -> set[str | None]:
         """Return the studies of the series that may still grow, as of the last `due`; None is one unknown yet."""
         return {_study(seen.content.first) for seen in self._seen.values()}
+
+    def _is_as_seen(self, name: str, seen: _Seen) -> bool:
+        """Look once more who brought images: where times of files are coarse, one may have come in the moment of a look."""
+        content = _content(self._spool.entry(Stage.INCOMING, name))
+        as_seen = content.associations == seen.content.associations
+        seen.content = content
+        return as_seen
 
     def _look(self, name: str, now: float) -> _Seen | None:
         directory = self._spool.entry(Stage.INCOMING, name)
@@ -141,22 +156,33 @@ class CompletionTracker:
             self._seen.pop(name, None)
             return None
         seen = self._seen.get(name)
+        first = seen is None
         if seen is None or seen.signature != signature:
-            changed = now if seen is not None else now - self._age(signature)
-            watched = seen is not None
-            seen = self._seen[name] = _Seen(signature, changed, _content(directory), watched=watched)
+            earliest = seen.looked if seen is not None else float("-inf")
+            changed = max(earliest, now - self._age(signature))
+            seen = self._seen[name] = _Seen(signature, changed, _content(directory), now)
+        seen.looked = now
         if any_open(self._spool, seen.content.associations):
             seen.released = None
+            if first:
+                seen.changed = now  # its age is not believed while it can grow: the clock may have been wrong till now
         elif seen.released is None:
             # On the first look at a folder nobody knows when its associations ended. Its age is known, so a router that
             # was away does not make an old series wait once more.
-            seen.released = now if seen.watched else seen.changed
-        seen.watched = True
+            seen.released = seen.changed if first else now
         return seen
 
     def _age(self, signature: tuple[int, int]) -> float:
-        """Return for how long a folder seen for the first time has been as it is, in seconds, by the wall clock."""
+        """Return for how long a folder has been as it is, in seconds; 0 when the wall clock cannot tell."""
+        if self._clock_was_set:
+            return 0.0
         return max(0.0, self._clock.now().timestamp() - signature[1] / 1e9)
+
+    def _notice_clock(self, now: float) -> None:
+        """Notice whether the wall clock was set since the last look."""
+        difference = self._clock.now().timestamp() - now
+        self._clock_was_set = self._difference is not None and abs(difference - self._difference) > CLOCK_SECONDS
+        self._difference = difference
 
 
 def any_open(spool: Spool, associations: Iterable[str]) -> bool:

@@ -84,6 +84,8 @@ def decide(config: Config, task: Task, records: Sequence[TagRecord], files: Sequ
         outcome = _evaluate(name, rule, images, now)
         outcomes.append(outcome)
         if outcome.fired:
+            if rule.action == "discard" and rule.fallback and any(earlier.error for earlier in outcomes):
+                continue  # a rule that failed might have taken it: nobody knows that nothing else did
             fired.append((name, rule))
             if rule.action == "discard":
                 return Plan(files=tuple(files), rules=tuple(outcomes), ends_in="discard", discarded_by=name)
@@ -172,7 +174,22 @@ def _derive(task: Task, fired: Sequence[Named]) -> list[Derived]:
     acting = [item for item in fired if item[1].trigger == "series"]
     made = [_collected(task, *item) for item in collecting]
     made += [maker(task, *item) for item in acting for maker in _MAKERS[item[1].action]]
-    return made + _routes(task, [item for item in acting if item[1].action in ("route", "both")])
+    return _distinct(made + _routes(task, [item for item in acting if item[1].action in ("route", "both")]))
+
+
+def _distinct(made: Sequence[Derived]) -> list[Derived]:
+    """Give tasks whose ids happen to be the same (32 bits are few) one of their own, the same at each run.
+
+    The second would else be taken for done already, and one target never get its images.
+    """
+    by_id: dict[str, Derived] = {}
+    for item in made:
+        identifier, number = item.task.id, 1
+        while identifier in by_id:
+            number += 1
+            identifier = derived_id(item.task.id, f"again:{number}")
+        by_id[identifier] = item.model_copy(update={"task": item.task.model_copy(update={"id": identifier})})
+    return list(by_id.values())
 
 
 def _child(task: Task, key: str, rules: Iterable[Named], priority: Priority, **fields: object) -> Task:

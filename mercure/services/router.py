@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from mercure.event_details import Recovered, Warned
+from mercure.dicom.tools import ToolMissingError
+from mercure.event_details import Recovered, TaskFailed, Warned
 from mercure.routing.completion import CompletionTracker
 from mercure.routing.intake import clear_receiving, take_series, unfinished
 from mercure.routing.studies import StudyTracker, take_study
@@ -27,6 +30,10 @@ BUSY_SECONDS: Final = 0.2
 ATTEMPTS: Final = 3
 """So often an unexpected error may stop the same series before it is put aside into ``error/``."""
 
+_NOT_ITS_FAULT: Final = (OSError, ToolMissingError)
+"""What says nothing of the series that was being routed; a file that is missing does."""
+
+_ADVICE: Final = "make room or mend the disk, or see the router's log; it tries again by itself"
 _log = logging.getLogger(__name__)
 
 
@@ -54,6 +61,7 @@ class Router:
         self._studies = StudyTracker(context.spool, context.clock)
         self._routing = Routing(context.spool, context.events, context.clock)
         self._troubles: dict[str, _Trouble] = {}
+        self._failing: set[str] = set()
         self._next_scan = float("-inf")
 
     def watched(self) -> Iterable[Path]:
@@ -65,9 +73,10 @@ class Router:
         """Route every complete series, and what an earlier run left in ``routing/``."""
         now = self._context.clock.monotonic()
         if now >= self._next_scan or changes.lost or changes.within(self._spool.stage(Stage.ROUTING)):
-            self._finish_leftovers(now)
-            clear_receiving(self._spool, self._context.clock)
             self._next_scan = now + SCAN_SECONDS
+            self._finish_leftovers(now)
+            with self._contained("receiving/ cannot be cleared"):
+                clear_receiving(self._spool, self._context.clock)
         wait = min(self._take_series(), self._take_studies())
         soonest = min((trouble.again for trouble in self._troubles.values()), default=float("inf"))
         return max(0.0, min(wait, soonest - now, self._next_scan - now))
@@ -80,13 +89,8 @@ class Router:
         context = self._context
         due, wait = self._series.due(context.config.completion, self._spool.names(Stage.INCOMING))
         for series in due:
-            if context.stop:
-                break
-            claim = take_series(self._spool, series, context.clock)
-            if claim is None:
-                wait = min(wait, BUSY_SECONDS)
-            else:
-                self._guarded(claim, series.reason)
+            take = partial(take_series, self._spool, series, context.clock)
+            wait = min(wait, self._take(f"series {series.name}", take, series.reason))
         return wait
 
     def _take_studies(self) -> float:
@@ -97,29 +101,50 @@ class Router:
         arriving = self._series.arriving_studies() | studies_in_routing(self._spool)
         due, wait = self._studies.due(context.config, arriving)
         for study in due:
-            if context.stop:
-                break
-            claim = take_study(self._spool, study, context.clock)
-            if claim is None:
-                wait = min(wait, BUSY_SECONDS)
-            else:
-                self._guarded(claim, study.taken.reason)
+            take = partial(take_study, self._spool, study, context.clock)
+            wait = min(wait, self._take(f"study {study.name}", take, study.taken.reason))
         return wait
+
+    def _take(self, what: str, take: Callable[[], Claim | None], reason: str) -> float:
+        """Take and route one series or study; return seconds until it is to be tried again, if it is."""
+        if self._context.stop:
+            return SCAN_SECONDS
+        with self._contained(f"{what} cannot be taken"):
+            claim = take()
+            if claim is None:
+                return BUSY_SECONDS
+            self._guarded(claim, reason)
+            return SCAN_SECONDS
+        return PAUSE_AFTER_ERROR
+
+    @contextmanager
+    def _contained(self, what: str) -> Iterator[None]:
+        """Keep an error of the disk in one part of a turn from stopping the rest; it is told once, until it is over."""
+        try:
+            yield
+        except OSError as error:
+            if what not in self._failing:
+                _log.exception("part of a turn failed and will be repeated", extra={"part": what})
+                self._context.events.emit(Warned(text=f"{what}: {error}", advice=_ADVICE))
+            self._failing.add(what)
+        else:
+            self._failing.discard(what)
 
     def _finish_leftovers(self, now: float) -> None:
         names = unfinished(self._spool)
         self._troubles = {name: trouble for name, trouble in self._troubles.items() if name in names}
         for name in names:
             trouble = self._troubles.get(name)
-            if trouble is not None and trouble.again > now:
+            if self._context.stop or (trouble is not None and trouble.again > now):
                 continue
-            claim = Claim.take(self._spool.entry(Stage.ROUTING, name))
-            if claim is None:
-                continue
-            if trouble is None:
-                what = f"series {name} was found half-routed and is finished now"
-                self._context.events.emit(Recovered(what=what), task=name, key="spool.recovered")
-            self._guarded(claim, "recovered")
+            with self._contained(f"task {name} in routing/ cannot be opened"):
+                claim = Claim.take(self._spool.entry(Stage.ROUTING, name))
+                if claim is None:
+                    continue
+                if trouble is None:
+                    what = f"series {name} was found half-routed and is finished now"
+                    self._context.events.emit(Recovered(what=what), task=name, key="spool.recovered")
+                self._guarded(claim, "recovered")
 
     def _guarded(self, claim: Claim, reason: str) -> None:
         """Route one series; whatever goes wrong concerns this series only."""
@@ -127,19 +152,27 @@ class Router:
         try:
             self._routing.route(self._context.config, claim, reason)
             self._troubles.pop(name, None)
-        except OSError as error:
-            # No space, a failing disk: nothing about this series is wrong. It stays where it is and is tried again.
-            self._put_off(name, 0, f"{error}", "make room or mend the disk; the router tries again by itself")
         except Exception as error:  # noqa: BLE001 - one series that we cannot handle must not stop all others
-            _log.exception("a series could not be routed", extra={"task": name})
-            attempts = self._troubles.get(name, _Trouble(0.0)).attempts + 1
-            text = f"{type(error).__name__}: {error}"
-            if attempts >= ATTEMPTS:
-                self._put_aside(claim, text)
+            if isinstance(error, _NOT_ITS_FAULT) and not isinstance(error, FileNotFoundError):
+                # No space, a failing disk: nothing about this series is wrong. It stays where it is and is tried again.
+                self._put_off(name, 0, f"{error}", _ADVICE)
             else:
-                self._put_off(name, attempts, text, f"it is tried {ATTEMPTS - attempts} more times")
+                _log.exception("a series could not be routed", extra={"task": name})
+                self._after_fault(claim, f"{type(error).__name__}: {error}")
         finally:
             claim.release()
+
+    def _after_fault(self, claim: Claim, text: str) -> None:
+        name = claim.path.name
+        attempts = self._troubles.get(name, _Trouble(0.0)).attempts + 1
+        left = ATTEMPTS - attempts
+        if left > 0:
+            self._put_off(name, attempts, text, f"it is tried {left} more times and then put into error/")
+            return
+        try:
+            self._put_aside(claim, text)
+        except OSError as error:
+            self._put_off(name, attempts, f"{text}; and it cannot be put into error/: {error}", _ADVICE)
 
     def _put_off(self, name: str, attempts: int, text: str, advice: str) -> None:
         again = self._context.clock.monotonic() + PAUSE_AFTER_ERROR
@@ -150,12 +183,15 @@ class Router:
             self._context.events.emit(Warned(text=f"series {name} is not routed yet: {text}", advice=advice), task=name)
 
     def _put_aside(self, claim: Claim, text: str) -> None:
+        name, events = claim.path.name, self._context.events
         try:
             task = load_task(claim.path)
         except TaskError:
-            _log.exception("the task has no model either", extra={"task": claim.path.name})
             move(self._spool, claim, Stage.ERROR)
+            advice = "its images are in error/ under the same name; look into the router's log, or send the series again"
+            failed = TaskFailed(stage=Stage.ROUTING.value, reason=text, advice=advice)
+            events.emit(failed, task=name, key="task.failed:unreadable")
             return
         advice = "look into the router's log; retry the task when the cause is gone"
-        failure = Failure(stage=Stage.ROUTING, reason=text, advice=advice, at=self._context.clock.now())
-        fail_task(self._spool, self._context.events, claim, task, failure)
+        failure = Failure(stage=Stage.ROUTING.value, reason=text, advice=advice, at=self._context.clock.now())
+        fail_task(self._spool, events, claim, task, failure)
