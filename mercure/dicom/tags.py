@@ -37,7 +37,7 @@ def read_tag_records(files: Sequence[Path]) -> dict[str, dict[str, Any]]:
 
 def _call(files: Sequence[Path]) -> tuple[dict[str, dict[str, Any]], bool]:
     """Call the program once; return what it found, and whether it came to its end."""
-    command = [tool_path("getdcmtags"), "--", *(str(path) for path in files)]
+    command = [str(tool_path("getdcmtags")), "--", *(str(path) for path in files)]
     ended_well = True
     try:
         done = subprocess.run(

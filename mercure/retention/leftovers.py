@@ -27,7 +27,7 @@ def clear_hidden(spool: Spool, clock: Clock) -> int:
         with os.scandir(spool.stage(stage)) as entries:
             hidden = [entry for entry in entries if entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)]
         for entry in hidden:
-            if now - entry.stat(follow_symlinks=False).st_mtime < HIDDEN_SECONDS:
+            if _age(entry, now) < HIDDEN_SECONDS:
                 continue
             claim = Claim.take(spool.stage(stage) / entry.name)
             if claim is not None:
@@ -44,7 +44,15 @@ def forget_series(spool: Spool, clock: Clock) -> int:
         return 0
     now = clock.now().timestamp()
     with os.scandir(folder) as entries:
-        old = [entry.path for entry in entries if now - entry.stat().st_mtime > seen.KEPT_SECONDS]
+        old = [entry.path for entry in entries if _age(entry, now) > seen.KEPT_SECONDS]
     for path in old:
         durable.unlink(folder / os.path.basename(path))
     return len(old)
+
+
+def _age(entry: os.DirEntry[str], now: float) -> float:
+    """Return the seconds since an entry was changed; none for one that is being renamed in this moment."""
+    try:
+        return now - entry.stat(follow_symlinks=False).st_mtime
+    except FileNotFoundError:
+        return 0.0

@@ -1,9 +1,9 @@
 """When a series is complete.
 
 A series can grow as long as an association that brought images of it is open; then its quiet time decides. Once all of
-them have ended, a short grace is enough. Both are counted on the monotonic clock. When the last image came is told by the
-folder's own time, within what this process saw: never before its last look, and not when the wall clock was set since.
-So a step of the wall clock completes nothing early.
+them have ended, a short grace is enough. Both are counted on the monotonic clock. When the last image came is told by
+the folder's own time, within what this process saw: never before its last look, and not when the wall clock was set
+since. So a step of the wall clock completes nothing early.
 """
 
 from __future__ import annotations
@@ -99,6 +99,8 @@ class CompletionTracker:
         self._spool = spool
         self._clock = clock
         self._seen: dict[str, _Seen] = {}
+        self.unreadable: dict[str, OSError] = {}
+        """Series that could not be looked at by the last `due`, and why; the others do not wait for them."""
         self._difference: float | None = None
         self._clock_was_set = False
 
@@ -126,8 +128,13 @@ class CompletionTracker:
         self._notice_clock(now)
         ready: list[tuple[float, Due]] = []
         wait = float("inf")
+        self.unreadable = {}
         for name in present:
-            seen = self._look(name, now)
+            try:
+                seen = self._look(name, now)
+            except OSError as error:
+                self.unreadable[name] = error
+                continue
             if seen is None:
                 continue
             times = settings.for_sender(text(seen.content.first, "SenderAET"))
@@ -143,7 +150,7 @@ class CompletionTracker:
         return {_study(seen.content.first) for seen in self._seen.values()}
 
     def _is_as_seen(self, name: str, seen: _Seen) -> bool:
-        """Look once more who brought images: where times of files are coarse, one may have come in the moment of a look."""
+        """Look once more who brought images: where times of files are coarse, one may have come just after a look."""
         content = _content(self._spool.entry(Stage.INCOMING, name))
         as_seen = content.associations == seen.content.associations
         seen.content = content

@@ -9,16 +9,19 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, Literal
 
 from mercure import durable
-from mercure.bookkeeping.queries import History, HistoryUnavailableError
+from mercure.bookkeeping.database import HistoryError
+from mercure.bookkeeping.queries import RECORDED_AS, History
 from mercure.config.models import Retention
 from mercure.event_details import DiskSpace, TaskRetired
 from mercure.retention.finished import Finished, FinishedTasks
 from mercure.retention.leftovers import clear_hidden, forget_series
+from mercure.retention.space import families, freed_bytes
 from mercure.routing import rehearsal
 from mercure.services.common import Context
 from mercure.spool import Changes, Claim, Stage, Task, TaskError, image_files, image_refs, load_task
@@ -33,11 +36,19 @@ from mercure.spool.telling import (
 
 TURN_SECONDS: Final = 60.0
 RETELL_SECONDS: Final = 300.0
-"""A state that the history does not know is told again this often: it may only lag."""
+LONGEST_RETELL_SECONDS: Final = 86400.0
+"""A state that the history does not know is told again after this time, which doubles up to this limit: the history may
+only lag, and must not be buried under what it knows less and less of."""
 
-RECORDED: Final = {Stage.SUCCESS: "delivered", Stage.DISCARD: "discarded", Stage.ERROR: "failed"}
-"""What the history says of a task in each stage when it knows of it."""
+AT_ONCE: Final = 100
+"""So many tasks are held and removed together; each costs a file descriptor, and together one sync."""
 
+_BEGINS_IN: Final = {
+    "route": Stage.OUTGOING,
+    "process": Stage.PROCESSING,
+    "collect": Stage.STUDIES,
+    "discard": Stage.DISCARD,
+}
 _log = logging.getLogger(__name__)
 States = Callable[[Sequence[str]], Mapping[str, str]]
 
@@ -59,7 +70,7 @@ class Cleaner:
         self._states = states or self._ask_history
         self._finished = FinishedTasks(context.spool)
         self._recorded: set[tuple[str, Stage]] = set()
-        self._told: dict[str, float] = {}
+        self._told: dict[str, tuple[float, float]] = {}
         self._low = False
 
     def watched(self) -> Iterable[Path]:
@@ -68,15 +79,20 @@ class Cleaner:
 
     def turn(self, changes: Changes) -> float:
         """Retire what is due, make room where it is short, clear what crashes left."""
-        clear_hidden(self._spool, self._context.clock)
-        forget_series(self._spool, self._context.clock)
-        rehearsal.forget(self._spool, self._context.config.rehearsal.series)
+        context = self._context
+        with context.contained("what crashes left cannot be cleared"):
+            clear_hidden(self._spool, context.clock)
+        with context.contained("outlived hints cannot be removed"):
+            forget_series(self._spool, context.clock)
+            rehearsal.forget(self._spool, context.config.rehearsal.series)
         tasks = self._finished.scan()
         recorded = self._confirmed(tasks)
+        kept: list[Finished] = []
         if recorded is not None:
             self._tell_again([task for task in tasks if (task.id, task.stage) not in recorded])
-            candidates = [task for task in tasks if (task.id, task.stage) in recorded]
-            kept = self._retire_expired(candidates)
+            with context.contained("finished tasks cannot be removed"):
+                kept = self._retire_expired([task for task in tasks if (task.id, task.stage) in recorded])
+        with context.contained("no room can be made"):
             self._relieve(kept)
         return TURN_SECONDS
 
@@ -90,10 +106,11 @@ class Cleaner:
         unknown = [task for task in tasks if (task.id, task.stage) not in self._recorded]
         try:
             states = self._states([task.id for task in unknown]) if unknown else {}
-        except HistoryUnavailableError as error:
+        except HistoryError as error:
             _log.warning("nothing is removed while the history cannot be asked: %s", error)
             return None
-        self._recorded |= {(task.id, task.stage) for task in unknown if states.get(task.id) == RECORDED[task.stage]}
+        known = {(task.id, task.stage) for task in unknown if states.get(task.id) in RECORDED_AS[task.stage.value]}
+        self._recorded |= known
         return self._recorded
 
     def _tell_again(self, tasks: Sequence[Finished]) -> None:
@@ -102,26 +119,26 @@ class Cleaner:
         told = self._told
         self._told = {task.id: told[task.id] for task in tasks if task.id in told}
         for finished in tasks:
-            if self._told.setdefault(finished.id, now) + RETELL_SECONDS > now:
-                continue  # it was seen the first time, or told, a moment ago
-            self._told[finished.id] = now
+            at, wait = self._told.setdefault(finished.id, (now, RETELL_SECONDS))
+            if at + wait > now:
+                continue  # it was seen the first time, or told, not long ago
+            self._told[finished.id] = (now, min(2 * wait, LONGEST_RETELL_SECONDS))
             directory = self._spool.entry(finished.stage, finished.id)
             try:
                 task = load_task(directory)
-            except (FileNotFoundError, TaskError):
+            except (OSError, TaskError):
                 continue
             self._tell(task, finished.stage, directory)
 
     def _tell(self, task: Task, stage: Stage, directory: Path) -> None:
         events, series = self._context.events, task.identity.SeriesInstanceUID or None
         if task.action != "complete":
-            first = Stage.DISCARD if task.action == "discard" else Stage.OUTGOING
-            created = task_created(task, first, image_refs(directory))
+            created = task_created(task, _BEGINS_IN[task.action], image_refs(directory))
             events.emit(created, task=task.id, series=series, key="task.created")
         if stage is Stage.DISCARD and task.discarded is not None:
             key = discarded_key(task.discarded)
             events.emit(task_discarded(task.discarded), type="task.discarded", task=task.id, series=series, key=key)
-        if stage is Stage.SUCCESS:
+        if stage is Stage.SUCCESS and task.action == "route":
             events.emit(task_delivered(task, directory), task=task.id, series=series, key="task.delivered")
         if stage is Stage.ERROR:
             events.emit(task_failed(task), task=task.id, series=series, key=failed_key(task))
@@ -131,7 +148,9 @@ class Cleaner:
         retention, now = self._context.config.retention, self._context.clock.now()
         removable = [task for task in tasks if task.stage is not Stage.ERROR and not self._has_parent(task)]
         due = [task for task in removable if now - task.finished > _kept(retention, task.stage)]
-        retired = set(self._retire(due, "retention"))
+        retired: set[str] = set()
+        for first in range(0, len(due), AT_ONCE):
+            retired |= set(self._retire(due[first : first + AT_ONCE], "retention"))
         return [task for task in removable if task.id not in retired]
 
     def _has_parent(self, task: Finished) -> bool:
@@ -139,36 +158,37 @@ class Cleaner:
         return task.parent is not None and self._spool.entry(Stage.ROUTING, task.parent).is_dir()
 
     def _retire(self, tasks: Sequence[Finished], reason: Literal["retention", "pressure"]) -> list[str]:
-        claims = []
-        for task in tasks:
-            claim = Claim.take(self._spool.entry(task.stage, task.id))
-            if claim is None:
-                continue
-            claims.append((task, claim))
-            images = len(image_files(claim.path))
-            details = TaskRetired(stage=task.stage.value, images=images, reason=reason)
-            # Told before it is done: afterwards nothing is left that could tell it again.
-            self._context.events.emit(details, task=task.id, key="task.retired")
-        try:
+        with ExitStack() as stack:
+            claims = []
+            for task in tasks:
+                claim = Claim.take(self._spool.entry(task.stage, task.id))
+                if claim is None:
+                    continue
+                claims.append(stack.enter_context(claim))
+                details = TaskRetired(stage=task.stage.value, images=len(image_files(claim.path)), reason=reason)
+                # Told before it is done: afterwards nothing is left that could tell it again.
+                self._context.events.emit(details, task=task.id, key="task.retired")
+            retired = [claim.path.name for claim in claims]
             if claims:
                 self._context.events.sync()
-            for _, claim in claims:
+            for claim in claims:
                 durable.remove_tree(claim.path)
-        finally:
-            for _, claim in claims:
-                claim.release()
-        return [task.id for task, _ in claims]
+        return retired
 
     def _relieve(self, tasks: Sequence[Finished]) -> None:
-        """Make room when there is too little: the longest finished first, and no more than needed."""
+        """Make room when there is too little: the longest finished first, and no more than needed.
+
+        A task whose images are linked by one that still waits is kept: it would go for nothing.
+        """
         floor = self._context.config.retention.pressure_free_bytes
         usage = shutil.disk_usage(self._spool.root)
         if usage.free >= floor:
             self._space(low=False, freed=0)
             return
         before = usage.free
-        for task in tasks:
-            self._retire([task], "pressure")
+        for family in families(tasks):
+            if freed_bytes([self._spool.entry(task.stage, task.id) for task in family]):
+                self._retire(family, "pressure")
             if shutil.disk_usage(self._spool.root).free >= floor:
                 break
         free = shutil.disk_usage(self._spool.root).free

@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -27,6 +27,8 @@ PAUSE_AFTER_ERROR: Final = 5.0
 
 NO_CONFIG_WAIT: Final = 2.0
 """Seconds between two looks at a configuration that cannot be used and has no predecessor."""
+
+CONTAINED_ADVICE: Final = "make room or mend the disk, or see the log of the service; it tries again by itself"
 
 _log = logging.getLogger(__name__)
 _STANDARD = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
@@ -115,6 +117,7 @@ class Context:
         """Ends the loop's wait, from any thread."""
         self._events: EventWriter | None = None
         self._untold: list[ConfigRejected] = []
+        self._failing: set[str] = set()
         self.live = LiveConfig(self.store, self._config_loaded, self._config_rejected)
 
     @property
@@ -153,6 +156,29 @@ class Context:
         details = ServiceChanged(pid=os.getpid(), version=__version__, reason=reason)
         self.events.emit(details, type="service.stopped")
         self.events.close()
+
+    @contextlib.contextmanager
+    def contained(self, what: str) -> Iterator[None]:
+        """Keep an error of the disk in one part of a turn from stopping the rest; it is told once, until it is over.
+
+        Parameters
+        ----------
+        what : str
+            What is then not done, as the beginning of a sentence.
+        """
+        try:
+            yield
+        except OSError as error:
+            self.failed(what, error)
+        else:
+            self._failing.discard(what)
+
+    def failed(self, what: str, error: OSError) -> None:
+        """Tell of an error that is `contained`, unless it was told before."""
+        if what not in self._failing:
+            _log.error("part of a turn failed and will be repeated", extra={"part": what}, exc_info=error)
+            self.events.emit(Warned(text=f"{what}: {error}", advice=CONTAINED_ADVICE))
+        self._failing.add(what)
 
     def _tell_config(self) -> None:
         for rejected in self._untold:

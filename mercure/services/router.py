@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ from mercure.routing.completion import CompletionTracker
 from mercure.routing.intake import clear_receiving, take_series, unfinished
 from mercure.routing.studies import StudyTracker, take_study
 from mercure.routing.work import Routing, studies_in_routing
-from mercure.services.common import PAUSE_AFTER_ERROR, Context
+from mercure.services.common import CONTAINED_ADVICE, PAUSE_AFTER_ERROR, Context
 from mercure.spool import Changes, Claim, Stage, move
 from mercure.spool.ending import fail_task
 from mercure.spool.task import Failure, TaskError, load_task
@@ -33,7 +32,6 @@ ATTEMPTS: Final = 3
 _NOT_ITS_FAULT: Final = (OSError, ToolMissingError)
 """What says nothing of the series that was being routed; a file that is missing does."""
 
-_ADVICE: Final = "make room or mend the disk, or see the router's log; it tries again by itself"
 _log = logging.getLogger(__name__)
 
 
@@ -61,7 +59,6 @@ class Router:
         self._studies = StudyTracker(context.spool, context.clock)
         self._routing = Routing(context.spool, context.events, context.clock)
         self._troubles: dict[str, _Trouble] = {}
-        self._failing: set[str] = set()
         self._next_scan = float("-inf")
 
     def watched(self) -> Iterable[Path]:
@@ -75,7 +72,7 @@ class Router:
         if now >= self._next_scan or changes.lost or changes.within(self._spool.stage(Stage.ROUTING)):
             self._next_scan = now + SCAN_SECONDS
             self._finish_leftovers(now)
-            with self._contained("receiving/ cannot be cleared"):
+            with self._context.contained("receiving/ cannot be cleared"):
                 clear_receiving(self._spool, self._context.clock)
         wait = min(self._take_series(), self._take_studies())
         soonest = min((trouble.again for trouble in self._troubles.values()), default=float("inf"))
@@ -88,6 +85,8 @@ class Router:
         """Route every complete series; return seconds until the next may be complete."""
         context = self._context
         due, wait = self._series.due(context.config.completion, self._spool.names(Stage.INCOMING))
+        for name, error in self._series.unreadable.items():
+            context.failed(f"series {name} cannot be looked at", error)
         for series in due:
             take = partial(take_series, self._spool, series, context.clock)
             wait = min(wait, self._take(f"series {series.name}", take, series.reason))
@@ -109,26 +108,13 @@ class Router:
         """Take and route one series or study; return seconds until it is to be tried again, if it is."""
         if self._context.stop:
             return SCAN_SECONDS
-        with self._contained(f"{what} cannot be taken"):
-            claim = take()
-            if claim is None:
-                return BUSY_SECONDS
-            self._guarded(claim, reason)
-            return SCAN_SECONDS
-        return PAUSE_AFTER_ERROR
-
-    @contextmanager
-    def _contained(self, what: str) -> Iterator[None]:
-        """Keep an error of the disk in one part of a turn from stopping the rest; it is told once, until it is over."""
-        try:
-            yield
-        except OSError as error:
-            if what not in self._failing:
-                _log.exception("part of a turn failed and will be repeated", extra={"part": what})
-                self._context.events.emit(Warned(text=f"{what}: {error}", advice=_ADVICE))
-            self._failing.add(what)
-        else:
-            self._failing.discard(what)
+        claim, pause = None, PAUSE_AFTER_ERROR
+        with self._context.contained(f"{what} cannot be taken"):
+            claim, pause = take(), BUSY_SECONDS
+        if claim is None:
+            return pause
+        self._guarded(claim, reason)
+        return SCAN_SECONDS
 
     def _finish_leftovers(self, now: float) -> None:
         names = unfinished(self._spool)
@@ -137,7 +123,7 @@ class Router:
             trouble = self._troubles.get(name)
             if self._context.stop or (trouble is not None and trouble.again > now):
                 continue
-            with self._contained(f"task {name} in routing/ cannot be opened"):
+            with self._context.contained(f"task {name} in routing/ cannot be opened"):
                 claim = Claim.take(self._spool.entry(Stage.ROUTING, name))
                 if claim is None:
                     continue
@@ -155,7 +141,7 @@ class Router:
         except Exception as error:  # noqa: BLE001 - one series that we cannot handle must not stop all others
             if isinstance(error, _NOT_ITS_FAULT) and not isinstance(error, FileNotFoundError):
                 # No space, a failing disk: nothing about this series is wrong. It stays where it is and is tried again.
-                self._put_off(name, 0, f"{error}", _ADVICE)
+                self._put_off(name, 0, f"{error}", CONTAINED_ADVICE)
             else:
                 _log.exception("a series could not be routed", extra={"task": name})
                 self._after_fault(claim, f"{type(error).__name__}: {error}")
@@ -172,7 +158,7 @@ class Router:
         try:
             self._put_aside(claim, text)
         except OSError as error:
-            self._put_off(name, attempts, f"{text}; and it cannot be put into error/: {error}", _ADVICE)
+            self._put_off(name, attempts, f"{text}; and it cannot be put into error/: {error}", CONTAINED_ADVICE)
 
     def _put_off(self, name: str, attempts: int, text: str, advice: str) -> None:
         again = self._context.clock.monotonic() + PAUSE_AFTER_ERROR
@@ -188,7 +174,9 @@ class Router:
             task = load_task(claim.path)
         except TaskError:
             move(self._spool, claim, Stage.ERROR)
-            advice = "its images are in error/ under the same name; look into the router's log, or send the series again"
+            advice = (
+                "its images are in error/ under the same name; look into the router's log, or send the series again"
+            )
             failed = TaskFailed(stage=Stage.ROUTING.value, reason=text, advice=advice)
             events.emit(failed, task=name, key="task.failed:unreadable")
             return

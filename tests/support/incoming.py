@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
@@ -81,6 +82,8 @@ class Association:
         self._lock = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._count = 0
+        self.waiting = threading.Event()
+        """Set when it had to wait for the lock of a series: the router is just taking it."""
 
     def __enter__(self) -> Self:
         return self
@@ -131,7 +134,11 @@ class Association:
                 lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             except FileNotFoundError:
                 continue
-            fcntl.flock(lock, fcntl.LOCK_SH)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self.waiting.set()
+                fcntl.flock(lock, fcntl.LOCK_SH)
             try:
                 if os.path.samestat(os.fstat(lock), os.stat(folder)):
                     return folder, lock

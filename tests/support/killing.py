@@ -1,0 +1,46 @@
+"""Functions run in a process of their own that is killed at a durable step: a real SIGKILL, for the price of a fork."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from typing import TYPE_CHECKING, Any
+
+from mercure import durable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PRELOADED = ["mercure.services.router", "mercure.services.dispatcher", "mercure.services.cleaner", "tests.support.box"]
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(_PRELOADED)
+
+
+def run(function: Callable[..., None], *arguments: Any, fault: str = "", seconds: float = 60.0) -> int:
+    """Run a function of a module in a new process and return how that ended, negative for a signal.
+
+    Parameters
+    ----------
+    function, arguments
+        What to run; both can be pickled.
+    fault
+        As ``MERCURE_FAULT`` takes it, e.g. ``kill@7``.
+    seconds
+        A time limit.
+    """
+    process = _context.Process(target=_child, args=(function, arguments, fault))
+    process.start()
+    process.join(seconds)
+    code = process.exitcode
+    if code is None:
+        process.kill()
+        process.join()
+        raise AssertionError(f"{function.__name__} did not end within {seconds:g} s")
+    process.close()
+    return code
+
+
+def _child(function: Callable[..., None], arguments: tuple[Any, ...], fault: str) -> None:
+    os.environ["MERCURE_FAULT"] = fault
+    durable.reload_faults()
+    function(*arguments)
