@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.box import Box
+from tests.support.memory import memory_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,9 +15,16 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def box(tmp_path: Path) -> Iterator[Box]:
+def memory() -> Iterator[Path]:
+    """Give a folder in memory: nearly every step is a sync, and a disk would be all that is measured."""
+    with memory_folder() as folder:
+        yield folder
+
+
+@pytest.fixture
+def box(memory: Path) -> Iterator[Box]:
     """Give a root with a default configuration: one rule sends every series to one folder."""
-    made = Box(tmp_path / "root")
+    made = Box(memory / "root")
     made.configure()
     yield made
     made.close()

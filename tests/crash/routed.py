@@ -69,8 +69,7 @@ def set_up(box: Box, scene: Scene) -> list[Image]:
     """Configure, receive the first wave, and return all images of the scene."""
     box.configure(targets=A_B, rules=scene.rules)
     images = [image for first, count in scene.waves for image in make_images(count, first=first, **scene.tags)]
-    first, count = scene.waves[0]
-    box.receive(images[:count])
+    box.receive(images[: scene.waves[0][1]])
     scene.tear(box.spool.entry(Stage.INCOMING, "1.2.3"))
     return images
 

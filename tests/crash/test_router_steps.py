@@ -56,17 +56,17 @@ def test_undisturbed(box: Box, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SCENES)
-def test_a_crash_at_each_step(tmp_path: Path, name: str) -> None:
-    for number, box, images in fresh(name, tmp_path):
+def test_a_crash_at_each_step(memory: Path, name: str) -> None:
+    for number, box, images in fresh(name, memory):
         with crash_at(number), suppress(Crash):
             finish(box, SCENES[name])
         check_after_restart(box, SCENES[name], images)
 
 
-@pytest.mark.parametrize("name", ["two targets", pytest.param("a study", marks=pytest.mark.slow)])
-def test_a_kill_at_each_step(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["two targets", "a study"])
+def test_a_kill_at_each_step(memory: Path, name: str) -> None:
     """As above with a real process and SIGKILL: no handler runs, temporary files stay, the kernel frees the locks."""
-    for number, box, images in fresh(name, tmp_path):
+    for number, box, images in fresh(name, memory):
         assert killing.run(run_router, box.root, name, fault=f"kill@{number}") == -9
         check_after_restart(box, SCENES[name], images)
 
@@ -75,11 +75,11 @@ def run_router(root: Path, name: str) -> None:
     finish(Box(root), SCENES[name])
 
 
-@pytest.mark.parametrize("error", ["ENOSPC", pytest.param("EIO", marks=pytest.mark.slow), "EROFS"])
+@pytest.mark.parametrize("error", ["ENOSPC", "EIO", "EROFS"])
 @pytest.mark.parametrize("name", ["two targets", "discarded", "undecided", "a study"])
-def test_an_error_at_each_step_and_from_it_on(tmp_path: Path, name: str, error: str) -> None:
+def test_an_error_at_each_step_and_from_it_on(memory: Path, name: str, error: str) -> None:
     """A full or failing disk: the router goes on living, loses nothing, says so, and finishes when it is mended."""
-    for number, box, images in fresh(name, tmp_path):
+    for number, box, images in fresh(name, memory):
         with failing_at(number, error, onward=True), suppress(AssertionError):
             finish(box, SCENES[name])
         check_nothing_is_nowhere(box, images)
@@ -89,18 +89,18 @@ def test_an_error_at_each_step_and_from_it_on(tmp_path: Path, name: str, error: 
 
 
 @pytest.mark.parametrize("name", ["two targets", "discarded", "undecided", "a study"])
-def test_a_single_error_at_each_step_needs_no_restart(tmp_path: Path, name: str) -> None:
-    for number, box, images in fresh(name, tmp_path):
+def test_a_single_error_at_each_step_needs_no_restart(memory: Path, name: str) -> None:
+    for number, box, images in fresh(name, memory):
         with failing_at(number, "ENOSPC"):
             finish(box, SCENES[name])
         check_all_is_done(box, SCENES[name], images)
 
 
 @pytest.mark.parametrize("name", ["two targets", "discarded", "torn tag lines"])
-def test_an_image_that_lands_at_each_step_is_a_late_arrival_or_part_of_the_series(tmp_path: Path, name: str) -> None:
+def test_an_image_that_lands_at_each_step_is_a_late_arrival_or_part_of_the_series(memory: Path, name: str) -> None:
     """Lesson 1."""
     seen = set()
-    for number, box, images in fresh(name, tmp_path):
+    for number, box, images in fresh(name, memory):
         (extra,) = make_images(1, first=99)
         with Landing(box, extra, number):
             finish(box)
@@ -145,8 +145,8 @@ class Landing:
         assert not self._thread.is_alive()
 
 
-def test_two_routers_at_once_route_each_series_once(tmp_path: Path) -> None:
-    box = Box(tmp_path / "root")
+def test_two_routers_at_once_route_each_series_once(memory: Path) -> None:
+    box = Box(memory / "root")
     scene = SCENES["two targets"]
     box.configure(targets={name: {"kind": "folder", "path": f"/{name}"} for name in "ab"}, rules=scene.rules)
     images = [image for series in range(40) for image in make_images(2, series=f"1.2.{series}")]

@@ -13,21 +13,13 @@ from mercure.targets import Trouble
 from tests.support.faults import at_each_step
 from tests.support.polling import eventually
 from tests.support.targets import DOWN, answers, confirms, fails
-from tests.unit.delivery.desk import Desk, deliveries, opened
+from tests.unit.delivery.desk import Desk, deliveries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from mercure.targets import Job
-    from tests.support.box import Box
-
-
-@pytest.fixture
-def desk(box: Box, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    made = opened(box, monkeypatch)
-    made.configure("archive pacs")
-    return made
 
 
 def test_what_waits_is_delivered(desk: Desk) -> None:
@@ -142,7 +134,6 @@ def test_an_hour_down_burns_no_attempt_and_all_go_at_once_when_it_is_back(desk: 
     assert [event.type for event in desk.box.events("target.down", "target.up")] == ["target.down", "target.up"]
 
 
-@pytest.mark.slow
 def test_a_thousand_waiting_tasks_resume_at_once(desk: Desk) -> None:
     target = desk.targets["archive"].then(fails(DOWN))
     target.up = False

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mercure.config import Config
+from mercure.names import derived_id
 from mercure.routing import planning
 from mercure.routing.planning import HELD_BY, UNMATCHED, Plan, decide
 from mercure.spool import Stage, Task
@@ -114,7 +115,8 @@ def test_what_cannot_be_decided_is_kept_with_reason_and_advice(rules: dict[str, 
 
 
 def test_every_rule_that_was_asked_is_on_record() -> None:
-    made = plan({"bad": route(BROKEN, "a"), "ct": route(CT, "b"), "mr": route(MR, "c"), "off": route(CT, "c", disabled=True)})
+    off = route(CT, "c", disabled=True)
+    made = plan({"bad": route(BROKEN, "a"), "ct": route(CT, "b"), "mr": route(MR, "c"), "off": off})
     assert [(outcome.rule, outcome.fired, bool(outcome.error)) for outcome in made.rules] == [
         ("bad", False, True),
         ("ct", True, False),
@@ -138,10 +140,8 @@ def test_the_same_decision_names_the_same_tasks() -> None:
 
 
 def test_ids_that_happen_to_be_the_same_lose_no_target(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = planning.derived_id
-
     def same(parent: str, key: str) -> str:
-        return real(parent, "x" if key.startswith("route:") else key)
+        return derived_id(parent, "x" if key.startswith("route:") else key)
 
     monkeypatch.setattr(planning, "derived_id", same)
     made = plan({"ct": route(CT, "a", "b", "c")})
@@ -150,12 +150,15 @@ def test_ids_that_happen_to_be_the_same_lose_no_target(monkeypatch: pytest.Monke
     assert made == plan({"ct": route(CT, "a", "b", "c")})
 
 
-@pytest.mark.parametrize(("late", "policy", "again", "held"), [
-    (False, "hold", False, False),
-    (True, "alone", False, False),
-    (True, "again", True, False),
-    (True, "hold", False, True),
-])
+@pytest.mark.parametrize(
+    ("late", "policy", "again", "held"),
+    [
+        (False, "hold", False, False),
+        (True, "alone", False, False),
+        (True, "again", True, False),
+        (True, "hold", False, True),
+    ],
+)
 def test_late_arrivals_follow_their_rule(late: bool, policy: str, again: bool, held: bool) -> None:
     (item,) = plan({"ct": route(CT, "a", late=policy)}, late=late).derived
     assert (item.again, item.task.hold is not None) == (again, held)
