@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import contextlib
 import logging
 import os
 import threading
@@ -59,11 +60,27 @@ class Queue:
     def scan(self) -> None:
         """Look at the whole folder: one ``stat`` a task, and only what is new or changed is read."""
         with self._lock:
-            names = {name for name in self.spool.names(Stage.OUTGOING) if is_id(name)}
-            for gone in self._entries.keys() - names:
+            found = self._signatures()
+            for gone in self._entries.keys() - found.keys():
                 self._forget(gone)
-            for name in names:
-                self.look(name)
+            for name, signature in found.items():
+                known = self._entries.get(name)
+                if known is None or known.signature != signature:
+                    self.look(name)
+
+    def _signatures(self) -> dict[str, tuple[int, int] | None]:
+        """Return what changes with every change of a task, for all in the folder.
+
+        It is read before each start in a target with an order, so it goes without a path object for each.
+        """
+        found: dict[str, tuple[int, int] | None] = {}
+        with os.scandir(self.spool.stage(Stage.OUTGOING)) as entries:
+            for entry in entries:
+                if is_id(entry.name):
+                    with contextlib.suppress(FileNotFoundError):
+                        status = entry.stat()
+                        found[entry.name] = (status.st_ino, status.st_mtime_ns)
+        return found
 
     def look(self, name: str) -> None:
         """Look at one task again."""
