@@ -31,5 +31,12 @@ OF_KIND: Final = {
     "busy": BUSY,
     "not-found": NOT_FOUND,
     "not-allowed": NOT_ALLOWED,
+    "stale": BUSY,
+    "too-much": BUSY,
+    "bad-parameters": USAGE,
+    "no-such-verb": FAILED,
+    "bad-request": FAILED,
+    "not-json": FAILED,
+    "internal": FAILED,
 }
 """The exit code for each kind of `appliance.control.errors.ControlError`."""

@@ -14,7 +14,8 @@ from appliance.cli.lazy import OrderedGroup
 from appliance.cli.text import moment, pairs, short_moment, size, table
 
 if TYPE_CHECKING:
-    from appliance.control.history import Exam, TaskStory
+    from appliance.control.api.history import TaskStory
+    from appliance.control.history import Exam
     from mercure.bookkeeping.records import EventRecord, ImageRecord, SeriesRecord, TaskRecord
 
     F = TypeVar("F", bound=Callable[..., Any])
@@ -72,7 +73,7 @@ def _exam(patient: str | None, accession: str | None, study: str | None, series:
 @history.command()
 @_exam_options
 @root_option
-@json_option("appliance.control.history:SeriesFound")
+@json_option("appliance.control.api.history:SeriesFound")
 def series(since: datetime | None, limit: int, **exam: str | None) -> None:
     """List series, the last received first."""
     from appliance.control import history as control  # noqa: PLC0415
@@ -97,7 +98,7 @@ def _series_row(record: SeriesRecord) -> tuple[str, ...]:
 @history.command()
 @_exam_options
 @root_option
-@json_option("appliance.control.history:ImagesFound")
+@json_option("appliance.control.api.history:ImagesFound")
 def images(since: datetime | None, limit: int, **exam: str | None) -> None:
     """List images, the last received first."""
     from appliance.control import history as control  # noqa: PLC0415
@@ -122,7 +123,7 @@ def _image_row(record: ImageRecord) -> tuple[str, ...]:
 @click.option("--target", help="Only for this target.")
 @click.option("--state", "states", multiple=True, help="Only in this state: waiting, delivered, failed …")
 @root_option
-@json_option("appliance.control.history:TasksFound", "appliance.control.history:TaskStory")
+@json_option("appliance.control.api.history:TasksFound", "appliance.control.api.history:TaskStory")
 def tasks(
     task: str | None,
     since: datetime | None,
@@ -181,7 +182,7 @@ def _story_lines(story: TaskStory) -> Iterator[str]:
 @click.option("--type", "type_", help="Only of this type, or of all that begin so: task. (with the dot)")
 @click.option("--service", help="Only of this service.")
 @root_option
-@json_option("appliance.control.history:EventsFound")
+@json_option("appliance.control.api.history:EventsFound")
 def events(
     since: datetime | None,
     limit: int,

@@ -13,8 +13,9 @@ from appliance.cli.lazy import OrderedGroup
 from appliance.cli.text import duration, moment, pairs, printable, size, table
 
 if TYPE_CHECKING:
-    from appliance.control.listing import Filter, Queue, QueueEntry
-    from appliance.control.queue import Changed, TaskDetail, Verb
+    from appliance.control.api.queue import Changed, Queue, QueueEntry, TaskDetail
+    from appliance.control.api.queue import TaskVerb as Verb
+    from appliance.control.listing import Filter
     from appliance.control.session import Session
     from mercure.spool import Task
 
@@ -63,7 +64,7 @@ def queue() -> None:
 @_filter_options
 @click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="At most so many; 0: all.")
 @root_option
-@json_option("appliance.control.listing:Queue")
+@json_option("appliance.control.api.queue:Queue")
 def list_(stages: tuple[str, ...], target: str | None, states: tuple[str, ...], limit: int) -> None:
     """List what waits, the oldest first: series that arrive, tasks on their way, tasks that failed."""
     from appliance.control.listing import list_queue  # noqa: PLC0415
@@ -100,7 +101,7 @@ def _row(entry: QueueEntry) -> tuple[str, ...]:
 @queue.command("show")
 @click.argument("task")
 @root_option
-@json_option("appliance.control.queue:TaskDetail")
+@json_option("appliance.control.api.queue:TaskDetail")
 def show_(task: str) -> None:
     """Show a task in full: whose images, why it is there, what was tried, and what comes next."""
     from appliance.control.queue import show as look  # noqa: PLC0415
@@ -161,7 +162,7 @@ def _add(verb: Verb, text: str, *, confirm: bool = False) -> None:
     @click.option("--reason", default="", help="Why; it is kept with the task and in the audit.")
     @click.option("--yes", is_flag=True, hidden=not confirm, help="Do not ask whether to discard several.")
     @root_option
-    @json_option(changed="appliance.control.queue:Changed")
+    @json_option(changed="appliance.control.api.queue:Changed")
     def command(
         names: tuple[str, ...],
         *,

@@ -44,7 +44,12 @@ _WORDS: Final[dict[Any, str]] = {
 def page() -> str:
     """Return the reference page as Markdown."""
     context = click.Context(mercure, info_name="mercure")
-    parts = [_HEAD, *_exit_codes(), *_command(mercure, context), *_models(_documents(mercure, context))]
+    parts = [
+        _HEAD,
+        *_exit_codes(),
+        *_command(mercure, context),
+        *models(_documents(mercure, context), "What `--json` prints"),
+    ]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -87,7 +92,7 @@ def _documents_of(command: click.Command) -> Iterator[tuple[type[BaseModel], str
         for key, path in param.documents if isinstance(param, JsonOption) else ():
             module, _, name = path.partition(":")
             model: type[BaseModel] = vars(importlib.import_module(module))[name]
-            yield model, f'`{{"{key}": [`{_link(model)}`, …]}}`' if key else _link(model)
+            yield model, f'`{{"{key}": [`{link(model)}`, …]}}`' if key else link(model)
 
 
 def _documents(command: click.Command, context: click.Context) -> Iterator[type[BaseModel]]:
@@ -99,12 +104,12 @@ def _documents(command: click.Command, context: click.Context) -> Iterator[type[
                 yield from _documents(child, click.Context(child, info_name=name, parent=context))
 
 
-def _models(models: Iterable[type[BaseModel]]) -> Iterator[str]:
+def models(wanted: Iterable[type[BaseModel]], title: str) -> Iterator[str]:
     """Describe models and those that they are made of, by name."""
     found: dict[str, type[BaseModel]] = {}
-    for model in models:
+    for model in wanted:
         _collect(model, found)
-    yield "# What `--json` prints\n"
+    yield f"# {title}\n"
     for name in sorted(found):
         yield from _model(found[name])
 
@@ -132,32 +137,33 @@ def _model(model: type[BaseModel]) -> Iterator[str]:
     yield textwrap.dedent(inspect.cleandoc(model.__doc__ or "")).replace("``", "`") + "\n"
     yield "| key | value |\n| --- | --- |"
     for name, field in model.model_fields.items():
-        yield f"| `{name}` | {_words(field.annotation)} |"
+        yield f"| `{name}` | {words(field.annotation)} |"
     yield ""
 
 
-def _link(model: type[BaseModel]) -> str:
+def link(model: type[BaseModel]) -> str:
+    """Return a link to where a model is described."""
     return f"[{model.__name__}](#{model.__name__.lower()})"
 
 
-def _words(annotation: Any) -> str:  # noqa: ANN401, PLR0911 - a type; one line for each kind of type
+def words(annotation: Any) -> str:  # noqa: ANN401, PLR0911 - a type; one line for each kind of type
     """Write a type in words."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if annotation in _WORDS:
         return _WORDS[annotation]
     if origin is typing.Annotated:
-        return _words(arguments[0])
+        return words(arguments[0])
     if origin is Literal:
         return " or ".join(f"`{argument}`" for argument in arguments)
     if origin in (Union, types.UnionType):
-        return " or ".join(_words(argument) for argument in arguments)
+        return " or ".join(words(argument) for argument in arguments)
     if origin in (tuple, list, frozenset, set):
-        return f"list of {_words(arguments[0])}"
+        return f"list of {words(arguments[0])}"
     if origin is dict:
-        return f"object: {_words(arguments[0])} to {_words(arguments[1])}"
+        return f"object: {words(arguments[0])} to {words(arguments[1])}"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return (
-            _link(annotation) if _is_described(annotation) else f"`{annotation.__name__}` of `{annotation.__module__}`"
+            link(annotation) if _is_described(annotation) else f"`{annotation.__name__}` of `{annotation.__module__}`"
         )
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return " or ".join(f"`{member.value}`" for member in annotation)

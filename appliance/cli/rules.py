@@ -16,7 +16,7 @@ from appliance.cli.lazy import OrderedGroup
 from appliance.cli.text import printable, table, terminal_columns
 
 if TYPE_CHECKING:
-    from appliance.control.rules import RuleCheck, RuleState
+    from appliance.control.api.rules import RuleCheck, RuleState
     from mercure.routing.rehearsal import Rehearsal
 
 
@@ -28,7 +28,7 @@ def rules() -> None:
 
 @rules.command("list")
 @root_option
-@json_option(rules="appliance.control.rules:RuleState")
+@json_option(rules="appliance.control.api.rules:RuleState")
 def list_() -> None:
     """List the rules in the order in which they are looked at."""
     from appliance.control.rules import list_rules  # noqa: PLC0415
@@ -45,7 +45,7 @@ def _row(state: RuleState) -> tuple[str, ...]:
 
 @rules.command()
 @root_option
-@json_option("appliance.control.rules:RuleCheck")
+@json_option("appliance.control.api.rules:RuleCheck")
 @click.argument("expression", required=False)
 def check(expression: str | None) -> None:
     """Check all rules, or one EXPRESSION.
@@ -74,7 +74,7 @@ def _findings(found: RuleCheck) -> Iterator[str]:
 
 @rules.command()
 @root_option
-@json_option("appliance.control.rehearsing:Explained")
+@json_option("appliance.control.api.rules:Explained")
 @click.argument("rule")
 @click.option("--file", "file", type=click.Path(path_type=Path), help="A DICOM file.")
 @click.option("--series", help="A received series, by its Series Instance UID.")

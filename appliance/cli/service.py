@@ -12,7 +12,8 @@ from appliance.cli.lazy import OrderedGroup
 from appliance.cli.text import moment, printable, table
 
 if TYPE_CHECKING:
-    from appliance.control.services import ProcessState, ServiceState, Verb
+    from appliance.control.api.services import ProcessState, ServiceState
+    from appliance.control.api.services import ServiceVerb as Verb
     from appliance.supervision.client import ProcessInfo
 
 
@@ -24,7 +25,7 @@ def service() -> None:
 
 @service.command("list")
 @root_option
-@json_option(services="appliance.control.services:ServiceState")
+@json_option(services="appliance.control.api.services:ServiceState")
 def list_() -> None:
     """List the services and their processes."""
     from appliance.control.services import list_services  # noqa: PLC0415
@@ -48,7 +49,7 @@ def _add(verb: Verb, text: str) -> None:
     @service.command(verb, help=text, short_help=text)
     @click.argument("name", metavar="SERVICE")
     @root_option
-    @json_option("appliance.control.services:ServiceChanged")
+    @json_option("appliance.control.api.services:ServiceChanged")
     def command(name: str) -> None:
         from appliance.control.services import change  # noqa: PLC0415
 
@@ -82,7 +83,7 @@ _add("restart", "Stop a service in order, and start it again.")
 @click.argument("name", metavar="SERVICE")
 @click.argument("instances", type=click.IntRange(0, 32))
 @root_option
-@json_option("appliance.control.services:Scaled")
+@json_option("appliance.control.api.services:Scaled")
 def scale(name: str, instances: int) -> None:
     """Give a service another number of processes; no other process is restarted.
 

@@ -12,13 +12,13 @@ from appliance.cli.common import end_with, json_option, open_session, root_optio
 from appliance.cli.text import duration, pairs, printable, size, table, terminal_columns, wrapped
 
 if TYPE_CHECKING:
-    from appliance.control.services import ServiceState
-    from appliance.control.status import HistoryState, Status
+    from appliance.control.api.services import ServiceState
+    from appliance.control.api.status import HistoryState, Status
 
 
 @click.command()
 @root_option
-@json_option("appliance.control.status:Status")
+@json_option("appliance.control.api.status:Status")
 def status() -> None:
     """How the router is, and what needs a person.
 

@@ -13,7 +13,7 @@ from appliance.cli.lazy import OrderedGroup
 from appliance.cli.text import printable, short_moment, table
 
 if TYPE_CHECKING:
-    from appliance.control.targets import TargetState
+    from appliance.control.api.targets import TargetState
 
 
 @click.group(cls=OrderedGroup)
@@ -24,7 +24,7 @@ def targets() -> None:
 
 @targets.command("list")
 @root_option
-@json_option(targets="appliance.control.targets:TargetState")
+@json_option(targets="appliance.control.api.targets:TargetState")
 def list_() -> None:
     """List the targets, what waits for them, and which are down."""
     from appliance.control.targets import list_targets  # noqa: PLC0415
@@ -44,7 +44,7 @@ def _rows(found: Iterable[TargetState]) -> Iterator[tuple[str, ...]]:
 @targets.command()
 @click.argument("name", metavar="TARGET")
 @root_option
-@json_option("appliance.control.targets:EchoAnswer")
+@json_option("appliance.control.api.targets:EchoAnswer")
 def echo(name: str) -> None:
     """Ask a target whether it would take images now, and leave nothing there.
 

@@ -3,56 +3,16 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from appliance.control.api.base import Problem
+from appliance.control.api.configuration import Configuration, FileState, Validation
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
 from mercure.config import ConfigError, RevisionedFile
-from mercure.model import Model
 
 SERVICES_NAME: Final = "services.json"
-
-
-class ProblemFound(Model):
-    """One thing that is wrong with a configuration: where, what, and what to do (may be empty)."""
-
-    place: str
-    text: str
-    advice: str = ""
-
-
-class Validation(Model):
-    """Whether a file is a configuration that can be used, and all that is wrong with it."""
-
-    file: str
-    valid: bool
-    problems: tuple[ProblemFound, ...] = ()
-
-
-class FileState(Model):
-    """One configuration file: what is in force, and its revision.
-
-    ``by_hand``: it was edited since that revision. ``problems``: why the file itself cannot be used; ``content`` is
-    then the last revision that can.
-    """
-
-    file: str
-    revision: int
-    author: str | None = None
-    saved: datetime | None = None
-    comment: str = ""
-    by_hand: bool = False
-    content: dict[str, Any]
-    problems: tuple[ProblemFound, ...] = ()
-
-
-class Configuration(Model):
-    """Both configuration files."""
-
-    mercure: FileState
-    services: FileState
 
 
 def show(session: Session) -> Configuration:
@@ -72,7 +32,7 @@ def show(session: Session) -> Configuration:
 
 
 def _state(file: RevisionedFile[Any], revision: int, content: dict[str, Any]) -> FileState:
-    problems: tuple[ProblemFound, ...] = ()
+    problems: tuple[Problem, ...] = ()
     by_hand = False
     try:
         by_hand = file.load().by_hand
@@ -123,8 +83,8 @@ def _checked(file: RevisionedFile[Any]) -> Validation:
     return Validation(file=str(file.path), valid=True)
 
 
-def _problems(error: ConfigError) -> tuple[ProblemFound, ...]:
-    return tuple(ProblemFound(place=item.place, text=item.text, advice=item.advice) for item in error.problems)
+def _problems(error: ConfigError) -> tuple[Problem, ...]:
+    return tuple(Problem(place=item.place, text=item.text, advice=item.advice) for item in error.problems)
 
 
 def pretty(content: dict[str, Any]) -> str:

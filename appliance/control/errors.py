@@ -2,12 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-Kind = Literal["failed", "invalid", "not-running", "busy", "not-found", "not-allowed"]
-"""``failed``: it was tried and did not work; ``invalid``: it makes no sense for this object; ``not-running``: no router
-runs in this root; ``busy``: somebody works on it just now; ``not-found``: there is no such object; ``not-allowed``: not
-for this user."""
+if TYPE_CHECKING:
+    from appliance.control.api.base import Difference, ErrorData, Problem, Role
+
+Kind = Literal[
+    "failed",
+    "invalid",
+    "not-running",
+    "busy",
+    "not-found",
+    "not-allowed",
+    "stale",
+    "not-json",
+    "bad-request",
+    "no-such-verb",
+    "bad-parameters",
+    "internal",
+    "too-much",
+]
+
+MEANING: Final[dict[Kind, tuple[int, str]]] = {
+    "not-json": (-32700, "the line is not JSON, or nested too deep"),
+    "bad-request": (-32600, "it is JSON and no request: `jsonrpc`, `id`, `method` and `params` are wanted"),
+    "no-such-verb": (-32601, "there is no verb of this name"),
+    "bad-parameters": (-32602, "the parameters are not those of the verb"),
+    "internal": (-32603, "a mistake in the router; its log tells more"),
+    "failed": (-32000, "it was tried and did not work"),
+    "invalid": (-32001, "it makes no sense for this object, or would make a configuration that cannot be used"),
+    "not-running": (-32002, "no router runs in this root"),
+    "busy": (-32003, "somebody works on it just now; nothing was changed"),
+    "not-found": (-32004, "there is no such object"),
+    "not-allowed": (-32005, "not for this user; `role` names the one that is needed"),
+    "stale": (-32006, "the configuration was changed since it was read; `difference` tells how"),
+    "too-much": (-32007, "a limit of size, time or number was reached"),
+}
+"""The code of each kind of error (JSON-RPC 2.0, section 5.1), and what it means."""
+
+KIND_OF: Final[dict[int, Kind]] = {code: kind for kind, (code, _) in MEANING.items()}
 
 
 class ControlError(Exception):
@@ -21,10 +54,45 @@ class ControlError(Exception):
         What happened, and where.
     advice : str
         What to do next; empty when there is nothing to add.
+    role : Role, optional
+        The role that would be needed.
+    problems : tuple of Problem
+        What is wrong with a configuration.
+    difference : tuple of Difference
+        What somebody else changed meanwhile.
     """
 
-    def __init__(self, kind: Kind, text: str, advice: str = "") -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        text: str,
+        advice: str = "",
+        *,
+        role: Role | None = None,
+        problems: tuple[Problem, ...] = (),
+        difference: tuple[Difference, ...] = (),
+    ) -> None:
         super().__init__(f"{text}; {advice}" if advice else text)
         self.kind = kind
         self.text = text
         self.advice = advice
+        self.role = role
+        self.problems = problems
+        self.difference = difference
+
+    @property
+    def code(self) -> int:
+        """The number of this kind in an answer."""
+        return MEANING[self.kind][0]
+
+    def data(self) -> ErrorData:
+        """Return what goes with the message."""
+        from appliance.control.api.base import ErrorData  # noqa: PLC0415 - `mercure --help` does without pydantic
+
+        return ErrorData(
+            kind=self.kind,
+            advice=self.advice,
+            role=self.role,
+            problems=self.problems,
+            difference=self.difference,
+        )

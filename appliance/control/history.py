@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from appliance.control.api.history import EventsFound, ImagesFound, SeriesFound, TasksFound, TaskStory
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
 from mercure.bookkeeping.database import HistoryError
 from mercure.bookkeeping.queries import History, Page
-from mercure.bookkeeping.records import AttemptRecord, EventRecord, ImageRecord, SeriesRecord, TaskRecord
-from mercure.model import Model
+from mercure.bookkeeping.records import EventRecord, SeriesRecord
 
 _FIND_AT_MOST: Final = 1000
 
@@ -66,38 +66,6 @@ def _begins(value: str | None, text: str) -> bool:
     return (value or "").casefold().startswith(text.casefold())
 
 
-class SeriesFound(Model):
-    """Series, the last received first."""
-
-    series: tuple[SeriesRecord, ...]
-
-
-class ImagesFound(Model):
-    """Images, the last received first."""
-
-    images: tuple[ImageRecord, ...]
-
-
-class TasksFound(Model):
-    """Tasks, the newest first."""
-
-    tasks: tuple[TaskRecord, ...]
-
-
-class TaskStory(Model):
-    """One task: what became of it, its attempts, and all that happened to it, in order."""
-
-    task: TaskRecord
-    attempts: tuple[AttemptRecord, ...]
-    events: tuple[EventRecord, ...]
-
-
-class EventsFound(Model):
-    """Events: of a task or a series in their order, else the latest first."""
-
-    events: tuple[EventRecord, ...]
-
-
 def series(session: Session, exam: Exam, *, since: datetime | None = None, limit: int = 50) -> SeriesFound:
     """Find series.
 
@@ -106,13 +74,13 @@ def series(session: Session, exam: Exam, *, since: datetime | None = None, limit
     ControlError
         The history cannot be asked.
     """
-    with _asking(session) as history:
+    with asking(session) as history:
         return SeriesFound(series=tuple(_series(history, exam, since, limit)))
 
 
 def images(session: Session, exam: Exam, *, since: datetime | None = None, limit: int = 50) -> ImagesFound:
     """Find images; of the series that fit, or of all."""
-    with _asking(session) as history:
+    with asking(session) as history:
         if not exam:
             return ImagesFound(images=tuple(history.images(Page(limit=limit, since=since))))
         found = [
@@ -134,7 +102,7 @@ def tasks(
     states: tuple[str, ...] = (),
 ) -> TasksFound:
     """Find tasks; of the series that fit, or of all."""
-    with _asking(session) as history:
+    with asking(session) as history:
         page = Page(limit=limit, since=since)
         if not exam:
             return TasksFound(tasks=tuple(history.tasks(page, states=states, target=target)))
@@ -155,7 +123,7 @@ def task_story(session: Session, task: str) -> TaskStory:
     ControlError
         The history does not know it, or cannot be asked.
     """
-    with _asking(session) as history:
+    with asking(session) as history:
         record = history.task(task)
         if record is None:
             advice = "it may not be recorded yet; `mercure queue show` looks into the spool"
@@ -174,7 +142,7 @@ def events(
     limit: int = 50,
 ) -> EventsFound:
     """Find events: of a task, of the series that fit in their order, or of all."""
-    with _asking(session) as history:
+    with asking(session) as history:
         if task is not None:
             found = history.task_timeline(task)
         elif exam:
@@ -207,7 +175,8 @@ def _series(history: History, exam: Exam, since: datetime | None, limit: int) ->
 
 
 @contextmanager
-def _asking(session: Session) -> Iterator[History]:
+def asking(session: Session) -> Iterator[History]:
+    """Give the history to a block; what goes wrong with it comes out as a `ControlError`."""
     try:
         with History.open(session.root, session.config) as history:
             yield history

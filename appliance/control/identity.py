@@ -18,11 +18,16 @@ def caller() -> str:
 
     The kernel keeps the login's user id (``loginuid``, see audit(8)); the variables of sudo could be set by anybody.
     """
+    return login_name(_LOGIN_UID, os.getuid())
+
+
+def login_name(login: Path, user: int) -> str:
+    """Return the name of who logged in, by the ``loginuid`` of a process; of its user when nobody did."""
     try:
-        uid = int(_LOGIN_UID.read_text())
+        uid = int(login.read_text())
     except (OSError, ValueError):
         uid = _NOBODY_LOGGED_IN
-    return user_name(os.getuid() if uid == _NOBODY_LOGGED_IN else uid)
+    return user_name(user if uid == _NOBODY_LOGGED_IN else uid)
 
 
 def user_name(uid: int) -> str:

@@ -8,21 +8,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
+from appliance.control.api.queue import Queue, QueueEntry, State
 from appliance.control.locks import Held
 from appliance.control.session import Session
-from mercure.delivery.breaker import Outage, read_outage
+from mercure.delivery.breaker import read_outage
+from mercure.delivery.outage import Outage
 from mercure.event_details import Identity
-from mercure.model import Model
 from mercure.names import id_time, is_id
 from mercure.spool import Spool, Stage, Task, TaskError, image_files, load_task
-from mercure.spool.task import Priority
-
-State = Literal["arriving", "deciding", "collecting", "waiting", "retrying", "running", "held", "failed", "discarded"]
-"""``arriving``: images still come; ``deciding``: the router has it; ``collecting``: waits for its study; ``waiting``:
-for its turn; ``retrying``: for the next attempt; ``running``: a service works on it now; ``held``: a person stopped it;
-``failed``: waits for a person; ``discarded``: thrown away by a person or a rule, and kept for some time."""
 
 LISTED_STAGES: Final = (
     Stage.INCOMING,
@@ -41,39 +36,6 @@ _STATE_OF_STAGE: Final[Mapping[Stage, State]] = {
     Stage.ERROR: "failed",
     Stage.DISCARD: "discarded",
 }
-
-
-class QueueEntry(Model):
-    """One series or task of the queue.
-
-    ``id`` is the task's, or the folder's of a series that still arrives; ``error`` is what went wrong last, also with
-    the target as a whole; ``next_attempt`` when it is tried again, absent when it is due.
-    """
-
-    id: str
-    stage: Stage
-    state: State
-    created: datetime
-    age_seconds: float
-    action: str | None = None
-    target: str | None = None
-    module: str | None = None
-    priority: Priority = "normal"
-    images: int = 0
-    bytes: int = 0
-    attempts: int = 0
-    next_attempt: datetime | None = None
-    error: str = ""
-    held_by: str | None = None
-    late: bool = False
-    identity: Identity = Identity()
-
-
-class Queue(Model):
-    """The queue, the oldest first; ``total`` counts all that fit the filter, ``entries`` may be fewer."""
-
-    total: int
-    entries: tuple[QueueEntry, ...]
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
+from appliance.control.api.queue import Changed, TaskDetail
+from appliance.control.api.queue import TaskVerb as Verb
 from appliance.control.errors import ControlError
-from appliance.control.listing import QueueEntry, entry_of
+from appliance.control.listing import entry_of
 from appliance.control.locks import Held
 from appliance.control.session import Session
+from appliance.control.targets import find_target
 from mercure.event_details import TaskChanged
 from mercure.events import EventWriter
-from mercure.model import Model
 from mercure.names import is_id
 from mercure.spool import (
     TASK_STAGES,
@@ -34,11 +36,11 @@ from mercure.spool import (
 )
 from mercure.spool.telling import discarded_key, task_discarded
 
-Verb = Literal["hold", "release", "retry", "discard"]
 _EVENTS: Final = {
     "hold": "task.held",
     "release": "task.released",
     "retry": "task.retried",
+    "reroute": "task.rerouted",
     "discard": "task.discarded",
 }
 _HOME: Final = {"route": Stage.OUTGOING, "process": Stage.PROCESSING, "complete": Stage.ROUTING}
@@ -46,37 +48,10 @@ _HOME: Final = {"route": Stage.OUTGOING, "process": Stage.PROCESSING, "complete"
 
 _HELD_WHERE: Final = frozenset({Stage.OUTGOING, Stage.PROCESSING})
 _RETRIED_FROM: Final = frozenset({Stage.OUTGOING, Stage.PROCESSING, Stage.ERROR, Stage.DISCARD})
+_REROUTED_FROM: Final = frozenset({Stage.OUTGOING, Stage.ERROR})
 _DISCARDED_FROM: Final = frozenset({Stage.OUTGOING, Stage.PROCESSING, Stage.ERROR})
 SHORT_ID: Final = 4
 """So many of the last characters of an id are enough to name a task, if no other ends in them."""
-
-
-class TaskDetail(Model):
-    """A task in full: its place in the queue, its model, its images, and how many of them the target has confirmed.
-
-    ``task`` is absent when its model cannot be read; ``problem`` then says why.
-    """
-
-    id: str
-    stage: Stage
-    directory: str
-    entry: QueueEntry | None = None
-    task: Task | None = None
-    files: tuple[str, ...] = ()
-    bytes: int = 0
-    confirmed: int = 0
-    running: bool = False
-    problem: str = ""
-
-
-class Changed(Model):
-    """What a verb did to a task: in which stage it was and is."""
-
-    id: str
-    verb: Verb
-    before: Stage
-    after: Stage
-    target: str | None = None
 
 
 def find_task(session: Session, name: str) -> tuple[str, Stage]:
@@ -153,7 +128,8 @@ def _detail(session: Session, task_id: str, stage: Stage, directory: Path) -> Ta
         task=task,
         files=tuple(image.name for image in files),
         bytes=sum(image.bytes for image in files),
-        confirmed=len(read_ledger(directory)),
+        # What a task was rerouted from has confirmed nothing for where it goes now.
+        confirmed=len(read_ledger(directory, {task.target} if task and task.target else None)),
         running=directory in Held(),
         problem=problem,
     )
@@ -214,6 +190,26 @@ def retry(session: Session, name: str, reason: str = "") -> Changed:
         return work.finish(task.for_retry(), home, reason)
 
 
+def reroute(session: Session, name: str, target: str, reason: str = "") -> Changed:
+    """Send a task to another target; a hold stays, limits count anew, and what the old target confirmed stays there.
+
+    Raises
+    ------
+    ControlError
+        No such task or target, it is being worked on, it is for this target already, or it is not for a target.
+    """
+    find_target(session, target)
+    with _claimed(session, name, "reroute", _REROUTED_FROM) as work:
+        task = work.task
+        if task.action != "route":
+            text = f"task {work.id} is a {task.action!r} task and goes to no target"
+            raise ControlError("invalid", text, "change the rule, and retry the task")
+        if task.target == target:
+            raise ControlError("invalid", f"task {work.id} is for {target!r} already", "to try it again, retry it")
+        update = {"target": target, "member": None, "hold": task.hold}
+        return work.finish(task.for_retry().model_copy(update=update), Stage.OUTGOING, reason)
+
+
 def discard(session: Session, name: str, reason: str = "") -> Changed:
     """Throw a task away: into ``discard/``, from where it can be retried until the retention time is over.
 
@@ -257,8 +253,8 @@ class _Work:
                 events,
                 f"queue.{self.verb}",
                 task.id,
-                before={"stage": before.value},
-                after={"stage": stage.value, "reason": reason},
+                before={"stage": before.value, "target": self.task.target},
+                after={"stage": stage.value, "target": task.target, "reason": reason},
                 task=task.id,
             )
         return Changed(id=task.id, verb=self.verb, before=before, after=stage, target=task.target)
@@ -270,7 +266,8 @@ class _Work:
             details, key = task_discarded(task.discarded), discarded_key(task.discarded)
             events.emit(details, type=_EVENTS[self.verb], task=task.id, series=series, key=key)
             return
-        details = TaskChanged(by=self.session.user, reason=reason or None)
+        target = task.target if self.verb == "reroute" else None
+        details = TaskChanged(by=self.session.user, reason=reason or None, target=target)
         events.emit(details, type=_EVENTS[self.verb], task=task.id, series=series)
 
 
@@ -300,6 +297,12 @@ def _why_not_retried(stage: Stage) -> str:
     return "it was delivered" if stage is Stage.SUCCESS else "the router decides on it by itself"
 
 
+def _why_not_rerouted(stage: Stage) -> str:
+    if stage is Stage.DISCARD:
+        return "it was discarded; retry it first"
+    return _why_not_retried(stage) if stage is Stage.SUCCESS else "it is not on its way to a target yet"
+
+
 def _why_not_discarded(stage: Stage) -> str:
     if stage is Stage.SUCCESS:
         return "it was delivered; the cleaner removes it after the retention time"
@@ -312,6 +315,7 @@ _WHY_NOT: Final[dict[Verb, Callable[[Stage], str]]] = {
     "hold": _why_not_held,
     "release": _why_not_held,
     "retry": _why_not_retried,
+    "reroute": _why_not_rerouted,
     "discard": _why_not_discarded,
 }
 
@@ -328,6 +332,7 @@ _STAGES: Final[dict[Verb, frozenset[Stage]]] = {
     "hold": _HELD_WHERE,
     "release": _HELD_WHERE,
     "retry": _RETRIED_FROM,
+    "reroute": _REROUTED_FROM,
     "discard": _DISCARDED_FROM,
 }
 

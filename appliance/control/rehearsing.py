@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from appliance.control.api.base import Progress
+from appliance.control.api.rules import Explained, ExplainedPart, ExplainRule, KnownSeries
 from appliance.control.errors import ControlError
+from appliance.control.queue import find_task
 from appliance.control.session import Session
 from mercure.config import Config, ConfigError
 from mercure.dicom.tags import read_tag_records
-from mercure.model import Model
+from mercure.event_details import Identity
+from mercure.names import id_time
 from mercure.routing import rehearsal
 from mercure.routing.rehearsal import Rehearsal
 from mercure.rules import Explanation, Part, RuleError, compile_rule
@@ -19,30 +23,7 @@ from mercure.spool.images import by_file, read_lines, text
 from mercure.spool.layout import list_names
 
 DEFAULT_LAST = 100
-
-
-class ExplainedPart(Model):
-    """One part of an expression: its text, its columns, what it came to, and whether it decided.
-
-    ``outcome`` is ``value``, ``error`` or ``not reached``; ``depth`` says how far inside other parts it stands.
-    """
-
-    text: str
-    columns: str
-    outcome: str
-    value: str
-    decided: bool
-    depth: int
-
-
-class Explained(Model):
-    """What an expression said of a series, part by part; ``page`` is the same for a terminal of 80 columns."""
-
-    expression: str
-    result: bool
-    error: str | None
-    parts: tuple[ExplainedPart, ...]
-    page: str
+_TOLD_EACH = 20
 
 
 def explained(explanation: Explanation) -> Explained:
@@ -139,6 +120,56 @@ def records_of_series(session: Session, series: str) -> list[TagRecord]:
     )
 
 
+def records_wanted(session: Session, wanted: ExplainRule) -> list[TagRecord]:
+    """Return the tag records of a request: those given, or those of the task or series named.
+
+    Raises
+    ------
+    ControlError
+        There are none, or not exactly one of the three is given.
+    """
+    given = [bool(wanted.records), wanted.series is not None, wanted.task is not None]
+    if given.count(True) != 1:
+        raise ControlError("bad-parameters", "give one of 'series', 'task' and 'records'")
+    if wanted.records:
+        return [dict(record) for record in wanted.records]
+    if wanted.series is not None:
+        return records_of_series(session, wanted.series)
+    return records_of_task(session, wanted.task or "")
+
+
+def records_of_task(session: Session, task: str) -> list[TagRecord]:
+    """Find the tags of a routed series by its routing task, or of a task in the spool.
+
+    Raises
+    ------
+    ControlError
+        Neither is known.
+    """
+    kept = next(
+        (kept for kept in rehearsal.recent(session.spool, session.config.rehearsal.series) if kept.task == task), None
+    )
+    if kept is not None:
+        return kept.records
+    name, stage = find_task(session, task)
+    records = read_tags(session.spool.entry(stage, name)) if stage is not Stage.STUDIES else []
+    if not records:
+        raise ControlError("not-found", f"the tags of task {name} are not known", "take one of `rules.series`")
+    return records
+
+
+def known_series(session: Session, last: int) -> Iterator[KnownSeries]:
+    """Walk the last routed series, the newest first."""
+    for kept in rehearsal.recent(session.spool, last):
+        identity = {keyword: text(kept.records[0], keyword) for keyword in Identity.model_fields}
+        yield KnownSeries(
+            task=kept.task,
+            routed=id_time(kept.task),
+            images=len(kept.records),
+            identity=Identity.model_validate(identity),
+        )
+
+
 def _known_series(session: Session) -> Iterator[list[TagRecord]]:
     spool = session.spool
     for kept in rehearsal.recent(spool, session.config.rehearsal.series):
@@ -155,7 +186,12 @@ def _known_series(session: Session) -> Iterator[list[TagRecord]]:
             yield records
 
 
-def dry_run(session: Session, changed: Config, last: int = DEFAULT_LAST) -> Rehearsal:
+def dry_run(
+    session: Session,
+    changed: Config,
+    last: int = DEFAULT_LAST,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> Rehearsal:
     """Try changed rules on the last series that were routed.
 
     Parameters
@@ -166,8 +202,16 @@ def dry_run(session: Session, changed: Config, last: int = DEFAULT_LAST) -> Rehe
         The rules to try.
     last : int
         How many series, the newest first.
+    report : callable
+        Told how far it has come.
     """
-    return rehearsal.rehearse(session.spool, session.config, changed, last)
+    total = min(last, len(rehearsal.kept_tasks(session.spool)))
+
+    def done(series: int) -> None:
+        if series % _TOLD_EACH == 0:
+            report(Progress(done=series, total=total, text="series tried"))
+
+    return rehearsal.rehearse(session.spool, session.config, changed, last, done)
 
 
 def read_changed(session: Session, path: Path) -> Config:

@@ -3,49 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any
 
+from pydantic import ValidationError
+
+from appliance.control.api.rules import Checked, RuleCheck, RuleFinding, RuleState
 from appliance.control.errors import ControlError
+from appliance.control.saving import checked
 from appliance.control.session import Session
-from mercure.config import Rule
-from mercure.model import Model
+from mercure.config import Config, Rule
 from mercure.rules import Finding, check
 from mercure.rules.ruleset import RuleOfSet, check_rule_set
-
-
-class RuleState(Model):
-    """A rule and its name; they are looked at in the order listed."""
-
-    name: str
-    rule: Rule
-
-
-class RuleFinding(Model):
-    """Something about a rule: an error (it must not be saved) or a warning, with two lines that point at the place.
-
-    ``rule`` is None for an expression that is not in the configuration; ``because_of`` names the other rule where two
-    do not go together.
-    """
-
-    rule: str | None
-    severity: Literal["error", "warning"]
-    column: int
-    text: str
-    advice: str = ""
-    caret: str = ""
-    because_of: str | None = None
-
-
-class RuleCheck(Model):
-    """What was checked, and what was found."""
-
-    checked: int
-    findings: tuple[RuleFinding, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether everything may be saved."""
-        return all(finding.severity != "error" for finding in self.findings)
 
 
 def list_rules(session: Session) -> list[RuleState]:
@@ -81,6 +49,36 @@ def check_rules(rules: Iterable[tuple[str, Rule]]) -> RuleCheck:
 def check_expression(expression: str) -> RuleCheck:
     """Check an expression that is not in the configuration (yet)."""
     return RuleCheck(checked=1, findings=tuple(_finding(None, item) for item in check(expression)))
+
+
+def check_table(session: Session, table: dict[str, Any]) -> Checked:
+    """Check a table of rules as it would be saved: what keeps it from that, and what is worth a look."""
+    try:
+        changed = with_table(session, table)
+    except ControlError as error:
+        readable = [(name, rule) for name, rule in ((name, _readable(rule)) for name, rule in table.items()) if rule]
+        return Checked(**{**dict(check_rules(readable)), "checked": len(table), "problems": error.problems})
+    return Checked(**dict(check_rules(changed.rules.items())))
+
+
+def _readable(rule: Any) -> Rule | None:  # noqa: ANN401 - any JSON
+    try:
+        return Rule.model_validate(rule)
+    except ValidationError:
+        return None
+
+
+def with_table(session: Session, table: dict[str, Any]) -> Config:
+    """Return the configuration in force with another table of rules.
+
+    Raises
+    ------
+    ControlError
+        It cannot be used; with every problem.
+    """
+    content = session.config.model_dump(mode="json", exclude_defaults=True)
+    config: Config = checked(session, "mercure", {**content, "rules": table})
+    return config
 
 
 def _finding(rule: str | None, finding: Finding, because_of: str | None = None) -> RuleFinding:

@@ -4,69 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 
+from appliance.control.api.services import ProcessState, Scaled, ServiceChanged, ServiceState
+from appliance.control.api.services import ServiceVerb as Verb
 from appliance.control.errors import ControlError, Kind
 from appliance.control.identity import require_owner
+from appliance.control.saving import stale
 from appliance.control.session import Session
-from appliance.supervision.client import ProcessInfo, State, SupervisorClient
+from appliance.supervision.client import ProcessInfo, SupervisorClient
 from appliance.supervision.errors import NotAllowedError, NotRunningError, SupervisionError
 from appliance.supervision.programs import Program, programs
 from mercure.config import ConfigError, Services, StaleRevisionError
 from mercure.config.problems import suggest
 from mercure.event_details import ConfigSaved
-from mercure.model import Model
 
-Verb = Literal["start", "stop", "restart"]
 Waiting = Callable[[list[ProcessInfo]], None]
 
 START_SECONDS: Final = 90.0
 """A service that fails to start is retried for about a minute; then it is known."""
 
 _KINDS: Final[dict[type[SupervisionError], Kind]] = {NotRunningError: "not-running", NotAllowedError: "not-allowed"}
-
-
-class ProcessState(Model):
-    """One process of a service; ``problem`` is empty when all is well."""
-
-    name: str
-    state: State
-    pid: int | None = None
-    since: datetime | None = None
-    problem: str = ""
-    log: str = ""
-
-
-class ServiceState(Model):
-    """A service: how many processes it is to have, and those that there are."""
-
-    name: str
-    configured: int
-    processes: tuple[ProcessState, ...] = ()
-
-    @property
-    def running(self) -> int:
-        """How many processes run."""
-        return sum(process.state == "running" for process in self.processes)
-
-
-class ServiceChanged(Model):
-    """What a verb did to a service."""
-
-    name: str
-    verb: Verb
-    processes: tuple[ProcessState, ...]
-
-
-class Scaled(Model):
-    """A service has another number of processes; ``applied`` is false when no router runs, and so none was started."""
-
-    name: str
-    before: int
-    after: int
-    revision: int
-    applied: bool
 
 
 def list_services(session: Session) -> list[ServiceState]:
@@ -125,7 +83,7 @@ def change(session: Session, name: str, verb: Verb, waiting: Waiting) -> Service
     return ServiceChanged(name=name, verb=verb, processes=tuple(_process(info) for info in after))
 
 
-def scale(session: Session, name: str, instances: int, waiting: Waiting) -> Scaled:
+def scale(session: Session, name: str, instances: int, waiting: Waiting, *, edited_from: int | None = None) -> Scaled:
     """Give a service another number of processes, in the configuration and at once; no other process is restarted.
 
     Raises
@@ -135,6 +93,8 @@ def scale(session: Session, name: str, instances: int, waiting: Waiting) -> Scal
         end in time.
     """
     loaded = session.services
+    if edited_from is not None and edited_from != loaded.revision:
+        raise stale(session.store.services, edited_from)
     before = _instances(loaded.value)
     _known(name, before)
     try:
@@ -156,7 +116,7 @@ def _save(session: Session, services: Services, edited_from: int, comment: str) 
         try:
             revision = file.save(services, author=session.user, comment=comment, edited_from=edited_from)
         except StaleRevisionError as error:
-            raise ControlError("busy", str(error)) from error
+            raise stale(file, edited_from) from error
         events.emit(ConfigSaved(revision=revision, by=session.user, comment=f"services.json: {comment}"))
         before = session.services.value.model_dump(mode="json")
         session.audit(events, "service.scale", comment, before=before, after=services.model_dump(mode="json"))

@@ -6,17 +6,18 @@ import os
 import shutil
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final
 
 from appliance.control import configuration
+from appliance.control.api.services import ServiceState
+from appliance.control.api.status import ConfigState, DiskState, HistoryState, OutageState, StageState, Status
 from appliance.control.errors import ControlError
 from appliance.control.locks import Held
-from appliance.control.services import ServiceState, list_services
+from appliance.control.services import list_services
 from appliance.control.session import Session
 from mercure.bookkeeping.database import HistoryError
 from mercure.bookkeeping.queries import History
-from mercure.delivery.breaker import Outage, read_outage
-from mercure.model import Model
+from mercure.delivery.breaker import read_outage
 from mercure.names import id_time, is_id
 from mercure.spool import Spool, Stage
 
@@ -33,71 +34,6 @@ SHOWN_STAGES: Final = (
 )
 LATE_SECONDS: Final = 60.0
 """A history that is behind by more is a matter for a person."""
-
-
-class StageState(Model):
-    """What is in one stage: how many entries, and how old the oldest is (seconds; absent when there is none)."""
-
-    stage: Stage
-    count: int
-    oldest_seconds: float | None = None
-
-
-class DiskState(Model):
-    """The disk of the spool, in bytes; ``refusing``: the receiver takes no images now."""
-
-    path: str
-    free_bytes: int
-    total_bytes: int
-    refuse_below_bytes: int
-    clean_below_bytes: int
-
-    @property
-    def state(self) -> Literal["ok", "low", "refusing"]:
-        """How it is."""
-        if self.free_bytes < self.refuse_below_bytes:
-            return "refusing"
-        return "low" if self.free_bytes < self.clean_below_bytes else "ok"
-
-
-class HistoryState(Model):
-    """The history: by how much it lags behind what the services have told (seconds), or why it cannot be asked."""
-
-    lag_seconds: float | None = None
-    newest_event: datetime | None = None
-    outbox_bytes: int
-    problem: str = ""
-
-
-class ConfigState(Model):
-    """The configuration in force, and why the files cannot be used where they cannot."""
-
-    revision: int
-    by_hand: bool
-    problems: tuple[str, ...] = ()
-
-
-class OutageState(Model):
-    """A target that takes nothing at the moment."""
-
-    target: str
-    outage: Outage
-
-
-class Status(Model):
-    """How the router is; ``problems`` says in words what a person should look at, and is empty when all is well."""
-
-    root: str
-    time: datetime
-    running: bool
-    services: tuple[ServiceState, ...]
-    stages: tuple[StageState, ...]
-    associations: int
-    outages: tuple[OutageState, ...]
-    disk: DiskState
-    history: HistoryState
-    config: ConfigState
-    problems: tuple[str, ...] = ()
 
 
 def status(session: Session) -> Status:

@@ -5,38 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from appliance.control.api.targets import EchoAnswer, TargetState
 from appliance.control.errors import ControlError
 from appliance.control.listing import Filter, list_queue
+from appliance.control.saving import checked
 from appliance.control.session import Session
-from mercure.config import TargetSettings
+from mercure.config import Config, TargetSettings
 from mercure.config.problems import suggest
-from mercure.delivery.breaker import Outage, read_outage
-from mercure.model import Model
+from mercure.delivery.breaker import read_outage
 from mercure.spool import Stage
 from mercure.targets import open_target
-
-
-class TargetState(Model):
-    """A target: its settings, how many tasks wait for it or failed, and its outage if the dispatchers know of one."""
-
-    name: str
-    kind: str
-    disabled: bool
-    settings: dict[str, Any]
-    waiting: int = 0
-    failed: int = 0
-    outage: Outage | None = None
-    rules: tuple[str, ...] = ()
-
-
-class EchoAnswer(Model):
-    """Whether a target would take images now, and what was found."""
-
-    target: str
-    kind: str
-    ok: bool
-    text: str
-    seconds: float
 
 
 def list_targets(session: Session) -> list[TargetState]:
@@ -70,6 +48,23 @@ def echo(session: Session, name: str) -> EchoAnswer:
     """
     settings = find_target(session, name)
     check = open_target(settings, session.config.targets).check()
+    return EchoAnswer(target=name, kind=settings.kind, ok=check.ok, text=check.text, seconds=check.seconds)
+
+
+def echo_settings(session: Session, name: str, content: dict[str, Any]) -> EchoAnswer:
+    """Ask a target by settings that are not saved (yet).
+
+    Raises
+    ------
+    ControlError
+        The settings cannot be used.
+    """
+    config = session.config
+    whole = config.model_dump(mode="json", exclude_defaults=True)
+    targets = {**whole.get("targets", {}), name: content}
+    changed: Config = checked(session, "mercure", {**whole, "targets": targets})
+    settings = changed.targets[name]
+    check = open_target(settings, changed.targets).check()
     return EchoAnswer(target=name, kind=settings.kind, ok=check.ok, text=check.text, seconds=check.seconds)
 
 

@@ -11,35 +11,19 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from supervisor.xmlrpc import SupervisorTransport
 
 from appliance.supervision.errors import NotAllowedError, NotRunningError, RefusedError
 from appliance.supervision.programs import SOCKET_NAME, Program, write_conf
+from appliance.supervision.states import AT_REST, OF_SUPERVISOR, State
 from mercure.model import Record
 
 RPC_SECONDS: Final = 10.0
 """supervisord answers at once, or it hangs."""
 
 POLL_SECONDS: Final = 0.1
-
-State = Literal["stopped", "starting", "running", "retrying", "stopping", "ended", "failed", "unknown"]
-
-_STATES: Final[dict[str, State]] = {
-    "STOPPED": "stopped",
-    "STARTING": "starting",
-    "RUNNING": "running",
-    "BACKOFF": "retrying",
-    "STOPPING": "stopping",
-    "EXITED": "ended",
-    "FATAL": "failed",
-    "UNKNOWN": "unknown",
-}
-"""supervisor's words and ours."""
-
-AT_REST: Final[frozenset[State]] = frozenset({"stopped", "ended", "failed", "unknown"})
-"""States in which there is no process and none is about to be."""
 
 
 class ProcessInfo(Record):
@@ -199,7 +183,7 @@ class SupervisorClient:
             time.sleep(POLL_SECONDS)
 
     def _info(self, info: dict[str, Any]) -> ProcessInfo:
-        state = _STATES.get(str(info["statename"]), "unknown")
+        state = OF_SUPERVISOR.get(str(info["statename"]), "unknown")
         changed = int(info["stop"] if state in AT_REST else info["start"])
         return ProcessInfo(
             service=str(info["group"]),

@@ -9,33 +9,14 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from pydantic import AwareDatetime, ValidationError
+from pydantic import ValidationError
 
 from mercure import durable
 from mercure.config import Retry
+from mercure.delivery.outage import Outage
 from mercure.delivery.policy import backoff
-from mercure.model import Record
 from mercure.spool import Spool, Stage
-from mercure.spool.task import FailureKind
 from mercure.targets import Trouble
-
-
-class Outage(Record):
-    """What is known of a target that does not take images now."""
-
-    since: AwareDatetime
-    failures: int
-    until: AwareDatetime
-    kind: FailureKind
-    error: str
-
-    def seconds_left(self, retry: Retry, now: datetime) -> float:
-        """Return for how many seconds the target is left alone; 0 when it is to be asked whether it is back.
-
-        A time farther off than any wait can be comes from a clock that was set back: it is not believed.
-        """
-        left = (self.until - now).total_seconds()
-        return left if 0 < left <= retry.cap_seconds else 0.0
 
 
 def target_folder(spool: Spool, target: str) -> Path:

@@ -7,7 +7,7 @@ a rule over the whole series can be rehearsed too. It is a hint and not synced; 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -90,7 +90,9 @@ def recent(spool: Spool, last: int) -> Iterator[Kept]:
             yield Kept(task, records)
 
 
-def rehearse(spool: Spool, current: Config, changed: Config, last: int) -> Rehearsal:
+def rehearse(
+    spool: Spool, current: Config, changed: Config, last: int, done: Callable[[int], None] = lambda series: None
+) -> Rehearsal:
     """Decide on the last series by both rule sets and compare.
 
     Parameters
@@ -102,6 +104,8 @@ def rehearse(spool: Spool, current: Config, changed: Config, last: int) -> Rehea
         shown, and not what other changes did since.
     last : int
         How many series.
+    done : callable
+        Told after each series how many there were so far.
     """
     changes: list[Change] = []
     moves: dict[str, int] = {}
@@ -120,6 +124,7 @@ def rehearse(spool: Spool, current: Config, changed: Config, last: int) -> Rehea
             )
             move = f"{', '.join(before)} -> {', '.join(after)}"
             moves[move] = moves.get(move, 0) + 1
+        done(series)
     return Rehearsal(series=series, changes=tuple(changes), moves=moves, errors=tuple(errors))
 
 

@@ -258,5 +258,5 @@ class TestServices:
         services.scale(session, "router", 2, lambda _: None)
         with pytest.raises(ControlError, match="by alice") as caught:
             services.scale(other, "router", 4, lambda _: None)
-        assert caught.value.kind == "busy"
+        assert caught.value.kind == "stale"
         assert Session(session.root, "x").services.value.router.instances == 2

@@ -1,0 +1,68 @@
+"""The verbs of the control API: names, requests, answers, roles. What carries them out is in `appliance.control.verbs`.
+
+Whoever talks to the router imports this and no more, so it is light: no database, no network library, no supervisor.
+Each group is imported when it is first used (`api.queue`): to build the models of all takes a tenth of a second.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from appliance.control.api import (
+        configuration,
+        history,
+        queue,
+        rules,
+        services,
+        status,
+        streams,
+        targets,
+        verification,
+    )
+    from appliance.control.api.base import AnyVerb
+
+GROUPS: Final = (
+    "status",
+    "queue",
+    "history",
+    "rules",
+    "targets",
+    "services",
+    "configuration",
+    "verification",
+    "streams",
+)
+"""Modules of this package, in the order of the reference page."""
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Import a group when it is first used."""
+    if name in GROUPS:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def all_verbs() -> tuple[AnyVerb, ...]:
+    """Return every verb, group by group."""
+    from appliance.control.api.base import Verb  # noqa: PLC0415 - as the groups
+
+    modules = [importlib.import_module(f"{__name__}.{group}") for group in GROUPS]
+    return tuple(value for module in modules for value in vars(module).values() if isinstance(value, Verb))
+
+
+__all__ = [
+    "GROUPS",
+    "all_verbs",
+    "configuration",
+    "history",
+    "queue",
+    "rules",
+    "services",
+    "status",
+    "streams",
+    "targets",
+    "verification",
+]

@@ -1,0 +1,103 @@
+"""What verbs are made of: name, request, answer, role; and what an error carries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, JsonValue
+
+from mercure.model import Model
+
+Role = Literal["viewer", "operator", "admin"]
+ROLES: Final[tuple[Role, ...]] = ("viewer", "operator", "admin")
+"""From the lowest: each may do what those before it may."""
+
+Q = TypeVar("Q", bound=BaseModel)
+A = TypeVar("A", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Verb(Generic[Q, A]):
+    """One thing that can be asked of the router.
+
+    Parameters
+    ----------
+    name : str
+        ``group.verb``.
+    request, answer : type
+        The models of both.
+    role : Role
+        The lowest that may.
+    text : str
+        What it does, in a sentence.
+    changes : bool
+        It changes something, and is audited.
+    """
+
+    name: str
+    request: type[Q]
+    answer: type[A]
+    role: Role
+    text: str
+    changes: bool = False
+
+
+AnyVerb = Verb[Any, Any]
+
+
+class Nothing(Model):
+    """A request without parameters."""
+
+
+class Progress(Model):
+    """How far a long action has come; ``total`` is 0 where nobody can tell."""
+
+    done: int = 0
+    total: int = 0
+    text: str = ""
+
+
+class ProgressOf(Progress):
+    """The notification ``progress``: how far the request with this id has come."""
+
+    id: int | str
+
+
+class Problem(Model):
+    """One thing that is wrong with a configuration: where, what, and what to do (may be empty)."""
+
+    place: str
+    text: str
+    advice: str = ""
+
+
+class Difference(Model):
+    """A place where two configurations differ; a value that is not there is null."""
+
+    place: str
+    how: Literal["added", "removed", "changed", "order"]
+    before: JsonValue = None
+    after: JsonValue = None
+
+
+class Saved(Model):
+    """The new revision of a configuration file, and what is different in it."""
+
+    file: Literal["mercure", "services"] = "mercure"
+    revision: int
+    difference: tuple[Difference, ...] = ()
+
+
+class ErrorData(Model):
+    """What an error tells beside its message.
+
+    ``advice`` is what to do next; ``role`` the one that is needed; ``problems`` what is wrong with a configuration;
+    ``difference`` what somebody else changed meanwhile.
+    """
+
+    kind: str
+    advice: str = ""
+    role: Role | None = None
+    problems: tuple[Problem, ...] = ()
+    difference: tuple[Difference, ...] = ()

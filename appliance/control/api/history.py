@@ -1,0 +1,160 @@
+"""What happened."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from pydantic import AwareDatetime, Field
+
+from appliance.control.api.base import Verb
+from mercure.bookkeeping.records import (
+    AttemptRecord,
+    AuditRecord,
+    CounterPoint,
+    EventRecord,
+    ImageRecord,
+    SeriesRecord,
+    TaskRecord,
+)
+from mercure.model import Model
+
+
+class SeriesFound(Model):
+    """Series, the last received first."""
+
+    series: tuple[SeriesRecord, ...]
+
+
+class ImagesFound(Model):
+    """Images, the last received first."""
+
+    images: tuple[ImageRecord, ...]
+
+
+class TasksFound(Model):
+    """Tasks, the newest first."""
+
+    tasks: tuple[TaskRecord, ...]
+
+
+class TaskStory(Model):
+    """One task: what became of it, its attempts, and all that happened to it, in order."""
+
+    task: TaskRecord
+    attempts: tuple[AttemptRecord, ...]
+    events: tuple[EventRecord, ...]
+
+
+class EventsFound(Model):
+    """Events: of a task or a series in their order, else the latest first."""
+
+    events: tuple[EventRecord, ...]
+
+
+class ByExam(Model):
+    """By what an exam is looked for; what is given must all be so. Case does not matter.
+
+    `patient`: beginning of the id, the name or a part of the name; `accession`: beginning of the number; `series` and
+    `study`: the UIDs. `since`: not before.
+    """
+
+    patient: str | None = None
+    accession: str | None = None
+    series: str | None = None
+    study: str | None = None
+    since: AwareDatetime | None = None
+    limit: Annotated[int, Field(ge=1, le=10_000)] = 50
+
+
+class FindTasks(ByExam):
+    """Tasks of exams, for a target, in one of some states of the history."""
+
+    target: str | None = None
+    states: tuple[str, ...] = ()
+
+
+class FindEvents(ByExam):
+    """Events of a task or of exams, of a type (``task.`` stands for all that begin so) and of a service."""
+
+    task: str | None = None
+    type: str | None = None
+    service: str | None = None
+
+
+class FindText(Model):
+    """The beginning of whatever identifies an exam: patient, accession number, or a UID."""
+
+    text: Annotated[str, Field(min_length=1, max_length=200)]
+    limit: Annotated[int, Field(ge=1, le=1000)] = 50
+
+
+class OneStory(Model):
+    """A task, or a series by its UID."""
+
+    task: str | None = None
+    series: str | None = None
+
+
+class Story(Model):
+    """All that happened to a task or a series, in order; with the tasks of the series, or the attempts of the task."""
+
+    events: tuple[EventRecord, ...]
+    tasks: tuple[TaskRecord, ...] = ()
+    attempts: tuple[AttemptRecord, ...] = ()
+
+
+class OneTaskStory(Model):
+    """A task, by its whole id."""
+
+    task: str
+
+
+class CountOver(Model):
+    """Which counters (``docs/reference/history.md``), over which time, summed over so many minutes to a point."""
+
+    names: Annotated[tuple[str, ...], Field(min_length=1, max_length=50)]
+    since: AwareDatetime
+    until: AwareDatetime
+    step: Annotated[int, Field(ge=1, le=1440)] = 1
+
+
+class Counts(Model):
+    """Points in the order of time; a step in which nothing happened has none."""
+
+    points: tuple[CounterPoint, ...]
+
+
+class ListAudit(Model):
+    """What people changed: all, or by one of them, or on one task."""
+
+    by: str | None = None
+    task: str | None = None
+    since: AwareDatetime | None = None
+    limit: Annotated[int, Field(ge=1, le=10_000)] = 100
+
+
+class AuditFound(Model):
+    """What people changed, the latest first."""
+
+    records: tuple[AuditRecord, ...]
+
+
+SERIES: Final = Verb("history.series", ByExam, SeriesFound, "viewer", "Find series, the last received first.")
+IMAGES: Final = Verb("history.images", ByExam, ImagesFound, "viewer", "Find images, the last received first.")
+TASKS: Final = Verb("history.tasks", FindTasks, TasksFound, "viewer", "Find tasks, the newest first.")
+TASK: Final = Verb("history.task", OneTaskStory, TaskStory, "viewer", "Tell what became of a task.")
+EVENTS: Final = Verb(
+    "history.events",
+    FindEvents,
+    EventsFound,
+    "viewer",
+    "Find events, the latest first; of a task or an exam in their order.",
+)
+FIND: Final = Verb(
+    "history.find", FindText, SeriesFound, "viewer", "Find series by the beginning of whatever identifies them."
+)
+TIMELINE: Final = Verb(
+    "history.timeline", OneStory, Story, "viewer", "Tell all that happened to a task or a series, in order."
+)
+COUNTERS: Final = Verb("history.counters", CountOver, Counts, "viewer", "Tell counters over time.")
+AUDIT: Final = Verb("audit.list", ListAudit, AuditFound, "viewer", "List what people changed, the latest first.")

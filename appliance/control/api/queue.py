@@ -1,0 +1,165 @@
+"""The queue: what waits, and what a person can do to it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
+
+from appliance.control.api.base import Verb
+from mercure.event_details import Identity
+from mercure.model import Model
+from mercure.spool.layout import Stage
+from mercure.spool.task import Priority, Task
+
+State = Literal["arriving", "deciding", "collecting", "waiting", "retrying", "running", "held", "failed", "discarded"]
+"""``arriving``: images still come; ``deciding``: the router has it; ``collecting``: waits for its study; ``waiting``:
+for its turn; ``retrying``: for the next attempt; ``running``: a service works on it now; ``held``: a person stopped it;
+``failed``: waits for a person; ``discarded``: thrown away by a person or a rule, and kept for some time."""
+
+
+class QueueEntry(Model):
+    """One series or task of the queue.
+
+    ``id`` is the task's, or the folder's of a series that still arrives; ``error`` is what went wrong last, also with
+    the target as a whole; ``next_attempt`` when it is tried again, absent when it is due; ``waits_for`` the
+    task before it, where its target takes one after the other.
+    """
+
+    id: str
+    stage: Stage
+    state: State
+    created: datetime
+    age_seconds: float
+    action: str | None = None
+    target: str | None = None
+    module: str | None = None
+    priority: Priority = "normal"
+    images: int = 0
+    bytes: int = 0
+    attempts: int = 0
+    next_attempt: datetime | None = None
+    error: str = ""
+    held_by: str | None = None
+    waits_for: str | None = None
+    late: bool = False
+    identity: Identity = Identity()
+
+
+class Queue(Model):
+    """The queue, the oldest first; ``total`` counts all that fit the filter, ``entries`` may be fewer."""
+
+    total: int
+    entries: tuple[QueueEntry, ...]
+
+
+TaskVerb = Literal["hold", "release", "retry", "reroute", "discard"]
+
+
+class TaskDetail(Model):
+    """A task in full: its place in the queue, its model, its images, and how many of them the target has confirmed.
+
+    ``task`` is absent when its model cannot be read; ``problem`` then says why.
+    """
+
+    id: str
+    stage: Stage
+    directory: str
+    entry: QueueEntry | None = None
+    task: Task | None = None
+    files: tuple[str, ...] = ()
+    bytes: int = 0
+    confirmed: int = 0
+    running: bool = False
+    problem: str = ""
+
+
+class Changed(Model):
+    """What a verb did to a task: in which stage it was and is."""
+
+    id: str
+    verb: TaskVerb
+    before: Stage
+    after: Stage
+    target: str | None = None
+
+
+class ListQueue(Model):
+    """Which entries are wanted; empty: all. At most `limit`, the oldest first; 0: all of them."""
+
+    stages: tuple[Stage, ...] = ()
+    target: str | None = None
+    states: tuple[State, ...] = ()
+    limit: Annotated[int, Field(ge=0)] = 0
+
+
+class OneTask(Model):
+    """A task, by its id or the end of it."""
+
+    task: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class ChangeTask(OneTask):
+    """What is to happen to a task, and why; the reason is kept with it."""
+
+    reason: Annotated[str, Field(max_length=2000)] = ""
+
+
+class RerouteTask(ChangeTask):
+    """Send a task to another target."""
+
+    target: str
+
+
+class ForceStudy(Model):
+    """A study that waits for more series: its folder in ``studies/``, or its Study Instance UID."""
+
+    study: Annotated[str, Field(min_length=1, max_length=200)]
+    reason: Annotated[str, Field(max_length=2000)] = ""
+
+
+class ForcedStudies(Model):
+    """The routing tasks that came of it: one for each rule that collected the study."""
+
+    tasks: tuple[str, ...]
+
+
+LIST: Final = Verb("queue.list", ListQueue, Queue, "viewer", "List what waits in the spool, the oldest first.")
+SHOW: Final = Verb("queue.show", OneTask, TaskDetail, "viewer", "Show a task in full, with its images and attempts.")
+RETRY: Final = Verb(
+    "queue.retry",
+    ChangeTask,
+    Changed,
+    "operator",
+    "Send a failed or discarded task on its way again, or a waiting one at once.",
+    changes=True,
+)
+HOLD: Final = Verb(
+    "queue.hold", ChangeTask, Changed, "operator", "Keep a waiting task from being worked on.", changes=True
+)
+RELEASE: Final = Verb("queue.release", ChangeTask, Changed, "operator", "Let a held task go on.", changes=True)
+REROUTE: Final = Verb(
+    "queue.reroute",
+    RerouteTask,
+    Changed,
+    "operator",
+    "Send a task to another target instead; what the old one confirmed stays there.",
+    changes=True,
+)
+DISCARD: Final = Verb(
+    "queue.discard",
+    ChangeTask,
+    Changed,
+    "operator",
+    "Throw a task away; it is kept in discard/ for the retention time.",
+    changes=True,
+)
+FORCE_STUDY: Final = Verb(
+    "queue.force_study",
+    ForceStudy,
+    ForcedStudies,
+    "operator",
+    "Complete a study now that still waits for series.",
+    changes=True,
+)

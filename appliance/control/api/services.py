@@ -1,0 +1,129 @@
+"""The services and their processes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
+
+from appliance.control.api.base import Nothing, Verb
+from appliance.supervision.states import State
+from mercure.model import Model
+
+ServiceVerb = Literal["start", "stop", "restart"]
+
+
+class ProcessState(Model):
+    """One process of a service; ``problem`` is empty when all is well."""
+
+    name: str
+    state: State
+    pid: int | None = None
+    since: datetime | None = None
+    problem: str = ""
+    log: str = ""
+
+
+class ServiceState(Model):
+    """A service: how many processes it is to have, and those that there are."""
+
+    name: str
+    configured: int
+    processes: tuple[ProcessState, ...] = ()
+
+    @property
+    def running(self) -> int:
+        """How many processes run."""
+        return sum(process.state == "running" for process in self.processes)
+
+
+class ServiceChanged(Model):
+    """What a verb did to a service."""
+
+    name: str
+    verb: ServiceVerb
+    processes: tuple[ProcessState, ...]
+
+
+class Scaled(Model):
+    """A service has another number of processes; ``applied`` is false when no router runs, and so none was started."""
+
+    name: str
+    before: int
+    after: int
+    revision: int
+    applied: bool
+
+
+class Services(Model):
+    """All services in the order in which they are stopped, and the revision of ``services.json``."""
+
+    services: tuple[ServiceState, ...]
+    revision: int
+
+
+class OneService(Model):
+    """A service."""
+
+    name: str
+
+
+class ScaleService(OneService):
+    """How many processes a service is to have; `edited_from` is the revision seen when choosing (None: any)."""
+
+    instances: Annotated[int, Field(ge=0, le=32)]
+    edited_from: int | None = None
+
+
+class ReadLog(Model):
+    """The last lines of the log of a process (``router_00``), or of all processes of a service."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    lines: Annotated[int, Field(ge=1, le=5000)] = 200
+
+
+class LogLine(Model):
+    """One line of a log; what is no JSON comes as its message alone."""
+
+    process: str
+    time: str = ""
+    level: str = ""
+    logger: str = ""
+    message: str
+    more: str = ""
+
+
+class Log(Model):
+    """Lines of logs, the oldest first."""
+
+    lines: tuple[LogLine, ...]
+
+
+LIST: Final = Verb("services.list", Nothing, Services, "viewer", "List the services and their processes.")
+START: Final = Verb(
+    "services.start",
+    OneService,
+    ServiceChanged,
+    "admin",
+    "Start the processes of a service that do not run.",
+    changes=True,
+)
+STOP: Final = Verb("services.stop", OneService, ServiceChanged, "admin", "Stop a service in order.", changes=True)
+RESTART: Final = Verb(
+    "services.restart",
+    OneService,
+    ServiceChanged,
+    "admin",
+    "Stop a service in order, and start it again.",
+    changes=True,
+)
+SCALE: Final = Verb(
+    "services.scale",
+    ScaleService,
+    Scaled,
+    "admin",
+    "Give a service another number of processes; no other is restarted.",
+    changes=True,
+)
+LOG: Final = Verb("services.log", ReadLog, Log, "viewer", "Read the end of a log.")

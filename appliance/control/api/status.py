@@ -1,0 +1,123 @@
+"""How the router is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final, Literal
+
+from appliance.control.api.base import Nothing, Role, Verb
+from appliance.control.api.services import ServiceState
+from mercure.delivery.outage import Outage
+from mercure.model import Model
+from mercure.spool.layout import Stage
+
+
+class StageState(Model):
+    """What is in one stage: how many entries, and how old the oldest is (seconds; absent when there is none)."""
+
+    stage: Stage
+    count: int
+    oldest_seconds: float | None = None
+
+
+class DiskState(Model):
+    """The disk of the spool, in bytes; ``refusing``: the receiver takes no images now."""
+
+    path: str
+    free_bytes: int
+    total_bytes: int
+    refuse_below_bytes: int
+    clean_below_bytes: int
+
+    @property
+    def state(self) -> Literal["ok", "low", "refusing"]:
+        """How it is."""
+        if self.free_bytes < self.refuse_below_bytes:
+            return "refusing"
+        return "low" if self.free_bytes < self.clean_below_bytes else "ok"
+
+
+class HistoryState(Model):
+    """The history: by how much it lags behind what the services have told (seconds), or why it cannot be asked."""
+
+    lag_seconds: float | None = None
+    newest_event: datetime | None = None
+    outbox_bytes: int
+    problem: str = ""
+
+
+class ConfigState(Model):
+    """The configuration in force, and why the files cannot be used where they cannot."""
+
+    revision: int
+    by_hand: bool
+    problems: tuple[str, ...] = ()
+
+
+class OutageState(Model):
+    """A target that takes nothing at the moment."""
+
+    target: str
+    outage: Outage
+
+
+class Status(Model):
+    """How the router is; ``problems`` says in words what a person should look at, and is empty when all is well."""
+
+    root: str
+    time: datetime
+    running: bool
+    services: tuple[ServiceState, ...]
+    stages: tuple[StageState, ...]
+    associations: int
+    outages: tuple[OutageState, ...]
+    disk: DiskState
+    history: HistoryState
+    config: ConfigState
+    problems: tuple[str, ...] = ()
+
+
+class WhoAmI(Model):
+    """Who asks, as the kernel says: `user` as audited, `role` (None: may do nothing), `verbs` that are allowed."""
+
+    user: str
+    uid: int
+    role: Role | None
+    node: str
+    root: str
+    version: str
+    verbs: tuple[str, ...]
+
+
+Severity = Literal["critical", "warning"]
+AlertKind = Literal[
+    "not-running", "service", "outage", "quarantine", "failed", "disk", "history", "configuration", "stuck"
+]
+
+
+class Alert(Model):
+    """Something that a person should look at; `key` stays the same as long as it lasts.
+
+    ``object`` is what it is about (a target, a process, a stage); ``since`` when it began, where that is known.
+    """
+
+    key: str
+    kind: AlertKind
+    severity: Severity
+    object: str
+    text: str
+    advice: str
+    since: datetime | None = None
+
+
+class Alerts(Model):
+    """What a person should look at now, the worst first."""
+
+    alerts: tuple[Alert, ...]
+
+
+GET: Final = Verb("status.get", Nothing, Status, "viewer", "How the router is, and what needs a person.")
+ALERTS: Final = Verb(
+    "alerts.list", Nothing, Alerts, "viewer", "What a person should look at now, derived from the status."
+)
+WHO_AM_I: Final = Verb("whoami", Nothing, WhoAmI, "viewer", "Who asks, in which role, and what that role may.")

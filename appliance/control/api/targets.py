@@ -1,0 +1,104 @@
+"""The targets."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from pydantic import Field, JsonValue
+
+from appliance.control.api.base import Nothing, Saved, Verb
+from mercure.delivery.outage import Outage
+from mercure.model import Model
+
+
+class TargetState(Model):
+    """A target: its settings, how many tasks wait for it or failed, and its outage if the dispatchers know of one."""
+
+    name: str
+    kind: str
+    disabled: bool
+    settings: dict[str, Any]
+    waiting: int = 0
+    failed: int = 0
+    outage: Outage | None = None
+    rules: tuple[str, ...] = ()
+
+
+class EchoAnswer(Model):
+    """Whether a target would take images now, and what was found."""
+
+    target: str
+    kind: str
+    ok: bool
+    text: str
+    seconds: float
+
+
+class Targets(Model):
+    """All targets in the order of the configuration, its revision, and the JSON schema of each kind's settings."""
+
+    targets: tuple[TargetState, ...]
+    revision: int
+    kinds: dict[str, dict[str, JsonValue]]
+
+
+class OneTarget(Model):
+    """A target."""
+
+    name: str
+
+
+class EchoTarget(Model):
+    """A target of the configuration, or settings that are not saved (yet)."""
+
+    name: str
+    settings: dict[str, JsonValue] | None = None
+
+
+class SaveTarget(Model):
+    """A target as it is to be; `rename_from` gives one that is there a new name, in the rules and groups too."""
+
+    name: str
+    settings: dict[str, JsonValue]
+    rename_from: str | None = None
+    edited_from: int
+    comment: Annotated[str, Field(max_length=2000)] = ""
+
+
+class DeleteTarget(OneTarget):
+    """A target that is to be removed; the rules that name it must be changed before."""
+
+    edited_from: int
+    comment: Annotated[str, Field(max_length=2000)] = ""
+
+
+class TestSend(OneTarget):
+    """Send made-up images without a patient to a target, where they stay."""
+
+    images: Annotated[int, Field(ge=1, le=100)] = 1
+
+
+class TestSent(Model):
+    """What became of a test send; ``series_uid`` is by what it is found at the target."""
+
+    target: str
+    ok: bool
+    sent: int
+    confirmed: int
+    seconds: float
+    text: str
+    series_uid: str
+
+
+LIST: Final = Verb("targets.list", Nothing, Targets, "viewer", "List the targets and what waits for them.")
+ECHO: Final = Verb("targets.echo", EchoTarget, EchoAnswer, "operator", "Ask a target whether it would take images now.")
+TEST_SEND: Final = Verb(
+    "targets.test_send",
+    TestSend,
+    TestSent,
+    "operator",
+    "Send made-up images to a target, by the way of a real delivery.",
+    changes=True,
+)
+SAVE: Final = Verb("targets.save", SaveTarget, Saved, "admin", "Add or change a target.", changes=True)
+DELETE: Final = Verb("targets.delete", DeleteTarget, Saved, "admin", "Remove a target.", changes=True)

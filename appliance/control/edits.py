@@ -1,0 +1,105 @@
+"""Changes of parts of ``mercure.json``, each a function from content to content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+from appliance.control import saving
+from appliance.control.api.base import Saved
+from appliance.control.errors import ControlError
+from appliance.control.session import Session
+from mercure.config.problems import suggest
+
+Content = dict[str, Any]
+Edit = Callable[[Content], Content]
+Table = Literal["targets", "rules"]
+_ONE: dict[str, str] = {"targets": "target", "rules": "rule"}
+
+
+def apply(session: Session, verb: str, object: str, edit: Edit, *, edited_from: int, comment: str) -> Saved:
+    """Save the configuration with a change.
+
+    Raises
+    ------
+    ControlError
+        ``stale``, ``invalid``, or ``not-found`` for the name that is to be changed.
+    """
+    content = edit(saving.current(session, "mercure", edited_from))
+    return saving.save(session, verb, object, content, edited_from=edited_from, comment=comment)
+
+
+def with_target(name: str, settings: Content, rename_from: str | None) -> Edit:
+    """Make the change that adds or replaces a target, and renames it in the rules and groups where it is renamed."""
+
+    def edit(content: Content) -> Content:
+        new = _with(content, "targets", name, settings, rename_from)
+        return _renamed(new, rename_from, name) if rename_from not in (None, name) else new
+
+    return edit
+
+
+def with_rule(name: str, rule: Content, rename_from: str | None) -> Edit:
+    """Make the change that adds or replaces a rule; a new one comes last."""
+    return lambda content: _with(content, "rules", name, rule, rename_from)
+
+
+def without(table: Table, name: str) -> Edit:
+    """Make the change that removes an entry of a table."""
+
+    def edit(content: Content) -> Content:
+        entries = content.get(table, {})
+        _there(table, name, entries)
+        return {**content, table: {key: value for key, value in entries.items() if key != name}}
+
+    return edit
+
+
+def in_order(names: Iterable[str]) -> Edit:
+    """Make the change that puts the rules into an order."""
+    wanted = list(names)
+
+    def edit(content: Content) -> Content:
+        rules = content.get("rules", {})
+        if sorted(wanted) != sorted(rules):
+            text = "the order must name every rule once"
+            raise ControlError("invalid", text, f"the rules are: {', '.join(rules)}")
+        return {**content, "rules": {name: rules[name] for name in wanted}}
+
+    return edit
+
+
+def _with(content: Content, table: Table, name: str, entry: Content, rename_from: str | None) -> Content:
+    entries = content.get(table, {})
+    if rename_from is None or rename_from == name:
+        return {**content, table: {**entries, name: entry}}
+    _there(table, rename_from, entries)
+    if name in entries:
+        raise ControlError("invalid", f"there is a {_ONE[table]} {name!r} already", "choose another name")
+    changed = {(name if key == rename_from else key): value for key, value in entries.items()}
+    return {**content, table: {**changed, name: entry}}
+
+
+def _there(table: Table, name: str, entries: Content) -> None:
+    if name not in entries:
+        advice = suggest(name, entries) or f"there are {', '.join(entries) or 'none'}"
+        raise ControlError("not-found", f"there is no {_ONE[table]} {name!r}", advice)
+
+
+def _renamed(content: Content, old: str | None, new: str) -> Content:
+    """Name a target anew where rules and groups name it."""
+
+    def other(names: Any) -> Any:  # noqa: ANN401 - a name or a list of names, as a person may write it
+        if isinstance(names, list):
+            return [new if name == old else name for name in names]
+        return new if names == old else names
+
+    rules = {
+        name: {**rule, "targets": other(rule["targets"])} if "targets" in rule else rule
+        for name, rule in content.get("rules", {}).items()
+    }
+    targets = {
+        name: {**settings, "members": other(settings["members"])} if "members" in settings else settings
+        for name, settings in content.get("targets", {}).items()
+    }
+    return {**content, "rules": rules, "targets": targets}

@@ -1,0 +1,77 @@
+"""What services write to the outbox, as they write it.
+
+A hint: a file that is written, recorded and removed between two looks is not seen. Lists are the truth.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from mercure.bookkeeping.lines import UnreadableError, parse
+from mercure.bookkeeping.outbox import file_names
+from mercure.events import Event
+
+_CHUNK: Final = 1024 * 1024
+_MOST_AT_ONCE: Final = 8 * 1024 * 1024
+"""Of one file at one look; who has so much to tell is not followed line by line."""
+
+_MOST_FILES: Final = 400
+
+
+class OutboxTail:
+    """Follows all files of an outbox, from their end on.
+
+    Parameters
+    ----------
+    outbox : Path
+        The stage.
+    """
+
+    def __init__(self, outbox: Path) -> None:
+        self._outbox = outbox
+        self._files: dict[str, tuple[int, int]] = {}
+        self._look(from_end=True)
+
+    def _look(self, *, from_end: bool = False) -> None:
+        """Open the files that are new. An open file can be read to its end after it was removed."""
+        for name in file_names(self._outbox):
+            if name in self._files or len(self._files) >= _MOST_FILES:
+                continue
+            with contextlib.suppress(OSError):
+                flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+                descriptor = os.open(self._outbox / name, flags)
+                self._files[name] = (descriptor, os.fstat(descriptor).st_size if from_end else 0)
+
+    def read(self) -> Iterator[Event]:
+        """Yield the events written since the last time, file by file."""
+        self._look()
+        for name, (descriptor, position) in list(self._files.items()):
+            data, end = _whole_lines(descriptor, position)
+            self._files[name] = (descriptor, end)
+            for line in data.splitlines():
+                with contextlib.suppress(UnreadableError):
+                    yield parse(line)
+            if not data and os.fstat(descriptor).st_nlink == 0:
+                os.close(descriptor)
+                del self._files[name]
+
+    def close(self) -> None:
+        """Let go of all files."""
+        for descriptor, _ in self._files.values():
+            os.close(descriptor)
+        self._files.clear()
+
+
+def _whole_lines(descriptor: int, position: int) -> tuple[bytes, int]:
+    """Read the whole lines from a position on; return them and where the next begins."""
+    size = os.fstat(descriptor).st_size
+    if size - position > _MOST_AT_ONCE:
+        position = size - _CHUNK
+        position += os.pread(descriptor, _CHUNK, position).find(b"\n") + 1
+    data = os.pread(descriptor, max(0, size - position), position)
+    whole = data[: data.rfind(b"\n") + 1]
+    return whole, position + len(whole)

@@ -1,0 +1,186 @@
+"""Streams: one look at the outbox, the logs and the status for all who subscribed."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from appliance.control import logs, wire
+from appliance.control.alerts import alerts_of
+from appliance.control.api.streams import EventItem, Heartbeat, LogItem, StatusItem, Subscribe, Topic
+from appliance.control.counting import Counting
+from appliance.control.errors import ControlError
+from appliance.control.mailbox import Mailbox
+from appliance.control.outbox_tail import OutboxTail
+from appliance.control.session import Session
+from appliance.control.status import status
+from mercure.clock import Clock
+from mercure.events import Event
+from mercure.spool import Stage, Watcher
+
+HEARTBEAT_SECONDS: Final = 5.0
+"""The longest silence on a stream."""
+
+MAILBOX_BYTES: Final = 8 * 1024 * 1024
+"""Of a stream that wait for its reader; one that is slower is dropped."""
+
+LOOK_SECONDS: Final = 0.25
+"""Between two looks at the outbox and the logs."""
+
+COUNT_SECONDS: Final = 1.0
+STATUS_SECONDS: Final = 2.0
+
+UNASKED: Final = frozenset({"image.received", "metrics"})
+"""Types of events that come only to who names them: there may be thousands a second."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class _Stream:
+    """One subscription."""
+
+    wanted: Subscribe
+    mailbox: Mailbox
+    follower: logs.Follower = field(default_factory=lambda: logs.Follower(()))
+
+    def asks_for(self, topic: Topic) -> bool:
+        return topic in self.wanted.topics
+
+    def wants(self, type: str) -> bool:
+        if not self.wanted.types:
+            return type not in UNASKED
+        return any(type == known or (known.endswith(".") and type.startswith(known)) for known in self.wanted.types)
+
+
+class Hub:
+    """Looks for all subscribers together, as long as there are any.
+
+    Parameters
+    ----------
+    open_session : callable
+        Makes a session for looking.
+    clock : Clock
+        Where the time comes from.
+    mailbox_bytes : int
+        See `MAILBOX_BYTES`.
+    """
+
+    def __init__(self, open_session: Callable[[], Session], clock: Clock, mailbox_bytes: int = MAILBOX_BYTES) -> None:
+        self._open = open_session
+        self._clock = clock
+        self._mailbox_bytes = mailbox_bytes
+        self._streams: list[_Stream] = []
+        self._changed = threading.Condition()
+        self._closed = False
+        self._threads: list[threading.Thread] = []
+
+    def join(self, wanted: Subscribe, session: Session) -> Mailbox:
+        """Begin a stream; what happens from now on comes into the mailbox.
+
+        Raises
+        ------
+        ControlError
+            There is no such log.
+        """
+        paths = [path for name in wanted.logs for path in logs.log_files(session, name)]
+        stream = _Stream(wanted, Mailbox(self._mailbox_bytes), logs.Follower(paths))
+        with self._changed:
+            self._streams.append(stream)
+            if not self._threads:
+                for work in (self._follow, self._watch):
+                    thread = threading.Thread(target=self._keep_on, args=(work,), name=work.__name__, daemon=True)
+                    self._threads.append(thread)
+                    thread.start()
+            self._changed.notify_all()
+        return stream.mailbox
+
+    def leave(self, mailbox: Mailbox) -> None:
+        """End a stream."""
+        with self._changed:
+            self._streams = [stream for stream in self._streams if stream.mailbox is not mailbox]
+            self._changed.notify_all()
+        mailbox.close()
+
+    def close(self) -> None:
+        """End all looking."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def heartbeat(self) -> bytes:
+        """Return what is sent when nothing else is."""
+        return wire.notification("heartbeat", Heartbeat(time=self._clock.now()))
+
+    def _asking(self, *topics: Topic) -> list[_Stream]:
+        with self._changed:
+            return [stream for stream in self._streams if any(stream.asks_for(topic) for topic in topics)]
+
+    def _wait_for(self, *topics: Topic) -> bool:
+        """Wait until somebody asks for one of these; False when all is over."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._closed or any(stream.asks_for(topic) for stream in self._streams for topic in topics)
+            )
+            return not self._closed
+
+    def _keep_on(self, work: Callable[[], None]) -> None:
+        """Repeat some work; a failure (no spool yet, a full disk) is told, and the work tried again."""
+        while not self._closed:
+            try:
+                work()
+            except (OSError, ControlError) as error:
+                _log.warning("streams are interrupted for a moment: %s", error)
+                with self._changed:
+                    self._changed.wait(STATUS_SECONDS)
+
+    def _follow(self) -> None:
+        """Pass on events, counters and log lines until nobody asks for them."""
+        if not self._wait_for("events", "counters", "logs"):
+            return
+        outbox = self._open().spool.stage(Stage.OUTBOX)
+        tail, counting, since = OutboxTail(outbox), Counting(), self._clock.monotonic()
+        with contextlib.closing(Watcher([outbox])) as watcher, contextlib.closing(tail):
+            while not self._closed and (streams := self._asking("events", "counters", "logs")):
+                watcher.wait(LOOK_SECONDS)
+                for event in tail.read():
+                    counting.add(event)
+                    _pass_on(event, streams)
+                for stream in streams:
+                    lines = stream.follower.read()
+                    if lines:
+                        stream.mailbox.put(wire.notification("log", LogItem(lines=tuple(lines))))
+                passed = self._clock.monotonic() - since
+                if passed >= COUNT_SECONDS:
+                    since += passed
+                    _put(streams, "counters", wire.notification("counters", counting.take(self._clock.now(), passed)))
+
+    def _watch(self) -> None:
+        """Pass on the status until nobody asks for it."""
+        if not self._wait_for("status"):
+            return
+        while not self._closed and (streams := self._asking("status")):
+            found = status(self._open())
+            item = StatusItem(status=found, alerts=alerts_of(found))
+            _put(streams, "status", wire.notification("status", item))
+            with self._changed:
+                # Whoever subscribes meanwhile is not kept waiting.
+                self._changed.wait(STATUS_SECONDS)
+
+
+def _pass_on(event: Event, streams: Iterable[_Stream]) -> None:
+    line = b""
+    for stream in streams:
+        if stream.asks_for("events") and stream.wants(event.type):
+            line = line or wire.notification("event", EventItem.model_validate(event.model_dump()))
+            stream.mailbox.put(line)
+
+
+def _put(streams: Iterable[_Stream], topic: Topic, line: bytes) -> None:
+    for stream in streams:
+        if stream.asks_for(topic):
+            stream.mailbox.put(line)

@@ -1,0 +1,114 @@
+"""What carries the verbs out: one function for each, one file for each group; and the table of all."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from appliance.control.api.base import A, AnyVerb, Progress, Q, Verb
+from appliance.control.errors import ControlError
+from appliance.control.roles import Caller
+from appliance.control.session import Session
+from mercure.config.problems import suggest
+
+MODULES: Final = {
+    "status": "status",
+    "alerts": "status",
+    "whoami": "status",
+    "queue": "queue",
+    "history": "history",
+    "audit": "history",
+    "rules": "rules",
+    "targets": "targets",
+    "services": "services",
+    "config": "configuration",
+    "modules": "configuration",
+    "verify": "verification",
+    "subscribe": "streams",
+}
+"""The module here for each group of verbs; imported when one of them is asked for."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a verb is carried out with.
+
+    Parameters
+    ----------
+    session : Session
+        At which router, and in whose name changes are audited.
+    caller : Caller
+        Who asks, and in which role.
+    report : callable
+        To be told how far a long action has come.
+    """
+
+    session: Session
+    caller: Caller
+    report: Callable[[Progress], None] = field(default=lambda progress: None)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A verb and the function that carries it out."""
+
+    verb: AnyVerb
+    run: Callable[[Asked, Any], Any]
+
+
+_BOUND: Final[dict[str, Bound]] = {}
+
+
+def carries_out(verb: Verb[Q, A]) -> Callable[[Callable[[Asked, Q], A]], Callable[[Asked, Q], A]]:
+    """Enter a function into the table as the one that carries out a verb."""
+
+    def enter(function: Callable[[Asked, Q], A]) -> Callable[[Asked, Q], A]:
+        if verb.name in _BOUND:
+            raise ValueError(f"{verb.name} is carried out by two functions")
+        _BOUND[verb.name] = Bound(verb, function)
+        return function
+
+    return enter
+
+
+def find(name: str) -> Bound:
+    """Find a verb by its name.
+
+    Raises
+    ------
+    ControlError
+        There is none.
+    """
+    module = MODULES.get(name.partition(".")[0])
+    if module is not None:
+        importlib.import_module(f"{__name__}.{module}")
+    if name not in _BOUND:
+        advice = suggest(name, table()) or "`docs/reference/control-api.md` lists them"
+        raise ControlError("no-such-verb", f"there is no verb {name[:100]!r}", advice)
+    return _BOUND[name]
+
+
+def table() -> dict[str, Bound]:
+    """Return all verbs by name."""
+    for module in set(MODULES.values()):
+        importlib.import_module(f"{__name__}.{module}")
+    return dict(sorted(_BOUND.items()))
+
+
+def carry_out(asked: Asked, bound: Bound, request: Any) -> Any:  # noqa: ANN401 - the verb's own models
+    """Carry out a verb, if the caller may.
+
+    Raises
+    ------
+    ControlError
+        He may not, or it did not work.
+    """
+    needed = bound.verb.role
+    if not asked.caller.may(needed):
+        have = f"is {asked.caller.role}" if asked.caller.role else "has no role here"
+        text = f"{bound.verb.name} is not allowed: it needs the role {needed}, and {asked.caller.user} {have}"
+        advice = f"have an administrator add {asked.caller.user} to the group mercure-{needed}"
+        raise ControlError("not-allowed", text, advice, role=needed)
+    return bound.run(asked, request)

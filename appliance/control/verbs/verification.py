@@ -1,0 +1,15 @@
+"""``verify.run``."""
+
+from __future__ import annotations
+
+from appliance.control.api import verification as api
+from appliance.control.api.base import Nothing
+from appliance.control.verbs import Asked, carries_out
+from appliance.control.verification import verify
+from mercure.bookkeeping.verify.report import Report
+
+
+@carries_out(api.RUN)
+def run(asked: Asked, wanted: Nothing) -> Report:
+    """Account for every image."""
+    return verify(asked.session)
