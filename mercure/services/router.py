@@ -74,7 +74,9 @@ class Router:
             self._finish_leftovers(now)
             with self._context.contained("receiving/ cannot be cleared"):
                 clear_receiving(self._spool, self._context.clock)
-        wait = min(self._take_series(), self._take_studies())
+        wait = self._take_series()
+        with self._context.contained("studies/ cannot be looked at"):
+            wait = min(wait, self._take_studies())
         soonest = min((trouble.again for trouble in self._troubles.values()), default=float("inf"))
         return max(0.0, min(wait, soonest - now, self._next_scan - now))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -150,9 +151,9 @@ def load_task(directory: Path) -> Task:
     path = directory / TASK_FILE
     try:
         return Task.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError) as error:
         if not directory.is_dir():
-            raise
+            raise FileNotFoundError(errno.ENOENT, "there is no such task", str(directory)) from error
         raise TaskError(f"{directory.name} has no {TASK_FILE}") from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]

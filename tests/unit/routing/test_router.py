@@ -1,0 +1,410 @@
+"""The router as a whole, turned by hand: what it takes, what it makes good, and that one bad series stops no other."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mercure.dicom.tools import ToolMissingError
+from mercure.routing import intake
+from mercure.routing.carry_out import Executor
+from mercure.services.router import ATTEMPTS
+from mercure.spool import Claim, Stage, Task, image_files, load_task, read_tags, save_task
+from tests.support.incoming import Image, make_images
+from tests.support.series import synthetic_images
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.unit.routing.conftest import RouterDesk
+
+DAY = 86400.0
+
+
+@pytest.fixture
+def desk(desk: RouterDesk) -> RouterDesk:
+    """Give the desk of this folder; here everything goes to one target."""
+    desk.configure({"all": {"rule": "True", "targets": ["pacs"]}})
+    return desk
+
+
+def dicom(count: int, **tags: object) -> list[Image]:
+    made = synthetic_images(count, 4, 4, seed="router", **tags)
+    return [Image(uid, "1.2.3", data, {"SOPInstanceUID": uid, "Modality": "CT"}) for uid, data in made]
+
+
+def only(desk: RouterDesk, stage: Stage) -> Path:
+    (directory,) = desk.box.tasks(stage)
+    return directory
+
+
+def put_aside(desk: RouterDesk) -> None:
+    """Let the router try as often as it does before it gives up."""
+    for _ in range(ATTEMPTS):
+        desk.turn(10)
+
+
+def test_a_series_becomes_a_task_that_tells_all_that_is_known(desk: RouterDesk) -> None:
+    with desk.box.associate("CT1") as first, desk.box.associate("CT2") as second:
+        for number, association in ((1, first), (2, second), (3, first)):
+            association.store(make_images(1, first=number, PatientName="Doe^Jane", SeriesDescription="Axial")[0])
+            desk.clock.advance(1)
+    desk.turn()
+    desk.turn(6)
+    task = load_task(only(desk, Stage.OUTGOING))
+    assert (task.target, task.images, task.priority, task.late) == ("pacs", 3, "normal", False)
+    assert (task.identity.PatientName, task.identity.SeriesInstanceUID) == ("Doe^Jane", "1.2.3")
+    assert (task.origin.calling_aet, task.origin.called_aet, task.origin.address) == ("CT1", "MERCURE", "127.0.0.1")
+    assert set(task.origin.associations) == {first.id, second.id}
+    assert task.origin.first_received is not None
+    assert task.origin.last_received is not None
+    assert (task.origin.last_received - task.origin.first_received).total_seconds() == 2
+    assert task.rules[0].rule == "all"
+    (completed,) = desk.box.events("series.completed")
+    assert completed.details["reason"] == "released"
+    assert [image["file"] for image in completed.details["images"]] == [f"1.2.3.{n}.dcm" for n in (1, 2, 3)]
+    assert all(image["image"] for image in completed.details["images"])
+
+
+@pytest.mark.parametrize("content", [[], ["20260101T000000000000-00000001.jsonl"], ["notes.txt"]])
+def test_a_folder_without_images_goes_without_a_word(desk: RouterDesk, content: list[str]) -> None:
+    """Lesson 26. A receiver died between making the folder and its first image."""
+    folder = desk.spool.entry(Stage.INCOMING, "1.2.3")
+    folder.mkdir()
+    for name in content:
+        (folder / name).write_bytes(b"{}\n")
+    before = len(desk.box.events())
+    for _ in range(10):
+        desk.turn(60)
+    assert not folder.exists()
+    assert len(desk.box.events()) == before
+    assert [path for path in desk.spool.stage(Stage.INCOMING).iterdir()] == []
+
+
+@pytest.mark.parametrize(
+    "name", ["1.2.3", "x" + "0" * 40, "none-20260101T000000000000-00000001", "incoming", "x;rm -rf"]
+)
+def test_any_name_of_a_series_folder_is_only_a_name(desk: RouterDesk, name: str) -> None:
+    """Lessons 9 and 31."""
+    folder = desk.spool.entry(Stage.INCOMING, name)
+    folder.mkdir()
+    (folder / "1.dcm").write_bytes(b"image")
+    desk.turn()
+    desk.turn(61)
+    assert [image.name for image in image_files(only(desk, Stage.OUTGOING))] == ["1.dcm"]
+
+
+@pytest.mark.parametrize("loss", ["all lines", "a torn line", "the file", "a foreign line"])
+def test_tag_lines_that_a_crash_lost_are_made_again(desk: RouterDesk, loss: str) -> None:
+    """Lesson 8."""
+    images = dicom(3, PatientID="P9", SeriesInstanceUID="1.2.3")
+    desk.box.receive(images)
+    folder = desk.spool.entry(Stage.INCOMING, "1.2.3")
+    (path,) = folder.glob("*.jsonl")
+    lines = path.read_bytes().splitlines(keepends=True)
+    if loss == "all lines":
+        path.write_bytes(b"")
+    elif loss == "a torn line":
+        path.write_bytes(b"".join(lines[:2]) + lines[2][:40])
+    elif loss == "the file":
+        path.unlink()
+    else:
+        path.write_bytes(b"".join(lines[:2]) + lines[2].replace(images[2].name.encode(), b"other.dcm"))
+    desk.turn()
+    desk.turn(61)
+    directory = only(desk, Stage.OUTGOING)
+    records = {record["FileName"]: record for record in read_tags(directory)}
+    assert set(records) == {image.name for image in images}
+    assert records[images[2].name]["PatientID"] == "P9"
+    assert records[images[2].name]["SOPInstanceUID"] == images[2].sop
+    assert records[images[2].name]["ReceivedAt"].endswith("Z")
+
+
+def test_an_image_whose_header_cannot_be_read_any_more_is_routed_all_the_same(desk: RouterDesk) -> None:
+    desk.box.receive(make_images(2))  # no DICOM at all
+    for path in desk.spool.entry(Stage.INCOMING, "1.2.3").glob("*.jsonl"):
+        path.unlink()
+    desk.turn()
+    desk.turn(61)
+    directory = only(desk, Stage.OUTGOING)
+    assert load_task(directory).images == 2
+    assert all(record["DecodingProblems"] for record in read_tags(directory))
+
+
+def test_without_the_reader_of_tags_series_wait_and_nothing_is_put_aside(
+    desk: RouterDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An installation that is broken for a while says nothing of a series."""
+
+    def missing(_files: object) -> dict[str, dict[str, Any]]:
+        raise ToolMissingError("getdcmtags is not there")
+
+    desk.box.receive(dicom(1))
+    for path in desk.spool.entry(Stage.INCOMING, "1.2.3").glob("*.jsonl"):
+        path.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(intake, "read_tag_records", missing)
+        for _ in range(10):
+            desk.turn(61)
+    assert len(desk.box.tasks(Stage.ROUTING)) == 1
+    assert desk.box.tasks(Stage.ERROR) == []
+    (warned,) = desk.box.events("warning")
+    assert "getdcmtags" in warned.details["text"]
+    desk.turn(10)
+    assert len(desk.box.tasks(Stage.OUTGOING)) == 1
+
+
+def test_other_content_under_the_same_uid_is_routed_too(desk: RouterDesk) -> None:
+    """Lesson 38."""
+    (image,) = make_images(1)
+    other = Image(image.sop, image.series, b"other", image.tags)
+    desk.box.receive([image, other, image])
+    desk.turn()
+    desk.turn(6)
+    assert [item.name for item in image_files(only(desk, Stage.OUTGOING))] == ["1.2.3.1.dcm", "1.2.3.1~2.dcm"]
+
+
+def test_a_late_image_is_marked_and_names_what_came_before(desk: RouterDesk) -> None:
+    desk.send(make_images(2))
+    desk.turn(6)
+    desk.send(make_images(1, first=3))
+    desk.turn(6)
+    tasks = desk.tasks(Stage.OUTGOING)
+    assert sorted((task.images, task.late) for task in tasks) == [(1, True), (2, False)]
+    first, second = desk.box.events("series.completed")
+    assert (first.details["late"], first.details["earlier"]) == (False, [])
+    assert (second.details["late"], second.details["earlier"]) == (True, [first.task])
+
+
+def test_a_month_later_the_same_series_is_new(desk: RouterDesk) -> None:
+    desk.send(make_images(1))
+    desk.turn(6)
+    (hint,) = (desk.spool.stage(Stage.STATE) / "seen").iterdir()
+    hint.write_bytes(b"{ torn")
+    desk.send(make_images(1, first=2))
+    desk.turn(6)
+    assert [task.late for task in desk.tasks(Stage.OUTGOING)] == [False, False]
+
+
+def test_new_rules_hold_for_the_next_series_without_a_restart(desk: RouterDesk) -> None:
+    desk.send(make_images(1, series="1.1"))
+    desk.turn(6)
+    desk.configure({"all": {"rule": "True", "targets": ["research"], "priority": "urgent"}})
+    desk.send(make_images(1, series="1.2"))
+    desk.turn(6)
+    assert [(task.target, task.priority) for task in desk.tasks(Stage.OUTGOING)] == [
+        ("pacs", "normal"),
+        ("research", "urgent"),
+    ]
+
+
+def test_what_was_decided_stands_after_a_crash_even_when_the_rules_have_changed(
+    desk: RouterDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of the tasks may exist already."""
+    desk.send(make_images(1))
+    with monkeypatch.context() as patch:
+        patch.setattr(Executor, "carry_out", failing(OSError(errno.EIO, "crash")))
+        desk.turn(6)
+    desk.configure({"all": {"rule": "True", "targets": ["research"]}})
+    desk.restart()
+    desk.turn(10)
+    assert [task.target for task in desk.tasks(Stage.OUTGOING)] == ["pacs"]
+
+
+def failing(error: Exception) -> Callable[..., Any]:
+    def raise_it(*_: object, **__: object) -> Any:
+        raise error
+
+    return raise_it
+
+
+def failing_for(name: str, real: Callable[..., Any], error: Exception) -> Callable[..., Any]:
+    """Wrap a function of the router so that it fails for whatever has ``name`` in it."""
+
+    def perhaps(*arguments: Any, **more: Any) -> Any:
+        if any(name in str(getattr(argument, "name", argument)) for argument in arguments):
+            raise error
+        return real(*arguments, **more)
+
+    return perhaps
+
+
+def test_a_series_that_cannot_be_taken_stops_no_other_and_is_told_once(
+    desk: RouterDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for series in ("1.1", "1.2", "1.3"):
+        desk.send(make_images(1, series=series))
+    bad = failing_for("1.2", intake.take_series, PermissionError(errno.EACCES, "not ours"))
+    with monkeypatch.context() as patch:
+        patch.setattr("mercure.services.router.take_series", bad)
+        for _ in range(5):
+            desk.turn(10)
+    assert len(desk.box.tasks(Stage.OUTGOING)) == 2
+    (warned,) = desk.box.events("warning")
+    assert "series 1.2 cannot be taken" in warned.details["text"]
+    desk.turn(10)
+    assert len(desk.box.tasks(Stage.OUTGOING)) == 3
+
+
+def test_a_series_that_cannot_be_looked_at_stops_no_other(desk: RouterDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for series in ("1.1", "1.2"):
+        desk.box.receive(make_images(1, series=series))
+    bad = failing_for("1.1", os.scandir, PermissionError(errno.EACCES, "not ours"))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", bad)
+        for _ in range(5):
+            desk.turn(30)
+    assert len(desk.box.tasks(Stage.OUTGOING)) == 1
+    assert ["1.1" in event.details["text"] for event in desk.box.events("warning")] == [True]
+
+
+def test_strange_entries_in_incoming_and_routing_disturb_nobody(desk: RouterDesk) -> None:
+    for stage in (Stage.INCOMING, Stage.ROUTING, Stage.RECEIVING, Stage.STUDIES):
+        (desk.spool.stage(stage) / "stray").write_bytes(b"x")
+        (desk.spool.stage(stage) / ".hidden").mkdir()
+        (desk.spool.stage(stage) / "20260101T000000000000-00000009").write_bytes(b"x")
+    desk.send(make_images(1))
+    desk.turn(6)
+    desk.turn(600)
+    assert len(desk.box.tasks(Stage.OUTGOING)) == 1
+    assert desk.box.tasks(Stage.ERROR) == []
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("a bug"), RecursionError(), FileNotFoundError(2, "an image is gone", "x.dcm")]
+)
+def test_a_series_that_nobody_can_route_is_put_aside_and_stops_no_other(
+    desk: RouterDesk, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    real = Executor.carry_out
+
+    def carry_out(self: Any, config: Any, claim: Claim, task: Task, *more: Any) -> None:
+        if task.identity.SeriesInstanceUID == "1.1":
+            raise error
+        real(self, config, claim, task, *more)
+
+    monkeypatch.setattr(Executor, "carry_out", carry_out)
+    desk.send(make_images(1, series="1.1"))
+    desk.send(make_images(1, series="1.2"))
+    desk.turn(6)
+    assert len(desk.box.tasks(Stage.OUTGOING)) == 1
+    assert desk.box.tasks(Stage.ERROR) == []
+    put_aside(desk)
+    failure = load_task(only(desk, Stage.ERROR)).failure
+    assert failure is not None
+    assert type(error).__name__ in failure.reason
+    assert failure.advice
+    assert len(desk.box.events("task.failed")) == 1
+    assert len(desk.box.events("warning")) == 1
+
+
+def test_a_disk_that_fails_puts_nothing_aside_however_long(desk: RouterDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.send(make_images(1))
+    with monkeypatch.context() as patch:
+        patch.setattr(Executor, "carry_out", failing(OSError(errno.ENOSPC, "No space left on device")))
+        for _ in range(20):
+            desk.turn(10)
+    assert (len(desk.box.tasks(Stage.ROUTING)), len(desk.box.tasks(Stage.ERROR))) == (1, 0)
+    assert len(desk.box.events("warning")) == 1
+    desk.turn(10)
+    assert len(desk.box.tasks(Stage.OUTGOING)) == 1
+
+
+def test_a_task_without_images_is_put_aside_and_told(desk: RouterDesk) -> None:
+    name = "20260101T000000000000-00000001"
+    desk.spool.entry(Stage.ROUTING, name).mkdir()
+    put_aside(desk)
+    assert only(desk, Stage.ERROR).name == name
+    (failed,) = desk.box.events("task.failed")
+    assert "no image" in failed.details["reason"]
+    assert failed.details["advice"]
+
+
+def test_what_cannot_even_be_put_aside_stops_no_other(desk: RouterDesk) -> None:
+    name = "20260101T000000000000-00000001"
+    desk.spool.entry(Stage.ROUTING, name).mkdir()
+    taken = desk.spool.entry(Stage.ERROR, name)
+    taken.mkdir()
+    (taken / "1.dcm").write_bytes(b"x")
+    put_aside(desk)
+    desk.send(make_images(1))
+    desk.turn(6)
+    desk.turn(60)
+    assert len(desk.box.tasks(Stage.OUTGOING)) == 1
+    assert [path.name for path in desk.box.tasks(Stage.ROUTING)] == [name]
+
+
+def test_what_another_router_has_in_hand_is_left_to_it(desk: RouterDesk) -> None:
+    directory = desk.spool.entry(Stage.ROUTING, "20260101T000000000000-00000001")
+    directory.mkdir()
+    (directory / "1.dcm").write_bytes(b"x")
+    with Claim.take(directory) or pytest.fail("not claimed"):
+        desk.turn(60)
+        desk.turn(60)
+        assert desk.box.events("spool.recovered") == []
+    desk.turn(60)
+    assert len(desk.box.events("spool.recovered")) == 1
+    assert len(desk.box.tasks(Stage.OUTGOING)) == 1
+
+
+def test_a_task_put_back_by_a_person_is_decided_anew(desk: RouterDesk) -> None:
+    desk.configure({"bad": {"rule": "number(tags.PatientID) > 3", "targets": ["pacs"]}})
+    desk.send(make_images(1))
+    desk.turn(6)
+    directory = only(desk, Stage.ERROR)
+    desk.configure({"all": {"rule": "True", "targets": ["pacs"]}})
+    save_task(directory, load_task(directory).for_retry())
+    directory.rename(desk.spool.entry(Stage.ROUTING, directory.name))
+    desk.turn(1)
+    task = load_task(only(desk, Stage.OUTGOING))
+    assert (task.failure, task.target, task.images) == (None, "pacs", 1)
+
+
+@pytest.mark.parametrize(
+    ("held", "age", "stays"), [(False, 301.0, False), (False, 290.0, True), (True, 86400.0, True), (False, -DAY, True)]
+)
+def test_what_a_dead_receiver_left_is_cleared_and_what_a_living_one_has_is_not(
+    desk: RouterDesk, held: bool, age: float, stays: bool
+) -> None:
+    association = desk.box.associate()
+    (association.folder / "000001.part").write_bytes(b"half")
+    if not held:
+        association.die()
+    moment = desk.clock.now().timestamp() - age
+    os.utime(association.folder, (moment, moment))
+    desk.turn()
+    assert association.folder.exists() == stays
+    association.die()
+
+
+def test_a_stop_is_heeded_between_two_series(desk: RouterDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for series in range(5):
+        desk.send(make_images(1, series=f"1.{series}"))
+    real = Executor.carry_out
+
+    def stop_after(self: Any, *arguments: Any) -> None:
+        real(self, *arguments)
+        desk.context.stop.set()
+
+    monkeypatch.setattr(Executor, "carry_out", stop_after)
+    desk.turn(61)
+    assert len(desk.box.tasks(Stage.OUTGOING)) == 1
+    assert len(desk.box.tasks(Stage.INCOMING)) == 4
+    desk.router.end()
+
+
+def test_the_wait_is_never_longer_than_a_scan_and_never_negative(desk: RouterDesk) -> None:
+    assert 0 < desk.turn() <= 30
+    with desk.box.associate() as association:
+        association.store(make_images(1)[0])
+        assert 0 < desk.turn() <= 30
+    assert 0 < desk.turn() <= 5
+
+
+def test_it_watches_where_something_may_come(desk: RouterDesk) -> None:
+    assert {path.name for path in desk.router.watched()} >= {"incoming", "receiving", "routing"}
