@@ -1,0 +1,5 @@
+"""`python -m tui` is `mercure-tui`."""
+
+from tui import main
+
+main()

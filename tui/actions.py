@@ -1,0 +1,159 @@
+"""Everything a person can do, in one table: key, word, verb, where.
+
+Bindings, the keys at the bottom, the help, the command line and the page of the documentation are made from it, so
+none of them can promise what another does not know. An action that needs a verb is allowed to who may use the verb.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from textual.binding import Binding
+
+Danger = Literal["none", "asks", "type the name"]
+EVERYWHERE: Final = ""
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something to do.
+
+    Parameters
+    ----------
+    name : str
+        As it is written on the command line.
+    key : str
+        As Textual names it.
+    word : str
+        What stands beside the key at the bottom.
+    text : str
+        What it does, in a sentence, for the help.
+    page : str
+        Where; empty: everywhere.
+    verb : str
+        The verb of the control API that it needs; empty: none.
+    danger : Danger
+        Whether it asks before, and how.
+    aliases : tuple of str
+        Other names on the command line.
+    shown : bool
+        At the bottom of the page; the help shows all.
+    """
+
+    name: str
+    key: str
+    word: str
+    text: str
+    page: str = EVERYWHERE
+    verb: str = ""
+    danger: Danger = "none"
+    aliases: tuple[str, ...] = ()
+    shown: bool = True
+
+    @property
+    def key_text(self) -> str:
+        """The key as people read it."""
+        return key_text(self.key)
+
+
+@dataclass(frozen=True)
+class PageEntry:
+    """A screen that a number opens."""
+
+    key: str
+    name: str
+    title: str
+    text: str
+    aliases: tuple[str, ...] = ()
+
+
+PAGES: Final = (
+    PageEntry("1", "overview", "Overview", "The flow from senders to targets, the disk, the alerts.", ("o", "home")),
+    PageEntry("2", "queue", "Queue", "What waits, for which target, and for how long.", ("q2", "tasks")),
+    PageEntry("7", "services", "Services", "The services, their processes, their logs.", ("svc",)),
+)
+"""The screens in the order of their numbers."""
+
+_QUEUE: Final = (
+    Action("inspect", "enter", "inspect", "Show the task in full.", "queue"),
+    Action("retry", "r", "retry", "Send a failed task on its way again, or a waiting one now.", "queue", "queue.retry"),
+    Action("hold", "h", "hold", "Keep a waiting task from being worked on.", "queue", "queue.hold"),
+    Action("release", "l", "release", "Let a held task go on.", "queue", "queue.release"),
+    Action("reroute", "t", "reroute", "Send a task to another target.", "queue", "queue.reroute", "asks"),
+    Action(
+        "discard", "ctrl+d", "discard", "Throw a task away (kept for the retention time).",
+        "queue", "queue.discard", "asks",
+    ),
+    Action(
+        "complete", "c", "complete study", "Complete a study now that waits for series.",
+        "queue", "queue.force_study", "asks", shown=False,
+    ),
+    Action("mark", "space", "mark", "Mark a row: actions are then done to all marked.", "queue"),
+    Action("mark-all", "*", "mark all", "Mark all rows shown, or none.", "queue", shown=False),
+)  # fmt: skip
+
+_SERVICES: Final = (
+    Action("log", "enter", "log", "Follow the log of the service.", "services"),
+    Action("start", "s", "start", "Start the processes that do not run.", "services", "services.start"),
+    Action("restart", "ctrl+t", "restart", "Stop in order and start again.", "services", "services.restart", "asks"),
+    Action("stop", "ctrl+x", "stop", "Stop in order.", "services", "services.stop", "type the name"),
+    Action("more", "+", "one more", "One process more.", "services", "services.scale", "asks"),
+    Action("fewer", "-", "one fewer", "One process fewer.", "services", "services.scale", "asks"),
+)
+
+_TABLES: Final = (
+    Action("filter", "/", "filter", "Show only rows that contain a text; `!text`: those that do not.", shown=False),
+    Action("sort", "o", "order", "Put the rows in another order.", shown=False),
+)
+
+_EVERYWHERE: Final = (
+    Action("help", "?", "help", "All keys of this screen, and those of every screen."),
+    Action("command", ":", "command", "Type the name of an action or a screen.", shown=False),
+    Action("back", "escape", "back", "Close what is open; clear the filter.", shown=False),
+    Action("refresh", "ctrl+r", "refresh", "Ask anew now.", shown=False),
+    Action("quit", "q", "quit", "Leave; the router goes on.", aliases=("q", "exit")),
+)
+
+ACTIONS: Final = (*_QUEUE, *_SERVICES, *_TABLES, *_EVERYWHERE)
+"""All actions; of a page first, as they are to stand at its bottom."""
+
+_KEYS: Final = {
+    "escape": "esc", "space": "space", "enter": "enter", "slash": "/", "question_mark": "?", "colon": ":",
+    "asterisk": "*", "plus": "+", "minus": "-",
+}  # fmt: skip
+
+
+def key_text(key: str) -> str:
+    """Write a key as people read it: ``^d`` for ctrl+d."""
+    return "^" + key.removeprefix("ctrl+") if key.startswith("ctrl+") else _KEYS.get(key, key)
+
+
+def actions_of(page: str) -> tuple[Action, ...]:
+    """Return what can be done on a page, and everywhere."""
+    return tuple(action for action in ACTIONS if action.page in {page, EVERYWHERE})
+
+
+def bindings_of(page: str) -> list[Binding]:
+    """Return the keys of a page for Textual."""
+    return [
+        Binding(action.key, f"act('{action.name}')", action.word, show=False)
+        for action in ACTIONS
+        if action.page == page
+    ]
+
+
+def page_bindings() -> list[Binding]:
+    """Return the numbers of the pages for Textual."""
+    return [Binding(page.key, f"open('{page.name}')", page.title, show=False) for page in PAGES]
+
+
+def commands_of(page: str) -> Iterator[tuple[str, str, str]]:
+    """Yield what the command line knows on a page: text, ``page`` or ``action``, and the name meant."""
+    for entry in PAGES:
+        for text in (entry.name, entry.key, *entry.aliases):
+            yield text, "page", entry.name
+    for action in actions_of(page):
+        for text in (action.name, *action.aliases):
+            yield text, "action", action.name

@@ -1,0 +1,148 @@
+"""The application: its pages, the board that they read, and the stream that fills it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from textual import on
+from textual.app import App
+
+from appliance.control.client import api
+from tui.board import Board
+from tui.feed import Feed
+from tui.messages import Connected, Disconnected, Streamed
+from tui.screens.help import HelpScreen
+from tui.screens.overview import OverviewPage
+from tui.screens.page import Page
+from tui.screens.queue import QueuePage
+from tui.screens.services import ServicesPage
+from tui.screens.too_small import LEAST_COLUMNS, LEAST_LINES, TooSmall
+
+if TYPE_CHECKING:
+    from textual import events
+    from textual.screen import Screen
+
+    from tui.source import Source
+
+PAGE_CLASSES: Final = (OverviewPage, QueuePage, ServicesPage)
+
+
+class MercureApp(App[None]):
+    """The terminal UI.
+
+    Parameters
+    ----------
+    source : Source
+        The router.
+    """
+
+    CSS_PATH = "app.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    TITLE = "mercure"
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[None]]]] = {page.NAME: page for page in PAGE_CLASSES}
+    DEFAULT_MODE = "overview"
+
+    def __init__(self, source: Source) -> None:
+        super().__init__()
+        self.source = source
+        self.board = Board()
+        self.animation_level = "none"
+        self.theme = "ansi-dark"
+        self._feed = Feed(source, self.post_message)
+        self._roles: dict[str, str] = {}
+        self._waiting: set[Page] = set()
+
+    def on_mount(self) -> None:
+        """Begin to read the stream: in a thread of its own, that nobody has to wait for at the end."""
+        threading.Thread(target=self._feed.run, name="feed", daemon=True).start()
+
+    def on_unmount(self) -> None:
+        """Let the stream end."""
+        self._feed.stop()
+
+    def role_of(self, verb: str) -> str:
+        """Return the role that a verb needs."""
+        self._roles = self._roles or {verb.name: verb.role for verb in api.all_verbs()}
+        return self._roles[verb]
+
+    @property
+    def page(self) -> Page | None:
+        """The page that is seen, also behind a dialog."""
+        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, Page)), None)
+
+    def open_page(self, name: str) -> None:
+        """Show a page; details of it that were open are closed."""
+        if self.current_mode != name:
+            self.switch_mode(name)
+        while len(self.screen_stack) > 1 and isinstance(self.screen, Page):
+            self.pop_screen()
+
+    def open_help(self) -> None:
+        """Show the keys of the page."""
+        page = self.page
+        if page is not None:
+            self.push_screen(HelpScreen(page.NAME))
+
+    def soon(self, page: Page, refresh: Callable[[], None]) -> None:
+        """Ask anew in a while, once for all reasons that come up until then.
+
+        The wait grows with the time that the last answer took, so that a queue of 50,000 tasks is not all that the
+        router and the terminal are busy with.
+        """
+        if page in self._waiting:
+            return
+        self._waiting.add(page)
+
+        def now() -> None:
+            self._waiting.discard(page)
+            if self.page is page and page.is_mounted:
+                refresh()
+
+        self.set_timer(max(1.0, 10 * page.last_seconds), now)
+
+    # What the stream brings.
+
+    @on(Connected)
+    def _connected(self, event: Connected) -> None:
+        again = self.board.who is not None
+        self.board.who, self.board.connected = event.who, True
+        page = self.page
+        if page is not None and page.is_mounted:
+            page.show_frame()
+            if again or not page.is_current:
+                self.notify("connected to the router again" if again else "connected to the router", timeout=3)
+            page.refresh_data()
+
+    @on(Disconnected)
+    def _disconnected(self, event: Disconnected) -> None:
+        self.board.connected, self.board.why = False, event.why
+        page = self.page
+        if page is not None and page.is_mounted:
+            page.show_frame()
+
+    @on(Streamed)
+    def _streamed(self, event: Streamed) -> None:
+        page = self.page
+        item = event.item
+        if isinstance(item, api.streams.EventItem):
+            if page is not None:
+                page.told(item)
+            return
+        if isinstance(item, api.streams.CountersItem):
+            self.board.count(item)
+        elif isinstance(item, api.streams.StatusItem):
+            self.board.take(item)
+        if page is not None and page.is_mounted:
+            page.show_frame()
+            page.board_changed()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Say so when the terminal is too small to show anything in order."""
+        small = event.size.width < LEAST_COLUMNS or event.size.height < LEAST_LINES
+        shown = isinstance(self.screen, TooSmall)
+        if small and not shown:
+            self.push_screen(TooSmall())
+        elif not small and shown:
+            self.pop_screen()

@@ -1,0 +1,68 @@
+"""What workers tell the UI. Workers touch no widget; they post one of these, and a handler does the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from textual.message import Message
+
+from appliance.control.client import ControlError, api
+
+
+class Answered(Message):
+    """A verb was answered; `then` is the method that shows it."""
+
+    def __init__(self, then: Callable[[Any], None], answer: Any) -> None:  # noqa: ANN401 - the model of any verb
+        super().__init__()
+        self.then = then
+        self.answer = answer
+
+
+class Refused(Message):
+    """A verb was not answered; `then` is the method that shows why."""
+
+    def __init__(self, then: Callable[[ControlError], None], error: ControlError) -> None:
+        super().__init__()
+        self.then = then
+        self.error = error
+
+
+class Progressed(Message):
+    """A long action has come farther; only the last word counts."""
+
+    def __init__(self, then: Callable[[int, int, str], None], done: int, total: int, text: str) -> None:
+        super().__init__()
+        self.then = then
+        self.done = done
+        self.total = total
+        self.text = text
+
+    def can_replace(self, message: Message) -> bool:
+        """Only the last one is of interest."""
+        return isinstance(message, Progressed)
+
+
+class Connected(Message):
+    """The router answers; `who` is what it takes us for."""
+
+    def __init__(self, who: api.status.WhoAmI) -> None:
+        super().__init__()
+        self.who = who
+
+
+class Disconnected(Message):
+    """The router does not answer; in `seconds` it is tried again."""
+
+    def __init__(self, why: str, seconds: float) -> None:
+        super().__init__()
+        self.why = why
+        self.seconds = seconds
+
+
+class Streamed(Message):
+    """An item of the stream."""
+
+    def __init__(self, item: api.streams.Item) -> None:
+        super().__init__()
+        self.item = item

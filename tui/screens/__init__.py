@@ -1,0 +1,1 @@
+"""One screen, one file, one style sheet beside it where it needs one."""

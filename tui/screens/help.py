@@ -1,0 +1,80 @@
+"""All keys, from the table of actions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding
+from textual.screen import ModalScreen
+
+from tui.actions import ACTIONS, PAGES, Action
+from tui.format import fit
+from tui.looks import Line
+from tui.widgets.lines import Pager, Static
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+_DANGER = {"none": "", "asks": " Asks before.", "type the name": " Asks for the name."}
+
+
+def help_lines(page: str) -> Iterator[Line]:
+    """Write the help of a page: its own keys, those of all pages, the pages, how to move."""
+    own = [action for action in ACTIONS if action.page == page]
+    title = next((entry.title for entry in PAGES if entry.name == page), page.capitalize())
+    if own:
+        yield ((f"{title}", "title"),)
+        yield from map(_action, own)
+        yield ()
+    yield (("Every page", "title"),)
+    yield from (_action(action) for action in ACTIONS if not action.page)
+    yield ()
+    yield (("Pages", "title"),)
+    for entry in PAGES:
+        yield (("  ", ""), (fit(entry.key, 8), "key"), (fit(entry.title, 12), ""), (entry.text, ""))
+    yield ()
+    yield (("In tables and texts", "title"),)
+    for keys, text in (("↑ ↓ k j", "Up and down."), ("PgUp PgDn", "A page."), ("g G", "To the first, to the last.")):
+        yield (("  ", ""), (fit(keys, 20), "key"), (text, ""))
+    yield ()
+    yield (("On the command line, :name does what the key of the name does; :filter TEXT filters.", "dim"),)
+
+
+def _action(action: Action) -> Line:
+    text = action.text + _DANGER[action.danger]
+    return (("  ", ""), (fit(action.key_text, 8), "key"), (fit(action.name, 12), ""), (text, ""))
+
+
+class HelpScreen(ModalScreen[None]):
+    """A page of keys over the page that they are for.
+
+    Parameters
+    ----------
+    page : str
+        Whose keys come first.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q", "dismiss", "close", show=False)]
+    DEFAULT_CSS = """
+    HelpScreen { background: ansi_default; layout: vertical; align: left top; }
+    HelpScreen Static { height: 1; }
+    HelpScreen #foot { dock: bottom; }
+    """
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self._page = page
+
+    def compose(self) -> ComposeResult:
+        """Lay out."""
+        yield Static(id="head")
+        yield Pager(id="pager")
+        yield Static(id="foot")
+
+    def on_mount(self) -> None:
+        """Show the keys."""
+        self.query_one("#head", Static).show([((" Help", "here"),)])
+        self.query_one("#foot", Static).show([((" esc", "key"), (" close", ""))])
+        self.query_one(Pager).show(help_lines(self._page))

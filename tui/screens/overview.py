@@ -1,0 +1,210 @@
+"""The flow at a glance: senders, stages, targets; disk, history, alerts."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from appliance.control.client import Nothing, api
+from tui.format import clock, duration, fit, plural, printable, rate, size, spark
+from tui.looks import DISK, SEVERITY, TARGET, Line, Span, age_style
+from tui.screens.page import Page
+from tui.widgets.lines import Pager
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from textual.app import ComposeResult
+
+    from tui.board import Board, Rates
+
+_SPARK: Final = 20
+_ROWS: Final = 7
+_STAGE_WORDS: Final = {
+    "incoming": "arriving",
+    "routing": "deciding",
+    "studies": "studies",
+    "processing": "processing",
+    "outgoing": "outgoing",
+    "error": "failed",
+    "quarantine": "quarantine",
+    "success": "delivered",
+    "discard": "discarded",
+}
+_TROUBLE: Final = frozenset({"error", "quarantine"})
+"""Stages that should be empty."""
+_AT_REST: Final = frozenset({"success", "discard"})
+"""Stages whose age means nothing: they are kept for the retention time."""
+
+
+class OverviewPage(Page):
+    """What comes in, what goes out, what is in between."""
+
+    NAME: ClassVar[str] = "overview"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._targets: tuple[api.targets.TargetState, ...] = ()
+
+    def body(self) -> ComposeResult:
+        """One text."""
+        yield Pager(id="flow")
+
+    def refresh_data(self) -> None:
+        """Ask for the targets; all else comes by the stream."""
+        if self.board.connected:
+            self.ask(api.targets.LIST, Nothing(), self._show_targets, failed=lambda _: None)
+
+    def _show_targets(self, answer: api.targets.Targets) -> None:
+        self._targets = answer.targets
+        self.board_changed()
+
+    def told(self, event: api.streams.EventItem) -> None:
+        """Tasks came or went: what waits for the targets is another number."""
+        self.mercure.soon(self, self.refresh_data)
+
+    def board_changed(self) -> None:
+        """Draw."""
+        self.query_one(Pager).show(overview_lines(self.board, self._targets, self.app.size.width))
+
+
+def overview_lines(board: Board, targets: Sequence[api.targets.TargetState], columns: int) -> list[Line]:
+    """Write the page."""
+    if board.status is None:
+        return [(), ((" Waiting for the first word of the router …", "dim"),)]
+    third = (columns - 4) // 3
+    stages = list(_stages(board.status))
+    blocks = (
+        [_title("senders", board.received, third), *_senders(board, third)],
+        [((fit("stages", third), "title"),), *(_fitted(line, third) for line in stages)],
+        [_title("targets", board.delivered, third), *_targets(board, targets, third)],
+    )
+    lines: list[Line] = [()]
+    lines += [_across(parts, third) for parts in zip_longest(*blocks, fillvalue=())]
+    lines += [(), *_box(board), (), *_alerts(board, columns)]
+    return lines
+
+
+def _title(name: str, rates: Rates, wide: int) -> Line:
+    values = rates.total()
+    now = f"{rate(sum(values[-3:]) / 3)}/s" if values else "0/s"
+    room = max(0, wide - len(name) - len(now) - 2)
+    return (
+        (f"{name} ", "title"),
+        (fit(spark(values, min(room, _SPARK)), room, right=True), "busy"),
+        (f" {now}", "bold"),
+    )
+
+
+def _across(parts: Sequence[Line], wide: int) -> Line:
+    line: list[Span] = [(" ", "")]
+    for part in parts:
+        line += [*_fitted(part, wide), (" ", "")]
+    return tuple(line)
+
+
+def _fitted(line: Line, wide: int) -> Line:
+    from tui.format import width  # noqa: PLC0415 - one name for a parameter and a function
+
+    used = sum(width(text) for text, _ in line)
+    return (*line, (" " * max(0, wide - used), ""))
+
+
+def _rated(name: str, rates: Rates, wide: int, end: Span) -> Line:
+    """Return name, little bars and rate of somebody, in so many columns."""
+    now = fit(rate(rates.now(name)), 4, right=True)
+    label = 10 if wide < _SPARK * 2 else 16
+    room = wide - label - 1 - len(now) - len(end[0])
+    return ((fit(printable(name), label), ""), (" ", ""), (spark(rates.values(name), room), "busy"), (now, "bold"), end)
+
+
+def _senders(board: Board, wide: int) -> Iterator[Line]:
+    names = board.received.names
+    for name in names[:_ROWS]:
+        yield _rated(name, board.received, wide, ("", ""))
+    if len(names) > _ROWS:
+        yield ((fit(f"and {len(names) - _ROWS} more", wide), "dim"),)
+    if not names:
+        yield ((fit("nobody sends now", wide), "dim"),)
+    associations = board.status.associations if board.status else 0
+    yield ((fit(plural(associations, "association"), wide), "busy" if associations else "dim"),)
+
+
+def _stages(status: api.status.Status) -> Iterator[Line]:
+    known = {str(stage.stage): stage for stage in status.stages}
+    for name, word in _STAGE_WORDS.items():
+        stage = known.get(name)
+        if stage is None:
+            continue
+        trouble = name in _TROUBLE and stage.count > 0
+        count = (fit(str(stage.count), 6, right=True), "bad" if trouble else "bold" if stage.count else "dim")
+        glyph = ("‼ " if trouble else "  ", "bad")
+        yield (glyph, (fit(word, 10), "bad" if trouble else ""), count, (" ", ""), _oldest(stage, name))
+
+
+def _oldest(stage: api.status.StageState, name: str) -> Span:
+    if stage.oldest_seconds is None or name in _AT_REST:
+        return (" " * 6, "")
+    return (fit(duration(stage.oldest_seconds), 6, right=True), age_style(stage.oldest_seconds))
+
+
+def _targets(board: Board, targets: Sequence[api.targets.TargetState], wide: int) -> Iterator[Line]:
+    down = {outage.target for outage in board.status.outages} if board.status else set()
+    looks = [(target, TARGET[target_state(target, down)]) for target in targets]
+    looks.sort(key=lambda pair: (pair[1].rank, -pair[0].waiting, pair[0].name))
+    for target, look in looks[:_ROWS]:
+        glyph = (f"{look.glyph} ", look.style)
+        if look.word == "down":
+            end = (f" down, {target.waiting} wait", look.style)
+            yield (glyph, (fit(printable(target.name), wide - 2 - len(end[0])), look.style), end)
+        else:
+            end = (fit(f"{target.waiting} wait", 8, right=True) if target.waiting else "", "warn")
+            yield (glyph, *_rated(target.name, board.delivered, wide - 2, end))
+    if len(looks) > _ROWS:
+        yield ((fit(f"and {len(looks) - _ROWS} more", wide), "dim"),)
+
+
+def target_state(target: api.targets.TargetState, down: set[str] | frozenset[str] = frozenset()) -> str:
+    """Return the state of a target: ``down``, ``failed`` (it has failed tasks), ``disabled`` or ``up``."""
+    if target.disabled:
+        return "disabled"
+    if target.outage is not None or target.name in down:
+        return "down"
+    return "failed" if target.failed else "up"
+
+
+def _box(board: Board) -> Iterator[Line]:
+    status = board.status
+    if status is None:
+        return
+    disk, look = status.disk, DISK[status.disk.state]
+    left = board.disk_seconds_left()
+    forecast = f", full in {duration(left)}" if left is not None else ""
+    in_out = f"in {size(_sum(board.received_bytes))}/s   out {size(_sum(board.delivered_bytes))}/s"
+    yield ((" disk     ", "dim"), look.span(), (f", {size(disk.free_bytes)} free of {size(disk.total_bytes)}", ""),
+           (forecast, "warn"), (f"   {in_out}", "dim"))  # fmt: skip
+    running = sum(service.running for service in status.services)
+    wanted = sum(service.configured for service in status.services)
+    services: Span = (f"{running} of {wanted} processes run", "good" if running >= wanted else "bad")
+    if not status.running:
+        services = ("‼ the services do not run", "bad")
+    history = status.history
+    lag: Span = (f"history {duration(history.lag_seconds)} behind", "") if history.lag_seconds is not None else ("", "")
+    if history.problem:
+        lag = ("‼ the history cannot be asked", "bad")
+    yield ((" services ", "dim"), services, ("   ", ""), lag, (f"   configuration r{status.config.revision}", "dim"),
+           (f"   at {clock(status.time)}", "dim"))  # fmt: skip
+
+
+def _sum(rates: Rates) -> float:
+    return sum(rates.now(name) for name in rates.names)
+
+
+def _alerts(board: Board, columns: int) -> Iterator[Line]:
+    alerts = board.alerts.alerts if board.alerts else ()
+    if not alerts:
+        yield ((" • all is well", "good"),)
+        return
+    for alert in alerts:
+        look = SEVERITY[alert.severity]
+        yield ((f" {look.glyph} {look.word:9}", look.style), (fit(printable(alert.text), columns - 13), ""))

@@ -1,0 +1,198 @@
+"""What all pages have in common: frame, keys, command line, filter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+
+from tui.actions import ACTIONS, Action, bindings_of, commands_of, page_bindings
+from tui.screens.asking import Asking
+from tui.widgets.chrome import Keys, banner_lines, top_lines
+from tui.widgets.grid import Grid
+from tui.widgets.lines import Static
+from tui.widgets.prompt import Prompt
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+    from textual.widget import Widget
+
+    from appliance.control.client import api
+
+
+class Page(Asking[None]):
+    """A screen that a number opens, or one of its details.
+
+    A subclass gives `NAME`, `body` and `handlers`: what is called for each action of its own.
+    """
+
+    NAME: ClassVar[str] = ""
+    """As in the table of actions."""
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(""), *page_bindings()]
+    OF: ClassVar[str] = ""
+    """The page whose number is shown as open."""
+
+    def compose(self) -> ComposeResult:
+        """Lay out the frame and what is in it."""
+        yield Static(id="top")
+        yield Static(id="banner")
+        yield from self.body()
+        yield Prompt()
+        yield Keys(id="keys")
+
+    def body(self) -> ComposeResult:
+        """Lay out what is in the frame."""
+        raise NotImplementedError
+
+    def handlers(self) -> Mapping[str, Callable[[], None]]:
+        """Return what is to be called for each action of this page."""
+        return {}
+
+    def refresh_data(self) -> None:
+        """Ask for what is shown: when the page is opened, when a person wants it, when the router is back."""
+
+    def board_changed(self) -> None:
+        """Show what the stream brought."""
+
+    def told(self, event: api.streams.EventItem) -> None:
+        """Something happened: a hint that what is shown may have changed."""
+
+    # The frame.
+
+    @property
+    def grid(self) -> Grid[object] | None:
+        """The table of the page, if it has one."""
+        return next(iter(self.query(Grid)), None)
+
+    def on_mount(self) -> None:
+        """Bring the page to life."""
+        self.show_frame()
+
+    def on_screen_resume(self) -> None:
+        """Show the state of now: while the page was not seen, nothing was drawn."""
+        self.show_frame()
+        self.board_changed()
+        self.refresh_data()
+
+    def on_resize(self) -> None:
+        """Lay the frame out for the new width."""
+        self.show_frame()
+        self.board_changed()
+
+    def show_frame(self) -> None:
+        """Show what surrounds the page."""
+        columns = self.app.size.width
+        self.query_one("#top", Static).show(top_lines(self.board, self.OF or self.NAME, columns))
+        self.query_one("#banner", Static).show(banner_lines(self.board))
+        self.query_one(Keys).show_keys(self.NAME, self.board)
+
+    # Actions.
+
+    def action_act(self, name: str) -> None:
+        """Do what an action of the table says, or say why not."""
+        action = next(action for action in ACTIONS if action.name == name and action.page in {self.NAME, ""})
+        reason = self.why_not(action)
+        if reason:
+            self.say(reason, "warning")
+            return
+        {**self._everywhere(), **self.handlers()}[name]()
+
+    def why_not(self, action: Action) -> str:
+        """Say why an action cannot be done now; empty: it can."""
+        board = self.board
+        if action.verb and not board.connected:
+            return f"{action.word}: there is no connection to the router"
+        if not board.allows(action.verb):
+            needed = self.mercure.role_of(action.verb)
+            mine = board.who.role if board.who and board.who.role else "none"
+            return f"{action.word}: this needs the role {needed}, and yours is {mine}"
+        return ""
+
+    def _everywhere(self) -> Mapping[str, Callable[[], None]]:
+        return {
+            "help": self.mercure.open_help,
+            "command": self._open_command,
+            "back": self.go_back,
+            "refresh": self.refresh_data,
+            "quit": self.app.exit,
+            "filter": self._open_filter,
+            "sort": self._sort,
+        }
+
+    def action_open(self, name: str) -> None:
+        """Open a page."""
+        self.mercure.open_page(name)
+
+    def go_back(self) -> None:
+        """Take away what is narrowest: the prompt, marks, the filter, the detail."""
+        prompt, grid = self.query_one(Prompt), self.grid
+        if prompt.is_open:
+            if prompt.kind == "/" and grid:
+                grid.select("")
+            prompt.close()
+        elif grid and grid.marked:
+            grid.marked = set()
+            grid.fill(grid.rows)
+        elif grid and grid.filter:
+            grid.select("")
+        elif self.OF:
+            self.dismiss()
+        elif self.NAME != "overview":
+            self.mercure.open_page("overview")
+        self.show_note()
+
+    def show_note(self) -> None:
+        """Say which part of a table is shown; pages with a table do."""
+
+    # Command line, filter, order.
+
+    def _open_command(self) -> None:
+        self.query_one(Prompt).open(":", words=[text for text, _, _ in commands_of(self.NAME)])
+
+    def _open_filter(self) -> None:
+        if self.grid is not None:
+            self.query_one(Prompt).open("/", self.grid.filter)
+
+    def _sort(self) -> None:
+        if self.grid is not None:
+            self.say(f"order: {self.grid.sort_next()}")
+
+    @on(Prompt.Typed)
+    def _typed(self, event: Prompt.Typed) -> None:
+        if event.kind == "/" and self.grid is not None and not isinstance(event, Prompt.Entered):
+            self.grid.select(event.text)
+            self.show_note()
+
+    @on(Prompt.Entered)
+    def _entered(self, event: Prompt.Entered) -> None:
+        if event.kind == ":":
+            self.run_command(event.text.strip())
+
+    @on(Prompt.Left)
+    def _left(self) -> None:
+        self.focus_main()
+
+    def focus_main(self) -> None:
+        """Give the keys back to what the page is about."""
+        main: Widget | None = self.grid or next((widget for widget in self.query("*") if widget.can_focus), None)
+        if main is not None:
+            main.focus()
+
+    def run_command(self, text: str) -> None:
+        """Do what was typed on the command line."""
+        word, _, rest = text.partition(" ")
+        known = {name: (kind, meant) for name, kind, meant in commands_of(self.NAME)}
+        if not word:
+            return
+        kind, meant = known.get(word.casefold(), ("", ""))
+        if kind == "page":
+            self.mercure.open_page(meant)
+        elif kind == "action" and meant == "filter" and rest and self.grid is not None:
+            self.grid.select(rest)
+            self.show_note()
+        elif kind == "action":
+            self.action_act(meant)
+        else:
+            self.say(f"there is no command {word!r} here; ? shows all", "warning")

@@ -1,0 +1,271 @@
+"""What waits, and what can be done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from textual import on
+
+from appliance.control.client import ControlError, api
+from tui.actions import bindings_of
+from tui.format import duration, plural, printable
+from tui.looks import QUEUE, Span, age_style, other
+from tui.screens.page import Page
+from tui.screens.queue_shape import shape_lines
+from tui.screens.task import TaskPage
+from tui.widgets.dialogs import Choose, Confirm
+from tui.widgets.grid import Column, Grid
+from tui.widgets.lines import Static
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from tui.source import OnProgress
+
+Entry = api.queue.QueueEntry
+_SHAPE_ROWS: Final = 4
+_TALL: Final = 40
+_NAMED: Final = 5
+
+
+def _state(entry: Entry) -> Span:
+    return (QUEUE.get(entry.state) or other(entry.state)).span()
+
+
+def _rank(entry: Entry) -> tuple[int, float]:
+    return (QUEUE.get(entry.state) or other(entry.state)).rank, -entry.age_seconds
+
+
+def _what(entry: Entry) -> Span:
+    identity = entry.identity
+    parts = (identity.PatientID, identity.Modality, identity.StudyDescription, identity.SeriesDescription)
+    return (printable(" ".join(part for part in parts if part)) or printable(entry.id), "")
+
+
+def _why(entry: Entry) -> Span:
+    text = entry.error or (f"held by {entry.held_by}" if entry.held_by else "")
+    text = text or (f"after {entry.waits_for}" if entry.waits_for else "")
+    return (printable(text), "warn" if entry.error else "dim")
+
+
+COLUMNS: Final[Sequence[Column[Entry]]] = (
+    Column("state", _state, 12, _rank),
+    Column("age", lambda entry: (duration(entry.age_seconds), age_style(entry.age_seconds)), 6,
+           lambda entry: entry.age_seconds, right=True),
+    Column("target", lambda entry: (printable(entry.target or entry.module or ""), ""), 12,
+           lambda entry: entry.target or ""),
+    Column("images", lambda entry: (str(entry.images), ""), 7, lambda entry: entry.images, right=True),
+    Column("exam", _what, 20, lambda entry: (entry.identity.PatientID, entry.identity.StudyDescription)),
+    Column("prio", lambda entry: (entry.priority, "notice" if entry.priority == "urgent" else "dim"), 7,
+           lambda entry: entry.priority, from_width=110),
+    Column("tries", lambda entry: (str(entry.attempts), ""), 5, lambda entry: entry.attempts, right=True,
+           from_width=110),
+    Column("error", _why, 0, lambda entry: entry.error),
+)  # fmt: skip
+
+
+def search_text(entry: Entry) -> str:
+    """Return in what the filter looks."""
+    who = entry.identity
+    return (
+        f"{entry.id} {entry.state} {entry.target or ''} {entry.module or ''} {entry.priority} {entry.error} "
+        f"{who.PatientID} {who.PatientName} {who.AccessionNumber} {who.Modality} {who.StudyDescription} "
+        f"{who.SeriesDescription} {who.StudyInstanceUID} {who.SeriesInstanceUID}"
+    ).casefold()
+
+
+class QueuePage(Page):
+    """Age by target, and below it each task."""
+
+    NAME: ClassVar[str] = "queue"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("queue")]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._entries: Sequence[Entry] = ()
+
+    def body(self) -> ComposeResult:
+        """Lay out the shape and the list."""
+        yield Static(id="shape")
+        yield Static(id="note")
+        yield Grid[Entry](COLUMNS, lambda entry: entry.id, search_text, empty="…")
+
+    @property
+    def table(self) -> Grid[Entry]:
+        """The list."""
+        return self.query_one(Grid)
+
+    def on_mount(self) -> None:
+        """Show the worst first."""
+        super().on_mount()
+        self.table.sort_by("state")
+        self.table.focus()
+
+    def refresh_data(self) -> None:
+        """Ask for the whole queue."""
+        if self.board.connected:
+            self.ask(api.queue.LIST, api.queue.ListQueue(), self._fill)
+
+    def told(self, event: api.streams.EventItem) -> None:
+        """Look again when a task came, went or changed."""
+        if event.type.startswith(("task.", "study.")):
+            self.mercure.soon(self, self.refresh_data)
+
+    def board_changed(self) -> None:
+        """Look again with each status: the age of what waits grows also when nothing happens."""
+        self.mercure.soon(self, self.refresh_data)
+
+    def _fill(self, queue: api.queue.Queue) -> None:
+        self._entries = queue.entries
+        self.table.say_when_empty("Nothing waits. • all is delivered" if not queue.total else "Nothing like that.")
+        self.table.fill(queue.entries)
+        self.show_note()
+
+    def on_resize(self) -> None:
+        """Give the shape more room on a tall terminal."""
+        super().on_resize()
+        self.show_note()
+
+    def show_note(self) -> None:
+        """Show the shape of all, and how many are shown of how many."""
+        rows = _SHAPE_ROWS if self.app.size.height < _TALL else _SHAPE_ROWS * 3
+        self.query_one("#shape", Static).show(shape_lines(self._entries, rows) if self._entries else ())
+        table = self.table
+        text = f" {plural(len(self._entries), 'task')}"
+        if table.filter:
+            text = f" {len(table.shown):,} of {plural(len(self._entries), 'task')}, filter: {printable(table.filter)}"
+        if table.marked:
+            text += f"   {len(table.marked)} marked"
+        self.query_one("#note", Static).show([((text, "notice" if table.filter or table.marked else "dim"),)])
+
+    # Actions.
+
+    def handlers(self) -> Mapping[str, Callable[[], None]]:
+        """Return what is called for each action."""
+        queue = api.queue
+        return {
+            "inspect": self._inspect,
+            "retry": lambda: self._change(queue.RETRY, "sent on their way again"),
+            "hold": lambda: self._change(queue.HOLD, "held"),
+            "release": lambda: self._change(queue.RELEASE, "released"),
+            "reroute": self._reroute,
+            "discard": self._discard,
+            "complete": self._complete,
+            "mark": self._mark,
+            "mark-all": self._mark_all,
+        }
+
+    @on(Grid.Chosen)
+    def _inspect(self) -> None:
+        entry = self.table.current
+        if entry is not None:
+            self.app.push_screen(TaskPage(entry))
+
+    def _mark(self) -> None:
+        self.table.mark()
+        self.show_note()
+
+    def _mark_all(self) -> None:
+        self.table.mark_all()
+        self.show_note()
+
+    def _change(self, verb: Any, done: str, reason: str = "", target: str = "") -> None:  # noqa: ANN401
+        """Do the same to all chosen tasks, one after the other; what could not be done is told together."""
+        entries = self.table.chosen
+        if not entries:
+            self.say("there is no task to do this to", "warning")
+            return
+        source = self.mercure.source
+
+        def work(told: OnProgress) -> Outcome:
+            outcome = Outcome(done)
+            for number, entry in enumerate(entries):
+                more = {"target": target} if target else {}
+                try:
+                    source.call(verb, verb.request(task=entry.id, reason=reason, **more))
+                    outcome.done += 1
+                except ControlError as error:
+                    outcome.errors.append(error)
+                if len(entries) > 1:
+                    told(api.base.Progress(done=number + 1, total=len(entries), text=verb.name))
+            return outcome
+
+        self.work(verb.name, work, self._changed, progress=self._progress)
+
+    def _progress(self, done: int, total: int, text: str) -> None:
+        self.query_one("#note", Static).show([((f" {text}: {done} of {total}", "notice"),)])
+
+    def _changed(self, outcome: Outcome) -> None:
+        if outcome.done:
+            self.say(f"{plural(outcome.done, 'task')} {outcome.text}")
+        if outcome.errors:
+            first = outcome.errors[0]
+            more = f" (and {len(outcome.errors) - 1} more)" if len(outcome.errors) > 1 else ""
+            self.say(f"{first.text}{more}\n{first.advice}", "error")
+        self.table.marked = set()
+        self.refresh_data()
+
+    def _reroute(self) -> None:
+        if self.table.chosen:
+            self.ask(api.targets.LIST, api.base.Nothing(), self._choose_target)
+
+    def _choose_target(self, targets: api.targets.Targets) -> None:
+        names = [(target.name, "disabled" if target.disabled else target.kind) for target in targets.targets]
+
+        def chosen(name: str | None) -> None:
+            if name:
+                self._change(api.queue.REROUTE, f"rerouted to {name}", target=name)
+
+        what = plural(len(self.table.chosen), "task")
+        texts = [f"{what}: {_names(self.table.chosen)}", "What the old target has confirmed stays there."]
+        self.app.push_screen(Choose("Reroute to which target?", texts, names), chosen)
+
+    def _discard(self) -> None:
+        entries = self.table.chosen
+        if not entries:
+            self.say("there is no task to discard", "warning")
+            return
+
+        def sure(reason: str | None) -> None:
+            if reason is not None:
+                self._change(api.queue.DISCARD, "discarded", reason=reason)
+
+        texts = [_names(entries), "They are not delivered. They are kept in discard/ for the retention time."]
+        self.app.push_screen(Confirm(f"Discard {plural(len(entries), 'task')}?", texts, "Discard", reason=True), sure)
+
+    def _complete(self) -> None:
+        entry = self.table.current
+        if entry is None or entry.state != "collecting":
+            self.say("only a series that waits for its study (collecting) has a study to complete", "warning")
+            return
+        study = entry.identity.StudyInstanceUID
+
+        def sure(reason: str | None) -> None:
+            if reason is not None:
+                request = api.queue.ForceStudy(study=study, reason=reason)
+                self.ask(api.queue.FORCE_STUDY, request, self._completed)
+
+        texts = [f"study {study}", _names([entry]), "Series that still come are treated as late arrivals."]
+        self.app.push_screen(Confirm("Complete this study now?", texts, "Complete", reason=True), sure)
+
+    def _completed(self, answer: api.queue.ForcedStudies) -> None:
+        self.say(f"completed: {plural(len(answer.tasks), 'task')}")
+        self.refresh_data()
+
+
+class Outcome:
+    """What became of doing the same to several tasks."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.done = 0
+        self.errors: list[ControlError] = []
+
+
+def _names(entries: Sequence[Entry]) -> str:
+    lines = [f"{entry.target or entry.state}: {_what(entry)[0]}" for entry in entries[:_NAMED]]
+    if len(entries) > _NAMED:
+        lines.append(f"and {len(entries) - _NAMED} more")
+    return "\n".join(lines)

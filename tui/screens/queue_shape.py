@@ -1,0 +1,54 @@
+"""The queue as a table of age by target: where it is stuck is seen at once, however much there is in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from appliance.control.client import api
+from tui.format import fit, printable
+from tui.looks import Line, Span
+
+AGES: Final = ((60, "< 1 min"), (300, "5 min"), (1200, "20 min"), (3600, "1 h"), (21600, "6 h"), (86400, "1 d"))
+OLDER: Final = "older"
+_NAME: Final = 16
+_CELL: Final = 8
+_STUCK: Final = 3600
+_LATE: Final = 300
+
+
+def shape_lines(entries: Sequence[api.queue.QueueEntry], rows: int) -> Iterator[Line]:
+    """Write the table: a head, and at most so many targets, those with the oldest tasks first."""
+    counts: dict[str, Counter[int]] = {}
+    oldest: dict[str, float] = {}
+    for entry in entries:
+        name = entry.target or entry.module or f"({entry.state})"
+        counts.setdefault(name, Counter())[bucket(entry.age_seconds)] += 1
+        oldest[name] = max(oldest.get(name, 0.0), entry.age_seconds)
+    heads = [*(title for _, title in AGES), OLDER, "all"]
+    yield ((fit(" age by target", _NAME), "head"), *((fit(head, _CELL, right=True), "head") for head in heads))
+    names = sorted(counts, key=lambda name: (-oldest[name], name))
+    shown = names if len(names) <= rows else names[: rows - 1]
+    for name in shown:
+        yield _row(name, counts[name])
+    if len(shown) < len(names):
+        rest = sum((counts[name] for name in names[len(shown) :]), Counter[int]())
+        yield _row(f"{len(names) - len(shown)} others", rest)
+
+
+def bucket(seconds: float) -> int:
+    """Return the number of the column of an age."""
+    return next((number for number, (end, _) in enumerate(AGES) if seconds < end), len(AGES))
+
+
+def _row(name: str, counts: Counter[int]) -> Line:
+    cells: list[Span] = [(fit(" " + printable(name), _NAME), "bold")]
+    begin = 0
+    for number, end in enumerate([*(end for end, _ in AGES), 0]):
+        count = counts[number]
+        style = "dim" if not count else "stuck" if begin >= _STUCK else "warn" if begin >= _LATE else ""
+        cells.append((fit(str(count) if count else "∙", _CELL, right=True), style))
+        begin = end
+    cells.append((fit(str(counts.total()), _CELL, right=True), "bold"))
+    return tuple(cells)

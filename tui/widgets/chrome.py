@@ -1,0 +1,76 @@
+"""What surrounds every page: who and where, the numbers of the pages, the banner, the keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from tui.actions import PAGES, Action, actions_of
+from tui.format import clock, fit, printable, width
+from tui.looks import Line, Span
+from tui.widgets.lines import Static
+
+if TYPE_CHECKING:
+    from tui.board import Board
+
+WIDE: Final = 100
+_SHORT: Final = 4
+
+
+def top_lines(board: Board, page: str, columns: int) -> tuple[Line, Line]:
+    """Return the two lines above every page."""
+    return _who_and_where(board, columns), _pages(board, page, columns)
+
+
+def _who_and_where(board: Board, columns: int) -> Line:
+    who = board.who
+    state: Span = ("• live", "good") if board.connected else ("‼ no connection", "bad")
+    person = f"{printable(who.user)} ({who.role or 'no role'})  " if who else ""
+    room = columns - width(person) - width(state[0]) - 1
+    left = f" mercure  {printable(who.node)}  {printable(who.root)}" if who else " mercure"
+    return ((fit(left, max(0, room)), "title"), (person, ""), state, (" ", ""))
+
+
+def _pages(board: Board, page: str, columns: int) -> Line:
+    line: list[Span] = []
+    alerts = len(board.alerts.alerts) if board.alerts else 0
+    for entry in PAGES:
+        here = entry.name == page
+        title = entry.title if here or columns >= WIDE else entry.title[:_SHORT]
+        if entry.name == "alerts" and alerts:
+            title += f"({alerts})"
+        line += [(" ", ""), (f"{entry.key} {title}", "here" if here else "bad" if title.endswith(")") else "dim")]
+    return tuple(line)
+
+
+def banner_lines(board: Board) -> tuple[Line, ...]:
+    """Return what is said above a page while there is no connection."""
+    if board.connected:
+        return ()
+    seen = f" Shown is the state of {clock(board.heard)}." if board.heard else ""
+    return (((f"‼ No connection to the router: {printable(board.why)}.{seen} Trying again.", "banner"),),)
+
+
+def key_lines(actions: Iterable[Action], board: Board, columns: int) -> list[Line]:
+    """Lay out keys and words; what the person may not do is dimmed."""
+    lines: list[Line] = []
+    line: list[Span] = []
+    used = 0
+    for action in actions:
+        needs = width(action.key_text) + width(action.word) + 3
+        if line and used + needs > columns:
+            lines.append(tuple(line))
+            line, used = [], 0
+        allowed = board.allows(action.verb)
+        line += [(" ", ""), (action.key_text, "key" if allowed else "dim")]
+        line += [(f" {action.word} ", "" if allowed else "dim")]
+        used += needs
+    return [*lines, tuple(line)] if line else lines
+
+
+class Keys(Static):
+    """The keys of a page."""
+
+    def show_keys(self, page: str, board: Board) -> None:
+        """Show them for this page."""
+        self.show(key_lines([action for action in actions_of(page) if action.shown], board, self.app.size.width))

@@ -1,0 +1,210 @@
+"""Dialogs: to be sure, to choose, to type.
+
+A dialog names what it is about. It opens on Cancel, so that Enter pressed once too often does nothing; the worst make
+one type the name of what will be gone. Esc is Cancel everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+from textual import on
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input
+
+from tui.format import fit, printable, wrap
+from tui.looks import Line
+from tui.widgets.grid import Column, Grid
+from tui.widgets.lines import Static
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+T = TypeVar("T")
+WIDTH = 72
+
+
+def text_lines(texts: Sequence[str], style: str = "") -> list[Line]:
+    """Break texts into the lines of a dialog; what they hold from elsewhere is made printable."""
+    return [((line, style),) for text in texts for line in wrap(printable(text), WIDTH)]
+
+
+class Dialog(ModalScreen[T]):
+    """What all dialogs share: title, Cancel by Esc, keys between the buttons."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "cancel", show=False),
+        Binding("left", "app.focus_previous", show=False),
+        Binding("right", "app.focus_next", show=False),
+    ]
+    DEFAULT_CSS = """
+    Dialog Button { height: 1; border: none; min-width: 10; margin-right: 2; background: ansi_default;
+                    color: ansi_default; text-style: none; }
+    Dialog Button:focus { text-style: reverse bold; border: none; background: ansi_default; color: ansi_default; }
+    Dialog Button:disabled { text-style: dim; }
+    Dialog Input { height: 1; border: none; padding: 0 1; width: 72; background: ansi_default;
+                   text-style: underline; }
+    Dialog Input:focus { border: none; text-style: underline bold; }
+    Dialog Grid { width: 72; height: 10; }
+    """
+
+    def action_cancel(self) -> None:
+        """Leave without doing anything."""
+        self.dismiss(None)
+
+    @on(Button.Pressed, "#cancel")
+    def _cancelled(self) -> None:
+        self.action_cancel()
+
+
+class Confirm(Dialog[str]):
+    """Are you sure? Answers with the reason (may be empty), or None.
+
+    Parameters
+    ----------
+    title : str
+        What is going to be done.
+    texts : sequence of str
+        To what, and what follows from it.
+    verb : str
+        The word on the button.
+    type_name : str
+        Must be typed; empty: nothing must.
+    reason : bool
+        Ask why; it is kept with the change.
+    """
+
+    def __init__(
+        self, title: str, texts: Sequence[str], verb: str, *, type_name: str = "", reason: bool = False
+    ) -> None:
+        super().__init__()
+        self._title = title
+        self._texts = texts
+        self._verb = verb
+        self._type_name = type_name
+        self._reason = reason
+
+    def compose(self) -> ComposeResult:
+        """Lay out."""
+        with Vertical(classes="box danger"):
+            yield Static(id="text")
+            if self._type_name:
+                yield Static(id="ask-name")
+                yield Input(id="name", select_on_focus=False)
+            if self._reason:
+                yield Static(id="ask-reason")
+                yield Input(id="reason", select_on_focus=False)
+            with Horizontal(classes="buttons"):
+                yield Button("Cancel", id="cancel")
+                yield Button(self._verb, id="do", disabled=bool(self._type_name))
+
+    def on_mount(self) -> None:
+        """Show what it is about, and wait on Cancel."""
+        self.query_one("#text", Static).show([((printable(self._title), "bold"),), (), *text_lines(self._texts)])
+        if self._type_name:
+            self.query_one("#ask-name", Static).show(
+                [(), (("To go on, type its name: ", ""), (printable(self._type_name), "bad"))]
+            )
+        if self._reason:
+            self.query_one("#ask-reason", Static).show([(), (("Why (may stay empty):", ""),)])
+        self.query_one("#cancel").focus()
+
+    @on(Input.Changed, "#name")
+    def _compare(self, event: Input.Changed) -> None:
+        self.query_one("#do", Button).disabled = event.value != self._type_name
+
+    @on(Input.Submitted)
+    def _to_buttons(self) -> None:
+        self.query_one("#cancel").focus()
+
+    @on(Button.Pressed, "#do")
+    def _confirmed(self) -> None:
+        self.dismiss(self.query_one("#reason", Input).value if self._reason else "")
+
+
+class Choose(Dialog[str]):
+    """One of several names, each with a word about it. Answers with the name, or None."""
+
+    def __init__(self, title: str, texts: Sequence[str], names: Sequence[tuple[str, str]]) -> None:
+        super().__init__()
+        self._title = title
+        self._texts = texts
+        self._names = names
+
+    def compose(self) -> ComposeResult:
+        """Lay out."""
+        columns = (
+            Column[tuple[str, str]]("name", lambda row: (printable(row[0]), "bold"), 24),
+            Column[tuple[str, str]]("", lambda row: (printable(row[1]), "")),
+        )
+        with Vertical(classes="box"):
+            yield Static(id="text")
+            yield Grid[tuple[str, str]](columns, lambda row: row[0], lambda row: " ".join(row).casefold())
+            yield Static(id="hint")
+
+    def on_mount(self) -> None:
+        """Show what there is."""
+        self.query_one("#text", Static).show([((printable(self._title), "bold"),), *text_lines(self._texts), ()])
+        self.query_one("#hint", Static).show([(("enter", "key"), (" choose   ", ""), ("esc", "key"), (" cancel", ""))])
+        grid = self.query_one(Grid)
+        grid.fill(self._names)
+        grid.focus()
+
+    @on(Grid.Chosen)
+    def _chosen(self) -> None:
+        row = self.query_one(Grid).current
+        self.dismiss(None if row is None else row[0])
+
+
+class Type(Dialog[str]):
+    """One line of text. Answers with it, or None."""
+
+    def __init__(self, title: str, texts: Sequence[str] = (), value: str = "") -> None:
+        super().__init__()
+        self._title = title
+        self._texts = texts
+        self._value = value
+
+    def compose(self) -> ComposeResult:
+        """Lay out."""
+        with Vertical(classes="box"):
+            yield Static(id="text")
+            yield Input(self._value, select_on_focus=False)
+            yield Static(id="hint")
+
+    def on_mount(self) -> None:
+        """Show what is wanted."""
+        self.query_one("#text", Static).show([((printable(self._title), "bold"),), *text_lines(self._texts)])
+        self.query_one("#hint", Static).show([(("enter", "key"), (" ok   ", ""), ("esc", "key"), (" cancel", ""))])
+        self.query_one(Input).focus()
+
+    @on(Input.Submitted)
+    def _typed(self, event: Input.Submitted) -> None:
+        self.dismiss(event.value)
+
+
+class Show(Dialog[None]):
+    """Something to read, until a key closes it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,q", "cancel", "close", show=False)]
+
+    def __init__(self, title: str, lines: Sequence[Line]) -> None:
+        super().__init__()
+        self._title = title
+        self._lines = lines
+
+    def compose(self) -> ComposeResult:
+        """Lay out."""
+        with Vertical(classes="box"):
+            yield Static(id="text")
+
+    def on_mount(self) -> None:
+        """Show it."""
+        hint: Line = (("esc", "key"), (" close", ""))
+        self.query_one("#text", Static).show(
+            [((fit(printable(self._title), WIDTH), "bold"),), (), *self._lines[:16], (), hint]
+        )

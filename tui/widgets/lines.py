@@ -1,0 +1,112 @@
+"""Lines of text that redraw only what changed.
+
+Textual's own text widgets draw themselves whole when anything in them changes. Over a slow link that is most of what
+the UI would send, so ours compare line by line (`docs/decisions/0081-lines-of-our-own.md`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from rich.segment import Segment
+from textual.geometry import Region, Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui.looks import STYLES, Line, Span
+
+if TYPE_CHECKING:
+    from textual.binding import BindingType
+
+_EMPTY: Final[Line] = ()
+
+
+def strip_of(line: Line, columns: int, under: str = "") -> Strip:
+    """Draw a line: exactly `columns` wide, each span in its style, all of it over the style `under`."""
+    base = STYLES[under]
+    strip = Strip([Segment(text, base + STYLES[style] if under else STYLES[style]) for text, style in line if text])
+    return strip.adjust_cell_length(columns, base)
+
+
+class Static(Widget):
+    """A few lines that stand still, as high as they are.
+
+    Parameters
+    ----------
+    id : str
+        Its name in the style sheet.
+    """
+
+    DEFAULT_CSS = "Static { height: auto; }"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._lines: tuple[Line, ...] = ()
+
+    def show(self, lines: Iterable[Line]) -> None:
+        """Show these lines; what stays the same is not drawn again."""
+        new, old = tuple(lines), self._lines
+        if new == old:
+            return
+        self._lines = new
+        if len(new) != len(old):
+            self.refresh(layout=True)
+            return
+        changed = [Region(0, y, self.size.width, 1) for y in range(len(new)) if new[y] != old[y]]
+        self.refresh(*changed)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Return the number of lines."""
+        return len(self._lines)
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one line."""
+        return strip_of(self._lines[y] if y < len(self._lines) else _EMPTY, self.size.width)
+
+
+class Pager(ScrollView, can_focus=True):
+    """Lines that scroll: a task in full, a log, a page of help."""
+
+    BINDINGS: ClassVar[list[BindingType]] = []
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._lines: list[Line] = []
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the last line is in sight."""
+        return self.scroll_offset.y >= self.max_scroll_y
+
+    def show(self, lines: Iterable[Line], *, to_end: bool = False) -> None:
+        """Show these lines instead of those before."""
+        self._lines = list(lines)
+        self._resized(to_end)
+
+    def append(self, lines: Iterable[Line], *, keep: int = 5000) -> None:
+        """Add lines; who looks at the end goes on looking at the end, and others stay where they are."""
+        follow = self.at_end
+        self._lines.extend(lines)
+        del self._lines[:-keep]
+        self._resized(follow)
+
+    def _resized(self, to_end: bool) -> None:
+        wide = max((sum(len(text) for text, _ in line) for line in self._lines[-1000:]), default=0)
+        self.virtual_size = Size(min(wide, 2000), len(self._lines))
+        self.refresh()
+        if to_end:
+            self.call_after_refresh(self.scroll_end, animate=False)
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one line of what is in sight."""
+        left, top = self.scroll_offset
+        number = y + top
+        line = self._lines[number] if number < len(self._lines) else _EMPTY
+        return strip_of(line, left + self.size.width).crop(left, left + self.size.width)
+
+
+def spans(*parts: str | Span) -> Line:
+    """Put a line together from texts and spans."""
+    return tuple((part, "") if isinstance(part, str) else part for part in parts)
