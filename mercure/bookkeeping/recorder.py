@@ -10,6 +10,7 @@ import logging
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,7 @@ import psycopg
 from mercure import durable
 from mercure.bookkeeping.collect import collect
 from mercure.bookkeeping.database import disconnect, transaction
+from mercure.bookkeeping.forget import Forgotten, forget
 from mercure.bookkeeping.instants import micros
 from mercure.bookkeeping.lines import Line
 from mercure.bookkeeping.migrate import migrate
@@ -110,6 +112,10 @@ class Recorder:
             self._positions = None
             disconnect(self._database)
             raise
+
+    def forget(self, before: datetime, after: str) -> Forgotten:
+        """Forget some of what this node finished before an instant, see `mercure.bookkeeping.forget.forget`."""
+        return forget(self._database, self._node, before, after)
 
     def close(self) -> None:
         """Let go of the connection; the next run makes a new one."""

@@ -162,6 +162,8 @@ class History(Model):
     url: str | None = None
     """``sqlite:////absolute/path`` or ``postgresql://user@host/database``; absent: SQLite in the root."""
     password: Secret | None = None
+    keep_days: Annotated[int, Field(ge=30, le=36_500)] | None = None
+    """Days after which what was finished is forgotten; absent: never. The audit is kept for good."""
 
     @field_validator("url")
     @classmethod

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,9 @@ SCAN_SECONDS: Final = 0.5
 """The outbox is looked at this often: a line that is appended to an open file wakes nobody."""
 
 FIRST_PAUSE: Final = 1.0
+FORGET_SECONDS: Final = 3600.0
+"""How often it looks for what the history may forget."""
+
 LONGEST_PAUSE: Final = 60.0
 """Seconds between two tries while the history cannot be written; they double from the first to the longest."""
 
@@ -45,6 +49,8 @@ class Bookkeeper:
         self._address: tuple[str, str | None, str] | None = None
         self._pause = 0.0
         self._again = float("-inf")
+        self._forget_at = float("-inf")
+        self._forgotten_to = ""
 
     def watched(self) -> Iterable[Path]:
         """Wake up for new files and for writers that end."""
@@ -59,6 +65,8 @@ class Bookkeeper:
             return LONGEST_PAUSE
         try:
             progress = self.run_once()
+            if not progress.more and now >= self._forget_at:
+                self._forget(now)
         except (HistoryError, *FAILURES) as error:
             return self._put_off(error, now)
         self._back()
@@ -109,6 +117,18 @@ class Bookkeeper:
             self._address = address
             _log.info("the history is at %s", without_password(url))
         return self._recorder
+
+    def _forget(self, now: float) -> None:
+        """Forget some of what was finished long ago, if the configuration says so; the rest with the next turns."""
+        days = self._context.config.history.keep_days
+        if days is not None:
+            before = self._context.clock.now() - timedelta(days=days)
+            forgotten = self._open().forget(before, self._forgotten_to)
+            self._forgotten_to = forgotten.after
+            if forgotten.tasks:
+                _log.info("forgotten: %s tasks that ended before %s", forgotten.tasks, before.date())
+        if not self._forgotten_to:
+            self._forget_at = now + FORGET_SECONDS
 
     def _put_off(self, error: Exception, now: float) -> float:
         text = f"the history cannot be written: {error}".strip()

@@ -60,7 +60,7 @@ class TaskAccounts:
             (discarded, lambda: self._discarded(view)),
             (view.state == "delivered" or view.retired_from == Stage.SUCCESS, lambda: self._delivered(view)),
             (view.state == "processed", list),  # its results are tasks of their own
-            (view.state == "collected" and study is not None, lambda: self._collected(view, study)),
+            (view.state == "collected", lambda: self._collected(view, study)),
             (view.is_routed and bool(children), lambda: self._routed(view, children)),
         ]
         judge = next((judge for holds, judge in ways if holds), lambda: self._lost(view))
@@ -86,7 +86,9 @@ class TaskAccounts:
 
     def _collected(self, view: TaskView, study: TaskView | None) -> list[Finding]:
         """Look for the images of a collected series in the study made of it, where they may have other names."""
-        held = self._evidence.entries(study.digest if study is not None else None)
+        if study is None:
+            return []  # both were told by one event: the study is over, and the history may forget what is over
+        held = self._evidence.entries(study.digest)
         ids, files = {entry.image for entry in held if entry.image}, {entry.file for entry in held}
         sops = {entry.sop for entry in held if entry.sop}
         text = f"its series was collected, but it is not in the study that was made of it ({view.study_task})"

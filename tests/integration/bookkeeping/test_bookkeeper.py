@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 ANYTHING = Changes.everything()
 
 
-def make_context(root: Path, url: str | None = None, name: str = "node-a") -> Context:
+def make_context(root: Path, url: str, **history: object) -> Context:
     folder = root / "config"
     folder.mkdir(parents=True, exist_ok=True)
-    history = {} if url is None else {"history": {"url": url}}
-    (folder / "mercure.json").write_text(json.dumps({"version": 1, "name": name, **history}))
+    content = {"version": 1, "name": "node-a", "history": {"url": url, **history}}
+    (folder / "mercure.json").write_text(json.dumps(content))
     context = Context(root, "bookkeeper", ManualClock())
     assert context.start()
     return context
