@@ -14,6 +14,7 @@ from appliance.control.api.queue import Queue, QueueEntry, State
 from appliance.control.locks import Held
 from appliance.control.session import Session
 from mercure.delivery.breaker import read_outage
+from mercure.delivery.order import waits_for
 from mercure.delivery.outage import Outage
 from mercure.event_details import Identity
 from mercure.names import id_time, is_id
@@ -73,14 +74,26 @@ def list_queue(session: Session, wanted: Filter = Filter(), *, limit: int = 0) -
     limit : int
         At most so many, the oldest first; 0: all.
     """
+    tasks: list[Task] = []
+    entries = list(_entries(session, wanted.stages or LISTED_STAGES, tasks))
     found = sorted(
-        (entry for entry in _entries(session, wanted.stages or LISTED_STAGES) if wanted.fits(entry)),
+        (entry for entry in _with_lines(session, entries, tasks) if wanted.fits(entry)),
         key=lambda entry: (entry.created, entry.id),
     )
     return Queue(total=len(found), entries=tuple(found[:limit] if limit else found))
 
 
-def _entries(session: Session, stages: Iterable[Stage]) -> Iterator[QueueEntry]:
+def _with_lines(session: Session, entries: Iterable[QueueEntry], tasks: Iterable[Task]) -> Iterator[QueueEntry]:
+    """Say of a task that it waits for another, where its target takes one after the other."""
+    targets = session.config.targets
+    before = waits_for(tasks, {name: target for name, target in targets.items() if target.order != "none"})
+    for entry in entries:
+        waits = entry.id in before and entry.state == "waiting"
+        yield entry.model_copy(update={"waits_for": before[entry.id]}) if waits else entry
+
+
+def _entries(session: Session, stages: Iterable[Stage], outgoing: list[Task]) -> Iterator[QueueEntry]:
+    """Describe what is in some stages, and collect the tasks of ``outgoing/``."""
     spool, now, held = session.spool, session.clock.now(), Held()
 
     @cache
@@ -89,7 +102,8 @@ def _entries(session: Session, stages: Iterable[Stage]) -> Iterator[QueueEntry]:
 
     for stage in stages:
         for path in _directories(spool, stage):
-            entry = _series(path, now) if stage is Stage.INCOMING else _task(path, stage, now)
+            kept = outgoing if stage is Stage.OUTGOING else None
+            entry = _series(path, now) if stage is Stage.INCOMING else _task(path, stage, now, kept)
             if entry is None:
                 continue
             if entry.target and entry.state in {"waiting", "retrying"}:
@@ -128,13 +142,15 @@ def _series(path: Path, now: datetime) -> QueueEntry | None:
     )
 
 
-def _task(path: Path, stage: Stage, now: datetime) -> QueueEntry | None:
+def _task(path: Path, stage: Stage, now: datetime, kept: list[Task] | None) -> QueueEntry | None:
     try:
         task = load_task(path)
     except FileNotFoundError:
         return None  # it moved on just now
     except TaskError as error:
         return _unreadable(path, stage, str(error), now)
+    if kept is not None:
+        kept.append(task)
     return entry_of(task, stage, now)
 
 

@@ -14,7 +14,7 @@ from appliance.control.saving import stale
 from appliance.control.session import Session
 from appliance.supervision.client import ProcessInfo, SupervisorClient
 from appliance.supervision.errors import NotAllowedError, NotRunningError, SupervisionError
-from appliance.supervision.programs import Program, programs
+from appliance.supervision.programs import OWN, Program, programs
 from mercure.config import ConfigError, Services, StaleRevisionError
 from mercure.config.problems import suggest
 from mercure.event_details import ConfigSaved
@@ -42,7 +42,7 @@ def list_services(session: Session) -> list[ServiceState]:
             configured=count,
             processes=tuple(_process(info) for info in found if info.service == name),
         )
-        for name, count in _instances(session.services.value).items()
+        for name, count in {**_instances(session.services.value), **dict.fromkeys(OWN, 1)}.items()
     ]
 
 
@@ -79,7 +79,7 @@ def change(session: Session, name: str, verb: Verb, waiting: Waiting) -> Service
         finally:
             after = [info for info in client.processes() if info.service == name]
             states = [info.state for info in after]
-            session.audit(events, f"service.{verb}", name, before=list(before), after=list(states))
+            session.audit(events, f"services.{verb}", name, before=list(before), after=list(states))
     return ServiceChanged(name=name, verb=verb, processes=tuple(_process(info) for info in after))
 
 
@@ -119,7 +119,7 @@ def _save(session: Session, services: Services, edited_from: int, comment: str) 
             raise stale(file, edited_from) from error
         events.emit(ConfigSaved(revision=revision, by=session.user, comment=f"services.json: {comment}"))
         before = session.services.value.model_dump(mode="json")
-        session.audit(events, "service.scale", comment, before=before, after=services.model_dump(mode="json"))
+        session.audit(events, "services.scale", comment, before=before, after=services.model_dump(mode="json"))
     return revision
 
 
@@ -142,6 +142,9 @@ def _program(session: Session, name: str) -> Program:
 
 
 def _known(name: str, names: dict[str, int]) -> None:
+    if name in OWN:
+        advice = "end the router and start it again; a crash of it is repaired by itself"
+        raise ControlError("invalid", f"{name} belongs to the appliance, and is neither stopped nor scaled", advice)
     if name not in names:
         advice = suggest(name, names) or f"there are {', '.join(names)}"
         raise ControlError("not-found", f"there is no service {name!r}", advice)

@@ -192,7 +192,7 @@ class SupervisorClient:
             pid=int(info["pid"]) or None,
             since=datetime.fromtimestamp(changed, UTC) if changed else None,
             problem=str(info["spawnerr"]) if state in {"retrying", "failed", "ended"} else "",
-            log=str(self._root / str(info["stdout_logfile"])),
+            log=str(self._root / str(info["stdout_logfile"] or info["stderr_logfile"])),
         )
 
     @contextmanager

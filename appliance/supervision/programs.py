@@ -26,6 +26,9 @@ START_RETRIES: Final = 10
 """So many failed starts in a row, each a second later than the one before (1 to 10 s: about a minute in all), make a
 crash loop. A service that has no usable configuration waits for one and does not end, so it never gets there."""
 
+OWN: Final = ("control", "listener")
+"""Programs of the appliance: one of each, not in ``services.json``, and not to be stopped by way of themselves."""
+
 _MARGIN_SECONDS: Final = 15
 """Beyond a service's own limit for ending, before it is ended by force."""
 
@@ -36,6 +39,9 @@ _STOP_SECONDS: Final = {"router": 30, "dispatcher": 30, "cleaner": 30, "bookkeep
 """How long each service may take to end by its own account; the receiver's limit is in the configuration."""
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_@+=:,./-]")
+LISTENED: Final = ("PROCESS_STATE_BACKOFF", "PROCESS_STATE_EXITED", "PROCESS_STATE_FATAL", "PROCESS_STATE_RUNNING")
+"""What the crash listener is told of."""
+
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -59,6 +65,8 @@ class Program:
         Who lives this long has started well.
     start_retries : int
         Failed starts in a row, after the first, before it counts as a crash loop.
+    listens_to : sequence of str
+        Types of supervisor's events that it wants; not empty for an event listener.
     """
 
     name: str
@@ -68,6 +76,7 @@ class Program:
     stop_seconds: int = 30
     start_seconds: int = START_SECONDS
     start_retries: int = START_RETRIES
+    listens_to: Sequence[str] = ()
 
 
 def programs(root: Path, services: Services, config: Config) -> list[Program]:
@@ -94,6 +103,16 @@ def programs(root: Path, services: Services, config: Config) -> list[Program]:
             stop_seconds=stop[name] + _MARGIN_SECONDS,
         )
         for place, name in enumerate(_STOP_ORDER)
+    ] + own_programs(root)
+
+
+def own_programs(root: Path) -> list[Program]:
+    """Say what of the appliance's own a root runs; only the bookkeeper, which records what was told last, ends later."""
+    command = (sys.executable, "-P", "-m")
+    where = ("--root", str(root))
+    return [
+        Program("control", (*command, "appliance.control", *where), priority=150),
+        Program("listener", (*command, "appliance.crash_listener", *where), priority=140, listens_to=LISTENED),
     ]
 
 
@@ -150,6 +169,8 @@ def write_conf(root: Path, programs: Iterable[Program]) -> Path:
 
 
 def _program(program: Program) -> str:
+    if program.listens_to:
+        return _listener(program)
     return _section(
         f"program:{program.name}",
         command=" ".join(quoted(word) for word in program.command),
@@ -169,6 +190,28 @@ def _program(program: Program) -> str:
         stdout_logfile="log/%(program_name)s_%(process_num)02d.log",
         stdout_logfile_maxbytes=LOG_BYTES,
         stdout_logfile_backups=LOG_FILES,
+    )
+
+
+def _listener(program: Program) -> str:
+    """Write an event listener: its standard output is the protocol, and its log is its standard error."""
+    return _section(
+        f"eventlistener:{program.name}",
+        command=" ".join(quoted(word) for word in program.command),
+        process_name="%(program_name)s_%(process_num)02d",
+        events=",".join(program.listens_to),
+        buffer_size=1000,
+        priority=program.priority,
+        autostart="true",
+        autorestart="true",
+        startsecs=program.start_seconds,
+        startretries=program.start_retries,
+        stopsignal="TERM",
+        stopwaitsecs=program.stop_seconds,
+        stdout_logfile="NONE",
+        stderr_logfile="log/%(program_name)s_%(process_num)02d.log",
+        stderr_logfile_maxbytes=LOG_BYTES,
+        stderr_logfile_backups=LOG_FILES,
     )
 
 

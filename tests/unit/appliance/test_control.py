@@ -135,6 +135,8 @@ class TestStatus:
             "dispatcher",
             "cleaner",
             "bookkeeper",
+            "control",
+            "listener",
         }
         assert "mercure run --root" in found.problems[0]
 

@@ -10,13 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from supervisor.options import UnhosedConfigParser
 
-from appliance.supervision.programs import Program, conf_text, programs, quoted
+from appliance.supervision.programs import LISTENED, OWN, Program, conf_text, programs, quoted
 from mercure import services as supervised
 from mercure.config import Config, Receiver, Services
 from mercure.services.dispatcher import STOP_SECONDS
 from mercure.services.receiver import END_SECONDS
 
 ROOT = Path("/srv/mercure")
+
+
+MODULES = {"control": "appliance.control", "listener": "appliance.crash_listener"}
+OWN_ONCE = dict.fromkeys(OWN, 1)
 
 
 def parse(text: str) -> RawConfigParser:
@@ -28,17 +32,19 @@ def parse(text: str) -> RawConfigParser:
 def test_every_service_is_run_as_often_as_configured() -> None:
     services = Services.model_validate({"dispatcher": {"instances": 3}, "router": {"instances": 0}})
     found = {program.name: program.instances for program in programs(ROOT, services, Config())}
-    assert found == {"receiver": 1, "router": 0, "dispatcher": 3, "cleaner": 1, "bookkeeper": 1}
+    assert found == {"receiver": 1, "router": 0, "dispatcher": 3, "cleaner": 1, "bookkeeper": 1, **OWN_ONCE}
 
 
 def test_no_service_is_forgotten() -> None:
     names = {program.name for program in programs(ROOT, Services(), Config())}
-    assert names == set(supervised.NAMES) == set(Services.model_fields) - {"version"}
+    assert names - set(OWN) == set(supervised.NAMES) == set(Services.model_fields) - {"version"}
+    assert set(OWN) < names
 
 
 def test_each_is_given_its_name_and_root() -> None:
     for program in programs(ROOT, Services(), Config()):
-        assert program.command == (sys.executable, "-P", "-m", "mercure.services", program.name, "--root", str(ROOT))
+        module = MODULES.get(program.name, f"mercure.services {program.name}")
+        assert program.command == (sys.executable, "-P", "-m", *module.split(), "--root", str(ROOT))
 
 
 def test_the_receiver_stops_first_and_the_bookkeeper_last() -> None:
@@ -70,6 +76,13 @@ def test_several_instances_have_names_and_logs_of_their_own() -> None:
 def test_term_is_for_the_service_alone_and_kill_for_all_its_children() -> None:
     section = parse(conf_text([Program("receiver", ["true"])]))["program:receiver"]
     assert (section["stopsignal"], section["stopasgroup"], section["killasgroup"]) == ("TERM", "false", "true")
+
+
+def test_the_listener_speaks_the_protocol_on_its_output_and_logs_on_its_error() -> None:
+    section = parse(conf_text(programs(ROOT, Services(), Config())))["eventlistener:listener"]
+    assert set(section["events"].split(",")) == set(LISTENED)
+    assert (section["stdout_logfile"], "redirect_stderr" in section) == ("NONE", False)
+    assert section["stderr_logfile"].startswith("log/")
 
 
 def test_no_instances_is_no_program() -> None:

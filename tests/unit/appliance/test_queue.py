@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from appliance.control import queue
+from appliance.control.api.queue import TaskVerb as Verb
 from appliance.control.errors import ControlError
-from appliance.control.queue import VERBS, Verb
+from appliance.control.queue import VERBS
 from appliance.control.session import Session
 from mercure import durable
 from mercure.clock import ManualClock
