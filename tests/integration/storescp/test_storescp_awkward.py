@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.data_sets import ct_image, data_set_of, nested_sequences, text, uid
+from tests.support.data_sets import ct_image, data_set_of, element, nested_sequences, text, uid
 from tests.support.dicom_peer import (
     CT_IMAGE,
     EXPLICIT_LITTLE,
@@ -175,6 +175,21 @@ def test_names_in_odd_bytes_do_not_break_event_or_log(start_receiver: StartRecei
     closed = receiver.event("association.closed")
     assert closed["details"]["calling_aet"].startswith('A"\ufffd')
     assert any(line["message"] == "an association ended" for line in receiver.log())
+
+
+def test_text_that_cannot_be_decoded_rejects_nothing(start_receiver: StartReceiver) -> None:
+    receiver = start_receiver()
+    sop = uid()
+    data = text(0x00080005, b"CS", "ISO_IR 192") + ct_image(sop, uid())
+    data = data.replace(b"Secret^Name ", b"Secret^\xff\xfe\xfd  ")
+    sequence = element(0x00081140, b"SQ", b"\xfe\xff\x00\xe0\x00\x00\x00\x00")
+    with Peer(receiver.port) as peer:
+        peer.associate()
+        assert peer.store(data.replace(b"\x08\x00\x50\x00", sequence + b"\x08\x00\x50\x00"), sop).status == 0
+        peer.release()
+    (line,) = receiver.tag_lines()
+    assert "PatientName" in line["DecodingProblems"][0]
+    assert line["PatientName"].startswith("Secret^\ufffd")
 
 
 def test_the_log_holds_no_patient_data(start_receiver: StartReceiver) -> None:
