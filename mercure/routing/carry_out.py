@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -34,7 +35,8 @@ def load_plan(directory: Path) -> Plan | None:
 
 def save_plan(directory: Path, plan: Plan) -> None:
     """Write the plan down, durably, before anything of it is done."""
-    durable.write_file(directory / PLAN_FILE, plan.model_dump_json(exclude_defaults=True).encode())
+    content = {"version": plan.version, **plan.model_dump(mode="json", exclude_defaults=True)}
+    durable.write_file(directory / PLAN_FILE, json.dumps(content, ensure_ascii=False).encode())
 
 
 class Executor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -169,4 +170,6 @@ def save_task(directory: Path, task: Task) -> None:
     OSError
         As the disk says; the old model stays.
     """
-    durable.write_file(directory / TASK_FILE, task.model_dump_json(indent=1, exclude_defaults=True).encode())
+    # Without what is only a default; but a reader of another version must be able to tell which one this is.
+    content = {"version": task.version, **task.model_dump(mode="json", exclude_defaults=True)}
+    durable.write_file(directory / TASK_FILE, json.dumps(content, indent=1, ensure_ascii=False).encode())
