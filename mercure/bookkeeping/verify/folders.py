@@ -10,10 +10,10 @@ from typing import Final
 from mercure.bookkeeping.verify.report import Finding, Kind
 from mercure.bookkeeping.verify.views import Entry, TaskView
 from mercure.clock import Clock
-from mercure.spool import ImageFile, Stage, Task, TaskError, image_files, is_locked, load_task, read_ledger
+from mercure.spool import ImageFile, Stage, Task, TaskError, image_files, load_task, read_ledger
 
 PATIENCE_SECONDS: Final = 3600.0
-"""A series in ``routing`` may be without its model for as long as nobody came to it."""
+"""So long a series in ``routing`` may be without its model."""
 
 Entries = Callable[[str | None], list[Entry]]
 """Returns the images of a list by its digest."""
@@ -60,8 +60,8 @@ class FolderCheck:
         try:
             task = load_task(place)
         except TaskError as error:
-            if stage is Stage.ROUTING and (is_locked(place) or self._age(place) < PATIENCE_SECONDS):
-                return None, []  # the router has not come to it yet, or is at it
+            if stage is Stage.ROUTING and self._age(place) < PATIENCE_SECONDS:
+                return None, []  # the router has not come to it yet, or is at it; to ask by its lock would disturb it
             text = f"{error}: its {len(files)} images are kept in {place}"
             return None, [_finding(Kind.UNREADABLE, text, place, stage)]
         findings = self._against_model(place, stage, task, files)
