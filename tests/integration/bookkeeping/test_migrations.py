@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from peewee import PeeweeException
 
 from mercure.bookkeeping import models
 from mercure.bookkeeping.database import HistoryError, disconnect, open_history, run_sql
@@ -133,3 +135,34 @@ def test_texts_compare_by_code_point_whatever_the_server_speaks(postgres_url: st
     disconnect(database)
     assert len(rows) > 50
     assert {row[2] for row in rows} == {"C"}
+
+
+def test_a_server_that_does_not_wait_for_its_disk_is_made_to(postgres_url: str) -> None:
+    owner = open_history(postgres_url)
+    name = postgres_url.rpartition("/")[2]
+    run_sql(owner, f'ALTER DATABASE "{name}" SET synchronous_commit = off')
+    disconnect(owner)
+    writer, reader = open_history(postgres_url), open_history(postgres_url, read_only=True)
+    assert run_sql(writer, "SHOW synchronous_commit").fetchone()[0] == "on"
+    assert run_sql(reader, "SHOW synchronous_commit").fetchone()[0] == "off"
+    disconnect(writer)
+    disconnect(reader)
+
+
+def test_a_reader_can_change_nothing(database: Database, history_url: str) -> None:
+    reader = open_history(history_url, read_only=True)
+    with pytest.raises(PeeweeException, match=r"read-?only"):
+        run_sql(reader, "DELETE FROM tasks")
+    disconnect(reader)
+
+
+@pytest.mark.parametrize("language", ["sqlite", "postgresql"])
+def test_the_queries_of_the_page_are_queries(language: str, postgres_url: str, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "history.md").read_text(encoding="utf-8")
+    block = page.split("```sql")[1].split("```")[0]
+    sqlite, server, both = (part.split("\n", 1)[1] for part in block.split("-- ")[1:])
+    history = open_history(postgres_url if language == "postgresql" else f"sqlite://{tmp_path}/history.db")
+    migrate(history, CLOCK)
+    for query in (both, sqlite if language == "sqlite" else server):
+        assert run_sql(history, query.strip().rstrip(";")).fetchall() == []
+    disconnect(history)
