@@ -34,7 +34,6 @@ from tests.support.memory import memory_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 FAULTS = st.none() | st.tuples(st.sampled_from(["crash", "ENOSPC", "EIO"]), st.integers(1, 12))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -102,13 +103,15 @@ class Box:
             for image in images:
                 association.store(image)
 
-    def waiting_task(self, count: int = 3, *, target: str = "archive", tags: bool = True, **fields: Any) -> Path:
+    def waiting_task(
+        self, count: int = 3, *, target: str = "archive", series: str = "1.2.3", tags: bool = True, **fields: Any
+    ) -> Path:
         """Put a task of `count` images into ``outgoing/``, as the router leaves it, and return its folder."""
         self.clock.advance(0.001)
         name = new_id(self.clock.now())
         directory = self.spool.entry(Stage.OUTGOING, name)
         directory.mkdir()
-        images = make_images(count)
+        images = make_images(count, series=series)
         for image in images:
             (directory / image.name).write_bytes(image.data)
         lines = [json.dumps({**image.tags, "FileName": image.name}).encode() + b"\n" for image in images]
@@ -122,7 +125,7 @@ class Box:
                 "target": target,
                 "images": count,
                 "bytes": sum(len(image.data) for image in images),
-                "identity": {"SeriesInstanceUID": "1.2.3", "StudyInstanceUID": "1.2", "PatientID": "P1"},
+                "identity": {"SeriesInstanceUID": series, "StudyInstanceUID": "1.2", "PatientID": "P1"},
                 **fields,
             }
         )
@@ -159,6 +162,11 @@ class Box:
                 assert event.typed() is not None
                 assert told.setdefault(event.id, event).type == event.type
         return [event for event in told.values() if not types or event.type in types]
+
+
+def deliveries() -> list[str]:
+    """Return the names of the threads of this process in which something is being delivered or asked."""
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith(("deliver ", "ask "))]
 
 
 def turn(service: Service, changes: Changes | None = None) -> float:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mercure.services.dispatcher import Dispatcher
 from mercure.spool import Changes, Stage
+from tests.support.box import deliveries
 from tests.support.polling import eventually
 from tests.support.targets import ScriptedTarget
 
@@ -78,11 +78,6 @@ class Desk:
     def count(self, stage: Stage) -> int:
         """Count the tasks in a stage."""
         return len(self.box.tasks(stage))
-
-
-def deliveries() -> list[str]:
-    """Return the names of the threads in which something is being delivered or asked."""
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith(("deliver ", "ask "))]
 
 
 def opened(box: Box, monkeypatch: pytest.MonkeyPatch) -> Desk:

@@ -10,10 +10,11 @@ import pytest
 from mercure.delivery.breaker import target_folder
 from mercure.spool import Hold, Stage, load_task, nudge, save_task
 from mercure.targets import Trouble
+from tests.support.box import deliveries
 from tests.support.faults import at_each_step
 from tests.support.polling import eventually
 from tests.support.targets import DOWN, answers, confirms, fails
-from tests.unit.delivery.desk import Desk, deliveries
+from tests.unit.delivery.desk import Desk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
