@@ -69,7 +69,9 @@ class Launcher:
         """
         if self._process is not None and self._process.poll() is not None:
             raise ReceiverEndedError(f"mercure-storescp ended with code {self._process.returncode}; see its log")
+        loaded = self._context.live.loaded
         wanted = receiver_settings(self._context.config, self._context.spool.root)
+        wanted |= {"revision": loaded.revision} if loaded is not None else {}
         if wanted != self._settings:
             self._apply(wanted)
         return TURN_SECONDS
