@@ -60,19 +60,29 @@ class Action:
 
 @dataclass(frozen=True)
 class PageEntry:
-    """A screen that a number opens."""
+    """A screen that a number opens; `short` stands for the title where there is little room."""
 
     key: str
     name: str
     title: str
+    short: str
     text: str
     aliases: tuple[str, ...] = ()
 
 
 PAGES: Final = (
-    PageEntry("1", "overview", "Overview", "The flow from senders to targets, the disk, the alerts.", ("o", "home")),
-    PageEntry("2", "queue", "Queue", "What waits, for which target, and for how long.", ("q2", "tasks")),
-    PageEntry("7", "services", "Services", "The services, their processes, their logs.", ("svc",)),
+    PageEntry(
+        "1", "overview", "Overview", "Over", "The flow from senders to targets, the disk, the alerts.", ("home",)
+    ),
+    PageEntry("2", "queue", "Queue", "Queue", "What waits, for which target, and for how long.", ("tasks",)),
+    PageEntry("3", "history", "History", "Hist", "Find an exam; all that happened to it.", ("exams",)),
+    PageEntry("4", "rules", "Rules", "Rule", "The rules: explain, rehearse, edit.", ()),
+    PageEntry("5", "targets", "Targets", "Targ", "The targets: echo, test send, edit.", ()),
+    PageEntry("6", "modules", "Modules", "Mod", "The processing modules and what waits for them.", ()),
+    PageEntry("7", "services", "Services", "Serv", "The services, their processes, their logs.", ("svc",)),
+    PageEntry("8", "alerts", "Alerts", "Alert", "What a person should look at, and what to do.", ()),
+    PageEntry("9", "config", "Config", "Conf", "The revisions: compare, roll back.", ("revisions",)),
+    PageEntry("0", "audit", "Audit", "Audit", "Who changed what.", ()),
 )
 """The screens in the order of their numbers."""
 
@@ -103,6 +113,55 @@ _SERVICES: Final = (
     Action("fewer", "-", "one fewer", "One process fewer.", "services", "services.scale", "asks"),
 )
 
+_HISTORY: Final = (
+    Action("story", "enter", "what happened", "Tell all that happened to the series.", "history"),
+    Action("find", "f", "find", "Find an exam by patient, accession number or UID.", "history"),
+)
+
+_RULES: Final = (
+    Action("edit", "enter", "edit", "Edit the rule, with a check while typing.", "rules", "rules.save_one"),
+    Action("new", "n", "new", "Add a rule.", "rules", "rules.save_one"),
+    Action("explain", "x", "explain", "Tell why the rule takes a series or not, part by part.", "rules"),
+    Action("rehearse", "d", "dry run", "Tell what the rules as shown would have done to the last series.", "rules"),
+    Action("up", "[", "up", "Look at the rule earlier.", "rules", "rules.order"),
+    Action("down", "]", "down", "Look at the rule later.", "rules", "rules.order"),
+    Action("save", "ctrl+s", "save order", "Save the changed order.", "rules", "rules.order"),
+    Action("delete", "ctrl+d", "delete", "Remove the rule.", "rules", "rules.delete", "type the name"),
+)
+
+_RULE_FORM: Final = (
+    Action("save", "ctrl+s", "save", "Save the rule as a new revision.", "rule-form", "rules.save_one"),
+    Action("rehearse", "ctrl+t", "dry run", "Tell what it would have done to the last series.", "rule-form"),
+)
+
+_TARGETS: Final = (
+    Action("show", "enter", "show", "Show all settings.", "targets"),
+    Action("echo", "e", "echo", "Ask the target whether it would take images now.", "targets", "targets.echo"),
+    Action("test", "t", "test send", "Send made-up images to it.", "targets", "targets.test_send", "asks"),
+    Action("new", "n", "new", "Add a target.", "targets", "targets.save"),
+    Action("edit", "m", "modify", "Change its settings.", "targets", "targets.save"),
+    Action("delete", "ctrl+d", "delete", "Remove the target.", "targets", "targets.delete", "type the name"),
+)
+
+_TARGET_FORM: Final = (
+    Action("save", "ctrl+s", "save", "Save the target as a new revision.", "target-form", "targets.save"),
+    Action("try", "ctrl+t", "echo", "Ask the target as it is typed here.", "target-form", "targets.echo"),
+)
+
+_CONFIG: Final = (
+    Action("changes", "enter", "what changed", "Show what the revision changed.", "config"),
+    Action("compare", "c", "compare", "Compare the revision with what is in force.", "config"),
+    Action("rollback", "ctrl+b", "roll back", "Make the revision the newest one again.",
+           "config", "config.rollback", "asks"),
+    Action("file", "f", "other file", "mercure.json or services.json.", "config"),
+)  # fmt: skip
+
+_OTHERS: Final = (
+    Action("show", "enter", "show", "Show all settings.", "modules"),
+    Action("go", "enter", "go there", "Open the page on which something can be done about it.", "alerts"),
+    Action("show", "enter", "show", "Show before and after in full.", "audit"),
+)
+
 _TABLES: Final = (
     Action("filter", "/", "filter", "Show only rows that contain a text; `!text`: those that do not.", shown=False),
     Action("sort", "o", "order", "Put the rows in another order.", shown=False),
@@ -116,7 +175,19 @@ _EVERYWHERE: Final = (
     Action("quit", "q", "quit", "Leave; the router goes on.", aliases=("q", "exit")),
 )
 
-ACTIONS: Final = (*_QUEUE, *_SERVICES, *_TABLES, *_EVERYWHERE)
+ACTIONS: Final = (
+    *_QUEUE,
+    *_HISTORY,
+    *_RULES,
+    *_RULE_FORM,
+    *_TARGETS,
+    *_TARGET_FORM,
+    *_SERVICES,
+    *_CONFIG,
+    *_OTHERS,
+    *_TABLES,
+    *_EVERYWHERE,
+)
 """All actions; of a page first, as they are to stand at its bottom."""
 
 _KEYS: Final = {

@@ -13,11 +13,18 @@ from appliance.control.client import api
 from tui.board import Board
 from tui.feed import Feed
 from tui.messages import Connected, Disconnected, Streamed
+from tui.screens.alerts import AlertsPage
+from tui.screens.audit import AuditPage
+from tui.screens.config import ConfigPage
 from tui.screens.help import HelpScreen
+from tui.screens.history import HistoryPage
+from tui.screens.modules import ModulesPage
 from tui.screens.overview import OverviewPage
 from tui.screens.page import Page
 from tui.screens.queue import QueuePage
+from tui.screens.rules import RulesPage
 from tui.screens.services import ServicesPage
+from tui.screens.targets import TargetsPage
 from tui.screens.too_small import LEAST_COLUMNS, LEAST_LINES, TooSmall
 
 if TYPE_CHECKING:
@@ -26,7 +33,18 @@ if TYPE_CHECKING:
 
     from tui.source import Source
 
-PAGE_CLASSES: Final = (OverviewPage, QueuePage, ServicesPage)
+PAGE_CLASSES: Final = (
+    OverviewPage,
+    QueuePage,
+    HistoryPage,
+    RulesPage,
+    TargetsPage,
+    ModulesPage,
+    ServicesPage,
+    AlertsPage,
+    ConfigPage,
+    AuditPage,
+)
 
 
 class MercureApp(App[None]):

@@ -35,7 +35,7 @@ class LogPage(Page):
     """
 
     NAME: ClassVar[str] = "log"
-    OF: ClassVar[str] = "services"
+    belongs_to = "services"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("log")]
 
     def __init__(self, name: str) -> None:

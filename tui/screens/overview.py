@@ -6,7 +6,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from appliance.control.client import Nothing, api
-from tui.format import clock, duration, fit, plural, printable, rate, size, spark
+from tui.format import duration, fit, plural, printable, rate, size, spark
 from tui.looks import DISK, SEVERITY, TARGET, Line, Span, age_style
 from tui.screens.page import Page
 from tui.widgets.lines import Pager
@@ -180,20 +180,20 @@ def _box(board: Board) -> Iterator[Line]:
     disk, look = status.disk, DISK[status.disk.state]
     left = board.disk_seconds_left()
     forecast = f", full in {duration(left)}" if left is not None else ""
-    in_out = f"in {size(_sum(board.received_bytes))}/s   out {size(_sum(board.delivered_bytes))}/s"
-    yield ((" disk     ", "dim"), look.span(), (f", {size(disk.free_bytes)} free of {size(disk.total_bytes)}", ""),
-           (forecast, "warn"), (f"   {in_out}", "dim"))  # fmt: skip
+    yield ((" disk      ", "dim"), look.span(), (f", {size(disk.free_bytes)} free of {size(disk.total_bytes)}", ""),
+           (forecast, "warn"))  # fmt: skip
+    in_out = f"{size(_sum(board.received_bytes))}/s in, {size(_sum(board.delivered_bytes))}/s out"
+    yield ((" traffic   ", "dim"), (in_out, ""))
     running = sum(service.running for service in status.services)
     wanted = sum(service.configured for service in status.services)
     services: Span = (f"{running} of {wanted} processes run", "good" if running >= wanted else "bad")
     if not status.running:
-        services = ("‼ the services do not run", "bad")
+        services = ("‼ they do not run", "bad")
     history = status.history
-    lag: Span = (f"history {duration(history.lag_seconds)} behind", "") if history.lag_seconds is not None else ("", "")
+    lag: Span = (f", history {duration(history.lag_seconds or 0)} behind", "")
     if history.problem:
-        lag = ("‼ the history cannot be asked", "bad")
-    yield ((" services ", "dim"), services, ("   ", ""), lag, (f"   configuration r{status.config.revision}", "dim"),
-           (f"   at {clock(status.time)}", "dim"))  # fmt: skip
+        lag = (", ‼ the history cannot be asked", "bad")
+    yield ((" services  ", "dim"), services, lag, (f", configuration revision {status.config.revision}", ""))
 
 
 def _sum(rates: Rates) -> float:

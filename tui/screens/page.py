@@ -31,7 +31,7 @@ class Page(Asking[None]):
     NAME: ClassVar[str] = ""
     """As in the table of actions."""
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(""), *page_bindings()]
-    OF: ClassVar[str] = ""
+    belongs_to: str = ""
     """The page whose number is shown as open."""
 
     def compose(self) -> ComposeResult:
@@ -84,7 +84,7 @@ class Page(Asking[None]):
     def show_frame(self) -> None:
         """Show what surrounds the page."""
         columns = self.app.size.width
-        self.query_one("#top", Static).show(top_lines(self.board, self.OF or self.NAME, columns))
+        self.query_one("#top", Static).show(top_lines(self.board, self.belongs_to or self.NAME, columns))
         self.query_one("#banner", Static).show(banner_lines(self.board))
         self.query_one(Keys).show_keys(self.NAME, self.board)
 
@@ -137,7 +137,7 @@ class Page(Asking[None]):
             grid.fill(grid.rows)
         elif grid and grid.filter:
             grid.select("")
-        elif self.OF:
+        elif self.belongs_to:
             self.dismiss()
         elif self.NAME != "overview":
             self.mercure.open_page("overview")

@@ -29,7 +29,7 @@ class TaskPage(Page):
     """
 
     NAME: ClassVar[str] = "task"
-    OF: ClassVar[str] = "queue"
+    belongs_to = "queue"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("task")]
 
     def __init__(self, entry: api.queue.QueueEntry) -> None:

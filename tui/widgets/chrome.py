@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from tui.board import Board
 
 WIDE: Final = 100
-_SHORT: Final = 4
 
 
 def top_lines(board: Board, page: str, columns: int) -> tuple[Line, Line]:
@@ -36,7 +35,7 @@ def _pages(board: Board, page: str, columns: int) -> Line:
     alerts = len(board.alerts.alerts) if board.alerts else 0
     for entry in PAGES:
         here = entry.name == page
-        title = entry.title if here or columns >= WIDE else entry.title[:_SHORT]
+        title = entry.title if here or columns >= WIDE else entry.short
         if entry.name == "alerts" and alerts:
             title += f"({alerts})"
         line += [(" ", ""), (f"{entry.key} {title}", "here" if here else "bad" if title.endswith(")") else "dim")]

@@ -13,10 +13,11 @@ from textual import on
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Button, Input
+from textual.widgets import Input
 
 from tui.format import fit, printable, wrap
 from tui.looks import Line
+from tui.widgets.button import PushButton
 from tui.widgets.grid import Column, Grid
 from tui.widgets.lines import Static
 
@@ -42,10 +43,6 @@ class Dialog(ModalScreen[T]):
         Binding("right", "app.focus_next", show=False),
     ]
     DEFAULT_CSS = """
-    Dialog Button { height: 1; border: none; min-width: 10; margin-right: 2; background: ansi_default;
-                    color: ansi_default; text-style: none; }
-    Dialog Button:focus { text-style: reverse bold; border: none; background: ansi_default; color: ansi_default; }
-    Dialog Button:disabled { text-style: dim; }
     Dialog Input { height: 1; border: none; padding: 0 1; width: 72; background: ansi_default;
                    text-style: underline; }
     Dialog Input:focus { border: none; text-style: underline bold; }
@@ -56,7 +53,7 @@ class Dialog(ModalScreen[T]):
         """Leave without doing anything."""
         self.dismiss(None)
 
-    @on(Button.Pressed, "#cancel")
+    @on(PushButton.Pressed, "#cancel")
     def _cancelled(self) -> None:
         self.action_cancel()
 
@@ -99,8 +96,8 @@ class Confirm(Dialog[str]):
                 yield Static(id="ask-reason")
                 yield Input(id="reason", select_on_focus=False)
             with Horizontal(classes="buttons"):
-                yield Button("Cancel", id="cancel")
-                yield Button(self._verb, id="do", disabled=bool(self._type_name))
+                yield PushButton("Cancel", id="cancel")
+                yield PushButton(self._verb, id="do", disabled=bool(self._type_name))
 
     def on_mount(self) -> None:
         """Show what it is about, and wait on Cancel."""
@@ -115,22 +112,28 @@ class Confirm(Dialog[str]):
 
     @on(Input.Changed, "#name")
     def _compare(self, event: Input.Changed) -> None:
-        self.query_one("#do", Button).disabled = event.value != self._type_name
+        self.query_one("#do", PushButton).disabled = event.value != self._type_name
 
     @on(Input.Submitted)
     def _to_buttons(self) -> None:
         self.query_one("#cancel").focus()
 
-    @on(Button.Pressed, "#do")
+    @on(PushButton.Pressed, "#do")
     def _confirmed(self) -> None:
         self.dismiss(self.query_one("#reason", Input).value if self._reason else "")
 
 
 class Choose(Dialog[str]):
-    """One of several names, each with a word about it. Answers with the name, or None."""
+    """One of several names, each with a word about it. Answers with the name, or None.
 
-    def __init__(self, title: str, texts: Sequence[str], names: Sequence[tuple[str, str]]) -> None:
+    With `brief` the names are ids that say nothing to people, and only the words are shown.
+    """
+
+    def __init__(
+        self, title: str, texts: Sequence[str], names: Sequence[tuple[str, str]], *, brief: bool = False
+    ) -> None:
         super().__init__()
+        self._brief = brief
         self._title = title
         self._texts = texts
         self._names = names
@@ -138,7 +141,7 @@ class Choose(Dialog[str]):
     def compose(self) -> ComposeResult:
         """Lay out."""
         columns = (
-            Column[tuple[str, str]]("name", lambda row: (printable(row[0]), "bold"), 24),
+            Column[tuple[str, str]]("name", lambda row: (printable(row[0]), "bold"), 1 if self._brief else 24),
             Column[tuple[str, str]]("", lambda row: (printable(row[1]), "")),
         )
         with Vertical(classes="box"):

@@ -41,9 +41,14 @@ class Static(Widget):
 
     DEFAULT_CSS = "Static { height: auto; }"
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
         self._lines: tuple[Line, ...] = ()
+
+    def saying(self, *lines: Line) -> Static:
+        """Return the same with these lines from the beginning."""
+        self._lines = lines
+        return self
 
     def show(self, lines: Iterable[Line]) -> None:
         """Show these lines; what stays the same is not drawn again."""

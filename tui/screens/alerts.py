@@ -1,0 +1,83 @@
+"""What a person should look at now, with what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from textual import on
+
+from appliance.control.client import Nothing, api
+from tui.actions import bindings_of
+from tui.format import moment, printable, since
+from tui.looks import SEVERITY, Line
+from tui.screens.table_page import TablePage
+from tui.screens.task import pair
+from tui.widgets.grid import Column, Grid
+
+if TYPE_CHECKING:
+    from textual.binding import BindingType
+
+Alert = api.status.Alert
+_WHERE: Final = {
+    "service": "services",
+    "not-running": "services",
+    "outage": "targets",
+    "failed": "queue",
+    "stuck": "queue",
+    "configuration": "config",
+}
+"""The page on which something can be done about each kind of alert."""
+
+
+class AlertsPage(TablePage[Alert]):
+    """The worst first."""
+
+    NAME: ClassVar[str] = "alerts"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("alerts")]
+    WORDS: ClassVar[tuple[str, str]] = ("alert", "alerts")
+    EMPTY: ClassVar[str] = "• all is well"
+
+    def columns(self) -> Sequence[Column[Alert]]:
+        """Return the columns."""
+        return (
+            Column("severity", lambda row: SEVERITY[row.severity].span(), 11, lambda row: SEVERITY[row.severity].rank),
+            Column("since", lambda row: (since(row.since), ""), 7, right=True),
+            Column("what", lambda row: (printable(row.object), "bold"), 16, lambda row: row.object),
+            Column("", lambda row: (printable(row.text), "")),
+        )
+
+    def key_of(self, row: Alert) -> object:
+        """Return the key of the alert."""
+        return row.key
+
+    def text_of(self, row: Alert) -> str:
+        """Return all of it."""
+        return f"{row.severity} {row.kind} {row.object} {row.text} {row.advice}"
+
+    def below(self, row: Alert) -> Iterable[Line]:
+        """Return it in full."""
+        columns = self.app.size.width - 2
+        yield from pair("what", row.text, columns, SEVERITY[row.severity].style)
+        yield from pair("do next", row.advice, columns, "notice")
+        yield from pair("since", moment(row.since), columns)
+
+    def refresh_data(self) -> None:
+        """Ask for the alerts of now."""
+        if self.board.connected:
+            self.ask(api.status.ALERTS, Nothing(), lambda answer: self.fill(answer.alerts))
+
+    def board_changed(self) -> None:
+        """Show what the stream brought."""
+        if self.board.alerts is not None:
+            self.fill(self.board.alerts.alerts)
+
+    def handlers(self) -> Mapping[str, Callable[[], None]]:
+        """Return what is called for each action."""
+        return {"go": self._go}
+
+    @on(Grid.Chosen)
+    def _go(self) -> None:
+        row = self.table.current
+        if row is not None:
+            self.mercure.open_page(_WHERE.get(row.kind, "overview"))

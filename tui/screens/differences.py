@@ -1,0 +1,47 @@
+"""What is different between two configurations, in lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+
+from appliance.control.client import Difference, Problem
+from tui.format import printable, wrap
+from tui.looks import Line
+
+_SIGNS = {"added": ("+", "added"), "removed": ("-", "removed"), "changed": ("~", "notice"), "order": ("↕", "notice")}
+
+
+def _value(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def difference_lines(differences: Iterable[Difference], columns: int) -> Iterator[Line]:
+    """Write each place with its value before and after."""
+    nothing = True
+    for difference in differences:
+        nothing = False
+        sign, style = _SIGNS[difference.how]
+        yield ((f" {sign} ", style), (printable(difference.place), "bold"), (f"  {difference.how}", "dim"))
+        if difference.how in {"removed", "changed", "order"}:
+            yield from _indented(_value(difference.before), columns, "removed")
+        if difference.how in {"added", "changed", "order"}:
+            yield from _indented(_value(difference.after), columns, "added")
+    if nothing:
+        yield ((" no difference", "dim"),)
+
+
+def _indented(text: str, columns: int, style: str) -> Iterator[Line]:
+    sign = "-" if style == "removed" else "+"
+    for number, line in enumerate(wrap(printable(text), columns - 8)):
+        yield ((f"     {sign if number == 0 else ' '} ", style), (line, style))
+
+
+def problem_lines(problems: Iterable[Problem], columns: int) -> Iterator[Line]:
+    """Write what is wrong with a configuration: place, text, advice."""
+    for problem in problems:
+        text = f"{problem.place}: {problem.text}" if problem.place else problem.text
+        for number, line in enumerate(wrap(printable(text), columns - 4)):
+            yield (("‼ " if number == 0 else "  ", "bad"), (line, "bad"))
+        for line in wrap(printable(problem.advice), columns - 4) if problem.advice else ():
+            yield (("  ", ""), (line, "notice"))

@@ -1,0 +1,121 @@
+"""Find an exam, and see all that happened to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from textual import on
+
+from appliance.control.client import ControlError, api
+from tui.actions import bindings_of
+from tui.format import printable, size, when
+from tui.looks import Line
+from tui.screens.story import story_lines
+from tui.screens.table_page import TablePage
+from tui.screens.task import pair
+from tui.screens.text_page import TextPage
+from tui.widgets.dialogs import Type
+from tui.widgets.grid import Column, Grid
+
+if TYPE_CHECKING:
+    from textual.binding import BindingType
+
+Series = Any
+"""`SeriesRecord`, by what the API hands out."""
+_LIMIT: Final = 500
+
+
+class HistoryPage(TablePage[Series]):
+    """The series received last, or those that were looked for."""
+
+    NAME: ClassVar[str] = "history"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("history")]
+    WORDS: ClassVar[tuple[str, str]] = ("series", "series")
+    EMPTY: ClassVar[str] = "nothing was received yet"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._wanted = ""
+
+    def columns(self) -> Sequence[Column[Series]]:
+        """Return the columns."""
+        return (
+            Column("received", lambda row: (when(row.last_received), ""), 14, lambda row: row.last_received),
+            Column("patient", lambda row: (printable(row.patient_id or ""), "bold"), 12,
+                   lambda row: row.patient_id or ""),
+            Column("accession", lambda row: (printable(row.accession or ""), ""), 12, lambda row: row.accession or ""),
+            Column("mod", lambda row: (printable(row.modality or ""), ""), 3, lambda row: row.modality or ""),
+            Column("images", lambda row: (str(row.images), ""), 6, lambda row: row.images, right=True),
+            Column("from", lambda row: (printable(row.calling_aet or ""), ""), 12, lambda row: row.calling_aet or ""),
+            Column("series", lambda row: (printable(row.series_description or row.study_description or ""), "")),
+        )  # fmt: skip
+
+    def key_of(self, row: Series) -> object:
+        """Return node and folder."""
+        return row.node, row.folder
+
+    def text_of(self, row: Series) -> str:
+        """Return all by which one looks."""
+        return (
+            f"{row.patient_id} {row.patient_name} {row.accession} {row.modality} {row.calling_aet} "
+            f"{row.study_description} {row.series_description} {row.series_uid} {row.study_uid}"
+        )
+
+    def about(self) -> str:
+        """Return what was looked for."""
+        return f"found for {printable(self._wanted)!r} (f, then nothing: all)" if self._wanted else "the last received"
+
+    def below(self, row: Series) -> Iterable[Line]:
+        """Return what does not fit into the line."""
+        columns = self.app.size.width - 2
+        yield from pair("patient", f"{row.patient_name or ''}", columns)
+        yield from pair("study", f"{row.study_date or ''} {row.study_description or ''}  {size(row.bytes)}", columns)
+        yield from pair("series UID", row.series_uid or row.folder, columns, "dim")
+
+    def refresh_data(self) -> None:
+        """Ask for the last series, or look again."""
+        if not self.board.connected:
+            return
+        if self._wanted:
+            found = api.history.FindText(text=self._wanted, limit=_LIMIT)
+            self.ask(api.history.FIND, found, lambda answer: self.fill(answer.series), failed=self._failed)
+        else:
+            last = api.history.ByExam(limit=_LIMIT)
+            self.ask(api.history.SERIES, last, lambda answer: self.fill(answer.series), failed=self._failed)
+
+    def _failed(self, error: ControlError) -> None:
+        self.table.say_when_empty(printable(f"{error.text}; {error.advice}"))
+
+    def told(self, event: api.streams.EventItem) -> None:
+        """Look again when something moved."""
+        if event.type.startswith("task.") and not self._wanted:
+            self.mercure.soon(self, self.refresh_data)
+
+    def handlers(self) -> Mapping[str, Callable[[], None]]:
+        """Return what is called for each action."""
+        return {"find": self._find, "story": self._story}
+
+    def _find(self) -> None:
+        def wanted(text: str | None) -> None:
+            if text is not None:
+                self._wanted = text.strip()
+                self.refresh_data()
+
+        texts = ["The beginning of a patient id or name, an accession number, or a UID. Empty: the last received."]
+        self.app.push_screen(Type("Find an exam", texts, self._wanted), wanted)
+
+    @on(Grid.Chosen)
+    def _story(self) -> None:
+        row = self.table.current
+        if row is None:
+            return
+        if not row.series_uid:
+            self.say("this series came without a UID; its tasks are in the queue", "warning")
+            return
+        title = f"{row.patient_id or ''} {row.accession or ''} {row.series_description or ''}"
+        request = api.history.OneStory(series=row.series_uid)
+        self.ask(api.history.TIMELINE, request, lambda story: self._show(title, story))
+
+    def _show(self, title: str, story: api.history.Story) -> None:
+        self.app.push_screen(TextPage("history", title, lambda columns: story_lines(story, columns)))

@@ -1,0 +1,159 @@
+"""Add or change a rule: its condition is checked while it is typed, and the whole rehearsed before it is saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from textual.widgets import TextArea
+
+from appliance.control.client import ControlError, Saved, api
+from tui.actions import bindings_of
+from tui.format import printable
+from tui.looks import Line
+from tui.screens.differences import problem_lines
+from tui.screens.form import FormPage
+from tui.screens.rehearsal import rehearsal_lines
+from tui.screens.text_page import TextPage
+from tui.widgets.fields import Field
+
+if TYPE_CHECKING:
+    from textual.binding import BindingType
+    from textual.timer import Timer
+
+_CHECK_AFTER: Final = 0.3
+"""Seconds of rest in typing after which the condition is checked."""
+_LAST: Final = 100
+
+
+def rule_fields(targets: tuple[str, ...], modules: tuple[str, ...]) -> list[Field]:
+    """Return the fields of a rule; targets and modules are suggested by their names."""
+    return [
+        Field("name", "text", "Letters, digits, - _ .", needed=True),
+        Field("rule", "long", "The condition, as tags.Modality == 'MR' (docs: rule language).", needed=True),
+        Field("action", "choice", "What is done with the series.",
+              ("route", "process", "both", "discard", "notify"), "route"),
+        Field("targets", "words", "Where to, with commas.", targets),
+        Field("modules", "words", "Processing modules, one after the other.", modules),
+        Field("trigger", "choice", "Acts on each series, or on the whole study.", ("series", "study"), "series"),
+        Field("priority", "choice", "In which order targets are served.", ("normal", "urgent", "offpeak"), "normal"),
+        Field("fallback", "choice", "Acts only when no other rule did.", ("no", "yes"), False),
+        Field("disabled", "choice", "It is passed over.", ("no", "yes"), False),
+        Field("late", "choice", "What is done with images that come late.", ("alone", "again", "hold"), "alone"),
+        Field("study", "json", "When a study is complete, as JSON (docs: configuration)."),
+        Field("module_settings", "json", "Overrides settings of the modules, as JSON.", default={}),
+        Field("contact", "text", "Who knows about it.", default=""),
+        Field("comment", "text", "What it is for.", default=""),
+        Field("tags", "words", "Words to group rules by."),
+    ]  # fmt: skip
+
+
+class RuleForm(FormPage):
+    """A rule.
+
+    Parameters
+    ----------
+    name : str or None
+        What is changed; None: a new one.
+    rule : mapping
+        As in the configuration.
+    table : mapping
+        All rules in their order: the rehearsal needs them.
+    revision : int
+        Of the configuration that this is edited from.
+    names : tuple of tuple of str
+        The names of all targets and modules.
+    """
+
+    NAME: ClassVar[str] = "rule-form"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("rule-form")]
+
+    def __init__(
+        self,
+        name: str | None,
+        rule: Mapping[str, Any],
+        table: api.rules.RuleTable,
+        revision: int,
+        names: tuple[tuple[str, ...], tuple[str, ...]],
+    ) -> None:
+        title = f"Rule {name}" if name else "New rule"
+        super().__init__("rules", title, rule_fields(*names), {**rule, "name": name})
+        self._old = name
+        self._table = table
+        self._revision = revision
+        self._check: Timer | None = None
+
+    def handlers(self) -> Mapping[str, Callable[[], None]]:
+        """Return what is called for each action."""
+        return {"save": self._save, "rehearse": self._rehearse}
+
+    def on_mount(self) -> None:
+        """Begin, and check what is there."""
+        super().on_mount()
+        if self._old:
+            self._check_now()
+
+    def edited(self) -> None:
+        """Check the condition when the typing rests."""
+        if self._check is not None:
+            self._check.stop()
+        self._check = self.set_timer(_CHECK_AFTER, self._check_now)
+
+    def _check_now(self) -> None:
+        area = self.query_one(TextArea)
+        text = area.text.strip()
+        if not text:
+            self.show_wrong([((" type a condition, as tags.Modality == 'MR'", "dim"),)])
+        elif self.board.connected:
+            self.ask(api.rules.CHECK, api.rules.CheckRules(expression=text), self._checked, failed=self.failed)
+
+    def _checked(self, answer: api.rules.Checked) -> None:
+        lines: list[Line] = []
+        for finding in answer.findings:
+            glyph, style = ("‼", "bad") if finding.severity == "error" else ("▲", "warn")
+            lines.append(((f" {glyph} column {finding.column}: {printable(finding.text)}", style),))
+            lines += [((f"   {printable(line)}", "dim"),) for line in finding.caret.split("\n") if line.strip()]
+            if finding.advice:
+                lines.append(((f"   {printable(finding.advice)}", "notice"),))
+        lines += problem_lines(answer.problems, self.app.size.width - 2)
+        self.show_wrong(lines or [((" • the condition is good", "good"),)])
+
+    def _edited_rule(self) -> tuple[str, dict[str, Any]] | None:
+        values = self.read()
+        return None if values is None else (values.pop("name"), values)
+
+    def _rehearse(self) -> None:
+        read = self._edited_rule()
+        if read is None:
+            return
+        name, rule = read
+        table = dict(self._table)
+        if self._old in table:
+            table = {name if key == self._old else key: rule if key == self._old else old for key, old in table.items()}
+        else:
+            table[name] = rule
+        self.show_wrong([((f" rehearsing on the last {_LAST} series …", "dim"),)])
+        request = api.rules.DryRun(rules=table, last=_LAST)
+        self.ask(api.rules.DRY_RUN, request, self._rehearsed, failed=self.failed, progress=self._progress)
+
+    def _progress(self, done: int, total: int, text: str) -> None:
+        self.show_wrong([((f" rehearsing: {done} of {total} {printable(text)}", "busy"),)])
+
+    def _rehearsed(self, answer: Any) -> None:  # noqa: ANN401 - `Rehearsal`, by what the API hands out
+        self.show_wrong([])
+        self.app.push_screen(
+            TextPage("rules", "Dry run: nothing is saved yet", lambda columns: rehearsal_lines(answer, columns))
+        )
+
+    def _save(self) -> None:
+        read = self._edited_rule()
+        if read is not None:
+            request = api.rules.SaveRule(name=read[0], rule=read[1], rename_from=self._old, edited_from=self._revision)
+            self.ask(api.rules.SAVE_ONE, request, self._saved, failed=self._not_saved)
+
+    def _saved(self, saved: Saved) -> None:
+        self.app.notify(f"saved as revision {saved.revision}", markup=False)
+        self.dismiss()
+
+    def _not_saved(self, error: ControlError) -> None:
+        self.failed(error)

@@ -1,0 +1,257 @@
+"""The rules in their order: explain, rehearse, edit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from textual import on
+
+from appliance.control.client import Nothing, Saved, api
+from tui.actions import bindings_of
+from tui.format import printable, when
+from tui.looks import Line, Span
+from tui.screens.rehearsal import explained_lines, rehearsal_lines
+from tui.screens.rule_form import RuleForm
+from tui.screens.table_page import TablePage
+from tui.screens.task import pair
+from tui.screens.text_page import TextPage
+from tui.widgets.dialogs import Choose, Confirm
+from tui.widgets.grid import Column, Grid
+
+if TYPE_CHECKING:
+    from textual.binding import BindingType
+
+Rule = api.rules.RuleState
+_LAST: Final = 100
+
+
+def _to(row: Rule) -> str:
+    rule = row.rule
+    return ", ".join((*rule.modules, *rule.targets)) or rule.action
+
+
+def _state(row: Rule) -> Span:
+    if row.rule.disabled:
+        return ("□ off", "dim")
+    return ("• last", "warn") if row.rule.fallback else ("• on", "good")
+
+
+class RulesPage(TablePage[Rule]):
+    """As they are looked at, from the first to the last."""
+
+    NAME: ClassVar[str] = "rules"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("rules")]
+    WORDS: ClassVar[tuple[str, str]] = ("rule", "rules")
+    EMPTY: ClassVar[str] = "no rule is configured: n adds one"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._revision = 0
+        self._order: list[str] = []
+        self._findings: Sequence[api.rules.RuleFinding] = ()
+        self._names: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+
+    def columns(self) -> Sequence[Column[Rule]]:
+        """Return the columns."""
+        return (
+            Column("#", lambda row: (str(self._place(row)), "dim"), 3, self._place, right=True),
+            Column("rule", lambda row: (printable(row.name), "bold"), 16, lambda row: row.name),
+            Column("", _state, 6),
+            Column("on", lambda row: (row.rule.trigger, ""), 6, lambda row: row.rule.trigger),
+            Column("to", lambda row: (printable(_to(row)), ""), 18, _to),
+            Column("condition", lambda row: (printable(row.rule.rule), "")),
+        )
+
+    def _place(self, row: Rule) -> int:
+        return self._order.index(row.name) + 1 if row.name in self._order else 0
+
+    def key_of(self, row: Rule) -> object:
+        """Return the name."""
+        return row.name
+
+    def text_of(self, row: Rule) -> str:
+        """Return all of it."""
+        return f"{row.name} {row.rule.action} {_to(row)} {row.rule.rule} {row.rule.comment} {' '.join(row.rule.tags)}"
+
+    def about(self) -> str:
+        """Return whether the order was changed, and what was found."""
+        if self._moved:
+            return "the order was changed: ^s saves it, d rehearses it, esc drops it"
+        errors = sum(finding.severity == "error" for finding in self._findings)
+        warnings = len(self._findings) - errors
+        return f"{errors} errors, {warnings} warnings" if self._findings else "checked: nothing is wrong with them"
+
+    @property
+    def _moved(self) -> bool:
+        return [row.name for row in self.table.rows] != self._order
+
+    def below(self, row: Rule) -> Iterable[Line]:
+        """Return the whole condition and what is wrong with it."""
+        columns = self.app.size.width - 2
+        yield from list(pair("condition", row.rule.rule, columns))[:3]
+        yield from list(pair("comment", row.rule.comment, columns))[:2]
+        for finding in self._findings:
+            if finding.rule == row.name:
+                yield from pair(
+                    finding.severity, finding.text, columns, "bad" if finding.severity == "error" else "warn"
+                )
+                yield from pair("", finding.advice, columns, "notice")
+
+    def refresh_data(self) -> None:
+        """Ask for the rules, unless an order waits to be saved."""
+        if self.board.connected and not self._moved:
+            self.ask(api.rules.LIST, Nothing(), self._fill)
+            self.ask(api.rules.CHECK, api.rules.CheckRules(), self._checked)
+            self.ask(api.targets.LIST, Nothing(), self._know_targets, failed=lambda _: None)
+            self.ask(api.configuration.MODULES, Nothing(), self._know_modules, failed=lambda _: None)
+
+    def told(self, event: api.streams.EventItem) -> None:
+        """Look again when somebody saved."""
+        if event.type.startswith("config."):
+            self.mercure.soon(self, self.refresh_data)
+
+    def _fill(self, answer: api.rules.Rules) -> None:
+        self._revision = answer.revision
+        self._order = [row.name for row in answer.rules]
+        self.fill(answer.rules)
+
+    def _checked(self, answer: api.rules.Checked) -> None:
+        self._findings = answer.findings
+        self.show_note()
+        self.show_below()
+
+    def _know_targets(self, answer: api.targets.Targets) -> None:
+        self._names = tuple(target.name for target in answer.targets), self._names[1]
+
+    def _know_modules(self, answer: api.configuration.Modules) -> None:
+        self._names = self._names[0], tuple(module.name for module in answer.modules)
+
+    # Actions.
+
+    def handlers(self) -> Mapping[str, Callable[[], None]]:
+        """Return what is called for each action."""
+        return {
+            "explain": self._explain,
+            "rehearse": self._rehearse,
+            "edit": self._edit,
+            "new": self._new,
+            "up": lambda: self._move(-1),
+            "down": lambda: self._move(1),
+            "save": self._save_order,
+            "delete": self._delete,
+        }
+
+    def go_back(self) -> None:
+        """Drop a changed order before anything else."""
+        if self._moved:
+            self._order = [row.name for row in self.table.rows]
+            self.table.fill([])
+            self.ask(api.rules.LIST, Nothing(), self._fill)
+        else:
+            super().go_back()
+
+    def _table(self) -> api.rules.RuleTable:
+        return {row.name: _content(row) for row in self.table.rows}
+
+    def _explain(self) -> None:
+        if self.table.current is not None:
+            self.ask(api.rules.SERIES, api.rules.ListSeries(last=200), self._choose_series)
+
+    def _choose_series(self, answer: api.rules.SeriesKnown) -> None:
+        row = self.table.current
+        if row is None:
+            return
+        if not answer.series:
+            self.say("no series was routed yet that rules could be explained on", "warning")
+            return
+        names = []
+        for series in answer.series:
+            who = series.identity
+            what = " ".join(text for text in (who.PatientID, who.Modality, who.SeriesDescription) if text)
+            names.append((series.task, f"{when(series.routed)} {series.images} im. {what}"))
+        name = row.name
+
+        def chosen(task: str | None) -> None:
+            if task:
+                request = api.rules.ExplainRule(rule=name, task=task)
+                self.ask(api.rules.EXPLAIN, request, lambda explained: self._explained(name, explained))
+
+        self.app.push_screen(Choose(f"Explain {name} on which series?", [], names, brief=True), chosen)
+
+    def _explained(self, name: str, explained: api.rules.Explained) -> None:
+        self.app.push_screen(TextPage("rules", f"rule {name}", lambda columns: explained_lines(explained, columns)))
+
+    def _rehearse(self) -> None:
+        self.say(f"rehearsing on the last {_LAST} series …")
+        self.ask(api.rules.DRY_RUN, api.rules.DryRun(rules=self._table(), last=_LAST), self._rehearsed)
+
+    def _rehearsed(self, answer: Any) -> None:  # noqa: ANN401 - `Rehearsal`, by what the API hands out
+        self.app.push_screen(TextPage("rules", "Dry run", lambda columns: rehearsal_lines(answer, columns)))
+
+    @on(Grid.Chosen)
+    def _edit(self) -> None:
+        row = self.table.current
+        if row is None or self._why_no_edit():
+            return
+        self._open(row.name, _content(row))
+
+    def _new(self) -> None:
+        if not self._why_no_edit():
+            self._open(None, {})
+
+    def _why_no_edit(self) -> bool:
+        if self._moved:
+            self.say("save the order first (^s), or drop it (esc)", "warning")
+        return self._moved
+
+    def _open(self, name: str | None, rule: Mapping[str, Any]) -> None:
+        form = RuleForm(name, rule, self._table(), self._revision, self._names)
+        self.app.push_screen(form, lambda _: self.refresh_data())
+
+    def _move(self, by: int) -> None:
+        row = self.table.current
+        rows = list(self.table.rows)
+        if row is None:
+            return
+        at = rows.index(row)
+        if not 0 <= at + by < len(rows):
+            return
+        rows[at], rows[at + by] = rows[at + by], rows[at]
+        self.table.sort_by(None)
+        self.fill(rows)
+
+    def _save_order(self) -> None:
+        if not self._moved:
+            self.say("the order was not changed", "warning")
+            return
+        names = tuple(row.name for row in self.table.rows)
+        self.ask(api.rules.ORDER, api.rules.OrderRules(names=names, edited_from=self._revision), self._ordered)
+
+    def _ordered(self, saved: Saved) -> None:
+        self._order = [row.name for row in self.table.rows]
+        self.say(f"saved as revision {saved.revision}")
+        self.refresh_data()
+
+    def _delete(self) -> None:
+        row = self.table.current
+        if row is None or self._why_no_edit():
+            return
+        name, revision = row.name, self._revision
+
+        def sure(comment: str | None) -> None:
+            if comment is not None:
+                request = api.rules.DeleteRule(name=name, edited_from=revision, comment=comment)
+                self.ask(api.rules.DELETE, request, self._deleted)
+
+        texts = [f"{name}: {row.rule.rule}", f"It sends to {_to(row)}. Series that only it takes are then unmatched."]
+        self.app.push_screen(Confirm(f"Delete rule {name}?", texts, "Delete", type_name=name, reason=True), sure)
+
+    def _deleted(self, saved: Saved) -> None:
+        self.say(f"deleted: revision {saved.revision}")
+        self.refresh_data()
+
+
+def _content(row: Rule) -> dict[str, Any]:
+    """Return a rule as it stands in the configuration: without what is as it is anyway."""
+    return row.rule.model_dump(mode="json", exclude_defaults=True)

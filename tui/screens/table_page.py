@@ -1,0 +1,90 @@
+"""A page that is a table, with a line about it above and a few about the row under the cursor below."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+
+from textual import on
+
+from tui.format import plural, printable
+from tui.looks import Line
+from tui.screens.page import Page
+from tui.widgets.grid import Column, Grid
+from tui.widgets.lines import Static
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+R = TypeVar("R")
+
+
+class TablePage(Page, Generic[R]):
+    """A table of `R`.
+
+    A subclass gives `COLUMNS`, `WORDS`, `key_of`, `text_of`, asks in `refresh_data` and fills by `fill`.
+    """
+
+    WORDS: ClassVar[tuple[str, str]] = ("row", "rows")
+    """What the rows are: one, many."""
+    EMPTY: ClassVar[str] = ""
+    """What it means that there is none."""
+
+    def columns(self) -> Sequence[Column[R]]:
+        """Return the columns."""
+        raise NotImplementedError
+
+    def key_of(self, row: R) -> object:
+        """Return what stays the same of a row."""
+        raise NotImplementedError
+
+    def text_of(self, row: R) -> str:
+        """Return in what the filter looks."""
+        raise NotImplementedError
+
+    def below(self, row: R) -> Iterable[Line]:
+        """Return what is told of the row under the cursor."""
+        _ = row
+        return ()
+
+    def about(self) -> str:
+        """Return what is told above the table, beside the number of rows."""
+        return ""
+
+    def body(self) -> ComposeResult:
+        """Lay out."""
+        yield Static(id="note")
+        yield Grid[R](self.columns(), self.key_of, lambda row: self.text_of(row).casefold(), empty="…")
+        yield Static(id="below")
+
+    @property
+    def table(self) -> Grid[R]:
+        """The table."""
+        return self.query_one(Grid)
+
+    def on_mount(self) -> None:
+        """Give the keys to the table."""
+        super().on_mount()
+        self.table.focus()
+
+    def fill(self, rows: Sequence[R]) -> None:
+        """Show these rows."""
+        self.table.say_when_empty("nothing like that" if rows else self.EMPTY)
+        self.table.fill(rows)
+        self.show_note()
+        self.show_below()
+
+    def show_note(self) -> None:
+        """Show how many rows there are, and what they are."""
+        table = self.table
+        count = plural(len(table.rows), *self.WORDS)
+        if table.filter:
+            count = f"{len(table.shown)} of {count}, filter: {printable(table.filter)}"
+        about = self.about()
+        self.query_one("#note", Static).show([((f" {count}{'   ' if about else ''}{about}", "dim"),)])
+
+    @on(Grid.Moved)
+    def show_below(self) -> None:
+        """Tell of the row under the cursor."""
+        row = self.table.current
+        self.query_one("#below", Static).show(() if row is None else self.below(row))

@@ -1,0 +1,204 @@
+"""The targets: are they well, would they take an image, how are they set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+
+from appliance.control.client import Nothing, Saved, api
+from tui.actions import bindings_of
+from tui.format import duration, printable, since
+from tui.looks import TARGET, Line
+from tui.screens.modules import settings_lines
+from tui.screens.overview import target_state
+from tui.screens.table_page import TablePage
+from tui.screens.target_form import TargetForm
+from tui.screens.task import pair
+from tui.screens.text_page import TextPage
+from tui.widgets.dialogs import Choose, Confirm, Type
+from tui.widgets.grid import Column, Grid
+
+if TYPE_CHECKING:
+    from textual.binding import BindingType
+
+Target = api.targets.TargetState
+_MOST_TEST_IMAGES = 100
+
+
+def _where(row: Target) -> str:
+    settings = row.settings
+    if "host" in settings:
+        return f"{settings['host']}:{settings.get('port', '')} {settings.get('called_aet', '')}"
+    return str(settings.get("path") or settings.get("url") or ", ".join(map(str, settings.get("members", ()))))
+
+
+class TargetsPage(TablePage[Target]):
+    """In the order of the configuration."""
+
+    NAME: ClassVar[str] = "targets"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("targets")]
+    WORDS: ClassVar[tuple[str, str]] = ("target", "targets")
+    EMPTY: ClassVar[str] = "no target is configured: n adds one"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._answers: dict[str, tuple[str, str]] = {}
+        self._known: api.targets.Targets | None = None
+
+    def columns(self) -> Sequence[Column[Target]]:
+        """Return the columns."""
+        return (
+            Column("target", lambda row: (printable(row.name), "bold"), 16, lambda row: row.name),
+            Column("state", lambda row: TARGET[target_state(row)].span(), 18,
+                   lambda row: TARGET[target_state(row)].rank),
+            Column("kind", lambda row: (printable(row.kind), ""), 8, lambda row: row.kind),
+            Column("wait", lambda row: (str(row.waiting), "warn" if row.outage and row.waiting else ""), 6,
+                   lambda row: row.waiting, right=True),
+            Column("failed", lambda row: (str(row.failed), "bad" if row.failed else ""), 6, lambda row: row.failed,
+                   right=True),
+            Column("where", lambda row: (printable(_where(row)), "")),
+        )  # fmt: skip
+
+    def key_of(self, row: Target) -> object:
+        """Return the name."""
+        return row.name
+
+    def text_of(self, row: Target) -> str:
+        """Return all that is shown."""
+        return f"{row.name} {row.kind} {target_state(row)} {_where(row)}"
+
+    def below(self, row: Target) -> Iterable[Line]:
+        """Return what is wrong with it, and what an echo or a test said."""
+        columns = self.app.size.width - 2
+        if row.outage is not None:
+            yield from pair("down", f"for {since(row.outage.since)}: {row.outage.error}", columns, "bad")
+        text, style = self._answers.get(row.name, ("", ""))
+        yield from pair("last test", text, columns, style)
+        yield from pair("rules", ", ".join(row.rules), columns)
+
+    def refresh_data(self) -> None:
+        """Ask for the targets."""
+        if self.board.connected:
+            self.ask(api.targets.LIST, Nothing(), self._fill)
+
+    def board_changed(self) -> None:
+        """Look with each status: outages come and go."""
+        self.mercure.soon(self, self.refresh_data)
+
+    def _fill(self, answer: api.targets.Targets) -> None:
+        self._known = answer
+        self.fill(answer.targets)
+
+    # Actions.
+
+    def handlers(self) -> Mapping[str, Callable[[], None]]:
+        """Return what is called for each action."""
+        return {
+            "show": self._open,
+            "echo": self._echo,
+            "test": self._test,
+            "edit": self._edit,
+            "new": self._new,
+            "delete": self._delete,
+        }
+
+    @on(Grid.Chosen)
+    def _open(self) -> None:
+        row = self.table.current
+        if row is not None:
+            self.app.push_screen(TextPage("targets", row.name, lambda columns: _lines(row, columns)))
+
+    def _tell(self, name: str, text: str, style: str) -> None:
+        self._answers[name] = (text, style)
+        self.show_below()
+
+    def _echo(self) -> None:
+        row = self.table.current
+        if row is not None:
+            self._tell(row.name, "echo: asking …", "dim")
+            self.ask(api.targets.ECHO, api.targets.EchoTarget(name=row.name), self._echoed)
+
+    def _echoed(self, answer: api.targets.EchoAnswer) -> None:
+        text = f"echo: {'•' if answer.ok else '‼'} {answer.text} ({duration(answer.seconds)})"
+        self._tell(answer.target, text, "good" if answer.ok else "bad")
+
+    def _test(self) -> None:
+        row = self.table.current
+        if row is None:
+            return
+        name = row.name
+
+        def wanted(text: str | None) -> None:
+            if text is None:
+                return
+            if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _MOST_TEST_IMAGES:
+                self.say(f"a number from 1 to {_MOST_TEST_IMAGES} is wanted, and not {text!r}", "warning")
+                return
+            self._tell(name, "test send: begins …", "dim")
+            request = api.targets.TestSend(name=name, images=int(text))
+            self.ask(api.targets.TEST_SEND, request, self._tested, progress=self._progress(name))
+
+        texts = ["Made-up images without a patient are sent, and stay there.", "How many?"]
+        self.app.push_screen(Type(f"Test send to {name}", texts, "1"), wanted)
+
+    def _progress(self, name: str) -> Callable[[int, int, str], None]:
+        def show(done: int, total: int, text: str) -> None:
+            full = round(30 * done / total) if total else 0
+            self._tell(name, f"test send: {'█' * full}{'░' * (30 - full)} {done} of {total} {text}", "busy")
+
+        return show
+
+    def _tested(self, answer: api.targets.TestSent) -> None:
+        text = f"test send: {'•' if answer.ok else '‼'} {answer.text}; {answer.confirmed} of {answer.sent} confirmed"
+        self._tell(answer.target, f"{text}, series {answer.series_uid}", "good" if answer.ok else "bad")
+
+    def _edit(self) -> None:
+        row, known = self.table.current, self._known
+        if row is not None and known is not None:
+            form = TargetForm(row.kind, known.kinds.get(row.kind, {}), row, known.revision)
+            self.app.push_screen(form, lambda _: self.refresh_data())
+
+    def _new(self) -> None:
+        known = self._known
+        if known is None:
+            return
+
+        def chosen(kind: str | None) -> None:
+            if kind:
+                form = TargetForm(kind, known.kinds[kind], None, known.revision)
+                self.app.push_screen(form, lambda _: self.refresh_data())
+
+        kinds = [(kind, str(schema.get("description", "")).split("\n", 1)[0]) for kind, schema in known.kinds.items()]
+        self.app.push_screen(Choose("A target of which kind?", [], kinds), chosen)
+
+    def _delete(self) -> None:
+        row, known = self.table.current, self._known
+        if row is None or known is None:
+            return
+        name, revision = row.name, known.revision
+
+        def sure(comment: str | None) -> None:
+            if comment is not None:
+                request = api.targets.DeleteTarget(name=name, edited_from=revision, comment=comment)
+                self.ask(api.targets.DELETE, request, self._deleted)
+
+        texts = [f"{name} ({_where(row)})", f"{row.waiting} tasks wait for it, {row.failed} have failed."]
+        if row.rules:
+            texts.append(f"Rules that name it must be changed before: {', '.join(row.rules)}")
+        self.app.push_screen(Confirm(f"Delete target {name}?", texts, "Delete", type_name=name, reason=True), sure)
+
+    def _deleted(self, saved: Saved) -> None:
+        self.say(f"deleted: revision {saved.revision}")
+        self.refresh_data()
+
+
+def _lines(row: Target, columns: int) -> Iterator[Line]:
+    yield ()
+    if row.outage is not None:
+        yield from pair("down", f"for {since(row.outage.since)}, {row.outage.failures} failures", columns, "bad")
+        yield from pair("error", row.outage.error, columns, "bad")
+    yield from pair("rules", ", ".join(row.rules) or "none", columns)
+    yield ()
+    yield from settings_lines(row.settings, columns)
