@@ -1,7 +1,7 @@
 """Tells the history of services that crash: an event listener of supervisor (``eventlistener`` in its documentation).
 
-Supervisor writes events to its standard input and reads the protocol from its standard output, so nothing else may
-be printed there. What is wrong now is shown by `alerts.list`, which asks supervisor itself; this keeps what has been wrong.
+Supervisor writes events to its standard input and reads the protocol from its standard output: nothing else may be
+printed there. What is wrong now is told by `alerts.list`, which asks supervisor itself; this keeps what has been wrong.
 """
 
 from __future__ import annotations

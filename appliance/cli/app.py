@@ -54,6 +54,9 @@ def _expected(error: Exception) -> Exception:
         return Failure(error.text, error.advice, exit_codes.OF_KIND[error.kind])
     if isinstance(error, SupervisionError):
         return Failure(str(error))
+    if type(error).__name__ == "ValidationError" and isinstance(error, ValueError):
+        # Of pydantic, which `--help` does without: an argument that no request can carry, such as an empty one.
+        return click.UsageError(" ".join(str(error).split()))
     return error
 
 

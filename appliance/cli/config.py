@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli import exit_codes
+from appliance.cli.asking import ask
 from appliance.cli.common import end_with, json_option, narrate, open_session, root_option, show
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.text import moment, printable
@@ -29,9 +30,9 @@ def config() -> None:
 @json_option("appliance.control.api.configuration:Configuration")
 def show_() -> None:
     """Print the configuration in force, with its revision; what has its usual value is left out."""
-    from appliance.control.configuration import show as look  # noqa: PLC0415
+    from appliance.control import api  # noqa: PLC0415
 
-    shown = look(open_session())
+    shown = ask(api.configuration.SHOW)
     show(shown, lambda: _lines(shown))
 
 

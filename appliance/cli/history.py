@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from appliance.cli.common import json_option, open_session, root_option, show
+from appliance.cli.asking import ask
+from appliance.cli.common import json_option, root_option, show
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.text import moment, pairs, short_moment, size, table
 
 if TYPE_CHECKING:
     from appliance.control.api.history import TaskStory
-    from appliance.control.history import Exam
     from mercure.bookkeeping.records import EventRecord, ImageRecord, SeriesRecord, TaskRecord
 
     F = TypeVar("F", bound=Callable[..., Any])
@@ -64,21 +64,15 @@ def history() -> None:
     """Find what happened to an exam, a task, or at all."""
 
 
-def _exam(patient: str | None, accession: str | None, study: str | None, series: str | None) -> Exam:
-    from appliance.control.history import Exam  # noqa: PLC0415
-
-    return Exam(patient=patient, accession=accession, study=study, series=series)
-
-
 @history.command()
 @_exam_options
 @root_option
 @json_option("appliance.control.api.history:SeriesFound")
 def series(since: datetime | None, limit: int, **exam: str | None) -> None:
     """List series, the last received first."""
-    from appliance.control import history as control  # noqa: PLC0415
+    from appliance.control import api  # noqa: PLC0415
 
-    found = control.series(open_session(), _exam(**exam), since=since, limit=limit)
+    found = ask(api.history.SERIES, api.history.ByExam(since=since, limit=limit, **exam))
     head = ["RECEIVED", "PATIENT", "ACCESSION", "MOD", "IMAGES", "FROM", "SERIES"]
     show(found, lambda: table(head, map(_series_row, found.series), whole=True))
 
@@ -101,9 +95,9 @@ def _series_row(record: SeriesRecord) -> tuple[str, ...]:
 @json_option("appliance.control.api.history:ImagesFound")
 def images(since: datetime | None, limit: int, **exam: str | None) -> None:
     """List images, the last received first."""
-    from appliance.control import history as control  # noqa: PLC0415
+    from appliance.control import api  # noqa: PLC0415
 
-    found = control.images(open_session(), _exam(**exam), since=since, limit=limit)
+    found = ask(api.history.IMAGES, api.history.ByExam(since=since, limit=limit, **exam))
     head = ["RECEIVED", "BYTES", "TASK", "SOP INSTANCE UID"]
     show(found, lambda: table(head, map(_image_row, found.images), whole=True))
 
@@ -133,13 +127,14 @@ def tasks(
     **exam: str | None,
 ) -> None:
     """List tasks, the newest first; with TASK tell the whole story of one."""
-    from appliance.control import history as control  # noqa: PLC0415
+    from appliance.control import api  # noqa: PLC0415
 
     if task is not None:
-        story = control.task_story(open_session(), task)
+        story = ask(api.history.TASK, api.history.OneTaskStory(task=task))
         show(story, lambda: _story_lines(story))
         return
-    found = control.tasks(open_session(), _exam(**exam), since=since, limit=limit, target=target, states=states)
+    wanted = api.history.FindTasks(since=since, limit=limit, target=target, states=states, **exam)
+    found = ask(api.history.TASKS, wanted)
     head = ["TASK", "STATE", "FOR", "IMAGES", "TRIES", "PATIENT"]
     show(found, lambda: table(head, map(_task_row, found.tasks)))
 
@@ -192,12 +187,11 @@ def events(
     **exam: str | None,
 ) -> None:
     """List events: of a task or an exam in their order, else the latest first."""
-    from appliance.control import history as control  # noqa: PLC0415
+    from appliance.control import api  # noqa: PLC0415
 
-    found = control.events(
-        open_session(), _exam(**exam), task=task, type=type_, service=service, since=since, limit=limit
-    )
-    show(found, lambda: _event_lines(found.events, whole=task is not None or bool(_exam(**exam))))
+    wanted = api.history.FindEvents(task=task, type=type_, service=service, since=since, limit=limit, **exam)
+    found = ask(api.history.EVENTS, wanted)
+    show(found, lambda: _event_lines(found.events, whole=task is not None or any(exam.values())))
 
 
 def _event_lines(events: Iterable[EventRecord], *, whole: bool) -> list[str]:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from appliance.cli import exit_codes
-from appliance.cli.common import Failure, end_with, json_option, narrate, open_session, root_option, show
+from appliance.cli.asking import ask, asking
+from appliance.cli.common import Failure, end_with, json_option, narrate, root_option, show
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.text import duration, moment, pairs, printable, size, table
 
 if TYPE_CHECKING:
-    from appliance.control.api.queue import Changed, Queue, QueueEntry, TaskDetail
+    from appliance.cli.asking import Ask
+    from appliance.control.api.queue import Changed, ListQueue, Queue, QueueEntry, TaskDetail
     from appliance.control.api.queue import TaskVerb as Verb
-    from appliance.control.listing import Filter
-    from appliance.control.session import Session
     from mercure.spool import Task
 
     F = TypeVar("F", bound=Callable[..., Any])
@@ -44,11 +44,10 @@ def _filter_options(command: F) -> F:
     return command
 
 
-def _filter(stages: tuple[str, ...], target: str | None, states: tuple[str, ...]) -> Filter:
-    from appliance.control.listing import Filter  # noqa: PLC0415
-    from mercure.spool import Stage  # noqa: PLC0415
+def _wanted(stages: tuple[str, ...], target: str | None, states: tuple[str, ...], limit: int = 0) -> ListQueue:
+    from appliance.control import api  # noqa: PLC0415
 
-    return Filter(frozenset(Stage(name) for name in stages), target, frozenset(states))  # type: ignore[arg-type]
+    return api.queue.ListQueue.model_validate({"stages": stages, "target": target, "states": states, "limit": limit})
 
 
 @click.group(cls=OrderedGroup)
@@ -67,9 +66,9 @@ def queue() -> None:
 @json_option("appliance.control.api.queue:Queue")
 def list_(stages: tuple[str, ...], target: str | None, states: tuple[str, ...], limit: int) -> None:
     """List what waits, the oldest first: series that arrive, tasks on their way, tasks that failed."""
-    from appliance.control.listing import list_queue  # noqa: PLC0415
+    from appliance.control import api  # noqa: PLC0415
 
-    found = list_queue(open_session(), _filter(stages, target, states), limit=limit)
+    found = ask(api.queue.LIST, _wanted(stages, target, states, limit))
     show(found, lambda: _list_lines(found))
 
 
@@ -104,9 +103,9 @@ def _row(entry: QueueEntry) -> tuple[str, ...]:
 @json_option("appliance.control.api.queue:TaskDetail")
 def show_(task: str) -> None:
     """Show a task in full: whose images, why it is there, what was tried, and what comes next."""
-    from appliance.control.queue import show as look  # noqa: PLC0415
+    from appliance.control import api  # noqa: PLC0415
 
-    detail = look(open_session(), task)
+    detail = ask(api.queue.SHOW, api.queue.OneTask(task=task))
     show(detail, lambda: _detail_lines(detail))
 
 
@@ -173,17 +172,17 @@ def _add(verb: Verb, text: str, *, confirm: bool = False) -> None:
         reason: str,
         yes: bool,
     ) -> None:
-        session = open_session()
-        wanted = _filter(stages, target, states)
-        tasks = _tasks(session, verb, names, wanted if every else None)
-        if confirm and len(tasks) > 1 and not yes:
-            click.confirm(f"discard {len(tasks)} tasks?", abort=True, err=True)
-        _change(session, verb, tasks, reason)
+        with asking() as ask_for:
+            wanted = _wanted(stages, target, states)
+            tasks = _tasks(ask_for, verb, names, wanted if every else None)
+            if confirm and len(tasks) > 1 and not yes:
+                click.confirm(f"discard {len(tasks)} tasks?", abort=True, err=True)
+            _change(ask_for, verb, tasks, reason)
 
 
-def _tasks(session: Session, verb: Verb, names: tuple[str, ...], wanted: Filter | None) -> list[str]:
+def _tasks(ask_for: Ask, verb: Verb, names: tuple[str, ...], wanted: ListQueue | None) -> list[str]:
     """Return the tasks meant: those named, or those in the queue that fit the filter."""
-    from appliance.control.listing import list_queue  # noqa: PLC0415
+    from appliance.control import api  # noqa: PLC0415
     from appliance.control.queue import stages_for  # noqa: PLC0415
 
     if bool(names) == (wanted is not None):
@@ -192,20 +191,27 @@ def _tasks(session: Session, verb: Verb, names: tuple[str, ...], wanted: Filter 
         return list(names)
     if not (wanted.stages or wanted.target or wanted.states):
         raise click.UsageError("--all needs --stage, --target or --state to say which")
-    entries = list_queue(session, wanted).entries
+    entries = ask_for(api.queue.LIST, wanted).entries
     return [entry.id for entry in entries if entry.stage in stages_for(verb)]
 
 
-def _change(session: Session, verb: Verb, tasks: list[str], reason: str) -> None:
+def _change(ask_for: Ask, verb: Verb, tasks: list[str], reason: str) -> None:
     """Do it task by task; one that cannot be changed is told, and the others are changed all the same."""
+    from appliance.control import api  # noqa: PLC0415
     from appliance.control.errors import ControlError  # noqa: PLC0415
-    from appliance.control.queue import VERBS  # noqa: PLC0415
+
+    verbs = {
+        "hold": api.queue.HOLD,
+        "release": api.queue.RELEASE,
+        "retry": api.queue.RETRY,
+        "discard": api.queue.DISCARD,
+    }
 
     done: list[Changed] = []
     codes = []
     for task in tasks:
         try:
-            done.append(VERBS[verb](session, task, reason))
+            done.append(ask_for(verbs[verb], api.queue.ChangeTask(task=task, reason=reason)))
         except ControlError as error:
             failure = Failure(error.text, error.advice, exit_codes.OF_KIND[error.kind])
             failure.show()
@@ -226,4 +232,33 @@ def _changed_lines(done: list[Changed], asked: int) -> Iterator[str]:
 _add("hold", "Keep waiting tasks from being worked on. They stay where they are until they are released.")
 _add("release", "Let held tasks go on.")
 _add("retry", "Try again now. A failed or discarded task goes back on its way; what was confirmed is not sent again.")
+
+
+@queue.command()
+@click.argument("task")
+@click.argument("target")
+@click.option("--reason", default="", help="Why; it is kept in the audit.")
+@root_option
+@json_option("appliance.control.api.queue:Changed")
+def reroute(task: str, target: str, reason: str) -> None:
+    """Send a TASK that waits or failed to another TARGET; what the old one confirmed stays there."""
+    from appliance.control import api  # noqa: PLC0415
+
+    changed = ask(api.queue.REROUTE, api.queue.RerouteTask(task=task, target=target, reason=reason))
+    show(changed, lambda: _changed_lines([changed], 1))
+
+
+@queue.command("force-study")
+@click.argument("study")
+@click.option("--reason", default="", help="Why; it is kept in the audit.")
+@root_option
+@json_option("appliance.control.api.queue:ForcedStudies")
+def force_study(study: str, reason: str) -> None:
+    """Complete a STUDY now that still waits for series; by its Study Instance UID."""
+    from appliance.control import api  # noqa: PLC0415
+
+    forced = ask(api.queue.FORCE_STUDY, api.queue.ForceStudy(study=study, reason=reason))
+    show(forced, lambda: [f"completed: routing task {task}" for task in forced.tasks])
+
+
 _add("discard", "Throw tasks away. They are kept in discard/ for the retention time, and can be retried.", confirm=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli import exit_codes
+from appliance.cli.asking import ask
 from appliance.cli.common import end_with, json_option, open_session, root_option, show
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.text import printable, table, terminal_columns
@@ -31,9 +32,9 @@ def rules() -> None:
 @json_option(rules="appliance.control.api.rules:RuleState")
 def list_() -> None:
     """List the rules in the order in which they are looked at."""
-    from appliance.control.rules import list_rules  # noqa: PLC0415
+    from appliance.control import api  # noqa: PLC0415
 
-    found = list_rules(open_session())
+    found = ask(api.rules.LIST).rules
     show({"rules": found}, lambda: table(["RULE", "ACTION", "TARGETS", "CONDITION"], map(_row, found)))
 
 

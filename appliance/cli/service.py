@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import click
 
-from appliance.cli.common import json_option, narrate, open_session, root_option, show
+from appliance.cli.asking import ask, asking
+from appliance.cli.common import json_option, narrate, root_option, show
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.text import moment, printable, table
 
 if TYPE_CHECKING:
     from appliance.control.api.services import ProcessState, ServiceState
     from appliance.control.api.services import ServiceVerb as Verb
-    from appliance.supervision.client import ProcessInfo
 
 
 @click.group(cls=OrderedGroup)
@@ -28,9 +28,9 @@ def service() -> None:
 @json_option(services="appliance.control.api.services:ServiceState")
 def list_() -> None:
     """List the services and their processes."""
-    from appliance.control.services import list_services  # noqa: PLC0415
+    from appliance.control import api  # noqa: PLC0415
 
-    found = list_services(open_session())
+    found = ask(api.services.LIST).services
     show({"services": found}, lambda: table(["SERVICE", "PROCESS", "STATE", "PID", "SINCE"], _rows(found)))
 
 
@@ -51,27 +51,16 @@ def _add(verb: Verb, text: str) -> None:
     @root_option
     @json_option("appliance.control.api.services:ServiceChanged")
     def command(name: str) -> None:
-        from appliance.control.services import change  # noqa: PLC0415
+        from appliance.control import api  # noqa: PLC0415
 
-        changed = change(open_session(), name, verb, _waiting())
+        verbs = {"start": api.services.START, "stop": api.services.STOP, "restart": api.services.RESTART}
+        with asking(narrate) as ask_for:
+            changed = ask_for(verbs[verb], api.services.OneService(name=name))
         show(changed, lambda: table(["PROCESS", "STATE", "PID"], _processes(changed.processes)))
 
 
 def _processes(processes: Iterable[ProcessState]) -> Iterator[tuple[str, ...]]:
     return ((process.name, process.state, str(process.pid or "")) for process in processes)
-
-
-def _waiting() -> Callable[[list[ProcessInfo]], None]:
-    """Tell of the processes that are waited for, once each time they change."""
-    told: list[str] = []
-
-    def waiting(late: list[ProcessInfo]) -> None:
-        text = ", ".join(f"{info.name} ({info.state})" for info in late)
-        if text not in told:
-            told.append(text)
-            narrate(f"waiting for {text}")
-
-    return waiting
 
 
 _add("start", "Start the processes of a service that do not run.")
@@ -89,9 +78,10 @@ def scale(name: str, instances: int) -> None:
 
     It is saved in config/services.json as a new revision. 0 switches the service off.
     """
-    from appliance.control.services import scale as change_number  # noqa: PLC0415
+    from appliance.control import api  # noqa: PLC0415
 
-    done = change_number(open_session(), name, instances, _waiting())
+    with asking(narrate) as ask_for:
+        done = ask_for(api.services.SCALE, api.services.ScaleService(name=name, instances=instances))
     effect = "done" if done.applied else "it counts when the router runs"
     text = f"{done.name}: {done.before} to {done.after} processes, revision {done.revision}; {effect}"
     show(done, lambda: [printable(text)])

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli import exit_codes
-from appliance.cli.common import end_with, json_option, open_session, root_option, show
+from appliance.cli.asking import ask
+from appliance.cli.common import end_with, json_option, root_option, show
 from appliance.cli.text import duration, pairs, printable, size, table, terminal_columns, wrapped
 
 if TYPE_CHECKING:
@@ -24,9 +25,9 @@ def status() -> None:
 
     Exit code 0: the router runs and nothing needs a person; 1: something does; 3: it does not run.
     """
-    from appliance.control.status import status as look  # noqa: PLC0415
+    from appliance.control import api  # noqa: PLC0415
 
-    found = look(open_session())
+    found = ask(api.status.GET)
     show(found, lambda: _lines(found))
     end_with(exit_codes.NOT_RUNNING if not found.running else exit_codes.FAILED if found.problems else exit_codes.WELL)
 

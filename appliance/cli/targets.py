@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli import exit_codes
-from appliance.cli.common import end_with, json_option, open_session, root_option, show
+from appliance.cli.asking import ask
+from appliance.cli.common import end_with, json_option, root_option, show
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.text import printable, short_moment, table
 
@@ -27,9 +28,9 @@ def targets() -> None:
 @json_option(targets="appliance.control.api.targets:TargetState")
 def list_() -> None:
     """List the targets, what waits for them, and which are down."""
-    from appliance.control.targets import list_targets  # noqa: PLC0415
+    from appliance.control import api  # noqa: PLC0415
 
-    found = list_targets(open_session())
+    found = ask(api.targets.LIST).targets
     show({"targets": found}, lambda: table(["TARGET", "KIND", "WAITING", "FAILED", "STATE"], _rows(found)))
 
 
@@ -50,9 +51,9 @@ def echo(name: str) -> None:
 
     A DICOM node is asked for a C-ECHO, a folder is looked at. Exit code 0: it would; 1: it would not.
     """
-    from appliance.control.targets import echo as ask  # noqa: PLC0415
+    from appliance.control import api  # noqa: PLC0415
 
-    answer = ask(open_session(), name)
+    answer = ask(api.targets.ECHO, api.targets.EchoTarget(name=name))
     word = "well" if answer.ok else "NOT well"
     show(answer, lambda: [printable(f"{answer.target} ({answer.kind}): {word}, {answer.seconds:.2f} s: {answer.text}")])
     end_with(exit_codes.WELL if answer.ok else exit_codes.FAILED)

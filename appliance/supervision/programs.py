@@ -107,7 +107,7 @@ def programs(root: Path, services: Services, config: Config) -> list[Program]:
 
 
 def own_programs(root: Path) -> list[Program]:
-    """Say what of the appliance's own a root runs; only the bookkeeper, which records what was told last, ends later."""
+    """Say what of the appliance's own a root runs; only the bookkeeper, which records the last events, ends later."""
     command = (sys.executable, "-P", "-m")
     where = ("--root", str(root))
     return [

@@ -163,6 +163,8 @@ class TestTree:
             "queue hold",
             "queue release",
             "queue retry",
+            "queue reroute",
+            "queue force-study",
             "queue discard",
             "history series",
             "history images",

@@ -1,0 +1,79 @@
+"""How a command reaches the verbs: by the control service of a running router, else by itself as the user who calls."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from appliance.cli.common import open_session, root_folder
+
+if TYPE_CHECKING:
+    from appliance.control.api.base import A, Progress, Q, Verb
+
+    class Ask(Protocol):
+        """Asks for one verb."""
+
+        def __call__(self, verb: Verb[Q, A], request: Q | None = None) -> A:
+            """Return the answer."""
+
+
+@contextmanager
+def asking(waiting: Callable[[str], None] = lambda text: None) -> Iterator[Ask]:
+    """Give a function that asks for verbs, over one connection.
+
+    Without a running router the verb is carried out in this process: what is only read by whoever may read the files,
+    what is changed only by their owner (`appliance.control.identity.require_owner`).
+
+    Parameters
+    ----------
+    waiting : callable
+        Told in words what a long action waits for.
+
+    Raises
+    ------
+    ControlError
+        The verb was refused or did not work.
+    """
+    from appliance.control.client import Client, ControlError, DisconnectedError  # noqa: PLC0415 - not for `--help`
+
+    with Client(root_folder()) as client:
+        try:
+            client.connect()
+        except DisconnectedError:
+            yield _here(waiting)
+            return
+
+        def ask(verb: Verb[Q, A], request: Q | None = None) -> A:
+            try:
+                return client.call(verb, request, progress=lambda progress: waiting(progress.text))
+            except DisconnectedError as error:
+                advice = "it may have been done all the same: `mercure history events --type audit` tells"
+                raise ControlError("failed", str(error), advice if verb.changes else "try again") from error
+
+        yield ask
+
+
+def ask(verb: Verb[Q, A], request: Q | None = None) -> A:
+    """Ask for one verb."""
+    with asking() as asked:
+        return asked(verb, request)
+
+
+def _here(waiting: Callable[[str], None]) -> Ask:
+    """Carry verbs out in this process."""
+    from appliance.control.roles import Caller  # noqa: PLC0415
+    from appliance.control.verbs import Asked, carry_out, find  # noqa: PLC0415
+
+    def report(progress: Progress) -> None:
+        waiting(progress.text)
+
+    def ask(verb: Verb[Q, A], request: Q | None = None) -> A:
+        session = open_session()
+        # No role to be asked here: the permissions of the files decide.
+        asked = Asked(session, Caller(session.user, os.geteuid(), "admin"), report)
+        answer: A = carry_out(asked, find(verb.name), request if request is not None else verb.request())
+        return answer
+
+    return ask
