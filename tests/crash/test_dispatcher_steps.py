@@ -28,8 +28,7 @@ def set_up(box: Box, tasks: int) -> None:
     retry = {"first_seconds": 1, "cap_seconds": 2}
     folder = {"kind": "folder", "path": str(box.delivered), "layout": "flat", "retry": retry, "concurrency": 1}
     box.configure(targets={"archive": folder}, rules={})
-    for number in range(tasks):
-        directory = box.waiting_task(IMAGES, series=f"1.{number}")
+    directory = [box.waiting_task(IMAGES, series=f"1.{number}") for number in range(tasks)][-1]
     line = b'{"file": "1.%d.1.dcm", "status": "0x0000", "time": "2026-01-01T00:00:00Z", "target": "archive"}\n{"fi'
     (directory / "ledger.jsonl").write_bytes(line % (tasks - 1))
     shutil.copy(directory / f"1.{tasks - 1}.1.dcm", box.delivered)
