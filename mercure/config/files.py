@@ -82,10 +82,22 @@ class RevisionedFile(Generic[T]):
         ConfigError
             It is missing, no JSON, or wrong; every problem is listed.
         """
-        content = self._read()
+        content, newest = self._read_with_revision()
         value = self._parse(content)
-        newest = self._newest()
         return Loaded(value, newest.revision, content != newest.content) if newest else Loaded(value, 0, by_hand=True)
+
+    def _read_with_revision(self) -> tuple[dict[str, Any], Revision | None]:
+        """Read the file and the revision that it is, also while somebody saves.
+
+        Read one after the other they could be of two saves: an old content under a new number, from which the next save
+        would undo the one in between. A lock would let a reader wait for a disk that hangs.
+        """
+        newest = self._newest()
+        while True:
+            content = self._read()
+            before, newest = newest, self._newest()
+            if (before and before.revision) == (newest and newest.revision):
+                return content, newest
 
     def signature(self) -> tuple[int, ...]:
         """Return what changes whenever the file does: inode, modification time, size; empty without a file."""
