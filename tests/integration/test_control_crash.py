@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from appliance.control import queue, setup
+from appliance.control import setup
+from appliance.control.api.queue import TaskVerb
 from appliance.control.queue import VERBS
 from appliance.control.session import Session
 from mercure.config import Root
@@ -69,7 +70,7 @@ def test_an_initialisation_that_is_cut_off_is_finished_by_the_next(tmp_path: Pat
     ],
 )
 def test_a_task_is_in_one_place_whole_and_the_verb_can_be_repeated(
-    tmp_path: Path, verb: queue.Verb, start: Stage, end: Stage
+    tmp_path: Path, verb: TaskVerb, start: Stage, end: Stage
 ) -> None:
     session = Session(Root(tmp_path / "root"), "alice")
     setup.initialise(session)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.conftest import MountSmallDisk, MakeStoreScp
+    from tests.conftest import MakeStoreScp, MountSmallDisk
 
 
 @pytest.fixture
