@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +14,8 @@ from peewee import Database, PeeweeException, PostgresqlDatabase, SqliteDatabase
 
 BUSY_SECONDS: Final = 10
 """How long SQLite waits for another connection's lock."""
+
+_CONNECT_PAUSE: Final = 0.02
 
 READ_SECONDS: Final = 60
 """The longest that one query of a reader may take in PostgreSQL."""
@@ -143,7 +147,7 @@ def _sqlite_path(url: str) -> Path:
 
 def _open_sqlite(path: Path, *, read_only: bool) -> Database:
     if not read_only:
-        return SqliteDatabase(str(path), pragmas=_SQLITE_WRITER, timeout=BUSY_SECONDS)
+        return _PatientSqlite(str(path), pragmas=_SQLITE_WRITER, timeout=BUSY_SECONDS)
     uri = f"file:{quote(str(path))}?mode=ro"
     return SqliteDatabase(uri, pragmas=_SQLITE_READER, timeout=BUSY_SECONDS, uri=True)
 
@@ -161,6 +165,20 @@ def _open_postgresql(url: str, password: str | None, application: str, *, read_o
         settings["password"] = password
     kind = PostgresqlDatabase if read_only else _DurablePostgresql
     return kind(url, prefer_psycopg3=True, **settings)
+
+
+class _PatientSqlite(SqliteDatabase):
+    """A writer's connection that waits for others also while the file is put into WAL mode, as SQLite does not."""
+
+    def _connect(self) -> Any:  # noqa: ANN401 - the driver's connection
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                return super()._connect()  # type: ignore[misc]  # not in peewee's stubs
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(_CONNECT_PAUSE)
 
 
 class _DurablePostgresql(PostgresqlDatabase):
