@@ -17,10 +17,9 @@ def differences(before: dict[str, Any], after: dict[str, Any]) -> tuple[Differen
 
 
 def _compare(place: str, before: Any, after: Any) -> Iterator[Difference]:  # noqa: ANN401 - any JSON
-    if before == after and not (isinstance(before, dict) and list(before) != list(after)):
-        return
     if not (isinstance(before, dict) and isinstance(after, dict)):
-        yield Difference(place=place or "file", how="changed", before=before, after=after)
+        if before != after:
+            yield Difference(place=place or "file", how="changed", before=before, after=after)
         return
     for key in dict.fromkeys([*before, *after]):
         where = f"{place}.{key}" if place else key

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from appliance.control.api.base import Difference, Problem, Saved
 from appliance.control.api.configuration import FileName
@@ -11,6 +11,9 @@ from appliance.control.errors import ControlError
 from appliance.control.session import Session
 from mercure.config import ConfigError, RevisionedFile, StaleRevisionError
 from mercure.event_details import ConfigSaved
+
+HAND_EDIT: Final = "edited by hand"
+"""The author of a revision that was made of what a person wrote into the file (`mercure.config.files`)."""
 
 
 def file_of(session: Session, name: FileName) -> RevisionedFile[Any]:
@@ -123,16 +126,16 @@ def invalid(error: ConfigError) -> ControlError:
 def stale(file: RevisionedFile[Any], edited_from: int) -> ControlError:
     """Say that somebody else saved meanwhile, and what."""
     newest = next(iter(reversed(file.revisions())), 0)
-    by = ""
+    how = "changed"
     changed: tuple[Difference, ...] = ()
     try:
         loaded = file.load()
         changed = differences(_content(file, edited_from), _normal(loaded.value))
-        by = "an editor" if loaded.by_hand and newest == edited_from else file.revision(newest).author
+        author = file.revision(newest).author
+        how = HAND_EDIT if loaded.by_hand or author == HAND_EDIT else f"changed by {author}"
     except (ConfigError, ControlError):
         pass  # without the difference the refusal still holds
-    who = f" by {by}" if by else ""
-    text = f"{file.path.name} was changed{who}: it is at revision {newest}, and this change was made from {edited_from}"
+    text = f"{file.path.name} was {how}: it is at revision {newest}, and this change was made from {edited_from}"
     return ControlError("stale", text, "load it again and repeat the change", difference=changed)
 
 

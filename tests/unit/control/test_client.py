@@ -1,0 +1,71 @@
+"""The client: light to import, and clear about what went wrong."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from appliance.control import wire
+from appliance.control.client import Client, ControlError, DisconnectedError, Stream, api
+from mercure.config import Root
+
+HEAVY = ("peewee", "psycopg", "supervisor", "pynetdicom", "pydicom", "inotify_simple", "mercure.rules", "re2", "click")
+
+
+def test_to_import_it_costs_little() -> None:
+    code = f"import sys, appliance.control.client; print([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
+
+
+def test_without_a_server_it_says_so(root: Root, tmp_path: Path) -> None:
+    for path in (root.path, tmp_path):
+        with pytest.raises(DisconnectedError, match="no control service answers"):
+            Client(path).whoami()
+        with pytest.raises(DisconnectedError, match="no control service answers"):
+            Stream(path, "events")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"[]\n", b'{"jsonrpc":"2.0","id":99,"result":{}}\n', b""],
+)
+def test_an_answer_that_is_none_ends_the_connection(root: Root, line: bytes) -> None:
+    with socket.socket(socket.AF_UNIX) as listener, wire.short_path(root.run) as folder:
+        listener.bind(f"{folder}/{wire.SOCKET_NAME}")
+        listener.listen()
+
+        def serve() -> None:
+            accepted, _ = listener.accept()
+            with accepted:
+                accepted.recv(10_000)
+                accepted.sendall(line)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with Client(root.path, seconds=10) as client, pytest.raises(DisconnectedError):
+            client.whoami()
+        thread.join(10)
+
+
+def test_a_server_that_does_not_answer_is_given_up(root: Root) -> None:
+    with socket.socket(socket.AF_UNIX) as listener, wire.short_path(root.run) as folder:
+        listener.bind(f"{folder}/{wire.SOCKET_NAME}")
+        listener.listen()
+        with Client(root.path, seconds=0.1) as client, pytest.raises(DisconnectedError, match="does not answer"):
+            client.whoami()
+
+
+def test_an_error_does_not_end_the_connection(client: Client) -> None:
+    client.whoami()
+    connection = client._socket
+    with pytest.raises(ControlError):
+        client.call(api.queue.SHOW, api.queue.OneTask(task="12345678"))
+    client.status()
+    assert client.alerts()[0].kind == "not-running"
+    assert client._socket is connection
