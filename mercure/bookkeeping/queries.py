@@ -37,7 +37,7 @@ RECORDED_AS: Final = {
 
 _TELLING: Final = {"success": "task.delivered", "discard": "task.created", "error": "task.failed"}
 _ASKED_AT_ONCE: Final = 500
-_FOUND_AT_ONCE: Final = 5000
+_FOUND_AT_ONCE: Final = 2000
 _IMAGES_AT_ONCE: Final = 200
 _LAST_CHARACTER: Final = "\U0010ffff"
 
