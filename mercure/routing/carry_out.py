@@ -155,7 +155,9 @@ class Executor:
     def _tell_decision(self, config: Config, task: Task, plan: Plan) -> None:
         ids = tuple(derived.task.id for derived in plan.derived)
         decided = SeriesDecided(rules=plan.rules, derived=ids, discarded_by=plan.discarded_by)
-        self._events.emit(decided, task=task.id, series=_series(task), key="series.decided")
+        # A series that could not be decided is decided anew when a person retries it: that is another decision.
+        key = f"series.decided:{plan.failure.at}" if plan.failure else "series.decided"
+        self._events.emit(decided, task=task.id, series=_series(task), key=key)
         for outcome in plan.rules:
             if outcome.error:
                 text = f"rule {outcome.rule!r} could not be evaluated: {outcome.error}"
