@@ -103,6 +103,11 @@ class MercureApp(App[None]):
         if page is not None:
             self.push_screen(HelpScreen(page.NAME))
 
+    def say(self, text: str, severity: str = "information") -> None:
+        """Say something on the page that is seen."""
+        if self.page is not None:
+            self.page.show_said(text, severity)
+
     def soon(self, page: Page, refresh: Callable[[], None]) -> None:
         """Ask anew in a while, once for all reasons that come up until then.
 
@@ -129,8 +134,8 @@ class MercureApp(App[None]):
         page = self.page
         if page is not None and page.is_mounted:
             page.show_frame()
-            if again or not page.is_current:
-                self.notify("connected to the router again" if again else "connected to the router", timeout=3)
+            if again:
+                self.say("connected to the router again")
             page.refresh_data()
 
     @on(Disconnected)

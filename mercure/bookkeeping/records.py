@@ -12,7 +12,13 @@ from mercure.model import Record
 
 
 def _decoded(value: Any) -> Any:  # noqa: ANN401 - what a column holds
-    return json.loads(value) if isinstance(value, str) else value
+    """Read what a column holds; what came over the control API is read already, and may be a text that is no JSON."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
 
 
 JsonText = BeforeValidator(_decoded)

@@ -42,7 +42,7 @@ class AlertsPage(TablePage[Alert]):
         """Return the columns."""
         return (
             Column("severity", lambda row: SEVERITY[row.severity].span(), 11, lambda row: SEVERITY[row.severity].rank),
-            Column("since", lambda row: (since(row.since), ""), 7, right=True),
+            Column("since", lambda row: (since(row.since, self.board.heard), ""), 7, right=True),
             Column("what", lambda row: (printable(row.object), "bold"), 16, lambda row: row.object),
             Column("", lambda row: (printable(row.text), "")),
         )
@@ -65,7 +65,7 @@ class AlertsPage(TablePage[Alert]):
     def refresh_data(self) -> None:
         """Ask for the alerts of now."""
         if self.board.connected:
-            self.ask(api.status.ALERTS, Nothing(), lambda answer: self.fill(answer.alerts))
+            self.ask(api.status.ALERTS, Nothing(), lambda answer: self.fill(answer.alerts), failed=self.fail)
 
     def board_changed(self) -> None:
         """Show what the stream brought."""

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from textual import on
 from textual.screen import Screen
-from textual.worker import get_current_worker
+from textual.worker import Worker, WorkerState, get_current_worker
 
 from appliance.control.client import ControlError
-from tui.format import printable
 from tui.messages import Answered, Progressed, Refused
 
 if TYPE_CHECKING:
@@ -95,6 +94,12 @@ class Asking(Screen[T]):
         if not worker.is_cancelled:
             self.post_message(Answered(then, answer))
 
+    @on(Worker.StateChanged)
+    def _broken(self, event: Worker.StateChanged) -> None:
+        """Tell of a mistake of our own, or of the router's answer: nothing may just not appear."""
+        if event.state is WorkerState.ERROR:
+            self.say(f"{event.worker.name}: the answer could not be read: {event.worker.error}", "error")
+
     @on(Answered)
     def _answered(self, event: Answered) -> None:
         event.stop()
@@ -112,9 +117,8 @@ class Asking(Screen[T]):
         progress(event.done, event.total, event.text)
 
     def say(self, text: str, severity: str = "information") -> None:
-        """Say something for some seconds."""
-        level = {"warning": "warning", "error": "error"}.get(severity, "information")
-        self.notify(printable(text), severity=level, markup=False, timeout=8 if level == "error" else 4)  # type: ignore[arg-type]
+        """Say something for some seconds, at the bottom of the page."""
+        self.mercure.say(text, severity)
 
     def say_error(self, error: ControlError) -> None:
         """Say why something was not done, and what to do next."""

@@ -67,7 +67,8 @@ class AuditPage(TablePage[Record]):
     def refresh_data(self) -> None:
         """Ask for the last changes."""
         if self.board.connected:
-            self.ask(api.history.AUDIT, api.history.ListAudit(limit=_LIMIT), lambda answer: self.fill(answer.records))
+            request = api.history.ListAudit(limit=_LIMIT)
+            self.ask(api.history.AUDIT, request, lambda answer: self.fill(answer.records), failed=self.fail)
 
     def told(self, event: api.streams.EventItem) -> None:
         """Look again when something was changed."""

@@ -71,7 +71,7 @@ class ConfigPage(TablePage[Revision]):
         """Ask for the revisions."""
         if self.board.connected:
             request = api.configuration.ListRevisions(file=self._file, limit=1000)
-            self.ask(api.configuration.REVISIONS, request, self._fill)
+            self.ask(api.configuration.REVISIONS, request, self._fill, failed=self.fail)
 
     def told(self, event: api.streams.EventItem) -> None:
         """Look again when somebody saved."""

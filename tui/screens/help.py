@@ -9,7 +9,7 @@ from textual.binding import Binding
 from textual.screen import ModalScreen
 
 from tui.actions import ACTIONS, PAGES, Action
-from tui.format import fit
+from tui.format import fit, wrap
 from tui.looks import Line
 from tui.widgets.lines import Pager, Static
 
@@ -17,19 +17,23 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
+_INDENT = 22
 _DANGER = {"none": "", "asks": " Asks before.", "type the name": " Asks for the name."}
 
 
-def help_lines(page: str) -> Iterator[Line]:
+def help_lines(page: str, columns: int) -> Iterator[Line]:
     """Write the help of a page: its own keys, those of all pages, the pages, how to move."""
     own = [action for action in ACTIONS if action.page == page]
     title = next((entry.title for entry in PAGES if entry.name == page), page.capitalize())
     if own:
         yield ((f"{title}", "title"),)
-        yield from map(_action, own)
+        for action in own:
+            yield from _action(action, columns)
         yield ()
     yield (("Every page", "title"),)
-    yield from (_action(action) for action in ACTIONS if not action.page)
+    for action in ACTIONS:
+        if not action.page:
+            yield from _action(action, columns)
     yield ()
     yield (("Pages", "title"),)
     for entry in PAGES:
@@ -42,9 +46,12 @@ def help_lines(page: str) -> Iterator[Line]:
     yield (("On the command line, :name does what the key of the name does; :filter TEXT filters.", "dim"),)
 
 
-def _action(action: Action) -> Line:
-    text = action.text + _DANGER[action.danger]
-    return (("  ", ""), (fit(action.key_text, 8), "key"), (fit(action.name, 12), ""), (text, ""))
+def _action(action: Action, columns: int) -> Iterator[Line]:
+    for number, text in enumerate(wrap(action.text + _DANGER[action.danger], columns - _INDENT)):
+        if number == 0:
+            yield (("  ", ""), (fit(action.key_text, 8), "key"), (fit(action.name, 12), ""), (text, ""))
+        else:
+            yield ((" " * _INDENT, ""), (text, ""))
 
 
 class HelpScreen(ModalScreen[None]):
@@ -77,4 +84,4 @@ class HelpScreen(ModalScreen[None]):
         """Show the keys."""
         self.query_one("#head", Static).show([((" Help", "here"),)])
         self.query_one("#foot", Static).show([((" esc", "key"), (" close", ""))])
-        self.query_one(Pager).show(help_lines(self._page))
+        self.query_one(Pager).show(help_lines(self._page, self.app.size.width - 2))

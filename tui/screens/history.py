@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual import on
 
-from appliance.control.client import ControlError, api
+from appliance.control.client import api
 from tui.actions import bindings_of
 from tui.format import printable, size, when
 from tui.looks import Line
@@ -79,13 +79,10 @@ class HistoryPage(TablePage[Series]):
             return
         if self._wanted:
             found = api.history.FindText(text=self._wanted, limit=_LIMIT)
-            self.ask(api.history.FIND, found, lambda answer: self.fill(answer.series), failed=self._failed)
+            self.ask(api.history.FIND, found, lambda answer: self.fill(answer.series), failed=self.fail)
         else:
             last = api.history.ByExam(limit=_LIMIT)
-            self.ask(api.history.SERIES, last, lambda answer: self.fill(answer.series), failed=self._failed)
-
-    def _failed(self, error: ControlError) -> None:
-        self.table.say_when_empty(printable(f"{error.text}; {error.advice}"))
+            self.ask(api.history.SERIES, last, lambda answer: self.fill(answer.series), failed=self.fail)
 
     def told(self, event: api.streams.EventItem) -> None:
         """Look again when something moved."""

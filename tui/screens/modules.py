@@ -64,7 +64,7 @@ class ModulesPage(TablePage[Module]):
     def refresh_data(self) -> None:
         """Ask for the modules."""
         if self.board.connected:
-            self.ask(api.configuration.MODULES, Nothing(), lambda answer: self.fill(answer.modules))
+            self.ask(api.configuration.MODULES, Nothing(), lambda answer: self.fill(answer.modules), failed=self.fail)
 
     def told(self, event: api.streams.EventItem) -> None:
         """Look again when tasks move or the configuration changed."""

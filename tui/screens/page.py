@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 
 from tui.actions import ACTIONS, Action, bindings_of, commands_of, page_bindings
+from tui.format import fit, printable, wrap
 from tui.screens.asking import Asking
 from tui.widgets.chrome import Keys, banner_lines, top_lines
 from tui.widgets.grid import Grid
@@ -17,9 +18,13 @@ from tui.widgets.prompt import Prompt
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
+    from textual.timer import Timer
     from textual.widget import Widget
 
     from appliance.control.client import api
+
+_SAID = {"information": ("•", "good", 5.0), "warning": ("▲", "notice", 8.0), "error": ("‼", "banner", 15.0)}
+"""How something is said, by how bad it is: glyph, style, and for how many seconds."""
 
 
 class Page(Asking[None]):
@@ -32,6 +37,7 @@ class Page(Asking[None]):
     """As in the table of actions."""
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(""), *page_bindings()]
     belongs_to: str = ""
+    _silence: Timer | None = None
     """The page whose number is shown as open."""
 
     def compose(self) -> ComposeResult:
@@ -39,6 +45,7 @@ class Page(Asking[None]):
         yield Static(id="top")
         yield Static(id="banner")
         yield from self.body()
+        yield Static(id="said")
         yield Prompt()
         yield Keys(id="keys")
 
@@ -85,8 +92,24 @@ class Page(Asking[None]):
         """Show what surrounds the page."""
         columns = self.app.size.width
         self.query_one("#top", Static).show(top_lines(self.board, self.belongs_to or self.NAME, columns))
-        self.query_one("#banner", Static).show(banner_lines(self.board))
+        self.query_one("#banner", Static).show(banner_lines(self.board, columns))
         self.query_one(Keys).show_keys(self.NAME, self.board)
+
+    def show_said(self, text: str, severity: str) -> None:
+        """Say something above the keys for some seconds: in words, glyph and colour, with no box over the page."""
+        glyph, style, seconds = _SAID[severity]
+        columns = self.app.size.width - 4
+        lines = [line for part in text.split("\n") for line in wrap(printable(part), columns) if part]
+        said = self.query_one("#said", Static)
+        said.show(
+            [
+                ((f" {glyph if number == 0 else ' '} {fit(line, columns)}", style),)
+                for number, line in enumerate(lines[:6])
+            ]
+        )
+        if self._silence is not None:
+            self._silence.stop()
+        self._silence = self.set_timer(seconds, lambda: said.show(()))
 
     # Actions.
 

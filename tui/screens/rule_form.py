@@ -152,8 +152,8 @@ class RuleForm(FormPage):
             self.ask(api.rules.SAVE_ONE, request, self._saved, failed=self._not_saved)
 
     def _saved(self, saved: Saved) -> None:
-        self.app.notify(f"saved as revision {saved.revision}", markup=False)
         self.dismiss()
+        self.mercure.say(f"saved as revision {saved.revision}")
 
     def _not_saved(self, error: ControlError) -> None:
         self.failed(error)

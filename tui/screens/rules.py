@@ -101,7 +101,7 @@ class RulesPage(TablePage[Rule]):
     def refresh_data(self) -> None:
         """Ask for the rules, unless an order waits to be saved."""
         if self.board.connected and not self._moved:
-            self.ask(api.rules.LIST, Nothing(), self._fill)
+            self.ask(api.rules.LIST, Nothing(), self._fill, failed=self.fail)
             self.ask(api.rules.CHECK, api.rules.CheckRules(), self._checked)
             self.ask(api.targets.LIST, Nothing(), self._know_targets, failed=lambda _: None)
             self.ask(api.configuration.MODULES, Nothing(), self._know_modules, failed=lambda _: None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -59,23 +59,9 @@ def _wanted(row: Row) -> Span:
     return (f"{running}/{wanted}", "good" if running >= wanted else "bad")
 
 
-def _since(row: Row) -> Span:
-    return (since(row.process.since) if row.process else "", "")
-
-
 def _problem(row: Row) -> Span:
     text = row.process.problem if row.process else ""
     return (printable(text) or _MEANING.get(row.service.name, ""), "warn" if text else "dim")
-
-
-COLUMNS: Final[Sequence[Column[Row]]] = (
-    Column("process", lambda row: (printable(row.key), "bold"), 16, lambda row: row.key),
-    Column("state", lambda row: row.look.span(), 11, lambda row: row.look.rank),
-    Column("run", _wanted, 5, right=True),
-    Column("pid", lambda row: (str(row.process.pid or "") if row.process else "", "dim"), 8, right=True),
-    Column("since", _since, 7, right=True),
-    Column("problem, or what it means when it does not run", _problem),
-)
 
 
 class ServicesPage(Page):
@@ -90,7 +76,18 @@ class ServicesPage(Page):
 
     def body(self) -> ComposeResult:
         """One table."""
-        yield Grid[Row](COLUMNS, lambda row: row.key, lambda row: f"{row.key} {row.look.word}".casefold(), empty="…")
+        columns = (
+            Column[Row]("process", lambda row: (printable(row.key), "bold"), 16, lambda row: row.key),
+            Column[Row]("state", lambda row: row.look.span(), 11, lambda row: row.look.rank),
+            Column[Row]("run", _wanted, 5, right=True),
+            Column[Row]("pid", lambda row: (str(row.process.pid or "") if row.process else "", "dim"), 8, right=True),
+            Column[Row]("since", self._since, 7, right=True),
+            Column[Row]("problem, or what it means when it does not run", _problem),
+        )
+        yield Grid[Row](columns, lambda row: row.key, lambda row: f"{row.key} {row.look.word}".casefold(), empty="…")
+
+    def _since(self, row: Row) -> Span:
+        return (since(row.process.since, self.board.heard) if row.process else "", "")
 
     @property
     def table(self) -> Grid[Row]:

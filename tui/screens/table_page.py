@@ -16,6 +16,8 @@ from tui.widgets.lines import Static
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
+    from appliance.control.client import ControlError
+
 R = TypeVar("R")
 
 
@@ -73,6 +75,13 @@ class TablePage(Page, Generic[R]):
         self.table.fill(rows)
         self.show_note()
         self.show_below()
+
+    def fail(self, error: ControlError) -> None:
+        """Say in the place of rows why there are none; where there are some, above them."""
+        text = printable(f"‼ {error.text}")
+        self.table.say_when_empty(text)
+        if self.table.rows:
+            self.query_one("#note", Static).show([((f" {text}", "bad"),)])
 
     def show_note(self) -> None:
         """Show how many rows there are, and what they are."""

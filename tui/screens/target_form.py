@@ -75,5 +75,5 @@ class TargetForm(FormPage):
             self.ask(api.targets.SAVE, request, self._saved, failed=self.failed)
 
     def _saved(self, saved: Saved) -> None:
-        self.app.notify(f"saved as revision {saved.revision}", markup=False)
         self.dismiss()
+        self.mercure.say(f"saved as revision {saved.revision}")

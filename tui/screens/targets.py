@@ -73,7 +73,9 @@ class TargetsPage(TablePage[Target]):
         """Return what is wrong with it, and what an echo or a test said."""
         columns = self.app.size.width - 2
         if row.outage is not None:
-            yield from pair("down", f"for {since(row.outage.since)}: {row.outage.error}", columns, "bad")
+            yield from pair(
+                "down", f"for {since(row.outage.since, self.board.heard)}: {row.outage.error}", columns, "bad"
+            )
         text, style = self._answers.get(row.name, ("", ""))
         yield from pair("last test", text, columns, style)
         yield from pair("rules", ", ".join(row.rules), columns)
@@ -81,7 +83,7 @@ class TargetsPage(TablePage[Target]):
     def refresh_data(self) -> None:
         """Ask for the targets."""
         if self.board.connected:
-            self.ask(api.targets.LIST, Nothing(), self._fill)
+            self.ask(api.targets.LIST, Nothing(), self._fill, failed=self.fail)
 
     def board_changed(self) -> None:
         """Look with each status: outages come and go."""

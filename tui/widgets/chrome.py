@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from tui.actions import PAGES, Action, actions_of
-from tui.format import clock, fit, printable, width
+from tui.format import clock, fit, printable, width, wrap
 from tui.looks import Line, Span
 from tui.widgets.lines import Static
 
@@ -42,12 +42,13 @@ def _pages(board: Board, page: str, columns: int) -> Line:
     return tuple(line)
 
 
-def banner_lines(board: Board) -> tuple[Line, ...]:
+def banner_lines(board: Board, columns: int) -> tuple[Line, ...]:
     """Return what is said above a page while there is no connection."""
     if board.connected:
         return ()
     seen = f" Shown is the state of {clock(board.heard)}." if board.heard else ""
-    return (((f"‼ No connection to the router: {printable(board.why)}.{seen} Trying again.", "banner"),),)
+    text = f"‼ No connection to the router: {printable(board.why)}.{seen} Trying again."
+    return tuple(((fit(line, columns), "banner"),) for line in wrap(text, columns))
 
 
 def key_lines(actions: Iterable[Action], board: Board, columns: int) -> list[Line]:

@@ -1,0 +1,73 @@
+"""A real root with a real control service, at a time that stands still."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from appliance.control import server as server_module
+from appliance.control import setup
+from appliance.control.api.base import Role
+from appliance.control.roles import Caller
+from appliance.control.server import Server
+from appliance.control.session import Session
+from mercure.clock import Clock
+from mercure.config import Root
+from tui.link import Link
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+Serve = Callable[..., AbstractContextManager[Link]]
+
+
+class StandingClock(Clock):
+    """It is always noon; durations are real."""
+
+    def now(self) -> datetime:
+        """Return noon."""
+        return NOW
+
+
+@pytest.fixture(autouse=True)
+def _in_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Show times as in Greenwich, whatever the machine has."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.fixture
+def session(mercure_root: Path) -> Session:
+    """A root as `mercure init` leaves it."""
+    session = Session(Root(mercure_root), "alice", clock=StandingClock())
+    setup.initialise(session)
+    session.root.run.mkdir(exist_ok=True)
+    return session
+
+
+@pytest.fixture
+def serve(session: Session, monkeypatch: pytest.MonkeyPatch) -> Serve:
+    """Give a context manager in which the control service of the root answers, to a person of a role."""
+
+    @contextmanager
+    def serving(role: Role = "admin", user: str = "alice") -> Iterator[Link]:
+        monkeypatch.setattr(server_module, "identify", lambda *_: Caller(user, 1000, role))
+        server = Server(session.root, clock=StandingClock())
+        server.open()
+        thread = threading.Thread(target=server.serve)
+        thread.start()
+        try:
+            yield Link(session.root.path)
+        finally:
+            server.stop()
+            thread.join()
+            server.close()
+
+    return serving

@@ -1,0 +1,64 @@
+"""A root with a past and a present: received and routed series with their history, and a queue with a stuck target."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from mercure.clock import ManualClock
+from mercure.event_details import Identity
+from mercure.services.bookkeeper import Bookkeeper
+from mercure.services.common import Context
+from mercure.services.router import Router
+from mercure.spool import Changes, Stage
+from mercure.spool.task import Attempt, Failure, Hold
+from tests.support.incoming import Association, make_images
+from tests.tui.conftest import NOW
+from tests.unit.appliance.conftest import place_task
+
+if TYPE_CHECKING:
+    from appliance.control.session import Session
+
+HEAD = Identity(
+    PatientID="P1001",
+    PatientName="Weaver^Ann",
+    AccessionNumber="A77",
+    Modality="MR",
+    StudyDescription="Head",
+    SeriesDescription="t1 axial",
+    SeriesInstanceUID="1.2.3",
+    StudyInstanceUID="1.2",
+)
+
+
+def fill(session: Session) -> None:
+    """Put into the spool what makes each state of the queue, and into the history a series and a change."""
+    attempt = Attempt(number=1, started=NOW, seconds=2, outcome="failure", kind="refused", error="0xA700 no room there",
+                      sent=2, confirmed=0)  # fmt: skip
+    failure = Failure(stage="outgoing", reason="0xA700 no room there", advice="make room there, then retry", at=NOW)
+    place_task(session, Stage.ERROR, age=90_000, identity=HEAD, attempts=(attempt,), attempts_made=5, failure=failure)
+    place_task(session, Stage.OUTGOING, age=10, identity=HEAD)
+    place_task(session, Stage.OUTGOING, age=400, identity=HEAD, hold=Hold(by="bob", at=NOW, reason="asked to"))
+    other = HEAD.model_copy(update={"PatientID": "P2"})
+    place_task(session, Stage.OUTGOING, age=7300, identity=other, priority="urgent")
+    place_task(session, Stage.PROCESSING, age=70, identity=HEAD, target=None, module="segment", action="process")
+    with session.changing() as events:
+        session.audit(events, "task.hold", "the third", before="waiting", after="held")
+    receive(session)
+
+
+def receive(session: Session) -> None:
+    """Receive and route a series an hour ago, and let the history know of all that was told."""
+    clock = ManualClock(NOW - timedelta(hours=1))
+    with Association(session.spool, clock) as association:
+        for image in make_images(2):
+            association.store(image)
+    clock.advance(100)
+    services: tuple[tuple[type[Router] | type[Bookkeeper], str], ...] = ((Router, "router"), (Bookkeeper, "bookkeeper"))
+    for service, name in services:
+        context = Context(session.root.path, name, clock)
+        assert context.start()
+        running = service(context)
+        for _ in range(3):
+            running.turn(Changes.everything())
+        context.events.close()

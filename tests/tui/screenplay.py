@@ -1,0 +1,94 @@
+"""A person at the terminal UI, who presses keys and sees text. All waiting is for something, none for a time."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from tui.app import MercureApp
+
+if TYPE_CHECKING:
+    from textual.app import App
+    from textual.pilot import Pilot
+
+    from tui.source import Source
+
+CELL = 12.2
+"""Width of a cell in the SVG that Textual draws."""
+_TEXT = re.compile(
+    r'<text class="[^"]*" x="([\d.]+)" y="[\d.]+" textLength="[\d.]+" '
+    r'clip-path="url\(#[^)]*-line-(\d+)\)">([^<]*)</text>'
+)
+SECONDS = 20.0
+
+
+def screen_lines(app: App[None]) -> list[str]:
+    """Return what is on the screen, line by line, without spaces at the ends."""
+    cells = [[" "] * app.size.width for _ in range(app.size.height)]
+    for x, line, text in _TEXT.findall(app.export_screenshot()):
+        at = round(float(x) / CELL)
+        shown = html.unescape(text).replace("\N{NO-BREAK SPACE}", " ").rstrip("\n")
+        cells[int(line)][at : at + len(shown)] = shown
+    return ["".join(row).rstrip() for row in cells]
+
+
+class Person:
+    """Somebody at the keyboard of an app that runs."""
+
+    def __init__(self, app: MercureApp, pilot: Pilot[None]) -> None:
+        self.app = app
+        self.pilot = pilot
+
+    @property
+    def screen(self) -> str:
+        """All that is on the screen."""
+        return "\n".join(screen_lines(self.app))
+
+    async def press(self, *keys: str) -> None:
+        """Press keys one after the other."""
+        for key in keys:
+            await self.pilot.press(key)
+
+    async def write(self, text: str) -> None:
+        """Type a text."""
+        await self.pilot.press(*text)
+
+    async def until(self, happened: Callable[[], object], what: str) -> None:
+        """Wait until something is so."""
+        end = time.monotonic() + SECONDS
+        while not happened():
+            assert time.monotonic() < end, f"{what}: not so after {SECONDS} s\n{self.screen}"
+            await self.pilot.pause(0.02)
+
+    async def see(self, *texts: str) -> None:
+        """Wait until all these texts are on the screen."""
+        for text in texts:
+            await self.until(lambda text=text: text in self.screen, f"to see {text!r}")  # type: ignore[misc]
+
+    async def see_no_more(self, text: str) -> None:
+        """Wait until a text is gone from the screen."""
+        await self.until(lambda: text not in self.screen, f"to see {text!r} no more")
+
+    async def resize(self, columns: int, lines: int) -> None:
+        """Give the terminal another size."""
+        await self.pilot.resize_terminal(columns, lines)
+
+
+Scene = Callable[[Person], Awaitable[None]]
+
+
+def play(source: Source, scene: Scene, size: tuple[int, int] = (80, 24)) -> None:
+    """Let a person do something at an app of its own."""
+
+    async def run() -> None:
+        app = MercureApp(source)
+        async with app.run_test(size=size, notifications=True) as pilot:
+            person = Person(app, pilot)
+            await scene(person)
+            app.exit()
+
+    asyncio.run(run())

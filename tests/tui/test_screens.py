@@ -1,0 +1,160 @@
+"""Every screen in its telling states, as a person sees it on 80 by 24, compared with a kept picture of it in text."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from appliance.control.session import Session
+from tests.tui.conftest import Serve
+from tests.tui.filling import fill
+from tests.tui.screenplay import Person, play, screen_lines
+
+KEPT = Path(__file__).parent / "screens"
+PAGES = {
+    "1": ("overview", "senders"),
+    "2": ("queue", "state"),
+    "3": ("history", "received"),
+    "4": ("rules", "condition"),
+    "5": ("targets", "where"),
+    "6": ("modules", "runner"),
+    "7": ("services", "receiver"),
+    "8": ("alerts", "severity"),
+    "9": ("config", "saved"),
+    "0": ("audit", "verb"),
+}
+
+
+def compare(name: str, person: Person, session: Session) -> None:
+    """Compare the screen with the kept one; ``UPDATE_SCREENS=1`` keeps the new one."""
+    root = str(session.root.path)
+    lines = [f"{line}".replace(root, "/srv/mercure".ljust(len(root))) for line in screen_lines(person.app)]
+    text = "\n".join(lines)
+    text = re.sub(r"[\d.]+ [kMGT]?B free of [\d.]+ [kMGT]?B", "FREE", text)
+    text = re.sub(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d", "YYYY-MM-DD HH:MM:SS", text)  # a revision has the file's time
+    text = "\n".join(line.rstrip() for line in text.split("\n")) + "\n"
+    path = KEPT / f"{name}.txt"
+    if os.environ.get("UPDATE_SCREENS"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    assert text == path.read_text(), f"{path.name} looks different; UPDATE_SCREENS=1 keeps the new look"
+
+
+@pytest.mark.parametrize("state", ["empty", "stuck", "viewer"])
+def test_every_page(state: str, session: Session, serve: Serve) -> None:
+    if state != "empty":
+        fill(session)
+
+    async def look(person: Person) -> None:
+        await person.see("• live", "disk")
+        for key, (name, text) in PAGES.items():
+            await person.press(key)
+            await person.see(text)
+            await settled(person, name, filled=state != "empty")
+            compare(f"{name}-{state}", person, session)
+
+    with serve("viewer" if state == "viewer" else "admin") as link:
+        play(link, look)
+
+
+_FILLED: dict[str, tuple[str, str]] = {
+    "overview": ("delivered ", "delivered "),
+    "queue": ("Nothing waits", "6 tasks"),
+    "history": ("cannot be asked", "P1"),
+    "rules": ("nothing is wrong", "nothing is wrong"),
+    "targets": ("folder", "folder"),
+    "modules": ("no processing module", "no processing module"),
+    "services": ("bookkeeper", "bookkeeper"),
+    "alerts": ("critical", "critical"),
+    "config": ("in force", "in force"),
+    "audit": ("cannot be asked", "task.hold"),
+}
+
+
+async def settled(person: Person, name: str, *, filled: bool) -> None:
+    """Wait until what the page asks for is there."""
+    await person.see(_FILLED[name][filled])
+
+
+def test_help_and_command_line(session: Session, serve: Serve) -> None:
+    async def look(person: Person) -> None:
+        await person.see("• live")
+        await person.press("2", "question_mark")
+        await person.see("Send a failed task on its way again")
+        compare("help-queue", person, session)
+        await person.press("escape", "colon")
+        await person.write("targets")
+        await person.press("enter")
+        await person.see("folder")
+        await person.press("colon")
+        await person.write("nonsense")
+        await person.press("enter")
+        await person.see("there is no command 'nonsense' here")
+
+    with serve() as link:
+        play(link, look)
+
+
+def test_no_connection_is_said_and_survived(session: Session, serve: Serve) -> None:
+    fill(session)
+
+    async def look(person: Person) -> None:
+        service = Holder(serve)
+        service.begin()
+        await person.see("• live")
+        await person.press("2")
+        await person.see("6 tasks")
+        service.end()
+        await person.see("‼ No connection to the router", "‼ no connection", "6 tasks")
+        await person.press("r")
+        await person.see("retry: there is no connection to the router")
+        service.begin()
+        await person.see("• live", "connected to the router again")
+        await person.see_no_more("‼ No connection")
+        service.end()
+
+    from tui.link import Link  # noqa: PLC0415 - only here without a server at first
+
+    play(Link(session.root.path), look)
+
+
+class Holder:
+    """Starts and ends the control service in the middle of a scene."""
+
+    def __init__(self, serve: Serve) -> None:
+        self._serve = serve
+        self._end: Callable[[], object] = lambda: None
+
+    def begin(self) -> None:
+        """Start it."""
+        context = self._serve()
+        context.__enter__()
+        self._end = lambda: context.__exit__(None, None, None)
+
+    def end(self) -> None:
+        """End it."""
+        self._end()
+
+
+def test_too_small_a_terminal_says_so_and_a_dialog_outlives_it(session: Session, serve: Serve) -> None:
+    fill(session)
+
+    async def look(person: Person) -> None:
+        await person.see("• live")
+        await person.press("2")
+        await person.see("6 tasks")
+        await person.press("ctrl+d")
+        await person.see("Discard 1 task?")
+        await person.resize(60, 20)
+        await person.see("Terminal too small", "60 x 20", "needed: 80 x 24")
+        await person.resize(120, 40)
+        await person.see("Discard 1 task?")
+        await person.press("escape")
+        await person.see_no_more("Discard 1 task?")
+
+    with serve() as link:
+        play(link, look)
