@@ -265,7 +265,7 @@ class TestQueueOfARunningRouter:
             eventually(peer.files, seconds=90)
             eventually(lambda: router.call("queue", "list", "--json").json["total"] == 0, seconds=30)
             events = _events(router, entry["id"], "task.delivered")
-            assert [event["type"] for event in events if event["service"] == "cli"] == HELD_AND_RELEASED
+            assert [event["type"] for event in events if event["service"] == "control"] == HELD_AND_RELEASED
             assert router.call("verify").code == 0
 
     def test_a_task_that_was_discarded_can_be_brought_back_and_is_delivered(self, router: Router, image: Path) -> None:
