@@ -1,0 +1,102 @@
+"""All services of one root as real processes, kept running as a supervisor would, and killed one at a time."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tests.support.box import Box
+from tests.support.polling import eventually
+from tests.support.ports import free_port, is_listening
+from tests.support.processes import Running, running
+from tests.support.services import write_config
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SERVICES = ("receiver", "router", "dispatcher", "cleaner", "bookkeeper")
+COMPLETION = {"quiet_seconds": 1, "after_release_seconds": 0.3}
+
+
+@dataclass
+class RunningRouter:
+    """The services; each that has ended is started again at the next `keep`."""
+
+    root: Path
+    port: int
+    stack: ExitStack
+    programs: dict[str, Running] = field(default_factory=dict)
+    ends: dict[str, list[int]] = field(default_factory=dict)
+
+    @property
+    def box(self) -> Box:
+        """The root, to look into."""
+        return Box(self.root)
+
+    def start(self, name: str, **env: str) -> Running:
+        """Start a service."""
+        command: list[str | Path] = [sys.executable, "-m", "mercure.services", name, "--root", self.root]
+        self.programs[name] = self.stack.enter_context(running(command, env=env))
+        return self.programs[name]
+
+    def keep(self) -> None:
+        """Start every service that has ended."""
+        for name, program in list(self.programs.items()):
+            if not program.is_alive:
+                self.ends.setdefault(name, []).append(program.popen.returncode)
+                self.start(name)
+
+    def kill(self, name: str) -> None:
+        """End a service by SIGKILL: the process alone, not its children; they must find out by themselves."""
+        program = self.programs[name]
+        with suppress(ProcessLookupError):
+            program.signal(signal.SIGKILL)
+        program.popen.wait()
+        self.keep()
+
+    def listening(self) -> None:
+        """Wait until images can be received."""
+
+        def ready() -> bool:
+            self.keep()
+            return is_listening(self.port)
+
+        eventually(ready, seconds=60, what="the receiver listens")
+
+    def stop(self) -> dict[str, int]:
+        """Ask all to end, and return how they did."""
+        for program in self.programs.values():
+            program.signal(signal.SIGTERM)
+        return {name: program.wait(seconds=60) for name, program in self.programs.items()}
+
+    def verify(self) -> subprocess.CompletedProcess[str]:
+        """Run ``mercure verify``."""
+        command = [sys.executable, "-m", "appliance.cli", "verify", "--root", str(self.root)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+@contextmanager
+def running_router(root: Path, targets: dict[str, Any], **more: Any) -> Iterator[RunningRouter]:
+    """Configure a root that sends every series to all of some targets, and run its services."""
+    port = free_port()
+    write_config(
+        root,
+        {
+            "targets": targets,
+            "rules": {"all": {"rule": "True", "targets": list(targets)}},
+            "completion": COMPLETION,
+            "receiver": {"bind": "127.0.0.1", "port": port, "min_free_bytes": 0, "stop_timeout_seconds": 1},
+            **more,
+        },
+    )
+    with ExitStack() as stack:
+        router = RunningRouter(root, port, stack)
+        for name in SERVICES:
+            router.start(name)
+        router.listening()
+        yield router
