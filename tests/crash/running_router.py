@@ -25,13 +25,12 @@ COMPLETION = {"quiet_seconds": 1, "after_release_seconds": 0.3}
 
 @dataclass
 class RunningRouter:
-    """The services; each that has ended is started again at the next `keep`."""
+    """The services; each that has ended is started again when it is asked whether all are `kept`."""
 
     root: Path
     port: int
     stack: ExitStack
     programs: dict[str, Running] = field(default_factory=dict)
-    ends: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def box(self) -> Box:
@@ -44,12 +43,12 @@ class RunningRouter:
         self.programs[name] = self.stack.enter_context(running(command, env=env))
         return self.programs[name]
 
-    def keep(self) -> None:
-        """Start every service that has ended."""
+    def kept(self) -> bool:
+        """Start every service that has ended; always true, so that it can be part of a condition."""
         for name, program in list(self.programs.items()):
             if not program.is_alive:
-                self.ends.setdefault(name, []).append(program.popen.returncode)
                 self.start(name)
+        return True
 
     def kill(self, name: str) -> None:
         """End a service by SIGKILL: the process alone, not its children; they must find out by themselves."""
@@ -57,16 +56,12 @@ class RunningRouter:
         with suppress(ProcessLookupError):
             program.signal(signal.SIGKILL)
         program.popen.wait()
-        self.keep()
+        self.kept()
 
     def listening(self) -> None:
         """Wait until images can be received."""
 
-        def ready() -> bool:
-            self.keep()
-            return is_listening(self.port)
-
-        eventually(ready, seconds=60, what="the receiver listens")
+        eventually(lambda: self.kept() and is_listening(self.port), seconds=60, what="the receiver listens")
 
     def stop(self) -> dict[str, int]:
         """Ask all to end, and return how they did."""

@@ -80,8 +80,8 @@ def test_what_was_acknowledged_arrives_whatever_is_killed(folder: Path, storescp
             router.listening()
         for scanner in scanners:
             scanner.stop()
-        eventually(lambda: router.keep() or not any(s.thread.is_alive() for s in scanners), seconds=60)
-        eventually(lambda: router.keep() or _nothing_waits(router), seconds=90, what="nothing waits any more")
+        eventually(lambda: router.kept() and not any(s.thread.is_alive() for s in scanners), seconds=60)
+        eventually(lambda: router.kept() and _nothing_waits(router), seconds=90, what="nothing waits any more")
         wanted = sorted(data_set_of(path.read_bytes()) for scanner in scanners for path in scanner.acknowledged)
         assert sorted(data_set_of(path.read_bytes()) for path in delivered.rglob("*.dcm")) == wanted
         assert sorted(data_set_of(path.read_bytes()) for path in node.files()) == wanted
