@@ -239,23 +239,25 @@ def serve(context: Context, make: Callable[[Context], Service]) -> None:
     if not context.start():
         return
     service = make(context)
-    watcher = Watcher([*service.watched(), context.root.config])
-    context.stop.on_set(watcher.wake)
-    context.wake = watcher.wake
+    with contextlib.closing(Watcher([*service.watched(), context.root.config])) as watcher:
+        context.stop.on_set(watcher.wake)
+        context.wake = watcher.wake
+        _loop(context, service, watcher)
+    service.end()
+    context.finish()
+
+
+def _loop(context: Context, service: Service, watcher: Watcher) -> None:
     changes = Changes.everything()
     while not context.stop:
         context.live.refresh()
-        try:
+        wait: float | None = None
+        with context.contained(f"a turn of the {context.service} failed"):
             wait = service.turn(changes)
-        except OSError as error:
-            _log.exception("a turn failed and will be repeated")
-            advice = "see the log of the service; it tries again by itself"
-            context.events.emit(Warned(text=f"{context.service}: {error}", advice=advice))
-            wait, changes = PAUSE_AFTER_ERROR, Changes.everything()
-            watcher.wait(wait)
+        if wait is None:
+            watcher.wait(PAUSE_AFTER_ERROR)
+            changes = Changes.everything()
             continue
         if context.events.flush():
             wait = min(wait, PAUSE_AFTER_ERROR)
         changes = watcher.wait(wait)
-    service.end()
-    context.finish()

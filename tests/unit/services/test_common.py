@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import signal
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -89,8 +90,8 @@ def test_a_disk_that_fails_is_told_and_the_turn_repeated_from_the_start(
     box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mercure.services.common.PAUSE_AFTER_ERROR", 0.0)
-    service = run(box, fails, lambda: 0.0)
-    assert service.seen[1].lost
+    service = run(box, fails, fails, fails, lambda: 0.0)
+    assert all(changes.lost for changes in service.seen[:4])
     (warned,) = box.events("warning")
     assert "No space left" in warned.details["text"]
     assert PAUSE_AFTER_ERROR > 0
@@ -194,7 +195,7 @@ def test_the_log_is_one_json_object_a_line(capsys: pytest.CaptureFixture[str]) -
     try:
         fails()
     except OSError:
-        record.exc_info = __import__("sys").exc_info()
+        record.exc_info = sys.exc_info()
     assert "No space left" in json.loads(JsonFormatter().format(record))["exception"]
     assert capsys.readouterr().out == ""
 
