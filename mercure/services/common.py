@@ -251,9 +251,7 @@ def _loop(context: Context, service: Service, watcher: Watcher) -> None:
     changes = Changes.everything()
     while not context.stop:
         context.live.refresh()
-        wait: float | None = None
-        with context.contained(f"a turn of the {context.service} failed"):
-            wait = service.turn(changes)
+        wait = _turn(context, service, changes)
         if wait is None:
             watcher.wait(PAUSE_AFTER_ERROR)
             changes = Changes.everything()
@@ -261,3 +259,11 @@ def _loop(context: Context, service: Service, watcher: Watcher) -> None:
         if context.events.flush():
             wait = min(wait, PAUSE_AFTER_ERROR)
         changes = watcher.wait(wait)
+
+
+def _turn(context: Context, service: Service, changes: Changes) -> float | None:
+    """Let a service do one turn; return the seconds until the next one, or None when the disk failed."""
+    waits: list[float] = []
+    with context.contained(f"a turn of the {context.service} failed"):
+        waits.append(service.turn(changes))
+    return waits[0] if waits else None
