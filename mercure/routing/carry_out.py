@@ -195,6 +195,10 @@ class Executor:
     def _fail(self, claim: Claim, task: Task, plan: Plan) -> None:
         reason = "the plan names no reason"
         failure = plan.failure or Failure(stage=Stage.ROUTING.value, reason=reason, at=self._clock.now())
+        # First the failure, then the mark, then the move: a task with the mark and without a failure is one that a
+        # person sent on its way again. Without the two every repetition after a crash would be another decision.
+        save_task(claim.path, task.model_copy(update={"failure": failure}))
+        save_plan(claim.path, plan.model_copy(update={"put_aside": True}))
         fail_task(self._spool, self._events, claim, task, failure)
 
 

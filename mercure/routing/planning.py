@@ -53,6 +53,8 @@ class Plan(Record):
     ends_in: Literal["derived", "discard", "error"]
     discarded_by: str | None = None
     failure: Failure | None = None
+    put_aside: bool = False
+    """It was carried out as far as into ``error/``: whoever finds the task in ``routing/`` again decides anew."""
 
 
 def decide(config: Config, task: Task, records: Sequence[TagRecord], files: Sequence[str], now: datetime) -> Plan:

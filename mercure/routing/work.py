@@ -69,7 +69,7 @@ class Routing:
             task = task.model_copy(update={"late": True})
             save_task(directory, task)
         plan = load_plan(directory)
-        if plan is None or plan.ends_in == "error":
+        if plan is None or (plan.put_aside and task.failure is None):
             plan = self._decide(config, task, records, files, taken)
             save_plan(directory, plan)
         if task.scope == "series":
