@@ -105,11 +105,13 @@ class PlainRoute:
         """Give leave as long as there are slots; one only while the target was down and is to be asked first."""
         if self._wait:
             return Wait(self._wait)
-        if not self._down and Breaker(self._way.spool, self._way.name).outage() is not None:
-            return Wait(SLOT_SECONDS)  # the first tasks of this turn found out
         slot = take_slot(self._way.spool, self._way.name, 1 if self._down else self._settings.concurrency)
         if slot is None:
             # A worker of ours wakes the loop at its end; one of another dispatcher does not.
+            return Wait(SLOT_SECONDS)
+        if not self._down and Breaker(self._way.spool, self._way.name).outage() is not None:
+            # Whoever had the slot before found out, and noted it before the slot was free.
+            slot.release()
             return Wait(SLOT_SECONDS)
         return Leave(self._way.name, self._settings, slot, probe=self._down)
 

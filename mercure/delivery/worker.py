@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from mercure.delivery.attempt import Deliverer
+from mercure.delivery.breaker import Breaker
 from mercure.delivery.order import ORDER_SECONDS
 from mercure.delivery.policy import eligible_at
 from mercure.delivery.routes import Leave
 from mercure.spool import Claim, Stage, Task, TaskError, load_task, nudge, save_task
+from mercure.spool.task import COUNTED_KINDS
 
 PAUSE_WHEN_TAKEN: Final = 1.0
 """Seconds to rest when somebody else has the task."""
@@ -108,6 +110,11 @@ class Worker:
             nudge(claim.path)
         trouble = deliverer.attempt(claim, task)
         deliverer.health.note(trouble)
+        if leave.probe and trouble is not None and trouble.kind not in COUNTED_KINDS:
+            # The target answered and this task brought it down again, as far as can be seen. The next question whether
+            # it is back goes with another task: one at which a target always falls over must not keep all others waiting.
+            outage = Breaker(deliverer.spool, deliverer.name).outage()
+            self.rest = 2 * outage.seconds_left(deliverer.settings.retry, deliverer.clock.now()) if outage else 0.0
         self._taken = task.images if trouble is None else _confirmed(claim, task)
 
 

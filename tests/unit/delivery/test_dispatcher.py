@@ -193,6 +193,27 @@ def test_one_task_that_cannot_be_sent_backs_off_alone_and_ends_in_error(desk: De
     assert desk.box.events("target.down") == []
 
 
+@pytest.mark.parametrize("order", ["none", "study"])
+def test_a_task_at_which_the_target_falls_over_every_time_keeps_no_other_waiting(desk: Desk, order: str) -> None:
+    """It is the oldest, so every question whether the target is back would go with it."""
+    desk.configure("archive", archive={"order": order})
+    poison = desk.box.waiting_task(1, identity={"StudyInstanceUID": "9"})
+
+    def behave(job: Job) -> Trouble | None:
+        return DOWN if job.task.id == poison.name else confirms(job)
+
+    desk.targets["archive"].then(behave)
+    for _ in range(5):
+        desk.box.waiting_task(1)
+    desk.staff()
+    for _ in range(12):
+        desk.settle()
+        desk.box.clock.advance(30)
+    assert desk.count(Stage.SUCCESS) == 5
+    assert [task.name for task in desk.box.tasks(Stage.OUTGOING)] == [poison.name]
+    assert load_task(poison).attempts_made > 2
+
+
 def test_held_tasks_stay_until_they_are_released(desk: Desk) -> None:
     held = Hold(by="ann", at=desk.box.clock.now(), reason="wrong patient")
     task = desk.box.waiting_task(1, hold=held.model_dump())

@@ -225,7 +225,7 @@ def test_failover_leaves_out_who_is_down_and_returns_when_it_is_back(box: Box, g
     box.clock.advance(11)
     dispatchers.round()
     eventually(lambda: not group.is_down("a"))
-    assert [event.details["target"] for event in box.events("target.up")] == ["a"]
+    eventually(lambda: [event.details["target"] for event in box.events("target.up")] == ["a"])
     third = group.task("1.3")
     dispatchers.until(lambda: third in group.delivered(), rounds=2)
     assert group.took()["a"] == [first, third]
