@@ -112,7 +112,7 @@ class Worker:
         deliverer.health.note(trouble)
         if leave.probe and trouble is not None and trouble.kind not in COUNTED_KINDS:
             # The target answered and this task brought it down again, as far as can be seen. The next question whether
-            # it is back goes with another task: one at which a target always falls over must not keep all others waiting.
+            # it is back goes with another: a task at which a target always falls over must not keep all waiting.
             outage = Breaker(deliverer.spool, deliverer.name).outage()
             self.rest = 2 * outage.seconds_left(deliverer.settings.retry, deliverer.clock.now()) if outage else 0.0
         self._taken = task.images if trouble is None else _confirmed(claim, task)
