@@ -7,7 +7,7 @@ TESTS ?= tests
 PYTEST := .venv/bin/python -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-test test test-python test-cpp test-slow bench check docs lock
+.PHONY: help run screenshots setup setup-test test test-python test-cpp test-slow bench check docs lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ check: setup-test ## lint, types, import contracts, shell, and the wheel install
 
 docs: setup ## write the pages that are made from the code
 	.venv/bin/python tools/configuration_page.py
+	.venv/bin/python tools/terminal_ui_page.py
+
+screenshots: setup-test ## draw docs/screenshots anew from a scripted state
+	.venv/bin/python -m tests.tui.screenshots
 
 lock: setup ## make the requirement locks anew after a change of dependencies
 	@tools/lock

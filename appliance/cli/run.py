@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -86,6 +87,7 @@ def _welcome(session: Session) -> Iterator[str]:
             ("  try", f"dcmsend --verbose --call '{receiver.ae_title}' {host} {receiver.port} FILE…"),
             ("  then", f"{program()} status --root {root}"),
             ("", f"{program()} history series --root {root}"),
+            ("  watch", f"{Path(program()).with_name('mercure-tui')} --root {root}"),
             ("  logs", f"{session.root.log}"),
             ("  end", "Ctrl-C"),
         ]

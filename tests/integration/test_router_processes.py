@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
 A_B = {"a": {"kind": "folder", "path": "/a"}, "b": {"kind": "folder", "path": "/b"}}
 ALL = {"all": {"rule": "True", "targets": ["a", "b"]}}
-STEPS = [
-    n if n in (2, 6, 13, 20, 27, 34, 41, 48) else pytest.param(n, marks=pytest.mark.slow) for n in range(1, 60)
-]
+STEPS = [n if n in (2, 6, 13, 20, 27, 34, 41, 48) else pytest.param(n, marks=pytest.mark.slow) for n in range(1, 60)]
 TIMES = {"quiet_seconds": 5, "after_release_seconds": 0.1}
 
 

@@ -64,6 +64,13 @@ class Person:
             assert time.monotonic() < end, f"{what}: not so after {SECONDS} s\n{self.screen}"
             await self.pilot.pause(0.02)
 
+    async def at_rest(self) -> None:
+        """Wait until nothing has changed on the screen for some time."""
+        last, same = "", 0
+        while same < 20:
+            await self.pilot.pause(0.05)
+            last, same = self.screen, same + 1 if self.screen == last else 0
+
     async def see(self, *texts: str) -> None:
         """Wait until all these texts are on the screen."""
         for text in texts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable
@@ -29,19 +30,26 @@ PAGES = {
 }
 
 
-def compare(name: str, person: Person, session: Session) -> None:
-    """Compare the screen with the kept one; ``UPDATE_SCREENS=1`` keeps the new one."""
-    root = str(session.root.path)
-    lines = [f"{line}".replace(root, "/srv/mercure".ljust(len(root))) for line in screen_lines(person.app)]
-    text = "\n".join(lines)
-    text = re.sub(r"[\d.]+ [kMGT]?B free of [\d.]+ [kMGT]?B", "FREE", text)
-    text = re.sub(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d", "YYYY-MM-DD HH:MM:SS", text)  # a revision has the file's time
-    text = "\n".join(line.rstrip() for line in text.split("\n")) + "\n"
+async def compare(name: str, person: Person, session: Session) -> None:
+    """Wait for the screen to be as the kept one; ``UPDATE_SCREENS=1`` keeps what it is when it is at rest."""
     path = KEPT / f"{name}.txt"
     if os.environ.get("UPDATE_SCREENS"):
+        await person.at_rest()
         path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
-    assert text == path.read_text(), f"{path.name} looks different; UPDATE_SCREENS=1 keeps the new look"
+        path.write_text(picture(person, session))
+    kept = path.read_text()
+    with contextlib.suppress(AssertionError):
+        await person.until(lambda: picture(person, session) == kept, f"{path.name}")
+    assert picture(person, session) == kept, f"{path.name} looks different; UPDATE_SCREENS=1 keeps the new look"
+
+
+def picture(person: Person, session: Session) -> str:
+    """Return the screen without what differs from run to run."""
+    root = str(session.root.path)
+    text = "\n".join(screen_lines(person.app)).replace(root, "/srv/mercure".ljust(len(root)))
+    text = re.sub(r"[\d.]+ [kMGT]?B free of [\d.]+ [kMGT]?B", "FREE", text)
+    text = re.sub(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d", "YYYY-MM-DD HH:MM:SS", text)  # a revision has the file's time
+    return "\n".join(line.rstrip() for line in text.split("\n")) + "\n"
 
 
 @pytest.mark.parametrize("state", ["empty", "stuck", "viewer"])
@@ -55,7 +63,7 @@ def test_every_page(state: str, session: Session, serve: Serve) -> None:
             await person.press(key)
             await person.see(text)
             await settled(person, name, filled=state != "empty")
-            compare(f"{name}-{state}", person, session)
+            await compare(f"{name}-{state}", person, session)
 
     with serve("viewer" if state == "viewer" else "admin") as link:
         play(link, look)
@@ -85,7 +93,7 @@ def test_help_and_command_line(session: Session, serve: Serve) -> None:
         await person.see("• live")
         await person.press("2", "question_mark")
         await person.see("Send a failed task on its way again")
-        compare("help-queue", person, session)
+        await compare("help-queue", person, session)
         await person.press("escape", "colon")
         await person.write("targets")
         await person.press("enter")

@@ -43,7 +43,7 @@ def help_lines(page: str, columns: int) -> Iterator[Line]:
     for keys, text in (("↑ ↓ k j", "Up and down."), ("PgUp PgDn", "A page."), ("g G", "To the first, to the last.")):
         yield (("  ", ""), (fit(keys, 20), "key"), (text, ""))
     yield ()
-    yield (("On the command line, :name does what the key of the name does; :filter TEXT filters.", "dim"),)
+    yield (("On the command line :NAME does what its key does, :filter TEXT filters.", "dim"),)
 
 
 def _action(action: Action, columns: int) -> Iterator[Line]:

@@ -54,7 +54,7 @@ def _created(it: Mapping[str, Any]) -> str:
 
 
 _WORDS: Final[Mapping[str, tuple[str, str, Callable[[Mapping[str, Any]], str]]]] = {
-    "images.received": ("received", "good", lambda it: f"{it.get('images', '?')} images from {_sender(it)}"),
+    "images.received": ("received", "good", lambda it: f"{_count(it)} from {_sender(it)}"),
     "image.received": ("received", "good", lambda it: f"{it.get('file', '')} from {_sender(it)}"),
     "image.refused": ("refused", "bad", lambda it: f"{it.get('status', '')} {it.get('reason', '')}"),
     "image.quarantined": ("quarantined", "bad", lambda it: str(it.get("reason", ""))),
@@ -92,7 +92,7 @@ def story_lines(story: api.history.Story, columns: int) -> Iterator[Line]:
             (" ", ""),
             (fit(printable(target), 18), "bold"),
             (fit(printable(state[0]), 14), state[1]),
-            (printable(f"{task.images or 0} images{last}"), ""),
+            (printable(f"{plural(task.images or 0, 'image')}{last}"), ""),
         )
     yield ()
     yield ((" Everything that happened", "title"),)

@@ -27,9 +27,7 @@ if TYPE_CHECKING:
     from tests.conftest import MakeStoreScp
 
 QUICK = {"first_seconds": 0.2, "cap_seconds": 1}
-STEPS = [
-    n if n in (1, 4, 8, 11, 14, 17, 20, 24) else pytest.param(n, marks=pytest.mark.slow) for n in range(1, 30)
-]
+STEPS = [n if n in (1, 4, 8, 11, 14, 17, 20, 24) else pytest.param(n, marks=pytest.mark.slow) for n in range(1, 30)]
 
 
 @pytest.fixture

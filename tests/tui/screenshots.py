@@ -1,0 +1,78 @@
+"""``make screenshots``: draw the pictures of the documentation from a scripted state, the same at each run."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from pathlib import Path
+
+from appliance.control import setup
+from appliance.control.server import Server
+from appliance.control.session import Session
+from mercure.config import Root
+from tests.support.folders import short_folder
+from tests.tui.conftest import StandingClock
+from tests.tui.filling import fill
+from tests.tui.screenplay import Person, play
+from tui.link import Link
+
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
+PAGES = {"overview": ("1", "disk"), "queue": ("2", "tasks"), "history": ("3", "last received"),
+         "rules": ("4", "nothing is wrong"), "targets": ("5", "folder"), "services": ("7", "bookkeeper"),
+         "alerts": ("8", "critical"), "config": ("9", "in force")}  # fmt: skip
+
+
+def main() -> None:
+    """Draw all of them."""
+    time.tzset()
+    with short_folder() as folder:
+        session = Session(Root(folder), "alice", clock=StandingClock())
+        setup.initialise(session)
+        session.root.run.mkdir(exist_ok=True)
+        fill(session)
+        server = Server(session.root, clock=StandingClock())
+        server.open()
+        thread = threading.Thread(target=server.serve)
+        thread.start()
+        try:
+            play(Link(folder), lambda person: scene(person, folder), size=(100, 30))
+        finally:
+            server.stop()
+            thread.join()
+            server.close()
+
+
+async def scene(person: Person, root: Path) -> None:
+    """Go through the pages."""
+    await person.see("• live")
+    for name, (key, text) in PAGES.items():
+        await person.press(key)
+        await person.see(text)
+        keep(person, name, root)
+    await person.press("4")
+    await person.press("enter")
+    await person.see("the condition is good")
+    await person.press("tab", "end")
+    for _ in "True":
+        await person.press("backspace")
+    await person.write("tags.Modality == 'MR'")
+    await person.see("the condition is good")
+    keep(person, "rule", root)
+    await person.press("ctrl+t")
+    await person.see("would be treated otherwise")
+    keep(person, "dry-run", root)
+
+
+def keep(person: Person, name: str, root: Path) -> None:
+    """Write the picture; what differs from run to run is left out."""
+    svg = person.app.export_screenshot(title="mercure-tui")
+    svg = re.sub(r"terminal-\d+-", "terminal-", svg).replace(
+        str(root), "/srv/mercure".ljust(len(str(root)), "\N{NO-BREAK SPACE}")
+    )
+    svg = "\n".join(line.rstrip() for line in svg.split("\n"))
+    (FOLDER / f"{name}.svg").write_text(svg)
+
+
+if __name__ == "__main__":
+    main()

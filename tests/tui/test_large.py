@@ -1,0 +1,105 @@
+"""A queue of 50,000 tasks: moving, filtering and sorting it stays quick."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from appliance.control.client import api
+from tests.tui.conftest import NOW
+from tests.tui.filling import HEAD
+from tests.tui.screenplay import Person, play
+from tui.screens.queue import COLUMNS
+
+COUNT = 50_000
+QUICK_SECONDS = 0.2
+
+
+def entries() -> tuple[api.queue.QueueEntry, ...]:
+    """Return the queue of a site whose archive was down for a day."""
+    states = ("retrying", "waiting", "failed", "held")
+    return tuple(
+        api.queue.QueueEntry.model_validate(
+            {
+                "id": f"20261121T0000000{number:05d}-0a1b2c3d",
+                "stage": "outgoing",
+                "state": states[number % 4],
+                "created": NOW - timedelta(seconds=number),
+                "age_seconds": number,
+                "target": f"target{number % 17}",
+                "identity": HEAD.model_copy(update={"PatientID": f"P{number * 7919 % COUNT:05d}"}),
+            }
+        )
+        for number in range(COUNT)
+    )
+
+
+class LargeQueue:
+    """Answers as a router with such a queue: what is measured is the UI, and not the spool."""
+
+    def __init__(self) -> None:
+        self.queue = api.queue.Queue(total=COUNT, entries=entries())
+        self.who = api.status.WhoAmI(
+            user="alice", uid=1, role="admin", node="n", root="/srv", version="1",
+            verbs=tuple(verb.name for verb in api.all_verbs()),
+        )  # fmt: skip
+
+    def call(self, verb: Any, request: Any, progress: Any = None) -> Any:
+        """Answer the two verbs that the queue needs."""
+        return {"whoami": self.who, "queue.list": self.queue}.get(verb.name) or api.targets.Targets(
+            targets=(), revision=1, kinds={}
+        )
+
+    @contextlib.contextmanager
+    def stream(self, request: Any) -> Iterator[Iterator[Any]]:
+        """Bring nothing for as long as the test lasts."""
+        _ = request
+        ended = threading.Event()
+        try:
+            yield _beats(ended)
+        finally:
+            ended.set()
+
+
+def _beats(ended: threading.Event) -> Iterator[Any]:
+    while not ended.wait(0.05):
+        yield api.streams.Heartbeat(time=NOW)
+
+
+def test_filter_sort_and_move_in_50_000_tasks() -> None:
+    taken: dict[str, float] = {}
+
+    async def scene(person: Person) -> None:
+        await person.see("• live")
+        await person.press("2")
+        await person.see("50\N{THIN SPACE}000 tasks")
+        grid = person.app.screen.query_one("Grid")
+        for what, act in _acts(grid).items():
+            begun = time.perf_counter()
+            act()
+            taken[what] = time.perf_counter() - begun
+            begun = time.perf_counter()
+            await person.pilot.pause()
+            taken[f"{what}, drawn"] = time.perf_counter() - begun
+        await person.see("P00001")
+
+    play(LargeQueue(), scene)
+    slow = {what: seconds for what, seconds in taken.items() if seconds > QUICK_SECONDS}
+    assert not slow
+
+
+def _acts(grid: Any) -> dict[str, Any]:
+    sorts = {
+        f"sort by {column.title}": lambda title=column.title: grid.sort_by(title, backwards=True) for column in COLUMNS
+    }
+    return {
+        **sorts,
+        "filter first": lambda: grid.select("target3"),
+        "filter on": lambda: grid.select("target3 "),
+        "filter not": lambda: grid.select("!target3"),
+        "filter one": lambda: grid.select("p00001"),
+    }

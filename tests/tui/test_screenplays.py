@@ -1,0 +1,243 @@
+"""What people do at the terminal UI, against a real control service over a real root."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from appliance.control.session import Session
+from mercure.event_details import Identity
+from mercure.spool import Stage, load_task
+from tests.tui.conftest import Serve
+from tests.tui.filling import HEAD, receive
+from tests.tui.screenplay import Person, play
+from tests.unit.appliance.conftest import events_of, place_task
+
+
+def audited(session: Session) -> list[dict[str, Any]]:
+    return [event.details for event in events_of(session) if event.type == "audit"]
+
+
+def config(session: Session) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(session.store.mercure.path.read_text())
+    return content
+
+
+def test_failed_tasks_are_found_marked_and_sent_again(session: Session, serve: Serve) -> None:
+    tasks = [place_task(session, Stage.ERROR, age=4000 + number, identity=HEAD) for number in range(3)]
+    place_task(session, Stage.OUTGOING, identity=HEAD)
+
+    async def scene(person: Person) -> None:
+        await person.see("• live")
+        await person.press("2")
+        await person.see("4 tasks", "‼ failed")
+        await person.press("slash")
+        await person.write("failed")
+        await person.press("enter")
+        await person.see("3 of 4 tasks, filter: failed")
+        await person.press("asterisk", "r")
+        await person.see("3 tasks sent on their way again")
+        await person.press("escape")
+        await person.see_no_more("filter")
+
+    with serve() as link:
+        play(link, scene)
+    assert sorted(session.spool.names(Stage.OUTGOING))[:3] == sorted(task.id for task in tasks)
+    assert [(record["by"], record["verb"]) for record in audited(session)] == [("alice", "queue.retry")] * 3
+
+
+def test_a_task_is_held_released_and_rerouted(session: Session, serve: Serve) -> None:
+    task = place_task(session, Stage.OUTGOING, identity=HEAD)
+    change = config(session)
+    change["targets"]["second"] = {**change["targets"]["delivered"], "path": str(session.root.path / "second")}
+    (session.root.path / "second").mkdir()
+    session.store.mercure.path.write_text(json.dumps(change))
+
+    async def scene(person: Person) -> None:
+        await person.see("• live")
+        await person.press("2")
+        await person.see("1 task")
+        await person.press("h")
+        await person.see("■ held", "held by alice")
+        await person.press("l")
+        await person.see("1 task released", "∙ waiting")
+        await person.press("t")
+        await person.see("Reroute to which target?", "second")
+        await person.press("down", "enter")
+        await person.see("1 task rerouted to second")
+
+    with serve() as link:
+        play(link, scene)
+    assert load_task(session.spool.entry(Stage.OUTGOING, task.id)).target == "second"
+
+
+def test_discarding_asks_first_on_cancel_and_keeps_the_reason(session: Session, serve: Serve) -> None:
+    task = place_task(session, Stage.OUTGOING, identity=HEAD)
+
+    async def scene(person: Person) -> None:
+        await person.see("• live")
+        await person.press("2")
+        await person.see("1 task")
+        await person.press("ctrl+d")
+        await person.see("Discard 1 task?", "P1001")
+        await person.press("enter")  # it stands on Cancel
+        await person.see_no_more("Discard 1 task?")
+        assert session.spool.names(Stage.OUTGOING) == [task.id]
+        await person.press("ctrl+d")
+        await person.see("Discard 1 task?")
+        await person.press("shift+tab")
+        await person.write("sent twice")
+        await person.press("tab", "right", "enter")
+        await person.see("1 task discarded")
+
+    with serve() as link:
+        play(link, scene)
+    thrown = load_task(session.spool.entry(Stage.DISCARD, task.id))
+    assert thrown.discarded is not None
+    assert thrown.discarded.reason == "sent twice"
+
+
+def test_a_viewer_sees_everything_and_is_told_why_he_may_not(session: Session, serve: Serve) -> None:
+    task = place_task(session, Stage.OUTGOING, identity=HEAD)
+
+    async def scene(person: Person) -> None:
+        await person.see("• live", "(viewer)")
+        await person.press("2")
+        await person.see("1 task")
+        await person.press("ctrl+d")
+        await person.see("discard: this needs the role operator, and yours is viewer")
+        await person.press("enter")
+        await person.see("1.2.3", "images")
+        await person.press("escape", "9")
+        await person.see("in force")
+        await person.press("ctrl+b")
+        await person.see("roll back: this needs the role admin")
+
+    with serve("viewer", "vera") as link:
+        play(link, scene)
+    assert session.spool.names(Stage.OUTGOING) == [task.id]
+
+
+def test_a_target_is_added_fails_its_echo_is_corrected_and_deleted(session: Session, serve: Serve) -> None:
+    path = session.root.path / "archive"
+
+    async def scene(person: Person) -> None:
+        await person.see("• live")
+        await person.press("5")
+        await person.see("delivered")
+        await person.press("n")
+        await person.see("A target of which kind?", "folder")
+        while (person.app.screen.query_one("Grid").current or ("", ""))[0] != "folder":  # type: ignore[attr-defined]
+            await person.press("down")
+        await person.press("enter")
+        await person.see("New target of kind folder", "path")
+        await person.write("archive")
+        await person.press("tab")
+        await person.write(str(path))
+        await person.press("ctrl+t")
+        await person.see("‼")
+        path.mkdir()
+        await person.press("ctrl+t")
+        await person.see_no_more("‼")
+        await person.press("ctrl+s")
+        await person.see("saved as revision", "2 targets")
+        await person.press("down", "ctrl+d")
+        await person.see("Delete target archive?", "type its name: archive")
+        await person.press("shift+tab", "shift+tab")
+        await person.write("archive")
+        await person.press("tab", "tab", "right", "enter")
+        await person.see("deleted: revision", "1 target")
+
+    with serve() as link:
+        play(link, scene)
+    assert list(config(session)["targets"]) == ["delivered"]
+
+
+def test_a_rule_is_checked_while_typed_rehearsed_saved_and_rolled_back(session: Session, serve: Serve) -> None:
+    receive(session)
+
+    async def scene(person: Person) -> None:
+        await person.see("• live")
+        await person.press("4")
+        await person.see("everything", "nothing is wrong")
+        await person.press("n")
+        await person.see("New rule")
+        await person.write("ct")
+        await person.press("tab")
+        await person.write("tags.Modalty == 'CT'")
+        await person.see("‼ column", "Modality")
+        for _ in range(len("ty == 'CT'")):
+            await person.press("backspace")
+        await person.write("ity == 'CT'")
+        await person.see("• the condition is good")
+        await person.press("tab", "tab")
+        await person.write("delivered")
+        await person.press("ctrl+t")
+        await person.see("Dry run", "of the last 1 would be treated otherwise")
+        await person.press("escape")
+        await person.see("New rule")
+        await person.press("ctrl+s")
+        await person.see("saved as revision", "2 rules")
+        await person.press("down", "x")
+        await person.see("Explain ct on which series?", "2 im.")
+        await person.press("enter")
+        await person.see("it is so: the rule acts", "tags.Modality")
+        await person.press("escape", "9")
+        await person.see("2 revisions")
+        await person.press("enter")
+        await person.see("from revision 1 to 2", "rules")
+        await person.press("escape", "down", "ctrl+b")
+        await person.see("Roll mercure.json back to revision 1?")
+        await person.press("right", "enter")
+        await person.see("rolled back: revision 3 is in force")
+
+    with serve() as link:
+        play(link, scene)
+    assert list(config(session)["rules"]) == ["everything"]
+
+
+def test_two_admins_save_at_once_and_the_second_sees_what_the_first_did(session: Session, serve: Serve) -> None:
+    async def scene(person: Person) -> None:
+        await person.see("• live")
+        await person.press("4")
+        await person.see("nothing is wrong")
+        await person.press("enter")
+        await person.see("Rule everything", "condition is good")
+        change = config(session)
+        change["rules"]["everything"]["comment"] = "changed by somebody else"
+        session.store.mercure.save(session.store.parse(change), author="bob", comment="", edited_from=1)
+        await person.write("2")
+        await person.press("ctrl+s")
+        await person.see("‼", "rules.everything")
+        assert list(config(session)["rules"]) == ["everything"]
+
+    with serve() as link:
+        play(link, scene)
+
+
+HOSTILE = Identity(
+    PatientID="\x1b[2J\x1b]0;owned\x07",
+    PatientName="[bold red]Smith[/] \u202egnp.exe",
+    StudyDescription="日本語の説明 שלום עולם",
+    SeriesDescription="a" + "\u0301" * 200 + "[link=file:///etc/passwd]x",
+    Modality="M\rR",
+    SeriesInstanceUID="1.2.3",
+)
+
+
+def test_hostile_texts_are_shown_as_what_they_are(session: Session, serve: Serve) -> None:
+    place_task(session, Stage.OUTGOING, identity=HOSTILE)
+
+    async def scene(person: Person) -> None:
+        await person.see("• live")
+        await person.press("2")
+        await person.see("1 task", "\\x1b[2J")
+        await person.press("enter")
+        await person.see(
+            "\\x1b[2J\\x1b]0;owned\\x07", "[bold red]Smith[/] \\u202egnp.exe", "[link=file:///etc/passwd]x"
+        )
+        assert "\x1b" not in person.screen
+        assert "\u202e" not in person.screen
+
+    with serve() as link:
+        play(link, scene, size=(120, 40))
