@@ -21,6 +21,7 @@ from mercure.config.models import Retention
 from mercure.event_details import DiskSpace, TaskRetired
 from mercure.retention.finished import Finished, FinishedTasks
 from mercure.retention.leftovers import clear_hidden, forget_series
+from mercure.retention.reserve import Reserve
 from mercure.retention.space import families, freed_bytes
 from mercure.routing import rehearsal
 from mercure.services.common import Context
@@ -69,6 +70,7 @@ class Cleaner:
         self._spool = context.spool
         self._states = states or self._ask_history
         self._finished = FinishedTasks(context.spool)
+        self._reserve = Reserve(context.spool)
         self._recorded: set[tuple[str, Stage]] = set()
         self._told: dict[str, tuple[float, float]] = {}
         self._low = False
@@ -184,8 +186,10 @@ class Cleaner:
         usage = shutil.disk_usage(self._spool.root)
         if usage.free >= floor:
             self._space(low=False, freed=0)
+            self._reserve.keep()
             return
         before = usage.free
+        self._reserve.give_up()
         for family in families(tasks):
             if freed_bytes([self._spool.entry(task.stage, task.id) for task in family]):
                 self._retire(family, "pressure")
