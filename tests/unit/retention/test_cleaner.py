@@ -6,87 +6,24 @@ import itertools
 import os
 import resource
 import shutil
-from collections import namedtuple
 from contextlib import suppress
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from mercure.bookkeeping.database import HistoryError
 from mercure.bookkeeping.reader import HistoryUnavailableError
 from mercure.retention.leftovers import HIDDEN_SECONDS, clear_hidden, forget_series
-from mercure.retention.space import families, freed_bytes
 from mercure.routing import seen
 from mercure.services import cleaner as cleaner_module
 from mercure.services.cleaner import LONGEST_RETELL_SECONDS, RETELL_SECONDS, Cleaner
-from mercure.spool import Claim, Stage, Task, load_task, save_task
-from tests.support.box import Box, turn
+from mercure.spool import Claim, Stage
+from tests.support.box import turn
 from tests.support.faults import Crash, crash_at, failing_at
-from tests.support.memory import memory_folder
+from tests.unit.retention.attic import DAY, HOUR, STATES, Attic, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
-
-HOUR, DAY = 3600.0, 86400.0
-KEEP = {"success_seconds": DAY, "discard_seconds": 2 * DAY, "pressure_free_bytes": 0}
-STATES = {Stage.SUCCESS: "delivered", Stage.DISCARD: "discarded", Stage.ERROR: "failed"}
-Usage = namedtuple("Usage", "total used free")
-
-
-class Attic:
-    """A box with finished tasks, and a history that knows what it is told to know."""
-
-    def __init__(self, box: Box) -> None:
-        self.box = box
-        self.configure()
-        self.known: dict[str, str] = {}
-        self.error: Exception | None = None
-        self.restart()
-
-    def configure(self, **retention: float) -> None:
-        self.box.configure(retention={**KEEP, **retention})
-
-    def restart(self) -> None:
-        self.cleaner = Cleaner(self.box.context("cleaner"), self.states)
-
-    def states(self, tasks: Sequence[str]) -> Mapping[str, str]:
-        if self.error is not None:
-            raise self.error
-        return {task: self.known[task] for task in tasks if task in self.known}
-
-    def finished(self, stage: Stage, *, age: float, known: bool = True, **fields: Any) -> Path:
-        """Put a finished task into a stage; by default the history knows of it."""
-        directory = self.box.waiting_task(2, **fields)
-        task = load_task(directory)
-        action = "discard" if stage is Stage.DISCARD else "route"
-        finished = self.box.clock.now() - timedelta(seconds=age)
-        failure = {"stage": "outgoing", "reason": "no", "at": finished} if stage is Stage.ERROR else None
-        changes = {"finished": finished, "action": action, "failure": failure}
-        save_task(directory, Task.model_validate({**task.model_dump(), **changes}))
-        destination = self.box.spool.entry(stage, directory.name)
-        directory.rename(destination)
-        if known:
-            self.known[directory.name] = STATES[stage]
-        return destination
-
-    def turn(self, *, times: int = 1, seconds: float = 60.0) -> None:
-        for _ in range(times):
-            turn(self.cleaner)
-            self.box.clock.advance(seconds)
-
-    def types(self) -> list[str]:
-        return [event.type for event in self.box.events() if event.type.startswith(("task.", "disk."))]
-
-
-@pytest.fixture
-def attic() -> Iterator[Attic]:
-    with memory_folder() as folder:
-        box = Box(folder / "root")
-        box.configure()
-        yield Attic(box)
-        box.close()
+    pass
 
 
 @pytest.mark.parametrize(
@@ -249,105 +186,6 @@ def test_at_each_step_a_task_is_there_or_told_to_be_retired_and_the_next_run_fin
         os.utime(path, (0, 0))
     attic.turn()
     assert [entry for stage in stages for entry in stage.iterdir()] == []
-
-
-class Disk:
-    """A disk of a size, taken up by the files of a spool."""
-
-    def __init__(self, attic: Attic, monkeypatch: pytest.MonkeyPatch, *, floor: int) -> None:
-        self.root = attic.box.spool.root
-        self.floor = floor
-        self.total = 10_000_000
-        monkeypatch.setattr(shutil, "disk_usage", lambda _path: Usage(self.total, self.used(), self.free()))
-        attic.configure(success_seconds=100 * DAY, discard_seconds=100 * DAY, pressure_free_bytes=floor)
-        attic.restart()
-
-    def used(self) -> int:
-        files = {path.stat().st_ino: path.stat().st_size for path in self.root.rglob("*.dcm") if path.is_file()}
-        return sum(files.values())
-
-    def free(self) -> int:
-        return self.total - self.used()
-
-    def fill(self) -> None:
-        """Leave a little less than the floor."""
-        self.total = self.used() + self.floor - 1
-
-
-def test_under_pressure_the_longest_finished_goes_first_and_no_more_than_needed(
-    attic: Attic, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    disk = Disk(attic, monkeypatch, floor=10)
-    tasks = [attic.finished(Stage.SUCCESS, age=age * HOUR) for age in (1, 3, 2)]
-    discarded = attic.finished(Stage.DISCARD, age=4 * HOUR)
-    attic.turn()
-    assert all(task.exists() for task in tasks)
-    disk.fill()
-    attic.turn()
-    assert not discarded.exists()
-    assert [task.exists() for task in tasks] == [True, True, True]
-    disk.fill()
-    attic.turn()
-    assert [task.exists() for task in tasks] == [True, False, True]
-    assert [event.details["reason"] for event in attic.box.events("task.retired")] == ["pressure", "pressure"]
-
-
-def test_under_pressure_nothing_undelivered_unrecorded_or_failed_goes(
-    attic: Attic, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Lesson 15."""
-    disk = Disk(attic, monkeypatch, floor=1000)
-    kept = [
-        attic.box.waiting_task(2),
-        attic.finished(Stage.ERROR, age=9 * HOUR),
-        attic.finished(Stage.SUCCESS, age=9 * HOUR, known=False),
-        attic.finished(Stage.DISCARD, age=9 * HOUR, known=False),
-    ]
-    for stage in (Stage.INCOMING, Stage.ROUTING, Stage.PROCESSING, Stage.STUDIES, Stage.QUARANTINE):
-        folder = attic.box.spool.entry(stage, "20260101T000000000000-000000aa")
-        folder.mkdir()
-        (folder / "1.dcm").write_bytes(b"x")
-        kept.append(folder)
-    disk.total = disk.used()
-    attic.turn(times=3)
-    assert all(folder.exists() for folder in kept)
-    (low,) = attic.box.events("disk.low")
-    assert low.details["floor_bytes"] == 1000
-    disk.total *= 100
-    attic.turn()
-    assert [event.type for event in attic.box.events("disk.low", "disk.ok")] == ["disk.low", "disk.ok"]
-
-
-def test_under_pressure_nothing_goes_that_frees_nothing(attic: Attic, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The images of a delivered task are still linked by its sibling, which waits for a target that is down."""
-    disk = Disk(attic, monkeypatch, floor=10)
-    parent = "20260101T000000000000-00000001"
-    linked = attic.finished(Stage.SUCCESS, age=9 * HOUR, parent=parent)
-    sibling = attic.box.waiting_task(2, parent=parent)
-    for image in linked.glob("*.dcm"):
-        (sibling / image.name).unlink()
-        (sibling / image.name).hardlink_to(image)
-    alone = attic.finished(Stage.SUCCESS, age=1 * HOUR)
-    disk.fill()
-    attic.turn()
-    assert (linked.exists(), sibling.exists(), alone.exists()) == (True, True, False)
-
-
-def test_under_pressure_siblings_that_are_all_delivered_go_together(
-    attic: Attic, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    disk = Disk(attic, monkeypatch, floor=10)
-    parent = "20260101T000000000000-00000001"
-    first, second = (attic.finished(Stage.SUCCESS, age=9 * HOUR, parent=parent) for _ in range(2))
-    for image in first.glob("*.dcm"):
-        (second / image.name).unlink()
-        (second / image.name).hardlink_to(image)
-    newer = attic.finished(Stage.SUCCESS, age=HOUR)
-    disk.fill()
-    attic.turn()
-    assert (first.exists(), second.exists(), newer.exists()) == (False, False, True)
-    assert freed_bytes([first]) == 0
-    assert [[task.id for task in family] for family in families([])] == []
 
 
 def test_half_built_and_half_removed_entries_go_when_they_are_old_and_nobody_holds_them(attic: Attic) -> None:
