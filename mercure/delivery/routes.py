@@ -113,6 +113,9 @@ class PlainRoute:
             # Whoever had the slot before found out, and noted it before the slot was free.
             slot.release()
             return Wait(SLOT_SECONDS)
+        if self._down:
+            # One question a turn: a target that refuses at once would else be asked for every task that waits.
+            self._wait = SLOT_SECONDS
         return Leave(self._way.name, self._settings, slot, probe=self._down)
 
     def retry(self, task: Task) -> Retry:
