@@ -1,8 +1,9 @@
-"""What workers tell the UI. Workers touch no widget; they post one of these, and a handler does the rest."""
+"""What threads tell the UI. They touch no widget; they post one of these, and a handler does the rest."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from textual.message import Message
@@ -10,11 +11,34 @@ from textual.message import Message
 from appliance.control.client import ControlError, api
 
 
+@dataclass(eq=False)
+class Question:
+    """Something asked for and not answered yet.
+
+    Parameters
+    ----------
+    name : str
+        The verb.
+    what : object
+        The request.
+    each : bool
+        Its answer counts, whatever is asked later.
+    dropped : bool
+        Nobody wants its answer any more.
+    """
+
+    name: str
+    what: object = None
+    each: bool = False
+    dropped: bool = False
+
+
 class Answered(Message):
     """A verb was answered; `then` is the method that shows it."""
 
-    def __init__(self, then: Callable[[Any], None], answer: Any) -> None:  # noqa: ANN401 - the model of any verb
+    def __init__(self, question: Question, then: Callable[[Any], None], answer: Any) -> None:  # noqa: ANN401 - any model
         super().__init__()
+        self.question = question
         self.then = then
         self.answer = answer
 
@@ -22,25 +46,38 @@ class Answered(Message):
 class Refused(Message):
     """A verb was not answered; `then` is the method that shows why."""
 
-    def __init__(self, then: Callable[[ControlError], None], error: ControlError) -> None:
+    def __init__(self, question: Question, then: Callable[[ControlError], None], error: ControlError) -> None:
         super().__init__()
+        self.question = question
         self.then = then
+        self.error = error
+
+
+class Broken(Message):
+    """Asking failed by a mistake of our own."""
+
+    def __init__(self, question: Question, error: Exception) -> None:
+        super().__init__()
+        self.question = question
         self.error = error
 
 
 class Progressed(Message):
     """A long action has come farther; only the last word counts."""
 
-    def __init__(self, then: Callable[[int, int, str], None], done: int, total: int, text: str) -> None:
+    def __init__(
+        self, question: Question, then: Callable[[int, int, str], None], done: int, total: int, text: str
+    ) -> None:
         super().__init__()
+        self.question = question
         self.then = then
         self.done = done
         self.total = total
         self.text = text
 
     def can_replace(self, message: Message) -> bool:
-        """Only the last one is of interest."""
-        return isinstance(message, Progressed)
+        """Only the last one of an action is of interest."""
+        return isinstance(message, Progressed) and message.question is self.question
 
 
 class Connected(Message):

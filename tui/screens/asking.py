@@ -1,20 +1,22 @@
-"""How a screen asks the router: in a worker thread that only posts messages."""
+"""How a screen asks the router: in a thread that only posts messages."""
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from textual import on
 from textual.screen import Screen
-from textual.worker import Worker, WorkerState, get_current_worker
 
 from appliance.control.client import ControlError
-from tui.messages import Answered, Progressed, Refused
+from tui.messages import Answered, Broken, Progressed, Question, Refused
 
 if TYPE_CHECKING:
+    from textual.message import Message
+
     from appliance.control.client import Progress, Verb, api
     from tui.app import MercureApp
     from tui.board import Board
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Work = Callable[["OnProgress"], Any]
 OnFailure = Callable[[ControlError], None]
+OnProgressShown = Callable[[int, int, str], None]
 
 
 class Asking(Screen[T]):
@@ -30,6 +33,10 @@ class Asking(Screen[T]):
 
     last_seconds: float = 0.0
     """How long the last answer took."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._questions: list[Question] = []
 
     @property
     def mercure(self) -> MercureApp:
@@ -51,70 +58,115 @@ class Asking(Screen[T]):
         then: Callable[[api.base.A], None],
         *,
         failed: OnFailure | None = None,
-        progress: Callable[[int, int, str], None] | None = None,
+        progress: OnProgressShown | None = None,
+        each: bool = False,
     ) -> None:
-        """Ask for a verb; an answer to an older question of the same verb is not shown any more."""
+        """Ask for a verb.
+
+        Of what only looks, the last question counts: an answer to an older one of the same verb is not shown. What
+        changes something is done each time and told each time; the same change asked for again before it is answered
+        is not made twice, and that is said.
+
+        Parameters
+        ----------
+        each : bool
+            Each answer counts although nothing is changed: two targets are asked one after the other.
+        """
+        if verb.changes and self.under_way(verb.name, request):
+            self.say(f"{verb.name}: this is under way; wait for its answer", "warning")
+            return
         source = self.mercure.source
-        self.work(verb.name, lambda told: source.call(verb, request, told), then, failed=failed, progress=progress)
+        question = Question(verb.name, request, each=each or verb.changes)
+        self.work(question, lambda told: source.call(verb, request, told), then, failed=failed, progress=progress)
+
+    def under_way(self, name: str, what: object = None) -> bool:
+        """Tell whether something asked for is not answered yet; without `what`: anything of this name."""
+        return any(one.name == name and what in (None, one.what) for one in self._questions)
+
+    def drop(self, name: str = "") -> None:
+        """Show no answer to what was asked only to look: under this name, or all of it."""
+        for question in [one for one in self._questions if not one.each and name in {"", one.name}]:
+            question.dropped = True
+            self._questions.remove(question)
 
     def work(
         self,
-        name: str,
+        question: Question,
         work: Work,
         then: Callable[[Any], None],
         *,
         failed: OnFailure | None = None,
-        progress: Callable[[int, int, str], None] | None = None,
+        progress: OnProgressShown | None = None,
     ) -> None:
-        """Do something that may take long; the last work of a name is the one that counts."""
-        thread = partial(self._in_thread, work, then, failed or self.say_error, progress)
-        self.run_worker(thread, name=name, group=name, thread=True, exclusive=True, exit_on_error=False)
+        """Do something that may take long.
+
+        In a daemon thread, and not in a pool: there a few questions that a stalled router does not answer would keep
+        all others waiting, and leaving too.
+        """
+        if not question.each:
+            self.drop(question.name)
+        self._questions.append(question)
+        arguments = (question, work, then, failed or self.say_error, progress)
+        threading.Thread(target=self._in_thread, args=arguments, name=question.name, daemon=True).start()
+
+    def _post(self, message: Message) -> None:
+        """Post a message from a thread; when the app has ended meanwhile nobody wants it."""
+        with contextlib.suppress(RuntimeError):
+            self.post_message(message)
 
     def _in_thread(
         self,
+        question: Question,
         work: Work,
         then: Callable[[Any], None],
         failed: OnFailure,
-        progress: Callable[[int, int, str], None] | None,
+        progress: OnProgressShown | None,
     ) -> None:
-        worker = get_current_worker()
         begun = time.monotonic()
 
         def told(state: Progress) -> None:
-            if progress is not None and not worker.is_cancelled:
-                self.post_message(Progressed(progress, state.done, state.total, state.text))
+            if progress is not None:
+                self._post(Progressed(question, progress, state.done, state.total, state.text))
 
         try:
             answer = work(told)
         except ControlError as error:
-            if not worker.is_cancelled:
-                self.post_message(Refused(failed, error))
-            return
-        self.last_seconds = time.monotonic() - begun
-        if not worker.is_cancelled:
-            self.post_message(Answered(then, answer))
+            self._post(Refused(question, failed, error))
+        except Exception as error:  # noqa: BLE001 - a mistake of ours is told on the screen; nothing may just not appear
+            self._post(Broken(question, error))
+        else:
+            self.last_seconds = time.monotonic() - begun
+            self._post(Answered(question, then, answer))
 
-    @on(Worker.StateChanged)
-    def _broken(self, event: Worker.StateChanged) -> None:
-        """Tell of a mistake of our own, or of the router's answer: nothing may just not appear."""
-        if event.state is WorkerState.ERROR:
-            self.say(f"{event.worker.name}: the answer could not be read: {event.worker.error}", "error")
+    def _ended(self, question: Question) -> bool:
+        """Note the end of a question, and tell whether its answer counts."""
+        if question in self._questions:
+            self._questions.remove(question)
+        return not question.dropped
+
+    @on(Broken)
+    def _broken(self, event: Broken) -> None:
+        event.stop()
+        if self._ended(event.question):
+            self.say(f"{event.question.name}: the answer could not be read: {event.error}", "error")
 
     @on(Answered)
     def _answered(self, event: Answered) -> None:
         event.stop()
-        event.then(event.answer)
+        if self._ended(event.question):
+            event.then(event.answer)
 
     @on(Refused)
     def _refused(self, event: Refused) -> None:
         event.stop()
-        event.then(event.error)
+        if self._ended(event.question):
+            event.then(event.error)
 
     @on(Progressed)
     def _progressed(self, event: Progressed) -> None:
         event.stop()
-        progress = event.then
-        progress(event.done, event.total, event.text)
+        if not event.question.dropped:
+            event.then(event.done, event.total, event.text)
 
     def say(self, text: str, severity: str = "information") -> None:
         """Say something for some seconds, at the bottom of the page."""

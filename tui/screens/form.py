@@ -9,7 +9,7 @@ from textual import on
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Input, TextArea
 
-from appliance.control.client import ControlError
+from appliance.control.client import ControlError, Saved
 from tui.actions import Action, bindings_of
 from tui.format import fit, printable, wrap
 from tui.looks import Line
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
     from textual.widget import Widget
+
+    from appliance.control.client import Verb, api
 
 _LABEL = 22
 
@@ -122,8 +124,30 @@ class FormPage(Page):
         try:
             return self.values()
         except FieldError as error:
+            self.stop_looking()
             self.show_wrong([((f"‼ {printable(str(error))}", "bad"),)])
             return None
+
+    def save_by(self, verb: Verb[api.base.Q, Saved], request: api.base.Q) -> None:
+        """Save; until that is answered nothing else is said and nothing is saved again."""
+        if self.under_way(verb.name):
+            self.say("it is being saved: wait for the answer", "warning")
+            return
+        self.say_first("saving …")
+        self.ask(verb, request, self._saved, failed=self.failed)
+
+    def say_first(self, text: str) -> None:
+        """Say what is begun. What was found while typing, or will be, must not hide its outcome."""
+        self.stop_looking()
+        self.show_wrong([((f" {text}", "dim"),)])
+
+    def stop_looking(self) -> None:
+        """Show no answer that still comes to what only looks: a check, an echo, a dry run."""
+        self.drop()
+
+    def _saved(self, saved: Saved) -> None:
+        self.dismiss()
+        self.mercure.say(f"saved as revision {saved.revision}")
 
     def show_wrong(self, lines: Sequence[Line]) -> None:
         """Show what is wrong, or what was found."""

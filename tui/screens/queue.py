@@ -11,6 +11,7 @@ from appliance.control.client import ControlError, api
 from tui.actions import bindings_of
 from tui.format import duration, plural, printable
 from tui.looks import QUEUE, Span, age_style, other
+from tui.messages import Question
 from tui.screens.page import Page
 from tui.screens.queue_shape import shape_lines
 from tui.screens.task import TaskPage
@@ -192,7 +193,8 @@ class QueuePage(Page):
                     told(api.base.Progress(done=number + 1, total=len(entries), text=verb.name))
             return outcome
 
-        self.work(verb.name, work, self._changed, progress=self._progress)
+        question = Question(verb.name, [entry.id for entry in entries], each=True)
+        self.work(question, work, self._changed, progress=self._progress)
 
     def _progress(self, done: int, total: int, text: str) -> None:
         self.query_one("#note", Static).show([((f" {text}: {done} of {total}", "notice"),)])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual.widgets import TextArea
 
-from appliance.control.client import ControlError, Saved, api
+from appliance.control.client import api
 from tui.actions import bindings_of
 from tui.format import printable
 from tui.looks import Line
@@ -82,6 +82,7 @@ class RuleForm(FormPage):
         self._table = table
         self._revision = revision
         self._check: Timer | None = None
+        self._checked_text = ""
 
     def handlers(self) -> Mapping[str, Callable[[], None]]:
         """Return what is called for each action."""
@@ -94,14 +95,22 @@ class RuleForm(FormPage):
             self._check_now()
 
     def edited(self) -> None:
-        """Check the condition when the typing rests."""
+        """Check the condition when the typing rests, if it is another one."""
+        text = self.query_one(TextArea).text.strip()
+        if text != self._checked_text:
+            self.stop_looking()
+            self._checked_text = text
+            self._check = self.set_timer(_CHECK_AFTER, self._check_now)
+
+    def stop_looking(self) -> None:
+        """End the check that waits too: its answer would hide what comes of saving."""
+        super().stop_looking()
         if self._check is not None:
             self._check.stop()
-        self._check = self.set_timer(_CHECK_AFTER, self._check_now)
+        self._checked_text = ""
 
     def _check_now(self) -> None:
-        area = self.query_one(TextArea)
-        text = area.text.strip()
+        text = self._checked_text = self.query_one(TextArea).text.strip()
         if not text:
             self.show_wrong([((" type a condition, as tags.Modality == 'MR'", "dim"),)])
         elif self.board.connected:
@@ -132,7 +141,7 @@ class RuleForm(FormPage):
             table = {name if key == self._old else key: rule if key == self._old else old for key, old in table.items()}
         else:
             table[name] = rule
-        self.show_wrong([((f" rehearsing on the last {_LAST} series …", "dim"),)])
+        self.say_first(f"rehearsing on the last {_LAST} series …")
         request = api.rules.DryRun(rules=table, last=_LAST)
         self.ask(api.rules.DRY_RUN, request, self._rehearsed, failed=self.failed, progress=self._progress)
 
@@ -149,11 +158,4 @@ class RuleForm(FormPage):
         read = self._edited_rule()
         if read is not None:
             request = api.rules.SaveRule(name=read[0], rule=read[1], rename_from=self._old, edited_from=self._revision)
-            self.ask(api.rules.SAVE_ONE, request, self._saved, failed=self._not_saved)
-
-    def _saved(self, saved: Saved) -> None:
-        self.dismiss()
-        self.mercure.say(f"saved as revision {saved.revision}")
-
-    def _not_saved(self, error: ControlError) -> None:
-        self.failed(error)
+            self.save_by(api.rules.SAVE_ONE, request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from appliance.control.client import Saved, api
+from appliance.control.client import api
 from tui.actions import bindings_of
 from tui.format import duration, printable
 from tui.screens.form import FormPage
@@ -58,7 +58,7 @@ class TargetForm(FormPage):
     def _try(self) -> None:
         read = self._settings()
         if read is not None:
-            self.show_wrong([((" asking the target …", "dim"),)])
+            self.say_first("asking the target …")
             request = api.targets.EchoTarget(name=read[0], settings=read[1])
             self.ask(api.targets.ECHO, request, self._told, failed=self.failed)
 
@@ -72,8 +72,4 @@ class TargetForm(FormPage):
             request = api.targets.SaveTarget(
                 name=read[0], settings=read[1], rename_from=self._old, edited_from=self._revision
             )
-            self.ask(api.targets.SAVE, request, self._saved, failed=self.failed)
-
-    def _saved(self, saved: Saved) -> None:
-        self.dismiss()
-        self.mercure.say(f"saved as revision {saved.revision}")
+            self.save_by(api.targets.SAVE, request)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 
-from appliance.control.client import Nothing, Saved, api
+from appliance.control.client import ControlError, Nothing, Saved, api
 from tui.actions import bindings_of
 from tui.format import duration, printable, since
 from tui.looks import TARGET, Line
@@ -120,7 +120,11 @@ class TargetsPage(TablePage[Target]):
         row = self.table.current
         if row is not None:
             self._tell(row.name, "echo: asking …", "dim")
-            self.ask(api.targets.ECHO, api.targets.EchoTarget(name=row.name), self._echoed)
+            request = api.targets.EchoTarget(name=row.name)
+            self.ask(api.targets.ECHO, request, self._echoed, failed=self._not_asked(row.name), each=True)
+
+    def _not_asked(self, name: str) -> Callable[[ControlError], None]:
+        return lambda error: self._tell(name, f"‼ {error.text} {error.advice}", "bad")
 
     def _echoed(self, answer: api.targets.EchoAnswer) -> None:
         text = f"echo: {'•' if answer.ok else '‼'} {answer.text} ({duration(answer.seconds)})"
@@ -140,7 +144,10 @@ class TargetsPage(TablePage[Target]):
                 return
             self._tell(name, "test send: begins …", "dim")
             request = api.targets.TestSend(name=name, images=int(text))
-            self.ask(api.targets.TEST_SEND, request, self._tested, progress=self._progress(name))
+            self.ask(
+                api.targets.TEST_SEND, request, self._tested, failed=self._not_asked(name),
+                progress=self._progress(name),
+            )  # fmt: skip
 
         texts = ["Made-up images without a patient are sent, and stay there.", "How many?"]
         self.app.push_screen(Type(f"Test send to {name}", texts, "1"), wanted)
