@@ -19,7 +19,8 @@ from pydantic_core import PydanticUndefined
 
 from mercure.config import models
 from mercure.config.completion import CompletionTimes, ExpectedCount, StudyCompletion
-from mercure.config.rule import ModuleSettings, Rule
+from mercure.config.processing import ModuleSettings, Mount, Podman, Processing, Slurm
+from mercure.config.rule import Rule
 from mercure.targets import MODELS
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "reference" / "configuration.md"
@@ -49,6 +50,10 @@ TABLES: Final[tuple[tuple[str, type[BaseModel]], ...]] = (
     *((f"targets.NAME, kind {kind}", model) for kind, model in MODELS.items()),
     ("targets.NAME.retry", models.Retry),
     ("modules.NAME", ModuleSettings),
+    ("modules.NAME.mounts", Mount),
+    ("processing", Processing),
+    ("processing.slurm", Slurm),
+    ("processing.podman", Podman),
     ("retention", models.Retention),
     ("rehearsal", models.Rehearsal),
     ("off_peak", models.OffPeak),

@@ -3,6 +3,7 @@
 from mercure.config.files import Loaded, Revision, RevisionedFile, StaleRevisionError
 from mercure.config.models import Config, Receiver, Retry, Services, TargetSettings
 from mercure.config.problems import ConfigError, Problem
+from mercure.config.processing import ModuleSettings, Processing
 from mercure.config.rule import Rule
 from mercure.config.store import ConfigStore, LiveConfig, Root
 
@@ -12,7 +13,9 @@ __all__ = [
     "ConfigStore",
     "LiveConfig",
     "Loaded",
+    "ModuleSettings",
     "Problem",
+    "Processing",
     "Receiver",
     "Retry",
     "Revision",

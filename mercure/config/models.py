@@ -14,7 +14,8 @@ from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from mercure.config.basics import AETitle, Name, PositiveSeconds, Seconds
 from mercure.config.completion import Completion
-from mercure.config.rule import ModuleSettings, Rule
+from mercure.config.processing import ModuleSettings, Processing
+from mercure.config.rule import Rule
 from mercure.model import Model
 
 
@@ -187,6 +188,7 @@ class Config(Model):
     rules: dict[Name, Rule] = {}
     """In the order in which they are looked at."""
     modules: dict[Name, ModuleSettings] = {}
+    processing: Processing = Processing()
     retention: Retention = Retention()
     rehearsal: Rehearsal = Rehearsal()
     off_peak: OffPeak = OffPeak()

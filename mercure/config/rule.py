@@ -1,4 +1,4 @@
-"""A rule, and the modules that it may name."""
+"""A rule."""
 
 from __future__ import annotations
 
@@ -11,20 +11,6 @@ from mercure.config.basics import Name
 from mercure.config.completion import StudyCompletion
 from mercure.model import Model
 from mercure.spool.task import Priority
-
-
-class ModuleSettings(Model):
-    """A processing module; the runner that runs it has its own settings beside these."""
-
-    runner: Literal["podman", "slurm", "command"] = "podman"
-    image: str = ""
-    """The container image, or for `command` the program."""
-    disabled: bool = False
-    comment: str = ""
-    contact: str = ""
-    settings: dict[str, JsonValue] = {}
-    """Handed to the module; a rule may override single ones."""
-
 
 Action = Literal["route", "process", "both", "discard", "notify"]
 LatePolicy = Literal["alone", "again", "hold"]
@@ -43,7 +29,9 @@ class Rule(Model):
     modules: tuple[Name, ...] = ()
     """Processing modules, one after the other; the result goes to `targets`."""
     module_settings: dict[str, JsonValue] = {}
-    """Override single settings of the modules."""
+    """Override single settings of all modules."""
+    step_settings: tuple[dict[str, JsonValue], ...] = ()
+    """Override single settings of each module, in the order of `modules`, after `module_settings`."""
     trigger: Literal["series", "study"] = "series"
     """Acts on each series, or on the study of all series for which the condition holds."""
     study: StudyCompletion | None = None
@@ -82,6 +70,8 @@ def _rule_problems(rule: Rule) -> Iterator[tuple[bool, str]]:
     yield idle and bool(rule.targets), f"{action} has no targets; remove them, or choose another action"
     unused = rule.action not in NEEDS_MODULES
     yield unused and bool(rule.modules), f"{action} has no modules; remove them, or choose another action"
+    many = len(rule.step_settings) > len(rule.modules)
+    yield many, "'step_settings' has more entries than 'modules'"
     yield len(set(rule.targets)) != len(rule.targets), "a target is named twice"
     yield rule.trigger == "study" and idle, f"{action} acts on each series; 'trigger' cannot be 'study'"
     yield rule.trigger == "series" and rule.study is not None, "'study' is for rules with 'trigger' 'study'"

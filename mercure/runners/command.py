@@ -1,0 +1,369 @@
+"""The runner ``command``: a local program, shut in by bubblewrap (``bwrap``).
+
+It sees the system's programs and libraries read-only, its own folders, a private ``/tmp`` and no network; it has a
+process namespace of its own, so that nothing of it can outlive its end. A run ends with its processor (bwrap's
+``--die-with-parent``), and what is left of it in the moment after a kill holds a lock for which the next one waits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Final, Literal
+
+from mercure.config.processing import Processing
+from mercure.runners.base import (
+    ImageMissingError,
+    Run,
+    RunnerCheck,
+    RunnerUnavailableError,
+    RunOutcome,
+    RunRequest,
+    RunStatus,
+    contract_environment,
+)
+from mercure.runners.bounded_log import BoundedLog
+from mercure.runners.proc import memory_of_tree
+
+INSIDE_IN: Final = "/data/in"
+INSIDE_OUT: Final = "/data/out"
+INSIDE_PERSISTENCE: Final = "/data/persistence"
+LOCK: Final = "run.lock"
+"""Locked for as long as anything of a run lives. A file, where everything else locks folders: the sandbox's first
+process holds it open, and out of an open folder a module could find its way."""
+
+WATCH_SECONDS: Final = 0.5
+"""The memory of a run's processes is added up this often."""
+
+LEFT_SECONDS: Final = 10.0
+"""What a dead processor left ends within an instant; after this time something is wrong."""
+
+_SYSTEM: Final = ("/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin")
+_ETC: Final = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime")
+_MISSING: Final = "install Debian's package 'bubblewrap'"
+_CHUNK: Final = 65536
+_SIGNALLED: Final = 128
+_SIGNAL_CODES: Final = range(_SIGNALLED + 1, _SIGNALLED + signal.NSIG)
+
+
+class CommandRunner:
+    """Runs programs of this machine.
+
+    Parameters
+    ----------
+    settings : Processing
+        What all modules share.
+    bwrap : str
+        The sandbox's program.
+    """
+
+    outlives = False
+    guards_inputs = True
+    local = True
+
+    def __init__(self, settings: Processing, bwrap: str = "bwrap") -> None:
+        self._settings = settings
+        self._bwrap = bwrap
+
+    def check(self) -> RunnerCheck:
+        """Run ``true`` in a sandbox."""
+        try:
+            program = self._program()
+            sandbox = [program, *_namespaces(network=False), *_system(), "--", "/usr/bin/true"]
+            done = subprocess.run(
+                sandbox, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10, check=False
+            )
+        except RunnerUnavailableError as error:
+            return RunnerCheck(ok=False, text=str(error))
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return RunnerCheck(ok=False, text=f"bwrap does not work: {error}")
+        if done.returncode:
+            said = done.stderr.strip()[:500]
+            return RunnerCheck(
+                ok=False, text=f"bwrap does not work: {said}; the kernel must allow user namespaces to this user"
+            )
+        return RunnerCheck(ok=True, text=f"{program} shuts programs in")
+
+    def prepare(self, image: str, archive: Path | None, stopping: Callable[[], bool]) -> None:
+        """Look whether the program is there."""
+        check = self.check()
+        if not check.ok:
+            raise RunnerUnavailableError(check.text)
+        _find(image)
+
+    def start(self, request: RunRequest) -> Run:
+        """Start the program."""
+        _find(request.image)
+        lock = os.open(request.folder / LOCK, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o400)
+        try:
+            if not _lock(lock):
+                raise RunnerUnavailableError("a run of the same name is still ending")
+            return _CommandRun(request, self._start(request, lock))
+        finally:
+            os.close(lock)
+
+    def _start(self, request: RunRequest, lock: int) -> subprocess.Popen[bytes]:
+        arguments = [
+            *_within_limits(self._program(), request),
+            *_namespaces(network=request.network),
+            *_system(),
+            *_folders(request),
+            *("--sync-fd", str(lock), "--"),
+            *_inner_limits(request),
+            request.image,
+            *request.arguments,
+        ]
+        try:
+            # The process dies with this thread, which stays with it to its end (PR_SET_PDEATHSIG goes by threads).
+            return subprocess.Popen(
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=_environment(request),
+                pass_fds=(lock,),
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise RunnerUnavailableError(f"bwrap cannot be started: {error}") from error
+
+    def attach(self, request: RunRequest) -> Run | None:
+        """Wait until what a dead processor left has ended."""
+        try:
+            lock = os.open(request.folder / LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        deadline = time.monotonic() + LEFT_SECONDS
+        try:
+            while not _lock(lock):
+                if time.monotonic() > deadline:
+                    text = "what an earlier processor started has not ended; see its processes with 'ps'"
+                    raise RunnerUnavailableError(text)
+                time.sleep(0.05)
+        finally:
+            os.close(lock)
+        return None
+
+    def _program(self) -> str:
+        program = shutil.which(self._bwrap)
+        if program is None:
+            raise RunnerUnavailableError(f"the program {self._bwrap!r} is not there: {_MISSING}")
+        return program
+
+
+class _CommandRun:
+    """A program in its sandbox, watched by the thread that started it."""
+
+    def __init__(self, request: RunRequest, process: subprocess.Popen[bytes]) -> None:
+        self._request = request
+        self._process = process
+        self._started = datetime.now(UTC)
+        self._begun = time.monotonic()
+        self._outcome: RunOutcome | None = None
+        self._log_error: OSError | None = None
+        self._reader = threading.Thread(target=self._read_log, name=f"log of {request.name}", daemon=True)
+        self._reader.start()
+
+    def wait(self, seconds: float) -> RunStatus:
+        """Wait, and look after the memory meanwhile."""
+        deadline = time.monotonic() + seconds
+        while self._outcome is None:
+            rest = deadline - time.monotonic()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(max(0.0, min(rest, WATCH_SECONDS)))
+            if self._process.returncode is not None:
+                self._outcome = self._ended()
+            elif memory_of_tree(self._process.pid) > self._request.limits.memory_bytes:
+                self.stop("memory")
+            elif rest <= 0:
+                return RunStatus(state="running", started=self._started, where=f"process {self._process.pid}")
+        return RunStatus(state="ended", started=self._started, outcome=self._outcome)
+
+    def stop(self, how: Literal["time", "output", "memory", "stopped"]) -> RunOutcome:
+        """Ask the program, then end its whole process namespace."""
+        if self._outcome is not None:
+            return self._outcome
+        if self._process.poll() is None and how != "memory":
+            _ask(self._process.pid)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(self._request.grace_seconds)
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        ended = self._ended()
+        self._outcome = ended.model_copy(update={"how": how, "text": _STOPPED[how]})
+        return self._outcome
+
+    def collect(self) -> None:
+        """Everything is where it belongs; only the log may be on its way."""
+        self._wait_for_rest()
+        self._reader.join(LEFT_SECONDS)
+
+    def clean_up(self) -> None:
+        """Nothing is kept."""
+
+    def _ended(self) -> RunOutcome:
+        self._wait_for_rest()
+        seconds = round(time.monotonic() - self._begun, 3)
+        code = self._process.returncode
+        # bwrap ends with 128 + number where its program was killed by a signal.
+        number = -code if code < 0 else code - _SIGNALLED if code in _SIGNAL_CODES else 0
+        if number:
+            text = f"it was killed by signal {number} ({_signal_name(number)})"
+            return RunOutcome(how="killed", code=-number, text=text, seconds=seconds)
+        text = "" if code == 0 else f"it ended with exit code {code}"
+        return RunOutcome(how="exited", code=code, text=text, seconds=seconds)
+
+    def _wait_for_rest(self) -> None:
+        """Wait until the kernel has ended the last process of the sandbox, which holds the lock."""
+        deadline = time.monotonic() + LEFT_SECONDS
+        descriptor = os.open(self._request.folder / LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            while not _lock(descriptor):
+                if time.monotonic() > deadline:
+                    raise RunnerUnavailableError("processes of the run have not ended")
+                time.sleep(0.01)
+        finally:
+            os.close(descriptor)
+
+    def _read_log(self) -> None:
+        stream = self._process.stdout
+        if stream is None:
+            return
+        try:
+            with BoundedLog(self._request.log, self._request.limits.log_bytes) as log:
+                for data in _chunks(stream):
+                    log.add(data)
+        except OSError as error:
+            self._log_error = error
+            for _ in _chunks(stream):
+                pass  # a module must not block because its log cannot be written
+
+
+_STOPPED: Final[dict[str, str]] = {
+    "time": "it took longer than its time limit and was stopped",
+    "output": "it wrote more than its output limit and was stopped",
+    "memory": "it used more than its memory limit and was stopped",
+    "stopped": "it was stopped",
+}
+
+
+def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
+    with contextlib.suppress(ValueError):
+        while data := os.read(stream.fileno(), _CHUNK):
+            yield data
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "unknown"
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _find(program: str) -> None:
+    if not os.path.isfile(program):
+        raise ImageMissingError(f"there is no program {program!r}: install it, or correct 'image' of the module")
+    if not os.access(program, os.X_OK):
+        raise ImageMissingError(f"the program {program!r} may not be executed: correct its rights")
+
+
+def _ask(sandbox: int) -> None:
+    """Send TERM to the program itself: a signal to bwrap would end bwrap, and the program without being asked."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        first = _children(sandbox)[0]
+        for child in _children(first):
+            os.kill(child, signal.SIGTERM)
+
+
+def _children(process: int) -> list[int]:
+    return [int(text) for text in Path(f"/proc/{process}/task/{process}/children").read_text("ascii").split()]
+
+
+def _environment(request: RunRequest) -> dict[str, str]:
+    inside = INSIDE_PERSISTENCE if request.persistence else None
+    return {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "HOME": "/tmp",  # noqa: S108 - the sandbox's own
+        **request.environment,
+        **contract_environment(INSIDE_IN, INSIDE_OUT, inside),
+    }
+
+
+def _within_limits(program: str, request: RunRequest) -> list[str]:
+    """Set what may be set before the namespaces are made: which cores the run may use."""
+    allowed = sorted(os.sched_getaffinity(0))
+    wanted = max(1, min(len(allowed), int(request.limits.cores + 0.999)))
+    first = sum(request.name.encode()) % len(allowed)
+    cores = ",".join(str(allowed[(first + number) % len(allowed)]) for number in range(wanted))
+    return ["/usr/bin/taskset", "--cpu-list", cores, program]
+
+
+def _inner_limits(request: RunRequest) -> list[str]:
+    """Set what counts by namespace: processes are counted for the whole user outside of it."""
+    limits = request.limits
+    return [
+        "/usr/bin/prlimit",
+        f"--data={limits.memory_bytes}",
+        f"--fsize={limits.output_bytes}",
+        f"--nproc={limits.processes}",
+        "--core=0",
+        "--",
+    ]
+
+
+def _namespaces(*, network: bool) -> list[str]:
+    network_arguments = ["--share-net", *_ro_try("/etc/resolv.conf", "/etc/hosts", "/etc/ssl", "/etc/nsswitch.conf")]
+    return [
+        "--unshare-all",
+        *(network_arguments if network else []),
+        "--die-with-parent",
+        "--new-session",
+        "--cap-drop",
+        "ALL",
+        "--hostname",
+        "module",
+    ]
+
+
+def _system() -> list[str]:
+    arguments = ["--ro-bind", "/usr", "/usr"]
+    for path in _SYSTEM:
+        if os.path.islink(path):
+            arguments += ["--symlink", os.readlink(path), path]
+        elif os.path.isdir(path):
+            arguments += ["--ro-bind", path, path]
+    return [*arguments, *_ro_try(*_ETC), "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108 - its own
+
+
+def _ro_try(*paths: str) -> Sequence[str]:
+    return [argument for path in paths for argument in ("--ro-bind-try", path, path)]
+
+
+def _folders(request: RunRequest) -> list[str]:
+    arguments = ["--ro-bind", str(request.inputs), INSIDE_IN, "--bind", str(request.outputs), INSIDE_OUT]
+    if not request.image.startswith("/usr/"):
+        arguments += ["--ro-bind", request.image, request.image]
+    if request.persistence is not None:
+        arguments += ["--bind", str(request.persistence), INSIDE_PERSISTENCE]
+    for mount in request.mounts:
+        arguments += ["--bind" if mount.writable else "--ro-bind", str(mount.source), str(mount.target)]
+    return [*arguments, "--chdir", INSIDE_OUT]
