@@ -13,7 +13,7 @@ from mercure.bookkeeping import task_handlers as tasks
 from mercure.bookkeeping.instants import micros
 from mercure.bookkeeping.rows import AssociationRow, AuditRow, MetricKey, Rows
 from mercure.bookkeeping.series_rows import add_image
-from mercure.bookkeeping.telling import CHANGED, PLANNED, UnusableError, key, minute_of, order, sender
+from mercure.bookkeeping.telling import CHANGED, PLANNED, UnusableError, key, minute_of, order, reason_kind, sender
 from mercure.bookkeeping.text import MAX_BYTES, TEXT_CHARS, clip, count_of, finite, json_text
 from mercure.event_details import (
     AssociationClosed,
@@ -66,6 +66,7 @@ def _association_closed(batch: Rows, event: Event, details: AssociationClosed) -
 
 def _association_refused(batch: Rows, event: Event, details: AssociationRefused) -> None:
     batch.count(minute_of(event), "associations.refused", sender(details.calling_aet, details.address))
+    batch.count(minute_of(event), "refusals.association", reason_kind(details.reason))
 
 
 def _image_received(batch: Rows, event: Event, details: ImageReceived) -> None:
@@ -79,6 +80,7 @@ def _image_received(batch: Rows, event: Event, details: ImageReceived) -> None:
 
 def _image_refused(batch: Rows, event: Event, details: ImageRefused) -> None:
     batch.count(minute_of(event), "images.refused", sender(details.calling_aet, details.address))
+    batch.count(minute_of(event), "refusals.image", clip(details.status))
 
 
 def _image_quarantined(batch: Rows, event: Event, details: ImageQuarantined) -> None:

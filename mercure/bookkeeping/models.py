@@ -289,6 +289,22 @@ class MetricsMinute(HistoryModel):
         without_rowid = True
 
 
+class Total(HistoryModel):
+    """What a counter has come to in all; `first` and `last` are the minutes of its first and its last increase."""
+
+    node = TextField()
+    name = TextField()
+    label = TextField()
+    value = DoubleField()
+    first = InstantField()
+    last = InstantField()
+
+    class Meta:
+        table_name = "totals"
+        primary_key = CompositeKey("node", "name", "label")
+        without_rowid = True
+
+
 class Node(HistoryModel):
     """A router that writes to this history, and how far it has come."""
 
@@ -336,6 +352,7 @@ TABLES: Final[tuple[type[HistoryModel], ...]] = (
     EventRow,
     AuditRow,
     MetricsMinute,
+    Total,
     Node,
     OutboxPosition,
     SchemaMigration,

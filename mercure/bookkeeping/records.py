@@ -167,6 +167,41 @@ class CounterPoint(Record):
     value: float
 
 
+class SenderRecord(Record):
+    """Who sends images, and how many came lately; `images` and `bytes` are of the hours that were asked for."""
+
+    address: str
+    calling_aet: str
+    last_image: datetime
+    images_hour: int = 0
+    images: int = 0
+    bytes: int = 0
+
+
+class SumPoint(Record):
+    """The increase of a counter, all labels together, within the step of time that begins then."""
+
+    name: str
+    begin: datetime
+    value: float
+
+
+class CounterTotal(Record):
+    """What a counter has come to in all."""
+
+    name: str
+    label: str
+    value: float
+
+
+class ExamRecord(Record):
+    """The series of an exam and the tasks with their images; `cut`: there are more series."""
+
+    series: tuple[SeriesRecord, ...] = ()
+    tasks: tuple[TaskRecord, ...] = ()
+    cut: bool = False
+
+
 class NodeLag(Record):
     """How far the history of one node has come."""
 

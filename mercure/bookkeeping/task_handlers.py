@@ -176,7 +176,9 @@ def task_attempt(batch: Rows, event: Event, details: TaskAttempt) -> None:
     row.next_attempt = optional_micros(details.next_attempt)
     row.attempt_order = f"{number:010d}{order(CHANGED, event)}"
     batch.tasks.append(row)
-    batch.count(minute_of(event), f"attempts.{details.outcome}", target or module or "")
+    kind, label = ("runs", module) if module is not None else ("attempts", target or "")
+    batch.count(minute_of(event), f"{kind}.{details.outcome}", label)
+    batch.count(minute_of(event), f"{kind}.seconds", label, finite(details.seconds))
 
 
 def task_delivered(batch: Rows, event: Event, details: TaskDelivered) -> None:

@@ -35,6 +35,9 @@ STATE_OF_STAGE: Final = {"success": "delivered", "discard": "discarded", "error"
 """What it means to stand in a stage; in the others a task is waiting."""
 
 
+_KIND_CHARS: Final = 80
+
+
 class UnusableError(ValueError):
     """The details cannot be used for the tables; the event itself is still recorded."""
 
@@ -70,6 +73,11 @@ def key(text: str) -> str:
 def sender(calling_aet: str, address: str) -> str:
     """Name a sender as counters do."""
     return clip(f"{calling_aet}@{address}")
+
+
+def reason_kind(reason: str) -> str:
+    """Return what a reason says before it goes into the single case, so that reasons can be counted."""
+    return clip(reason.partition(": ")[0], _KIND_CHARS)
 
 
 def state(

@@ -166,6 +166,7 @@ ATTEMPTS: Final = Upsert(
 )
 
 COUNTERS: Final = Upsert("metrics_minute", ("name", "minute", "label", "node"), {"value": total})
+TOTALS: Final = Upsert("totals", ("node", "name", "label"), {"value": total, "first": smallest, "last": largest})
 GAUGES: Final = Upsert("metrics_minute", ("name", "minute", "label", "node"), _together("gauge_order", "value"))
 IDENTIFIERS: Final = Upsert("identifiers", ("folded", "kind", "series_id"))
 IMAGE_LISTS: Final = Upsert("image_lists", ("digest",), fixed=("images", "bytes"))

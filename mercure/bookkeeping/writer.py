@@ -113,8 +113,18 @@ def _ids(database: Database, model: type[Model], column: Any, values: Iterable[s
 def _write_metrics(database: Database, rows: Rows) -> None:
     counters = [(key.name, key.minute, key.label, rows.node, value) for key, value in rows.counters.items()]
     run_many(database, upserts.COUNTERS.sql(database.param), counters)
+    run_many(database, upserts.TOTALS.sql(database.param), _totals(rows))
     gauges = [(key.name, key.minute, key.label, rows.node, *reversed(told)) for key, told in rows.gauges.items()]
     run_many(database, upserts.GAUGES.sql(database.param), gauges)
+
+
+def _totals(rows: Rows) -> list[tuple[str, str, str, float, int, int]]:
+    """Add up over the minutes of a batch: one row for each counter, in the order of the keys."""
+    found: dict[tuple[str, str], tuple[float, int, int]] = {}
+    for key, value in rows.counters.items():
+        sum_, first, last = found.get((key.name, key.label), (0.0, key.minute, key.minute))
+        found[key.name, key.label] = (sum_ + value, min(first, key.minute), max(last, key.minute))
+    return [(rows.node, *names, *found[names]) for names in sorted(found)]
 
 
 def _with_series(row: ImageRow, series: Mapping[str, int]) -> ImageRow:

@@ -32,11 +32,12 @@ TABLES = {
     "events": "*",
     "audit": "*",
     "metrics_minute": "*",
+    "totals": "*",
     "nodes": "node, newest_event",
 }
 EMPTIED = (
     *("identifiers", "task_images", "tasks", "images", "image_lists", "series", "associations"),
-    *("attempts", "events", "audit", "metrics_minute", "nodes", "outbox_positions"),
+    *("attempts", "events", "audit", "metrics_minute", "totals", "nodes", "outbox_positions"),
 )
 
 Rows = dict[str, list[tuple[Any, ...]]]

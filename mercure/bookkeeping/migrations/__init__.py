@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from mercure.bookkeeping.migrations import m0001_first_tables
+from mercure.bookkeeping.migrations import m0001_first_tables, m0002_totals
 
 if TYPE_CHECKING:
     from peewee import Database
@@ -25,5 +25,8 @@ class Migration:
     apply: Callable[[Database], None]
 
 
-MIGRATIONS: Final = (Migration(1, "first_tables", m0001_first_tables.apply),)
+MIGRATIONS: Final = (
+    Migration(1, "first_tables", m0001_first_tables.apply),
+    Migration(2, "totals", m0002_totals.apply),
+)
 """All steps, in order, without a gap."""
