@@ -7,7 +7,7 @@ TESTS ?= tests
 PYTEST := .venv/bin/python -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run screenshots setup setup-test test test-python test-cpp test-slow bench check docs lock
+.PHONY: help run screenshots setup setup-test test test-python test-cpp test-slow bench crash check docs lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ bench: setup-test ## measure against the peers (NAMES=receive routing rules idle
 
 test-slow: setup-test ## run the slow tests: minutes each
 	$(PYTEST) -m slow --timeout 1800 $(TESTS) || [ $$? -eq 5 ] # 5: there is none, which is no failure here
+
+crash: setup-test ## kill every service at each durable step of each scenario, and write docs/crash-matrix.md
+	.venv/bin/python -m tests.crash.matrix
 
 check: setup-test ## lint, types, import contracts, shell, and the wheel installed on its own
 	@tools/check

@@ -24,7 +24,7 @@ EXIT_AT_FAULT: Final = 86
 _COPY_CHUNK: Final = 8 * 1024 * 1024
 _ERRORS: Final = {"ENOSPC": errno.ENOSPC, "EIO": errno.EIO, "EROFS": errno.EROFS}
 _NO_LINKS: Final = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
-_ACTIONS: Final = {"exit", "kill", *_ERRORS}
+_ACTIONS: Final = {"exit", "kill", "stop", *_ERRORS}
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,17 @@ def _strike(action: str, path: object) -> None:
         os._exit(EXIT_AT_FAULT)
     if action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    if action == "stop":
+        _stand_still()
     number = _ERRORS[action]
     raise OSError(number, f"{os.strerror(number)} (MERCURE_FAULT)", str(path))
+
+
+def _stand_still() -> None:
+    """Stop the process for good: somebody outside looks at what is there now, and kills it."""
+    os.kill(os.getpid(), signal.SIGSTOP)
+    # The main thread may be the one that meets the signal, a moment later: this one must not go on in between.
+    threading.Event().wait()
 
 
 def step(operation: str, path: object) -> None:
@@ -187,14 +196,16 @@ def write_file(path: Path, data: bytes, *, mode: int = 0o640, sync: bool = True)
 
 
 def copy_file(
-    source: Path, destination: Path, *, mode: int = 0o640, replace: bool = True, owner: str | None = None
+    source: Path | int, destination: Path, *, mode: int = 0o640, replace: bool = True, owner: str | None = None
 ) -> int:
     """Copy a file to another file system or owner, durable and whole under its name, and return its bytes.
 
     Parameters
     ----------
-    source, destination : Path
-        From where to where.
+    source : Path or int
+        The file, or a descriptor of it that is at its beginning; that is closed.
+    destination : Path
+        Where to.
     mode : int
         Permissions, before the umask.
     replace : bool

@@ -20,11 +20,12 @@ namespace {
 struct Action {
   std::string_view name;
   int error;   // with which the step fails; 0: the process ends
-  int signal;  // by which the process ends; 0: by _exit
+  int signal;  // by which the process ends (or stands still until it is killed); 0: by _exit
 };
 
 constexpr Action kActions[] = {
-    {"exit", 0, 0}, {"kill", 0, SIGKILL}, {"ENOSPC", ENOSPC, 0}, {"EIO", EIO, 0}, {"EROFS", EROFS, 0},
+    {"exit", 0, 0},        {"kill", 0, SIGKILL}, {"stop", 0, SIGSTOP},
+    {"ENOSPC", ENOSPC, 0}, {"EIO", EIO, 0},      {"EROFS", EROFS, 0},
 };
 
 struct Fault {
@@ -46,7 +47,7 @@ Fault parse(std::string_view text) {
   const auto [end, error] = std::from_chars(place.data(), place.data() + place.size(), number);
   if (action == std::end(kActions) || place.empty() || error != std::errc() || end != place.data() + place.size()) {
     throw std::invalid_argument("MERCURE_FAULT: \"" + std::string(text) +
-                                "\" is not ACTION@N or ACTION@N+ with exit, kill, ENOSPC, EIO or EROFS");
+                                "\" is not ACTION@N or ACTION@N+ with exit, kill, stop, ENOSPC, EIO or EROFS");
   }
   return {action, number, onward};
 }
@@ -101,6 +102,7 @@ class Steps {
   static int strike(const Action& action) {
     if (action.error != 0) return action.error;
     if (action.signal != 0) raise(action.signal);
+    while (action.signal != 0) pause();  // a stopped process that is continued has no business to go on
     _exit(kExitAtFault);
   }
 

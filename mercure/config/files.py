@@ -115,10 +115,12 @@ class RevisionedFile(Generic[T]):
         return None
 
     def revisions(self) -> list[int]:
-        """List the numbers of the saved revisions, in order."""
-        if not self._folder.is_dir():
-            return []
-        return sorted(int(path.stem) for path in self._folder.glob("[0-9]*.json") if path.stem.isdigit())
+        """List the numbers of the saved revisions, in order, with the one that a crash kept from its name."""
+        pending = self._read_pending()
+        return sorted({*self._numbers(), *([pending.revision] if pending else [])})
+
+    def _numbers(self) -> list[int]:
+        return [int(path.stem) for path in self._folder.glob("[0-9]*.json") if path.stem.isdigit()]
 
     def revision(self, number: int) -> Revision:
         """Read one saved revision.
@@ -131,6 +133,9 @@ class RevisionedFile(Generic[T]):
         try:
             return Revision.model_validate_json(self._numbered(number).read_bytes())
         except (OSError, ValueError) as error:
+            pending = self._read_pending()
+            if pending is not None and pending.revision == number:
+                return pending
             place = f"revision {number}"
             raise ConfigError(self.path.name, [Problem(place, f"cannot be read: {error}")]) from error
 
@@ -241,7 +246,7 @@ class RevisionedFile(Generic[T]):
         pending = self._read_pending()
         if pending is not None:
             return pending
-        for number in reversed(self.revisions()):
+        for number in sorted(self._numbers(), reverse=True):
             with contextlib.suppress(ConfigError):
                 return self.revision(number)
         return None

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from mercure import durable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from multiprocessing.context import ForkServerProcess
+    from pathlib import Path
 
 _PRELOADED = ["mercure.services.router", "mercure.services.dispatcher", "mercure.services.cleaner", "tests.support.box"]
 _context = multiprocessing.get_context("forkserver")
@@ -28,19 +31,39 @@ def run(function: Callable[..., None], *arguments: Any, fault: str = "", seconds
     seconds
         A time limit.
     """
-    process = _context.Process(target=_child, args=(function, arguments, fault))
-    process.start()
-    process.join(seconds)
-    code = process.exitcode
+    with started(function, *arguments, fault=fault) as process:
+        process.join(seconds)
+        code = process.exitcode
     if code is None:
-        process.kill()
-        process.join()
         raise AssertionError(f"{function.__name__} did not end within {seconds:g} s")
-    process.close()
     return code
 
 
-def _child(function: Callable[..., None], arguments: tuple[Any, ...], fault: str) -> None:
+@contextmanager
+def started(
+    function: Callable[..., None], *arguments: Any, fault: str = "", log: Path | None = None
+) -> Iterator[ForkServerProcess]:
+    """Run a function of a module in a new process for the length of a block, at whose end it is killed.
+
+    Parameters
+    ----------
+    function, arguments, fault
+        As for `run`.
+    log
+        Where its steps are written down, as ``MERCURE_STEP_LOG``.
+    """
+    process = _context.Process(target=_child, args=(function, arguments, fault, str(log or "")))
+    process.start()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.join()
+        process.close()
+
+
+def _child(function: Callable[..., None], arguments: tuple[Any, ...], fault: str, log: str) -> None:
     os.environ["MERCURE_FAULT"] = fault
+    os.environ["MERCURE_STEP_LOG"] = log
     durable.reload_faults()
     function(*arguments)

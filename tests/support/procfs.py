@@ -44,6 +44,15 @@ def is_alive(pid: int) -> bool:
     return _read(Path(f"/proc/{pid}")) is not None
 
 
+def is_stopped(pid: int) -> bool:
+    """Tell whether a process stands still by SIGSTOP."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return text.rpartition(")")[2].split()[0] == "T"
+
+
 def group_members(group: int) -> list[int]:
     """Return the living members of a process group."""
     return [entry.pid for entry in processes().values() if entry.group == group]

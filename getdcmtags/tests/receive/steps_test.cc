@@ -90,5 +90,22 @@ TEST_F(Steps, KillIsASignal) {
   EXPECT_EQ(WTERMSIG(status), SIGKILL);
 }
 
+TEST_F(Steps, AStoppedProcessDoesNotGoOn) {
+  set_fault("stop@2");
+  const pid_t child = fork();
+  if (child == 0) {
+    take(2);
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(child, &status, WUNTRACED);
+  ASSERT_TRUE(WIFSTOPPED(status));
+  kill(child, SIGCONT);
+  EXPECT_EQ(waitpid(child, &status, WNOHANG), 0);
+  kill(child, SIGKILL);
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFSIGNALED(status));
+}
+
 }  // namespace
 }  // namespace mercure

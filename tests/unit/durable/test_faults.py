@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mercure import durable
+from tests.support.polling import eventually
+from tests.support.procfs import is_alive, is_stopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +76,18 @@ def test_the_process_ends_before_the_step(tmp_path: Path, action: str, code: int
     moved, written = (folder / "d" / "a").exists(), (folder / "a").exists()
     assert written == (3 < number <= 6)
     assert moved == (number > 6)
+
+
+def test_the_process_stands_still_before_the_step_until_it_is_killed(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(tmp_path)], env={**os.environ, "MERCURE_FAULT": "stop@6"}
+    ) as process:
+        eventually(lambda: is_stopped(process.pid), seconds=30, what="it stands still")
+        assert (tmp_path / "a").exists()
+        process.send_signal(signal.SIGCONT)
+        assert is_alive(process.pid)
+        assert (tmp_path / "a").exists()
+        process.kill()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,119 @@
+"""The services, each as a function that runs one to the end of its work: in a process of its own that can be killed."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from appliance.control import queue, saving
+from appliance.control.session import Session
+from mercure.config import Root
+from mercure.services.bookkeeper import Bookkeeper
+from mercure.services.cleaner import RETELL_SECONDS, Cleaner
+from mercure.services.common import Context
+from mercure.services.dispatcher import Dispatcher
+from mercure.services.router import Router
+from mercure.spool import Changes, Stage, load_task
+from tests.support.polling import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from mercure.clock import ManualClock
+
+EVERYTHING = Changes.everything()
+
+
+@contextmanager
+def _context(root: Path, service: str, clock: ManualClock) -> Iterator[Context]:
+    context = Context(root, service, clock)
+    assert context.start()
+    try:
+        yield context
+    finally:
+        context.events.close()
+
+
+def _any(context: Context, *stages: Stage) -> bool:
+    return any(context.spool.names(stage) for stage in stages)
+
+
+def route(root: Path, clock: ManualClock) -> None:
+    """Run a router until nothing is left to decide."""
+    with _context(root, "router", clock) as context:
+        router = Router(context)
+        for _ in range(20):
+            router.turn(EVERYTHING)
+            if not _any(context, Stage.INCOMING, Stage.ROUTING, Stage.STUDIES):
+                return
+            clock.advance(30)
+        raise AssertionError("the router does not come to an end")
+
+
+def dispatch(root: Path, clock: ManualClock) -> None:
+    """Run a dispatcher until nothing waits for delivery."""
+    with _context(root, "dispatcher", clock) as context:
+        dispatcher = Dispatcher(context)
+
+        def is_done() -> bool:
+            dispatcher.turn(EVERYTHING)
+            clock.advance(3)
+            return not _any(context, Stage.OUTGOING)
+
+        eventually(is_done, seconds=60, what="everything is delivered")
+        dispatcher.end()
+
+
+def record(root: Path, clock: ManualClock) -> None:
+    """Run a bookkeeper until the outbox is in the history."""
+    with _context(root, "bookkeeper", clock) as context:
+        bookkeeper = Bookkeeper(context)
+        while bookkeeper.run_once().more:
+            pass
+        bookkeeper.end()
+
+
+def clean(root: Path, clock: ManualClock) -> None:
+    """Run a cleaner that finds everything due, and tells again what a crash kept from being told."""
+    with _context(root, "cleaner", clock) as context:
+        cleaner = Cleaner(context)
+        for _ in range(3):
+            cleaner.turn(EVERYTHING)
+            clock.advance(RETELL_SECONDS)
+
+
+def configure(root: Path, clock: ManualClock) -> None:
+    """Change the configuration twice, as a person does."""
+    for comment in ("first", "second"):
+        session = Session(Root(root), "tester", clock=clock)
+        revision = session.loaded.revision
+        content = saving.current(session, "mercure", revision)
+        content["rules"]["all"]["comment"] = comment
+        saving.save(session, "rules.set", "all", content, edited_from=revision)
+
+
+def retry(root: Path, clock: ManualClock) -> None:
+    """Send each failed task on its way again."""
+    _with_failed(root, clock, queue.retry)
+
+
+def discard(root: Path, clock: ManualClock) -> None:
+    """Throw each failed task away."""
+    _with_failed(root, clock, queue.discard)
+
+
+def reroute(root: Path, clock: ManualClock) -> None:
+    """Send each failed task to target b; one that is for b already, by a crash, is retried."""
+
+    def to_b(session: Session, name: str) -> None:
+        is_there = load_task(session.spool.entry(Stage.ERROR, name)).target == "b"
+        _ = queue.retry(session, name) if is_there else queue.reroute(session, name, "b")
+
+    _with_failed(root, clock, to_b)
+
+
+def _with_failed(root: Path, clock: ManualClock, change: Callable[[Session, str], object]) -> None:
+    session = Session(Root(root), "tester", clock=clock)
+    for name in session.spool.names(Stage.ERROR):
+        change(session, name)
