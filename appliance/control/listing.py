@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
-from typing import Final
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Final
 
-from appliance.control.api.queue import Queue, QueueEntry, State
+from appliance.control.api.queue import SHAPE_SECONDS, ListQueue, Order, Queue, QueueEntry, ShapeRow, State
 from appliance.control.locks import Held
+from appliance.control.rows import Row, row_of
 from appliance.control.session import Session
-from mercure.delivery.breaker import read_outage
 from mercure.delivery.order import waits_for
 from mercure.delivery.outage import Outage
-from mercure.event_details import Identity
-from mercure.names import id_time, is_id
-from mercure.spool import Spool, Stage, Task, TaskError, image_files, load_task
+from mercure.delivery.reasons import outage_of
+from mercure.spool import Stage, Task
 
 LISTED_STAGES: Final = (
     Stage.INCOMING,
@@ -30,172 +28,199 @@ LISTED_STAGES: Final = (
 )
 """Where something waits, in the order of a task's life."""
 
-_STATE_OF_STAGE: Final[Mapping[Stage, State]] = {
-    Stage.INCOMING: "arriving",
-    Stage.ROUTING: "deciding",
-    Stage.STUDIES: "collecting",
-    Stage.ERROR: "failed",
-    Stage.DISCARD: "discarded",
-}
+_WORST_FIRST: Final[tuple[State, ...]] = (
+    "failed",
+    "retrying",
+    "held",
+    "waiting",
+    "running",
+    "deciding",
+    "collecting",
+    "arriving",
+    "discarded",
+)
+_RANKS: Final[Mapping[State, int]] = {state: rank for rank, state in enumerate(_WORST_FIRST)}
+"""What needs a person comes first."""
+
+ALL: Final = ListQueue()
+"""Everything, the oldest first."""
+
+_URGENCY: Final = {"urgent": 0, "normal": 1, "offpeak": 2}
+
+Placed = tuple[Row, State]
+"""A row and the state in which it is now."""
 
 
-@dataclass(frozen=True)
-class Filter:
-    """Which entries are wanted; empty: all.
-
-    Parameters
-    ----------
-    stages : frozenset of Stage
-        In one of these.
-    target : str or None
-        For this target.
-    states : frozenset of str
-        In one of these states.
-    """
-
-    stages: frozenset[Stage] = frozenset()
-    target: str | None = None
-    states: frozenset[State] = frozenset()
-
-    def fits(self, entry: QueueEntry) -> bool:
-        """Tell whether an entry is wanted."""
-        return (self.target is None or entry.target == self.target) and (not self.states or entry.state in self.states)
-
-
-def list_queue(session: Session, wanted: Filter = Filter(), *, limit: int = 0) -> Queue:
-    """List what waits.
+@dataclass
+class Now:
+    """What is known beside the rows: the time, what somebody works on, and which targets take nothing.
 
     Parameters
     ----------
     session : Session
         Where.
-    wanted : Filter
-        Which.
-    limit : int
-        At most so many, the oldest first; 0: all.
+    held : Held
+        What somebody works on.
     """
-    tasks: list[Task] = []
-    entries = list(_entries(session, wanted.stages or LISTED_STAGES, tasks))
-    found = sorted(
-        (entry for entry in _with_lines(session, entries, tasks) if wanted.fits(entry)),
-        key=lambda entry: (entry.created, entry.id),
+
+    session: Session
+    held: Held
+    time: datetime = field(init=False)
+    _outages: dict[str, Outage | None] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Look at the clock once."""
+        self.time = self.session.clock.now()
+
+    @cached_property
+    def _inodes(self) -> frozenset[int]:
+        root = self.session.spool.root
+        return self.held.inodes(root.stat().st_dev) if root.exists() else frozenset()
+
+    def outage(self, target: str | None) -> Outage | None:
+        """Return why nothing goes to a target just now."""
+        if target is None:
+            return None
+        if target not in self._outages:
+            self._outages[target] = outage_of(self.session.spool, target, self.session.config.targets)
+        return self._outages[target]
+
+    def state(self, row: Row) -> State:
+        """Tell in which state an entry is."""
+        if row.state is not None:
+            return row.state
+        if row.inode in self._inodes:
+            return "running"
+        if (row.next_attempt is not None and row.next_attempt > self.time) or self.outage(row.target) is not None:
+            return "retrying"
+        return "waiting"
+
+    def entry(self, row: Row, state: State, waits: str | None) -> QueueEntry:
+        """Describe an entry as it is shown."""
+        outage = self.outage(row.target) if row.state is None else None
+        due = outage.until if outage is not None else row.next_attempt
+        return QueueEntry(
+            id=row.id,
+            stage=row.stage,
+            state=state,
+            created=row.created,
+            age_seconds=_age(row, self.time),
+            action=row.action,
+            target=row.target,
+            module=row.module,
+            priority=row.priority,
+            images=row.images,
+            bytes=row.bytes,
+            attempts=row.attempts,
+            next_attempt=due if row.state is None and due is not None and due > self.time else None,
+            error=row.error if outage is None else outage.error,
+            held_by=row.held_by,
+            waits_for=waits if state == "waiting" else None,
+            late=row.late,
+            identity=row.identity,
+        )
+
+
+def rows_of(session: Session, stages: Iterable[Stage]) -> list[Row]:
+    """Return what is in some stages, without what makes a state of it."""
+    return session.index.rows(session.spool, tuple(stages), Held())
+
+
+def list_queue(session: Session, wanted: ListQueue = ALL) -> Queue:
+    """List what waits, as asked: which entries, in which order, and which page of them."""
+    held = Held()
+    rows = session.index.rows(session.spool, tuple(dict.fromkeys(wanted.stages)) or LISTED_STAGES, held)
+    now = Now(session, held)
+    placed: list[Placed] = [(row, now.state(row)) for row in rows]
+    found = _sorted([item for item in placed if _fits(item, wanted)] if _filters(wanted) else placed, wanted)
+    if wanted.text:
+        found = list(_containing(found, wanted.text, now))
+    end = wanted.offset + wanted.limit if wanted.limit else None
+    page = found[wanted.offset : end]
+    before = _lines(session, rows, page)
+    return Queue(
+        total=len(found),
+        in_queue=len(rows),
+        entries=tuple(now.entry(row, state, before.get(row.id)) for row, state in page),
+        shape=tuple(_shape(placed, now.time)) if wanted.shape else (),
     )
-    return Queue(total=len(found), entries=tuple(found[:limit] if limit else found))
 
 
-def _with_lines(session: Session, entries: Iterable[QueueEntry], tasks: Iterable[Task]) -> Iterator[QueueEntry]:
-    """Say of a task that it waits for another, where its target takes one after the other."""
+def entry_of(task: Task, stage: Stage, session: Session) -> QueueEntry:
+    """Describe one task that stands in a stage, without its claim and what it waits behind."""
+    now, row = Now(session, Held("")), row_of(task, stage)
+    return now.entry(row, now.state(row), None)
+
+
+def _filters(wanted: ListQueue) -> bool:
+    return wanted.target is not None or bool(wanted.states)
+
+
+def _fits(item: Placed, wanted: ListQueue) -> bool:
+    row, state = item
+    return (wanted.target is None or row.target == wanted.target) and (not wanted.states or state in wanted.states)
+
+
+def _containing(found: list[Placed], text: str, now: Now) -> Iterator[Placed]:
+    """Yield what contains a text, in itself or in what its state says; with ``!`` before it, the others."""
+    inverse = text.startswith("!")
+    needle = text.removeprefix("!").casefold()
+    states = {state for state in _RANKS if needle in state}
+    down = {target for target in {row.target for row, _ in found} if _told(now.outage(target), needle)}
+    for item in found:
+        row, state = item
+        there = needle in row.text or state in states or (row.target in down and row.state is None)
+        if there is not inverse:
+            yield item
+
+
+def _told(outage: Outage | None, needle: str) -> bool:
+    return outage is not None and needle in outage.error.casefold()
+
+
+_KEYS: Final[dict[Order, Callable[[Placed], Any]]] = {
+    "state": lambda item: _RANKS[item[1]],
+    "target": lambda item: item[0].target or item[0].module or "",
+    "images": lambda item: item[0].images,
+    "exam": lambda item: (item[0].identity.PatientID, item[0].identity.StudyDescription),
+    "priority": lambda item: _URGENCY[item[0].priority],
+    "attempts": lambda item: item[0].attempts,
+    "error": lambda item: item[0].error,
+}
+
+
+def _sorted(found: list[Placed], wanted: ListQueue) -> list[Placed]:
+    """Sort by age, and then (keeping that order among equals) by what is asked for."""
+    by_age = wanted.sort == "age"
+    found = sorted(found, key=lambda item: (item[0].begun, item[0].id), reverse=by_age and wanted.backwards)
+    return found if by_age else sorted(found, key=_KEYS[wanted.sort], reverse=wanted.backwards)
+
+
+def _lines(session: Session, rows: Iterable[Row], page: Iterable[Placed]) -> dict[str, str]:
+    """Say of the tasks of a page which one each waits for, where its target takes one after the other."""
     targets = session.config.targets
-    before = waits_for(tasks, {name: target for name, target in targets.items() if target.order != "none"})
-    for entry in entries:
-        waits = entry.id in before and entry.state == "waiting"
-        yield entry.model_copy(update={"waits_for": before[entry.id]}) if waits else entry
+    asked = {row.target for row, state in page if state == "waiting"}
+    ordered = {name: target for name, target in targets.items() if name in asked and target.order != "none"}
+    if not ordered:
+        return {}
+    return waits_for((row for row in rows if row.stage is Stage.OUTGOING and row.target in ordered), ordered)
 
 
-def _entries(session: Session, stages: Iterable[Stage], outgoing: list[Task]) -> Iterator[QueueEntry]:
-    """Describe what is in some stages, and collect the tasks of ``outgoing/``."""
-    spool, now, held = session.spool, session.clock.now(), Held()
-
-    @cache
-    def outage(target: str) -> Outage | None:
-        return read_outage(spool, target)
-
-    for stage in stages:
-        for path in _directories(spool, stage):
-            kept = outgoing if stage is Stage.OUTGOING else None
-            entry = _series(path, now) if stage is Stage.INCOMING else _task(path, stage, now, kept)
-            if entry is None:
-                continue
-            if entry.target and entry.state in {"waiting", "retrying"}:
-                entry = _with_outage(entry, outage(entry.target))
-            if entry.state in {"waiting", "retrying"} and path in held:
-                entry = entry.model_copy(update={"state": "running"})
-            yield entry
+def _shape(placed: Iterable[Placed], now: datetime) -> Iterator[ShapeRow]:
+    """Count ages by what is waited for."""
+    counts: dict[str, list[int]] = {}
+    oldest: dict[str, float] = {}
+    instant = now.timestamp()
+    for row, state in placed:
+        name = row.target or row.module or f"({state})"
+        age = instant - row.begun
+        if name not in counts:
+            counts[name], oldest[name] = [0] * (len(SHAPE_SECONDS) + 1), 0.0
+        counts[name][bisect_right(SHAPE_SECONDS, age)] += 1
+        oldest[name] = max(oldest[name], age)
+    for name in sorted(counts, key=lambda name: (-oldest[name], name)):
+        yield ShapeRow(name=name, counts=tuple(counts[name]), oldest_seconds=round(oldest[name], 3))
 
 
-def _directories(spool: Spool, stage: Stage) -> Iterator[Path]:
-    if stage is Stage.STUDIES:
-        yield from (spool.stage(stage) / study / task for study, task in spool.studies())
-        return
-    for name in spool.names(stage):
-        if stage is Stage.INCOMING or is_id(name):
-            yield spool.entry(stage, name)
-
-
-def _series(path: Path, now: datetime) -> QueueEntry | None:
-    """Describe a series that still arrives: since when is known from its oldest image."""
-    try:
-        images = image_files(path)
-        begun = min((image.modified_ns for image in images), default=os.stat(path).st_mtime_ns)
-    except FileNotFoundError:
-        return None  # the router took it just now
-    created = datetime.fromtimestamp(begun / 1e9, UTC)
-    return QueueEntry(
-        id=path.name,
-        stage=Stage.INCOMING,
-        state="arriving",
-        created=created,
-        age_seconds=_age(created, now),
-        images=len(images),
-        bytes=sum(image.bytes for image in images),
-        identity=Identity(SeriesInstanceUID=path.name),
-    )
-
-
-def _task(path: Path, stage: Stage, now: datetime, kept: list[Task] | None) -> QueueEntry | None:
-    try:
-        task = load_task(path)
-    except FileNotFoundError:
-        return None  # it moved on just now
-    except TaskError as error:
-        return _unreadable(path, stage, str(error), now)
-    if kept is not None:
-        kept.append(task)
-    return entry_of(task, stage, now)
-
-
-def _unreadable(path: Path, stage: Stage, error: str, now: datetime) -> QueueEntry:
-    created = id_time(path.name)
-    state: State = "deciding" if stage is Stage.ROUTING else "failed"
-    text = "" if stage is Stage.ROUTING else error  # the router is about to write the model
-    return QueueEntry(
-        id=path.name, stage=stage, state=state, created=created, age_seconds=_age(created, now), error=text
-    )
-
-
-def entry_of(task: Task, stage: Stage, now: datetime) -> QueueEntry:
-    """Describe a task that stands in a stage, without what others know of it (its target's outage, its claim)."""
-    state = _STATE_OF_STAGE.get(stage)
-    if state is None:
-        state = "held" if task.hold else "retrying" if task.next_attempt and task.next_attempt > now else "waiting"
-    last = task.attempts[-1].error if task.attempts else None
-    return QueueEntry(
-        id=task.id,
-        stage=stage,
-        state=state,
-        created=task.created,
-        age_seconds=_age(task.created, now),
-        action=task.action,
-        target=task.target,
-        module=task.module,
-        priority=task.priority,
-        images=task.images,
-        bytes=task.bytes,
-        attempts=task.attempts_made,
-        next_attempt=task.next_attempt if state == "retrying" else None,
-        error=(task.failure.reason if task.failure else last) or "",
-        held_by=task.hold.by if task.hold else None,
-        late=task.late,
-        identity=task.identity,
-    )
-
-
-def _with_outage(entry: QueueEntry, outage: Outage | None) -> QueueEntry:
-    """Say of a task that its target takes nothing at the moment: no attempt of its own would tell."""
-    if outage is None:
-        return entry
-    return entry.model_copy(update={"state": "retrying", "error": outage.error, "next_attempt": outage.until})
-
-
-def _age(created: datetime, now: datetime) -> float:
-    return max(0.0, round((now - created).total_seconds(), 3))
+def _age(row: Row, now: datetime) -> float:
+    return max(0.0, round((now - row.created).total_seconds(), 3))

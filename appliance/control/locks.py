@@ -26,6 +26,11 @@ class Held:
             if len(fields) > 5 and fields[1] == "FLOCK":  # noqa: PLR2004 - the sixth field names the file
                 self._held.add(fields[5])
 
+    def inodes(self, device: int) -> frozenset[int]:
+        """Return the numbers of what is locked on one file system."""
+        place = f"{os.major(device):02x}:{os.minor(device):02x}:"
+        return frozenset(int(name.removeprefix(place)) for name in self._held if name.startswith(place))
+
     def __contains__(self, directory: Path) -> bool:
         try:
             status = os.stat(directory)

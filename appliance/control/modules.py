@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import Counter
 
 from appliance.control.api.configuration import ModuleState
-from appliance.control.listing import Filter, list_queue
+from appliance.control.listing import rows_of
 from appliance.control.session import Session
 from mercure.spool import Stage
 
 
 def list_modules(session: Session) -> list[ModuleState]:
     """List all modules with what waits for them, in the order of the configuration."""
-    entries = list_queue(session, Filter(stages=frozenset({Stage.PROCESSING, Stage.ERROR}))).entries
-    waiting = Counter(entry.module for entry in entries if entry.stage is Stage.PROCESSING)
-    failed = Counter(entry.module for entry in entries if entry.stage is Stage.ERROR)
+    rows = rows_of(session, (Stage.PROCESSING, Stage.ERROR))
+    waiting = Counter(row.module for row in rows if row.stage is Stage.PROCESSING)
+    failed = Counter(row.module for row in rows if row.stage is Stage.ERROR)
     config = session.config
     return [
         ModuleState(

@@ -124,7 +124,7 @@ def _detail(session: Session, task_id: str, stage: Stage, directory: Path) -> Ta
         id=task_id,
         stage=stage,
         directory=str(directory),
-        entry=entry_of(task, stage, session.clock.now()) if task else None,
+        entry=entry_of(task, stage, session) if task else None,
         task=task,
         files=tuple(image.name for image in files),
         bytes=sum(image.bytes for image in files),

@@ -21,6 +21,7 @@ from typing import Final
 from appliance.control import wire
 from appliance.control.connection import Connection, Limits
 from appliance.control.errors import ControlError
+from appliance.control.index import QueueIndex
 from appliance.control.roles import Caller, GroupsOf, Peer, groups_of, identify, viewers_group
 from appliance.control.session import Session
 from appliance.control.streaming import Hub
@@ -66,6 +67,7 @@ class Server:
     def __post_init__(self) -> None:
         """Make what is needed before the socket is there."""
         self.hub = Hub(lambda: self._session(WATCHER), self.clock, self.limits.mailbox_bytes)
+        self._index = QueueIndex(self.clock, watching=True)
         self._connections: dict[Connection, threading.Thread] = {}
         self._lock = threading.Lock()
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -158,6 +160,7 @@ class Server:
         end = self.clock.monotonic() + seconds
         for thread in open_now.values():
             thread.join(max(0.0, end - self.clock.monotonic()))
+        self._index.close()
         for descriptor in (self._wake_read, self._wake_write):
             os.close(descriptor)
 
@@ -202,4 +205,4 @@ class Server:
                 del self._connections[connection]
 
     def _session(self, caller: Caller) -> Session:
-        return Session(self.root, caller.user, service="control", clock=self.clock)
+        return Session(self.root, caller.user, service="control", clock=self.clock, index=self._index)

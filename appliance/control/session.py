@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from appliance.control.errors import ControlError
 from appliance.control.identity import require_owner
@@ -15,6 +16,9 @@ from mercure.event_details import Audit
 from mercure.events import EventWriter
 from mercure.spool import Spool, Stage
 from mercure.targets import MODELS
+
+if TYPE_CHECKING:
+    from appliance.control.index import QueueIndex
 
 Json = str | int | float | bool | list["Json"] | dict[str, "Json"] | None
 
@@ -32,14 +36,25 @@ class Session:
         By which way: ``cli`` or ``control``.
     clock : Clock, optional
         Where the time comes from.
+    index : QueueIndex, optional
+        What is known of the spool from the last looks of others; without one, everything is read.
     """
 
-    def __init__(self, root: Root, user: str, *, service: str = "cli", clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        root: Root,
+        user: str,
+        *,
+        service: str = "cli",
+        clock: Clock | None = None,
+        index: QueueIndex | None = None,
+    ) -> None:
         self.root = root
         self.user = user
         self.service = service
         self.clock = clock or Clock()
         self.store = ConfigStore(root, MODELS)
+        self._index = index
 
     @cached_property
     def loaded(self) -> Loaded[Config]:
@@ -79,6 +94,15 @@ class Session:
             if good is not None:
                 return good
             raise _no_configuration(self.root, error, self.store.services.path) from error
+
+    @property
+    def index(self) -> QueueIndex:
+        """What is in the spool, as far as it was looked at already."""
+        if self._index is None:
+            from appliance.control.index import QueueIndex  # noqa: PLC0415 - most commands do without
+
+            self._index = QueueIndex(self.clock)
+        return self._index
 
     @property
     def spool(self) -> Spool:

@@ -17,7 +17,7 @@ from appliance.control.services import list_services
 from appliance.control.session import Session
 from mercure.bookkeeping.database import HistoryError
 from mercure.bookkeeping.queries import History
-from mercure.delivery.breaker import read_outage
+from mercure.delivery.reasons import outage_of
 from mercure.names import id_time, is_id
 from mercure.spool import Spool, Stage
 
@@ -97,7 +97,7 @@ def _associations(spool: Spool) -> int:
 
 def _outages(session: Session) -> Iterable[OutageState]:
     for name in session.config.targets:
-        outage = read_outage(session.spool, name)
+        outage = outage_of(session.spool, name, session.config.targets)
         if outage is not None:
             yield OutageState(target=name, outage=outage)
 

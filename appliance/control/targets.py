@@ -7,21 +7,21 @@ from typing import Any
 
 from appliance.control.api.targets import EchoAnswer, TargetState
 from appliance.control.errors import ControlError
-from appliance.control.listing import Filter, list_queue
+from appliance.control.listing import rows_of
 from appliance.control.saving import checked
 from appliance.control.session import Session
 from mercure.config import Config, TargetSettings
 from mercure.config.problems import suggest
-from mercure.delivery.breaker import read_outage
+from mercure.delivery.reasons import outage_of
 from mercure.spool import Stage
 from mercure.targets import open_target
 
 
 def list_targets(session: Session) -> list[TargetState]:
     """List all targets with what waits for them, in the order of the configuration."""
-    entries = list_queue(session, Filter(stages=frozenset({Stage.OUTGOING, Stage.ERROR}))).entries
-    waiting = Counter(entry.target for entry in entries if entry.stage is Stage.OUTGOING)
-    failed = Counter(entry.target for entry in entries if entry.stage is Stage.ERROR)
+    rows = rows_of(session, (Stage.OUTGOING, Stage.ERROR))
+    waiting = Counter(row.target for row in rows if row.stage is Stage.OUTGOING)
+    failed = Counter(row.target for row in rows if row.stage is Stage.ERROR)
     config = session.config
     return [
         TargetState(
@@ -31,7 +31,7 @@ def list_targets(session: Session) -> list[TargetState]:
             settings=settings.model_dump(mode="json", exclude_defaults=True),
             waiting=waiting[name],
             failed=failed[name],
-            outage=read_outage(session.spool, name),
+            outage=outage_of(session.spool, name, config.targets),
             rules=tuple(rule for rule, content in config.rules.items() if name in content.targets),
         )
         for name, settings in config.targets.items()

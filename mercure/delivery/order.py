@@ -16,6 +16,7 @@ from typing import Final, Literal, Protocol
 
 from mercure.config import TargetSettings
 from mercure.config.models import Order
+from mercure.event_details import Identity
 from mercure.names import is_id
 from mercure.spool import Spool, Stage, Task, TaskError, is_locked, load_task
 from mercure.spool.images import read_lines, text
@@ -27,7 +28,23 @@ for may be in ``routing/``, which no dispatcher watches."""
 _TIME: Final = 21
 """So many characters of an id are its time; a derived task has that of its parent."""
 
-_LINES: Final[dict[Order, Callable[[Task], str]]] = {
+class InLine(Protocol):
+    """What of a task says where it stands: a `Task`, or what somebody keeps of it."""
+
+    @property
+    def id(self) -> str:
+        """The task's id."""
+
+    @property
+    def target(self) -> str | None:
+        """Where it goes."""
+
+    @property
+    def identity(self) -> Identity:
+        """Whose images these are."""
+
+
+_LINES: Final[dict[Order, Callable[[InLine], str]]] = {
     "none": lambda task: f"task {task.id}",
     # Without a UID nobody can say what belongs together: each such task is a study of its own.
     "study": lambda task: f"study {task.identity.StudyInstanceUID or task.id}",
@@ -121,11 +138,14 @@ class Gate:
     spool : Spool
         Where the stages are.
     queue : Waiting
-        The index over ``outgoing/``; it is brought up to date here.
+        The index over the stage; it is brought up to date here.
+    stage : Stage
+        Where the tasks stand that are put in order.
     """
 
     spool: Spool
     queue: Waiting
+    stage: Stage = Stage.OUTGOING
     _studies: dict[str, str] = field(default_factory=dict)
 
     def before(self, task: Task, order: Order, others_in_flight: Callable[[], bool] = lambda: True) -> Before | None:
@@ -159,7 +179,7 @@ class Gate:
             return Before(line[0], "waits")
         # One that was received later can be under way when this one came back from error/.
         for other in line if len(line) > 1 and others_in_flight() else ():
-            if other != task.id and is_locked(self.spool.entry(Stage.OUTGOING, other)):
+            if other != task.id and is_locked(self.spool.entry(self.stage, other)):
                 return Before(other, "in flight")
         return None
 
@@ -211,12 +231,12 @@ def study_in(directory: Path) -> str | None:
     return None
 
 
-def waits_for(tasks: Iterable[Task], targets: Mapping[str, TargetSettings]) -> dict[str, str]:
+def waits_for(tasks: Iterable[InLine], targets: Mapping[str, TargetSettings]) -> dict[str, str]:
     """Tell which of the tasks in ``outgoing/`` wait only because of their target's order, and for which task.
 
     Parameters
     ----------
-    tasks : iterable of Task
+    tasks : iterable of InLine
         All of them.
     targets : mapping of str to TargetSettings
         The targets of the configuration.

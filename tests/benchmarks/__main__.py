@@ -13,7 +13,7 @@ from typing import TypedDict
 
 from _pytest.outcomes import Skipped as PytestSkipped
 
-from tests.benchmarks import bench_history, bench_rules, idle, receive, routing
+from tests.benchmarks import bench_history, bench_rules, control, idle, receive, routing
 from tests.benchmarks.rows import Result, Row, Skipped, render
 
 
@@ -43,6 +43,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterable[Result]]] = {
     "rules": _alone(bench_rules.run),
     "history": _alone(bench_history.run),
     "idle": idle.run,
+    "control": control.run,
 }
 
 

@@ -47,11 +47,32 @@ class QueueEntry(Model):
     identity: Identity = Identity()
 
 
+SHAPE_SECONDS: Final = (60, 300, 1200, 3600, 21600, 86400)
+"""Where the ages of a `ShapeRow` are divided; the last of its counts is what is older than all of these."""
+
+
+class ShapeRow(Model):
+    """How old is what waits for one target (or module, or in one state where there is neither).
+
+    ``counts`` has one number for each age: below 1 min, 5 min, 20 min, 1 h, 6 h, 1 day, and older.
+    """
+
+    name: str
+    counts: tuple[int, ...]
+    oldest_seconds: float
+
+
 class Queue(Model):
-    """The queue, the oldest first; ``total`` counts all that fit the filter, ``entries`` may be fewer."""
+    """One page of the queue.
+
+    ``total`` counts all that fit the filter, ``in_queue`` all that is in the stages asked for; ``entries`` are those of
+    the page; ``shape`` is of all that is in the stages, where it was asked for, those with the oldest first.
+    """
 
     total: int
     entries: tuple[QueueEntry, ...]
+    in_queue: int = 0
+    shape: tuple[ShapeRow, ...] = ()
 
 
 TaskVerb = Literal["hold", "release", "retry", "reroute", "discard"]
@@ -85,13 +106,27 @@ class Changed(Model):
     target: str | None = None
 
 
+Order = Literal["age", "state", "target", "images", "exam", "priority", "attempts", "error"]
+"""By what a list is sorted: ``age``: the oldest first; ``state``: what needs a person first; ``exam``: patient id and
+study description; the others by their value, small ones first. What is equal has the oldest first."""
+
+
 class ListQueue(Model):
-    """Which entries are wanted; empty: all. At most `limit`, the oldest first; 0: all of them."""
+    """Which entries are wanted, and in which order; empty: all.
+
+    `text` is looked for in all that identifies an entry, whatever its case; with ``!`` before it, what does not
+    contain it is meant. `offset` are passed over and at most `limit` returned; 0: all.
+    """
 
     stages: tuple[Stage, ...] = ()
     target: str | None = None
     states: tuple[State, ...] = ()
+    text: Annotated[str, Field(max_length=200)] = ""
+    sort: Order = "age"
+    backwards: bool = False
+    offset: Annotated[int, Field(ge=0)] = 0
     limit: Annotated[int, Field(ge=0)] = 0
+    shape: bool = False
 
 
 class OneTask(Model):

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from appliance.control import queue, studies
 from appliance.control.api import queue as api
-from appliance.control.listing import Filter, list_queue
+from appliance.control.listing import list_queue
 from appliance.control.verbs import Asked, carries_out
 
 
 @carries_out(api.LIST)
 def list_(asked: Asked, wanted: api.ListQueue) -> api.Queue:
     """List what waits."""
-    chosen = Filter(frozenset(wanted.stages), wanted.target, frozenset(wanted.states))
-    return list_queue(asked.session, chosen, limit=wanted.limit)
+    return list_queue(asked.session, wanted)
 
 
 @carries_out(api.SHOW)

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from appliance.control.listing import Filter, list_queue
+from appliance.control.api.queue import ListQueue
+from appliance.control.listing import list_queue
 from appliance.control.locks import Held
 from appliance.control.session import Session
 from mercure.clock import ManualClock
@@ -32,7 +33,7 @@ def test_what_is_finished_is_not_listed_unless_asked_for(session: Session, put_t
     put_task(Stage.SUCCESS)
     discarded = put_task(Stage.DISCARD)
     assert list_queue(session).total == 0
-    found = list_queue(session, Filter(stages=frozenset({Stage.DISCARD}))).entries
+    found = list_queue(session, ListQueue(stages=(Stage.DISCARD,))).entries
     assert [(entry.id, entry.state) for entry in found] == [(discarded.id, "discarded")]
 
 
@@ -83,14 +84,14 @@ def test_a_series_that_waits_for_its_study(session: Session, put_task: PutTask, 
 @pytest.mark.parametrize(
     ("wanted", "expected"),
     [
-        (Filter(target="delivered"), {"a", "b"}),
-        (Filter(target="archive"), {"c"}),
-        (Filter(states=frozenset({"failed"})), {"b"}),
-        (Filter(states=frozenset({"failed", "waiting"}), target="delivered"), {"a", "b"}),
-        (Filter(stages=frozenset({Stage.OUTGOING})), {"a", "c"}),
+        (ListQueue(target="delivered"), {"a", "b"}),
+        (ListQueue(target="archive"), {"c"}),
+        (ListQueue(states=("failed",)), {"b"}),
+        (ListQueue(states=("failed", "waiting"), target="delivered"), {"a", "b"}),
+        (ListQueue(stages=(Stage.OUTGOING,)), {"a", "c"}),
     ],
 )
-def test_filters(session: Session, put_task: PutTask, wanted: Filter, expected: set[str]) -> None:
+def test_filters(session: Session, put_task: PutTask, wanted: ListQueue, expected: set[str]) -> None:
     names = {
         put_task(Stage.OUTGOING).id: "a",
         put_task(Stage.ERROR).id: "b",
@@ -102,7 +103,7 @@ def test_filters(session: Session, put_task: PutTask, wanted: Filter, expected: 
 def test_a_limit_leaves_the_total(session: Session, put_task: PutTask) -> None:
     for age in range(5):
         put_task(Stage.OUTGOING, age=age)
-    found = list_queue(session, limit=2)
+    found = list_queue(session, ListQueue(limit=2))
     assert (found.total, len(found.entries)) == (5, 2)
     assert found.entries[0].age_seconds == 4
 
@@ -139,7 +140,7 @@ def test_ten_thousand_tasks_are_listed_in_seconds(session: Session, clock: Manua
     for number in range(10_000):
         put_task(Stage.OUTGOING, age=number, images=0)
     start = time.process_time()
-    found = list_queue(session, limit=50)
+    found = list_queue(session, ListQueue(limit=50))
     assert found.total == 10_000
     assert time.process_time() - start < 5  # measured: 0.6 s
 

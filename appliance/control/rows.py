@@ -1,0 +1,158 @@
+"""What is known of one entry of the spool from its own files: a row of the index, small and quick to compare."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from appliance.control.api.queue import State
+from mercure.event_details import Identity
+from mercure.names import id_time
+from mercure.spool import Stage, Task, TaskError, image_files, load_task
+from mercure.spool.task import TASK_FILE, Priority
+
+Stamp = tuple[int, int, int]
+"""Inode, time of the last change (ns) and bytes of the file that tells what an entry is."""
+
+UNSETTLED_NS: Final = 100_000_000
+"""Two changes of a file within one tick of the file system's clock (up to 10 ms) leave the same time. What was changed
+so shortly ago is read again at the next look."""
+
+_STATE_OF_STAGE: Final[Mapping[Stage, State]] = {
+    Stage.INCOMING: "arriving",
+    Stage.ROUTING: "deciding",
+    Stage.STUDIES: "collecting",
+    Stage.ERROR: "failed",
+    Stage.DISCARD: "discarded",
+}
+
+
+NOBODY: Final = Identity()
+
+
+@dataclass(slots=True)
+class Row:
+    """An entry without what others know of it (its target's outage, its claim) and without what the time changes.
+
+    ``state`` is None where these decide: of what waits in ``processing/`` and ``outgoing/``. ``text`` is what a filter
+    looks into, casefolded.
+    """
+
+    id: str
+    stage: Stage
+    created: datetime
+    state: State | None = None
+    action: str | None = None
+    target: str | None = None
+    module: str | None = None
+    priority: Priority = "normal"
+    images: int = 0
+    bytes: int = 0
+    attempts: int = 0
+    next_attempt: datetime | None = None
+    error: str = ""
+    held_by: str | None = None
+    late: bool = False
+    identity: Identity = NOBODY
+    inode: int = 0
+    stamp: Stamp | None = None
+    begun: float = field(init=False)
+    text: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make what is sorted and filtered by."""
+        self.begun = self.created.timestamp()
+        who = self.identity
+        self.text = (
+            f"{self.id} {self.target or ''} {self.module or ''} {self.priority} {self.error} "
+            f"{who.PatientID} {who.PatientName} {who.AccessionNumber} {who.Modality} {who.StudyDescription} "
+            f"{who.SeriesDescription} {who.StudyInstanceUID} {who.SeriesInstanceUID}"
+        ).casefold()
+
+
+def stamp_of(directory: str, stage: Stage) -> Stamp:
+    """Return by what is seen that an entry was changed: its model, or the folder of a series that still arrives.
+
+    Raises
+    ------
+    FileNotFoundError
+        It is not there.
+    """
+    found = os.stat(directory if stage is Stage.INCOMING else f"{directory}/{TASK_FILE}")
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def read_row(directory: Path, stage: Stage) -> Row | None:
+    """Read an entry; None when it moved on just now."""
+    try:
+        inode = os.stat(directory).st_ino
+    except FileNotFoundError:
+        return None
+    stamp = _settled(directory, stage)
+    try:
+        row = _series(directory) if stage is Stage.INCOMING else row_of(load_task(directory), stage)
+    except FileNotFoundError:
+        return None
+    except TaskError as error:
+        row = _unreadable(directory.name, stage, str(error))
+    row.inode, row.stamp = inode, stamp
+    return row
+
+
+def _settled(directory: Path, stage: Stage) -> Stamp | None:
+    """Return the stamp if a later change is sure to change it; it is taken before the content is read."""
+    try:
+        stamp = stamp_of(str(directory), stage)
+    except FileNotFoundError:
+        return None  # without a model, or without a folder: reading tells
+    # The real time, as the file system's: a clock that a test sets would not do.
+    return stamp if abs(time.time_ns() - stamp[1]) > UNSETTLED_NS else None
+
+
+def row_of(task: Task, stage: Stage) -> Row:
+    """Describe a task that stands in a stage."""
+    last = task.attempts[-1].error if task.attempts else None
+    return Row(
+        id=task.id,
+        stage=stage,
+        created=task.created,
+        state=_STATE_OF_STAGE.get(stage) or ("held" if task.hold else None),
+        action=task.action,
+        target=task.target,
+        module=task.module,
+        priority=task.priority,
+        images=task.images,
+        bytes=task.bytes,
+        attempts=task.attempts_made,
+        next_attempt=task.next_attempt,
+        error=(task.failure.reason if task.failure else last) or "",
+        held_by=task.hold.by if task.hold else None,
+        late=task.late,
+        identity=task.identity,
+    )
+
+
+def _series(directory: Path) -> Row:
+    """Describe a series that still arrives: since when is known from its oldest image."""
+    images = image_files(directory)
+    begun = min((image.modified_ns for image in images), default=os.stat(directory).st_mtime_ns)
+    return Row(
+        id=directory.name,
+        stage=Stage.INCOMING,
+        created=datetime.fromtimestamp(begun / 1e9, UTC),
+        state="arriving",
+        images=len(images),
+        bytes=sum(image.bytes for image in images),
+        identity=Identity(SeriesInstanceUID=directory.name),
+    )
+
+
+def _unreadable(name: str, stage: Stage, error: str) -> Row:
+    deciding = stage is Stage.ROUTING  # the router is about to write the model
+    state: State = "deciding" if deciding else "failed"
+    return Row(id=name, stage=stage, created=id_time(name), state=state, error="" if deciding else error)
