@@ -1,0 +1,60 @@
+"""Booting a guest as a full machine under qemu, emulated, with Debian's own kernel: what nspawn cannot show is real.
+
+Kernel settings, rings of the network card, limits of memory, an NVMe disk, and a power cut that takes the page cache
+with it. Emulated, not virtualised: not every machine has /dev/kvm, and then all would be tested elsewhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.guests import image, nspawn
+from tests.guests.commands import run, succeeds
+from tests.guests.first_files import DISK_SERIAL
+from tests.guests.lan import SWITCH
+from tests.guests.places import cache
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.guests.guest import Guest
+
+ROOT_SIZE = "16G"
+
+
+def convert(guest: Guest) -> None:
+    """Make a disk of the root folder, with the kernel's modules. The guest must be off."""
+    kernel = image.kernel(guest.spec.release)
+    modules = guest.root / "lib/modules"
+    modules.mkdir(parents=True, exist_ok=True)
+    for version in (kernel / "modules").iterdir():
+        run("cp", "--archive", version, modules)
+        run("chroot", guest.root, "/sbin/depmod", version.name)
+    builds = guest.root / nspawn.BUILDS.removeprefix("/")
+    if builds.exists():
+        # Under nspawn they are a folder of this machine; the root file system has only the empty place for it.
+        run("cp", "--archive", "--no-target-directory", cache() / "builds" / guest.spec.release, builds)
+    run("mke2fs", "-q", "-F", "-t", "ext4", "-L", "root", "-d", guest.root, guest.folder / "root.img", ROOT_SIZE)
+
+
+def start(guest: Guest) -> None:
+    """Boot; the guest is not up yet when this returns."""
+    guest.disk.detach()
+    tap = f"tap-{guest.spec.name}"
+    inside = ("ip", "-netns", guest.lab.id)
+    if not succeeds(*inside, "link", "show", tap):
+        run(*inside, "tuntap", "add", tap, "mode", "tap")
+    run(*inside, "link", "set", tap, "master", SWITCH, "up")
+    kernel = image.kernel(guest.spec.release)
+    command: list[str | Path] = ["qemu-system-x86_64", "-name", guest.spec.name, "-nodefaults", "-display", "none"]
+    command += ["-M", "q35", "-accel", "tcg,thread=multi,tb-size=1024", "-cpu", "Nehalem", "-smp", "2", "-m", "3072"]
+    command += ["-serial", f"file:{guest.console}", "-device", "virtio-rng-pci"]
+    command += ["-kernel", kernel / "vmlinuz", "-append", "root=/dev/nvme0n1 rw console=ttyS0 quiet panic=5"]
+    # The root disk is not what is tested: its syncs need not reach this machine's disk.
+    command += ["-drive", f"file={guest.folder}/root.img,if=none,id=root,format=raw,cache=unsafe"]
+    command += ["-device", "nvme,drive=root,serial=ROOT0"]
+    command += ["-drive", f"file={guest.disk.file},if=none,id=data,format=raw,cache=writeback"]
+    command += ["-device", f"nvme,drive=data,serial={DISK_SERIAL}"]
+    command += ["-netdev", f"tap,id=net,ifname={tap},script=no,downscript=no"]
+    command += ["-device", "virtio-net-pci,netdev=net,rx_queue_size=1024"]
+    guest.group.spawn(guest.lan.inside(*command), guest.folder / "qemu.log")
