@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import stat
 from collections.abc import Iterator
@@ -13,6 +14,9 @@ PACKAGES: Final = ("pydicom",)
 """What a module may import besides the standard library."""
 
 _LEFT_OUT: Final = ("__pycache__", "test_files", "tests")
+# It looks for its example files when it is imported, in folders: there are none in a zip, and no module needs them.
+_REPLACED: Final = {"pydicom": {"pydicom/examples/__init__.py": b""}}
+
 _OURS: Final = Path(__file__).resolve().parent.parent
 
 
@@ -73,6 +77,10 @@ def module_content(name: str) -> Content:
         if found is None or found.origin is None:
             raise LookupError(f"the package {package!r} is not installed: run `make setup`")
         content.add_tree(package, Path(found.origin).parent)
+        content.files |= _REPLACED.get(package, {})
+        about = importlib.metadata.distribution(package)
+        # pydicom asks for its own version when it is imported.
+        content.files[f"{package}-{about.version}.dist-info/METADATA"] = str(about.read_text("METADATA")).encode()
     return content
 
 

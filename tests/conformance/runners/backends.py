@@ -1,0 +1,134 @@
+"""The kinds of runner, each with its real program behind it that can be taken away and brought back."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
+
+import pytest
+
+from mercure.config.processing import Processing
+from mercure.runners.command import CommandRunner
+from mercure.runners.podman import PodmanRunner
+from modules.build import Content, system_content, write_image
+from tests.support.folders import short_folder
+from tests.support.podman import Podman, rootless_podman
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from mercure.runners import Runner
+
+PROBE: Final = Path(__file__).with_name("probe.py")
+IMAGE: Final = "localhost/mercure-probe:latest"
+INSIDE: Final = "/opt/probe/probe.py"
+
+
+class Backend(Protocol):
+    """One kind of runner, and what is behind it.
+
+    A new kind adds a class here and a line in `BACKENDS`, and has to pass every test of this folder.
+    """
+
+    image: str
+    """What runs the probe."""
+
+    no_image: str
+    """The name of an image (or program) that does not exist."""
+
+    folder: Path
+    """Where runs may be made; what is behind the runner can enter it."""
+
+    def runner(self) -> Runner:
+        """Make a runner, as a processor that begins anew does."""
+
+    def not_installed(self) -> Runner:
+        """Make a runner that does not find its program."""
+
+    def own(self, *paths: Path) -> None:
+        """Give files and folders to the user as whom modules write."""
+
+    def left(self) -> list[str]:
+        """Name what the runner has, besides files in the folders of runs."""
+
+
+@dataclass
+class CommandBackend:
+    """Programs of this machine in bubblewrap."""
+
+    folder: Path
+    image: str = str(PROBE)
+    no_image: str = "/usr/bin/no-such-module"
+
+    def __post_init__(self) -> None:
+        self.image = str(shutil.copy(PROBE, self.folder / "probe"))
+        Path(self.image).chmod(0o755)
+
+    def runner(self) -> Runner:
+        return CommandRunner(Processing())
+
+    def not_installed(self) -> Runner:
+        return CommandRunner(Processing(), "no-such-program")
+
+    def own(self, *paths: Path) -> None:
+        pass
+
+    def left(self) -> list[str]:
+        return []
+
+
+@dataclass
+class PodmanBackend:
+    """Containers of a podman of the test's own."""
+
+    folder: Path
+    podman: Podman
+    image: str = IMAGE
+    no_image: str = "localhost/no-such-module:latest"
+
+    def runner(self) -> Runner:
+        return PodmanRunner(Processing(), self.podman.command)
+
+    def not_installed(self) -> Runner:
+        return PodmanRunner(Processing(), ("no-such-program",))
+
+    def own(self, *paths: Path) -> None:
+        self.podman.own(*paths)
+
+    def left(self) -> list[str]:
+        return self.podman.containers()
+
+
+def probe_image(archive: Path) -> None:
+    """Write the probe's image."""
+    probe = Content()
+    probe.add(INSIDE.lstrip("/"), PROBE)
+    write_image(archive, IMAGE, [system_content(), probe], ("/usr/bin/python3", INSIDE), {"PROBE": "of the image"})
+
+
+@contextmanager
+def _command() -> Iterator[CommandBackend]:
+    if shutil.which("bwrap") is None:
+        pytest.skip("bubblewrap is not installed: run `make setup-test`")
+    with short_folder() as folder:
+        yield CommandBackend(folder)
+
+
+@contextmanager
+def _podman() -> Iterator[PodmanBackend]:
+    with ExitStack() as stack:
+        podman = stack.enter_context(rootless_podman())
+        folder = stack.enter_context(short_folder())
+        probe_image(folder / "probe.tar")
+        podman.call("load", "--quiet", "--input", str(folder / "probe.tar"))
+        yield PodmanBackend(folder, podman)
+
+
+BACKENDS: Final[dict[str, Callable[[], AbstractContextManager[Backend]]]] = {
+    "command": _command,
+    "podman": _podman,
+}

@@ -1,0 +1,218 @@
+#!/usr/bin/python3 -I
+"""A module that does what its first argument says, good or bad. It needs nothing but Python."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+IN, OUT = Path(os.environ["MERCURE_IN_DIR"]), Path(os.environ["MERCURE_OUT_DIR"])
+MEBIBYTE = 1024 * 1024
+
+
+def copy() -> None:
+    """Hand the inputs on, as a well-behaved module does, and report."""
+    for path in sorted(IN.glob("*.dcm")):
+        shutil.copyfile(path, OUT / path.name)
+    (OUT / "result.json").write_text(json.dumps({"images": len(list(IN.glob("*.dcm")))}), encoding="utf-8")
+
+
+def end() -> None:
+    """End with an exit code."""
+    os.write(1, f"ending with {sys.argv[2]}\n".encode())
+    sys.exit(int(sys.argv[2]))
+
+
+def hang() -> None:
+    """Never end, and say when it has begun."""
+    (OUT / "begun").touch()
+    while True:
+        time.sleep(60)
+
+
+def deaf() -> None:
+    """Never end, not even when asked to."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    hang()
+
+
+def polite() -> None:
+    """End when asked to, after tidying up."""
+
+    def tidy(_number: int, _frame: object) -> None:
+        (OUT / "tidied").touch()
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, tidy)
+    hang()
+
+
+def suicide() -> None:
+    """Be killed. A first process of a namespace cannot send itself KILL, so a child of it is the module then."""
+    child = os.fork()
+    if child == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    _pid, status = os.waitpid(child, 0)
+    sys.exit(128 + os.WTERMSIG(status))
+
+
+def wait() -> None:
+    """Go on until a file appears among the inputs, then hand them on."""
+    (OUT / "begun").touch()
+    while not (IN / "go").exists():
+        time.sleep(0.02)
+    copy()
+
+
+def shout() -> None:
+    """Print so many mebibytes, numbered."""
+    os.write(1, b"the first line\n")
+    line = ("x" * 1023 + "\n").encode()
+    for _ in range(int(sys.argv[2]) * 1024):
+        os.write(1, line)
+    os.write(1, b"the last line\n")
+
+
+def speak() -> None:
+    """Print on both streams, one line without its end."""
+    os.write(1, "to the output: ä\n".encode())
+    os.write(2, b"to the errors\n")
+    os.write(1, b"without an end")
+
+
+def fill() -> None:
+    """Write so many mebibytes into one file."""
+    with open(OUT / "large.dcm", "wb") as large:
+        for _ in range(int(sys.argv[2])):
+            large.write(b"\0" * MEBIBYTE)
+
+
+def eat() -> None:
+    """Use so many mebibytes of memory, and hold them."""
+    held = []
+    for _ in range(int(sys.argv[2])):
+        held.append(os.urandom(MEBIBYTE))
+    (OUT / "begun").touch()
+    time.sleep(60)
+
+
+def share() -> None:
+    """Use so many mebibytes in each of eight processes: each within the limit, all together not."""
+    for _ in range(8):
+        if os.fork() == 0:
+            eat()
+    time.sleep(60)
+
+
+def fork() -> None:
+    """Start processes until no more can be started, and say how many that were."""
+    children = 0
+    try:
+        while children < 2000:
+            if os.fork() == 0:
+                time.sleep(30)
+                os._exit(0)
+            children += 1
+    except OSError:
+        pass
+    (OUT / "children").write_text(str(children), encoding="utf-8")
+    os.killpg(0, signal.SIGKILL) if os.getpid() != 1 else sys.exit(0)
+
+
+def orphan() -> None:
+    """Leave a process behind that would write for ever."""
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            for name in range(10**9):
+                (OUT / "pulse").write_text(str(name), encoding="utf-8")
+                time.sleep(0.01)
+        os._exit(0)
+    while not (OUT / "pulse").exists():
+        time.sleep(0.01)
+
+
+def escape() -> None:
+    """Try every way out that is known to us, and write down what came of each."""
+    os.symlink("/etc/passwd", OUT / "link.dcm")
+    attempts = {
+        "write beside the folders": (OUT.parent / "escaped").touch,
+        "write to the root": lambda: Path("/escaped").touch(),
+        "write to the programs": lambda: Path("/usr/escaped").touch(),
+        "change an input": lambda: next(IN.glob("*.dcm")).open("ab").write(b"x"),
+        "remove an input": lambda: next(IN.glob("*.dcm")).unlink(),
+        "add an input": (IN / "escaped").touch,
+        "link to an input": lambda: os.link(next(IN.glob("*.dcm")), OUT / "hard.dcm"),
+        "become somebody": lambda: os.setuid(12345),
+        "make a device": lambda: os.mknod(OUT / "device", 0o600 | 0o020000, os.makedev(1, 8)),
+        "change the root": lambda: os.chroot(OUT),
+        "change the name of the machine": lambda: socket.sethostname("escaped"),
+        "reach the network": lambda: socket.create_connection(("192.0.2.1", 80), timeout=1),
+        "reach the machine": lambda: socket.create_connection(("127.0.0.1", int(sys.argv[2])), timeout=1),
+    }
+    (OUT / "escapes.json").write_text(json.dumps({name: attempt(do) for name, do in attempts.items()}))
+
+
+def attempt(do: object) -> str:
+    """Say "done", or the name of the error."""
+    try:
+        do()  # type: ignore[operator]
+    except OSError as error:
+        return type(error).__name__
+    return "done"
+
+
+def facts() -> None:
+    """Write down what the module sees."""
+    status = dict(line.split(":\t", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":\t" in line)
+    named = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs")
+    found = {
+        "environment": dict(os.environ),
+        "arguments": sys.argv[2:],
+        "status": {name: int(status[name], 16) for name in named},
+        "interfaces": [name for _number, name in socket.if_nameindex()],
+        "processes": [name for name in os.listdir("/proc") if name.isdigit()],
+        "inputs": sorted(os.listdir(IN)),
+        "descriptors": [
+            os.readlink(f"/proc/self/fd/{name}")
+            for name in os.listdir("/proc/self/fd")
+            if int(name) > 2 and os.path.exists(f"/proc/self/fd/{name}")
+        ],
+        "cores": len(os.sched_getaffinity(0)),
+        "seen": {name: os.path.exists(name) for name in sys.argv[2:]},
+    }
+    for name in sys.argv[2:]:
+        if os.path.isdir(name):
+            found.setdefault("writable", {})[name] = attempt(lambda place=name: (Path(place) / "written").touch())
+    (OUT / "facts.json").write_text(json.dumps(found), encoding="utf-8")
+
+
+WAYS = {
+    way.__name__: way
+    for way in (
+        copy,
+        end,
+        hang,
+        deaf,
+        polite,
+        suicide,
+        wait,
+        shout,
+        speak,
+        fill,
+        eat,
+        share,
+        fork,
+        orphan,
+        escape,
+        facts,
+    )
+}
+
+if __name__ == "__main__":
+    WAYS[sys.argv[1]]()
