@@ -239,14 +239,15 @@ class _CommandRun:
         stream = self._process.stdout
         if stream is None:
             return
-        try:
-            with BoundedLog(self._request.log, self._request.limits.log_bytes) as log:
-                for data in _chunks(stream):
-                    log.add(data)
-        except OSError as error:
-            self._log_error = error
-            for _ in _chunks(stream):
-                pass  # a module must not block because its log cannot be written
+        with stream:
+            try:
+                with BoundedLog(self._request.log, self._request.limits.log_bytes) as log:
+                    for data in _chunks(stream):
+                        log.add(data)
+            except OSError as error:
+                self._log_error = error
+                for _ in _chunks(stream):
+                    pass  # a module must not block because its log cannot be written
 
 
 _STOPPED: Final[dict[str, str]] = {
@@ -366,4 +367,5 @@ def _folders(request: RunRequest) -> list[str]:
         arguments += ["--bind", str(request.persistence), INSIDE_PERSISTENCE]
     for mount in request.mounts:
         arguments += ["--bind" if mount.writable else "--ro-bind", str(mount.source), str(mount.target)]
-    return [*arguments, "--chdir", INSIDE_OUT]
+    # The root itself is the sandbox's own memory: what a module wrote there would count against nothing.
+    return [*arguments, "--remount-ro", "/", "--chdir", INSIDE_OUT]
