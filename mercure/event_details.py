@@ -229,6 +229,68 @@ class TaskProcessed(Record):
     outputs: tuple[str, ...] = ()
 
 
+class ModuleStarted(Record):
+    """A run of a module began; `run` is its name at the runner, `step` its place in the chain of `steps`."""
+
+    module: str
+    step: int
+    steps: int
+    number: int
+    runner: str
+    image: str = ""
+    run: str = ""
+    images: int = 0
+
+
+class ModuleFinished(Record):
+    """A run of a module ended well, and its result is safe; `result` is its ``result.json``, if that is not too long."""
+
+    module: str
+    step: int
+    number: int
+    seconds: float = 0.0
+    images: int = 0
+    bytes: int = 0
+    left_out: tuple[str, ...] = ()
+    left_out_files: int = 0
+    result: dict[str, Any] | None = None
+
+
+class ModuleFailed(Record):
+    """A run of a module failed; `how` is exited, killed, memory, time, output, stopped, lost, or result.
+
+    `log` is the end of what it printed.
+    """
+
+    module: str
+    step: int
+    number: int
+    how: str
+    reason: str
+    code: int | None = None
+    seconds: float = 0.0
+    log: str = ""
+    next_attempt: datetime | None = None
+
+
+class ModuleDown(Record):
+    """A module cannot be run; its tasks wait, and it is tried again at `until`."""
+
+    module: str
+    runner: str
+    kind: Literal["runner", "image", "configuration"]
+    error: str
+    until: datetime | None = None
+
+
+class ModuleUp(Record):
+    """A module can be run again."""
+
+    module: str
+    since: datetime
+    failures: int = 0
+
+
 class TaskFailed(Record):
     """The task is in ``error/`` and waits for a person."""
 
@@ -411,6 +473,11 @@ DETAILS: dict[str, type[Record]] = {
     "task.delivered": TaskDelivered,
     "task.processed": TaskProcessed,
     "task.failed": TaskFailed,
+    "module.started": ModuleStarted,
+    "module.finished": ModuleFinished,
+    "module.failed": ModuleFailed,
+    "module.down": ModuleDown,
+    "module.up": ModuleUp,
     "task.held": TaskChanged,
     "task.released": TaskChanged,
     "task.retried": TaskChanged,

@@ -221,6 +221,7 @@ class Services(Model):
     version: Literal[1] = 1
     receiver: Single = Single()
     router: ServiceSettings = ServiceSettings()
+    processor: ServiceSettings = ServiceSettings()
     dispatcher: ServiceSettings = ServiceSettings()
     cleaner: Single = Single()
     bookkeeper: Single = Single()

@@ -41,13 +41,16 @@ class Queue:
     Parameters
     ----------
     spool : Spool
-        Where ``outgoing/`` is.
+        Where the stages are.
     on_unreadable : callable
         Told of a task whose model cannot be read, with the reason; it must not raise.
+    stage : Stage
+        What waits where; tasks are addressed to targets, and in ``processing/`` to modules.
     """
 
     spool: Spool
     on_unreadable: Callable[[str, str], None]
+    stage: Stage = Stage.OUTGOING
     _entries: dict[str, _Entry] = field(default_factory=dict)
     _order: dict[str, list[_Place]] = field(default_factory=dict)
     _lines: Lines = field(default_factory=Lines)
@@ -74,7 +77,7 @@ class Queue:
         It is read before each start in a target with an order, so it goes without a path object for each.
         """
         found: dict[str, tuple[int, int] | None] = {}
-        with os.scandir(self.spool.stage(Stage.OUTGOING)) as entries:
+        with os.scandir(self.spool.stage(self.stage)) as entries:
             for entry in entries:
                 if is_id(entry.name):
                     with contextlib.suppress(FileNotFoundError):
@@ -86,7 +89,7 @@ class Queue:
         """Look at one task again."""
         if not is_id(name):
             return
-        directory = self.spool.entry(Stage.OUTGOING, name)
+        directory = self.spool.entry(self.stage, name)
         with self._lock:
             try:
                 status = os.stat(directory)
@@ -103,7 +106,10 @@ class Queue:
                 self.on_unreadable(name, str(error))
                 return
             # The name of the folder is the truth, whatever somebody copied into it.
-            self._put(signature, task if task.id == name else task.model_copy(update={"id": name}))
+            update: dict[str, str | None] = {} if task.id == name else {"id": name}
+            if self.stage is Stage.PROCESSING:
+                update["target"] = task.module
+            self._put(signature, task.model_copy(update=update) if update else task)
 
     def targets(self) -> list[str]:
         """List the targets for which something waits."""

@@ -83,6 +83,8 @@ def decide(config: Config, task: Task, records: Sequence[TagRecord], files: Sequ
     for name, rule in _in_order(config):
         if rule.fallback and _takes(fired):
             break
+        if set(rule.modules) & set(task.processed_by):
+            continue  # its result came back to the rules: the same module would see it for ever
         outcome = _evaluate(name, rule, images, now)
         outcomes.append(outcome)
         if outcome.fired:
@@ -215,6 +217,7 @@ def _processed(task: Task, name: str, rule: Rule) -> Derived:
         module=rule.modules[0],
         modules=rule.modules[1:],
         module_settings=rule.module_settings,
+        step_settings=rule.step_settings,
         then_targets=rule.targets,
     )
     return Derived(stage=Stage.PROCESSING, task=child)

@@ -11,6 +11,9 @@ from typing import Final
 
 from mercure.config.processing import Processing, RunnerKind
 from mercure.runners.base import (
+    IN,
+    LOG,
+    OUT,
     ImageMissingError,
     Limits,
     Run,
@@ -48,7 +51,10 @@ def open_runner(kind: RunnerKind, settings: Processing) -> Runner:
 
 
 __all__ = [
+    "IN",
     "KINDS",
+    "LOG",
+    "OUT",
     "ImageMissingError",
     "Limits",
     "Run",

@@ -11,6 +11,7 @@ from typing import Final
 _RUN: Final = {
     "receiver": ("mercure.services.receiver", "Launcher"),
     "router": ("mercure.services.router", "Router"),
+    "processor": ("mercure.services.processor", "Processor"),
     "dispatcher": ("mercure.services.dispatcher", "Dispatcher"),
     "cleaner": ("mercure.services.cleaner", "Cleaner"),
     "bookkeeper": ("mercure.services.bookkeeper", "Bookkeeper"),

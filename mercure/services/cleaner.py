@@ -33,6 +33,7 @@ from mercure.spool.telling import (
     task_delivered,
     task_discarded,
     task_failed,
+    task_processed,
 )
 
 TURN_SECONDS: Final = 60.0
@@ -50,6 +51,9 @@ _BEGINS_IN: Final = {
     "collect": Stage.STUDIES,
     "discard": Stage.DISCARD,
 }
+_DERIVE: Final = (Stage.ROUTING, Stage.PROCESSING)
+"""Stages in which other tasks are derived from a task."""
+
 _log = logging.getLogger(__name__)
 States = Callable[[Sequence[str]], Mapping[str, str]]
 
@@ -142,6 +146,8 @@ class Cleaner:
             events.emit(task_discarded(task.discarded), type="task.discarded", task=task.id, series=series, key=key)
         if stage is Stage.SUCCESS and task.action == "route":
             events.emit(task_delivered(task, directory), task=task.id, series=series, key="task.delivered")
+        if stage is Stage.SUCCESS and task.action == "process":
+            events.emit(task_processed(task), task=task.id, series=series, key="task.processed")
         if stage is Stage.ERROR:
             events.emit(task_failed(task), task=task.id, series=series, key=failed_key(task))
 
@@ -156,8 +162,9 @@ class Cleaner:
         return [task for task in removable if task.id not in retired]
 
     def _has_parent(self, task: Finished) -> bool:
-        """Tell whether the task that this one was derived from is still being routed, and may look for it."""
-        return task.parent is not None and self._spool.entry(Stage.ROUTING, task.parent).is_dir()
+        """Tell whether the task that this one was derived from is still being worked on, and may look for it."""
+        parent = task.parent
+        return parent is not None and any(self._spool.entry(stage, parent).is_dir() for stage in _DERIVE)
 
     def _retire(self, tasks: Sequence[Finished], reason: Literal["retention", "pressure"]) -> list[str]:
         with ExitStack() as stack:

@@ -102,8 +102,16 @@ class Task(Record):
     modules: tuple[str, ...] = ()
     """The modules still to come after `module`."""
     module_settings: dict[str, Any] = {}
+    step_settings: tuple[dict[str, Any], ...] = ()
+    """Settings for single modules, by their place in the whole chain."""
+    done: tuple[str, ...] = ()
+    """The modules of the chain that ended well; when all have, `module` is None."""
     then_targets: tuple[str, ...] = ()
     """Where the result of processing goes."""
+    outputs: tuple[str, ...] = ()
+    """The tasks that the result became."""
+    processed_by: tuple[str, ...] = ()
+    """The modules from whose result this came: a rule with one of them does not act on it again."""
     late: bool = False
     reason: str = ""
     hold: Hold | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mercure.event_details import ImageRef, TaskChanged, TaskCreated, TaskDelivered, TaskFailed
+from mercure.event_details import ImageRef, TaskChanged, TaskCreated, TaskDelivered, TaskFailed, TaskProcessed
 from mercure.spool.images import image_refs, read_ledger
 from mercure.spool.layout import Stage
 from mercure.spool.task import Hold, Task
@@ -45,6 +45,12 @@ def task_delivered(task: Task, directory: Path) -> TaskDelivered:
         seconds=sum(attempt.seconds for attempt in task.attempts),
         attempts=task.attempts_made,
     )
+
+
+def task_processed(task: Task) -> TaskProcessed:
+    """Tell that all modules of a task ended well and their result is in the spool."""
+    seconds = sum(attempt.seconds for attempt in task.attempts if attempt.outcome == "success")
+    return TaskProcessed(module=", ".join(task.done), seconds=round(seconds, 3), outputs=task.outputs)
 
 
 def task_failed(task: Task) -> TaskFailed:

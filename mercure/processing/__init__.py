@@ -1,0 +1,1 @@
+"""Processing: what the processor decides and does, without the loop around it."""

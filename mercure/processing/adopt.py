@@ -1,0 +1,196 @@
+"""Taking a module's result into the spool: copies of its images, named as ours are, and their tag lines."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from mercure import durable
+from mercure.config import ModuleSettings
+from mercure.dicom.tags import read_tag_records
+from mercure.names import safe_name
+from mercure.processing.result import Result, ResultError, parse_result
+from mercure.processing.steps import MAX_RESULT_BYTES, RESULT_FILE
+from mercure.processing.survey import Found, opened, survey
+from mercure.spool import TagRecord, Task, image_files, read_tags
+from mercure.spool.images import json_line, text
+from mercure.spool.task import IMAGE_SUFFIX, TAGS_FILE
+
+_COPIED: Final = "copied"
+_NAMED: Final = 20
+"""So many of the files that are no images are named; the others are counted."""
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """What was taken.
+
+    Parameters
+    ----------
+    images, bytes : int
+        Of the step's result, with the inputs that it retains.
+    result : Result or None
+        The module's ``result.json``, if it wrote one.
+    left_out : tuple of str
+        The first files that are no images.
+    left_out_files : int
+        How many there are.
+    replaced : tuple of str
+        SOP Instance UIDs under which it wrote another image than the one that went in.
+    """
+
+    images: int
+    bytes: int
+    result: Result | None
+    left_out: tuple[str, ...]
+    left_out_files: int
+    replaced: tuple[str, ...] = ()
+
+
+def adopt(out: Path, into: Path, source: Path, settings: ModuleSettings, task: Task) -> Adopted:
+    """Take the result of a run, which has ended.
+
+    Parameters
+    ----------
+    out : Path
+        The run's ``out/``.
+    into : Path
+        A hidden folder that exists and is empty.
+    source : Path
+        Where the images that went in are.
+    settings : ModuleSettings
+        What a result must have, and whether the inputs are retained.
+    task : Task
+        Whose.
+
+    Raises
+    ------
+    ResultError
+        The result cannot be used.
+    OSError
+        As the disk says.
+    """
+    found = survey(out, settings.output_limit_bytes)
+    result = _read_result(out, found)
+    images = [file for file in found if file.image]
+    others = [file.path for file in found if not file.image and file.path != RESULT_FILE]
+    if not images and result is None:
+        raise ResultError(_nothing(others))
+    records = _take_images(out, into, images, task)
+    inputs = read_tags(source)
+    _check(settings, records, inputs)
+    replaced = _replaced(into, records, source)
+    if settings.retain_inputs:
+        records += _retain(into, source, inputs, {text(record, "FileName") for record in records})
+    durable.write_file(into / TAGS_FILE, b"".join(json_line(record) for record in records))
+    files = image_files(into)
+    return Adopted(
+        images=len(files),
+        bytes=sum(file.bytes for file in files),
+        result=result,
+        left_out=tuple(_printable(path) for path in others[:_NAMED]),
+        left_out_files=len(others),
+        replaced=replaced,
+    )
+
+
+def _nothing(others: Sequence[str]) -> str:
+    if others:
+        return f"it wrote no image and no {RESULT_FILE}, only {len(others)} other files ({_printable(others[0])!r} ...)"
+    return f"it ended well and wrote nothing: neither an image nor a {RESULT_FILE}"
+
+
+def _read_result(out: Path, found: Iterable[Found]) -> Result | None:
+    for file in found:
+        if file.path == RESULT_FILE:
+            if file.bytes > MAX_RESULT_BYTES:
+                raise ResultError(f"its {RESULT_FILE} has {file.bytes} bytes; {MAX_RESULT_BYTES} are the most")
+            with opened(out, file.path) as descriptor:
+                return parse_result(os.pread(descriptor, MAX_RESULT_BYTES, 0))
+    return None
+
+
+def _take_images(out: Path, into: Path, images: Sequence[Found], task: Task) -> list[TagRecord]:
+    """Copy the images, read their tags from the copies, and give them the names that ours have."""
+    if not images:
+        return []
+    copied = into / _COPIED
+    durable.make_directory(copied, sync=False)
+    names = {f"{number:06d}{IMAGE_SUFFIX}": file.path for number, file in enumerate(images, 1)}
+    for name, path in names.items():
+        with opened(out, path) as descriptor:
+            durable.copy_file(os.dup(descriptor), copied / name)
+    read = read_tag_records([copied / name for name in names])
+    records: list[TagRecord] = []
+    by_name: dict[str, str] = {}
+    for name, path in names.items():
+        record = read.get(name)
+        sop = text(record, "SOPInstanceUID") if record else ""
+        if record is None or not sop:
+            what = "is no readable DICOM file" if record is None else "has no SOP Instance UID"
+            raise ResultError(f"the file {_printable(path)!r} that it wrote {what}")
+        final = f"{safe_name(sop)}{IMAGE_SUFFIX}"
+        if final in by_name:
+            both = f"{_printable(by_name[final])!r} and {_printable(path)!r}"
+            raise ResultError(f"the files {both} that it wrote have the same SOP Instance UID {sop}")
+        by_name[final] = path
+        durable.link(copied / name, into / final)
+        records.append(_tag_line(record, final, task))
+    durable.remove_tree(copied)
+    return records
+
+
+def _tag_line(record: dict[str, Any], name: str, task: Task) -> TagRecord:
+    origin = task.origin
+    sender = {"SenderAddress": origin.address, "SenderAET": origin.calling_aet, "ReceiverAET": origin.called_aet}
+    return {**record, "FileName": name, **sender}
+
+
+def _check(settings: ModuleSettings, records: Sequence[TagRecord], inputs: Sequence[TagRecord]) -> None:
+    if settings.result != "any" and not records:
+        raise ResultError("it ended well and wrote no image, and its setting 'result' asks for images")
+    if settings.result == "same-series":
+        series = {text(record, "SeriesInstanceUID") for record in inputs}
+        for record in records:
+            if text(record, "SeriesInstanceUID") not in series:
+                sop = text(record, "SOPInstanceUID")
+                raise ResultError(f"the image {sop} that it wrote is of another series, which 'result' does not allow")
+
+
+def _replaced(into: Path, records: Sequence[TagRecord], source: Path) -> tuple[str, ...]:
+    """Name the images that went in and came out under the same UID with other bytes."""
+    return tuple(
+        text(record, "SOPInstanceUID")
+        for record in records
+        if not _same(into / text(record, "FileName"), source / text(record, "FileName"))
+    )
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Tell whether two files hold the same; also when there is no other to compare with."""
+    try:
+        with open(one, "rb") as first, open(other, "rb") as second:
+            if os.fstat(first.fileno()).st_size != os.fstat(second.fileno()).st_size:
+                return False
+            while chunk := first.read(1024 * 1024):
+                if chunk != second.read(1024 * 1024):
+                    return False
+    except FileNotFoundError:
+        return True
+    return True
+
+
+def _retain(into: Path, source: Path, inputs: Sequence[TagRecord], taken: set[str]) -> list[TagRecord]:
+    """Link the images that went in beside the result; where the module wrote one of the same UID, its own is sent."""
+    for image in image_files(source):
+        if image.name not in taken:
+            durable.link(source / image.name, into / image.name)
+    return [record for record in inputs if text(record, "FileName") not in taken]
+
+
+def _printable(path: str) -> str:
+    shown = "".join(character if character.isprintable() else "?" for character in path)
+    return shown[:120]

@@ -1,0 +1,127 @@
+"""What a module is given: its images in ``in/`` and its ``task.json``, in the form that mercure's modules know."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from mercure import __version__, durable
+from mercure.config import Config, ModuleSettings
+from mercure.names import safe_name
+from mercure.runners import IN, OUT
+from mercure.spool import Task, image_files, read_tags
+from mercure.spool.images import text
+
+TASK_FILE: Final = "task.json"
+
+
+def effective_settings(settings: ModuleSettings, task: Task) -> dict[str, Any]:
+    """Return the settings for a task's next step: the module's, then the rule's, then the rule's for this step."""
+    step = len(task.done)
+    own = task.step_settings[step] if step < len(task.step_settings) else {}
+    return {**settings.settings, **task.module_settings, **own}
+
+
+def build_inputs(source: Path, folder: Path, *, copies: bool) -> int:
+    """Make ``in/`` and ``out/`` of a run; return the number of images.
+
+    Each image is named by its series and itself (``series#sop.dcm``), so that a module can tell the series of a study
+    apart without reading them.
+
+    Parameters
+    ----------
+    source : Path
+        The task, or the result of the step before.
+    folder : Path
+        The run's; it exists and is empty.
+    copies : bool
+        The module could write to what it is given: it gets copies, and the originals stay as they are.
+
+    Raises
+    ------
+    OSError
+        As the disk says.
+    """
+    durable.make_directory(folder / IN, sync=False)
+    durable.make_directory(folder / OUT, mode=0o770, sync=False)
+    series = {str(record.get("FileName")): text(record, "SeriesInstanceUID") for record in read_tags(source)}
+    images = image_files(source)
+    for image in images:
+        uid = series.get(image.name, "")
+        place = folder / IN / (f"{safe_name(uid)}#{image.name}" if uid else image.name)
+        if copies:
+            durable.copy_file(source / image.name, place)
+        else:
+            durable.link(source / image.name, place)
+    return len(images)
+
+
+def write_task_file(folder: Path, content: dict[str, Any]) -> None:
+    """Write ``in/task.json``."""
+    data = json.dumps(content, indent=4, ensure_ascii=True).encode()
+    durable.write_file(folder / IN / TASK_FILE, data, mode=0o644, sync=False)
+    os.chmod(folder / IN / TASK_FILE, 0o644)
+
+
+def task_content(config: Config, name: str, settings: ModuleSettings, task: Task) -> dict[str, Any]:
+    """Return what ``in/task.json`` says.
+
+    Parameters
+    ----------
+    config : Config
+        For the router's name.
+    name : str
+        The module.
+    settings : ModuleSettings
+        Its settings.
+    task : Task
+        Of whom.
+    """
+    rules = [rule.rule for rule in task.rules]
+    identity, origin = task.identity, task.origin
+    study = task.scope == "study"
+    return {
+        "id": task.id,
+        "info": {
+            "action": "both" if task.then_targets else "process",
+            "uid": identity.StudyInstanceUID if study else identity.SeriesInstanceUID,
+            "uid_type": task.scope,
+            "triggered_rules": dict.fromkeys(rules, True),
+            "applied_rule": rules[0] if rules else None,
+            "patient_name": identity.PatientName,
+            "mrn": identity.PatientID,
+            "acc": identity.AccessionNumber,
+            "sender_address": origin.address,
+            "sender_aet": origin.calling_aet,
+            "receiver_aet": origin.called_aet,
+            "mercure_version": __version__,
+            "mercure_appliance": config.name,
+            "mercure_server": config.name,
+        },
+        "dispatch": {"target_name": list(task.then_targets)} if task.then_targets else {},
+        "process": {
+            "module_name": name,
+            "module_config": {"docker_tag": settings.image, "settings": settings.settings},
+            "settings": effective_settings(settings, task),
+            "retain_input_images": str(settings.retain_inputs),
+        },
+        "study": {"study_uid": identity.StudyInstanceUID} if study else {},
+    }
+
+
+def mount_problem(config: Config, settings: ModuleSettings) -> str | None:
+    """Tell which mount of a module is not allowed, if any. Links are followed first: a link may lead anywhere."""
+    allowed = [Path(os.path.realpath(folder)) for folder in config.processing.mounts_from]
+    for mount in settings.mounts:
+        real = Path(os.path.realpath(mount.source))
+        if not any(real.is_relative_to(folder) for folder in allowed):
+            names = _listed([str(folder) for folder in allowed])
+            return f"{mount.source} may not be mounted; 'processing.mounts_from' allows {names}"
+    return None
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) if names else "no folder"
