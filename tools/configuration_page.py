@@ -58,6 +58,7 @@ TABLES: Final[tuple[tuple[str, type[BaseModel]], ...]] = (
     ("rehearsal", models.Rehearsal),
     ("off_peak", models.OffPeak),
     ("history", models.History),
+    ("status_page", models.StatusPage),
     ("services.json", models.Services),
 )
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.command()
 @first_options
 @root_option
-def run(port: int | None, ae_title: str | None) -> None:
+def run(port: int | None, ae_title: str | None, page_port: int | None) -> None:
     """Run the router in the foreground, until Ctrl-C.
 
     A root without a configuration is given a first one, as by `mercure init`. The first signal (INT, TERM, HUP) lets
@@ -35,9 +35,9 @@ def run(port: int | None, ae_title: str | None) -> None:
 
     session = open_session()
     if setup.is_initialised(session):
-        _refuse_other(session, port, ae_title)
+        _refuse_other(session, port, ae_title, page_port)
     else:
-        for line in lines(write_first(port, ae_title)):
+        for line in lines(write_first(port, ae_title, page_port)):
             narrate(line)
     programs = _programs(session)
     for line in _welcome(session):
@@ -46,10 +46,14 @@ def run(port: int | None, ae_title: str | None) -> None:
     serve(session.root.path, programs, narrate)
 
 
-def _refuse_other(session: Session, port: int | None, ae_title: str | None) -> None:
+def _refuse_other(session: Session, port: int | None, ae_title: str | None, page_port: int | None) -> None:
     """Refuse settings that differ from a configuration that is there: who gives them expects them to count."""
     receiver = session.config.receiver
-    for name, given, there in (("--port", port, receiver.port), ("--ae-title", ae_title, receiver.ae_title)):
+    for name, given, there in (
+        ("--port", port, receiver.port),
+        ("--ae-title", ae_title, receiver.ae_title),
+        ("--page-port", page_port, session.config.status_page.port),
+    ):
         if given is not None and given != there:
             raise Failure(
                 f"{session.root.path} is configured with {there}, and {name} says {given}",
@@ -87,11 +91,17 @@ def _welcome(session: Session) -> Iterator[str]:
             ("  try", f"dcmsend --verbose --call '{receiver.ae_title}' {host} {receiver.port} FILE…"),
             ("  then", f"{program()} status --root {root}"),
             ("", f"{program()} history series --root {root}"),
+            *([("  page", f"http://{_page(config)}/")] if session.services.value.page.instances else []),
             ("  watch", f"{Path(program()).with_name('mercure-tui')} --root {root}"),
             ("  logs", f"{session.root.log}"),
             ("  end", "Ctrl-C"),
         ]
     )
+
+
+def _page(config: Config) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.status_page.bind, config.status_page.bind)  # noqa: S104
+    return f"[{host}]:{config.status_page.port}" if ":" in host else f"{host}:{config.status_page.port}"
 
 
 def _deliveries(config: Config) -> str:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 def first_options(command: F) -> F:
     """Add what a first configuration needs to know."""
     command = click.option("--ae-title", metavar="TITLE", help="AE title of the router.  [default: MERCURE]")(command)
+    command = click.option(
+        "--page-port", type=click.IntRange(1, 65535), help="Port of the status page.  [default: 8080]"
+    )(command)
     return click.option("--port", type=click.IntRange(1, 65535), help="Port for DICOM.  [default: 11112]")(command)
 
 
@@ -29,22 +32,25 @@ def first_options(command: F) -> F:
 @first_options
 @root_option
 @json_option("appliance.control.setup:Initialised")
-def init(port: int | None, ae_title: str | None) -> None:
+def init(port: int | None, ae_title: str | None, page_port: int | None) -> None:
     """Write a first configuration into an empty root.
 
     It receives on one port, and one rule sends every series to the folder 'delivered'. A root that has a configuration
     is left as it is (exit code 1).
     """
-    made = write_first(port, ae_title)
+    made = write_first(port, ae_title, page_port)
     show(made, lambda: lines(made))
 
 
-def write_first(port: int | None, ae_title: str | None) -> Initialised:
+def write_first(port: int | None, ae_title: str | None, page_port: int | None) -> Initialised:
     """Write the first configuration."""
     from appliance.control import setup  # noqa: PLC0415
 
     return setup.initialise(
-        open_session(), port=port or setup.DEFAULT_PORT, ae_title=ae_title or setup.DEFAULT_AE_TITLE
+        open_session(),
+        port=port or setup.DEFAULT_PORT,
+        ae_title=ae_title or setup.DEFAULT_AE_TITLE,
+        page_port=page_port,
     )
 
 

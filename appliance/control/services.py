@@ -43,6 +43,8 @@ def list_services(session: Session) -> list[ServiceState]:
             processes=tuple(_process(info) for info in found if info.service == name),
         )
         for name, count in {**_instances(session.services.value), **dict.fromkeys(OWN, 1)}.items()
+        # A page that is switched off, or run by somebody else under a user of its own, is nothing to worry about.
+        if (name, count) != ("page", 0) or any(info.service == name for info in found)
     ]
 
 

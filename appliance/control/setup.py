@@ -38,7 +38,9 @@ def is_initialised(session: Session) -> bool:
     return session.store.mercure.path.exists() or bool(session.store.mercure.revisions())
 
 
-def initialise(session: Session, *, port: int = DEFAULT_PORT, ae_title: str = DEFAULT_AE_TITLE) -> Initialised:
+def initialise(
+    session: Session, *, port: int = DEFAULT_PORT, ae_title: str = DEFAULT_AE_TITLE, page_port: int | None = None
+) -> Initialised:
     """Write a configuration that sends every series to a folder, and make the spool.
 
     Parameters
@@ -49,6 +51,8 @@ def initialise(session: Session, *, port: int = DEFAULT_PORT, ae_title: str = DE
         For DICOM.
     ae_title : str
         The router's.
+    page_port : int, optional
+        Of the status page, where it is not the usual one.
 
     Raises
     ------
@@ -61,7 +65,7 @@ def initialise(session: Session, *, port: int = DEFAULT_PORT, ae_title: str = DE
         raise ControlError("invalid", f"{root.path} has a configuration already ({store.mercure.path})", advice)
     delivered = root.path / DELIVERED
     try:
-        config = store.parse(_default(root.path, port, ae_title))
+        config = store.parse(_default(root.path, port, ae_title, page_port))
     except ConfigError as error:
         raise ControlError("invalid", "; ".join(str(problem) for problem in error.problems)) from error
     for folder in (root.config, root.run, root.log, delivered):
@@ -84,10 +88,11 @@ def initialise(session: Session, *, port: int = DEFAULT_PORT, ae_title: str = DE
     )
 
 
-def _default(root: Path, port: int, ae_title: str) -> dict[str, Any]:
+def _default(root: Path, port: int, ae_title: str, page_port: int | None) -> dict[str, Any]:
     return {
         "version": 1,
         "receiver": {"port": port, "ae_title": ae_title, **_floor(root, Receiver, "min_free_bytes", _REFUSE_BELOW)},
+        **({} if page_port is None else {"status_page": {"port": page_port}}),
         "retention": _floor(root, Retention, "pressure_free_bytes", _CLEAN_BELOW),
         "targets": {
             DELIVERED: {

@@ -103,7 +103,7 @@ def programs(root: Path, services: Services, config: Config) -> list[Program]:
             stop_seconds=stop[name] + _MARGIN_SECONDS,
         )
         for place, name in enumerate(_STOP_ORDER)
-    ] + own_programs(root)
+    ] + [*own_programs(root), page_program(root, services, config)]
 
 
 def own_programs(root: Path) -> list[Program]:
@@ -114,6 +114,16 @@ def own_programs(root: Path) -> list[Program]:
         Program("control", (*command, "appliance.control", *where), priority=150),
         Program("listener", (*command, "appliance.crash_listener", *where), priority=140, listens_to=LISTENED),
     ]
+
+
+def page_program(root: Path, services: Services, config: Config) -> Program:
+    """Say how the status page is run: it asks the control service for its settings, and needs to know where it listens
+    also when that does not answer.
+    """
+    page = config.status_page
+    where = f"[{page.bind}]:{page.port}" if ":" in page.bind else f"{page.bind}:{page.port}"
+    command = (sys.executable, "-P", "-m", "appliance.status_page", "--root", str(root), "--listen", where)
+    return Program("page", command, instances=services.page.instances, priority=145)
 
 
 def conf_text(programs: Iterable[Program]) -> str:

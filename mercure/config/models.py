@@ -16,6 +16,7 @@ from mercure.config.basics import AETitle, Name, PositiveSeconds, Seconds
 from mercure.config.completion import Completion
 from mercure.config.processing import ModuleSettings, Processing
 from mercure.config.rule import Rule
+from mercure.config.status_page import StatusPage
 from mercure.model import Model
 
 
@@ -193,6 +194,7 @@ class Config(Model):
     rehearsal: Rehearsal = Rehearsal()
     off_peak: OffPeak = OffPeak()
     history: History = History()
+    status_page: StatusPage = StatusPage()
 
     @field_validator("spool")
     @classmethod
@@ -225,3 +227,4 @@ class Services(Model):
     dispatcher: ServiceSettings = ServiceSettings()
     cleaner: Single = Single()
     bookkeeper: Single = Single()
+    page: Single = Single()

@@ -44,6 +44,11 @@ class Done:
 class Router:
     root: Path
     port: int
+    page_port: int
+
+    @property
+    def ports(self) -> tuple[str, ...]:
+        return ("--port", str(self.port), "--page-port", str(self.page_port))
 
     def call(self, *arguments: str | Path, code: int | None = 0) -> Done:
         """Run a command on this router; it must end with `code` (None: any)."""
@@ -92,8 +97,8 @@ class Router:
 @pytest.fixture
 def router(mercure_root: Path, free_port: FreePort) -> Router:
     """A router that is configured, quick to see a series as complete, and does not run."""
-    router = Router(mercure_root, free_port())
-    router.call("init", "--port", str(router.port))
+    router = Router(mercure_root, free_port(), free_port())
+    router.call("init", *router.ports)
     router.edit(lambda content: content.update(completion={"after_release_seconds": 0.2}))
     return router
 
@@ -117,8 +122,8 @@ def add_target(name: str, port: int, **settings: Any) -> Callable[[dict[str, Any
 def test_from_nothing_to_a_delivered_image_and_a_clean_end(
     mercure_root: Path, free_port: FreePort, image: Path
 ) -> None:
-    router = Router(mercure_root, free_port())
-    with router.running("--port", str(router.port), "--ae-title", "FIRST") as program:
+    router = Router(mercure_root, free_port(), free_port())
+    with router.running(*router.ports, "--ae-title", "FIRST") as program:
         welcome = program.output()
         assert f"port {router.port} of all addresses, AE title FIRST" in welcome
         assert f"dcmsend --verbose --call 'FIRST' 127.0.0.1 {router.port}" in welcome
@@ -161,8 +166,8 @@ def test_nothing_is_left_when_the_router_is_killed_and_it_starts_again(router: R
 
 
 def test_two_routers_side_by_side(router: Router, tmp_path: Path, free_port: FreePort, image: Path) -> None:
-    other = Router(tmp_path / "other", free_port())
-    with router.running(), other.running("--port", str(other.port)):
+    other = Router(tmp_path / "other", free_port(), free_port())
+    with router.running(), other.running(*other.ports):
         assert router.call("run", code=exit_codes.FAILED).stderr.count("already") == 1
         other.call("send", image)
         assert [series["images"] for series in _series(other)] == [1]

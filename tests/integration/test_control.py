@@ -31,7 +31,8 @@ def answers(root: Path) -> bool:
 
 @pytest.fixture
 def router(mercure_root: Path, free_port: Callable[[], int]) -> Iterator[Path]:
-    command: list[str | Path] = [*MERCURE, "run", "--root", mercure_root, "--port", str(free_port())]
+    command: list[str | Path] = [*MERCURE, "run", "--root", mercure_root]
+    command += ["--port", str(free_port()), "--page-port", str(free_port())]
     with running(command, ready=lambda _: answers(mercure_root), seconds=60, grace=60):
         yield mercure_root
 

@@ -29,6 +29,7 @@ _MEANING: Final = {
     "dispatcher": "Nothing is delivered to any target; it waits.",
     "cleaner": "Nothing is removed; the disk fills up.",
     "bookkeeper": "The history stands still and catches up later.",
+    "page": "The status page does not answer, and monitors hear nothing.",
     "control": "This screen loses its connection; `mercure service start control` brings it back.",
 }
 """What it means for people that a service does not run."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         status,
         streams,
         targets,
+        traffic,
         verification,
     )
     from appliance.control.api.base import AnyVerb
@@ -28,6 +29,7 @@ GROUPS: Final = (
     "status",
     "queue",
     "history",
+    "traffic",
     "rules",
     "targets",
     "services",
@@ -64,5 +66,6 @@ __all__ = [
     "status",
     "streams",
     "targets",
+    "traffic",
     "verification",
 ]

@@ -20,6 +20,8 @@ MODULES: Final = {
     "queue": "queue",
     "history": "history",
     "audit": "history",
+    "traffic": "traffic",
+    "exams": "traffic",
     "rules": "rules",
     "targets": "targets",
     "services": "services",

@@ -19,7 +19,7 @@ from mercure.services.receiver import END_SECONDS
 ROOT = Path("/srv/mercure")
 
 
-MODULES = {"control": "appliance.control", "listener": "appliance.crash_listener"}
+MODULES = {"control": "appliance.control", "listener": "appliance.crash_listener", "page": "appliance.status_page"}
 OWN_ONCE = dict.fromkeys(OWN, 1)
 
 
@@ -32,19 +32,28 @@ def parse(text: str) -> RawConfigParser:
 def test_every_service_is_run_as_often_as_configured() -> None:
     services = Services.model_validate({"dispatcher": {"instances": 3}, "router": {"instances": 0}})
     found = {program.name: program.instances for program in programs(ROOT, services, Config())}
-    assert found == {"receiver": 1, "router": 0, "dispatcher": 3, "cleaner": 1, "bookkeeper": 1, **OWN_ONCE}
+    assert found == {"receiver": 1, "router": 0, "dispatcher": 3, "cleaner": 1, "bookkeeper": 1, "page": 1, **OWN_ONCE}
 
 
 def test_no_service_is_forgotten() -> None:
     names = {program.name for program in programs(ROOT, Services(), Config())}
-    assert names - set(OWN) == set(supervised.NAMES) == set(Services.model_fields) - {"version"}
+    assert names - set(OWN) == {*supervised.NAMES, "page"} == set(Services.model_fields) - {"version"}
     assert set(OWN) < names
 
 
 def test_each_is_given_its_name_and_root() -> None:
     for program in programs(ROOT, Services(), Config()):
         module = MODULES.get(program.name, f"mercure.services {program.name}")
-        assert program.command == (sys.executable, "-P", "-m", *module.split(), "--root", str(ROOT))
+        more = ("--listen", "127.0.0.1:8080") if program.name == "page" else ()
+        assert program.command == (sys.executable, "-P", "-m", *module.split(), "--root", str(ROOT), *more)
+
+
+def test_the_page_can_be_left_out_and_is_told_where_it_listens() -> None:
+    settings = Config.model_validate({"status_page": {"bind": "::1", "port": 8443}})
+    services = Services.model_validate({"page": {"instances": 0}})
+    (page,) = (program for program in programs(ROOT, services, settings) if program.name == "page")
+    assert page.instances == 0
+    assert page.command[-2:] == ("--listen", "[::1]:8443")
 
 
 def test_the_receiver_stops_first_and_the_bookkeeper_last() -> None:

@@ -1,0 +1,114 @@
+"""What comes and goes, in numbers, and where an exam is: for the status page and for monitors."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
+
+from appliance.control.api.base import Verb
+from mercure.bookkeeping.records import CounterTotal, SenderRecord
+from mercure.model import Model
+
+
+class ListSenders(Model):
+    """Over how many hours images are summed, and how many senders are told at most."""
+
+    hours: Annotated[int, Field(ge=1, le=168)] = 24
+    limit: Annotated[int, Field(ge=1, le=1000)] = 200
+
+
+class Senders(Model):
+    """Who has ever sent images, the one with the last image first."""
+
+    time: datetime
+    hours: int
+    senders: tuple[SenderRecord, ...]
+
+
+class RateOver(Model):
+    """The last so many hours, in steps of so many minutes; the hours must hold whole steps."""
+
+    hours: Annotated[int, Field(ge=1, le=168)] = 24
+    step: Annotated[int, Field(ge=1, le=1440)] = 60
+
+
+class RatePoint(Model):
+    """What happened within the step that begins then: images, bytes, and attempts at targets that failed."""
+
+    begin: datetime
+    received: int = 0
+    received_bytes: int = 0
+    delivered: int = 0
+    refused: int = 0
+    failed_attempts: int = 0
+
+
+class Rates(Model):
+    """One point for each step, also for those in which nothing happened; the last one is not over yet."""
+
+    time: datetime
+    step: int
+    points: tuple[RatePoint, ...]
+
+
+class CountAll(Model):
+    """How many labels of a counter are told one by one; the others come as one, named ``other``."""
+
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+
+
+class Totals(Model):
+    """What each counter has come to in all (``docs/reference/history.md``); none of them ever falls."""
+
+    counters: tuple[CounterTotal, ...]
+
+
+class FindExam(Model):
+    """The whole accession number; case and the spaces around it do not matter."""
+
+    accession: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class ExamStep(Model):
+    """Where a series or a study was to go, and whether it is there.
+
+    ``to`` says what `name` is; ``study``: it waits for the other series of its study. ``state`` is that of the
+    history, `at` since when it is so, `next_attempt` when a waiting one is tried again.
+    """
+
+    to: Literal["target", "module", "study", "discard", "router"]
+    name: str = ""
+    state: str
+    images: int = 0
+    at: datetime | None = None
+    attempts: int = 0
+    next_attempt: datetime | None = None
+
+
+class ExamSeries(Model):
+    """One series of an exam. Without a name of anybody: the description is what the scanner calls the series."""
+
+    modality: str = ""
+    description: str = ""
+    images: int
+    first_received: datetime | None = None
+    last_received: datetime | None = None
+    steps: tuple[ExamStep, ...] = ()
+
+
+class ExamFound(Model):
+    """What came of an exam; `together` is what was made of several series at once; `cut`: there are more series."""
+
+    series: tuple[ExamSeries, ...]
+    together: tuple[ExamStep, ...] = ()
+    cut: bool = False
+
+
+SENDERS: Final = Verb("traffic.senders", ListSenders, Senders, "viewer", "List who sends, with the last image of each.")
+RATES: Final = Verb("traffic.rates", RateOver, Rates, "viewer", "Tell what came and went in the last hours.")
+TOTALS: Final = Verb("traffic.totals", CountAll, Totals, "viewer", "Tell what every counter has come to in all.")
+EXAM: Final = Verb(
+    "exams.find", FindExam, ExamFound, "viewer", "Tell where an exam is, by its whole accession number, without names."
+)

@@ -1,0 +1,127 @@
+"""What comes and goes, in numbers, and where an exam is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Final
+
+from appliance.control.api.traffic import ExamFound, ExamSeries, ExamStep, RatePoint, Rates, Senders, Totals
+from appliance.control.errors import ControlError
+from appliance.control.session import Session
+from mercure.bookkeeping.database import HistoryError
+from mercure.bookkeeping.records import ExamRecord, SeriesRecord, TaskRecord
+from mercure.bookkeeping.traffic import Traffic
+
+_COUNTED: Final = {
+    "images.received": "received",
+    "bytes.received": "received_bytes",
+    "images.delivered": "delivered",
+    "images.refused": "refused",
+    "attempts.failure": "failed_attempts",
+    "attempts.partial": "failed_attempts",
+}
+"""The counters behind each figure of a point."""
+
+_ON_THE_WAY: Final = ("planned", "deciding", "decided")
+
+
+@contextmanager
+def _asking(session: Session) -> Iterator[Traffic]:
+    try:
+        with Traffic.open(session.root, session.config) as traffic:
+            yield traffic
+    except HistoryError as error:
+        advice = "routing goes on without it; `mercure status` and `mercure queue list` do too"
+        raise ControlError("failed", str(error), advice) from error
+
+
+def senders(session: Session, hours: int, limit: int) -> Senders:
+    """List who sends.
+
+    Raises
+    ------
+    ControlError
+        The history cannot be asked; so for all functions here.
+    """
+    now = session.clock.now()
+    with _asking(session) as traffic:
+        found = traffic.senders(session.config.name, now, hours, limit)
+    return Senders(time=now, hours=hours, senders=tuple(found))
+
+
+def rates(session: Session, hours: int, step: int) -> Rates:
+    """Tell what came and went in the last hours, in steps of some minutes that begin at whole ones of UTC."""
+    if hours * 60 % step:
+        raise ControlError("bad-parameters", f"{hours} hours do not hold whole steps of {step} minutes", "take 60")
+    now, width = session.clock.now(), timedelta(minutes=step)
+    last = datetime.fromtimestamp(now.timestamp() // width.total_seconds() * width.total_seconds(), now.tzinfo)
+    begins = [last - width * back for back in reversed(range(hours * 60 // step))]
+    points = {begin: dict.fromkeys(_COUNTED.values(), 0) for begin in begins}
+    with _asking(session) as traffic:
+        for sum_ in traffic.sums(session.config.name, tuple(_COUNTED), begins[0], last + width, step):
+            if sum_.begin in points:
+                points[sum_.begin][_COUNTED[sum_.name]] += int(sum_.value)
+    told = tuple(RatePoint(begin=begin, **counts) for begin, counts in points.items())
+    return Rates(time=now, step=step, points=told)
+
+
+def totals(session: Session, limit: int) -> Totals:
+    """Tell what every counter has come to."""
+    with _asking(session) as traffic:
+        return Totals(counters=tuple(traffic.totals(session.config.name, limit)))
+
+
+def exam(session: Session, accession: str) -> ExamFound:
+    """Tell where an exam is."""
+    with _asking(session) as traffic:
+        found = traffic.exam(accession)
+    together = tuple(step for task in found.tasks if task.scope == "study" for step in _steps(task))
+    return ExamFound(series=tuple(_series(record, found) for record in found.series), together=together, cut=found.cut)
+
+
+def _series(record: SeriesRecord, found: ExamRecord) -> ExamSeries:
+    mine = [
+        task
+        for task in found.tasks
+        if task.scope != "study" and task.series_uid == record.series_uid and task.node == record.node
+    ]
+    return ExamSeries(
+        modality=record.modality or "",
+        description=record.series_description or "",
+        images=record.images,
+        first_received=record.first_received,
+        last_received=record.last_received,
+        steps=tuple(step for task in mine for step in _steps(task)),
+    )
+
+
+def _steps(task: TaskRecord) -> Iterator[ExamStep]:
+    """Tell what a person wants to know of a task; nothing of one that has only become others."""
+    if task.target is not None:
+        yield _step("target", task.target, task)
+    elif task.module is not None:
+        yield _step("module", task.module, task)
+    elif task.state == "discarded":
+        yield _step("discard", task.discarded_by or "", task)
+    elif task.action == "collect":
+        if task.state != "collected":
+            yield _step("study", "", task)
+    elif task.state not in (*_ON_THE_WAY, "processed") or (task.state == "deciding" and task.decided is None):
+        yield _step("router", "", task)
+
+
+def _step(to: str, name: str, task: TaskRecord) -> ExamStep:
+    delivered = task.state == "delivered"
+    return ExamStep.model_validate(
+        {
+            "to": to,
+            "name": name,
+            "state": task.state or "waiting",
+            "images": task.images or 0,
+            "at": task.delivered if delivered else task.since or task.created,
+            "attempts": task.attempts or 0,
+            "next_attempt": None if delivered else task.next_attempt,
+        }
+    )

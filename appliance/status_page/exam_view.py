@@ -1,0 +1,103 @@
+"""Where an exam is: the answer to a search, in words, with no name of anybody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from appliance.control.client import api
+from appliance.status_page import words
+from appliance.status_page.masking import Masking
+from appliance.status_page.words import Moment, Sign
+
+
+@dataclass(frozen=True)
+class StepView:
+    """Where something goes, and whether it is there."""
+
+    place: str
+    sign: Sign
+    images: str
+    at: Moment | None
+    next: Moment | None
+
+
+@dataclass(frozen=True)
+class SeriesView:
+    """One series."""
+
+    title: str
+    images: str
+    first: Moment | None
+    last: Moment | None
+    steps: tuple[StepView, ...]
+
+
+@dataclass(frozen=True)
+class ExamView:
+    """One exam."""
+
+    shown: str
+    found: bool
+    sign: Sign
+    headline: str
+    series: tuple[SeriesView, ...]
+    together: tuple[StepView, ...]
+    cut: bool
+
+
+def exam(accession: str, found: api.traffic.ExamFound, now: datetime, masking: Masking) -> ExamView:
+    """Say where an exam is."""
+    sign, headline = _headline(found)
+    return ExamView(
+        shown=masking.accession(accession),
+        found=bool(found.series),
+        sign=sign,
+        headline=headline,
+        series=tuple(_series(number, series, now, masking) for number, series in enumerate(found.series, 1)),
+        together=_steps(found.together, now),
+        cut=found.cut,
+    )
+
+
+def _headline(found: api.traffic.ExamFound) -> tuple[Sign, str]:
+    if not found.series:
+        return Sign("?", "unknown", "calm"), "No image of this exam has arrived here"
+    images = words.plural(sum(series.images for series in found.series), "image")
+    count = f"{words.plural(len(found.series), 'series', 'series')}, {images}"
+    steps = [*found.together, *(step for series in found.series for step in series.steps)]
+    states = {step.state for step in steps}
+    if "failed" in states:
+        return words.BAD, f"{count}: not all could be delivered, a person must look"
+    undecided = any(not series.steps for series in found.series) and not found.together
+    if undecided or states - {"delivered", "processed", "discarded"}:
+        return Sign("…", "on its way", "calm"), f"{count}: on the way"
+    if "delivered" not in states:
+        return words.WARN, f"{count}: arrived, and sent nowhere"
+    return words.GOOD, f"{count}: delivered"
+
+
+def _series(number: int, series: api.traffic.ExamSeries, now: datetime, masking: Masking) -> SeriesView:
+    description = masking.description(series.description)
+    parts = [f"Series {number}", series.modality, description]
+    return SeriesView(
+        title=" · ".join(part for part in parts if part),
+        images=words.plural(series.images, "image"),
+        first=words.moment(series.first_received, now),
+        last=words.moment(series.last_received, now),
+        steps=_steps(series.steps, now),
+    )
+
+
+def _steps(steps: Iterable[api.traffic.ExamStep], now: datetime) -> tuple[StepView, ...]:
+    return tuple(
+        StepView(
+            place=words.PLACE[step.to].format(name=step.name or "?"),
+            sign=words.STEP.get(step.state) or words.other(step.state),
+            images=words.plural(step.images, "image"),
+            at=words.moment(step.at, now),
+            next=words.moment(step.next_attempt, now),
+        )
+        for step in steps
+    )

@@ -1,0 +1,218 @@
+"""The routes: which page answers what, by templates over the last snapshot."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import bottle
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from appliance.control.client import ControlError, DisconnectedError, api
+from appliance.status_page import exam_view, exposition, views, words
+from appliance.status_page.cleaning import clean, finalize
+from appliance.status_page.guard import CLIENT, Application, Guard
+from appliance.status_page.limiting import Limiter
+from appliance.status_page.masking import Masking
+from appliance.status_page.source import Snapshot, Source
+from mercure.clock import Clock
+from mercure.config.status_page import StatusPage
+
+HERE: Final = Path(__file__).parent
+PAGES: Final = (("./", "Overview"), ("arrivals", "Arrivals"), ("targets", "Targets"), ("exam", "Where is my exam?"))
+"""Address and name of each page, relative, so that a proxy may put them under any path."""
+
+MOST_ACCESSION: Final = 64
+_STILL: Final = "off"
+_STATIC_SECONDS: Final = 3600
+_HTML: Final = "text/html; charset=utf-8"
+_SAID: Final = {
+    400: "The request could not be understood.",
+    404: "There is no such page.",
+    500: "The page failed to make its answer. Its log tells why.",
+}
+_log = logging.getLogger(__name__)
+
+FindExam = Callable[[str], api.traffic.ExamFound]
+
+
+@dataclass
+class Site:
+    """All pages over one source.
+
+    Parameters
+    ----------
+    source : Source
+        What is known of the router.
+    find_exam : callable
+        Asks where an exam is.
+    clock : Clock
+        Where the time comes from.
+    """
+
+    source: Source
+    find_exam: FindExam
+    clock: Clock = field(default_factory=Clock)
+
+    def __post_init__(self) -> None:
+        """Read templates and static files, once."""
+        self._templates = Environment(
+            loader=FileSystemLoader(HERE / "templates"),
+            autoescape=True,
+            finalize=finalize,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._static = {
+            name: ((HERE / "static" / name).read_bytes(), kind)
+            for name, kind in (("style.css", "text/css; charset=utf-8"), ("icon.svg", "image/svg+xml"))
+        }
+        self._limiter = Limiter(self.clock)
+        self._made: tuple[Snapshot | None, dict[str, str]] = (None, {})
+        self.guard = Guard(self._bottle(), lambda: self.source.snapshot().settings)
+
+    @property
+    def application(self) -> Application:
+        """The whole, as a WSGI application."""
+        return self.guard
+
+    def _bottle(self) -> Application:
+        site = bottle.Bottle()
+        site.route("/", "GET", lambda: self._page("overview", "./"))
+        site.route("/arrivals", "GET", lambda: self._page("arrivals", "arrivals"))
+        site.route("/targets", "GET", lambda: self._page("targets", "targets"))
+        site.route("/exam", "GET", self._exam)
+        site.route("/healthz", "GET", self._healthz)
+        site.route("/metrics", "GET", self._metrics)
+        for name in self._static:
+            site.route(f"/{name}", "GET", lambda name=name: self._file(name))
+        site.default_error_handler = self._error
+        application: Application = site
+        return application
+
+    # What people read.
+
+    def _page(self, name: str, place: str) -> str:
+        """Answer with a page that tells the state and loads itself anew."""
+        snapshot = self.source.snapshot()
+        still = bottle.request.query.get("refresh") == _STILL
+        bottle.response.content_type = _HTML
+        if snapshot.settings is not None and not still:
+            # A header, and not an element of the page: see decision 102.
+            bottle.response.set_header("Refresh", str(snapshot.settings.refresh_seconds))
+        if snapshot.seen is None:
+            bottle.response.status = 503
+            return self._away(snapshot, place, still)
+        known, pages = self._made
+        if known is not snapshot:
+            self._made = known, pages = snapshot, {}
+        key = f"{name} {still}"
+        if key not in pages:
+            view = views.overview(snapshot.seen, snapshot.time, _masking(snapshot))
+            pages[key] = self._render(name, snapshot, place, view=view, still=still)
+        return pages[key]
+
+    def _away(self, snapshot: Snapshot, place: str, still: bool) -> str:
+        return self._render("away", snapshot, place, still=still, problem=snapshot.problem)
+
+    def _exam(self) -> str:
+        """Answer where an exam is; without a number, with the question."""
+        snapshot = self.source.snapshot()
+        bottle.response.content_type = _HTML
+        if snapshot.seen is None or snapshot.settings is None:
+            bottle.response.status = 503
+            return self._away(snapshot, "exam", still=True)
+        wanted = _query("accession").strip()
+        if not wanted:
+            return self._render("exam", snapshot, "exam", exam=None, complaint="")
+        complaint, exam = "", None
+        if len(wanted) > MOST_ACCESSION:
+            bottle.response.status = 400
+            complaint = f"An accession number has at most {MOST_ACCESSION} characters."
+        elif wait := self._limiter.wait(bottle.request.environ[CLIENT], snapshot.settings.searches_per_minute):
+            bottle.response.status = 429
+            bottle.response.set_header("Retry-After", str(wait))
+            complaint = f"Too many searches. Try again in {words.plural(wait, 'second')}."
+        else:
+            exam, complaint = self._find(wanted, snapshot)
+        return self._render("exam", snapshot, "exam", exam=exam, complaint=complaint)
+
+    def _find(self, wanted: str, snapshot: Snapshot) -> tuple[exam_view.ExamView | None, str]:
+        try:
+            found = self.find_exam(wanted)
+        except (ControlError, DisconnectedError, OSError) as error:
+            _log.warning("an exam could not be looked for: %s", error)
+            bottle.response.status = 503
+            return None, "The history cannot be asked just now. Images are received and delivered all the same."
+        return exam_view.exam(wanted, found, self.clock.now(), _masking(snapshot)), ""
+
+    def _render(self, name: str, snapshot: Snapshot, place: str, **more: Any) -> str:  # noqa: ANN401 - of templates
+        settings, seen = snapshot.settings or StatusPage(), snapshot.seen
+        return self._templates.get_template(f"{name}.html").render(
+            {
+                "pages": PAGES,
+                "place": place,
+                "node": seen.node if seen else "mercure",
+                "taken": words.moment(snapshot.time, snapshot.time),
+                "taken_exactly": f"{snapshot.time.astimezone():%H:%M:%S}",
+                "zone": words.zone(self.clock),
+                "refresh": settings.refresh_seconds if snapshot.settings and place != "exam" else 0,
+                "still": False,
+                "most": MOST_ACCESSION,
+                **more,
+            }
+        )
+
+    def _error(self, error: bottle.HTTPError) -> str:
+        """Answer plainly when there is no page, or it failed."""
+        if error.status_code >= 500:  # noqa: PLR2004 - RFC 9110: a fault of ours
+            _log.error("a page failed", exc_info=error.exception)
+        bottle.response.content_type = _HTML
+        text = _SAID.get(error.status_code, "The request could not be answered.")
+        return self._templates.get_template("error.html").render(
+            {"title": clean(error.status_line[4:]), "text": text, "pages": PAGES}
+        )
+
+    # What machines read.
+
+    def _healthz(self) -> str:
+        """Answer 200 when all is well, else 503 with the reasons."""
+        snapshot = self.source.snapshot()
+        well, reasons = exposition.health(snapshot)
+        masking = _masking(snapshot)
+        bottle.response.status = 200 if well else 503
+        bottle.response.content_type = "application/json"
+        told = {"well": well, "reasons": [clean(masking.text(reason)) for reason in reasons]}
+        return json.dumps(told | {"time": snapshot.time.isoformat(timespec="seconds")}) + "\n"
+
+    def _metrics(self) -> bytes:
+        """Answer with all metrics; also when the control service is away, which is one of them."""
+        bottle.response.content_type = exposition.CONTENT_TYPE
+        return exposition.metrics(self.source.snapshot(), self.guard.answered.copy())
+
+    def _file(self, name: str) -> bytes | bottle.HTTPResponse:
+        data, kind = self._static[name]
+        tag = f'"{hashlib.sha256(data).hexdigest()[:16]}"'
+        headers = {"ETag": tag, "Cache-Control": f"max-age={_STATIC_SECONDS}"}
+        if bottle.request.get_header("If-None-Match") == tag:
+            return bottle.HTTPResponse(status=304, headers=headers)
+        for header, value in headers.items():
+            bottle.response.set_header(header, value)
+        bottle.response.content_type = kind
+        return data
+
+
+def _masking(snapshot: Snapshot) -> Masking:
+    return Masking(snapshot.settings is None or snapshot.settings.masked)
+
+
+def _query(name: str) -> str:
+    """Return a parameter of the query as text, whatever bytes it was sent as."""
+    value = str(bottle.request.query.get(name) or "")
+    return value.encode("latin-1", "replace").decode("utf-8", "replace")

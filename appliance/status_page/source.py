@@ -1,0 +1,195 @@
+"""What the page knows: asked of the control service, at most once in a while, however many look at the page.
+
+A request never waits for the router, save the first one after a pause; so the page can be asked a thousand times a
+second, and the router is asked a few times a minute (``docs/decisions/0101-the-page-asks-when-it-is-looked-at.md``).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
+
+from appliance.control.client import Client, ControlError, DisconnectedError, api
+from mercure.clock import Clock
+from mercure.config.status_page import StatusPage
+
+CALL_SECONDS: Final = 10.0
+"""The longest wait for one answer of the control service."""
+
+STALE_SECONDS: Final = 60.0
+"""What is older is not shown any more: better no answer than a wrong one."""
+
+_LEAST_SECONDS: Final = 2.0
+_SHARE: Final = 10
+"""Asking takes at most this part of the time: a router with much to tell is asked less often."""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What the history tells: arrivals, rates and counters."""
+
+    senders: api.traffic.Senders
+    rates: api.traffic.Rates
+    totals: api.traffic.Totals
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The router as it was seen at one moment."""
+
+    status: api.status.Status
+    alerts: tuple[api.status.Alert, ...]
+    targets: tuple[api.targets.TargetState, ...]
+    modules: tuple[api.configuration.ModuleState, ...]
+    node: str
+    version: str
+    flow: Flow | None
+    """None: the history cannot be asked; ``status.history`` says why."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What was found at one look.
+
+    Parameters
+    ----------
+    time : datetime
+        When; aware.
+    tick : float
+        The same on the monotonic clock, in seconds.
+    settings : StatusPage
+        Of the page, as last known; None before the control service has ever answered.
+    seen : Seen
+        None when the control service did not answer.
+    problem : str
+        Why not.
+    seconds : float
+        How long the look took.
+    """
+
+    time: datetime
+    tick: float
+    settings: StatusPage | None = None
+    seen: Seen | None = None
+    problem: str = ""
+    seconds: float = 0.0
+
+
+def look(root: Path) -> tuple[StatusPage, Seen]:
+    """Ask the control service of a root for everything.
+
+    Raises
+    ------
+    DisconnectedError, ControlError
+        It does not answer, or refuses.
+    """
+    with Client(root, seconds=CALL_SECONDS) as client:
+        shown = client.call(api.configuration.SHOW)
+        settings = _settings(shown.mercure.content)
+        me = client.whoami()
+        return settings, Seen(
+            status=client.status(),
+            alerts=client.alerts(),
+            targets=client.call(api.targets.LIST).targets,
+            modules=client.call(api.configuration.MODULES).modules,
+            node=me.node,
+            version=me.version,
+            flow=_flow(client, settings),
+        )
+
+
+def find_exam(root: Path, accession: str) -> api.traffic.ExamFound:
+    """Ask where an exam is.
+
+    Raises
+    ------
+    DisconnectedError, ControlError
+        The control service does not answer, or refuses.
+    """
+    with Client(root, seconds=CALL_SECONDS) as client:
+        return client.call(api.traffic.EXAM, api.traffic.FindExam(accession=accession))
+
+
+def _flow(client: Client, settings: StatusPage) -> Flow | None:
+    wanted = api.traffic.ListSenders(hours=settings.hours)
+    try:
+        return Flow(
+            senders=client.call(api.traffic.SENDERS, wanted),
+            rates=client.call(api.traffic.RATES, api.traffic.RateOver(hours=settings.hours, step=60)),
+            totals=client.call(api.traffic.TOTALS, api.traffic.CountAll(limit=settings.metric_labels)),
+        )
+    except ControlError:
+        return None  # the status says what is wrong with the history
+
+
+def _settings(content: dict[str, object]) -> StatusPage:
+    try:
+        return StatusPage.model_validate(content.get("status_page", {}))
+    except ValidationError:
+        # A control service of another version knows settings that we do not. The strict ones are safe for both.
+        return StatusPage()
+
+
+@dataclass
+class Source:
+    """Keeps the last snapshot, and takes a new one when somebody looks and it is old.
+
+    Parameters
+    ----------
+    look : callable
+        Asks the control service.
+    clock : Clock
+        Where the time comes from.
+    """
+
+    look: Callable[[], tuple[StatusPage, Seen]]
+    clock: Clock = field(default_factory=Clock)
+
+    def __post_init__(self) -> None:
+        """Know nothing."""
+        self._asking = threading.Lock()
+        self._last: Snapshot | None = None
+
+    def snapshot(self) -> Snapshot:
+        """Return what is known, and ask first when that is old and nobody else is asking."""
+        last = self._last
+        if last is not None and self.clock.monotonic() - last.tick < _fresh_seconds(last):
+            return last
+        if last is None:
+            with self._asking:
+                return self._last or self._ask()
+        if not self._asking.acquire(blocking=False):
+            return self._unless_stale(last)
+        try:
+            return self._ask()
+        finally:
+            self._asking.release()
+
+    def _ask(self) -> Snapshot:
+        begin = self.clock.monotonic()
+        settings = self._last.settings if self._last is not None else None
+        try:
+            settings, seen = self.look()
+            found = Snapshot(self.clock.now(), 0.0, settings, seen)
+        except (ControlError, DisconnectedError, OSError) as error:
+            found = Snapshot(self.clock.now(), 0.0, settings, problem=str(error))
+        end = self.clock.monotonic()
+        self._last = replace(found, tick=end, seconds=end - begin)
+        return self._last
+
+    def _unless_stale(self, last: Snapshot) -> Snapshot:
+        age = self.clock.monotonic() - last.tick
+        if age < STALE_SECONDS:
+            return last
+        return replace(last, seen=None, problem=f"the control service has not answered for {age:.0f} seconds")
+
+
+def _fresh_seconds(snapshot: Snapshot) -> float:
+    refresh = snapshot.settings.refresh_seconds if snapshot.settings is not None else 0
+    return max(_LEAST_SECONDS, refresh / 2, _SHARE * snapshot.seconds)

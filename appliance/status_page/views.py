@@ -1,0 +1,240 @@
+"""What each page shows, made of a snapshot: plain data for the templates, masked, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from markupsafe import Markup
+
+from appliance.control.client import api
+from appliance.status_page import words
+from appliance.status_page.chart import Bar, svg
+from appliance.status_page.masking import Masking
+from appliance.status_page.source import Flow, Seen
+from appliance.status_page.words import Moment, Sign
+
+_OF_INTEREST: Final = ("incoming", "routing", "studies", "processing", "outgoing", "error", "quarantine")
+_CALM_WHEN_EMPTY: Final = ("error", "quarantine")
+
+
+@dataclass(frozen=True)
+class AlertView:
+    """Something that a person should look at."""
+
+    sign: Sign
+    text: str
+    since: Moment | None
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One figure, large."""
+
+    label: str
+    value: str
+    note: str = ""
+    tone: words.Tone = "calm"
+
+
+@dataclass(frozen=True)
+class StageView:
+    """What stands in one stage."""
+
+    label: str
+    count: str
+    oldest: str
+    tone: words.Tone
+
+
+@dataclass(frozen=True)
+class SenderView:
+    """Who sends images."""
+
+    title: str
+    address: str
+    last: Moment | None
+    hour: str
+    images: str
+    size: str
+
+
+@dataclass(frozen=True)
+class TargetView:
+    """Where images go."""
+
+    name: str
+    kind: str
+    sign: Sign
+    since: Moment | None
+    waiting: str
+    failed: str
+
+
+@dataclass(frozen=True)
+class ChartView:
+    """The last hours: a picture and its numbers."""
+
+    picture: Markup
+    rows: tuple[tuple[str, str, str], ...]
+    hours: int
+    received: str
+    delivered: str
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The router at a glance."""
+
+    sign: Sign
+    headline: str
+    summary: str
+    alerts: tuple[AlertView, ...]
+    tiles: tuple[Tile, ...]
+    stages: tuple[StageView, ...]
+    chart: ChartView | None
+    senders: tuple[SenderView, ...]
+    targets: tuple[TargetView, ...]
+    history_problem: str
+
+
+def overview(seen: Seen, now: datetime, masking: Masking) -> Overview:
+    """Say how the router is."""
+    sign, headline = _headline(seen)
+    return Overview(
+        sign=sign,
+        headline=headline,
+        summary=_summary(seen.flow, now),
+        alerts=alerts(seen, now, masking),
+        tiles=tuple(_tiles(seen)),
+        stages=tuple(_stages(seen)),
+        chart=chart(seen.flow) if seen.flow else None,
+        senders=senders(seen, now, masking),
+        targets=targets(seen, now),
+        history_problem=""
+        if seen.flow
+        else "Figures of the past cannot be shown: the history does not answer. "
+        "Images are received and delivered all the same.",
+    )
+
+
+def _headline(seen: Seen) -> tuple[Sign, str]:
+    severities = {alert.severity for alert in seen.alerts}
+    if not seen.status.running:
+        return words.BAD, "The router does not run"
+    if "critical" in severities:
+        return words.BAD, "The router needs help"
+    if "warning" in severities:
+        return words.WARN, "The router works, and something wants a look"
+    return words.GOOD, "The router is well"
+
+
+def _summary(flow: Flow | None, now: datetime) -> str:
+    if flow is None:
+        return ""
+    hour = sum(sender.images_hour for sender in flow.senders.senders)
+    last = max((sender.last_image for sender in flow.senders.senders), default=None)
+    when = words.moment(last, now)
+    if when is None:
+        return "No image has come yet."
+    return f"{words.plural(hour, 'image')} in the last hour, the last one {when.ago}."
+
+
+def alerts(seen: Seen, now: datetime, masking: Masking) -> tuple[AlertView, ...]:
+    """List what a person should look at."""
+    return tuple(
+        AlertView(
+            sign=words.SEVERITY.get(alert.severity, words.WARN),
+            text=masking.text(alert.text),
+            since=words.moment(alert.since, now),
+        )
+        for alert in seen.alerts
+    )
+
+
+def _tiles(seen: Seen) -> Iterable[Tile]:
+    counts = {stage.stage.value: stage.count for stage in seen.status.stages}
+    if seen.flow is not None:
+        received = sum(sender.images_hour for sender in seen.flow.senders.senders)
+        yield Tile("Arrived", words.count(received), "images in the last hour")
+    failed = counts.get("error", 0)
+    waiting = counts.get("outgoing", 0)
+    yield Tile("To be delivered", words.count(waiting), "series or studies on the way")
+    yield Tile("Failed", words.count(failed), "wait for a person", "bad" if failed else "calm")
+    down = sum(target.outage is not None for target in seen.targets)
+    note = f"of {words.plural(len(seen.targets), 'target')}"
+    yield Tile("Down", words.count(down), note, "bad" if down else "calm")
+    yield Tile("Connected", words.count(seen.status.associations), "senders, at this moment")
+    disk = seen.status.disk
+    tone: words.Tone = {"ok": "calm", "low": "warn", "refusing": "bad"}[disk.state]  # type: ignore[assignment]
+    share = 100 * disk.free_bytes / max(1, disk.total_bytes)
+    yield Tile("Room", words.size(disk.free_bytes), f"free, {share:.0f} % of the disk", tone)
+
+
+def _stages(seen: Seen) -> Iterable[StageView]:
+    for stage in seen.status.stages:
+        name = stage.stage.value
+        if name not in _OF_INTEREST or (name in _CALM_WHEN_EMPTY and not stage.count):
+            continue
+        age = stage.oldest_seconds
+        oldest = "" if age is None else f"oldest {words.duration(age)}"
+        tone: words.Tone = "bad" if name == "error" else "warn" if name == "quarantine" else "calm"
+        yield StageView(words.STAGE[name], words.count(stage.count), oldest, tone)
+
+
+def chart(flow: Flow) -> ChartView:
+    """Draw the last hours."""
+    bars = [Bar(point.begin, point.received, point.delivered) for point in flow.rates.points]
+    hours, received = flow.senders.hours, sum(bar.received for bar in bars)
+    delivered = sum(bar.delivered for bar in bars)
+    title = (
+        f"Images in each of the last {hours} hours: {words.count(received)} received, {words.count(delivered)} "
+        "delivered in all; the numbers are in the table below"
+    )
+    rows = [
+        (f"{bar.begin.astimezone():%a %H:%M}", words.count(bar.received), words.count(bar.delivered))
+        for bar in reversed(bars)
+    ]
+    return ChartView(svg(bars, title), tuple(rows), hours, words.count(received), words.count(delivered))
+
+
+def senders(seen: Seen, now: datetime, masking: Masking) -> tuple[SenderView, ...]:
+    """List who sends, the one with the last image first."""
+    if seen.flow is None:
+        return ()
+    return tuple(
+        SenderView(
+            title=sender.calling_aet,
+            address=masking.address(sender.address),
+            last=words.moment(sender.last_image, now),
+            hour=words.count(sender.images_hour),
+            images=words.count(sender.images),
+            size=words.size(sender.bytes),
+        )
+        for sender in seen.flow.senders.senders
+    )
+
+
+def targets(seen: Seen, now: datetime) -> tuple[TargetView, ...]:
+    """List where images go."""
+    return tuple(
+        TargetView(
+            name=target.name,
+            kind=target.kind,
+            sign=_target_sign(target),
+            since=words.moment(target.outage.since, now) if target.outage else None,
+            waiting=words.count(target.waiting),
+            failed=words.count(target.failed) if target.failed else "",
+        )
+        for target in seen.targets
+    )
+
+
+def _target_sign(target: api.targets.TargetState) -> Sign:
+    if target.disabled:
+        return Sign("○", "switched off", "calm")
+    if target.outage is not None:
+        return Sign("✗", "takes nothing", "bad")
+    return Sign("✓", "takes images", "good")
