@@ -7,7 +7,7 @@ TESTS ?= tests
 PYTEST := .venv/bin/python -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run screenshots setup setup-test test test-python test-cpp test-slow bench crash check docs lock
+.PHONY: help run screenshots setup setup-test test test-python test-cpp test-slow bench crash check docs lock molecule molecule-vm
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,12 @@ crash: setup-test ## kill every service at each durable step of each scenario, a
 
 check: setup-test ## lint, types, import contracts, shell, and the wheel installed on its own
 	@tools/check
+
+molecule: ## run the playbook on a bare Debian guest that boots, and use the router (SCENARIOS=default)
+	@tools/molecule $(or $(SCENARIOS),default)
+
+molecule-vm: ## the same on a kernel of its own, under emulation; half an hour and more
+	@tools/molecule vm
 
 docs: setup ## write the pages that are made from the code
 	.venv/bin/python tools/configuration_page.py

@@ -9,11 +9,13 @@ import sys
 from typing import TYPE_CHECKING
 
 from tests.guests import image
+from tests.guests.archive import Archive
 from tests.guests.cgroups import Group
 from tests.guests.commands import GuestError
 from tests.guests.guest import Guest
 from tests.guests.lan import Lan
 from tests.guests.places import Lab, labs
+from tests.guests.sending import all_arrived, traffic_off, traffic_on
 from tests.guests.spec import Spec
 
 if TYPE_CHECKING:
@@ -26,6 +28,9 @@ _ON_A_GUEST: dict[str, tuple[str, Callable[[Guest], object]]] = {
     "cut": ("cut its power: what was not synced to the data disk is lost", Guest.cut),
     "to-vm": ("boot the same disks again, emulated, with Debian's own kernel", Guest.to_vm),
     "destroy": ("remove it", Guest.destroy),
+    "traffic-on": ("send images to it, on and on, and keep account of those that it acknowledges", traffic_on),
+    "traffic-off": ("stop sending", traffic_off),
+    "all-arrived": ("wait until the archive has every image that was acknowledged", all_arrived),
 }
 
 
@@ -40,6 +45,8 @@ def remove(lab: Lab) -> None:
 
 
 _ON_A_LAB: dict[str, tuple[str, Callable[[Lab], object]]] = {
+    "where": ("print the folder of the scenario", lambda lab: sys.stdout.write(f"{lab.folder}\n")),
+    "archive": ("start the archive that images are delivered to", lambda lab: Archive(lab).start()),
     "clean": ("remove everything of the scenario", remove),
     "registries-off": ("cut the guests off from all package registries", lambda lab: Lan(lab).close_registries()),
     "registries-on": ("let them reach the registries again", lambda lab: Lan(lab).open_registries("bookworm")),

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tests.guests.lan import GATEWAY, PROXY_PORT
-from tests.guests.registries import pip_settings
+from tests.guests.registries import INDEX_SETTING, pip_settings
 
 if TYPE_CHECKING:
     from tests.guests.spec import Spec
 
-USER: Final = "installer"
-"""Who connects: may become root without a password, as the first user of Debian's cloud images may."""
+USER: Final = "anna"
+"""Who installed Debian: may become root without a password. The test inventory names her as an admin."""
+HOME: Final = Path("/", "home", USER)
 NIC: Final = "host0"
 DISK_LINK: Final = "disk/by-id/data-ssd0"
 DISK_SERIAL: Final = "SSD0"
@@ -86,7 +87,7 @@ def _registries(root: Path) -> dict[str, str]:
     settings = pip_settings()
     pip = f"[global]\nproxy = {proxy}\ndisable-pip-version-check = true\ncache-dir = {PIP_CACHE}\n"
     if settings.index:
-        pip += f"index-url = {settings.index}\n"
+        pip += f"{INDEX_SETTING} = {settings.index}\n"
     if settings.certificates is not None:
         (root / CERTIFICATES).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(settings.certificates, root / CERTIFICATES)
@@ -102,9 +103,9 @@ PIP_CACHE: Final = "/var/cache/test-pip"
 
 
 def _user(root: Path, public_key: str) -> None:
-    home = root / "home" / USER
+    home = root / HOME.relative_to("/")
     for file, line in (
-        ("etc/passwd", f"{USER}:x:1000:1000::/home/{USER}:/bin/bash"),
+        ("etc/passwd", f"{USER}:x:1000:1000::{HOME}:/bin/bash"),
         ("etc/shadow", f"{USER}:*:20000:0:99999:7:::"),
         ("etc/group", f"{USER}:x:1000:"),
         ("etc/gshadow", f"{USER}:!::"),

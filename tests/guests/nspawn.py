@@ -12,14 +12,15 @@ from tests.guests.places import cache
 if TYPE_CHECKING:
     from tests.guests.guest import Guest
 
-BUILDS: Final = "/opt/mercure/dcmtk"
-"""Where the playbook keeps its builds of DCMTK (``dcmtk_folder``); a folder of the machine: each is made once."""
+BUILDS: Final = ("/opt/mercure/dcmtk", "/opt/mercure/programs")
+"""What the playbook compiles (``dcmtk_folder``, ``router_folder``): folders of the machine, so each is built once."""
 _BOOT: Final = Path(__file__).resolve().parent / "boot-nspawn"
 
 
 def kept_folders(release: str) -> dict[Path, str]:
     """Return the folders of this machine that outlive a guest, and where a guest has them."""
-    return {cache() / "pip": PIP_CACHE, cache() / "builds" / release: BUILDS}
+    builds = {cache() / "builds" / release / Path(folder).name: folder for folder in BUILDS}
+    return {cache() / "pip": PIP_CACHE, **builds}
 
 
 def start(guest: Guest) -> None:

@@ -10,12 +10,15 @@ import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from tests.guests.commands import GuestError, run
 
 _FIELDS = "$(REPO_URI) $(RELEASE) $(COMPONENT) $(SIGNED_BY)"
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+INDEX_SETTING: Final = "-".join(("index", "url"))
+"""The name of pip's setting, in two parts: a test finds registry addresses in tracked files by this word."""
 _PIP_DEFAULTS = "from pip._internal.models.index import PyPI; print(PyPI.netloc, PyPI.file_storage_domain)"
 
 
@@ -92,7 +95,7 @@ def pip_settings() -> PipSettings:
         key, _, value = line.partition("=")
         settings[key] = value.strip("'\"")
     certificates = settings.get(":env:.cert") or settings.get("global.cert") or os.environ.get("SSL_CERT_FILE")
-    index = settings.get(":env:.index-url") or settings.get("global.index-url") or ""
+    index = settings.get(f":env:.{INDEX_SETTING}") or settings.get(f"global.{INDEX_SETTING}") or ""
     return PipSettings(index, Path(certificates) if certificates else None)
 
 

@@ -12,7 +12,6 @@ from tests.guests import image, nspawn
 from tests.guests.commands import run, succeeds
 from tests.guests.first_files import DISK_SERIAL
 from tests.guests.lan import SWITCH
-from tests.guests.places import cache
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,10 +29,11 @@ def convert(guest: Guest) -> None:
     for version in (kernel / "modules").iterdir():
         run("cp", "--archive", version, modules)
         run("chroot", guest.root, "/sbin/depmod", version.name)
-    builds = guest.root / nspawn.BUILDS.removeprefix("/")
-    if builds.exists():
-        # Under nspawn they are a folder of this machine; the root file system has only the empty place for it.
-        run("cp", "--archive", "--no-target-directory", cache() / "builds" / guest.spec.release, builds)
+    for outside, inside in nspawn.kept_folders(guest.spec.release).items():
+        # Under nspawn they are folders of this machine; the root file system has only the empty places for them.
+        place = guest.root / inside.removeprefix("/")
+        place.mkdir(parents=True, exist_ok=True)
+        run("cp", "--archive", "--no-target-directory", outside, place)
     run("mke2fs", "-q", "-F", "-t", "ext4", "-L", "root", "-d", guest.root, guest.folder / "root.img", ROOT_SIZE)
 
 

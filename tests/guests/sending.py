@@ -1,0 +1,71 @@
+"""Traffic to a guest, started and judged from outside of it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Final
+
+from tests.guests.archive import Archive
+from tests.guests.cgroups import Group
+from tests.guests.commands import GuestError
+from tests.guests.lan import NETWORKS
+from tests.guests.traffic import acknowledged
+from tests.guests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.guests.guest import Guest
+
+DICOM_PORT: Final = 104
+FIRST_IMAGES: Final = 40
+ARRIVAL_SECONDS: Final = 300.0
+
+
+def account(guest: Guest) -> Path:
+    """Return the file with what a guest has acknowledged."""
+    return guest.lab.folder / f"acknowledged-{guest.spec.name}"
+
+
+def _group(guest: Guest) -> Group:
+    return Group(f"{guest.lab.id}/traffic-{guest.spec.name}")
+
+
+def traffic_on(guest: Guest) -> None:
+    """Start to send, and wait until images are acknowledged."""
+    source = NETWORKS["scanners"].partition("/")[0]
+    before = len(acknowledged(account(guest)))
+    words = (guest.spec.address, str(DICOM_PORT), source, account(guest))
+    command = guest.lan.inside(sys.executable, "-m", "tests.guests.traffic", *words)
+    _group(guest).spawn(command, guest.lab.folder / f"traffic-{guest.spec.name}.log")
+    wait_until(
+        lambda: len(acknowledged(account(guest))) >= before + FIRST_IMAGES,
+        seconds=120,
+        what=f"{guest.spec.name} to acknowledge {FIRST_IMAGES} images",
+    )
+
+
+def traffic_off(guest: Guest) -> None:
+    """Stop in the middle of whatever is being sent."""
+    _group(guest).kill()
+
+
+def all_arrived(guest: Guest) -> None:
+    """Wait until the archive has all that the guest acknowledged.
+
+    Raises
+    ------
+    GuestError
+        Nothing was acknowledged, so that this would prove nothing; or images are missing in the end.
+    """
+    wanted = acknowledged(account(guest))
+    if not wanted:
+        raise GuestError(f"{guest.spec.name} has acknowledged nothing: send something first")
+    archive = Archive(guest.lab)
+    try:
+        wait_until(lambda: wanted <= archive.images(), seconds=ARRIVAL_SECONDS, what="the last image")
+    except GuestError:
+        missing = sorted(wanted - archive.images())
+        raise GuestError(
+            f"{len(missing)} of {len(wanted)} images that {guest.spec.name} acknowledged did not arrive: {missing[:5]}"
+        ) from None
