@@ -28,9 +28,11 @@ from mercure.runners.base import (
     run_name,
 )
 from mercure.runners.command import CommandRunner
+from mercure.runners.podman import PodmanRunner
 
 _KINDS: Final[dict[RunnerKind, Callable[[Processing], Runner]]] = {
     "command": CommandRunner,
+    "podman": PodmanRunner,
 }
 
 KINDS: Final = tuple(_KINDS)

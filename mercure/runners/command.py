@@ -15,7 +15,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final, Literal
@@ -29,14 +29,11 @@ from mercure.runners.base import (
     RunOutcome,
     RunRequest,
     RunStatus,
-    contract_environment,
 )
 from mercure.runners.bounded_log import BoundedLog
 from mercure.runners.proc import memory_of_tree
+from mercure.runners.sandbox import environment, folders, inner_limits, namespaces, system
 
-INSIDE_IN: Final = "/data/in"
-INSIDE_OUT: Final = "/data/out"
-INSIDE_PERSISTENCE: Final = "/data/persistence"
 LOCK: Final = "run.lock"
 """Locked for as long as anything of a run lives. A file, where everything else locks folders: the sandbox's first
 process holds it open, and out of an open folder a module could find its way."""
@@ -47,8 +44,6 @@ WATCH_SECONDS: Final = 0.5
 LEFT_SECONDS: Final = 10.0
 """What a dead processor left ends within an instant; after this time something is wrong."""
 
-_SYSTEM: Final = ("/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin")
-_ETC: Final = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime")
 _MISSING: Final = "install Debian's package 'bubblewrap'"
 _CHUNK: Final = 65536
 _SIGNALLED: Final = 128
@@ -78,7 +73,7 @@ class CommandRunner:
         """Run ``true`` in a sandbox."""
         try:
             program = self._program()
-            sandbox = [program, *_namespaces(network=False), *_system(), "--", "/usr/bin/true"]
+            sandbox = [program, *namespaces(network=False), *system(), "--", "/usr/bin/true"]
             done = subprocess.run(
                 sandbox, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10, check=False
             )
@@ -114,11 +109,11 @@ class CommandRunner:
     def _start(self, request: RunRequest, lock: int) -> subprocess.Popen[bytes]:
         arguments = [
             *_within_limits(self._program(), request),
-            *_namespaces(network=request.network),
-            *_system(),
-            *_folders(request),
+            *namespaces(network=request.network),
+            *system(),
+            *folders(request),
             *("--sync-fd", str(lock), "--"),
-            *_inner_limits(request),
+            *inner_limits(request),
             request.image,
             *request.arguments,
         ]
@@ -129,7 +124,7 @@ class CommandRunner:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                env=_environment(request),
+                env=environment(request),
                 pass_fds=(lock,),
                 start_new_session=True,
             )
@@ -298,17 +293,6 @@ def _children(process: int) -> list[int]:
     return [int(text) for text in Path(f"/proc/{process}/task/{process}/children").read_text("ascii").split()]
 
 
-def _environment(request: RunRequest) -> dict[str, str]:
-    inside = INSIDE_PERSISTENCE if request.persistence else None
-    return {
-        "PATH": "/usr/local/bin:/usr/bin:/bin",
-        "LANG": "C.UTF-8",
-        "HOME": "/tmp",  # noqa: S108 - the sandbox's own
-        **request.environment,
-        **contract_environment(INSIDE_IN, INSIDE_OUT, inside),
-    }
-
-
 def _within_limits(program: str, request: RunRequest) -> list[str]:
     """Set what may be set before the namespaces are made: which cores the run may use."""
     allowed = sorted(os.sched_getaffinity(0))
@@ -316,56 +300,3 @@ def _within_limits(program: str, request: RunRequest) -> list[str]:
     first = sum(request.name.encode()) % len(allowed)
     cores = ",".join(str(allowed[(first + number) % len(allowed)]) for number in range(wanted))
     return ["/usr/bin/taskset", "--cpu-list", cores, program]
-
-
-def _inner_limits(request: RunRequest) -> list[str]:
-    """Set what counts by namespace: processes are counted for the whole user outside of it."""
-    limits = request.limits
-    return [
-        "/usr/bin/prlimit",
-        f"--data={limits.memory_bytes}",
-        f"--fsize={limits.output_bytes}",
-        f"--nproc={limits.processes}",
-        "--core=0",
-        "--",
-    ]
-
-
-def _namespaces(*, network: bool) -> list[str]:
-    network_arguments = ["--share-net", *_ro_try("/etc/resolv.conf", "/etc/hosts", "/etc/ssl", "/etc/nsswitch.conf")]
-    return [
-        "--unshare-all",
-        *(network_arguments if network else []),
-        "--die-with-parent",
-        "--new-session",
-        "--cap-drop",
-        "ALL",
-        "--hostname",
-        "module",
-    ]
-
-
-def _system() -> list[str]:
-    arguments = ["--ro-bind", "/usr", "/usr"]
-    for path in _SYSTEM:
-        if os.path.islink(path):
-            arguments += ["--symlink", os.readlink(path), path]
-        elif os.path.isdir(path):
-            arguments += ["--ro-bind", path, path]
-    return [*arguments, *_ro_try(*_ETC), "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108 - its own
-
-
-def _ro_try(*paths: str) -> Sequence[str]:
-    return [argument for path in paths for argument in ("--ro-bind-try", path, path)]
-
-
-def _folders(request: RunRequest) -> list[str]:
-    arguments = ["--ro-bind", str(request.inputs), INSIDE_IN, "--bind", str(request.outputs), INSIDE_OUT]
-    if not request.image.startswith("/usr/"):
-        arguments += ["--ro-bind", request.image, request.image]
-    if request.persistence is not None:
-        arguments += ["--bind", str(request.persistence), INSIDE_PERSISTENCE]
-    for mount in request.mounts:
-        arguments += ["--bind" if mount.writable else "--ro-bind", str(mount.source), str(mount.target)]
-    # The root itself is the sandbox's own memory: what a module wrote there would count against nothing.
-    return [*arguments, "--remount-ro", "/", "--chdir", INSIDE_OUT]

@@ -5,10 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from mercure.runners.base import RunnerUnavailableError, RunRequest, contract_environment
-
-INSIDE_IN: Final = "/data/in"
-INSIDE_OUT: Final = "/data/out"
-INSIDE_PERSISTENCE: Final = "/data/persistence"
+from mercure.runners.sandbox import INSIDE_IN, INSIDE_OUT, INSIDE_PERSISTENCE
 
 # crun and runc raise the limit of open files to a figure that not every machine allows its users.
 _OPEN_FILES: Final = 4096
