@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from mercure.config import models
+from mercure.config import alerts, models, notifications
 from mercure.config.completion import CompletionTimes, ExpectedCount, StudyCompletion
 from mercure.config.processing import ModuleSettings, Mount, Podman, Processing, Slurm
 from mercure.config.rule import Rule
@@ -46,6 +46,7 @@ TABLES: Final[tuple[tuple[str, type[BaseModel]], ...]] = (
     ("completion.senders.AE_TITLE", CompletionTimes),
     ("expected_images, expected_series", ExpectedCount),
     ("rules.NAME", Rule),
+    ("rules.NAME.notifications", notifications.RuleNotifications),
     ("rules.NAME.study", StudyCompletion),
     *((f"targets.NAME, kind {kind}", model) for kind, model in MODELS.items()),
     ("targets.NAME.retry", models.Retry),
@@ -59,6 +60,12 @@ TABLES: Final[tuple[tuple[str, type[BaseModel]], ...]] = (
     ("off_peak", models.OffPeak),
     ("history", models.History),
     ("status_page", models.StatusPage),
+    ("alerts", alerts.Alerts),
+    *((f"alerts.{name}", type(rule)) for name, rule in alerts.Alerts().rules().items()),
+    ("alerts.silence.senders.AE_TITLE", alerts.SenderSilence),
+    ("notifications", notifications.Notifications),
+    *((f"notifications.channels.NAME, kind {kind}", model) for kind, model in notifications.CHANNELS.items()),
+    ("notifications.templates.OCCASION", notifications.Wording),
     ("services.json", models.Services),
 )
 

@@ -32,10 +32,17 @@ OWN: Final = ("control", "listener")
 _MARGIN_SECONDS: Final = 15
 """Beyond a service's own limit for ending, before it is ended by force."""
 
-_STOP_ORDER: Final = ("receiver", "router", "processor", "dispatcher", "cleaner", "bookkeeper")
+_STOP_ORDER: Final = ("receiver", "router", "processor", "dispatcher", "cleaner", "notifier", "bookkeeper")
 """One after the other: first nothing more comes in, and the bookkeeper still records what the others told at last."""
 
-_STOP_SECONDS: Final = {"router": 30, "processor": 30, "dispatcher": 30, "cleaner": 30, "bookkeeper": 30}
+_STOP_SECONDS: Final = {
+    "router": 30,
+    "processor": 30,
+    "dispatcher": 30,
+    "cleaner": 30,
+    "notifier": 15,
+    "bookkeeper": 30,
+}
 """How long each service may take to end by its own account; the receiver's limit is in the configuration."""
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_@+=:,./-]")

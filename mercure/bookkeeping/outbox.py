@@ -112,16 +112,21 @@ def unread_lines(outbox: Path, positions: Mapping[str, int]) -> Iterator[Line]:
     Whole lines only; a file that is removed meanwhile was recorded, and is passed over.
     """
     for name in file_names(outbox):
-        descriptor = _open_regular(outbox / name)
-        if descriptor is None:
-            continue
-        try:
-            size = os.fstat(descriptor).st_size
-            for _, _, line in _lines(descriptor, name, positions.get(name, 0), size, whole=False):
-                if line is not None:
-                    yield line
-        finally:
-            os.close(descriptor)
+        yield from unread_lines_of(outbox, name, positions.get(name, 0))
+
+
+def unread_lines_of(outbox: Path, name: str, position: int) -> Iterator[Line]:
+    """Walk the whole lines of one file from a position on, as `unread_lines`."""
+    descriptor = _open_regular(outbox / name)
+    if descriptor is None:
+        return
+    try:
+        size = os.fstat(descriptor).st_size
+        for _, _, line in _lines(descriptor, name, position, size, whole=False):
+            if line is not None:
+                yield line
+    finally:
+        os.close(descriptor)
 
 
 def _read_file(batch: Batch, path: Path, name: str, position: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from types import TracebackType
@@ -22,7 +21,7 @@ from mercure.bookkeeping.database import (
 )
 from mercure.bookkeeping.migrate import check_schema
 from mercure.config import Config, Root
-from mercure.config.models import SecretFile
+from mercure.config.secrets import SecretError, read_secret
 from mercure.model import Record
 
 _FAILURES: Final = (peewee.PeeweeException, sqlite3.Error, psycopg.Error, OSError)
@@ -43,14 +42,10 @@ def password_of(config: Config) -> str | None:
         There is no such file or environment variable.
     """
     secret = config.history.password
-    if secret is None:
-        return None
     try:
-        return secret.file.read_text().strip() if isinstance(secret, SecretFile) else os.environ[secret.env]
-    except OSError as error:
-        raise HistoryError(f"the password of the history cannot be read: {error}") from error
-    except KeyError as error:
-        raise HistoryError(f"the environment variable {error} with the history's password is not set") from error
+        return None if secret is None else read_secret(secret)
+    except SecretError as error:
+        raise HistoryError(f"the password of the history: {error}") from error
 
 
 class Reader:

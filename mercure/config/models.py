@@ -12,27 +12,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
+from mercure.config.alerts import Alerts
 from mercure.config.basics import AETitle, Name, PositiveSeconds, Seconds
 from mercure.config.completion import Completion
+from mercure.config.notifications import Notifications
 from mercure.config.processing import ModuleSettings, Processing
 from mercure.config.rule import Rule
+from mercure.config.secrets import Secret
 from mercure.config.status_page import StatusPage
 from mercure.model import Model
-
-
-class SecretFile(Model):
-    """A secret in a file that only the router may read."""
-
-    file: Path
-
-
-class SecretEnv(Model):
-    """A secret in an environment variable of the service."""
-
-    env: str
-
-
-Secret = SecretFile | SecretEnv
 
 
 class Receiver(Model):
@@ -195,6 +183,8 @@ class Config(Model):
     off_peak: OffPeak = OffPeak()
     history: History = History()
     status_page: StatusPage = StatusPage()
+    alerts: Alerts = Alerts()
+    notifications: Notifications = Notifications()
 
     @field_validator("spool")
     @classmethod
@@ -226,5 +216,6 @@ class Services(Model):
     processor: ServiceSettings = ServiceSettings()
     dispatcher: ServiceSettings = ServiceSettings()
     cleaner: Single = Single()
+    notifier: Single = Single()
     bookkeeper: Single = Single()
     page: Single = Single()

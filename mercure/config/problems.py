@@ -5,11 +5,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from pydantic import BaseModel, ValidationError
 
 from mercure.config.models import Config, TargetSettings
+from mercure.config.notifications import CHANNELS
 from mercure.rules import RuleError, StudyList, check
+
+_KIND_AT: Final = 3
+"""Where the kind of a channel stands in ``notifications.channels.NAME.KIND``."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +73,22 @@ def from_validation(error: ValidationError, model: type[BaseModel], prefix: tupl
         if item["type"] == "extra_forbidden":
             text = "unknown key"
             advice = suggest(loc[-1], _keys_at(loc[:-1], model))
-        problems.append(Problem(".".join((*prefix, *loc)) or "file", text, advice))
+        problems.append(Problem(".".join((*prefix, *_as_written(loc))) or "file", text, advice))
     return problems
+
+
+def _as_written(loc: list[str]) -> list[str]:
+    """Leave out what pydantic puts into the place of a value within a channel: the channel's kind."""
+    inside = loc[:2] == ["notifications", "channels"] and len(loc) > _KIND_AT and loc[_KIND_AT] in CHANNELS
+    return loc[:_KIND_AT] + loc[_KIND_AT + 1 :] if inside else loc
 
 
 def _keys_at(loc: list[str], model: type[BaseModel]) -> set[str]:
     """Collect the keys that may stand at a place below `model`."""
     for part in loc:
+        if part in CHANNELS and loc[:2] == ["notifications", "channels"]:
+            model = CHANNELS[part]
+            continue
         field = model.model_fields.get(part)
         if field is None:  # a name in a table such as rules: the model of its values was found with the table
             continue
@@ -119,6 +133,26 @@ def cross_check(config: Config) -> list[Problem]:
         problems += [Problem(place, f"column {item.column}: {item.message}", item.advice) for item in found]
         if rule.study is not None and rule.study.series is not None:
             problems += _readable(f"rules.{name}.study.series", StudyList.parse, rule.study.series)
+    return problems + _told(config)
+
+
+def _told(config: Config) -> list[Problem]:
+    """Find channels that are not there, and templates that cannot be used."""
+    channels = config.notifications.channels
+    problems = _named("alerts.channels", "channel", config.alerts.channels, channels, where="the alerts")
+    for key, alert in config.alerts.rules().items():
+        problems += _named(f"alerts.{key}.channels", "channel", alert.channels or (), channels, where="the alert")
+    for name, rule in config.rules.items():
+        for occasion, names in rule.notifications:
+            problems += _named(f"rules.{name}.notifications.{occasion}", "channel", names, channels)
+    if config.notifications.templates:
+        # Only who words messages himself pays for the template library.
+        from mercure.notifications.templates import problems_of  # noqa: PLC0415
+
+        for occasion, wording in config.notifications.templates.items():
+            for key, text in wording:
+                place = f"notifications.templates.{occasion}.{key}"
+                problems += [Problem(place, *found) for found in problems_of(text)]
     return problems
 
 

@@ -9,6 +9,7 @@ from pydantic import JsonValue, field_validator, model_validator
 
 from mercure.config.basics import Name
 from mercure.config.completion import StudyCompletion
+from mercure.config.notifications import RuleNotifications
 from mercure.model import Model
 from mercure.spool.task import Priority
 
@@ -44,7 +45,9 @@ class Rule(Model):
     """Acts only when no other rule did."""
     disabled: bool = False
     contact: str = ""
+    """Whom to ask about it; messages name it."""
     comment: str = ""
+    notifications: RuleNotifications = RuleNotifications()
     tags: tuple[str, ...] = ()
     """Words to group rules by."""
 
@@ -68,7 +71,10 @@ def _rule_problems(rule: Rule) -> Iterator[tuple[bool, str]]:
     yield rule.action in NEEDS_MODULES and not rule.modules, f"{action} needs at least one module in 'modules'"
     idle = rule.action in ("discard", "notify")
     yield idle and bool(rule.targets), f"{action} has no targets; remove them, or choose another action"
+    told = rule.notifications
+    yield idle and bool(told.completion), f"{action} completes nothing; use 'reception' in 'notifications'"
     unused = rule.action not in NEEDS_MODULES
+    yield unused and bool(told.request), f"{action} has no module that could ask for a notification"
     yield unused and bool(rule.modules), f"{action} has no modules; remove them, or choose another action"
     many = len(rule.step_settings) > len(rule.modules)
     yield many, "'step_settings' has more entries than 'modules'"

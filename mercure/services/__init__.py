@@ -14,6 +14,7 @@ _RUN: Final = {
     "processor": ("mercure.services.processor", "Processor"),
     "dispatcher": ("mercure.services.dispatcher", "Dispatcher"),
     "cleaner": ("mercure.services.cleaner", "Cleaner"),
+    "notifier": ("mercure.services.notifier", "Notifier"),
     "bookkeeper": ("mercure.services.bookkeeper", "Bookkeeper"),
 }
 """Module and class of each service; imported only when run, so that none pays for the others' libraries."""

@@ -28,6 +28,7 @@ _MEANING: Final = {
     "processor": "What is to be processed waits.",
     "dispatcher": "Nothing is delivered to any target; it waits.",
     "cleaner": "Nothing is removed; the disk fills up.",
+    "notifier": "Nobody is told by mail or webhook; the messages wait.",
     "bookkeeper": "The history stands still and catches up later.",
     "page": "The status page does not answer, and monitors hear nothing.",
     "control": "This screen loses its connection; `mercure service start control` brings it back.",

@@ -32,7 +32,17 @@ def parse(text: str) -> RawConfigParser:
 def test_every_service_is_run_as_often_as_configured() -> None:
     services = Services.model_validate({"dispatcher": {"instances": 3}, "router": {"instances": 0}})
     found = {program.name: program.instances for program in programs(ROOT, services, Config())}
-    assert found == {"receiver": 1, "router": 0, "dispatcher": 3, "cleaner": 1, "bookkeeper": 1, "page": 1, **OWN_ONCE}
+    assert found == {
+        "receiver": 1,
+        "router": 0,
+        "processor": 1,
+        "dispatcher": 3,
+        "cleaner": 1,
+        "notifier": 1,
+        "bookkeeper": 1,
+        "page": 1,
+        **OWN_ONCE,
+    }
 
 
 def test_no_service_is_forgotten() -> None:

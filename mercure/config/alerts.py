@@ -1,0 +1,154 @@
+"""What people are alerted to: each alert with its threshold and its switch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator, model_validator
+
+from mercure.config.basics import Name, PositiveSeconds, Seconds
+from mercure.model import Model
+
+
+class AlertRule(Model):
+    """What every alert has."""
+
+    enabled: bool = True
+    channels: tuple[Name, ...] | None = None
+    """Channels by which this one is sent; absent: those of `alerts.channels`."""
+    after_seconds: Seconds = 0
+    """It is raised when the matter has lasted so long."""
+
+
+class TargetDown(AlertRule):
+    """A target takes nothing."""
+
+    after_seconds: Seconds = 300
+
+
+class Stuck(AlertRule):
+    """The oldest task of a stage waits for too long; 0: any time is right."""
+
+    routing_seconds: Seconds = 300
+    processing_seconds: Seconds = 4 * 3600
+    outgoing_seconds: Seconds = 3600
+    studies_seconds: Seconds = 0
+    incoming_seconds: Seconds = 0
+
+
+class Quarantine(AlertRule):
+    """Something lies in ``quarantine/``."""
+
+
+class Failed(AlertRule):
+    """Something lies in ``error/``."""
+
+
+class Disk(AlertRule):
+    """The disk of the spool is getting full."""
+
+    free_bytes: Annotated[int, Field(ge=0)] | None = None
+    """Below this much free space; absent: below `retention.pressure_free_bytes`. That images are refused is told in
+    any case."""
+
+
+class Service(AlertRule):
+    """A service crashes again and again, was stopped, or has no process."""
+
+    after_seconds: Seconds = 20
+
+
+class SenderSilence(Model):
+    """One sender's silence."""
+
+    enabled: bool = True
+    seconds: PositiveSeconds | None = None
+    """It is silent for too long after this time, day and night; absent: by its habit."""
+
+
+class Silence(AlertRule):
+    """A sender is silent for longer than is its habit (``docs/decisions/0107-silence-by-habit.md``)."""
+
+    learn_days: Annotated[int, Field(ge=14, le=180)] = 28
+    """So far back its habit is learned from the history."""
+    factor: Annotated[float, Field(ge=1, le=100)] = 1.5
+    """So many times its longest usual silence."""
+    least_hours: Annotated[float, Field(ge=0.5, le=1000)] = 3
+    """At least so many hours in which it usually sends must have passed."""
+    senders: dict[str, SenderSilence] = {}
+    """Exceptions, by calling AE title, or ``AE_TITLE@address`` for one of several with the same."""
+
+
+class Certificate(AlertRule):
+    """A certificate is about to expire, or cannot be read."""
+
+    files: tuple[Path, ...] = ()
+    """PEM files that are watched."""
+    warn_days: Annotated[int, Field(ge=1, le=1000)] = 30
+    critical_days: Annotated[int, Field(ge=0, le=1000)] = 7
+
+    @field_validator("files")
+    @classmethod
+    def _absolute(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
+        if not all(path.is_absolute() for path in value):
+            raise ValueError("the path of a certificate is absolute")
+        return value
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Certificate:
+        if self.critical_days > self.warn_days:
+            raise ValueError("'critical_days' is more than 'warn_days': nobody would be warned before")
+        return self
+
+
+class HistoryLag(AlertRule):
+    """The history cannot be asked, or lags behind."""
+
+    lag_seconds: PositiveSeconds = 60
+    after_seconds: Seconds = 30
+
+
+class ClockOff(AlertRule):
+    """Nothing keeps the machine's clock in time, or only badly."""
+
+    max_error_seconds: PositiveSeconds = 5
+    """The largest error that the kernel may assume."""
+    after_seconds: Seconds = 3600
+
+
+class NotificationsFailing(AlertRule):
+    """A channel does not take messages, or messages were given up."""
+
+    after_seconds: Seconds = 900
+
+
+class Configuration(AlertRule):
+    """The configuration file cannot be used, and the revision before it goes on."""
+
+
+class Alerts(Model):
+    """What people are alerted to."""
+
+    channels: tuple[Name, ...] = ()
+    """Channels by which alerts are sent when they are raised and when they are over."""
+    clear_seconds: Seconds = 60
+    """An alert is over when its cause is gone for so long: what comes and goes is one alert, not many."""
+    repeat_seconds: Seconds = 86400
+    """An alert that lasts and was not acknowledged is sent again after this time; 0: never."""
+    target_down: TargetDown = TargetDown()
+    stuck: Stuck = Stuck()
+    quarantine: Quarantine = Quarantine()
+    failed: Failed = Failed()
+    disk: Disk = Disk()
+    service: Service = Service()
+    silence: Silence = Silence()
+    certificate: Certificate = Certificate()
+    history: HistoryLag = HistoryLag()
+    clock: ClockOff = ClockOff()
+    notification: NotificationsFailing = NotificationsFailing()
+    configuration: Configuration = Configuration()
+
+    def rules(self) -> dict[str, AlertRule]:
+        """Return every rule by its key."""
+        return {name: value for name, value in self if isinstance(value, AlertRule)}

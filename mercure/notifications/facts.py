@@ -1,0 +1,99 @@
+"""What a message is about: the values that templates and webhooks get."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from mercure.config.notifications import Occasion
+from mercure.model import Record
+
+_LONGEST_LINE: Final = 1000
+_LONGEST_TEXT: Final = 4000
+_MOST_LINES: Final = 50
+
+PATIENT_DATA: Final = frozenset(
+    {
+        "patient_id",
+        "patient_name",
+        "accession",
+        "study_uid",
+        "series_uid",
+        "study_date",
+        "study_description",
+        "series_description",
+        "module_text",
+    }
+)
+"""What may tell who a patient is; a module's own text too, since nobody knows what is in it."""
+
+
+class Facts(Record):
+    """Everything that a message may tell; empty where it does not apply.
+
+    ``time``, ``since`` and ``received`` are UTC, as text. ``lasted`` is in seconds.
+    """
+
+    router: str = ""
+    occasion: Occasion
+    time: str = ""
+    rule: str = ""
+    contact: str = ""
+    comment: str = ""
+    task: str = ""
+    sender: str = ""
+    received: str = ""
+    modality: str = ""
+    images: int = 0
+    bytes: int = 0
+    late: bool = False
+    targets: tuple[str, ...] = ()
+    target: str = ""
+    module: str = ""
+    stage: str = ""
+    reason: str = ""
+    advice: str = ""
+    patient_id: str = ""
+    patient_name: str = ""
+    accession: str = ""
+    study_uid: str = ""
+    series_uid: str = ""
+    study_date: str = ""
+    study_description: str = ""
+    series_description: str = ""
+    module_text: str = ""
+    alert: str = ""
+    severity: str = ""
+    object: str = ""
+    text: str = ""
+    since: str = ""
+    lasted: int = 0
+    count: int = 0
+    subjects: tuple[str, ...] = ()
+    by: str = ""
+
+    def told(self, *, patient_data: bool) -> dict[str, Any]:
+        """Return the values for a channel: cleaned, cut, and without patient data unless it may have them."""
+        values = self.model_dump()
+        if not patient_data:
+            values |= dict.fromkeys(PATIENT_DATA, "")
+        return {name: _cleaned(name, value) for name, value in values.items()} | {"patient_data": patient_data}
+
+
+def one_line(text: str, longest: int = _LONGEST_LINE) -> str:
+    """Make a text that comes from anywhere fit for a line: no line break, no control or direction character."""
+    plain = " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * longest]).split())
+    return plain if len(plain) <= longest else plain[: longest - 1] + "…"
+
+
+def some_lines(text: str) -> str:
+    """Make a text of several lines fit for a message."""
+    lines = [one_line(line) for line in text[: 4 * _LONGEST_TEXT].splitlines()[:_MOST_LINES]]
+    return "\n".join(lines)[:_LONGEST_TEXT].strip()
+
+
+def _cleaned(name: str, value: object) -> object:
+    if isinstance(value, str):
+        return some_lines(value) if name == "module_text" else one_line(value)
+    if isinstance(value, tuple):
+        return [one_line(str(item)) for item in value[:_MOST_LINES]]
+    return value

@@ -1,0 +1,82 @@
+"""A message: one file in the queue until it was taken by its channel."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import AwareDatetime
+
+from mercure.config.notifications import ChannelSettings, Notifications, Occasion
+from mercure.model import Record
+from mercure.names import derived_id, is_id, new_id, utc_text
+from mercure.notifications.facts import Facts
+from mercure.notifications.wording import words
+
+
+class Message(Record):
+    """What one channel is to take, and what became of the tries.
+
+    ``members`` are the messages that a digest stands for; ``digest`` names the one that stands for this message.
+    """
+
+    id: str
+    channel: str
+    occasion: Occasion
+    created: AwareDatetime
+    subject: str
+    text: str
+    values: dict[str, Any] = {}
+    task: str | None = None
+    attempts: int = 0
+    next_attempt: AwareDatetime | None = None
+    error: str = ""
+    finished: AwareDatetime | None = None
+    members: tuple[str, ...] = ()
+    digest: str | None = None
+
+
+def compose(
+    channel: str,
+    settings: ChannelSettings,
+    wording: Notifications,
+    facts: Facts,
+    *,
+    now: datetime,
+    of: str,
+    members: tuple[str, ...] = (),
+) -> Message:
+    """Make a message, in the words of now.
+
+    Parameters
+    ----------
+    channel : str
+        Its name.
+    settings : ChannelSettings
+        Whether it may have patient data.
+    wording : Notifications
+        The templates.
+    facts : Facts
+        What to tell.
+    now : datetime
+        Aware instant.
+    of : str
+        What it is about, for good (the id of an event, say). The message's id is made of it, the occasion, the rule and
+        the channel, so that the same thing told again is the same message.
+    members : tuple of str
+        Of a digest.
+    """
+    values = facts.model_copy(update={"time": utc_text(now)[:19] + "Z"}).told(patient_data=settings.patient_data)
+    subject, text = words(wording, facts.occasion, values)
+    base = of if is_id(of) else new_id(now)
+    return Message(
+        id=derived_id(base, f"notification\0{of}\0{facts.occasion}\0{facts.rule}\0{channel}"),
+        channel=channel,
+        occasion=facts.occasion,
+        created=now,
+        subject=subject,
+        text=text,
+        values=values,
+        task=facts.task or None,
+        members=members,
+    )

@@ -1,0 +1,225 @@
+"""Templates: a small part of Jinja, in its sandbox, checked before they are used and bounded when they are.
+
+The sandbox keeps a template from the program, and not from eating its time and memory (``{{ 'x' * 10**9 }}``,
+``{% set %}`` that doubles). So only what cannot grow is let in: values, conditions, loops over the lists among the
+values, and a few filters (``docs/decisions/0106-templates-that-cannot-grow.md``).
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from jinja2 import TemplateError, TemplateSyntaxError, nodes
+from jinja2.runtime import StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from mercure.notifications.facts import Facts
+
+FILTERS: Final = ("capitalize", "default", "filesizeformat", "first", "int", "join", "last", "length", "lower",
+                  "round", "title", "trim", "truncate", "upper")  # fmt: skip
+"""The filters of Jinja that a template may use: those that cannot make much out of little."""
+
+TESTS: Final = ("defined", "none", "number", "string", "undefined")
+MAX_RENDERED: Final = 64 * 1024
+"""Characters of a rendered text; what is beyond is left out."""
+
+_DEEPEST_LOOP: Final = 1
+_KNOWN: Final = frozenset(Facts.model_fields) | {"patient_data"}
+_LISTS: Final = frozenset({"targets", "subjects"})
+_ALLOWED: Final[tuple[type[nodes.Node], ...]] = (
+    nodes.Template,
+    nodes.Output,
+    nodes.TemplateData,
+    nodes.Name,
+    nodes.Const,
+    nodes.If,
+    nodes.For,
+    nodes.Filter,
+    nodes.Keyword,
+    nodes.Test,
+    nodes.Compare,
+    nodes.Operand,
+    nodes.And,
+    nodes.Or,
+    nodes.Not,
+    nodes.CondExpr,
+    nodes.Concat,
+    nodes.Getattr,
+)
+_LOOP: Final = frozenset({"first", "last", "index"})
+_WORDS: Final[dict[str, str]] = {
+    "Assign": "{% set %}",
+    "AssignBlock": "{% set %}",
+    "Call": "a call",
+    "Getitem": "[…]",
+    "Include": "{% include %}",
+    "Import": "{% import %}",
+    "FromImport": "{% import %}",
+    "Extends": "{% extends %}",
+    "Macro": "{% macro %}",
+    "Mul": "'*'",
+    "Pow": "'**'",
+    "Mod": "'%'",
+    "Add": "'+'",
+}
+_ADVICE: Final = "a template has values, conditions, loops over 'targets' and 'subjects', and filters"
+
+_SEE: Final = "see docs/reference/notifications.md for what there is"
+_FAILURES: Final = (
+    TemplateError, ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError
+)  # fmt: skip
+
+Found = tuple[str, str]
+"""What is wrong, and what to do."""
+
+
+class UnusableTemplateError(Exception):
+    """A template cannot be used for these values."""
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    def __init__(self) -> None:
+        super().__init__(
+            undefined=StrictUndefined,
+            autoescape=False,
+            keep_trailing_newline=False,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self.globals.clear()
+        self.filters = {name: self.filters[name] for name in FILTERS}
+        self.tests = {name: self.tests[name] for name in TESTS}
+
+
+@functools.cache
+def _environment() -> _Environment:
+    return _Environment()
+
+
+def problems_of(text: str) -> list[Found]:
+    """Return all that is wrong with a template, each with what to do; nothing for one that can be used.
+
+    It is read, looked through, and tried with values of every kind, empty ones too.
+    """
+    try:
+        tree = _environment().parse(text)
+    except TemplateSyntaxError as error:
+        return [(f"line {error.lineno}: {error.message}", "see the Jinja template language, 'Template Designer'")]
+    except (RecursionError, ValueError, OverflowError, MemoryError):
+        return [("it cannot be read: nested too deep", "make it simpler")]
+    problems = list(dict.fromkeys(_look_through(tree)))
+    return problems or _tried(text)
+
+
+def render(text: str, values: Mapping[str, Any]) -> str:
+    """Fill in a template.
+
+    Parameters
+    ----------
+    text : str
+        One that `problems_of` finds nothing wrong with.
+    values : mapping
+        See `Facts.told`.
+
+    Raises
+    ------
+    UnusableTemplateError
+        It cannot be used after all.
+    """
+    if problems_of_cached(text):
+        raise UnusableTemplateError(problems_of_cached(text)[0][0])
+    pieces, size = [], 0
+    try:
+        for piece in _environment().from_string(text).generate(**values):
+            pieces.append(piece)
+            size += len(piece)
+            if size > MAX_RENDERED:
+                break
+    except (
+        TemplateError,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+        RecursionError,
+    ) as error:
+        raise UnusableTemplateError(f"it cannot be filled in: {error}") from error
+    return "".join(pieces)[:MAX_RENDERED]
+
+
+@functools.lru_cache(maxsize=64)
+def problems_of_cached(text: str) -> tuple[Found, ...]:
+    """Return `problems_of` a template, looked for once."""
+    return tuple(problems_of(text))
+
+
+def _tried(text: str) -> list[Found]:
+    full = {name: _sample(field.annotation) for name, field in Facts.model_fields.items()}
+    empty = {name: type(value)() for name, value in full.items()}
+    for values in ({**full, "patient_data": True}, {**empty, "patient_data": False}):
+        try:
+            "".join(_environment().from_string(text).generate(**values))
+        except _FAILURES as error:
+            return [
+                (f"it cannot be filled in: {error}", "see which values there are in docs/reference/notifications.md")
+            ]
+    return []
+
+
+def _sample(annotation: object) -> object:
+    if annotation in (int, bool):
+        return 1
+    return ["one", "two"] if annotation == tuple[str, ...] else "text"
+
+
+def _look_through(node: nodes.Node, names: frozenset[str] = _KNOWN, depth: int = 0) -> Iterator[Found]:
+    """Walk a template and yield what is not let in."""
+    if not isinstance(node, _ALLOWED):
+        word = _WORDS.get(type(node).__name__, type(node).__name__)
+        yield f"line {node.lineno}: {word} is not allowed", _ADVICE
+        return
+    if isinstance(node, nodes.Name) and node.ctx == "load" and node.name not in names:
+        near = difflib.get_close_matches(node.name, names, 1)
+        advice = f"did you mean {near[0]!r}?" if near else _SEE
+        yield f"line {node.lineno}: there is no value {node.name!r}", advice
+    if isinstance(node, nodes.Getattr) and not (_is_name(node.node, "loop") and depth and node.attr in _LOOP):
+        yield f"line {node.lineno}: '.{node.attr}' is not allowed", "values are texts and numbers without parts"
+        return
+    yield from _words_of(node)
+    if isinstance(node, nodes.For):
+        yield from _loop(node, names, depth)
+        return
+    for child in node.iter_child_nodes():
+        yield from _look_through(child, names, depth)
+
+
+def _words_of(node: nodes.Node) -> Iterator[Found]:
+    """Yield filters and tests that are not among ours."""
+    for kind, known, word in ((nodes.Filter, FILTERS, "filter"), (nodes.Test, TESTS, "test")):
+        if isinstance(node, kind) and node.name not in known:
+            near = difflib.get_close_matches(node.name, known, 1)
+            advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+            yield f"line {node.lineno}: there is no {word} {node.name!r}", advice
+
+
+def _loop(node: nodes.For, names: frozenset[str], depth: int) -> Iterator[Found]:
+    if depth >= _DEEPEST_LOOP or node.recursive:
+        yield f"line {node.lineno}: a loop within a loop is not allowed", _ADVICE
+        return
+    if not any(_is_name(node.iter, name) for name in _LISTS):
+        yield f"line {node.lineno}: a loop goes over 'targets' or 'subjects'", _ADVICE
+        return
+    if not isinstance(node.target, nodes.Name) or node.target.name == "loop":
+        yield f"line {node.lineno}: a loop needs one name of its own", "{% for subject in subjects %}"
+        return
+    inside = names | {node.target.name, "loop"}
+    for child in [*node.body, *node.else_, *([node.test] if node.test is not None else [])]:
+        yield from _look_through(child, inside, depth + 1)
+
+
+def _is_name(node: nodes.Node, name: str) -> bool:
+    return isinstance(node, nodes.Name) and node.name == name

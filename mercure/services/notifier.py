@@ -1,0 +1,195 @@
+"""The notifier: finds in the history what the rules want people to be told, and sends what is in the queue.
+
+Nothing waits for it. It is the only one that talks to mail servers and webhooks, so that neither routing nor the
+control service can hang on one (``docs/decisions/0105-a-notifier-of-its-own.md``).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from pydantic import AwareDatetime, ValidationError
+
+from mercure import durable
+from mercure.bookkeeping.database import HistoryError
+from mercure.bookkeeping.news import News
+from mercure.bookkeeping.occasions import TYPES, Occasions
+from mercure.bookkeeping.records import EventRecord
+from mercure.config import Config
+from mercure.event_details import NotificationGivenUp
+from mercure.model import Record
+from mercure.notifications.message import compose
+from mercure.notifications.queue import Queue
+from mercure.notifications.sending import Sender
+from mercure.services.common import Context
+from mercure.spool import Changes, Claim, Stage
+
+LOOK_SECONDS: Final = 1.0
+"""Between two looks at the history."""
+
+SLACK: Final = timedelta(seconds=120)
+"""An event is written after the time that it bears, and a clock may be set back a little: so far back is looked again.
+What was told already is recognised by its message."""
+
+OLDEST: Final = timedelta(days=2)
+"""What happened longer ago is not told any more, after an outage of the history, say."""
+
+KEEP: Final = timedelta(days=30)
+TRIM_SECONDS: Final = 3600.0
+AWAY_SECONDS: Final = 10.0
+END_SECONDS: Final = 5.0
+CURSOR_STEP: Final = timedelta(seconds=30)
+CURSOR: Final = "cursor.json"
+
+_log = logging.getLogger(__name__)
+
+
+class Cursor(Record):
+    """Up to when all events were looked at."""
+
+    to: AwareDatetime
+
+
+class Notifier:
+    """The service.
+
+    Parameters
+    ----------
+    context : Context
+        Root, configuration, events, clock.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._queue = Queue(context.spool)
+        self._queue.create()
+        self._sender = Sender(self._queue, context.clock, self._emit, self._wake)
+        self._claim: Claim | None = None
+        self._news: tuple[Config, News] | None = None
+        self._recorded: datetime | None = None
+        self._seen: dict[str, datetime] = {}
+        self._look_at = self._trim_at = float("-inf")
+        self._away = False
+        self._cursor = self._read_cursor()
+        self._saved = self._cursor
+
+    def watched(self) -> Iterable[Path]:
+        """Wake up for new messages."""
+        return [self._queue.folder / "queue"]
+
+    def turn(self, changes: Changes) -> float:
+        """Look for what is new, and let the channels send what is due."""
+        if not self._alone():
+            return AWAY_SECONDS
+        now = self._context.clock.monotonic()
+        if now >= self._look_at:
+            with self._context.contained("what the rules want to be told cannot be put into the queue"):
+                self._look_at = now + self._look()
+        if now >= self._trim_at:
+            self._queue.trim(self._context.clock.now(), KEEP)
+            self._trim_at = now + TRIM_SECONDS
+        self._queue.forget_counts()
+        due = self._sender.turn(self._context.config)
+        return max(0.0, min(self._look_at - now, due))
+
+    def end(self) -> None:
+        """Let what is being sent end, if it does so soon."""
+        self._sender.join(END_SECONDS)
+        self._save_cursor()
+        if self._news is not None:
+            self._news[1].close()
+        if self._claim is not None:
+            self._claim.release()
+
+    def _alone(self) -> bool:
+        """Make sure that no other notifier sends from this queue: everything would go out twice."""
+        if self._claim is None:
+            self._claim = Claim.take(self._queue.folder)
+            if self._claim is None:
+                _log.error("another notifier sends from %s; this one waits until it ends", self._queue.folder)
+                return False
+            self._queue.settle()
+        return True
+
+    def _look(self) -> float:
+        """Put what is new into the queue; return the seconds until the next look."""
+        config = self._context.config
+        if not any(rule.notifications.any for rule in config.rules.values()):
+            # What happens meanwhile is not told when somebody asks for notifications later.
+            self._cursor = self._context.clock.now()
+            return LOOK_SECONDS
+        try:
+            self._tell_news(self._open(config), config)
+        except HistoryError as error:
+            if not self._away:
+                _log.warning("what the rules want to be told waits for the history: %s", error)
+            self._away, self._recorded = True, None
+            return AWAY_SECONDS
+        self._away = False
+        return LOOK_SECONDS
+
+    def _open(self, config: Config) -> News:
+        if self._news is None or self._news[0] is not config:
+            if self._news is not None:
+                self._news[1].close()
+                self._news = None
+            self._news = (config, News.open(self._context.root, config))
+            self._recorded = None
+        return self._news[1]
+
+    def _tell_news(self, news: News, config: Config) -> None:
+        """Tell what was recorded since the last look."""
+        recorded = news.recorded(config.name)
+        if recorded is None or recorded == self._recorded:
+            return
+        now = self._context.clock.now()
+        waits = news.oldest_unrecorded(self._context.spool.stage(Stage.OUTBOX), config.name)
+        begin = max(min(self._cursor, now) - SLACK, now - OLDEST)
+        occasions = Occasions(news, config)
+        for event in news.since(TYPES, begin, config.name):
+            if event.id not in self._seen:
+                self._tell(occasions, event, config)
+                self._seen[event.id] = event.time
+        self._cursor = min(waits or now, now)
+        self._seen = {key: time for key, time in self._seen.items() if time >= self._cursor - 2 * SLACK}
+        if abs(self._cursor - self._saved) >= CURSOR_STEP:
+            self._save_cursor()
+        self._recorded = recorded
+
+    def _tell(self, occasions: Occasions, event: EventRecord, config: Config) -> None:
+        now, notifications = self._context.clock.now(), config.notifications
+        try:
+            found = list(occasions.of(event))
+        except ValidationError as error:
+            _log.warning("an event is not told of: %s", error, extra={"event": event.id, "type": event.type})
+            return
+        for told in found:
+            for channel in told.channels:
+                settings = notifications.channels[channel]
+                if not settings.disabled:
+                    self._queue.put(compose(channel, settings, notifications, told.facts, now=now, of=told.of))
+
+    def _wake(self) -> None:
+        self._context.wake()  # looked up now: it is set when the loop begins
+
+    def _emit(self, details: Record, task: str | None) -> None:
+        self._context.events.emit(details, task=task)
+        if isinstance(details, NotificationGivenUp):
+            self._context.events.flush()
+
+    def _read_cursor(self) -> datetime:
+        now = self._context.clock.now()
+        try:
+            return min(Cursor.model_validate_json((self._queue.folder / CURSOR).read_bytes()).to, now)
+        except (FileNotFoundError, ValidationError):
+            return now
+
+    def _save_cursor(self) -> None:
+        # Not synced: after a power cut it is older, and what was told is recognised by its message.
+        text = Cursor(to=self._cursor).model_dump_json().encode()
+        durable.write_file(self._queue.folder / CURSOR, text, sync=False)
+        self._saved = self._cursor
