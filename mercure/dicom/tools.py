@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Final, Literal
 
@@ -16,14 +17,17 @@ class ToolMissingError(Exception):
 
 
 def tool_path(name: Tool) -> Path:
-    """Find a program: in ``MERCURE_BIN``, in the build folder of a checkout, or on the ``PATH``.
+    """Find a program: in ``MERCURE_BIN``, in the build folder of a checkout, beside the interpreter, or on the ``PATH``.
+
+    Beside the interpreter is where an installed release has its own, so that each release runs the programs of its version.
 
     Raises
     ------
     ToolMissingError
         It is in none of them.
     """
-    folders = [os.environ.get("MERCURE_BIN", ""), str(_BUILT), os.environ.get("PATH", os.defpath)]
+    beside = str(Path(sys.executable).parent)
+    folders = [os.environ.get("MERCURE_BIN", ""), str(_BUILT), beside, os.environ.get("PATH", os.defpath)]
     found = shutil.which(name, path=os.pathsep.join(folder for folder in folders if folder))
     if found is None:
         raise ToolMissingError(f"the program {name} is not there; `make setup` builds it, MERCURE_BIN names its folder")
