@@ -18,7 +18,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 EXIT_AT_FAULT: Final = 86
 _COPY_CHUNK: Final = 8 * 1024 * 1024
@@ -193,6 +193,24 @@ def write_file(path: Path, data: bytes, *, mode: int = 0o640, sync: bool = True)
     """
     with _replacement(path, mode, sync=sync) as descriptor:
         _write_all(descriptor, data, path)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, mode: int = 0o640) -> Iterator[BinaryIO]:
+    """Give a file to be written piece by piece; whole and durable under its name when the block ends well, else gone.
+
+    For what is too large for `write_file`.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its directory exists.
+    mode : int
+        Permissions, before the umask.
+    """
+    with _replacement(path, mode, sync=True) as descriptor, open(descriptor, "wb", closefd=False) as writing:
+        step("write", path)
+        yield writing
 
 
 def copy_file(

@@ -24,6 +24,8 @@ COMMANDS: Final = {
     "targets": ("appliance.cli.targets:targets", "See targets, and ask whether they answer."),
     "rules": ("appliance.cli.rules:rules", "See rules, and evaluate one."),
     "config": ("appliance.cli.config:config", "See the configuration, and check a file."),
+    "backup": ("appliance.cli.backup:backup", "Write, list and check backups."),
+    "restore": ("appliance.cli.backup:restore", "Bring a backup back into a root."),
     "verify": ("appliance.cli.verify:verify", "Prove that no acknowledged image is lost."),
 }
 

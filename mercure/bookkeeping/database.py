@@ -67,7 +67,7 @@ def open_history(
     """
     parts = urlsplit(url)
     if parts.scheme == "sqlite" and not parts.netloc and parts.path.startswith("/"):
-        return _open_sqlite(_sqlite_path(url), read_only=read_only)
+        return _open_sqlite(sqlite_path(url), read_only=read_only)
     if parts.scheme == "postgresql" and parts.path.strip("/"):
         return _open_postgresql(url, password, application, read_only=read_only)
     raise HistoryError(
@@ -141,7 +141,8 @@ def disconnect(database: Database) -> None:
         database.dispose()
 
 
-def _sqlite_path(url: str) -> Path:
+def sqlite_path(url: str) -> Path:
+    """Return the file of a history in SQLite."""
     return Path("/" + unquote(urlsplit(url).path).lstrip("/"))
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from appliance.control.api import (
+        backup,
         configuration,
         history,
         queue,
@@ -35,6 +36,7 @@ GROUPS: Final = (
     "services",
     "configuration",
     "verification",
+    "backup",
     "streams",
 )
 """Modules of this package, in the order of the reference page."""
@@ -58,6 +60,7 @@ def all_verbs() -> tuple[AnyVerb, ...]:
 __all__ = [
     "GROUPS",
     "all_verbs",
+    "backup",
     "configuration",
     "history",
     "queue",

@@ -28,6 +28,7 @@ MODULES: Final = {
     "config": "configuration",
     "modules": "configuration",
     "verify": "verification",
+    "backup": "backup",
     "subscribe": "streams",
 }
 """The module here for each group of verbs; imported when one of them is asked for."""

@@ -63,4 +63,7 @@ REQUESTS: Final[dict[str, dict[str, Any]]] = {
     "config.save": {"content": {"version": 1}, "edited_from": 1},
     "modules.list": {},
     "verify.run": {},
+    "backup.create": {},
+    "backup.list": {},
+    "backup.check": {"name": "mercure.tar"},
 }

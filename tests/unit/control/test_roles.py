@@ -73,6 +73,9 @@ NEEDED: dict[str, Role] = {
     "config.save": "admin",
     "modules.list": "viewer",
     "verify.run": "viewer",
+    "backup.create": "admin",
+    "backup.list": "viewer",
+    "backup.check": "operator",
 }
 """Written down a second time on purpose: a verb that changes its role must be changed here too."""
 

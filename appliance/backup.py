@@ -1,0 +1,306 @@
+"""Backups: the configuration with its revisions, the history, the state, and the images where asked, in one file.
+
+The order makes what is copied from a running router hold together: first the events that wait to be recorded, then the
+history, then the images. So the history never knows less than what was recorded when an event file went away, and an
+image that the history knows is in the backup, or has moved on to where it is copied later
+(``docs/decisions/0076-backups-of-a-running-router.md``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from appliance import archive
+from appliance.archive import ArchiveError, Manifest, Writer
+from appliance.control.api.backup import BackupChecked, BackupFile, BackupMade
+from appliance.control.api.base import Progress
+from appliance.control.errors import ControlError
+from appliance.control.session import Session
+from mercure import __version__, durable
+from mercure.bookkeeping.copies import Kind, ToolMissingError, copy_history, kind_of
+from mercure.bookkeeping.database import HistoryError
+from mercure.bookkeeping.reader import password_of
+from mercure.names import is_id
+from mercure.spool import Spool, Stage
+
+FOLDER: Final = "backup"
+"""Of the root: where backups go unless another folder is named."""
+
+HISTORY_NAMES: Final[dict[Kind, str]] = {"sqlite": "history/history.db", "postgresql": "history/history.dump"}
+
+_IMAGE_STAGES: Final = (
+    Stage.INCOMING,
+    Stage.ROUTING,
+    Stage.STUDIES,
+    Stage.PROCESSING,
+    Stage.OUTGOING,
+    Stage.ERROR,
+    Stage.DISCARD,
+    Stage.SUCCESS,
+    Stage.QUARANTINE,
+)
+"""In the order of a task's life: one that moves on meanwhile is met again, and not missed."""
+
+_REPORT_BYTES: Final = 8 * 1024 * 1024
+_NOT_KEPT: Final = frozenset({"reserve"})
+"""In ``state/``: room that the cleaner keeps free, with nothing in it."""
+
+Report = Callable[[Progress], None]
+
+
+@dataclass
+class Counter:
+    """Adds up bytes, and reports them now and then.
+
+    Parameters
+    ----------
+    report : callable
+        Told how far it has come.
+    total : int
+        Bytes in all, as far as can be told before.
+    text : str
+        What is going on.
+    """
+
+    report: Report
+    total: int
+    text: str
+    done: int = 0
+    _told: int = field(default=0, init=False)
+
+    def add(self, count: int) -> None:
+        """Count some more."""
+        self.done += count
+        if self.done - self._told >= _REPORT_BYTES:
+            self._told = self.done
+            self.tell()
+
+    def tell(self) -> None:
+        """Report."""
+        self.report(Progress(done=self.done, total=max(self.total, self.done), text=self.text))
+
+
+def create(session: Session, *, images: bool, folder: Path | None, report: Report) -> BackupMade:
+    """Write a backup while the router runs, or does not.
+
+    Parameters
+    ----------
+    session : Session
+        Of which router, and who asks.
+    images : bool
+        With the images, and everything else of the spool.
+    folder : Path or None
+        Where to; None: `FOLDER` in the root.
+    report : callable
+        Told how far it has come, in bytes.
+
+    Raises
+    ------
+    ControlError
+        The folder is not there, or the history cannot be copied.
+    OSError
+        The disk refuses; then there is no file.
+    """
+    begin = session.clock.monotonic()
+    path = _folder(session, folder) / archive.file_name(session.config.name, session.clock.now())
+    with session.changing() as events:
+        with durable.replacing(path, mode=0o600) as file:
+            manifest = _write(session, file, images=images, report=report)
+        made = BackupMade(
+            path=str(path),
+            bytes=path.stat().st_size,
+            files=len(manifest.parts),
+            history=manifest.history,
+            images=images,
+            left_out=manifest.left_out,
+            seconds=round(session.clock.monotonic() - begin, 3),
+        )
+        session.audit(events, "backup.create", path.name, after=made.model_dump(mode="json"))
+    return made
+
+
+def list_backups(session: Session) -> tuple[BackupFile, ...]:
+    """List the backups in the root's own folder, the newest first."""
+    found = []
+    for path in (session.root.path / FOLDER).glob("[!.]*.tar"):
+        with contextlib.suppress(FileNotFoundError):
+            state = path.stat()
+            found.append(BackupFile(name=path.name, path=str(path), bytes=state.st_size, modified=state.st_mtime))
+    return tuple(sorted(found, key=lambda item: (item.modified, item.name), reverse=True))
+
+
+def check(session: Session, name: str, report: Report) -> BackupChecked:
+    """Read one of the root's own backups and compare each file with its digest.
+
+    Raises
+    ------
+    ControlError
+        There is no such backup. One that is damaged is an answer.
+    """
+    known = {item.name: Path(item.path) for item in list_backups(session)}
+    if name not in known:
+        advice = f"there are {', '.join(known)}" if known else "`mercure backup create` writes one"
+        raise ControlError("not-found", f"there is no backup {name!r} in {session.root.path / FOLDER}", advice)
+    return checked(known[name], report)
+
+
+def checked(path: Path, report: Report) -> BackupChecked:
+    """Compare each file of a backup with its digest."""
+    counter = Counter(report, path.stat().st_size, "bytes read")
+    try:
+        manifest = archive.read(path, on_bytes=counter.add)
+    except ArchiveError as error:
+        return BackupChecked(path=str(path), ok=False, problem=str(error))
+    return BackupChecked(
+        path=str(path),
+        ok=True,
+        node=manifest.node,
+        time=manifest.time,
+        by=manifest.by,
+        revision=manifest.revision,
+        files=len(manifest.parts),
+        history=manifest.history,
+        images=manifest.images,
+        left_out=manifest.left_out,
+    )
+
+
+def _folder(session: Session, folder: Path | None) -> Path:
+    if folder is None:
+        own = session.root.path / FOLDER
+        durable.make_directory(own, mode=0o700)
+        return own
+    if not folder.is_absolute() or not folder.is_dir():
+        raise ControlError("not-found", f"{folder} is no folder", "make it first, writable for the router's user")
+    return folder
+
+
+def _write(session: Session, file: BinaryIO, *, images: bool, report: Report) -> Manifest:
+    counter = Counter(report, _expected(session, images=images), "bytes copied")
+    writer = Writer(file, counter.add)
+    spool, left_out = session.spool, []
+    for name, path in (*_files("config", session.root.config), *_files("spool/state", spool.stage(Stage.STATE))):
+        _add(writer, name, path)
+    for name, path in _files("spool/outbox", spool.stage(Stage.OUTBOX)):
+        _add(writer, name, path)
+    counter.text = "bytes copied; the history"
+    history, problem = _add_history(session, writer)
+    left_out += [problem] if problem else []
+    if images:
+        counter.text = "bytes copied; the images"
+        _add_images(writer, spool)
+    counter.text = "bytes copied"
+    counter.tell()
+    return writer.end(
+        Manifest(
+            node=session.config.name,
+            root=str(session.root.path),
+            time=session.clock.now(),
+            by=session.user,
+            program=__version__,
+            revision=session.loaded.revision,
+            images=images,
+            history=history,
+            left_out=tuple(left_out),
+        )
+    )
+
+
+def _expected(session: Session, *, images: bool) -> int:
+    """Tell how many bytes there will be, so that somebody can be shown how far it is; 0 where that would take long."""
+    if images:
+        return 0
+    folders = (session.root.config, session.spool.stage(Stage.STATE), session.spool.stage(Stage.OUTBOX))
+    history = session.root.path / "history.db"
+    paths = [path for folder in folders for _, path in _files("", folder)] + [history]
+    total = 0
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            total += path.stat().st_size
+    return total
+
+
+def _files(name: str, folder: Path) -> Iterator[tuple[str, Path]]:
+    """Walk the files of a folder that are not hidden, in order, with their names in the backup."""
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for entry in found:
+        if entry.name.startswith(".") or (name == "spool/state" and entry.name in _NOT_KEPT):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _files(f"{name}/{entry.name}", Path(entry.path))
+        elif entry.is_file(follow_symlinks=False):
+            yield f"{name}/{entry.name}", Path(entry.path)
+
+
+def _add(writer: Writer, name: str, path: Path | str, folder: int | None = None) -> None:
+    """Add a file, unless it is gone."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+    except FileNotFoundError:
+        return
+    with open(descriptor, "rb") as file:
+        writer.add(name, file)
+
+
+def _add_history(session: Session, writer: Writer) -> tuple[Kind | None, str]:
+    """Add a copy of the history; return its kind, or why there is none."""
+    url = session.root.history_url(session.config)
+    kind = kind_of(url)
+    scratch = Path(tempfile.mkdtemp(prefix="backup-", dir=session.root.run))
+    try:
+        copy = scratch / "history"
+        if not copy_history(url, password_of(session.config), copy):
+            return None, ""
+        _add(writer, HISTORY_NAMES[kind], copy)
+    except ToolMissingError as error:
+        return None, f"the history: {error}"
+    except HistoryError as error:
+        raise ControlError("failed", str(error), "see that the history answers: `mercure status`") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return kind, ""
+
+
+def _add_images(writer: Writer, spool: Spool) -> None:
+    """Add what is in the stages; a task that was met is not taken again where it has moved to meanwhile."""
+    met: set[str] = set()
+    for stage in _IMAGE_STAGES:
+        for name in _entries(spool, stage):
+            task = name.rpartition("/")[2]
+            if is_id(task) and task in met:
+                continue
+            if _add_entry(writer, f"spool/{stage.value}/{name}", spool.stage(stage) / name):
+                met.add(task)
+
+
+def _entries(spool: Spool, stage: Stage) -> Iterator[str]:
+    if stage is Stage.STUDIES:
+        yield from (f"{study}/{task}" for study, task in spool.studies())
+    else:
+        yield from spool.names(stage)
+
+
+def _add_entry(writer: Writer, name: str, path: Path) -> bool:
+    """Add the files of one entry by its descriptor, so that they are found also when it is moved on meanwhile."""
+    try:
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    try:
+        for file in sorted(os.listdir(folder)):
+            if not file.startswith("."):
+                _add(writer, f"{name}/{file}", file, folder)
+    finally:
+        os.close(folder)
+    return True

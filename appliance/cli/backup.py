@@ -1,0 +1,158 @@
+"""``mercure backup`` and ``mercure restore``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from appliance.cli import exit_codes
+from appliance.cli.asking import ask, asking
+from appliance.cli.common import end_with, json_option, narrate, open_session, program, root_option, show
+from appliance.cli.lazy import OrderedGroup
+from appliance.cli.text import moment, pairs, printable, size, table
+
+if TYPE_CHECKING:
+    from appliance.control.api.backup import BackupChecked, BackupFile, BackupMade
+    from appliance.control.api.base import Progress
+    from appliance.restore import Restored
+
+
+@click.group(cls=OrderedGroup)
+@root_option
+def backup() -> None:
+    """Write, list and check backups; the router may go on running.
+
+    A backup is one tar file: the configuration with its revisions, the history, the state, and the events that wait to
+    be recorded. The images are in it where asked. Each file has a digest in the manifest at its end.
+    """
+
+
+@backup.command()
+@click.option("--images", is_flag=True, help="With the images that are in the spool.")
+@click.option("--to", type=click.Path(path_type=Path), help="Into this folder.  [default: backup/ in the root]")
+@root_option
+@json_option("appliance.control.api.backup:BackupMade")
+def create(*, images: bool, to: Path | None) -> None:
+    """Write a backup. Exit code 1 also when something had to be left out, such as a history without pg_dump."""
+    from appliance.control import api  # noqa: PLC0415
+
+    folder = str(to.absolute()) if to is not None else None
+    with asking(narrate) as ask_for:
+        made = ask_for(api.backup.CREATE, api.backup.CreateBackup(images=images, folder=folder))
+    show(made, lambda: _made(made))
+    end_with(exit_codes.FAILED if made.left_out else exit_codes.WELL)
+
+
+def _made(made: BackupMade) -> Iterator[str]:
+    yield from pairs(
+        [
+            ("backup", made.path),
+            ("size", f"{size(made.bytes)}, {made.files} files, in {made.seconds:.1f} s"),
+            ("history", made.history or "none"),
+            ("images", "yes" if made.images else "no"),
+            *(("! left out", text) for text in made.left_out),
+            ("bring back", f"{program()} restore {made.path} --root NEW_ROOT"),
+        ]
+    )
+
+
+@backup.command("list")
+@root_option
+@json_option(backups="appliance.control.api.backup:BackupFile")
+def list_() -> None:
+    """List the backups in the root's own folder, the newest first."""
+    from appliance.control import api  # noqa: PLC0415
+
+    found = ask(api.backup.LIST).backups
+    show({"backups": found}, lambda: table(["BACKUP", "SIZE", "WRITTEN"], map(_row, found)))
+
+
+def _row(item: BackupFile) -> tuple[str, ...]:
+    return (item.name, size(item.bytes), moment(datetime.fromtimestamp(item.modified, UTC)))
+
+
+@backup.command()
+@click.argument("backup")
+@root_option
+@json_option("appliance.control.api.backup:BackupChecked")
+def check(backup: str) -> None:
+    """Compare each file of a BACKUP with its digest: one that `backup list` names, or any file by its path."""
+    from appliance.control import api  # noqa: PLC0415
+
+    if "/" in backup:
+        from appliance.backup import checked  # noqa: PLC0415
+
+        found = checked(Path(backup).absolute(), _narrating())
+    else:
+        with asking(narrate) as ask_for:
+            found = ask_for(api.backup.CHECK, api.backup.OneBackup(name=backup))
+    show(found, lambda: _checked(found))
+    end_with(exit_codes.WELL if found.ok else exit_codes.FAILED)
+
+
+def _checked(found: BackupChecked) -> Iterator[str]:
+    if not found.ok:
+        yield printable(f"NOT as it was written: {found.problem}")
+        return
+    yield from pairs(
+        [
+            ("backup", f"{found.path}: as it was written"),
+            ("of", f"{found.node}, {moment(found.time)}, by {found.by}"),
+            ("holds", f"{found.files} files, configuration revision {found.revision}"),
+            ("history", found.history or "none"),
+            ("images", "yes" if found.images else "no"),
+            *(("! left out", text) for text in found.left_out),
+        ]
+    )
+
+
+def _narrating() -> Callable[[Progress], None]:
+    """Tell of progress at each tenth."""
+    told = -1
+
+    def report(progress: Progress) -> None:
+        nonlocal told
+        tenth = 10 * progress.done // progress.total if progress.total else 0
+        if tenth != told:
+            told = tenth
+            narrate(f"{size(progress.done)} of {size(progress.total)}: {progress.text}")
+
+    return report
+
+
+@click.command()
+@click.argument("backup", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--force", is_flag=True, help="Also where there is something; it is kept aside, images stay.")
+@root_option
+@json_option("appliance.restore:Restored")
+def restore(backup: Path, *, force: bool) -> None:
+    """Bring a BACKUP back into a root in which no router runs.
+
+    The whole file is compared with its digests first. A root with a configuration, a spool or a history is refused;
+    with --force they are kept in a folder `replaced-…` beside them. Images and event files that are there stay as they
+    are, whatever the backup holds.
+    """
+    from appliance.restore import restore as bring_back  # noqa: PLC0415
+
+    done = bring_back(open_session(), backup.absolute(), force=force, report=_narrating())
+    show(done, lambda: _restored(done))
+    end_with(exit_codes.FAILED if done.left_out else exit_codes.WELL)
+
+
+def _restored(done: Restored) -> Iterator[str]:
+    yield from pairs(
+        [
+            ("restored", f"{done.root}: {done.files} files of {done.node}, {done.time}"),
+            ("configuration", f"revision {done.revision}"),
+            ("history", done.history or "none was in the backup"),
+            ("images", "those of the backup" if done.images else "none were in the backup"),
+            ("stayed", f"{done.kept} folders and event files that were here already" if done.kept else ""),
+            *(("kept aside", path) for path in done.replaced),
+            *(("! left out", text) for text in done.left_out),
+            ("run", f"{program()} run --root {done.root}"),
+        ]
+    )
