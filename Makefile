@@ -7,7 +7,7 @@ TESTS ?= tests
 PYTEST := .venv/bin/python -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run screenshots setup setup-test test test-python test-cpp test-slow bench crash check docs lock molecule molecule-vm
+.PHONY: help run screenshots setup setup-test test test-python test-cpp test-slow bench crash power-cuts check docs lock molecule molecule-vm
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ test-slow: setup-test ## run the slow tests: minutes each
 
 crash: setup-test ## kill every service at each durable step of each scenario, and write docs/crash-matrix.md
 	.venv/bin/python -m tests.crash.matrix
+
+power-cuts: setup-test ## cut the power of the disk under a working router, CUTS=200 times
+	.venv/bin/python -m tests.crash.power --cuts $(or $(CUTS),200)
 
 check: setup-test ## lint, types, import contracts, shell, and the wheel installed on its own
 	@tools/check

@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess
     from pathlib import Path
 
-_PRELOADED = ["mercure.services.router", "mercure.services.dispatcher", "mercure.services.cleaner", "tests.support.box"]
+_PRELOADED = [
+    "mercure.services.router",
+    "mercure.services.dispatcher",
+    "mercure.services.processor",
+    "mercure.services.cleaner",
+    "mercure.services.bookkeeper",
+    "mercure.services.receiver",
+    "tests.support.box",
+]
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(_PRELOADED)
 

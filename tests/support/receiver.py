@@ -72,7 +72,11 @@ class Receiver:
 
     def until_idle(self) -> None:
         """Wait until no association is open, and all is told of them."""
-        eventually(lambda: not self.children() and not self.parts(), what="no association is open")
+        eventually(self.is_idle, what="no association is open")
+
+    def is_idle(self) -> bool:
+        """Tell whether no association is open, and nothing of one is left."""
+        return not self.children() and not self.parts()
 
     def configure(self, **settings: Any) -> None:
         """Change settings in the configuration file and send HUP."""

@@ -1,69 +1,9 @@
-"""``make crash``: all scenarios, all steps, and the report ``docs/crash-matrix.md``."""
+"""``python -m tests.crash.matrix``."""
 
-from __future__ import annotations
-
-import contextlib
-import io
-import multiprocessing
-import os
 import sys
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from pathlib import Path
-from time import monotonic
 
-from tests.crash.matrix.kills import Result, run
-from tests.crash.matrix.report import page
-from tests.crash.matrix.scenarios import SCENARIOS
-from tests.support.memory import memory_folder
-
-ENOUGH = 1000
-PAGE = Path("docs/crash-matrix.md")
-USAGE = "usage: python -m tests.crash.matrix [PART OF A SCENARIO'S NAME]"
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
-def _scenario(index: int) -> Result:
-    # What the programs wrote is shown by pytest for a test that fails; here the error says where to look.
-    with contextlib.redirect_stdout(io.StringIO()), memory_folder() as folder:
-        return run(SCENARIOS[index], folder)
-
-
-def main(arguments: list[str]) -> int:
-    """Run the scenarios whose name holds the argument, all without one; only then is the report written."""
-    if len(arguments) > 1:
-        _say(USAGE)
-        return 2
-    chosen = [index for index, scenario in enumerate(SCENARIOS) if not arguments or arguments[0] in scenario.name]
-    if not chosen:
-        _say(f"no scenario has {arguments[0]!r} in its name; {USAGE}")
-        return 2
-    began = monotonic()
-    results: dict[int, Result] = {}
-    failures: list[str] = []
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(8, os.cpu_count() or 1), mp_context=context) as pool:
-        running = {pool.submit(_scenario, index): index for index in chosen}
-        for future in as_completed(running):
-            name = SCENARIOS[running[future]].name
-            try:
-                result = results[running[future]] = future.result()
-            except AssertionError as error:
-                failures.append(name)
-                _say(f"FAILED  {name}\n        {error}")
-            else:
-                _say(f"ok      {name}: {result.steps} steps, {sum(result.kills.values())} kills")
-    kills = sum(sum(result.kills.values()) for result in results.values())
-    _say(f"\n{kills} kills in {len(results)} scenarios, {len(failures)} failed, in {monotonic() - began:.0f} s")
-    if arguments or failures:
-        return int(bool(failures))
-    PAGE.write_text(page([results[index] for index in chosen]), encoding="utf-8")
-    _say(f"written: {PAGE}")
-    return int(kills < ENOUGH)
-
+# Not in this file: a process of the pool cannot find what is in the module that was started.
+from tests.crash.matrix.whole import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
