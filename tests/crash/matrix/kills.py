@@ -14,9 +14,9 @@ from mercure.bookkeeping.verify import verify
 from mercure.config import Root
 from mercure.spool import Stage, load_task
 from tests.crash.matrix import actors
-from tests.crash.matrix.account import Account, Sent
 from tests.crash.matrix.world import World
 from tests.support import killing
+from tests.support.account import Account, Sent
 from tests.support.dcmtk import storescp
 from tests.support.polling import eventually
 from tests.support.procfs import is_stopped

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.crash.matrix import actors
-from tests.crash.matrix.account import Sent, ct_series
+from tests.support.account import Sent, ct_series
 from tests.support.data_sets import ct_image, nested_sequences
 
 if TYPE_CHECKING:

@@ -12,10 +12,9 @@ from mercure.clock import ManualClock
 from mercure.config import ConfigStore, Root
 from mercure.spool import Spool
 from mercure.targets import MODELS
-from tests.support.data_sets import data_set_of
+from tests.support.held import held
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 TURN_HOURS = 1
@@ -84,22 +83,12 @@ class World:
 
     def images_at(self, target: str) -> list[bytes]:
         """Return the data sets that a target holds."""
-        return [data_set_of(path.read_bytes()) for path in _files(self.target(target))]
+        return list(held(self.target(target)))
 
     def images_in(self, stage: str) -> list[bytes]:
         """Return the data sets in a stage; what is hidden (being built or removed) does not count."""
-        return [data_set_of(path.read_bytes()) for path in _files(self.spool.root / stage)]
+        return list(held(self.spool.root / stage))
 
     def everywhere(self) -> set[bytes]:
         """Return the data sets that are in any stage or at any target, under names that readers look at."""
-        places = [self.spool.root, *self.nodes.values(), *(self.folder / "world").iterdir()]
-        return {data_set_of(path.read_bytes()) for place in places for path in _files(place)}
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """Walk the images of a folder that are in no hidden folder and not being received."""
-    for path in folder.rglob("*"):
-        parts = path.relative_to(folder).parts
-        is_image = path.suffix == ".dcm" or path.name.startswith("CT.")  # the second: as storescp names them
-        if is_image and "receiving" not in parts and not any(part.startswith(".") for part in parts):
-            yield path
+        return {data for place in (self.folder / "world", *self.nodes.values()) for data in held(place)}

@@ -36,7 +36,7 @@ def main() -> None:
                 with cuts.running():
                     report = cuts.cut(options.cuts // len(FILESYSTEMS))
             except AssertionError as error:
-                out.write(f"{filesystem}: FAILED after {cuts.report.cuts} cuts: {error}\n")
+                out.write(f"{filesystem}: FAILED after {cuts.report.cuts} cuts: {cuts.report.trouble or error}\n")
                 sys.exit(1)
         out.write(
             f"{filesystem}: {report.cuts} power cuts, {report.acknowledged} images acknowledged, 0 lost; "

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import random
 import sqlite3
 import subprocess
 import threading
-from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +17,14 @@ from mercure.clock import Clock
 from mercure.config import ConfigStore, Root
 from mercure.spool import Spool
 from mercure.targets import MODELS
-from tests.crash.matrix.account import Account, Sent, ct_series
 from tests.crash.power.disk import CuttableDisk
 from tests.crash.power.living import Living
-from tests.support.data_sets import data_set_of
+from tests.support.account import Sent, ct_series
 from tests.support.dcmtk import StoreScp, storescp
+from tests.support.held import digest, digests
 from tests.support.polling import eventually
 from tests.support.ports import free_port
+from tests.support.senders import Sender
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,51 +42,13 @@ SETTLED_EVERY = 10
 
 
 @dataclass
-class Sender:
-    """Sends one series after the other, each until all of it is acknowledged."""
-
-    name: str
-    port: int
-    account: Account = field(default_factory=Account)
-    _may: threading.Event = field(default_factory=threading.Event)
-    _ended: bool = False
-
-    def __post_init__(self) -> None:
-        self._thread = threading.Thread(target=self._run, name=self.name)
-        self._thread.start()
-
-    def _run(self) -> None:
-        number = 0
-        while not self._ended:
-            number += 1
-            left = ct_series(f"1.2.{self.name}.{number}", IMAGES, study=f"1.2.{self.name}.{number}")
-            while left:
-                self._may.wait()
-                left = self.account.send(self.port, left)
-
-    def go(self) -> None:
-        """Send."""
-        self._may.set()
-
-    def pause(self) -> None:
-        """Begin no further association."""
-        self._may.clear()
-
-    def end(self) -> None:
-        """Send the rest of the series, and no further one."""
-        self._ended = True
-        self.go()
-        self._thread.join(120)
-        assert not self._thread.is_alive()
-
-
-@dataclass
 class Report:
     """What came of it."""
 
     cuts: int = 0
     acknowledged: int = 0
     settled: int = 0
+    trouble: str = ""
 
 
 class PowerCuts:
@@ -122,9 +84,14 @@ class PowerCuts:
             _configure(self._root, self._delivered, self._node, port)
             self._living = Living(self._root.path, port)
             self._living.start()
-            self._senders = [Sender(str(number), port) for number in range(SENDERS)]
+            self._senders = [Sender(port, partial(_series, name)) for name in range(SENDERS)]
             stack.callback(self._end)
-            yield
+            try:
+                yield
+            except AssertionError as error:
+                # What ends the senders in `_end` may fail for the same reason, and would hide this one.
+                self.report.trouble = str(error)
+                raise
 
     def cut(self, times: int) -> Report:
         """Cut the power so many times."""
@@ -171,8 +138,8 @@ class PowerCuts:
     def _nothing_is_nowhere(self) -> None:
         """Each acknowledged image is on the disk or at both targets; those at both are safe from now on."""
         self._all_at_both()
-        held = self._safe | _held(self._root.path / "spool")
-        lost = [sent.sop for sent in self._sent() if _digest(sent.data) not in held]
+        held = self._safe | digests(self._root.path / "spool")
+        lost = [sent.sop for sent in self._sent() if digest(sent.data) not in held]
         assert lost == [], f"acknowledged, and nowhere after cut {self.report.cuts}: {lost}"
 
     def _settle(self) -> None:
@@ -194,8 +161,8 @@ class PowerCuts:
         self.report.acknowledged = self._acknowledged()
 
     def _all_at_both(self) -> bool:
-        self._safe |= set.intersection(_held(self._delivered), _held(self._node.folder))
-        return all(_digest(sent.data) in self._safe for sent in self._sent())
+        self._safe |= set.intersection(digests(self._delivered), digests(self._node.folder))
+        return all(digest(sent.data) in self._safe for sent in self._sent())
 
     def _sent(self) -> list[Sent]:
         return [sent for sender in self._senders for sent in list(sender.account.acknowledged)]
@@ -205,6 +172,10 @@ class PowerCuts:
             sender.end()
         self._living.kill()
         eventually(self._unmounted, seconds=60, what="nobody uses the disk any more")
+
+
+def _series(sender: int, number: int) -> list[Sent]:
+    return ct_series(f"1.2.{sender}.{number}", IMAGES, study=f"1.2.{sender}.{number}")
 
 
 def _configure(root: Root, delivered: Path, node: StoreScp, port: int) -> None:
@@ -224,23 +195,3 @@ def _configure(root: Root, delivered: Path, node: StoreScp, port: int) -> None:
     root.config.mkdir(parents=True)
     store.mercure.save(store.parse(content), author="tester", comment="", edited_from=0, clock=Clock())
     Spool(root.path / "spool").create()
-
-
-_NOT_HELD = ("receiving", "quarantine")
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _held(folder: Path) -> set[str]:
-    """Return the digests of all data sets under a folder that are not hidden, being received or quarantined."""
-    found = set()
-    for where, folders, names in os.walk(folder):
-        is_root = Path(where) == folder
-        folders[:] = [name for name in folders if not name.startswith(".") and not (is_root and name in _NOT_HELD)]
-        for name in names:
-            if name.endswith(".dcm") or name.startswith("CT."):
-                with suppress(FileNotFoundError):  # moved on
-                    found.add(_digest(data_set_of(Path(where, name).read_bytes())))
-    return found

@@ -1,0 +1,80 @@
+"""Memory and file descriptors of the services, from /proc, over time."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MEBIBYTE = 1024 * 1024
+GROWTH_MEBIBYTES = 8.0
+GROWTH_DESCRIPTORS = 8
+ENOUGH_SAMPLES = 12
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One process at one moment."""
+
+    pid: int
+    mebibytes: float
+    descriptors: int
+
+
+@dataclass
+class Samples:
+    """What was seen of each process, by its name under supervision."""
+
+    seen: dict[str, list[Sample]] = field(default_factory=lambda: defaultdict(list))
+
+    def take(self, name: str, pid: int) -> None:
+        """Look at a process; one that has just ended is passed over."""
+        folder = Path(f"/proc/{pid}")
+        try:
+            resident = int((folder / "statm").read_text(encoding="ascii").split()[1]) * 4096
+            descriptors = len(list((folder / "fd").iterdir()))
+        except (FileNotFoundError, ProcessLookupError):
+            return
+        self.seen[name].append(Sample(pid, resident / MEBIBYTE, descriptors))
+
+    def troubles(self) -> list[str]:
+        """Name the processes that grew: the last third of the life of the longest-lived of each name beside its first.
+
+        The very first samples are left out: a process that starts still loads what it needs.
+        """
+        found = []
+        for name, samples in self.seen.items():
+            life = self._longest(samples)
+            if len(life) < ENOUGH_SAMPLES:
+                continue
+            life = life[len(life) // 6 :]
+            early, late = life[: len(life) // 3], life[-(len(life) // 3) :]
+            memory = _median(late, "mebibytes") - _median(early, "mebibytes")
+            descriptors = _median(late, "descriptors") - _median(early, "descriptors")
+            if memory > GROWTH_MEBIBYTES:
+                found.append(f"{name} grew by {memory:.1f} MiB")
+            if descriptors > GROWTH_DESCRIPTORS:
+                found.append(f"{name} holds {descriptors:.0f} more file descriptors")
+        return found
+
+    def lines(self) -> list[str]:
+        """Say for each name how many processes it had, and the smallest and largest memory and descriptors."""
+        return [
+            f"  {name:<16} {len({sample.pid for sample in samples}):>3} processes, "
+            f"{min(s.mebibytes for s in samples):.0f} to {max(s.mebibytes for s in samples):.0f} MiB, "
+            f"{min(s.descriptors for s in samples)} to {max(s.descriptors for s in samples)} descriptors"
+            for name, samples in sorted(self.seen.items())
+            if samples
+        ]
+
+    @staticmethod
+    def _longest(samples: list[Sample]) -> list[Sample]:
+        lives: dict[int, list[Sample]] = defaultdict(list)
+        for sample in samples:
+            lives[sample.pid].append(sample)
+        return max(lives.values(), key=len, default=[])
+
+
+def _median(samples: list[Sample], what: str) -> float:
+    return statistics.median(getattr(sample, what) for sample in samples)

@@ -1,0 +1,203 @@
+"""The soak itself: a supervised router, its traffic, what befalls it, and the account at the end."""
+
+from __future__ import annotations
+
+import random
+import threading
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from appliance.control.client import Client, DisconnectedError
+from appliance.control.errors import ControlError
+from mercure.bookkeeping.verify import verify
+from mercure.config import ConfigStore, Root
+from mercure.spool import Spool, Stage
+from mercure.targets import MODELS
+from tests.soak.chaos import Chaos, Node
+from tests.soak.measuring import Samples
+from tests.soak.traffic import CT, MODALITIES, MR, OT, Vandal, scanner
+from tests.support.held import digest, digests
+from tests.support.polling import eventually
+from tests.support.ports import free_port, is_listening
+from tests.support.processes import Running, running
+from tests.support.senders import Sender
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SAMPLE_SECONDS = 2.0
+QUIET_SHARE = 0.5
+"""Chaos ends after this share of the time: memory is judged on processes that then live for the rest of it."""
+
+LONGEST_CALM = 8.0
+OLDEST_SECONDS = {"routing": 30.0, "outgoing": 120.0}
+"""An older task in one of these stages is stuck: outages are shorter."""
+
+SETTLE_SECONDS = 180.0
+QUICK = {"retry": {"first_seconds": 0.5, "cap_seconds": 3}}
+RULES: dict[str, Any] = {
+    "ct": {"rule": f'tags.Modality == "{CT}"', "targets": ["node", "folder"]},
+    "mr": {"rule": f'tags.Modality == "{MR}"', "targets": ["folder"]},
+    "ot": {"rule": f'tags.Modality == "{OT}"', "action": "discard"},
+}
+
+
+@dataclass
+class Outcome:
+    """What came of it; `troubles` is empty when all is well."""
+
+    minutes: float
+    acknowledged: int = 0
+    series: int = 0
+    done: dict[str, int] = field(default_factory=dict)
+    visits: int = 0
+    oldest: dict[str, float] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+
+
+class Soak:
+    """One run.
+
+    Parameters
+    ----------
+    folder
+        An empty folder with a short name, for sockets are in it.
+    minutes
+        How long the traffic flows.
+    seed
+        Decides what is sent and what happens.
+    """
+
+    def __init__(self, folder: Path, minutes: float, seed: int) -> None:
+        self._folder = folder
+        self._root = Root(folder / "root")
+        self._minutes = minutes
+        self._seed = seed
+        self._chance = random.Random(seed)
+        self._node = Node(folder / "node")
+        self._chaos = Chaos(self._root.path, self._node, seed)
+        self._port = free_port()
+        self._samples = Samples()
+        self._outcome = Outcome(minutes)
+
+    def run(self, command: list[str]) -> Outcome:
+        """Run it; `command` starts a router in the foreground and is given ``--root``."""
+        self._configure()
+        with ExitStack() as stack:
+            self._node.come()
+            stack.callback(self._node.go)
+            ready = lambda _: is_listening(self._port)  # noqa: E731 - a condition
+            router = stack.enter_context(
+                running([*command, "--root", str(self._root.path)], ready=ready, seconds=120, grace=120)
+            )
+            senders = [Sender(self._port, scanner(modality, self._seed)) for modality in MODALITIES]
+            vandal = Vandal(self._port, self._seed)
+            try:
+                for sender in senders:
+                    sender.go()
+                self._watch(router)
+            finally:
+                vandal.end()
+                self._chaos.calm()
+                for sender in senders:
+                    sender.end()
+            self._account(senders)
+        self._outcome.visits = vandal.visits
+        self._outcome.done = self._chaos.done
+        self._outcome.lines = self._samples.lines()
+        self._outcome.troubles += self._samples.troubles()
+        return self._outcome
+
+    def _configure(self) -> None:
+        delivered = self._folder / "delivered"
+        delivered.mkdir()
+        targets = {
+            "node": {"kind": "dicom", "host": "127.0.0.1", "port": self._node.port, "called_aet": "NODE", **QUICK},
+            "folder": {"kind": "folder", "path": str(delivered), **QUICK},
+        }
+        content = {
+            "version": 1,
+            "targets": targets,
+            "rules": RULES,
+            "completion": {"quiet_seconds": 3, "after_release_seconds": 0.5},
+            "receiver": {"bind": "127.0.0.1", "port": self._port, "min_free_bytes": 0, "idle_timeout_seconds": 5},
+            "retention": {"success_seconds": 10, "discard_seconds": 100_000, "pressure_free_bytes": 0},
+            "status_page": {"port": free_port()},
+        }
+        store = ConfigStore(self._root, MODELS)
+        self._root.config.mkdir(parents=True)
+        store.mercure.save(store.parse(content), author="soak", comment="", edited_from=0)
+        Spool(self._root.path / "spool").create()
+
+    def _watch(self, router: Running) -> None:
+        began = monotonic()
+        end, calm = began + 60 * self._minutes, began + 60 * self._minutes * QUIET_SHARE
+        next_act = began
+        pause = threading.Event()
+        while (now := monotonic()) < end and router.is_alive:
+            if now < calm and now >= next_act:
+                self._chaos.act()
+                next_act = now + self._chance.uniform(0, LONGEST_CALM)
+            elif now >= calm:
+                self._chaos.calm()
+            self._look()
+            pause.wait(SAMPLE_SECONDS)
+        if not router.is_alive:
+            self._outcome.troubles.append("the router itself ended")
+
+    def _look(self) -> None:
+        for name, pid in self._chaos.processes().items():
+            self._samples.take(name, pid)
+        try:
+            with Client(self._root.path) as client:
+                stages = client.status().stages
+        except (DisconnectedError, ControlError):
+            return  # killed just now
+        for stage in stages:
+            age = stage.oldest_seconds or 0.0
+            name = stage.stage.value
+            self._outcome.oldest[name] = max(age, self._outcome.oldest.get(name, 0.0))
+
+    def _account(self, senders: list[Sender]) -> None:
+        """Let everything arrive, and find each acknowledged image; say what is not as it should be."""
+        outcome = self._outcome
+        sent = {modality: sender.account.acknowledged for modality, sender in zip(MODALITIES, senders, strict=True)}
+        outcome.acknowledged = sum(map(len, sent.values()))
+        outcome.series = sum(sender.sent_series for sender in senders)
+        spool = Spool(self._root.path / "spool")
+        waiting = (Stage.INCOMING, Stage.ROUTING, Stage.OUTGOING)
+        try:
+            eventually(lambda: not any(map(spool.names, waiting)), seconds=SETTLE_SECONDS, what="nothing waits")
+        except AssertionError as error:
+            outcome.troubles.append(str(error))
+        node, delivered = digests(self._node.folder), digests(self._folder / "delivered")
+        discarded = digests(spool.stage(Stage.DISCARD))
+        places = {CT: node & delivered, MR: delivered, OT: discarded}
+        for modality, objects in sent.items():
+            lost = [each.sop for each in objects if digest(each.data) not in places[modality]]
+            if lost:
+                outcome.troubles.append(
+                    f"{len(lost)} acknowledged {modality} images are not where they belong: {lost[:5]}"
+                )
+        outcome.troubles += self._verified()
+        outcome.troubles += [
+            f"a task in {stage}/ was {outcome.oldest[stage]:.0f} s old"
+            for stage, limit in OLDEST_SECONDS.items()
+            if outcome.oldest.get(stage, 0.0) > limit
+        ]
+
+    def _verified(self) -> list[str]:
+        config = ConfigStore(self._root, MODELS).mercure.load().value
+
+        def is_clean() -> bool:
+            self._report = verify(self._root, config)
+            return self._report.exit_code == 0
+
+        try:
+            eventually(is_clean, seconds=60)
+        except AssertionError:
+            return [f"verify: {finding.text}" for finding in self._report.findings] or list(self._report.unchecked)
+        return []

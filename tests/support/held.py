@@ -1,0 +1,41 @@
+"""Which images are under a folder, by the bytes of their data sets."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.support.data_sets import data_set_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NOT_HELD = ("receiving", "quarantine")
+"""Stages whose objects were never acknowledged."""
+
+
+def digest(data: bytes) -> str:
+    """Return what stands for a data set where many are kept in mind."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def held(folder: Path) -> Iterator[bytes]:
+    """Walk the data sets under a folder that have names at which readers look: not hidden, and not being received.
+
+    Names as the router gives them, and those of stock ``storescp`` (``CT.`` and the UID). Images that move on while this
+    looks are passed over.
+    """
+    for where, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in NOT_HELD]
+        for name in names:
+            if not name.startswith(".") and (name.endswith(".dcm") or name.startswith("CT.")):
+                with suppress(FileNotFoundError, NotADirectoryError):
+                    yield data_set_of(Path(where, name).read_bytes())
+
+
+def digests(*folders: Path) -> set[str]:
+    """Return the digests of all data sets under some folders."""
+    return {digest(data) for folder in folders for data in held(folder)}
