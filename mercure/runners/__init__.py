@@ -29,10 +29,12 @@ from mercure.runners.base import (
 )
 from mercure.runners.command import CommandRunner
 from mercure.runners.podman import PodmanRunner
+from mercure.runners.slurm import SlurmRunner
 
 _KINDS: Final[dict[RunnerKind, Callable[[Processing], Runner]]] = {
     "command": CommandRunner,
     "podman": PodmanRunner,
+    "slurm": SlurmRunner,
 }
 
 KINDS: Final = tuple(_KINDS)

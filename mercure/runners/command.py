@@ -212,6 +212,8 @@ class _CommandRun:
         code = self._process.returncode
         # bwrap ends with 128 + number where its program was killed by a signal.
         number = -code if code < 0 else code - _SIGNALLED if code in _SIGNAL_CODES else 0
+        if number == signal.SIGXFSZ:
+            return RunOutcome(how="output", code=-number, text=_STOPPED["output"], seconds=seconds)
         if number:
             text = f"it was killed by signal {number} ({_signal_name(number)})"
             return RunOutcome(how="killed", code=-number, text=text, seconds=seconds)

@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING, Final, Protocol
 import pytest
 
 from mercure.config.processing import Processing
+from mercure.config.processing import Slurm as SlurmSettings
 from mercure.runners.command import CommandRunner
 from mercure.runners.podman import PodmanRunner
+from mercure.runners.slurm import SlurmRunner
 from modules.build import Content, system_content, write_image
 from tests.support.folders import short_folder
 from tests.support.podman import Podman, rootless_podman
+from tests.support.slurm import Slurm, slurm_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from mercure.runners import Runner
+    from mercure.runners import Runner, RunRequest
 
 PROBE: Final = Path(__file__).with_name("probe.py")
 IMAGE: Final = "localhost/mercure-probe:latest"
@@ -49,6 +52,9 @@ class Backend(Protocol):
     def not_installed(self) -> Runner:
         """Make a runner that does not find its program."""
 
+    def at_work(self, request: RunRequest) -> Path:
+        """Return the folder with ``in/`` and ``out/`` that the module sees while it runs."""
+
     def own(self, *paths: Path) -> None:
         """Give files and folders to the user as whom modules write."""
 
@@ -74,6 +80,9 @@ class CommandBackend:
     def not_installed(self) -> Runner:
         return CommandRunner(Processing(), "no-such-program")
 
+    def at_work(self, request: RunRequest) -> Path:
+        return request.folder
+
     def own(self, *paths: Path) -> None:
         pass
 
@@ -96,11 +105,50 @@ class PodmanBackend:
     def not_installed(self) -> Runner:
         return PodmanRunner(Processing(), ("no-such-program",))
 
+    def at_work(self, request: RunRequest) -> Path:
+        return request.folder
+
     def own(self, *paths: Path) -> None:
         self.podman.own(*paths)
 
     def left(self) -> list[str]:
         return self.podman.containers()
+
+
+@dataclass
+class SlurmBackend:
+    """Jobs of a cluster of the test's own, whose nodes shut modules in by bubblewrap."""
+
+    slurm: Slurm
+    folder: Path
+    image: str = ""
+    no_image: str = ""
+
+    def __post_init__(self) -> None:
+        self.image = str(shutil.copy(PROBE, self.slurm.shared / "probe"))
+        Path(self.image).chmod(0o755)
+        self.no_image = str(self.slurm.shared / "no-such-module")
+
+    def runner(self) -> Runner:
+        return SlurmRunner(self._settings(), self.slurm.prefix)
+
+    def not_installed(self) -> Runner:
+        return SlurmRunner(self._settings(), ("no-such-program",))
+
+    def _settings(self) -> Processing:
+        # The smallest step that a cluster is asked in; people choose seconds.
+        cluster = SlurmSettings(folder=self.slurm.shared, container="bwrap", poll_seconds=0.05)
+        return Processing(slurm=cluster)
+
+    def at_work(self, request: RunRequest) -> Path:
+        return self.slurm.shared / request.name
+
+    def own(self, *paths: Path) -> None:
+        pass
+
+    def left(self) -> list[str]:
+        folders = [path.name for path in self.slurm.shared.iterdir() if path.name.startswith(("mercure-", "."))]
+        return self.slurm.jobs() + folders
 
 
 def probe_image(archive: Path) -> None:
@@ -128,7 +176,14 @@ def _podman() -> Iterator[PodmanBackend]:
         yield PodmanBackend(folder, podman)
 
 
+@contextmanager
+def _slurm() -> Iterator[SlurmBackend]:
+    with slurm_cluster() as cluster, short_folder() as folder:
+        yield SlurmBackend(cluster, folder)
+
+
 BACKENDS: Final[dict[str, Callable[[], AbstractContextManager[Backend]]]] = {
     "command": _command,
     "podman": _podman,
+    "slurm": _slurm,
 }

@@ -77,7 +77,7 @@ class Probing:
         def look() -> RunStatus | None:
             status = run.wait(0.05)
             assert status.outcome is None, f"it ended: {status.outcome}"
-            return status if (request.outputs / "begun").exists() else None
+            return status if (self.backend.at_work(request) / OUT / "begun").exists() else None
 
         return eventually(look, seconds=PLENTY, what="the probe has begun") or RunStatus(state="queued")
 

@@ -171,7 +171,7 @@ def facts() -> None:
     """Write down what the module sees."""
     status = dict(line.split(":\t", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":\t" in line)
     named = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs")
-    found = {
+    found: dict[str, object] = {
         "environment": dict(os.environ),
         "arguments": sys.argv[2:],
         "status": {name: int(status[name], 16) for name in named},
@@ -186,9 +186,11 @@ def facts() -> None:
         "cores": len(os.sched_getaffinity(0)),
         "seen": {name: os.path.exists(name) for name in sys.argv[2:]},
     }
+    writable: dict[str, str] = {}
+    found["writable"] = writable
     for name in sys.argv[2:]:
         if os.path.isdir(name):
-            found.setdefault("writable", {})[name] = attempt(lambda place=name: (Path(place) / "written").touch())
+            writable[name] = attempt(lambda place=name: (Path(place) / "written").touch())
     (OUT / "facts.json").write_text(json.dumps(found), encoding="utf-8")
 
 

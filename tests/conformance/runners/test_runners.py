@@ -7,11 +7,11 @@ import os
 import time
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from mercure.runners import KINDS, ImageMissingError, RunMount, RunnerUnavailableError
+from mercure.runners import IN, KINDS, ImageMissingError, RunMount, RunnerUnavailableError
 from tests.conformance.runners.backends import BACKENDS, Backend
 from tests.conformance.runners.conftest import LIMITS, MEBIBYTE, Probing
 from tests.support.ports import free_port
@@ -84,13 +84,15 @@ def test_no_file_grows_beyond_the_output_limit(probing: Probing) -> None:
 
 
 def test_a_run_can_be_stopped_for_each_reason(probing: Probing) -> None:
-    for how in ("time", "output", "stopped"):
+    ways: tuple[Literal["time", "output", "stopped"], ...] = ("time", "output", "stopped")
+    for how in ways:
         request = probing.request("polite")
         run = probing.runner.start(request)
         probing.begun(request, run)
-        outcome = run.stop(how)  # type: ignore[arg-type]
+        outcome = run.stop(how)
         assert outcome.how == how
         assert outcome.text
+        run.collect()
         assert (request.outputs / "tidied").exists(), "it was not asked first"
         assert run.stop("stopped") == outcome
         run.clean_up()
@@ -119,7 +121,6 @@ def test_nothing_of_a_module_lives_after_its_end(probing: Probing) -> None:
     request, _outcome = probing.run("orphan")
     pulse = request.outputs / "pulse"
     before = pulse.read_text()
-    time.monotonic()
     for _ in range(20):
         assert pulse.read_text() == before
         _breathe()
@@ -205,7 +206,7 @@ def test_a_run_is_found_again_or_gone_with_its_processor(probing: Probing) -> No
     assert (status.state, status.outcome) == ("running", None)
     assert status.started is not None
     assert status.where
-    (request.inputs / "go").touch()
+    (probing.backend.at_work(request) / IN / "go").touch()
     assert probing.end(again).well
     ended = probing.backend.runner().attach(request)
     assert ended is not None, "it is found until it is cleaned up"
