@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import statistics
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 MEBIBYTE = 1024 * 1024
 GROWTH_MEBIBYTES = 8.0
@@ -50,8 +50,8 @@ class Samples:
                 continue
             life = life[len(life) // 6 :]
             early, late = life[: len(life) // 3], life[-(len(life) // 3) :]
-            memory = _median(late, "mebibytes") - _median(early, "mebibytes")
-            descriptors = _median(late, "descriptors") - _median(early, "descriptors")
+            memory = median(s.mebibytes for s in late) - median(s.mebibytes for s in early)
+            descriptors = median(s.descriptors for s in late) - median(s.descriptors for s in early)
             if memory > GROWTH_MEBIBYTES:
                 found.append(f"{name} grew by {memory:.1f} MiB")
             if descriptors > GROWTH_DESCRIPTORS:
@@ -74,7 +74,3 @@ class Samples:
         for sample in samples:
             lives[sample.pid].append(sample)
         return max(lives.values(), key=len, default=[])
-
-
-def _median(samples: list[Sample], what: str) -> float:
-    return statistics.median(getattr(sample, what) for sample in samples)

@@ -130,6 +130,7 @@ class Soak:
         store = ConfigStore(self._root, MODELS)
         self._root.config.mkdir(parents=True)
         store.mercure.save(store.parse(content), author="soak", comment="", edited_from=0)
+        store.services.save(store.parse_services({"version": 1}), author="soak", comment="", edited_from=0)
         Spool(self._root.path / "spool").create()
 
     def _watch(self, router: Running) -> None:

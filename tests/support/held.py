@@ -25,8 +25,8 @@ def digest(data: bytes) -> str:
 def held(folder: Path) -> Iterator[bytes]:
     """Walk the data sets under a folder that have names at which readers look: not hidden, and not being received.
 
-    Names as the router gives them, and those of stock ``storescp`` (``CT.`` and the UID). Images that move on while this
-    looks are passed over.
+    Names as the router gives them, and those of stock ``storescp`` (``CT.`` and the UID). Images that move on while
+    this looks are passed over.
     """
     for where, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".") and name not in NOT_HELD]
