@@ -175,7 +175,7 @@ class Stepper:
             runner = self.runner if same else open_runner(known.runner, self.config.processing)
             run = runner.attach(request)
             if run is not None and same:
-                _log.info("a run was found again", extra={"run": request.name, "module": self.name})
+                _log.info("a run was found again", extra={"run": request.name})
                 return run
             if run is not None:  # the module has another runner now: the old one must not go on beside it
                 run.stop("stopped")

@@ -7,6 +7,7 @@ folder of a run; what is in it counts for nothing.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Final
@@ -89,6 +90,12 @@ def run_folders(task: Path) -> list[tuple[int, int, Path]]:
     """List the work folders of a task: step, number, path."""
     found = [(match, name) for name in list_names(task) if (match := _RUN.fullmatch(name))]
     return [(int(match[1]), int(match[2]), task / name) for match, name in found]
+
+
+def half_made(task: Path) -> list[Path]:
+    """List the hidden folders of a task: what a crash left of one that was being made or removed."""
+    with os.scandir(task) as entries:
+        return [Path(entry.path) for entry in entries if entry.name[0] == "." and entry.is_dir(follow_symlinks=False)]
 
 
 def read_record(folder: Path) -> StepRecord | None:

@@ -17,7 +17,7 @@ from mercure.processing.finish import Finisher
 from mercure.processing.health import ModuleHealth
 from mercure.processing.images import Images
 from mercure.processing.record import Recorder
-from mercure.processing.steps import read_run, run_folders
+from mercure.processing.steps import half_made, read_run, run_folders
 from mercure.runners import ImageMissingError, RunnerUnavailableError, RunRequest, open_runner
 from mercure.spool import Claim, Stage, Task, TaskError, load_task
 from mercure.spool.ending import fail_task
@@ -180,4 +180,6 @@ def forget_runs(directory: Path, task: Task, settings: Processing) -> None:
             except RunnerUnavailableError as error:
                 _log.warning("a run cannot be cleaned up: %s", error, extra={"run": known.run, "step": step})
                 continue
+        durable.remove_tree(folder)
+    for folder in half_made(directory):
         durable.remove_tree(folder)

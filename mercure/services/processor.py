@@ -125,7 +125,7 @@ class Processor:
         try:
             wait = self._serve(module)
         except OSError as error:
-            _log.exception("a module cannot be served", extra={"module": module})
+            _log.exception("a module cannot be served", extra={"name_of_module": module})
             if module not in self._unserved:
                 text = f"module {module!r} cannot be served: {error}"
                 self._context.events.emit(Warned(text=text, advice=_ADVICE))
