@@ -6,10 +6,11 @@ import os
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.guests.archive import Archive
 from tests.guests.guest import Guest
-from tests.guests.places import Lab
+from tests.guests.places import CHECKOUT, Lab
 from tests.guests.station import Station
 
 
@@ -45,9 +46,12 @@ def archive(lab: Lab) -> Archive:
 
 @pytest.fixture
 def settings(host: Any) -> dict[str, Any]:
-    """Everything that the inventory says about the host."""
-    variables: dict[str, Any] = host.ansible.get_variables()
-    return variables
+    """Everything that the inventory says about the host, and the defaults of the roles for what it leaves unsaid."""
+    said: dict[str, Any] = {}
+    for defaults in sorted(CHECKOUT.glob("roles/*/defaults/main.yml")):
+        said.update(yaml.safe_load(defaults.read_text()) or {})
+    said.update(host.ansible.get_variables())
+    return said
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from tests.guests import image
+from tests.guests import image, sources
 from tests.guests.archive import Archive
 from tests.guests.cgroups import Group
 from tests.guests.commands import GuestError
@@ -30,6 +30,8 @@ _ON_A_GUEST: dict[str, tuple[str, Callable[[Guest], object]]] = {
     "destroy": ("remove it", Guest.destroy),
     "traffic-on": ("send images to it, on and on, and keep account of those that it acknowledges", traffic_on),
     "traffic-off": ("stop sending", traffic_off),
+    "archive-off": ("end the archive, so that the spool fills", lambda guest: Archive(guest.lab).stop()),
+    "archive-on": ("start it again, with what it had", lambda guest: Archive(guest.lab).start()),
     "all-arrived": ("wait until the archive has every image that was acknowledged", all_arrived),
 }
 
@@ -46,6 +48,8 @@ def remove(lab: Lab) -> None:
 
 _ON_A_LAB: dict[str, tuple[str, Callable[[Lab], object]]] = {
     "where": ("print the folder of the scenario", lambda lab: sys.stdout.write(f"{lab.folder}\n")),
+    "snapshot": ("copy this checkout, for the guests to run", sources.snapshot),
+    "before": ("unpack the version before this one (MERCURE_BEFORE, else HEAD^)", sources.before),
     "archive": ("start the archive that images are delivered to", lambda lab: Archive(lab).start()),
     "clean": ("remove everything of the scenario", remove),
     "registries-off": ("cut the guests off from all package registries", lambda lab: Lan(lab).close_registries()),

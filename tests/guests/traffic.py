@@ -23,7 +23,9 @@ from tests.support.dicom_peer import Peer, PeerError, associate_rq
 
 ASSOCIATIONS: Final = 4
 IMAGES_OF_A_SERIES: Final = 20
-PIXELS: Final = b"\1\2" * 131_072
+PIXELS: Final = b"\1\2" * 32_768
+BETWEEN: Final = 0.1
+"""Seconds from one image of an association to its next: traffic for minutes must not fill the disks."""
 SUCCESS: Final = 0x0000
 PAUSE: Final = 0.2
 """Seconds until a refused association is tried again."""
@@ -68,6 +70,7 @@ class Scanner:
                 if peer.store(data, image).status == SUCCESS:
                     self._note(image)
                     waiting.discard(image)
+                time.sleep(BETWEEN)
             peer.release()
 
     def _note(self, image: str) -> None:
