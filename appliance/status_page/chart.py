@@ -13,7 +13,7 @@ from appliance.status_page.words import count
 
 WIDTH: Final = 720
 HEIGHT: Final = 200
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 8, 10, 24
+_LEFT, _RIGHT, _TOP, _BOTTOM = 66, 24, 12, 26
 _STEPS: Final = (1, 2, 5)
 _LINES: Final = 4
 _MOST_LABELS: Final = 8

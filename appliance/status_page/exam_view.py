@@ -72,7 +72,7 @@ def _headline(found: api.traffic.ExamFound) -> tuple[Sign, str]:
         return words.BAD, f"{count}: not all could be delivered, a person must look"
     undecided = any(not series.steps for series in found.series) and not found.together
     if undecided or states - {"delivered", "processed", "discarded"}:
-        return Sign("…", "on its way", "calm"), f"{count}: on the way"
+        return Sign("⋯", "on its way", "calm"), f"{count}: on the way"
     if "delivered" not in states:
         return words.WARN, f"{count}: arrived, and sent nowhere"
     return words.GOOD, f"{count}: delivered"

@@ -24,7 +24,7 @@ _MOST_LABEL_CHARACTERS: Final = 120
 _OTHER: Final = "other"
 
 
-@dataclass
+@dataclass(eq=False)
 class _Taken(Collector):
     """The families of one snapshot; a registry of our own, so that nothing of the process itself is told."""
 

@@ -46,7 +46,7 @@ class Masking:
             shown = str(ip_address(address))
         except ValueError:
             return "…" if address else ""
-        return "…" + re.split(r"(?=[.:])", shown)[-1]
+        return "…" + re.split("[.:]", shown)[-1]
 
     def description(self, text: str) -> str:
         """Show a free text from the scanner, in which anything may stand, or nothing of it."""

@@ -191,5 +191,5 @@ class Source:
 
 
 def _fresh_seconds(snapshot: Snapshot) -> float:
-    refresh = snapshot.settings.refresh_seconds if snapshot.settings is not None else 0
+    refresh = snapshot.settings.refresh_seconds if snapshot.settings is not None and snapshot.seen is not None else 0
     return max(_LEAST_SECONDS, refresh / 2, _SHARE * snapshot.seconds)

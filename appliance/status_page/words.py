@@ -49,9 +49,9 @@ STAGE: Final[dict[str, str]] = {
 STEP: Final[dict[str, Sign]] = {
     "delivered": Sign("✓", "delivered", "good"),
     "processed": Sign("✓", "processed", "good"),
-    "waiting": Sign("…", "on its way", "calm"),
-    "planned": Sign("…", "on its way", "calm"),
-    "deciding": Sign("…", "being decided", "calm"),
+    "waiting": Sign("⋯", "on its way", "calm"),
+    "planned": Sign("⋯", "on its way", "calm"),
+    "deciding": Sign("⋯", "being decided", "calm"),
     "held": Sign("▲", "held by a person", "warn"),
     "failed": Sign("✗", "failed, a person must look", "bad"),
     "discarded": Sign("○", "discarded", "calm"),

@@ -1,0 +1,128 @@
+"""The page in a real browser, as clinicians have it: phone, desk, wall; light and dark; keyboard and screen reader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from appliance.control.client import DisconnectedError
+from tests.status_page import scene
+from tests.status_page.conftest import Page, served
+from tests.status_page.screenshots import SIZES
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+    from playwright.sync_api import Page as Tab
+
+PAGES = ("", "arrivals", "targets", "exam", "exam?accession=A20261121077", "exam?accession=none", "nothing")
+FINGER = 30
+"""Pixels that a finger hits."""
+
+
+@contextmanager
+def tab_of(
+    browser: Browser, address: str, *, size: str = "desk", dark: bool = False, scripts: bool = True
+) -> Iterator[Tab]:
+    """Open a tab that must meet no error and ask nobody else for anything."""
+    width, height = SIZES[size]
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if dark else "light",
+        java_script_enabled=scripts,
+    )
+    asked: list[str] = []
+    said: list[str] = []
+    tab = context.new_page()
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.on("console", lambda message: said.append(message.text))
+    tab.on("pageerror", lambda error: said.append(str(error)))
+    try:
+        yield tab
+        # A page that is not there is told on the console, by the browser itself.
+        assert [text for text in said if "status of 40" not in text and "status of 50" not in text] == []
+        assert {urlsplit(url).netloc for url in asked} == {urlsplit(address).netloc}
+    finally:
+        context.close()
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_no_barriers_and_nothing_sticks_out(browser: Browser, dark: bool) -> None:
+    page = Page(seen=scene.seen(bad=True))
+    with served(page) as address:
+        for size in SIZES:
+            with tab_of(browser, address, size=size, dark=dark) as tab:
+                for path in PAGES if size == "desk" else ("", PAGES[4]):
+                    tab.goto(f"{address}/{path}")
+                    found = Axe().run(tab)
+                    assert found.violations_count == 0, f"{size} /{path}: {found.generate_report()}"
+                    width, seen = tab.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+                    assert width <= seen, f"{size} /{path} is wider than the window"
+
+
+def test_the_page_that_says_that_nobody_answers_has_no_barriers(browser: Browser) -> None:
+    page = Page(broken=DisconnectedError("no control service answers"))
+    with served(page) as address, tab_of(browser, address) as tab:
+        tab.goto(address)
+        assert Axe().run(tab).violations_count == 0
+        assert tab.get_by_role("heading", level=1).inner_text() == "The router does not answer"
+
+
+def test_a_clinician_looks_for_an_exam_with_the_keyboard(browser: Browser) -> None:
+    page = Page()
+    with served(page) as address, tab_of(browser, address, size="phone", scripts=False) as tab:
+        tab.goto(address)
+        assert tab.get_by_role("heading", level=1).inner_text() == "The router is well"
+        tab.keyboard.press("Tab")
+        assert tab.locator(":focus").inner_text() == "Skip to the content"
+        for _ in range(20):
+            tab.keyboard.press("Tab")
+            if tab.locator(":focus").get_attribute("id") == "accession":
+                break
+        tab.keyboard.type("A20261121077")
+        tab.keyboard.press("Enter")
+        tab.wait_for_url("**/exam?accession=A20261121077")
+        assert tab.get_by_role("heading", level=2, name="2 series, 216 images: on the way").is_visible()
+        assert tab.get_by_text("to research-archive").is_visible()
+        assert tab.get_by_label("Accession number").input_value() == ""
+        tab.get_by_label("Accession number").fill("A2026112107")
+        tab.get_by_role("button", name="Look").click()
+        assert tab.get_by_text("No image of this exam has arrived here").is_visible()
+
+
+def test_it_renews_itself_without_script_and_stands_still_when_asked(browser: Browser) -> None:
+    page = Page(settings=scene.settings(refresh_seconds=2))
+    with served(page) as address, tab_of(browser, address, scripts=False) as tab:
+        tab.goto(address)
+        page.seen = scene.seen(bad=True)
+        page.clock.advance(60)
+        tab.get_by_role("heading", level=1, name="The router needs help").wait_for(timeout=20_000)
+        tab.get_by_role("link", name="Let it stand still").click()
+        tab.wait_for_url("**?refresh=off")
+        assert tab.get_by_text("This page stands still").is_visible()
+        tab.get_by_role("link", name="Let it renew itself").click()
+        assert tab.get_by_text("Renewed every 2 seconds").is_visible()
+
+
+def test_texts_from_strangers_stay_texts(browser: Browser) -> None:
+    page = Page(seen=scene.hostile(), settings=scene.settings(masked=False))
+    with served(page) as address, tab_of(browser, address) as tab:
+        for path in (*PAGES, "exam?accession=BAD", "exam?accession=%3Cscript%3Ealert(1)%3C/script%3E"):
+            tab.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
+            tab.goto(f"{address}/{path}")
+            assert tab.locator("script").count() == 0
+        tab.goto(f"{address}/arrivals")
+        assert tab.get_by_text("<script>alert(1)</script>").first.is_visible()
+
+
+def test_what_can_be_pressed_is_large_enough_for_a_finger(browser: Browser) -> None:
+    with served(Page()) as address, tab_of(browser, address, size="phone") as tab:
+        tab.goto(address)
+        for place in tab.locator("nav a, button, input").all():
+            box = place.bounding_box()
+            assert box is not None
+            assert box["height"] >= FINGER
