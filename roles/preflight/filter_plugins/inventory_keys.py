@@ -93,6 +93,16 @@ def _is_key(text: str) -> bool:
     return content[4 : 4 + len(words[0])] == words[0].encode()
 
 
+def in_networks(address: str, networks: Iterable[Any]) -> bool:
+    """Tell whether an address is in one of the ranges; one that is written oddly is in none."""
+    try:
+        place = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(place, "ipv4_mapped", None)
+    return any((mapped or place) in ipaddress.ip_network(str(text)) for text in networks)
+
+
 class FilterModule:
     """What Ansible loads."""
 
@@ -101,6 +111,7 @@ class FilterModule:
         return {
             "bad_networks": bad_networks,
             "bad_ssh_keys": bad_ssh_keys,
+            "in_networks": in_networks,
             "of_version": of_version,
             "role_specs": role_specs,
             "roles_that_judge": roles_that_judge,
