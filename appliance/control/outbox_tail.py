@@ -1,18 +1,20 @@
 """What services write to the outbox, as they write it.
 
-A hint: a file that is written, recorded and removed between two looks is not seen. Lists are the truth.
+A file may be written, recorded and removed between two looks. That it was there is known by its name, which the kernel
+told; what stood in it is in the history by then.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
 from mercure.bookkeeping.lines import UnreadableError, parse
-from mercure.bookkeeping.outbox import file_names
+from mercure.bookkeeping.outbox import SUFFIX, file_names
 from mercure.events import Event
 
 _CHUNK: Final = 1024 * 1024
@@ -20,6 +22,8 @@ _MOST_AT_ONCE: Final = 8 * 1024 * 1024
 """Of one file at one look; who has so much to tell is not followed line by line."""
 
 _MOST_FILES: Final = 400
+_MOST_NAMES: Final = 10_000
+"""Of files that were read to their end, remembered so that they do not count as missed."""
 
 
 class OutboxTail:
@@ -34,6 +38,7 @@ class OutboxTail:
     def __init__(self, outbox: Path) -> None:
         self._outbox = outbox
         self._files: dict[str, tuple[int, int]] = {}
+        self._done: OrderedDict[str, None] = OrderedDict()
         self._look(from_end=True)
 
     def _look(self, *, from_end: bool = False) -> None:
@@ -58,6 +63,20 @@ class OutboxTail:
             if not data and os.fstat(descriptor).st_nlink == 0:
                 os.close(descriptor)
                 del self._files[name]
+                self._done[name] = None
+                if len(self._done) > _MOST_NAMES:
+                    self._done.popitem(last=False)
+
+    def missed(self, names: Iterable[str]) -> bool:
+        """Tell whether one of these files was there and went away without being read."""
+        return any(
+            name.endswith(SUFFIX)
+            and not name.startswith(".")
+            and name not in self._files
+            and name not in self._done
+            and not (self._outbox / name).exists()
+            for name in names
+        )
 
     def close(self) -> None:
         """Let go of all files."""

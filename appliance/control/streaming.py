@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 from appliance.control import logs, wire
@@ -18,6 +21,8 @@ from appliance.control.mailbox import Mailbox
 from appliance.control.outbox_tail import OutboxTail
 from appliance.control.session import Session
 from appliance.control.status import status
+from mercure.bookkeeping.database import HistoryError
+from mercure.bookkeeping.queries import History, Page
 from mercure.clock import Clock
 from mercure.events import Event
 from mercure.spool import Stage, Watcher
@@ -33,6 +38,13 @@ LOOK_SECONDS: Final = 0.25
 
 COUNT_SECONDS: Final = 1.0
 STATUS_SECONDS: Final = 2.0
+
+MISSED_SECONDS: Final = 30.0
+MISSED_EVENTS: Final = 2000
+"""How far back, and how many events, the history is asked for when a file was gone before it was read."""
+
+REMEMBERED: Final = 50_000
+"""Events by which is known what was told already."""
 
 UNASKED: Final = frozenset({"image.received", "metrics"})
 """Types of events that come only to who names them: there may be thousands a second."""
@@ -143,11 +155,10 @@ class Hub:
         if not self._wait_for("events", "counters", "logs"):
             return
         outbox = self._open().spool.stage(Stage.OUTBOX)
-        tail, counting, since = OutboxTail(outbox), Counting(), self._clock.monotonic()
-        with contextlib.closing(Watcher([outbox])) as watcher, contextlib.closing(tail):
+        counting, since = Counting(), self._clock.monotonic()
+        with contextlib.closing(Watcher([outbox])) as watcher, contextlib.closing(_News(self._open, outbox)) as news:
             while not self._closed and (streams := self._asking("events", "counters", "logs")):
-                watcher.wait(LOOK_SECONDS)
-                for event in tail.read():
+                for event in news.read(watcher.wait(LOOK_SECONDS).within(outbox)):
                     counting.add(event)
                     _pass_on(event, streams)
                 for stream in streams:
@@ -170,6 +181,48 @@ class Hub:
             with self._changed:
                 # Whoever subscribes meanwhile is not kept waiting.
                 self._changed.wait(STATUS_SECONDS)
+
+
+class _News:
+    """What is told in the outbox, each event once: from its files, or from the history where a file was too quick."""
+
+    def __init__(self, open_session: Callable[[], Session], outbox: Path) -> None:
+        self._open = open_session
+        self._began = open_session().clock.now()
+        self._told: OrderedDict[str, None] = OrderedDict()
+        self._tail = OutboxTail(outbox)
+
+    def read(self, changed: Iterable[str]) -> Iterator[Event]:
+        """Yield what was told since the last time; `changed` are the names that the kernel told of."""
+        for event in self._tail.read():
+            if event.type != "image.received":  # the history tells of images otherwise
+                self._remember(event.id)
+            yield event
+        if self._tail.missed(changed):
+            yield from self._from_history()
+
+    def _from_history(self) -> Iterator[Event]:
+        """Yield the events of a file that is gone: it went because they were recorded. Images are counted only."""
+        session = self._open()
+        since = max(self._began, session.clock.now() - timedelta(seconds=MISSED_SECONDS))
+        try:
+            with History.open(session.root, session.config) as history:
+                found = history.events(Page(limit=MISSED_EVENTS, since=since), node=session.config.name)
+        except HistoryError as error:
+            _log.warning("events were told too quickly to be followed, and the history cannot be asked: %s", error)
+            return
+        for record in reversed(found):
+            if record.id not in self._told:
+                self._remember(record.id)
+                yield Event.model_validate(record.model_dump())
+
+    def _remember(self, event: str) -> None:
+        self._told[event] = None
+        if len(self._told) > REMEMBERED:
+            self._told.popitem(last=False)
+
+    def close(self) -> None:
+        self._tail.close()
 
 
 def _pass_on(event: Event, streams: Iterable[_Stream]) -> None:

@@ -7,14 +7,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from appliance.control import api
+from appliance.control import api, outbox_tail
 from appliance.control.api.streams import CountersItem, EventItem, Item, LogItem, StatusItem
 from appliance.control.client import ControlError, DisconnectedError, Stream
 from appliance.control.session import Session
+from mercure.bookkeeping.queries import History
+from mercure.bookkeeping.reader import HistoryUnavailableError
 from mercure.config import Root
 from mercure.event_details import ImageReceived, TaskAttempt, Warned
-from mercure.events import EventWriter
-from mercure.spool import Stage
+from mercure.events import Event, EventWriter
+from mercure.services.bookkeeper import Bookkeeper
+from mercure.services.common import Context
+from mercure.spool import Changes, Stage
 from tests.support.polling import eventually
 from tests.unit.control.conftest import RawConnection, Served, limits, serving
 
@@ -167,3 +171,64 @@ def test_the_end_of_the_server_is_told(root: Root) -> None:
 
 def test_every_item_has_a_method() -> None:
     assert set(api.streams.ITEMS.values()) == set(api.streams.Item.__args__)
+
+
+class TestFilesThatAreGoneBeforeTheyAreSeen:
+    """The bookkeeper may record and remove a file before the stream has looked."""
+
+    @pytest.fixture(autouse=True)
+    def blind(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Have each look come too late for the files of the router."""
+        real = outbox_tail.file_names
+        monkeypatch.setattr(
+            outbox_tail, "file_names", lambda outbox: [name for name in real(outbox) if "router" not in name]
+        )
+
+    def write_and_record(self, session: Session, text: str) -> Event:
+        quick = EventWriter(session.spool.stage(Stage.OUTBOX), "router")
+        event = quick.emit(Warned(text=text))
+        quick.sync()
+        quick.close()
+        context = Context(session.root.path, "bookkeeper")
+        assert context.start()
+        running = Bookkeeper(context)
+        eventually(lambda: running.turn(Changes.everything()) and not self.left(session), what="it is recorded")
+        running.end()
+        context.events.close()
+        return event
+
+    def left(self, session: Session) -> list[str]:
+        return [name for name in session.spool.names(Stage.OUTBOX) if "router" in name]
+
+    def test_they_are_told_from_the_history_and_once(
+        self, served: Served, session: Session, writer: EventWriter
+    ) -> None:
+        self.write_and_record(session, "before anybody asked")
+        with Stream(served.root, "events") as stream:
+            first_heard(stream, writer)
+            events = [self.write_and_record(session, text) for text in ("one", "two")]
+            last = writer.emit(Warned(text="last"))
+            told = []
+            for item in stream.items():
+                if isinstance(item, EventItem):
+                    told.append(item)
+                if {last.id, *(event.id for event in events)} <= {item.id for item in told}:
+                    break
+        assert len({item.id for item in told}) == len(told)
+        assert [item.details["text"] for item in told if item.service == "router"] == ["one", "two"]
+
+    def test_without_a_history_the_stream_goes_on(
+        self, served: Served, session: Session, writer: EventWriter, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with Stream(served.root, "events") as stream:
+            first_heard(stream, writer)
+            monkeypatch.setattr(History, "open", _no_history)
+            outbox = session.spool.stage(Stage.OUTBOX)
+            (outbox / "router-x.jsonl").touch()
+            (outbox / "router-x.jsonl").unlink()
+            event = writer.emit(Warned(text="still there"))
+            assert any(isinstance(item, EventItem) and item.id == event.id for item in stream.items())
+
+
+def _no_history(*_: object) -> History:
+    raise HistoryUnavailableError("the history is away")
