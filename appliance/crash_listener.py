@@ -13,8 +13,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Final
 
+from appliance.control.api.services import CRASH_LOOP
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
+from appliance.supervision.crashes import WITHIN, Crashes
+from mercure.clock import Clock
 from mercure.config import Root
 from mercure.event_details import Recovered, Warned
 from mercure.model import Record
@@ -34,11 +37,19 @@ class Listener:
     ----------
     tell : callable
         Takes what is to be told.
+    run : Path
+        The folder in which crashes are noted for who shows the services.
+    clock : Clock
+        Where the time comes from.
     """
 
-    def __init__(self, tell: Tell) -> None:
+    def __init__(self, tell: Tell, run: Path, clock: Clock) -> None:
         self._tell = tell
+        self._run = run
+        self._clock = clock
+        self._crashes = Crashes.read(run)
         self._crashing: set[str] = set()
+        self._looping: set[str] = set()
 
     def on_event(self, name: str, payload: Mapping[str, str]) -> None:
         """Take one event.
@@ -50,21 +61,68 @@ class Listener:
         payload : mapping
             ``processname``, and ``expected`` for one that has ended.
         """
-        process = payload.get("processname", "")
-        log = f"see log/{process}.log"
-        if name == "PROCESS_STATE_RUNNING":
-            if process in self._crashing:
-                self._crashing.discard(process)
+        take = _TAKEN.get(name)
+        if take is not None:
+            take(self, payload.get("processname", ""), payload)
+        self._see_ends()
+
+    def _running(self, process: str, payload: Mapping[str, str]) -> None:
+        if process in self._crashing:
+            self._crashing.discard(process)
+            if process not in self._looping:
                 self._tell(Recovered(what=f"{process} runs again after it had crashed"))
-        elif name == "PROCESS_STATE_EXITED":
-            if payload.get("expected") == "0":
-                self._tell(Warned(text=f"{process} ended unasked and is started again", advice=log))
-        elif name == "PROCESS_STATE_FATAL":
-            self._crashing.add(process)
-            self._tell(Warned(text=f"{process} crashes again and again; next try in some minutes", advice=log))
-        elif process not in self._crashing:
-            self._crashing.add(process)
-            self._tell(Warned(text=f"{process} ended as soon as it was started, and is tried again", advice=log))
+
+    def _exited(self, process: str, payload: Mapping[str, str]) -> None:
+        if payload.get("expected") == "0" and not self._note(process):
+            self._tell(Warned(text=f"{process} ended unasked and is started again", advice=_log_of(process)))
+
+    def _backoff(self, process: str, payload: Mapping[str, str]) -> None:
+        if not self._note(process) and process not in self._crashing:
+            text = f"{process} ended as soon as it was started, and is tried again"
+            self._tell(Warned(text=text, advice=_log_of(process)))
+        self._crashing.add(process)
+
+    def _fatal(self, process: str, payload: Mapping[str, str]) -> None:
+        self._crashing.add(process)
+        text = f"{process} crashes again and again; next try in some minutes"
+        self._tell(Warned(text=text, advice=_log_of(process)))
+
+    def _note(self, process: str) -> bool:
+        """Note that a process ended; tell of a loop when it becomes one, and return whether it is in one."""
+        now = self._clock.now()
+        self._crashes = self._crashes.with_end(process, now)
+        try:
+            self._crashes.write(self._run)
+        except OSError as error:
+            _log.error("a crash could not be noted: %s", error)
+        ends = self._crashes.recent(process, now)
+        if ends < CRASH_LOOP:
+            return False
+        if process not in self._looping:
+            self._looping.add(process)
+            text = f"{process} crashes again and again: {ends} times within {WITHIN.total_seconds() / 60:.0f} minutes"
+            self._tell(Warned(text=text, advice=_log_of(process)))
+        return True
+
+    def _see_ends(self) -> None:
+        """Tell of loops that are over: nothing crashed for so long that they count as none."""
+        for process in sorted(self._looping - self._crashes.looping(self._clock.now())):
+            self._looping.discard(process)
+            if process not in self._crashing:
+                self._tell(Recovered(what=f"{process} has not crashed for some minutes"))
+
+
+def _log_of(process: str) -> str:
+    return f"see log/{process}.log"
+
+
+_TAKEN: Final[dict[str, Callable[[Listener, str, Mapping[str, str]], None]]] = {
+    "PROCESS_STATE_RUNNING": Listener._running,
+    "PROCESS_STATE_EXITED": Listener._exited,
+    "PROCESS_STATE_BACKOFF": Listener._backoff,
+    "PROCESS_STATE_FATAL": Listener._fatal,
+}
+"""What each type of event means; a tick of the clock only lets loops end."""
 
 
 def listen(reading: IO[bytes], writing: IO[bytes], on_event: Callable[[str, Mapping[str, str]], None]) -> None:
@@ -110,7 +168,7 @@ def main() -> None:
         except (ControlError, OSError) as error:
             _log.error("it could not be told to the history: %s", error)
 
-    listen(sys.stdin.buffer, sys.stdout.buffer, Listener(tell).on_event)
+    listen(sys.stdin.buffer, sys.stdout.buffer, Listener(tell, root.run, Clock()).on_event)
 
 
 if __name__ == "__main__":

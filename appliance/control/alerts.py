@@ -53,6 +53,9 @@ def _services(found: Status) -> Iterator[Alert]:
                 severity, text, advice = _PROCESS[process.state]
                 why = f": {process.problem}" if process.problem else ""
                 yield _service(process.name, severity, f"{process.name} {text}{why}", advice, process)
+            elif process.is_looping:
+                text = f"{process.name} crashes again and again: {process.crashes} times within five minutes"
+                yield _service(process.name, "critical", text, "read its log", process)
 
 
 def _service(name: str, severity: Severity, text: str, advice: str, process: ProcessState | None) -> Alert:

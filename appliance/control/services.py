@@ -13,6 +13,7 @@ from appliance.control.identity import require_owner
 from appliance.control.saving import stale
 from appliance.control.session import Session
 from appliance.supervision.client import ProcessInfo, SupervisorClient
+from appliance.supervision.crashes import Crashes
 from appliance.supervision.errors import NotAllowedError, NotRunningError, SupervisionError
 from appliance.supervision.programs import OWN, Program, programs
 from mercure.config import ConfigError, Services, StaleRevisionError
@@ -36,11 +37,12 @@ def list_services(session: Session) -> list[ServiceState]:
         found = []
     except SupervisionError as error:
         raise _control_error(session, error) from error
+    crashes, now = Crashes.read(session.root.run), session.clock.now()
     return [
         ServiceState(
             name=name,
             configured=count,
-            processes=tuple(_process(info) for info in found if info.service == name),
+            processes=tuple(_process(info, crashes.recent(info.name, now)) for info in found if info.service == name),
         )
         for name, count in {**_instances(session.services.value), **dict.fromkeys(OWN, 1)}.items()
         # A page that is switched off, or run by somebody else under a user of its own, is nothing to worry about.
@@ -82,7 +84,7 @@ def change(session: Session, name: str, verb: Verb, waiting: Waiting) -> Service
             after = [info for info in client.processes() if info.service == name]
             states = [info.state for info in after]
             session.audit(events, f"services.{verb}", name, before=list(before), after=list(states))
-    return ServiceChanged(name=name, verb=verb, processes=tuple(_process(info) for info in after))
+    return ServiceChanged(name=name, verb=verb, processes=tuple(_process(info, 0) for info in after))
 
 
 def scale(session: Session, name: str, instances: int, waiting: Waiting, *, edited_from: int | None = None) -> Scaled:
@@ -156,8 +158,8 @@ def _instances(services: Services) -> dict[str, int]:
     return {name: settings.instances for name, settings in services if name != "version"}
 
 
-def _process(info: ProcessInfo) -> ProcessState:
-    return ProcessState.model_validate(info.model_dump(exclude={"service"}))
+def _process(info: ProcessInfo, crashes: int) -> ProcessState:
+    return ProcessState.model_validate({**info.model_dump(exclude={"service"}), "crashes": crashes})
 
 
 @contextmanager

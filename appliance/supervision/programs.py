@@ -46,7 +46,13 @@ _STOP_SECONDS: Final = {
 """How long each service may take to end by its own account; the receiver's limit is in the configuration."""
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_@+=:,./-]")
-LISTENED: Final = ("PROCESS_STATE_BACKOFF", "PROCESS_STATE_EXITED", "PROCESS_STATE_FATAL", "PROCESS_STATE_RUNNING")
+LISTENED: Final = (
+    "PROCESS_STATE_BACKOFF",
+    "PROCESS_STATE_EXITED",
+    "PROCESS_STATE_FATAL",
+    "PROCESS_STATE_RUNNING",
+    "TICK_60",
+)
 """What the crash listener is told of."""
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.control.api.services import CRASH_LOOP
 from appliance.control.api.streams import EventItem
 from appliance.control.client import Client, ControlError, DisconnectedError, Stream, api
 from tests.support.polling import eventually
@@ -90,3 +91,26 @@ def test_a_killed_control_service_comes_back_at_the_same_place(router: Path) -> 
 def test_the_control_service_is_not_stopped_by_way_of_itself(router: Path) -> None:
     with Client(router) as client, pytest.raises(ControlError, match="belongs to the appliance"):
         client.call(api.services.STOP, api.services.OneService(name="control"))
+
+
+@pytest.mark.slow
+def test_a_service_that_crashes_again_after_each_good_start_is_an_alert_within_seconds(router: Path) -> None:
+    def has_started() -> bool:
+        with Client(router) as client:
+            found = next(item for item in client.call(api.services.LIST).services if item.name == "cleaner")
+        return found.processes[0].state == "running"
+
+    def alerted() -> bool:
+        with Client(router) as client:
+            return ("service:cleaner_00", "critical") in {(alert.key, alert.severity) for alert in client.alerts()}
+
+    pid = 0
+    for _ in range(CRASH_LOOP):
+        pid = pid_of(router, "cleaner", other_than=pid)
+        eventually(has_started, seconds=60, what="the cleaner has started well")
+        assert not alerted()
+        os.kill(pid, signal.SIGKILL)
+    eventually(alerted, seconds=TOLD_SECONDS, what="an alert")
+    # Once it has been started again its state says nothing any more; the count of its crashes does.
+    eventually(has_started, seconds=60, what="the cleaner runs again")
+    assert alerted()

@@ -14,8 +14,16 @@ from mercure.model import Model
 ServiceVerb = Literal["start", "stop", "restart"]
 
 
+CRASH_LOOP: Final = 3
+"""Crashes within five minutes that make a loop; what counts them is `appliance.supervision.crashes`."""
+
+
 class ProcessState(Model):
-    """One process of a service; ``problem`` is empty when all is well."""
+    """One process of a service; ``problem`` is empty when all is well.
+
+    ``crashes`` counts how often it ended unasked in the last five minutes; from three on it is in a crash loop, even if
+    it runs just now.
+    """
 
     name: str
     state: State
@@ -23,6 +31,12 @@ class ProcessState(Model):
     since: datetime | None = None
     problem: str = ""
     log: str = ""
+    crashes: int = 0
+
+    @property
+    def is_looping(self) -> bool:
+        """Whether it crashes again and again."""
+        return self.crashes >= CRASH_LOOP
 
 
 class ServiceState(Model):

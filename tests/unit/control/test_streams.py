@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from appliance.control import api, outbox_tail
+from appliance.control import api
 from appliance.control.api.streams import CountersItem, EventItem, Item, LogItem, StatusItem
 from appliance.control.client import ControlError, DisconnectedError, Stream
 from appliance.control.session import Session
+from mercure.bookkeeping.outbox import file_names
 from mercure.bookkeeping.queries import History
 from mercure.bookkeeping.reader import HistoryUnavailableError
 from mercure.config import Root
@@ -179,9 +180,9 @@ class TestFilesThatAreGoneBeforeTheyAreSeen:
     @pytest.fixture(autouse=True)
     def blind(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Have each look come too late for the files of the router."""
-        real = outbox_tail.file_names
         monkeypatch.setattr(
-            outbox_tail, "file_names", lambda outbox: [name for name in real(outbox) if "router" not in name]
+            "appliance.control.outbox_tail.file_names",
+            lambda outbox: [name for name in file_names(outbox) if "router" not in name],
         )
 
     def write_and_record(self, session: Session, text: str) -> Event:
