@@ -94,6 +94,7 @@ class EventWriter:
         task: str | None = None,
         series: str | None = None,
         key: str | None = None,
+        id: str | None = None,
     ) -> Event:
         """Append one event, and before it those that could not be written earlier.
 
@@ -108,6 +109,8 @@ class EventWriter:
         key : str, optional
             What happens to a task only once ("task.delivered", say): the event's id is made from it, so that whoever
             tells it again after a crash tells the same event, and the history takes it once. Needs `task`.
+        id : str, optional
+            The event's id itself, for what is about no task and may be told again too.
 
         Returns
         -------
@@ -121,7 +124,7 @@ class EventWriter:
             raise TypeError(f"an event of type {name!r} does not carry {details.__class__.__name__}")
         now = self._clock.now()
         event = Event(
-            id=new_id(now) if key is None or task is None else derived_id(task, key),
+            id=id or (new_id(now) if key is None or task is None else derived_id(task, key)),
             time=now,
             service=self._service,
             type=name,

@@ -159,8 +159,10 @@ _CONFIG: Final = (
 _OTHERS: Final = (
     Action("show", "enter", "show", "Show all settings.", "modules"),
     Action("go", "enter", "go there", "Open the page on which something can be done about it.", "alerts"),
+    Action("acknowledge", "k", "I know", "Say that one knows of the alert: nobody is reminded; again: take it back.",
+           "alerts", "alerts.acknowledge"),
     Action("show", "enter", "show", "Show before and after in full.", "audit"),
-)
+)  # fmt: skip
 
 _TABLES: Final = (
     Action("filter", "/", "filter", "Show only rows that contain a text; `!text`: those that do not.", shown=False),

@@ -17,6 +17,11 @@ COMMANDS: Final = {
     "init": ("appliance.cli.setup:init", "Write a first configuration into an empty root."),
     "run": ("appliance.cli.run:run", "Run the router in the foreground, until Ctrl-C."),
     "status": ("appliance.cli.status:status", "How the router is, and what needs a person."),
+    "alerts": ("appliance.cli.alerts:alerts", "What a person should look at; say that one knows."),
+    "notifications": (
+        "appliance.cli.notifications:notifications",
+        "See the messages to people, test a channel.",
+    ),
     "service": ("appliance.cli.service:service", "See, start, stop and scale the services."),
     "send": ("appliance.cli.send:send", "Send files, as a scanner does."),
     "queue": ("appliance.cli.queue:queue", "See what waits; hold, release, retry, discard."),

@@ -8,6 +8,7 @@ import os
 import sys
 from pathlib import Path
 
+from appliance.control.alert_watch import AlertWatch
 from appliance.control.errors import ControlError
 from appliance.control.server import Server, TakenError
 from appliance.control.session import Session
@@ -35,7 +36,10 @@ def main() -> int:
         return 1
     _tell(root, "service.started")
     _log.info("the control API is there", extra={"socket": str(server.path)})
+    watch = AlertWatch(lambda: Session(root, "control", service="control"))
+    watch.start()
     server.serve()
+    watch.stop()
     server.close()
     _tell(root, "service.stopped", reason="asked to stop")
     return 0

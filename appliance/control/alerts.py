@@ -1,24 +1,35 @@
-"""What a person should look at now: a pure function of the status."""
+"""What a person should look at now: a pure function of the status, of some signals, and of the thresholds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from appliance.control.api.services import ProcessState
-from appliance.control.api.status import Alert, Alerts, Severity, Status
+from appliance.control.api.status import Alert, AlertKind, Alerts, Severity, Status
+from appliance.control.signals import Signals
+from mercure.config.alerts import AlertRule
+from mercure.config.alerts import Alerts as Rules
 from mercure.spool.layout import Stage
 
-LATE_SECONDS: Final = 60.0
-"""A history that is behind by more is a matter for a person."""
-
-STUCK_SECONDS: Final[dict[Stage, float]] = {
-    Stage.ROUTING: 300.0,
-    Stage.PROCESSING: 4 * 3600.0,
-    Stage.OUTGOING: 3600.0,
+RULE_OF: Final[dict[AlertKind, str]] = {
+    "not-running": "service",
+    "service": "service",
+    "outage": "target_down",
+    "quarantine": "quarantine",
+    "failed": "failed",
+    "disk": "disk",
+    "history": "history",
+    "configuration": "configuration",
+    "stuck": "stuck",
+    "silence": "silence",
+    "certificate": "certificate",
+    "clock": "clock",
+    "notification": "notification",
 }
-"""What is older in one of these stages is stuck. In ``incoming`` and ``studies`` a long wait can be wanted."""
+"""The rule of the configuration for each kind of alert."""
 
 _SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "warning")
 _PROCESS: Final[dict[str, tuple[Severity, str, str]]] = {
@@ -29,14 +40,69 @@ _PROCESS: Final[dict[str, tuple[Severity, str, str]]] = {
 }
 """What each state of a process means to a person; the others are passing."""
 
-
-def alerts_of(found: Status) -> Alerts:
-    """Derive all alerts from a status, the worst first."""
-    alerts = [alert for derive in _SOURCES for alert in derive(found)]
-    return Alerts(alerts=tuple(sorted(alerts, key=lambda alert: _SEVERITIES.index(alert.severity))))
+_MARGIN: Final = 1.05
+_DEFAULTS: Final = Rules()
+_NOTHING: Final = Signals()
 
 
-def _services(found: Status) -> Iterator[Alert]:
+@dataclass(frozen=True)
+class Seen:
+    """What alerts are derived from."""
+
+    status: Status
+    signals: Signals
+    rules: Rules
+    raised: frozenset[str] = frozenset()
+
+
+def alerts_of(
+    status: Status, signals: Signals = _NOTHING, rules: Rules = _DEFAULTS, raised: frozenset[str] = frozenset()
+) -> Alerts:
+    """Derive all alerts, the worst first; also those that have not lasted as long as their rule wants (`is_due`).
+
+    Parameters
+    ----------
+    status : Status
+        How the router is.
+    signals : Signals
+        What else is to be known.
+    rules : Rules
+        Thresholds and switches.
+    raised : frozenset of str
+        Keys of the alerts that are raised: to be over, some must get better than their threshold.
+    """
+    seen = Seen(status, signals, rules, raised)
+    alerts = [alert for derive in _SOURCES for alert in derive(seen) if rule_of(alert.kind, rules).enabled]
+    return Alerts(alerts=worst_first(alerts))
+
+
+def worst_first(alerts: list[Alert]) -> tuple[Alert, ...]:
+    """Order alerts."""
+    return tuple(sorted(alerts, key=lambda alert: _SEVERITIES.index(alert.severity)))
+
+
+def rule_of(kind: AlertKind, rules: Rules) -> AlertRule:
+    """Return the rule for a kind of alert."""
+    rule: AlertRule = getattr(rules, RULE_OF[kind])
+    return rule
+
+
+def is_due(alert: Alert, rules: Rules, first_seen: datetime, now: datetime) -> bool:
+    """Tell whether an alert has lasted for as long as its rule wants.
+
+    What is known to have begun earlier than it was seen counts from its beginning.
+    """
+    begun = first_seen if alert.since is None else min(first_seen, alert.since)
+    return (now - begun).total_seconds() >= rule_of(alert.kind, rules).after_seconds
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """Return a number with its noun and verb."""
+    return f"{number} {one if number == 1 else many}"
+
+
+def _services(seen: Seen) -> Iterator[Alert]:
+    found = seen.status
     if not found.running:
         text = "the router does not run: no image is taken or delivered"
         yield Alert(
@@ -65,8 +131,8 @@ def _service(name: str, severity: Severity, text: str, advice: str, process: Pro
     )
 
 
-def _outages(found: Status) -> Iterator[Alert]:
-    for item in found.outages:
+def _outages(seen: Seen) -> Iterator[Alert]:
+    for item in seen.status.outages:
         yield Alert(
             key=f"outage:{item.target}",
             kind="outage",
@@ -78,18 +144,20 @@ def _outages(found: Status) -> Iterator[Alert]:
         )
 
 
-def _stages(found: Status) -> Iterator[Alert]:
-    for stage in found.stages:
+def _stages(seen: Seen) -> Iterator[Alert]:
+    for stage in seen.status.stages:
         age = stage.oldest_seconds
-        since = found.time - timedelta(seconds=age) if age is not None else None
+        since = seen.status.time - timedelta(seconds=age) if age is not None else None
         name = stage.stage.value
         if stage.stage is Stage.ERROR and stage.count:
-            text, advice = f"{stage.count} tasks have failed", "look at each: retry, reroute or discard it"
+            text = counted(stage.count, "task has failed", "tasks have failed")
+            advice = "look at it: retry, reroute or discard it" if stage.count == 1 else _EACH
             yield Alert(
                 key="failed", kind="failed", severity="critical", object=name, text=text, advice=advice, since=since
             )
         elif stage.stage is Stage.QUARANTINE and stage.count:
-            text = f"{stage.count} objects could not be read, and their senders were told so"
+            few = "object could not be read, and its sender was told so"
+            text = counted(stage.count, few, "objects could not be read, and their senders were told so")
             advice = "see reason.json beside each in spool/quarantine"
             yield Alert(
                 key="quarantine",
@@ -100,57 +168,151 @@ def _stages(found: Status) -> Iterator[Alert]:
                 advice=advice,
                 since=since,
             )
-        elif age is not None and age > STUCK_SECONDS.get(stage.stage, float("inf")):
-            text = f"the oldest task in {name}/ waits for {age / 60:.0f} minutes"
+        elif age is not None and _is_stuck(seen.rules, stage.stage, age):
+            text = f"the oldest task in {name}/ waits for {_long(age)}"
             advice = "see the queue; a target may be down, a service stopped, a task held"
-            yield Alert(
-                key=f"stuck:{name}",
-                kind="stuck",
-                severity="warning",
-                object=name,
-                text=text,
-                advice=advice,
-                since=since,
-            )
+            what = f"stuck:{name}"
+            yield Alert(key=what, kind="stuck", severity="warning", object=name, text=text, advice=advice, since=since)
 
 
-def _disk(found: Status) -> Iterator[Alert]:
-    disk = found.disk
+_EACH: Final = "look at each: retry, reroute or discard it"
+
+
+def _is_stuck(rules: Rules, stage: Stage, age: float) -> bool:
+    limit: float = getattr(rules.stuck, f"{stage.value}_seconds", 0.0)
+    return 0 < limit < age
+
+
+def _disk(seen: Seen) -> Iterator[Alert]:
+    disk = seen.status.disk
+    state = disk.state
+    if state != "refusing":
+        below = seen.rules.disk.free_bytes
+        limit = disk.clean_below_bytes if below is None else below
+        # The cleaner makes room up to the threshold and no more, so without a margin it would come and go.
+        state = "low" if disk.free_bytes < limit * (_MARGIN if "disk" in seen.raised else 1.0) else "ok"
     words: dict[str, tuple[Severity, str, str]] = {
         "refusing": ("critical", "is nearly full: new images are refused", "make room, or bring the targets back"),
         "low": ("warning", "is getting full: finished tasks are removed before their time", "see what waits so long"),
     }
-    if disk.state in words:
-        severity, text, advice = words[disk.state]
+    if state in words:
+        severity, text, advice = words[state]
         text = f"the disk of {disk.path} {text}"
         yield Alert(key="disk", kind="disk", severity=severity, object=disk.path, text=text, advice=advice)
 
 
-def _history(found: Status) -> Iterator[Alert]:
-    history, text = found.history, ""
+def _history(seen: Seen) -> Iterator[Alert]:
+    history, text = seen.status.history, ""
     if history.problem:
         text = f"{history.problem}; events wait in the outbox, routing goes on"
-    elif (history.lag_seconds or 0.0) > LATE_SECONDS:
+    elif (history.lag_seconds or 0.0) > seen.rules.history.lag_seconds:
         text = f"the history is {history.lag_seconds:.0f} s behind"
     if text:
         advice = "see the log of the bookkeeper"
         yield Alert(key="history", kind="history", severity="warning", object="history", text=text, advice=advice)
 
 
-def _configuration(found: Status) -> Iterator[Alert]:
-    if found.config.problems:
-        first = found.config.problems[0]
-        text = f"the configuration file cannot be used, revision {found.config.revision} goes on: {first}"
+def _configuration(seen: Seen) -> Iterator[Alert]:
+    config = seen.status.config
+    if config.problems:
+        text = f"the configuration file cannot be used, revision {config.revision} goes on: {config.problems[0]}"
         advice = "correct it, or roll back"
         key: Final = "configuration"
         yield Alert(key=key, kind=key, severity="critical", object="configuration", text=text, advice=advice)
 
 
-_SOURCES: Final[tuple[Callable[[Status], Iterator[Alert]], ...]] = (
+def _silences(seen: Seen) -> Iterator[Alert]:
+    for silence in seen.signals.silences:
+        hours = (seen.status.time - silence.last).total_seconds()
+        yield Alert(
+            key=f"silence:{silence.sender}",
+            kind="silence",
+            severity="warning",
+            object=silence.sender,
+            text=f"{silence.sender} has sent nothing for {_long(hours)}, {silence.reason}",
+            advice="see whether the scanner runs; `alerts.silence.senders` in the configuration switches this off",
+            since=silence.last,
+        )
+
+
+def _certificates(seen: Seen) -> Iterator[Alert]:
+    rule = seen.rules.certificate
+    for found in seen.signals.certificates:
+        advice = "replace the file; it is read again within a minute"
+        severity: Severity = "critical"
+        if found.ends is None:
+            text = f"the certificate {found.file} cannot be read: {found.problem}"
+        else:
+            days = (found.ends - seen.status.time).total_seconds() / 86400
+            if days > rule.warn_days:
+                continue
+            severity = "critical" if days <= rule.critical_days else "warning"
+            when = f"{found.ends:%Y-%m-%d}"
+            text = f"the certificate {found.file} {f'expires on {when}' if days > 0 else f'has expired on {when}'}"
+        key = f"certificate:{found.file}"
+        yield Alert(key=key, kind="certificate", severity=severity, object=found.file, text=text, advice=advice)
+
+
+def _clock(seen: Seen) -> Iterator[Alert]:
+    clock = seen.signals.clock
+    if clock is None:
+        return
+    text = ""
+    if not clock.synchronised:
+        text = "nothing keeps the machine's clock in time"
+    elif clock.error_seconds > seen.rules.clock.max_error_seconds:
+        text = f"the machine's clock may be wrong by {clock.error_seconds:.1f} s"
+    if text:
+        advice = "see that chrony runs and reaches its servers: `chronyc tracking`"
+        yield Alert(key="clock", kind="clock", severity="warning", object="clock", text=text, advice=advice)
+
+
+def _notifications(seen: Seen) -> Iterator[Alert]:
+    for channel in seen.signals.channels:
+        text = f"the channel {channel.name!r} takes no messages: {channel.error}"
+        advice = f"they wait; `mercure notifications test {channel.name}` tries it"
+        key = f"notification:{channel.name}"
+        yield Alert(
+            key=key,
+            kind="notification",
+            severity="warning",
+            object=channel.name,
+            text=text,
+            advice=advice,
+            since=channel.failing_since,
+        )
+    given_up = seen.signals.given_up
+    if given_up:
+        text = counted(given_up, "message was given up", "messages were given up")
+        advice = "`mercure notifications list` tells why; retry or discard them"
+        yield Alert(
+            key="given-up",
+            kind="notification",
+            severity="warning",
+            object="notifications",
+            text=text,
+            advice=advice,
+            since=seen.signals.given_up_since,
+        )
+
+
+def _long(seconds: float) -> str:
+    """Say a duration as people do."""
+    for size, one, many in ((86400.0, "day", "days"), (3600.0, "hour", "hours"), (60.0, "minute", "minutes")):
+        if seconds >= 2 * size or size == 60.0:  # noqa: PLR2004 - from twice a unit on it is told in it
+            return counted(round(seconds / size), one, many)
+    raise AssertionError("the last unit takes all")
+
+
+_SOURCES: Final[tuple[Callable[[Seen], Iterator[Alert]], ...]] = (
     _services,
     _disk,
     _outages,
     _stages,
     _configuration,
     _history,
+    _silences,
+    _certificates,
+    _clock,
+    _notifications,
 )

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from appliance.control import configuration
+from appliance.control.alerts import counted
 from appliance.control.api.services import ServiceState
 from appliance.control.api.status import ConfigState, DiskState, HistoryState, OutageState, StageState, Status
 from appliance.control.errors import ControlError
@@ -152,9 +153,13 @@ def _problems(found: Status) -> Iterable[str]:
         yield from _service_problems(found.services)
     counts = {stage.stage: stage.count for stage in found.stages}
     if counts[Stage.ERROR]:
-        yield f"{counts[Stage.ERROR]} tasks have failed and wait for a person: `mercure queue list --stage error`"
+        text = counted(counts[Stage.ERROR], "task has failed and waits", "tasks have failed and wait")
+        yield f"{text} for a person: `mercure queue list --stage error`"
     if counts[Stage.QUARANTINE]:
-        yield f"{counts[Stage.QUARANTINE]} objects could not be read and were refused: see spool/quarantine"
+        text = counted(
+            counts[Stage.QUARANTINE], "object could not be read and was", "objects could not be read and were"
+        )
+        yield f"{text} refused: see spool/quarantine"
     for item in found.outages:
         yield f"target {item.target!r} takes nothing since {item.outage.since:%Y-%m-%d %H:%M} UTC: {item.outage.error}"
     if found.disk.state == "refusing":

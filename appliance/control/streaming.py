@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from appliance.control import logs, wire
-from appliance.control.alerts import alerts_of
+from appliance.control.alert_watch import listed
 from appliance.control.api.streams import EventItem, Heartbeat, LogItem, StatusItem, Subscribe, Topic
 from appliance.control.counting import Counting
 from appliance.control.errors import ControlError
@@ -175,8 +175,9 @@ class Hub:
         if not self._wait_for("status"):
             return
         while not self._closed and (streams := self._asking("status")):
-            found = status(self._open())
-            item = StatusItem(status=found, alerts=alerts_of(found))
+            session = self._open()
+            found = status(session)
+            item = StatusItem(status=found, alerts=listed(session, found))
             _put(streams, "status", wire.notification("status", item))
             with self._changed:
                 # Whoever subscribes meanwhile is not kept waiting.

@@ -164,9 +164,9 @@ class Queue:
             if message is not None:
                 self.finish(message.model_copy(update={"digest": digest.id}), "sent", now)
 
-    def again(self, message: Message) -> None:
-        """Put a message that was given up into the queue again, as if it had never been tried."""
-        fresh = {"attempts": 0, "next_attempt": None, "finished": None}
+    def again(self, message: Message, now: datetime) -> None:
+        """Put a message that was given up into the queue again, as if it were new."""
+        fresh = {"created": now, "attempts": 0, "next_attempt": None, "finished": None}
         changed = message.model_copy(update=fresh)
         source = self._path("given_up", message.id)
         durable.write_file(source, changed.model_dump_json().encode())

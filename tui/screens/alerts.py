@@ -10,7 +10,7 @@ from textual import on
 from appliance.control.client import Nothing, api
 from tui.actions import bindings_of
 from tui.format import moment, printable, since
-from tui.looks import SEVERITY, Line
+from tui.looks import SEVERITY, Line, Span
 from tui.screens.table_page import TablePage
 from tui.screens.task import pair
 from tui.widgets.grid import Column, Grid
@@ -26,8 +26,21 @@ _WHERE: Final = {
     "failed": "queue",
     "stuck": "queue",
     "configuration": "config",
+    "silence": "history",
 }
 """The page on which something can be done about each kind of alert."""
+
+
+def _what(row: Alert) -> Span:
+    """Say what it is; what somebody knows of, or what is over, is said more quietly."""
+    marks = [mark for mark, there in (("■ known", row.acknowledged), ("○ over", row.over)) if there]
+    return (printable(" ".join([*marks, row.text])), "dim" if marks else "")
+
+
+def _known(acknowledged: api.status.Acknowledgement) -> str:
+    until = f", until {moment(acknowledged.until)}" if acknowledged.until else ""
+    comment = f": {acknowledged.comment}" if acknowledged.comment else ""
+    return f"{acknowledged.by} since {moment(acknowledged.at)}{until}{comment}"
 
 
 class AlertsPage(TablePage[Alert]):
@@ -44,7 +57,7 @@ class AlertsPage(TablePage[Alert]):
             Column("severity", lambda row: SEVERITY[row.severity].span(), 11, lambda row: SEVERITY[row.severity].rank),
             Column("since", lambda row: (since(row.since, self.board.heard), ""), 7, right=True),
             Column("what", lambda row: (printable(row.object), "bold"), 16, lambda row: row.object),
-            Column("", lambda row: (printable(row.text), "")),
+            Column("", _what),
         )
 
     def key_of(self, row: Alert) -> object:
@@ -61,6 +74,10 @@ class AlertsPage(TablePage[Alert]):
         yield from pair("what", row.text, columns, SEVERITY[row.severity].style)
         yield from pair("do next", row.advice, columns, "notice")
         yield from pair("since", moment(row.since), columns)
+        if row.acknowledged:
+            yield from pair("known to", _known(row.acknowledged), columns)
+        if row.over:
+            yield from pair("over since", moment(row.over), columns, "good")
 
     def refresh_data(self) -> None:
         """Ask for the alerts of now."""
@@ -74,10 +91,16 @@ class AlertsPage(TablePage[Alert]):
 
     def handlers(self) -> Mapping[str, Callable[[], None]]:
         """Return what is called for each action."""
-        return {"go": self._go}
+        return {"go": self._go, "acknowledge": self._acknowledge}
 
     @on(Grid.Chosen)
     def _go(self) -> None:
         row = self.table.current
         if row is not None:
             self.mercure.open_page(_WHERE.get(row.kind, "overview"))
+
+    def _acknowledge(self) -> None:
+        row = self.table.current
+        if row is not None:
+            wanted = api.status.AcknowledgeAlert(key=row.key, withdraw=row.acknowledged is not None)
+            self.ask(api.status.ACKNOWLEDGE, wanted, lambda alert: self.refresh_data())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
+
+from pydantic import AwareDatetime, Field
 
 from appliance.control.api.base import Nothing, Role, Verb
 from appliance.control.api.services import ServiceState
@@ -91,14 +93,37 @@ class WhoAmI(Model):
 
 Severity = Literal["critical", "warning"]
 AlertKind = Literal[
-    "not-running", "service", "outage", "quarantine", "failed", "disk", "history", "configuration", "stuck"
+    "not-running",
+    "service",
+    "outage",
+    "quarantine",
+    "failed",
+    "disk",
+    "history",
+    "configuration",
+    "stuck",
+    "silence",
+    "certificate",
+    "clock",
+    "notification",
 ]
+
+
+class Acknowledgement(Model):
+    """Somebody knows of an alert; `until` ends it (None: as long as the alert lasts)."""
+
+    by: str
+    at: AwareDatetime
+    until: AwareDatetime | None = None
+    comment: str = ""
 
 
 class Alert(Model):
     """Something that a person should look at; `key` stays the same as long as it lasts.
 
-    ``object`` is what it is about (a target, a process, a stage); ``since`` when it began, where that is known.
+    ``object`` is what it is about (a target, a process, a stage); ``since`` when it began, where that is known;
+    ``raised`` when people were told of it (None: nobody watches, it was just found); ``over``: its cause is gone since
+    then, and it ends when that has lasted.
     """
 
     key: str
@@ -107,7 +132,10 @@ class Alert(Model):
     object: str
     text: str
     advice: str
-    since: datetime | None = None
+    since: AwareDatetime | None = None
+    raised: AwareDatetime | None = None
+    over: AwareDatetime | None = None
+    acknowledged: Acknowledgement | None = None
 
 
 class Alerts(Model):
@@ -116,8 +144,23 @@ class Alerts(Model):
     alerts: tuple[Alert, ...]
 
 
+class AcknowledgeAlert(Model):
+    """An alert of which somebody says that he knows; `withdraw` takes that back."""
+
+    key: Annotated[str, Field(max_length=300)]
+    until: AwareDatetime | None = None
+    comment: Annotated[str, Field(max_length=2000)] = ""
+    withdraw: bool = False
+
+
 GET: Final = Verb("status.get", Nothing, Status, "viewer", "How the router is, and what needs a person.")
-ALERTS: Final = Verb(
-    "alerts.list", Nothing, Alerts, "viewer", "What a person should look at now, derived from the status."
+ALERTS: Final = Verb("alerts.list", Nothing, Alerts, "viewer", "What a person should look at now.")
+ACKNOWLEDGE: Final = Verb(
+    "alerts.acknowledge",
+    AcknowledgeAlert,
+    Alert,
+    "operator",
+    "Say that one knows of an alert: nobody is reminded of it.",
+    changes=True,
 )
 WHO_AM_I: Final = Verb("whoami", Nothing, WhoAmI, "viewer", "Who asks, in which role, and what that role may.")

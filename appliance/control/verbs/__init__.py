@@ -22,6 +22,7 @@ MODULES: Final = {
     "audit": "history",
     "traffic": "traffic",
     "exams": "traffic",
+    "notifications": "notifications",
     "rules": "rules",
     "targets": "targets",
     "services": "services",

@@ -1,10 +1,11 @@
-"""``status.get``, ``alerts.list``, ``whoami``."""
+"""``status.get``, ``alerts.*``, ``whoami``."""
 
 from __future__ import annotations
 
-from appliance.control.alerts import alerts_of
+from appliance.control import alert_watch
 from appliance.control.api import status as api
 from appliance.control.api.base import Nothing
+from appliance.control.errors import ControlError
 from appliance.control.status import status
 from appliance.control.verbs import Asked, carries_out, table
 from mercure import __version__
@@ -18,8 +19,18 @@ def get(asked: Asked, wanted: Nothing) -> api.Status:
 
 @carries_out(api.ALERTS)
 def alerts(asked: Asked, wanted: Nothing) -> api.Alerts:
-    """Derive what a person should look at."""
-    return alerts_of(status(asked.session))
+    """List what a person should look at."""
+    return alert_watch.listed(asked.session)
+
+
+@carries_out(api.ACKNOWLEDGE)
+def acknowledge(asked: Asked, wanted: api.AcknowledgeAlert) -> api.Alert:
+    """Note that somebody knows of an alert."""
+    session, now = asked.session, asked.session.clock.now()
+    if wanted.until is not None and wanted.until <= now:
+        raise ControlError("invalid", "the end of the acknowledgement lies in the past", "name a later time, or none")
+    known = api.Acknowledgement(by=session.user, at=now, until=wanted.until, comment=wanted.comment)
+    return alert_watch.acknowledge(session, wanted.key, None if wanted.withdraw else known)
 
 
 @carries_out(api.WHO_AM_I)

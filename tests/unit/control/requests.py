@@ -13,6 +13,7 @@ _WHEN: Final = datetime(2026, 11, 21, tzinfo=UTC).isoformat()
 REQUESTS: Final[dict[str, dict[str, Any]]] = {
     "status.get": {},
     "alerts.list": {},
+    "alerts.acknowledge": {"key": "failed"},
     "whoami": {},
     "subscribe": {"topics": ["events"]},
     "queue.list": {},
@@ -36,6 +37,10 @@ REQUESTS: Final[dict[str, dict[str, Any]]] = {
     "traffic.rates": {"hours": 2, "step": 15},
     "traffic.totals": {},
     "exams.find": {"accession": "A77"},
+    "notifications.list": {},
+    "notifications.test": {"channel": "mail"},
+    "notifications.retry": {},
+    "notifications.discard": {},
     "rules.list": {},
     "rules.check": {"expression": "tags.Modality == 'MR'"},
     "rules.explain": {"expression": "tags.Modality == 'MR'", "records": [{"Modality": "MR"}]},

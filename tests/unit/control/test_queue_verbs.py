@@ -10,12 +10,13 @@ import pytest
 
 from appliance.cli.api_reference import page
 from appliance.control import api, queue
-from appliance.control.alerts import STUCK_SECONDS, alerts_of
+from appliance.control.alerts import alerts_of
 from appliance.control.api.services import ProcessState, ServiceState
 from appliance.control.client import Client, ControlError
 from appliance.control.listing import list_queue
 from appliance.control.session import Session
 from appliance.control.status import status
+from mercure.config.alerts import Stuck
 from mercure.delivery.outage import Outage
 from mercure.event_details import Identity
 from mercure.names import id_time
@@ -151,7 +152,7 @@ class TestAlerts:
         counts = {
             Stage.ERROR: (2, 60.0),
             Stage.QUARANTINE: (1, 60.0),
-            Stage.OUTGOING: (5, STUCK_SECONDS[Stage.OUTGOING] + 1),
+            Stage.OUTGOING: (5, Stuck().outgoing_seconds + 1),
         }
         stages = tuple(
             stage.model_copy(
@@ -174,7 +175,7 @@ class TestAlerts:
         assert [alert.severity for alert in alerts] == ["critical"] * 4 + ["warning"] * 3
         assert len({alert.key for alert in alerts}) == len(alerts)
         stuck = next(alert for alert in alerts if alert.kind == "stuck")
-        assert stuck.since == found.time - timedelta(seconds=STUCK_SECONDS[Stage.OUTGOING] + 1)
+        assert stuck.since == found.time - timedelta(seconds=Stuck().outgoing_seconds + 1)
 
 
 def test_a_task_is_changed_in_the_name_of_the_caller(client: Client, served: Served, session: Session) -> None:

@@ -23,6 +23,7 @@ from tests.unit.control.requests import REQUESTS
 NEEDED: dict[str, Role] = {
     "status.get": "viewer",
     "alerts.list": "viewer",
+    "alerts.acknowledge": "operator",
     "whoami": "viewer",
     "subscribe": "viewer",
     "queue.list": "viewer",
@@ -46,6 +47,10 @@ NEEDED: dict[str, Role] = {
     "traffic.totals": "viewer",
     "exams.find": "viewer",
     "audit.list": "viewer",
+    "notifications.list": "operator",
+    "notifications.test": "operator",
+    "notifications.retry": "operator",
+    "notifications.discard": "operator",
     "rules.list": "viewer",
     "rules.check": "viewer",
     "rules.explain": "viewer",

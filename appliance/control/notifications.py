@@ -1,0 +1,173 @@
+"""What a person can do about messages: see them, test a channel, try again, discard."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from appliance.control.api.notifications import (
+    ChannelReport,
+    ChannelTested,
+    ListNotifications,
+    MessageReport,
+    MessagesChanged,
+    Notifications,
+    SomeMessages,
+)
+from appliance.control.errors import ControlError
+from appliance.control.saving import checked
+from appliance.control.session import Session
+from mercure.config import Config
+from mercure.config.notifications import ChannelSettings, EMail, Webhook
+from mercure.config.problems import suggest
+from mercure.events import EventWriter
+from mercure.names import new_id
+from mercure.notifications.channels import ChannelError, send
+from mercure.notifications.facts import Facts
+from mercure.notifications.message import Message, compose
+from mercure.notifications.queue import STATES, Queue, State
+from mercure.notifications.sending import HOUR
+
+
+def list_notifications(session: Session, wanted: ListNotifications) -> Notifications:
+    """List channels and messages."""
+    queue = Queue(session.spool)
+    states = STATES if wanted.state is None else (wanted.state,)
+    messages = [(state, message) for state in states for message in queue.messages(state, wanted.limit)]
+    messages.sort(key=lambda item: item[1].created, reverse=True)
+    return Notifications(
+        channels=tuple(_channels(session, queue)),
+        messages=tuple(_report(state, message) for state, message in messages),
+    )
+
+
+def _channels(session: Session, queue: Queue) -> Iterator[ChannelReport]:
+    waiting = Counter(message.channel for message in queue.messages("queue"))
+    given_up = Counter(message.channel for message in queue.messages("given_up"))
+    now = session.clock.now()
+    for name, settings in session.config.notifications.channels.items():
+        state = queue.channel(name)
+        yield ChannelReport(
+            name=name,
+            kind=settings.kind,
+            disabled=settings.disabled,
+            to=_to(settings),
+            max_per_hour=settings.max_per_hour,
+            patient_data=settings.patient_data,
+            waiting=waiting[name],
+            given_up=given_up[name],
+            sent_last_hour=sum(now - HOUR < at <= now for at in state.sent),
+            last_sent=state.last_sent,
+            failing_since=state.failing_since,
+            failures=state.failures,
+            error=state.error,
+            next_attempt=state.next_attempt,
+        )
+
+
+def _to(settings: ChannelSettings) -> str:
+    if isinstance(settings, EMail):
+        return ", ".join(settings.recipients)
+    return settings.url if isinstance(settings, Webhook) else ""
+
+
+def _report(state: State, message: Message) -> MessageReport:
+    told = message.model_dump(exclude={"text", "values", "members"})
+    return MessageReport(**told, state=state, members=len(message.members))
+
+
+def test_channel(session: Session, name: str, content: dict[str, Any] | None) -> ChannelTested:
+    """Send a test message at once, and tell what came of it.
+
+    Raises
+    ------
+    ControlError
+        There is no such channel, or its settings cannot be used.
+    """
+    config = session.config if content is None else _with_channel(session, name, content)
+    settings = _channel(config, name)
+    now = session.clock.now()
+    facts = Facts(router=config.name, occasion="test", by=session.user)
+    message = compose(name, settings, config.notifications, facts, now=now, of=new_id(now))
+    began = session.clock.monotonic()
+    try:
+        taken = send(settings, message)
+        ok, text = not taken.problem, taken.problem or f"{_to(settings)}: taken"
+    except ChannelError as error:
+        ok, text = False, str(error)
+    seconds = round(session.clock.monotonic() - began, 3)
+    with session.changing() as events:
+        session.audit(events, "notifications.test", name, after={"ok": ok, "text": text})
+    return ChannelTested(channel=name, ok=ok, text=text, seconds=seconds)
+
+
+def retry(session: Session, wanted: SomeMessages) -> MessagesChanged:
+    """Try messages again.
+
+    Raises
+    ------
+    ControlError
+        There is no such message, or it was sent.
+    """
+    with session.changing() as events:
+        queue = Queue(session.spool)
+        messages = _wanted(queue, wanted)
+        for state, message in messages:
+            if state == "given_up":
+                queue.again(message, session.clock.now())
+        for name in {message.channel for _, message in messages}:
+            queue.set_channel(name, queue.channel(name).model_copy(update={"next_attempt": None}))
+        return _changed(session, events, "notifications.retry", messages)
+
+
+def discard(session: Session, wanted: SomeMessages) -> MessagesChanged:
+    """Remove messages.
+
+    Raises
+    ------
+    ControlError
+        There is no such message, or it was sent.
+    """
+    with session.changing() as events:
+        queue = Queue(session.spool)
+        messages = _wanted(queue, wanted)
+        for state, message in messages:
+            queue.remove(state, message.id)
+        return _changed(session, events, "notifications.discard", messages)
+
+
+def _changed(
+    session: Session, events: EventWriter, verb: str, messages: list[tuple[State, Message]]
+) -> MessagesChanged:
+    for state, message in messages:
+        session.audit(events, verb, message.id, before={"state": state, "error": message.error})
+    return MessagesChanged(messages=tuple(message.id for _, message in messages))
+
+
+def _wanted(queue: Queue, wanted: SomeMessages) -> list[tuple[State, Message]]:
+    if wanted.message is None:
+        messages = queue.messages("given_up")
+        return [("given_up", item) for item in messages if wanted.channel in (None, item.channel)]
+    found = queue.find(wanted.message)
+    if found is None:
+        raise ControlError("not-found", f"there is no message {wanted.message!r}", "`mercure notifications list`")
+    if found[0] == "sent":
+        raise ControlError("invalid", f"message {wanted.message} was sent", "there is nothing left to be done")
+    return [found]
+
+
+def _channel(config: Config, name: str) -> ChannelSettings:
+    channels = config.notifications.channels
+    if name not in channels:
+        known = f"there are {', '.join(channels)}" if channels else "there are no channels: add one to 'notifications'"
+        raise ControlError("not-found", f"there is no channel {name!r}", suggest(name, channels) or known)
+    return channels[name]
+
+
+def _with_channel(session: Session, name: str, content: dict[str, Any]) -> Config:
+    whole = session.config.model_dump(mode="json", exclude_defaults=True)
+    notifications = whole.get("notifications", {})
+    channels = {**notifications.get("channels", {}), name: content}
+    changed: Config = checked(session, "mercure", {**whole, "notifications": {**notifications, "channels": channels}})
+    return changed
