@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "queue": ("appliance.cli.queue:queue", "See what waits; hold, release, retry, discard."),
     "history": ("appliance.cli.history:history", "Find what happened to an exam."),
     "targets": ("appliance.cli.targets:targets", "See targets, and ask whether they answer."),
+    "modules": ("appliance.cli.modules:modules", "See, change and try out processing modules."),
     "rules": ("appliance.cli.rules:rules", "See rules, and evaluate one."),
     "config": ("appliance.cli.config:config", "See the configuration, and check a file."),
     "backup": ("appliance.cli.backup:backup", "Write, list and check backups."),

@@ -13,8 +13,8 @@ from mercure.config.problems import suggest
 
 Content = dict[str, Any]
 Edit = Callable[[Content], Content]
-Table = Literal["targets", "rules"]
-_ONE: dict[str, str] = {"targets": "target", "rules": "rule"}
+Table = Literal["targets", "rules", "modules"]
+_ONE: dict[str, str] = {"targets": "target", "rules": "rule", "modules": "module"}
 
 
 def apply(session: Session, verb: str, object: str, edit: Edit, *, edited_from: int, comment: str) -> Saved:
@@ -42,6 +42,37 @@ def with_target(name: str, settings: Content, rename_from: str | None) -> Edit:
 def with_rule(name: str, rule: Content, rename_from: str | None) -> Edit:
     """Make the change that adds or replaces a rule; a new one comes last."""
     return lambda content: _with(content, "rules", name, rule, rename_from)
+
+
+def with_module(name: str, settings: Content, rename_from: str | None) -> Edit:
+    """Make the change that adds or replaces a module, and renames it in the rules where it is renamed."""
+
+    def edit(content: Content) -> Content:
+        new = _with(content, "modules", name, settings, rename_from)
+        if rename_from in (None, name):
+            return new
+        rules = {
+            rule: {**content, "modules": _other(content["modules"], rename_from, name)}
+            if "modules" in content
+            else content
+            for rule, content in new.get("rules", {}).items()
+        }
+        return {**new, "rules": rules}
+
+    return edit
+
+
+def module_switched(name: str, *, on: bool) -> Edit:
+    """Make the change that switches a module on or off."""
+
+    def edit(content: Content) -> Content:
+        modules = content.get("modules", {})
+        _there("modules", name, modules)
+        settings = {key: value for key, value in modules[name].items() if key != "disabled"}
+        changed = settings if on else {**settings, "disabled": True}
+        return {**content, "modules": {**modules, name: changed}}
+
+    return edit
 
 
 def without(table: Table, name: str) -> Edit:
@@ -86,20 +117,20 @@ def _there(table: Table, name: str, entries: Content) -> None:
         raise ControlError("not-found", f"there is no {_ONE[table]} {name!r}", advice)
 
 
+def _other(names: Any, old: str | None, new: str) -> Any:  # noqa: ANN401 - a name or names, as a person may write it
+    if isinstance(names, list):
+        return [new if name == old else name for name in names]
+    return new if names == old else names
+
+
 def _renamed(content: Content, old: str | None, new: str) -> Content:
     """Name a target anew where rules and groups name it."""
-
-    def other(names: Any) -> Any:  # noqa: ANN401 - a name or a list of names, as a person may write it
-        if isinstance(names, list):
-            return [new if name == old else name for name in names]
-        return new if names == old else names
-
     rules = {
-        name: {**rule, "targets": other(rule["targets"])} if "targets" in rule else rule
+        name: {**rule, "targets": _other(rule["targets"], old, new)} if "targets" in rule else rule
         for name, rule in content.get("rules", {}).items()
     }
     targets = {
-        name: {**settings, "members": other(settings["members"])} if "members" in settings else settings
+        name: {**settings, "members": _other(settings["members"], old, new)} if "members" in settings else settings
         for name, settings in content.get("targets", {}).items()
     }
     return {**content, "rules": rules, "targets": targets}

@@ -7,11 +7,10 @@ and none is to blame. It is looked at again after a wait that doubles, and every
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
-from pydantic import AwareDatetime, ValidationError
+from pydantic import ValidationError
 
 from mercure import durable
 from mercure.clock import Clock
@@ -19,31 +18,11 @@ from mercure.config import Retry
 from mercure.delivery.policy import backoff
 from mercure.event_details import ModuleDown, ModuleUp
 from mercure.events import EventWriter
-from mercure.model import Record
+from mercure.processing.outage import LONGEST_SECONDS, Kind, ModuleOutage
 from mercure.spool import Spool, Stage
 
-WAITS: Final = Retry(first_seconds=5, cap_seconds=300)
+WAITS: Final = Retry(first_seconds=5, cap_seconds=LONGEST_SECONDS)
 """When a module that cannot be run is looked at again."""
-
-Kind = Literal["runner", "image", "configuration"]
-
-
-class ModuleOutage(Record):
-    """What is known of a module that cannot be run now."""
-
-    since: AwareDatetime
-    failures: int
-    until: AwareDatetime
-    kind: Kind
-    error: str
-
-    def seconds_left(self, now: datetime) -> float:
-        """Return for how many seconds the module is left alone.
-
-        A time farther off than any wait can be comes from a clock that was set back: it is not believed.
-        """
-        left = (self.until - now).total_seconds()
-        return left if 0 < left <= WAITS.cap_seconds else 0.0
 
 
 def module_folder(spool: Spool, module: str) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from mercure.config import ModuleSettings
-from mercure.processing.health import Kind
+from mercure.processing.outage import Kind
 from mercure.runners import ImageMissingError, Runner, RunnerUnavailableError
 
 FRESH_SECONDS: Final = 600.0

@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue
 
 from appliance.control.api.base import Difference, Nothing, Problem, Saved, Verb
 from mercure.model import Model
+from mercure.processing.outage import ModuleOutage
 
 
 class Validation(Model):
@@ -122,13 +123,15 @@ class ModuleState(Model):
     waiting: int = 0
     failed: int = 0
     rules: tuple[str, ...] = ()
+    outage: ModuleOutage | None = None
 
 
 class Modules(Model):
-    """All modules, and the revision of the configuration."""
+    """All modules, the revision of the configuration, and the JSON schema of a module's settings."""
 
     modules: tuple[ModuleState, ...]
     revision: int
+    settings_schema: dict[str, JsonValue] = {}
 
 
 SHOW: Final = Verb("config.show", Nothing, Configuration, "viewer", "Show the configuration in force.")

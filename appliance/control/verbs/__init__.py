@@ -27,7 +27,7 @@ MODULES: Final = {
     "targets": "targets",
     "services": "services",
     "config": "configuration",
-    "modules": "configuration",
+    "modules": "modules",
     "verify": "verification",
     "backup": "backup",
     "subscribe": "streams",

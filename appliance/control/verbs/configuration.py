@@ -1,8 +1,8 @@
-"""``config.*`` and ``modules.list``."""
+"""``config.*``."""
 
 from __future__ import annotations
 
-from appliance.control import configuration, modules, revisions, saving
+from appliance.control import configuration, revisions, saving
 from appliance.control.api import configuration as api
 from appliance.control.api.base import Nothing, Saved
 from appliance.control.verbs import Asked, carries_out
@@ -57,10 +57,3 @@ def save(asked: Asked, wanted: api.SaveConfig) -> Saved:
         comment=wanted.comment,
         name=wanted.file,
     )
-
-
-@carries_out(api.MODULES)
-def list_modules(asked: Asked, wanted: Nothing) -> api.Modules:
-    """List the modules."""
-    found = modules.list_modules(asked.session)
-    return api.Modules(modules=tuple(found), revision=asked.session.loaded.revision)

@@ -8,6 +8,7 @@ from typing import Any, Final
 TASK: Final = "20261121T120000000000-0a1b2c3d"
 RULE: Final = {"rule": "True", "targets": ["delivered"]}
 TARGET: Final = {"kind": "folder", "path": "/srv/elsewhere"}
+MODULE: Final = {"runner": "command", "image": "/usr/bin/true"}
 _WHEN: Final = datetime(2026, 11, 21, tzinfo=UTC).isoformat()
 
 REQUESTS: Final[dict[str, dict[str, Any]]] = {
@@ -67,6 +68,14 @@ REQUESTS: Final[dict[str, dict[str, Any]]] = {
     "config.rollback": {"revision": 1, "edited_from": 1},
     "config.save": {"content": {"version": 1}, "edited_from": 1},
     "modules.list": {},
+    "modules.check": {"name": "copy"},
+    "modules.save": {"name": "new", "settings": MODULE, "edited_from": 1},
+    "modules.switch": {"name": "copy", "on": True, "edited_from": 1},
+    "modules.delete": {"name": "copy", "edited_from": 1},
+    "modules.test": {"name": "copy", "task": TASK},
+    "modules.steps": {"task": TASK},
+    "modules.log": {"task": TASK},
+    "modules.stop": {"task": TASK},
     "verify.run": {},
     "backup.create": {},
     "backup.list": {},
