@@ -23,6 +23,7 @@ from supervisor.options import ServerOptions
 from supervisor.states import ProcessStates, SupervisorStates
 from supervisor.supervisord import Supervisor
 
+from appliance.supervision import handover
 from appliance.supervision.errors import AlreadyRunningError, SupervisionError
 from appliance.supervision.programs import PID_NAME, SOCKET_NAME, Program, write_conf
 
@@ -71,6 +72,8 @@ def _read_pid(path: Path) -> int | None:
 def serve(root: Path, programs: list[Program], narrate: Narrate, *, revive_seconds: float = REVIVE_SECONDS) -> None:
     """Run programs until a signal ends this process: INT, TERM, HUP or QUIT once in order, twice at once.
 
+    USR1 replaces it by what is installed now (`appliance.supervision.handover`), and does not return.
+
     Parameters
     ----------
     root : Path
@@ -87,6 +90,7 @@ def serve(root: Path, programs: list[Program], narrate: Narrate, *, revive_secon
     SupervisionError
         Another process runs the same root, or supervisord cannot begin.
     """
+    start = handover.Start.of_this_process()
     for folder in (root / "run", root / "log"):
         folder.mkdir(mode=0o750, exist_ok=True)
     with sole_runner(root):
@@ -99,13 +103,16 @@ def serve(root: Path, programs: list[Program], narrate: Narrate, *, revive_secon
         options.realize(["-c", str(conf)], doc="")
         options.first = True
         options.test = False
+        supervisor = _Supervisor(options, narrate, revive_seconds)
         try:
-            _Supervisor(options, narrate, revive_seconds).main()
+            supervisor.main()
         except asyncore_25.ExitNow:
             pass
         finally:
             options.close_httpservers()
             options.close_logger()
+    if supervisor.is_handing_over:
+        start.again(supervisor.relieved())
 
 
 class _Options(ServerOptions):  # type: ignore[misc] # supervisor has no types
@@ -136,6 +143,11 @@ class _Options(ServerOptions):  # type: ignore[misc] # supervisor has no types
     def set_uid_or_exit(self) -> None:
         """Run as who started us; whoever that is to be is not decided here."""
 
+    def setsignals(self) -> None:
+        """Listen to USR1 too."""
+        super().setsignals()
+        signal.signal(signal.SIGUSR1, self.signal_receiver.receive)
+
     def get_signal(self) -> int | None:
         """Take a closed terminal for what it is. supervisor would start everything anew on HUP."""
         number: int | None = super().get_signal()
@@ -154,6 +166,7 @@ class _Supervisor(Supervisor):  # type: ignore[misc]
         self._narrator = Narrator(narrate, total=lambda: len(self._processes()), ending=self._is_ending)
         self._narrate = narrate
         self._revive_seconds = revive_seconds
+        self.is_handing_over = False
 
     def runforever(self) -> None:
         """Listen to what becomes of the processes, and start them at once and not after the first second."""
@@ -165,9 +178,17 @@ class _Supervisor(Supervisor):  # type: ignore[misc]
     def handle_signal(self) -> None:
         """End in order at the first signal, and at once at the second."""
         number = self.options.get_signal()
+        if number == signal.SIGUSR1 and not self._is_ending():
+            self.is_handing_over = True
+            self.options.mood = SupervisorStates.SHUTDOWN
+            self._narrate("handing over: the services are replaced one by one, the receiver last")
+            return
         if number not in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             return
-        if self._is_ending():
+        if self.is_handing_over:
+            self.is_handing_over = False
+            self.stop_groups = sorted(self.process_groups.values())
+        elif self._is_ending():
             self._narrate("ending at once; what was not finished is taken up again at the next start")
             for process in self._processes():
                 if process.pid:
@@ -187,6 +208,23 @@ class _Supervisor(Supervisor):  # type: ignore[misc]
             given_up = process.get_state() == ProcessStates.FATAL
             if given_up and abs(moment - process.laststart) > self._revive_seconds:
                 process.spawn()
+
+    def ordered_stop_groups_phase_1(self) -> None:
+        """Stop the next group; whoever is relieved by the successor is not stopped here."""
+        if self.is_handing_over:
+            self.stop_groups = [group for group in self.stop_groups if group.config.name != handover.LAST]
+        super().ordered_stop_groups_phase_1()
+
+    def shutdown_report(self) -> list[Any]:
+        """Return the processes that are still waited for."""
+        waited: list[Any] = super().shutdown_report()
+        return [process for process in waited if not self.is_handing_over or process.group.config.name != handover.LAST]
+
+    def relieved(self) -> list[int]:
+        """Return the processes that go on, for the successor to relieve."""
+        return [
+            process.pid for process in self._processes() if process.pid and process.group.config.name == handover.LAST
+        ]
 
     def _processes(self) -> list[Any]:
         return [process for group in self.process_groups.values() for process in group.processes.values()]

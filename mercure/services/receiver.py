@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import subprocess
 from collections.abc import Iterable
@@ -28,6 +29,9 @@ CONFIG_NAME: Final = "receiver.json"
 _RESTART_KEYS: Final = ("bind", "port", "spool")
 """What a running receiver cannot change; it is ended in order and started again."""
 
+RELIEVES: Final = "MERCURE_RELIEVES"
+"""Environment variable: processes of this service, started by the release before this one, that still have the port."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -38,6 +42,30 @@ class ReceiverEndedError(Exception):
 def receiver_settings(config: Config, spool: Path) -> dict[str, Any]:
     """Translate the configuration for ``mercure-storescp`` (``docs/reference/mercure-storescp.1.md``)."""
     return {"spool": str(spool), **config.receiver.model_dump(mode="json")}
+
+
+def relieve(numbers: str) -> None:
+    """Ask the receivers of the release before this one to end: no new associations, the open ones to their end.
+
+    Parameters
+    ----------
+    numbers : str
+        Their process numbers. One that is no receiver with our own parent is somebody else's by now, and is left alone.
+    """
+    for number in numbers.split():
+        if number.isdigit() and int(number) != os.getpid() and _is_receiver_of_ours(int(number)):
+            _log.info("relieving the receiver before this one", extra={"pid": int(number)})
+            os.kill(int(number), signal.SIGTERM)
+
+
+def _is_receiver_of_ours(number: int) -> bool:
+    try:
+        stat = Path(f"/proc/{number}/stat").read_text()
+        words = Path(f"/proc/{number}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    parent = int(stat.rpartition(")")[2].split()[1])  # fields in proc(5), after the name, which may hold anything
+    return parent == os.getppid() and b"mercure.services" in words and b"receiver" in words
 
 
 class Launcher:
@@ -90,6 +118,8 @@ class Launcher:
         if self._process is None:
             command = [str(tool_path("mercure-storescp")), "--end-with-parent", "--config", str(self._path)]
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+            # It waits some seconds for the port, so whoever has it is asked for it only now.
+            relieve(os.environ.pop(RELIEVES, ""))
         else:
             self._process.send_signal(signal.SIGHUP)
 
