@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "config": ("appliance.cli.config:config", "See the configuration, and check a file."),
     "backup": ("appliance.cli.backup:backup", "Write, list and check backups."),
     "restore": ("appliance.cli.backup:restore", "Bring a backup back into a root."),
+    "selftest": ("appliance.cli.selftest:selftest", "Send a made-up image through; check disk, clock, programs."),
     "verify": ("appliance.cli.verify:verify", "Prove that no acknowledged image is lost."),
 }
 

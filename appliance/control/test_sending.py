@@ -57,8 +57,8 @@ def send(session: Session, name: str, images: int, report: Callable[[Progress], 
 
     begin = session.clock.monotonic()
     try:
-        series = _write(folder, images, session.clock.now())
-        job = _job(folder, series, images, note, session.clock.now())
+        series = write_images(folder, images, session.clock.now())
+        job = job_of(folder, series, note, session.clock.now())
         trouble = open_target(settings, session.config.targets).deliver(job)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -79,19 +79,20 @@ def send(session: Session, name: str, images: int, report: Callable[[Progress], 
     return sent
 
 
-def _job(folder: Path, series: str, images: int, note: Callable[[ImageResult], None], now: datetime) -> Job:
+def job_of(folder: Path, series: str, note: Callable[[ImageResult], None], now: datetime) -> Job:
+    """Make a delivery of the images in a folder that `write_images` filled."""
+    files = sorted(path.name for path in folder.glob("*.dcm"))
     task = Task(
         id=new_id(now),
         created=now,
         action="route",
-        images=images,
+        images=len(files),
         identity=Identity(PatientID=PATIENT_ID, PatientName=PATIENT_NAME, SeriesInstanceUID=series, Modality="OT"),
     )
-    files = sorted(path.name for path in folder.glob("*.dcm"))
     return Job(folder, files, task, LONGEST_SECONDS, note, stopping=lambda: False)
 
 
-def _write(folder: Path, images: int, now: datetime) -> str:
+def write_images(folder: Path, images: int, now: datetime) -> str:
     """Write images of a new series; return its UID."""
     study, series = generate_uid(prefix=None), generate_uid(prefix=None)
     for number in range(1, images + 1):

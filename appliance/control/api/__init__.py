@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         notifications,
         queue,
         rules,
+        selftest,
         services,
         status,
         streams,
@@ -42,6 +43,7 @@ GROUPS: Final = (
     "configuration",
     "verification",
     "backup",
+    "selftest",
     "streams",
 )
 """Modules of this package, in the order of the reference page."""
@@ -72,6 +74,7 @@ __all__ = [
     "notifications",
     "queue",
     "rules",
+    "selftest",
     "services",
     "status",
     "streams",

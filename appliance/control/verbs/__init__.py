@@ -30,6 +30,7 @@ MODULES: Final = {
     "modules": "modules",
     "verify": "verification",
     "backup": "backup",
+    "selftest": "selftest",
     "subscribe": "streams",
 }
 """The module here for each group of verbs; imported when one of them is asked for."""

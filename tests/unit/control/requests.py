@@ -80,4 +80,5 @@ REQUESTS: Final[dict[str, dict[str, Any]]] = {
     "backup.create": {},
     "backup.list": {},
     "backup.check": {"name": "mercure.tar"},
+    "selftest.run": {"image": False},
 }
