@@ -145,7 +145,7 @@ def test_from_nothing_to_a_delivered_image_and_a_clean_end(
         router.await_state(**dict.fromkeys(router.processes(), "running"))
         assert router.call("status").stdout.startswith(f"router in {mercure_root}: running")
         left = [process["pid"] for process in router.processes().values()]
-        assert len(left) == 7
+        assert "page_00" in router.processes()
         program.signal(signal.SIGINT)
         assert program.wait(seconds=60) == 0
         assert not any(is_alive(pid) for pid in left)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -119,14 +120,14 @@ def test_senders_are_told_without_their_addresses_when_masked(page: Page, masked
 
 def test_one_title_at_two_addresses_is_added_up_when_masked(page: Page) -> None:
     counters = tuple(CounterTotal(name="images.received", label=f"CT@10.0.0.{n}", value=10) for n in range(3))
-    page.seen = scene.replace(page.seen, flow=scene.replace(scene.flow(), totals=api.traffic.Totals(counters=counters)))
+    page.seen = replace(page.seen, flow=replace(scene.flow(), totals=api.traffic.Totals(counters=counters)))
     assert read(page)["mercure_images_received_total"] == {("CT",): 30}
 
 
 def test_labels_are_bounded_whatever_the_router_tells(page: Page) -> None:
     page.settings = StatusPage(metric_labels=5)
     targets = tuple(page.seen.targets[0].model_copy(update={"name": f"t{number}"}) for number in range(400))
-    page.seen = scene.replace(page.seen, targets=targets)
+    page.seen = replace(page.seen, targets=targets)
     found = read(page)
     assert len(found["mercure_target_waiting_tasks"]) == 6
     assert ("other",) in found["mercure_target_waiting_tasks"]

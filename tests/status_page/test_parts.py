@@ -155,7 +155,7 @@ class TestSource:
         def look() -> tuple[StatusPage, Seen]:
             if broken:
                 raise DisconnectedError("gone")
-            return StatusPage(allowed_networks=("10.0.0.0/8",)), scene.seen()  # type: ignore[arg-type]
+            return StatusPage(allowed_networks=("10.0.0.0/8",)), scene.seen()
 
         source = Source(look, clock)
         source.snapshot()

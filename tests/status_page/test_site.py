@@ -244,7 +244,7 @@ class TestExam:
 
 class TestWhoMayLook:
     def test_networks(self, page: Page) -> None:
-        page.settings = StatusPage(allowed_networks=("10.1.0.0/16", "fd00::/8"))  # type: ignore[arg-type]
+        page.settings = StatusPage(allowed_networks=("10.1.0.0/16", "fd00::/8"))
         assert page.get("/", REMOTE_ADDR="10.1.2.3").status == 200
         assert page.get("/", REMOTE_ADDR="fd00::1").status == 200
         for path in ALL:
@@ -253,7 +253,7 @@ class TestWhoMayLook:
             assert "CT_EMERGENCY" not in answer.text
 
     def test_a_forwarded_address_counts_only_from_a_trusted_proxy(self, page: Page) -> None:
-        page.settings = StatusPage(allowed_networks=("10.1.0.0/16",), trusted_proxies=("127.0.0.0/8",))  # type: ignore[arg-type]
+        page.settings = StatusPage(allowed_networks=("10.1.0.0/16",), trusted_proxies=("127.0.0.0/8",))
         assert page.get("/", REMOTE_ADDR="127.0.0.1", HTTP_X_FORWARDED_FOR="10.1.2.3").status == 200
         assert page.get("/", REMOTE_ADDR="127.0.0.1", HTTP_X_FORWARDED_FOR="10.1.2.3, 10.9.9.9").status == 403
         assert page.get("/", REMOTE_ADDR="10.9.9.9", HTTP_X_FORWARDED_FOR="10.1.2.3").status == 403
