@@ -12,12 +12,12 @@ from tests.crash.matrix.scenarios import SCENARIOS, Scenario
 if TYPE_CHECKING:
     from pathlib import Path
 
-KILLS = 5
+FAULTS = 6
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_a_kill_at_some_steps(memory: Path, scenario: Scenario) -> None:
-    result = run(scenario, memory, kills=KILLS)
-    assert result.steps >= KILLS
-    assert sum(result.kills.values()) >= KILLS - 1
+def test_faults_at_some_steps(memory: Path, scenario: Scenario) -> None:
+    result = run(scenario, memory, faults=FAULTS)
+    assert result.steps >= FAULTS
+    assert sum(result.struck.values()) >= FAULTS - 1
     assert result.acknowledged > 0

@@ -29,8 +29,13 @@ if TYPE_CHECKING:
     from tests.crash.matrix.scenarios import Actor, Scenario
     from tests.support.receiver import Receiver
 
-ACTIONS = ("exit", "stop")
+KILLS = ("exit", "stop")
 """By ``_exit`` at the step, and by SIGKILL from outside while the process stands still before it."""
+
+ERRORS = ("ENOSPC", "EIO")
+"""The step fails, once; the victim may go on, or give up."""
+
+ACTIONS = (*KILLS, *ERRORS)
 
 ROUNDS = 5
 _ALL = (actors.route, actors.dispatch, actors.record)
@@ -42,9 +47,19 @@ class Result:
 
     scenario: str
     steps: int
-    kills: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ACTIONS, 0))
+    struck: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ACTIONS, 0))
     acknowledged: int = 0
-    """Images acknowledged, over all kills; each was looked for after its kill and in the end."""
+    """Images acknowledged, over all runs; each was looked for after its fault and in the end."""
+
+    @property
+    def kills(self) -> int:
+        """How often the victim was killed."""
+        return sum(self.struck[action] for action in KILLS)
+
+    @property
+    def errors(self) -> int:
+        """How often a step of it failed."""
+        return sum(self.struck[action] for action in ERRORS)
 
 
 class Crashes:
@@ -85,11 +100,11 @@ class Crashes:
             self._judge(account)
             yield numbers
 
-    def kill(self, number: int, action: str) -> tuple[bool, int]:
-        """Kill the victim at a step, and judge; tell whether it was killed, and how many images are on account."""
+    def strike(self, number: int, action: str) -> tuple[bool, int]:
+        """Let a fault strike at a step, and judge; tell whether it did, and how many images are on account."""
         self.world.restore()
         account = Account(list(self.prepared.acknowledged))
-        left = self._killed(account, number, action)
+        left = self._struck(account, number, action)
         self._nothing_is_nowhere(account)
         struck = number in self._logged()
         self._finish(account, left)
@@ -98,16 +113,16 @@ class Crashes:
 
     def _undisturbed(self) -> Account:
         account = Account(list(self.prepared.acknowledged))
-        assert self._killed(account, 0, "") == []
+        assert self._struck(account, 0, "") == []
         return account
 
-    def _killed(self, account: Account, number: int, action: str) -> list[Sent]:
-        """Let the victim work and be killed; return what the sender has still to send."""
+    def _struck(self, account: Account, number: int, action: str) -> list[Sent]:
+        """Let the victim work and the fault strike; return what the sender has still to send."""
         self.log.unlink(missing_ok=True)
         fault = f"{action}@{number}" if number else ""
         victim, world = self.scenario.victim, self.world
         if victim is None:
-            return self._killed_receiver(account, fault)
+            return self._struck_receiver(account, fault)
         with killing.started(victim, world.root, world.clock(), fault=fault, log=self.log) as process:
             eventually(lambda: process.exitcode is not None or is_stopped(process.pid or 0), seconds=60, what="its end")
             if process.exitcode is None:
@@ -118,7 +133,7 @@ class Crashes:
                 assert process.exitcode == 0
         return []
 
-    def _killed_receiver(self, account: Account, fault: str) -> list[Sent]:
+    def _struck_receiver(self, account: Account, fault: str) -> list[Sent]:
         env = {"MERCURE_FAULT": fault, "MERCURE_STEP_LOG": str(self.log)}
         left: list[Sent] = []
         with self._receiver(env) as running:
@@ -198,31 +213,31 @@ class Crashes:
         assert report.exit_code == 0, [finding.text for finding in report.findings] + list(report.unchecked)
 
 
-def run(scenario: Scenario, folder: Path, *, kills: int | None = None) -> Result:
-    """Run a scenario and all its kills.
+def run(scenario: Scenario, folder: Path, *, faults: int | None = None) -> Result:
+    """Run a scenario, once without a fault and then once for each.
 
     Parameters
     ----------
     scenario, folder
         Which, and an empty folder for it.
-    kills
-        So many only, spread over the steps and the two ways; absent: each way at each step.
+    faults
+        So many only, spread over the steps and the kinds; absent: each kind at each step.
     """
     crashes = Crashes(scenario, folder)
     with crashes.ready() as numbers:
         result = Result(scenario.name, len(numbers))
-        for number, action in _chosen(numbers, kills):
+        for number, action in _chosen(numbers, faults):
             try:
-                struck, acknowledged = crashes.kill(number, action)
+                struck, acknowledged = crashes.strike(number, action)
             except AssertionError as error:
                 raise AssertionError(f"{scenario.name}, {action}@{number}: {error}") from error
-            result.kills[action] += struck
+            result.struck[action] += struck
             result.acknowledged += acknowledged
     return result
 
 
-def _chosen(numbers: list[int], kills: int | None) -> list[tuple[int, str]]:
-    if kills is None:
+def _chosen(numbers: list[int], faults: int | None) -> list[tuple[int, str]]:
+    if faults is None:
         return [(number, action) for number in numbers for action in ACTIONS]
-    spread = [numbers[place * len(numbers) // kills] for place in range(kills)]
+    spread = [numbers[place * len(numbers) // faults] for place in range(faults)]
     return [(number, ACTIONS[place % len(ACTIONS)]) for place, number in enumerate(spread)]

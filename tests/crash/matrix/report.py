@@ -18,17 +18,18 @@ from outside while it stood still before the step. Everything was started again 
 
 What was acknowledged is known from the sender's own account, outside the router. At the moment of each kill every
 acknowledged image was found in a stage or at a target; in the end each was found bit by bit where the scenario says,
-and `mercure verify` had nothing to object. "Looked for" counts acknowledged images over all kills.
+and `mercure verify` had nothing to object. Then the same with the step failing by ENOSPC and by EIO, once: the
+victim may go on or give up. "Looked for" counts acknowledged images over all of these runs.
 
-| scenario | steps | kills by `_exit` | kills from outside | images looked for | lost |
-| --- | ---: | ---: | ---: | ---: | ---: |
+| scenario | steps | kills by `_exit` | kills from outside | ENOSPC | EIO | images looked for | lost |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 """
 
 
 def page(results: Sequence[Result]) -> str:
     """Return the page; only runs in which nothing was lost get this far."""
     names = [result.scenario for result in results]
-    figures = [[result.steps, *result.kills.values(), result.acknowledged, 0] for result in results]
+    figures = [[result.steps, *result.struck.values(), result.acknowledged, 0] for result in results]
     names.append("**all**")
     figures.append([sum(column) for column in zip(*figures, strict=True)])
     rows = ((name, *numbers) for name, numbers in zip(names, figures, strict=True))

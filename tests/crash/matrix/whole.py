@@ -55,8 +55,8 @@ def main(arguments: list[str]) -> int:
                 failures.append(name)
                 _say(f"FAILED  {name}\n        {error}")
             else:
-                _say(f"ok      {name}: {result.steps} steps, {sum(result.kills.values())} kills")
-    kills = sum(sum(result.kills.values()) for result in results.values())
+                _say(f"ok      {name}: {result.steps} steps, {result.kills} kills, {result.errors} errors")
+    kills = sum(result.kills for result in results.values())
     _say(f"\n{kills} kills in {len(results)} scenarios, {len(failures)} failed, in {monotonic() - began:.0f} s")
     if arguments or failures:
         return int(bool(failures))
