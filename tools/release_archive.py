@@ -2,8 +2,8 @@
 
     python tools/release_archive.py FOLDER [--source CHECKOUT]
 
-Writes ``FOLDER/ID.tar.gz`` and prints one JSON object: ``release`` (the ID, ``VERSION-DIGEST``), ``programs`` (the digest of
-the C++ part alone, which is built anew only when that changes) and ``archive``. The same sources always give the same bytes.
+Writes ``FOLDER/ID.tar.gz`` and prints one JSON object: ``release`` (the ID), ``programs`` (the digest
+of the C++ part alone, which is built anew only when that changes) and ``archive``. Same sources, same bytes.
 """
 
 from __future__ import annotations

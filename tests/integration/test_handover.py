@@ -34,7 +34,7 @@ new connections back instead of refusing them."""
 
 @contextmanager
 def router(root: Path, port: int, page_port: int) -> Iterator[Running]:
-    command = [*MERCURE, "run", "--root", root, "--port", str(port), "--page-port", str(page_port)]
+    command: list[str | Path] = [*MERCURE, "run", "--root", root, "--port", str(port), "--page-port", str(page_port)]
     with running(command, ready=lambda _: is_listening(port), seconds=60, grace=60) as program:
         yield program
 

@@ -16,9 +16,9 @@ import yaml
 _OF_ANSIBLE: Final = re.compile(r"ansible_|molecule_|site_")
 """Keys of Ansible and of molecule; ``site_`` is left to the people who write an inventory."""
 
-_OF_EVERY_HOST: Final = frozenset(
-    "environment group_names groups hostvars inventory_dir inventory_file inventory_hostname inventory_hostname_short "
-    "omit play_hosts playbook_dir role_name role_names role_path roles_path vars".split()
+_OF_EVERY_HOST: Final = re.compile(
+    r"(environment|group_names|groups|hostvars|inventory_(dir|file|hostname|hostname_short)|omit|play_hosts|playbook_dir"
+    r"|role_names?|roles?_path|vars)$"
 )
 _KEY_TYPES: Final = ("ssh-ed25519", "ssh-rsa", "ecdsa-sha2-", "sk-ssh-ed25519@", "sk-ecdsa-sha2-")
 
@@ -36,7 +36,7 @@ def unknown_keys(given: Iterable[str], specs: Mapping[str, Any]) -> list[str]:
     known = {name for spec in specs.values() for name in spec["argument_specs"]["main"].get("options", {})}
     problems = []
     for key in sorted(given):
-        if key in known or key in _OF_EVERY_HOST or _OF_ANSIBLE.match(key):
+        if key in known or _OF_EVERY_HOST.match(key) or _OF_ANSIBLE.match(key):
             continue
         near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
         problems.append(f"{key} is no key of the playbook" + (f"; did you mean {near[0]}?" if near else ""))
