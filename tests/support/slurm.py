@@ -61,6 +61,7 @@ JobAcctGatherParams=OverMemoryKill
 JobCompType=jobcomp/none
 ReturnToService=2
 SlurmctldTimeout=10
+MessageTimeout=2
 SlurmdTimeout=10
 KillWait=2
 MinJobAge=120
