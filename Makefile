@@ -63,6 +63,7 @@ docs: setup ## write the pages that are made from the code
 
 screenshots: setup-test ## draw docs/screenshots anew from a scripted state
 	.venv/bin/python -m tests.tui.screenshots
+	.venv/bin/python -m tests.status_page.screenshots
 
 lock: setup ## make the requirement locks anew after a change of dependencies
 	@tools/lock
