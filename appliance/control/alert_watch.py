@@ -23,7 +23,9 @@ from mercure.notifications.facts import Facts
 from mercure.notifications.message import compose
 from mercure.notifications.queue import Queue
 
-LOOK_SECONDS: Final = 5.0
+LOOK_SECONDS: Final = 3.0
+"""A crash loop is told within five seconds."""
+
 SILENCE_SECONDS: Final = 600.0
 """Between two looks at what senders usually do: that costs a walk through weeks of counters."""
 

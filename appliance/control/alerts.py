@@ -17,6 +17,7 @@ from mercure.spool.layout import Stage
 RULE_OF: Final[dict[AlertKind, str]] = {
     "not-running": "service",
     "service": "service",
+    "crash-loop": "crash_loop",
     "outage": "target_down",
     "quarantine": "quarantine",
     "failed": "failed",
@@ -33,7 +34,6 @@ RULE_OF: Final[dict[AlertKind, str]] = {
 
 _SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "warning")
 _PROCESS: Final[dict[str, tuple[Severity, str, str]]] = {
-    "failed": ("critical", "crashes again and again", "read its log; it is tried again every few minutes"),
     "retrying": ("critical", "ended as soon as it was started, and is tried again", "read its log"),
     "ended": ("warning", "ended unasked", "read its log; restart the service"),
     "stopped": ("warning", "was stopped", "start the service when its work is to go on"),
@@ -115,13 +115,25 @@ def _services(seen: Seen) -> Iterator[Alert]:
             advice = f"give it processes: `mercure service scale {service.name} 1`"
             yield _service(service.name, "warning", text, advice, None)
         for process in service.processes:
-            if process.state in _PROCESS:
+            if process.is_looping or process.state == "failed":
+                yield _crash_loop(process)
+            elif process.state in _PROCESS:
                 severity, text, advice = _PROCESS[process.state]
                 why = f": {process.problem}" if process.problem else ""
                 yield _service(process.name, severity, f"{process.name} {text}{why}", advice, process)
-            elif process.is_looping:
-                text = f"{process.name} crashes again and again: {process.crashes} times within five minutes"
-                yield _service(process.name, "critical", text, "read its log", process)
+
+
+def _crash_loop(process: ProcessState) -> Alert:
+    often = f": {process.crashes} times within five minutes" if process.is_looping else ""
+    why = f" ({process.problem})" if process.problem else ""
+    return Alert(
+        key=f"crash-loop:{process.name}",
+        kind="crash-loop",
+        severity="critical",
+        object=process.name,
+        text=f"{process.name} crashes again and again{often}{why}",
+        advice="read its log; a process that was given up is tried again every few minutes",
+    )
 
 
 def _service(name: str, severity: Severity, text: str, advice: str, process: ProcessState | None) -> Alert:

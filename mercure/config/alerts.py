@@ -54,9 +54,13 @@ class Disk(AlertRule):
 
 
 class Service(AlertRule):
-    """A service crashes again and again, was stopped, or has no process."""
+    """A service does not start, was stopped, or has no process."""
 
     after_seconds: Seconds = 20
+
+
+class CrashLoop(AlertRule):
+    """A process has crashed three times within five minutes, or was given up."""
 
 
 class SenderSilence(Model):
@@ -142,6 +146,7 @@ class Alerts(Model):
     failed: Failed = Failed()
     disk: Disk = Disk()
     service: Service = Service()
+    crash_loop: CrashLoop = CrashLoop()
     silence: Silence = Silence()
     certificate: Certificate = Certificate()
     history: HistoryLag = HistoryLag()

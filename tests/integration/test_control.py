@@ -102,7 +102,7 @@ def test_a_service_that_crashes_again_after_each_good_start_is_an_alert_within_s
 
     def alerted() -> bool:
         with Client(router) as client:
-            return ("service:cleaner_00", "critical") in {(alert.key, alert.severity) for alert in client.alerts()}
+            return ("crash-loop:cleaner_00", "critical") in {(alert.key, alert.severity) for alert in client.alerts()}
 
     pid = 0
     for _ in range(CRASH_LOOP):

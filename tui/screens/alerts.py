@@ -22,6 +22,7 @@ Alert = api.status.Alert
 _WHERE: Final = {
     "service": "services",
     "not-running": "services",
+    "crash-loop": "services",
     "outage": "targets",
     "failed": "queue",
     "stuck": "queue",

@@ -94,6 +94,7 @@ class WhoAmI(Model):
 Severity = Literal["critical", "warning"]
 AlertKind = Literal[
     "not-running",
+    "crash-loop",
     "service",
     "outage",
     "quarantine",

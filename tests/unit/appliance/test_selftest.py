@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
+from pydicom import dcmread
 
 from appliance import health, selftest
 from appliance.cli.app import mercure
@@ -20,6 +22,7 @@ from appliance.control.api.selftest import Outcome
 from appliance.control.api.services import ProcessState, ServiceState
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
+from mercure import durable
 from mercure.clock import ManualClock
 from mercure.config import Root
 from mercure.dicom.tools import ToolMissingError
@@ -55,10 +58,8 @@ def test_what_comes_after_a_failed_step_is_not_reached(session: Session, monkeyp
 
 
 def test_an_image_that_is_changed_on_its_way_is_found(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = selftest.dcmread
-
     def changed(path: Path) -> object:
-        image = real(path)
+        image = dcmread(path)
         if "archive" in str(path):
             image.PatientName = "Somebody^Else"
         return image
@@ -73,7 +74,7 @@ def test_a_folder_that_nobody_can_write_ends_no_self_test(session: Session, monk
     def refuse(*_: object, **__: object) -> None:
         raise OSError(28, os.strerror(28), "/spool")
 
-    monkeypatch.setattr(health.durable, "write_file", refuse)
+    monkeypatch.setattr(durable, "write_file", refuse)
     done = selftest.run(session, image=False, report=lambda progress: None)
     found = {step.name: step for step in done.steps}
     assert (found["disk speed"].outcome, "No space left" in found["disk speed"].text) == ("failed", True)
@@ -101,7 +102,7 @@ def fill_the_disk(free: int) -> Callable[[Session, pytest.MonkeyPatch], None]:
     def fill(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
         changed_config(session, receiver={"min_free_bytes": 1000}, retention={"pressure_free_bytes": 2000})
         usage = SimpleNamespace(total=10_000, used=10_000 - free, free=free)
-        monkeypatch.setattr(health.shutil, "disk_usage", lambda path: usage)
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
 
     return fill
 
@@ -109,7 +110,7 @@ def fill_the_disk(free: int) -> Callable[[Session, pytest.MonkeyPatch], None]:
 def slow_the_disk(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = session.clock
     assert isinstance(clock, ManualClock)
-    monkeypatch.setattr(health.durable, "write_file", lambda path, data: clock.advance(1.0))
+    monkeypatch.setattr(durable, "write_file", lambda path, data: clock.advance(1.0))
 
 
 def set_the_clock_back(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,7 +136,7 @@ def stop_a_program(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     def late(*_: object, **__: object) -> None:
         raise subprocess.TimeoutExpired("x", 10)
 
-    monkeypatch.setattr(health.subprocess, "run", late)
+    monkeypatch.setattr(subprocess, "run", late)
 
 
 def run_services(state: str, crashes: int = 0) -> Callable[[Session, pytest.MonkeyPatch], None]:

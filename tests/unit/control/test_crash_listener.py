@@ -131,7 +131,7 @@ def test_a_slow_loop_is_a_critical_alert_and_one_that_runs_is_none() -> None:
         found = empty_status().model_copy(update={"services": services})
         return [(alert.severity, alert.key) for alert in alerts_of(found).alerts]
 
-    assert alerts(CRASH_LOOP) == [("critical", "service:router_00")]
+    assert alerts(CRASH_LOOP) == [("critical", "crash-loop:router_00")]
     assert alerts(CRASH_LOOP - 1) == []
 
 

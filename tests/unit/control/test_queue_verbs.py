@@ -137,14 +137,15 @@ class TestAlerts:
         assert alerts_of(self.well(session)).alerts == ()
 
     @pytest.mark.parametrize(
-        ("state", "told"), [("failed", True), ("retrying", True), ("stopped", True), ("starting", False)]
+        ("state", "told"),
+        [("failed", ["crash-loop"]), ("retrying", ["service"]), ("stopped", ["service"]), ("starting", [])],
     )
-    def test_a_crashing_process_is_told(self, session: Session, state: str, told: bool) -> None:
+    def test_a_crashing_process_is_told(self, session: Session, state: str, told: list[str]) -> None:
         found = self.well(session)
         process = found.services[0].processes[0].model_copy(update={"state": state, "problem": "why"})
         services = (found.services[0].model_copy(update={"processes": (process,)}),)
         alerts = alerts_of(found.model_copy(update={"services": services})).alerts
-        assert [alert.key for alert in alerts] == (["service:router_00"] if told else [])
+        assert [alert.key for alert in alerts] == [f"{kind}:router_00" for kind in told]
 
     def test_each_source_is_told_and_the_worst_first(self, session: Session) -> None:
         found = self.well(session)
