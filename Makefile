@@ -7,7 +7,7 @@ TESTS ?= tests
 PYTEST := .venv/bin/python -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run screenshots setup setup-test test test-python test-cpp test-slow bench crash power-cuts soak check docs lock molecule molecule-vm
+.PHONY: help run screenshots setup setup-test test test-python test-cpp test-slow bench crash power-cuts soak check docs docs-playbook lint-playbook lock molecule molecule-vm
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,13 @@ soak: setup-test ## mixed traffic, kills, outages and changes for MINUTES=30, th
 
 check: setup-test ## lint, types, import contracts, shell, and the wheel installed on its own
 	@tools/check
+
+lint-playbook: ## lint the playbook and its roles, and compare the pages made from them
+	@tools/check-playbook
+
+docs-playbook: ## write the READMEs of the roles and the page of the inventory's choices
+	@tools/setup provision
+	.venv-provision/bin/python tools/role_pages.py
 
 molecule: ## run the playbook on a bare Debian guest that boots, and use the router (SCENARIOS=default)
 	@tools/molecule $(or $(SCENARIOS),default)
