@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
 from appliance.control.alert_book import Book, Entry, News, Shelf, news, step
@@ -15,6 +16,7 @@ from appliance.control.session import Session
 from appliance.control.signals import SilentSender, look, silences
 from appliance.control.status import status
 from mercure.config import Config
+from mercure.config.alerts import Alerts as Rules
 from mercure.config.notifications import ChannelSettings
 from mercure.event_details import AlertCleared, AlertRaised
 from mercure.events import EventWriter
@@ -29,6 +31,7 @@ LOOK_SECONDS: Final = 3.0
 SILENCE_SECONDS: Final = 600.0
 """Between two looks at what senders usually do: that costs a walk through weeks of counters."""
 
+PASSING_SECONDS: Final = 60.0
 _log = logging.getLogger(__name__)
 
 
@@ -108,8 +111,14 @@ def listed(session: Session, found: Status | None = None) -> Alerts:
     rules = session.config.alerts
     signals = look(session, silences(session) if rules.silence.enabled and found is None else ())
     alerts = alerts_of(found or status(session), signals, rules).alerts
-    # Nobody has seen when it began; what is known to be too young is left out.
-    return Alerts(alerts=tuple(alert for alert in alerts if alert.since is None or is_due(alert, rules, now, now)))
+    return Alerts(alerts=tuple(alert for alert in alerts if _seems_due(alert, rules, now)))
+
+
+def _seems_due(alert: Alert, rules: Rules, now: datetime) -> bool:
+    """Judge by a single look: what is known to be too young is left out, and what must last long to mean anything."""
+    if alert.since is not None:
+        return is_due(alert, rules, now, now)
+    return rule_of(alert.kind, rules).after_seconds <= PASSING_SECONDS
 
 
 def acknowledge(session: Session, key: str, known: Acknowledgement | None) -> Alert:
@@ -137,7 +146,8 @@ def acknowledge(session: Session, key: str, known: Acknowledgement | None) -> Al
 def tell(session: Session, entry: Entry, what: News) -> None:
     """Tell the history, and put messages into the queue; doing it again does no harm."""
     config, alert = session.config, entry.alert
-    base = derived_id(f"{entry.raised:%Y%m%dT%H%M%S%f}", alert.key)
+    # By the time of what happened: messages go out in the order of their ids.
+    base = derived_id(f"{entry.cleared or entry.raised:%Y%m%dT%H%M%S%f}", alert.key)
     of = derived_id(base, f"{what}:{entry.times}")
     if what != "again":
         with session.changing() as events:

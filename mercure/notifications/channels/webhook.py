@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import http.client
@@ -57,8 +58,9 @@ def send_webhook(settings: Webhook, message: Message) -> Taken:
         try:
             connection.sock = tls.wrap_socket(call.socket, server_hostname=host) if tls is not None else call.socket
             connection.request("POST", path, body, headers)
-            answer = connection.getresponse()
-            return _judged(f"{host}:{port}", answer.status, answer.headers, answer.read(_READ))
+            # Closed here: an answer that is not read to its end keeps the connection open beyond its own end.
+            with contextlib.closing(connection.getresponse()) as answer:
+                return _judged(f"{host}:{port}", answer.status, answer.headers, answer.read(_READ))
         except http.client.HTTPException as error:
             text = TOO_LONG if call.late.is_set() else f"no answer of HTTP: {type(error).__name__}"
             raise ChannelError(f"{host}:{port}: {text}") from error

@@ -1,0 +1,305 @@
+"""Alerts: raised once, cleared when over, kept over restarts, acknowledged; silence by habit; certificates; clock."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from appliance.control.alert_book import Book, Shelf, news, step
+from appliance.control.alert_watch import AlertWatch, acknowledge, listed
+from appliance.control.alerts import RULE_OF, alerts_of
+from appliance.control.api.status import Acknowledgement, Alert, Alerts
+from appliance.control.errors import ControlError
+from appliance.control.session import Session
+from appliance.control.signals import CertificateState, ClockState, Signals, certificate, clock_state, look
+from appliance.control.silence import HOUR, silent_senders
+from appliance.control.status import status
+from mercure.clock import ManualClock
+from mercure.config import Root
+from mercure.config.alerts import Alerts as Rules
+from mercure.config.alerts import Silence
+from mercure.notifications.queue import Queue
+from mercure.spool import Stage
+from tests.support.certificates import make_certificate
+from tests.support.faults import Crash, counted, crash_at
+from tests.unit.appliance.conftest import events_of, place_task
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday
+RULES = Rules.model_validate({"clear_seconds": 60, "repeat_seconds": 3600, "target_down": {"after_seconds": 300}})
+
+
+def alert(key: str = "failed", **more: object) -> Alert:
+    base = {"key": key, "kind": "failed", "severity": "critical", "object": "error", "text": "t", "advice": "a"}
+    return Alert.model_validate(base | more)
+
+
+class Watched:
+    """A book that is looked into at given seconds."""
+
+    def __init__(self) -> None:
+        self.book = Book()
+        self.told: list[tuple[float, str]] = []
+
+    def look(self, second: float, *found: Alert, rules: Rules = RULES) -> None:
+        now = NOW + timedelta(seconds=second)
+        self.book = step(self.book, Alerts(alerts=found), rules, now)
+        for key, _, what in news(self.book.entries):
+            self.told.append((second, what))
+            self.book = self.book.noted(key, now)
+
+
+def test_an_alert_is_told_once_and_its_end_once() -> None:
+    watched = Watched()
+    for second in (0, 5, 10):
+        watched.look(second, alert())
+    for second in (15, 40, 74, 75, 80, 200):
+        watched.look(second)
+    assert watched.told == [(0, "raised"), (75, "cleared")]
+
+
+def test_what_comes_and_goes_is_one_alert() -> None:
+    watched = Watched()
+    for second in range(0, 600, 10):
+        watched.look(second, *([alert()] if second % 40 == 0 else []))
+    assert watched.told == [(0, "raised")]
+    assert watched.book.listed().alerts[0].over is not None
+
+
+def test_it_is_raised_when_it_has_lasted_as_long_as_the_rule_wants() -> None:
+    watched = Watched()
+    down = {"kind": "outage", "key": "outage:pacs"}
+    watched.look(0, alert(**down))
+    assert watched.book.listed().alerts == ()
+    watched.look(299, alert(**down))
+    watched.look(300, alert(**down))
+    assert watched.told == [(300, "raised")]
+    known = Watched()
+    known.look(0, alert(**down, since=NOW - timedelta(seconds=301)))
+    assert known.told == [(0, "raised")], "its own beginning counts"
+    passing = Watched()
+    passing.look(0, alert(**down))
+    passing.look(150)
+    passing.look(301, alert(**down))
+    assert passing.told == []
+
+
+def test_people_are_reminded_unless_somebody_knows() -> None:
+    watched = Watched()
+    for second in (0, 3599, 3600, 3605, 7200):
+        watched.look(second, alert())
+    assert watched.told == [(0, "raised"), (3600, "again"), (7200, "again")]
+    known = Acknowledgement(by="alice", at=NOW, until=NOW + timedelta(seconds=20_000))
+    entry = watched.book.entries["failed"].model_copy(update={"acknowledged": known})
+    watched.book = watched.book.model_copy(update={"entries": {"failed": entry}})
+    for second in (11_000, 19_000, 20_001, 20_002):
+        watched.look(second, alert())
+    assert watched.told[3:] == [(20_001, "again")], "until that ends"
+
+
+def test_what_gets_worse_is_told_again() -> None:
+    watched = Watched()
+    watched.look(0, alert(severity="warning"))
+    watched.look(5, alert())
+    watched.look(10, alert(severity="warning"))
+    watched.look(15, alert(severity="warning"))
+    assert watched.told == [(0, "raised"), (5, "again")]
+
+
+def test_a_clock_that_is_set_back_raises_and_clears_all_the_same() -> None:
+    watched = Watched()
+    down = alert("outage:pacs", kind="outage")
+    watched.look(0, down)
+    watched.look(-5000, down)
+    watched.look(-4699, down)
+    watched.look(-4600)
+    watched.look(-9000)
+    watched.look(-8940)
+    assert [what for _, what in watched.told] == ["raised", "cleared"]
+
+
+@pytest.fixture
+def watched_root(root: Root) -> tuple[Session, ManualClock]:
+    clock = ManualClock(NOW)
+    session = Session(root, "alice", service="control", clock=clock)
+    content = session.config.model_dump(mode="json", exclude_defaults=True)
+    mail = {"kind": "email", "host": "h", "sender": "a@b.c", "recipients": ["d@e.f"]}
+    content |= {
+        "notifications": {"channels": {"mail": mail}},
+        "alerts": {"channels": ["mail"], "service": {"enabled": False}, "history": {"enabled": False}},
+    }
+    session.store.mercure.save(
+        session.store.parse(content), author="t", comment="", edited_from=session.loaded.revision
+    )
+    fresh = Session(root, "alice", service="control", clock=clock)
+    events_of(fresh)
+    return fresh, clock
+
+
+def watch(session: Session) -> AlertWatch:
+    return AlertWatch(lambda: Session(session.root, "control", service="control", clock=session.clock))
+
+
+def told(session: Session) -> list[tuple[str, str]]:
+    return [(event.type, event.details["key"]) for event in events_of(session) if event.type.startswith("alert.")]
+
+
+def test_the_watch_tells_the_history_and_the_mailbox_and_forgets_nothing_at_a_restart(
+    watched_root: tuple[Session, ManualClock],
+) -> None:
+    session, clock = watched_root
+    task = place_task(session, Stage.ERROR)
+    watch(session).look()
+    clock.advance(10)
+    watch(session).look()
+    assert told(session) == [("alert.raised", "failed")]
+    [message] = Queue(session.spool).messages("queue")
+    assert (message.occasion, message.subject) == ("alert_raised", "[mercure] CRITICAL: 1 task has failed")
+    [shown] = listed(session).alerts
+    assert (shown.key, shown.raised) == ("failed", NOW)
+    known = Acknowledgement(by="alice", at=clock.now(), comment="looking")
+    assert acknowledge(session, "failed", known).acknowledged == known
+    assert listed(session).alerts[0].acknowledged == known
+    with pytest.raises(ControlError, match="no alert 'nonsense'"):
+        acknowledge(session, "nonsense", known)
+    session.spool.entry(Stage.ERROR, task.id).rename(session.spool.entry(Stage.SUCCESS, task.id))
+    for _ in range(4):
+        clock.advance(30)
+        watch(session).look()
+    assert listed(session).alerts == ()
+    assert told(session) == [("alert.cleared", "failed")]
+    assert [message.occasion for message in Queue(session.spool).messages("queue")] == ["alert_raised", "alert_cleared"]
+
+
+def test_a_crash_at_any_step_of_a_look_tells_once(watched_root: tuple[Session, ManualClock]) -> None:
+    session, clock = watched_root
+    place_task(session, Stage.ERROR)
+    book, queue = Shelf(session.spool), Queue(session.spool)
+    with counted() as steps:
+        watch(session).look()
+    begun = list(steps.taken)
+    assert len(begun) > 6
+    for number in range(1, len(begun) + 1):
+        with book.exclusive():
+            book.write(Book(), Book())
+        for state in ("queue", "sent"):
+            for message in list(queue.messages(state)):
+                queue.remove(state, message.id)
+        events_of(session)
+        try:
+            with crash_at(number):
+                watch(session).look()
+        except Crash:
+            pass
+        for _ in range(3):
+            clock.advance(1)
+            watch(session).look()
+        assert queue.count("queue") == 1, begun[number - 1]
+        raised = [event.id for event in events_of(session) if event.type == "alert.raised"]
+        assert len(set(raised)) == 1, "told once, or again as the same event"
+
+
+def test_without_somebody_who_watches_what_is_found_is_listed(watched_root: tuple[Session, ManualClock]) -> None:
+    session, clock = watched_root
+    place_task(session, Stage.ERROR)
+    assert [item.key for item in listed(session).alerts] == ["failed"]
+    watch(session).look()
+    clock.advance(3600)
+    assert listed(session).alerts[0].raised is None, "the book is old"
+
+
+def test_each_kind_has_a_rule_and_can_be_switched_off(watched_root: tuple[Session, ManualClock]) -> None:
+    session, _ = watched_root
+    assert set(RULE_OF.values()) == set(Rules().rules())
+    place_task(session, Stage.ERROR)
+    found = status(session)
+    assert "failed" in {item.kind for item in alerts_of(found).alerts}
+    off = Rules.model_validate({key: {"enabled": False} for key in Rules().rules()})
+    assert alerts_of(found, look(session), off).alerts == ()
+
+
+def test_one_and_many(session: Session) -> None:
+    place_task(session, Stage.ERROR)
+    assert "1 task has failed" in [item.text for item in alerts_of(status(session)).alerts]
+    assert any(text.startswith("1 task has failed and waits") for text in status(session).problems)
+    place_task(session, Stage.ERROR)
+    assert "2 tasks have failed" in [item.text for item in alerts_of(status(session)).alerts]
+
+
+def test_certificates(tmp_path: Path, session: Session) -> None:
+    found = status(session)
+    made = make_certificate(tmp_path, ends=datetime(2026, 6, 1, tzinfo=UTC))
+    assert certificate(made.file).ends == datetime(2026, 6, 1, tzinfo=UTC)
+    assert "no certificate" in certificate(made.key).problem
+    assert certificate(tmp_path / "nowhere").problem == "No such file or directory"
+
+    def at(days: float) -> list[tuple[str, str]]:
+        state = CertificateState(file="c.pem", ends=found.time + timedelta(days=days))
+        alerts = alerts_of(found, Signals(certificates=(state,))).alerts
+        return [(item.severity, item.text[:28]) for item in alerts if item.kind == "certificate"]
+
+    assert at(31) == []
+    assert at(29) == [("warning", "the certificate c.pem expires")][:1] or at(29)[0][0] == "warning"
+    assert at(6)[0][0] == "critical"
+    assert at(-1) == [("critical", "the certificate c.pem has ex")]
+
+
+def test_the_clock(session: Session) -> None:
+    assert clock_state() is not None, "Linux always answers"
+
+    def texts(state: ClockState) -> list[str]:
+        return [item.text for item in alerts_of(status(session), Signals(clock=state)).alerts if item.kind == "clock"]
+
+    assert texts(ClockState(synchronised=True, error_seconds=0.02)) == []
+    assert texts(ClockState(synchronised=False)) == ["nothing keeps the machine's clock in time"]
+    assert texts(ClockState(synchronised=True, error_seconds=9)) == ["the machine's clock may be wrong by 9.0 s"]
+
+
+MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+def by_day(weeks: int = 5, hours: range = range(8, 17), days: range = range(5)) -> list[datetime]:
+    """Make the hours of a scanner that works by day from Monday to Friday."""
+    return [
+        MONDAY + timedelta(weeks=week, days=day, hours=hour) for week in range(weeks) for day in days for hour in hours
+    ]
+
+
+def silent(active: list[datetime], now: datetime, **rule: object) -> list[str]:
+    return [item.sender for item in silent_senders({"CT@10.0.0.1": active}, Silence.model_validate(rule), now)]
+
+
+class TestSilence:
+    end = MONDAY + timedelta(weeks=5)
+
+    @pytest.mark.parametrize(
+        ("hours_after_monday", "is_silent"),
+        [(0, False), (7, False), (10.5, False), (11.5, True), (30, True)],
+        ids=["weekend", "before work", "two hours late", "over three", "a day"],
+    )
+    def test_nights_and_weekends_are_no_silence(self, hours_after_monday: float, is_silent: bool) -> None:
+        now = self.end + timedelta(hours=hours_after_monday)
+        assert silent(by_day(), now) == (["CT@10.0.0.1"] if is_silent else [])
+
+    def test_a_new_sender_has_no_habit(self) -> None:
+        assert silent(by_day(weeks=1), MONDAY + timedelta(weeks=3)) == []
+        rare = [MONDAY + timedelta(weeks=week) for week in range(5)]
+        assert silent(rare, self.end + timedelta(days=20)) == []
+
+    def test_one_that_pauses_often_is_given_more_time(self) -> None:
+        irregular = [hour for hour in by_day() if not (hour.day % 2 and hour.hour > 9)]
+        assert silent(by_day(), self.end + timedelta(hours=13)) == ["CT@10.0.0.1"]
+        assert silent(irregular, self.end + timedelta(hours=13)) == []
+
+    def test_a_sender_can_be_left_out_or_given_a_time_of_its_own(self) -> None:
+        now = self.end + timedelta(hours=30)
+        assert silent(by_day(), now, senders={"CT": {"enabled": False}}) == []
+        assert silent(by_day(), now, senders={"CT@10.0.0.1": {"enabled": False}}) == []
+        assert silent(by_day(), self.end, senders={"CT": {"seconds": 3600}}) == ["CT@10.0.0.1"]
+        assert silent(by_day(weeks=1)[:1], MONDAY + 9 * HOUR, senders={"CT": {"seconds": 3600}}) == []
+
+    def test_the_reason_is_told(self) -> None:
+        [found] = silent_senders({"CT@h": by_day()}, Silence(), self.end + timedelta(hours=14))
+        assert found.last == MONDAY + timedelta(weeks=4, days=4, hours=17)
+        assert found.reason.startswith("6.0 hours in which it usually sends; its longest silence before was")
