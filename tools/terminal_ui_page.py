@@ -14,7 +14,8 @@ from tui.actions import ACTIONS, PAGES, Action
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "administration" / "terminal-ui.md"
 _BEGIN: Final = "<!-- keys: made by `make docs` -->"
 _END: Final = "<!-- end of keys -->"
-_OTHERS: Final = (("rule-form", "Editing a rule"), ("target-form", "Editing a target"), ("", "Everywhere"))
+_OTHERS: Final = (("rule-form", "Editing a rule"), ("target-form", "Editing a target"),
+                  ("form", "In every form"), ("", "Everywhere"))  # fmt: skip
 
 
 def page() -> str:

@@ -7,7 +7,7 @@ none of them can promise what another does not know. An action that needs a verb
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from textual.binding import Binding
@@ -148,6 +148,12 @@ _TARGET_FORM: Final = (
     Action("try", "ctrl+t", "echo", "Ask the target as it is typed here.", "target-form", "targets.echo"),
 )
 
+_FORM: Final = (
+    Action("next", "tab", "next", "Go to the next field; enter and ↓ do it too.", "form"),
+    Action("previous", "shift+tab", "back a field", "Go to the field before; ↑ does it too.", "form", shown=False),
+)
+"""In every form; letters, `?` and `q` among them, are typed there."""
+
 _CONFIG: Final = (
     Action("changes", "enter", "what changed", "Show what the revision changed.", "config"),
     Action("compare", "c", "compare", "Compare the revision with what is in force.", "config"),
@@ -159,7 +165,7 @@ _CONFIG: Final = (
 _OTHERS: Final = (
     Action("show", "enter", "show", "Show all settings.", "modules"),
     Action("go", "enter", "go there", "Open the page on which something can be done about it.", "alerts"),
-    Action("acknowledge", "k", "I know", "Say that one knows of the alert: nobody is reminded; again: take it back.",
+    Action("acknowledge", "a", "I know", "Say that one knows of the alert: nobody is reminded; again: take it back.",
            "alerts", "alerts.acknowledge"),
     Action("show", "enter", "show", "Show before and after in full.", "audit"),
 )  # fmt: skip
@@ -177,6 +183,9 @@ _EVERYWHERE: Final = (
     Action("quit", "q", "quit", "Leave; the router goes on.", aliases=("q", "exit")),
 )
 
+OPENS_A_LINE: Final = frozenset({"filter", "command"})
+"""Actions after which something is typed."""
+
 ACTIONS: Final = (
     *_QUEUE,
     *_HISTORY,
@@ -184,6 +193,7 @@ ACTIONS: Final = (
     *_RULE_FORM,
     *_TARGETS,
     *_TARGET_FORM,
+    *_FORM,
     *_SERVICES,
     *_CONFIG,
     *_OTHERS,
@@ -194,7 +204,7 @@ ACTIONS: Final = (
 
 _KEYS: Final = {
     "escape": "esc", "space": "space", "enter": "enter", "slash": "/", "question_mark": "?", "colon": ":",
-    "asterisk": "*", "plus": "+", "minus": "-",
+    "asterisk": "*", "plus": "+", "minus": "-", "f1": "F1",
 }  # fmt: skip
 
 
@@ -217,9 +227,35 @@ def bindings_of(page: str) -> list[Binding]:
     ]
 
 
+def bindings_everywhere() -> list[Binding]:
+    """Return the keys of all pages for Textual.
+
+    What opens a line to type in is bound a second time, before all else: the letters that come after it in the same
+    moment (a paste, a slow link) are to be typed there, and not to act on the page.
+    """
+    first = [
+        Binding(action.key, f"act('{action.name}')", action.word, show=False, priority=True)
+        for action in _EVERYWHERE + _TABLES
+        if action.name in OPENS_A_LINE
+    ]
+    return [*first, *bindings_of(EVERYWHERE), Binding("f1", "act('help')", "help", show=False)]
+
+
+def keys_of(page: str, *, detail: bool = False) -> list[Action]:
+    """Return what stands at the bottom of a page; of a detail of one, how one leaves it too."""
+    return [action for action in actions_of(page) if action.shown or (detail and action.name == "back")]
+
+
+def keys_of_form(page: str) -> list[Action]:
+    """Return what stands at the bottom of a form: there letters are typed, so only other keys act."""
+    own = [action for action in ACTIONS if action.page in {page, "form"} and action.shown]
+    other = {action.name: action for action in _EVERYWHERE}
+    return [*own, replace(other["back"], word="leave"), replace(other["help"], key="f1")]
+
+
 def page_bindings() -> list[Binding]:
-    """Return the numbers of the pages for Textual."""
-    return [Binding(page.key, f"open('{page.name}')", page.title, show=False) for page in PAGES]
+    """Return the numbers of the pages for Textual; before all else, so that the key after it is for that page."""
+    return [Binding(page.key, f"open('{page.name}')", page.title, show=False, priority=True) for page in PAGES]
 
 
 def commands_of(page: str) -> Iterator[tuple[str, str, str]]:

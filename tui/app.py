@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import on
@@ -59,7 +59,7 @@ class MercureApp(App[None]):
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = False
     TITLE = "mercure"
-    MODES: ClassVar[dict[str, str | Callable[[], Screen[None]]]] = {page.NAME: page for page in PAGE_CLASSES}
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[str]]]] = {page.NAME: page for page in PAGE_CLASSES}
     DEFAULT_MODE = "overview"
 
     def __init__(self, source: Source) -> None:
@@ -90,12 +90,15 @@ class MercureApp(App[None]):
         """The page that is seen, also behind a dialog."""
         return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, Page)), None)
 
-    def open_page(self, name: str) -> None:
-        """Show a page; details of it that were open are closed."""
+    def open_page(self, name: str, at: Hashable = None) -> None:
+        """Show a page, with the cursor on a row; details of it that were open are closed."""
         if self.current_mode != name:
             self.switch_mode(name)
         while len(self.screen_stack) > 1 and isinstance(self.screen, Page):
             self.pop_screen()
+        page = self.page
+        if page is not None and at is not None:
+            page.call_after_refresh(page.go_to, at)  # it may be the first time that it is shown
 
     def open_help(self) -> None:
         """Show the keys of the page."""

@@ -90,8 +90,9 @@ DISK: Final[dict[str, Look]] = {
 TARGET: Final[dict[str, Look]] = {
     "down": Look("‼", "down", "bad", 0),
     "failed": Look("▲", "has failed tasks", "warn", 1),
-    "disabled": Look("□", "disabled", "dim", 2),
-    "up": Look("•", "up", "good", 3),
+    "unwell": Look("▲", "answers not", "warn", 2),
+    "disabled": Look("□", "disabled", "dim", 3),
+    "up": Look("•", "up", "good", 4),
 }
 
 OUTCOME: Final[dict[str, Look]] = {

@@ -6,11 +6,18 @@ import argparse
 import gc
 import os
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from tui.source import Source
 
 NOT_RUNNING: Final = 3
 NO_TERMINAL: Final = 2
+WAIT_SECONDS: Final = 10.0
+_PAUSE: Final = 0.1
 
 
 def parser() -> argparse.ArgumentParser:
@@ -22,27 +29,71 @@ def parser() -> argparse.ArgumentParser:
         default=Path(os.environ.get("MERCURE_ROOT") or "var"),
         help="the folder of the router (MERCURE_ROOT; default: var)",
     )
+    made.add_argument(
+        "--wait",
+        type=float,
+        default=WAIT_SECONDS,
+        metavar="SECONDS",
+        help=f"how long to wait for a router that is just being started (default: {WAIT_SECONDS:g})",
+    )
     return made
 
 
 def start(arguments: list[str] | None = None) -> None:
     """Run the UI; without a router or a terminal, say so and end."""
-    root: Path = parser().parse_args(arguments).root
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    options = parser().parse_args(arguments)
+    root: Path = options.root
+    if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):  # Textual draws on the third
         _end(NO_TERMINAL, "mercure-tui needs a terminal; for scripts there is `mercure … --json`")
-    from appliance.control.client import ControlError, Nothing, api  # noqa: PLC0415 - not for --help
+    from appliance.control.client import ControlError  # noqa: PLC0415 - not for --help
     from tui.link import Link  # noqa: PLC0415
 
     link = Link(root)
     try:
-        link.call(api.status.WHO_AM_I, Nothing())
+        await_router(link, options.wait)
     except ControlError as error:
         advice = f"start it: mercure run --root {root}" if error.kind == "not-running" else error.advice
         _end(NOT_RUNNING, f"mercure-tui: {error.text}\n{advice}")
+    except KeyboardInterrupt:
+        _end(NOT_RUNNING, "")
     from tui.app import MercureApp  # noqa: PLC0415 - Textual is half of the time that the start takes
 
     gc.freeze()  # what was imported stays: no need to look through it again and again
-    MercureApp(link).run()
+    app = MercureApp(link)
+    app.run()
+    raise SystemExit(app.return_code or 0)
+
+
+def await_router(
+    link: Source,
+    seconds: float,
+    *,
+    now: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Return when the router answers; one that is just being started has some seconds to do so.
+
+    Raises
+    ------
+    ControlError
+        It does not answer in time, or refuses.
+    """
+    from appliance.control.client import ControlError, Nothing, api  # noqa: PLC0415 - not for --help
+
+    end = now() + seconds
+    told = False
+    while True:
+        try:
+            link.call(api.status.WHO_AM_I, Nothing())
+        except ControlError as error:
+            if error.kind != "not-running" or now() >= end:
+                raise
+            if not told:
+                sys.stderr.write(f"mercure-tui: {error.text}: waiting for it (Ctrl-C ends)\n")
+                told = True
+            sleep(_PAUSE)
+        else:
+            return
 
 
 def _end(code: int, text: str) -> None:

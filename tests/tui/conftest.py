@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from appliance.control import server as server_module
-from appliance.control import setup
+from appliance.control import setup, signals
 from appliance.control.api.base import Role
 from appliance.control.roles import Caller
 from appliance.control.server import Server
@@ -34,10 +34,12 @@ class StandingClock(Clock):
 
 
 @pytest.fixture(autouse=True)
-def _in_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Show times as in Greenwich, whatever the machine has."""
+def _clock_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Show times as in Greenwich and the clock as kept in time, whatever the machine has."""
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
+    kept_in_time = signals.ClockState(synchronised=True, error_seconds=0.0)
+    monkeypatch.setattr(signals, "clock_state", lambda: kept_in_time)
     yield
     monkeypatch.undo()
     time.tzset()

@@ -10,6 +10,7 @@ from appliance.control.client import api
 from tui.actions import ACTIONS, PAGES, actions_of, commands_of
 from tui.app import PAGE_CLASSES
 from tui.screens.help import help_lines
+from tui.widgets.grid import Grid
 
 GENERATOR = Path(__file__).resolve().parents[2] / "tools" / "terminal_ui_page.py"
 PLACES = {action.page for action in ACTIONS} - {""}
@@ -19,6 +20,11 @@ def test_each_key_means_one_thing_in_its_place() -> None:
     for place in PLACES:
         keys = Counter(action.key for action in actions_of(place))
         assert [key for key, times in keys.items() if times > 1] == [], place
+
+
+def test_no_key_of_a_page_is_one_that_moves_in_its_table() -> None:
+    moves = {key for binding in Grid.BINDINGS for key in binding.key.split(",")} - {"enter"}
+    assert [(action.page, action.name) for action in ACTIONS if action.key in moves] == []
 
 
 def test_each_command_means_one_thing_in_its_place() -> None:

@@ -1,4 +1,4 @@
-"""A queue of 50,000 tasks: moving, filtering and sorting it stays quick."""
+"""A queue of 50,000 tasks: moving, filtering and sorting it stays quick, in processor time of the UI's thread."""
 
 from __future__ import annotations
 
@@ -79,12 +79,12 @@ def test_filter_sort_and_move_in_50_000_tasks() -> None:
         await person.see("50\N{THIN SPACE}000 tasks")
         grid = person.app.screen.query_one("Grid")
         for what, act in _acts(grid).items():
-            begun = time.perf_counter()
+            begun = time.thread_time()
             act()
-            taken[what] = time.perf_counter() - begun
-            begun = time.perf_counter()
+            taken[what] = time.thread_time() - begun
+            begun = time.thread_time()
             await person.pilot.pause()
-            taken[f"{what}, drawn"] = time.perf_counter() - begun
+            taken[f"{what}, drawn"] = time.thread_time() - begun
         await person.see("P00001")
 
     play(LargeQueue(), scene)

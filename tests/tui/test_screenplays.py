@@ -175,7 +175,7 @@ def test_a_rule_is_checked_while_typed_rehearsed_saved_and_rolled_back(session: 
         await person.press("tab", "tab")
         await person.write("delivered")
         await person.press("ctrl+t")
-        await person.see("Dry run", "of the last 1 would be treated otherwise")
+        await person.see("Dry run", "0 of the last 1 series would be treated otherwise")
         await person.press("escape")
         await person.see("New rule")
         await person.press("ctrl+s")
@@ -210,8 +210,11 @@ def test_two_admins_save_at_once_and_the_second_sees_what_the_first_did(session:
         session.store.mercure.save(session.store.parse(change), author="bob", comment="", edited_from=1)
         await person.write("2")
         await person.press("ctrl+s")
-        await person.see("‼", "rules.everything")
+        await person.see("‼", "rules.everything", "^s once more")
         assert list(config(session)["rules"]) == ["everything"]
+        await person.press("ctrl+s")
+        await person.see("saved as revision 3", "everything2")
+        assert list(config(session)["rules"]) == ["everything2"]
 
     with serve() as link:
         play(link, scene)

@@ -98,7 +98,7 @@ class AlertsPage(TablePage[Alert]):
     def _go(self) -> None:
         row = self.table.current
         if row is not None:
-            self.mercure.open_page(_WHERE.get(row.kind, "overview"))
+            self.mercure.open_page(_WHERE.get(row.kind, "overview"), at=row.object)
 
     def _acknowledge(self) -> None:
         row = self.table.current

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
+from textual.actions import SkipAction
+from textual.binding import Binding
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Input, TextArea
 
-from appliance.control.client import ControlError, Saved
-from tui.actions import Action, bindings_of
+from appliance.control.client import ControlError, Saved, api
+from tui.actions import Action, keys_of_form
 from tui.format import fit, printable, wrap
 from tui.looks import Line
 from tui.screens.differences import difference_lines, problem_lines
@@ -24,13 +26,13 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
     from textual.widget import Widget
 
-    from appliance.control.client import Verb, api
+    from appliance.control.client import Verb
 
-_LABEL = 22
+_LABEL = 27
 
 
 class FormPage(Page):
-    """Fields and what is wrong with them.
+    """Fields and what is wrong with them. It is dismissed with the name of what was saved, or None.
 
     Parameters
     ----------
@@ -42,13 +44,23 @@ class FormPage(Page):
         From top to bottom.
     values : mapping
         What is in them at first, by name.
+    revision : int
+        Of the configuration that this is edited from.
     """
 
     NAME: ClassVar[str] = "form"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("form")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab,enter", "go(1)", show=False, priority=True),
+        Binding("shift+tab", "go(-1)", show=False, priority=True),
+        Binding("down", "step(1)", show=False, priority=True),
+        Binding("up", "step(-1)", show=False, priority=True),
+    ]
 
-    def __init__(self, of: str, title: str, fields: Sequence[Field], values: Mapping[str, Any]) -> None:
+    def __init__(
+        self, of: str, title: str, fields: Sequence[Field], values: Mapping[str, Any], revision: int = 0
+    ) -> None:
         super().__init__()
+        self.revision = revision
         self.belongs_to = of
         self._heading = title
         self._fields = fields
@@ -81,7 +93,7 @@ class FormPage(Page):
     def focus_main(self) -> None:
         """Give the keys to the first field."""
         if self._fields and self.focused not in self._widgets.values():
-            self._widgets[self._fields[0].name].focus()
+            self.set_focus(self._widgets[self._fields[0].name])
 
     def on_descendant_focus(self) -> None:
         """Tell what the field means."""
@@ -97,9 +109,25 @@ class FormPage(Page):
     def _something_changed(self) -> None:
         self.edited()
 
-    @on(Input.Submitted)
-    def _next(self) -> None:
-        self.focus_next()
+    def action_go(self, by: int) -> None:
+        """Go to the next field or the one before.
+
+        Bound before the keys of the fields and done at once: what is typed in the same moment belongs there.
+        """
+        fields = list(self._widgets.values())
+        here = fields.index(self.focused) if self.focused in fields else -1
+        self.set_focus(fields[(here + by) % len(fields)])
+
+    def action_step(self, by: int) -> None:
+        """Go to another field by ↑ or ↓, which move in a text of several lines until its first or last."""
+        area = self.focused
+        if isinstance(area, TextArea) and not (area.cursor_at_last_line if by > 0 else area.cursor_at_first_line):
+            raise SkipAction
+        self.action_go(by)
+
+    def keys_shown(self) -> Sequence[Action]:
+        """Return what stands at the bottom."""
+        return keys_of_form(self.NAME)
 
     def edited(self) -> None:
         """Look at what was typed, while it is typed."""
@@ -146,7 +174,8 @@ class FormPage(Page):
         self.drop()
 
     def _saved(self, saved: Saved) -> None:
-        self.dismiss()
+        name = self._widgets.get("name")
+        self.dismiss(raw_text(name).strip() if name is not None else None)
         self.mercure.say(f"saved as revision {saved.revision}")
 
     def show_wrong(self, lines: Sequence[Line]) -> None:
@@ -157,13 +186,19 @@ class FormPage(Page):
         """Show why it was not saved, and what somebody else changed meanwhile."""
         columns = self.app.size.width - 2
         lines: list[Line] = [((f"‼ {printable(text)}", "bad"),) for text in wrap(error.text, columns - 2)]
-        lines += [
-            ((f"  {printable(text)}", "notice"),) for text in (wrap(error.advice, columns - 2) if error.advice else ())
-        ]
+        advice = error.advice
+        if error.kind == "stale":
+            advice = "Look at what is different; ^s once more makes your change on top of it, esc leaves."
+            newest = api.configuration.ListRevisions(file="mercure", limit=1)
+            self.ask(api.configuration.REVISIONS, newest, self._go_on_from, failed=lambda _: None)
+        lines += [((f"  {printable(text)}", "notice"),) for text in (wrap(advice, columns - 2) if advice else ())]
         lines += problem_lines(error.problems, columns)
         if error.difference:
             lines += difference_lines(error.difference, columns)
         self.show_wrong(lines)
+
+    def _go_on_from(self, answer: api.configuration.Revisions) -> None:
+        self.revision = answer.current
 
     def action_open(self, name: str) -> None:
         """Open no other page over a form: what was typed would be out of sight."""

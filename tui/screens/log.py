@@ -54,7 +54,7 @@ class LogPage(Page):
         super().on_mount()
         head = f" log of {printable(self._log_of)}, followed while its end is in sight (G)"
         self.query_one("#note", Static).show([((head, "dim"),)])
-        self.query_one(Pager).focus()
+        self.set_focus(self.query_one(Pager))
         threading.Thread(target=self._follow, name="log", daemon=True).start()
 
     def on_unmount(self) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
+from textual.actions import SkipAction
+from textual.widgets import Input, TextArea
 
-from tui.actions import ACTIONS, Action, bindings_of, commands_of, page_bindings
+from tui.actions import ACTIONS, OPENS_A_LINE, Action, bindings_everywhere, commands_of, keys_of, page_bindings
 from tui.format import fit, printable, wrap
 from tui.screens.asking import Asking
 from tui.widgets.chrome import Keys, banner_lines, top_lines
@@ -27,7 +29,7 @@ _SAID = {"information": ("•", "good", 5.0), "warning": ("▲", "notice", 8.0),
 """How something is said, by how bad it is: glyph, style, and for how many seconds."""
 
 
-class Page(Asking[None]):
+class Page(Asking[str]):
     """A screen that a number opens, or one of its details.
 
     A subclass gives `NAME`, `body` and `handlers`: what is called for each action of its own.
@@ -35,10 +37,11 @@ class Page(Asking[None]):
 
     NAME: ClassVar[str] = ""
     """As in the table of actions."""
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(""), *page_bindings()]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_everywhere(), *page_bindings()]
     belongs_to: str = ""
+    """The page whose number is shown as open; empty: it is a page itself."""
     _silence: Timer | None = None
-    """The page whose number is shown as open."""
+    _ahead: str = ""
 
     def compose(self) -> ComposeResult:
         """Lay out the frame and what is in it."""
@@ -93,7 +96,11 @@ class Page(Asking[None]):
         columns = self.app.size.width
         self.query_one("#top", Static).show(top_lines(self.board, self.belongs_to or self.NAME, columns))
         self.query_one("#banner", Static).show(banner_lines(self.board, columns))
-        self.query_one(Keys).show_keys(self.NAME, self.board)
+        self.query_one(Keys).show_keys(self.keys_shown(), self.board)
+
+    def keys_shown(self) -> Sequence[Action]:
+        """Return what stands at the bottom; a detail of a page is left by esc."""
+        return keys_of(self.NAME, detail=bool(self.belongs_to))
 
     def show_said(self, text: str, severity: str) -> None:
         """Say something above the keys for some seconds: in words, glyph and colour, with no box over the page."""
@@ -115,12 +122,24 @@ class Page(Asking[None]):
 
     def action_act(self, name: str) -> None:
         """Do what an action of the table says, or say why not."""
+        if not self.is_mounted or (name in OPENS_A_LINE and isinstance(self.focused, Input | TextArea)):
+            raise SkipAction  # a key typed ahead waits for the page; a `/` that is typed belongs where it is typed
         action = next(action for action in ACTIONS if action.name == name and action.page in {self.NAME, ""})
         reason = self.why_not(action)
         if reason:
             self.say(reason, "warning")
             return
+        if action.page and self.grid is not None and not self.grid.filled:
+            self._ahead = name  # the page is shown and its rows are still on their way
+            return
         {**self._everywhere(), **self.handlers()}[name]()
+
+    @on(Grid.Filled)
+    def _caught_up(self) -> None:
+        """Do what was asked for before the rows were there."""
+        ahead, self._ahead = self._ahead, ""
+        if ahead:
+            self.action_act(ahead)
 
     def why_not(self, action: Action) -> str:
         """Say why an action cannot be done now; empty: it can."""
@@ -197,11 +216,16 @@ class Page(Asking[None]):
     def _left(self) -> None:
         self.focus_main()
 
+    def go_to(self, key: Hashable) -> None:
+        """Put the cursor on a row of the table, now or when it comes."""
+        if self.grid is not None:
+            self.grid.go_to(key)
+
     def focus_main(self) -> None:
         """Give the keys back to what the page is about."""
         main: Widget | None = self.grid or next((widget for widget in self.query("*") if widget.can_focus), None)
         if main is not None:
-            main.focus()
+            self.set_focus(main)
 
     def run_command(self, text: str) -> None:
         """Do what was typed on the command line."""

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual import on
 
 from appliance.control.client import ControlError, api
 from tui.actions import bindings_of
-from tui.format import duration, plural, printable
-from tui.looks import QUEUE, Span, age_style, other
+from tui.format import clock, duration, plural, printable
+from tui.looks import QUEUE, Line, Span, age_style, other
 from tui.messages import Question
 from tui.screens.page import Page
 from tui.screens.queue_shape import shape_lines
-from tui.screens.task import TaskPage
+from tui.screens.task import TaskPage, pair
 from tui.widgets.dialogs import Choose, Confirm
 from tui.widgets.grid import Column, Grid
 from tui.widgets.lines import Static
@@ -29,6 +30,7 @@ Entry = api.queue.QueueEntry
 _SHAPE_ROWS: Final = 4
 _TALL: Final = 40
 _NAMED: Final = 5
+_ERROR_LINES: Final = 3
 
 
 def _state(entry: Entry) -> Span:
@@ -92,6 +94,7 @@ class QueuePage(Page):
         yield Static(id="shape")
         yield Static(id="note")
         yield Grid[Entry](COLUMNS, lambda entry: entry.id, search_text, empty="…")
+        yield Static(id="below")
 
     @property
     def table(self) -> Grid[Entry]:
@@ -102,7 +105,7 @@ class QueuePage(Page):
         """Show the worst first."""
         super().on_mount()
         self.table.sort_by("state")
-        self.table.focus()
+        self.set_focus(self.table)
 
     def refresh_data(self) -> None:
         """Ask for the whole queue."""
@@ -123,6 +126,7 @@ class QueuePage(Page):
         self.table.say_when_empty("Nothing waits. • all is delivered" if not queue.total else "Nothing like that.")
         self.table.fill(queue.entries)
         self.show_note()
+        self.show_below()
 
     def on_resize(self) -> None:
         """Give the shape more room on a tall terminal."""
@@ -140,6 +144,12 @@ class QueuePage(Page):
         if table.marked:
             text += f"   {len(table.marked)} marked"
         self.query_one("#note", Static).show([((text, "notice" if table.filter or table.marked else "dim"),)])
+
+    @on(Grid.Moved)
+    def show_below(self) -> None:
+        """Tell in full what keeps the task under the cursor."""
+        entry, columns = self.table.current, self.app.size.width - 2
+        self.query_one("#below", Static).show(() if entry is None else _kept_by(entry, columns))
 
     # Actions.
 
@@ -255,6 +265,13 @@ class QueuePage(Page):
     def _completed(self, answer: api.queue.ForcedStudies) -> None:
         self.say(f"completed: {plural(len(answer.tasks), 'task')}")
         self.refresh_data()
+
+
+def _kept_by(entry: Entry, columns: int) -> Iterator[Line]:
+    yield from islice(pair("error", entry.error, columns, "bad"), _ERROR_LINES)
+    yield from pair("next try", clock(entry.next_attempt), columns)
+    yield from pair("held by", entry.held_by or "", columns, "warn")
+    yield from pair("waits for", entry.waits_for or "", columns)
 
 
 class Outcome:

@@ -14,8 +14,8 @@ def rehearsal_lines(rehearsal: Any, columns: int) -> Iterator[Line]:  # noqa: AN
     """Write how many series would go elsewhere, from where to where, and which."""
     yield ()
     yield (
-        (f" {plural(len(rehearsal.changes), 'series', 'series')}", "bold"),
-        (f" of the last {rehearsal.series} would be treated otherwise.", ""),
+        (f" {len(rehearsal.changes)}", "bold"),
+        (f" of the last {plural(rehearsal.series, 'series', 'series')} would be treated otherwise.", ""),
     )
     for error in rehearsal.errors:
         for line in wrap(printable(error), columns - 4):

@@ -77,10 +77,9 @@ class RuleForm(FormPage):
         names: tuple[tuple[str, ...], tuple[str, ...]],
     ) -> None:
         title = f"Rule {name}" if name else "New rule"
-        super().__init__("rules", title, rule_fields(*names), {**rule, "name": name})
+        super().__init__("rules", title, rule_fields(*names), {**rule, "name": name}, revision)
         self._old = name
         self._table = table
-        self._revision = revision
         self._check: Timer | None = None
         self._checked_text = ""
 
@@ -157,5 +156,5 @@ class RuleForm(FormPage):
     def _save(self) -> None:
         read = self._edited_rule()
         if read is not None:
-            request = api.rules.SaveRule(name=read[0], rule=read[1], rename_from=self._old, edited_from=self._revision)
+            request = api.rules.SaveRule(name=read[0], rule=read[1], rename_from=self._old, edited_from=self.revision)
             self.save_by(api.rules.SAVE_ONE, request)

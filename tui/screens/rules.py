@@ -207,7 +207,7 @@ class RulesPage(TablePage[Rule]):
 
     def _open(self, name: str | None, rule: Mapping[str, Any]) -> None:
         form = RuleForm(name, rule, self._table(), self._revision, self._names)
-        self.app.push_screen(form, lambda _: self.refresh_data())
+        self.app.push_screen(form, self.go_to)
 
     def _move(self, by: int) -> None:
         row = self.table.current

@@ -99,7 +99,7 @@ class ServicesPage(Page):
     def on_mount(self) -> None:
         """Give the keys to the table."""
         super().on_mount()
-        self.table.focus()
+        self.set_focus(self.table)
 
     def refresh_data(self) -> None:
         """Ask for all services."""

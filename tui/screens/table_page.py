@@ -67,7 +67,7 @@ class TablePage(Page, Generic[R]):
     def on_mount(self) -> None:
         """Give the keys to the table."""
         super().on_mount()
-        self.table.focus()
+        self.set_focus(self.table)
 
     def fill(self, rows: Sequence[R]) -> None:
         """Show these rows."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from appliance.control.client import api
 from tui.actions import bindings_of
-from tui.format import duration, printable
+from tui.format import duration, printable, wrap
 from tui.screens.form import FormPage
 from tui.widgets.fields import Field, fields_of_schema
 
@@ -40,10 +40,9 @@ class TargetForm(FormPage):
     ) -> None:
         values = {**target.settings, "name": target.name} if target else {}
         title = f"Target {target.name}" if target else f"New target of kind {kind}"
-        super().__init__("targets", title, [_NAME, *fields_of_schema(schema)], values)
+        super().__init__("targets", title, [_NAME, *fields_of_schema(schema)], values, revision)
         self._kind = kind
         self._old = target.name if target else None
-        self._revision = revision
 
     def handlers(self) -> Mapping[str, Callable[[], None]]:
         """Return what is called for each action."""
@@ -64,12 +63,13 @@ class TargetForm(FormPage):
 
     def _told(self, answer: api.targets.EchoAnswer) -> None:
         glyph, style = ("•", "good") if answer.ok else ("‼", "bad")
-        self.show_wrong([((f" {glyph} {printable(answer.text)} ({duration(answer.seconds)})", style),)])
+        texts = wrap(printable(f"{answer.text} ({duration(answer.seconds)})"), self.app.size.width - 5)
+        self.show_wrong([((f" {glyph if number == 0 else ' '} {text}", style),) for number, text in enumerate(texts)])
 
     def _save(self) -> None:
         read = self._settings()
         if read is not None:
             request = api.targets.SaveTarget(
-                name=read[0], settings=read[1], rename_from=self._old, edited_from=self._revision
+                name=read[0], settings=read[1], rename_from=self._old, edited_from=self.revision
             )
             self.save_by(api.targets.SAVE, request)

@@ -51,8 +51,7 @@ class TargetsPage(TablePage[Target]):
         """Return the columns."""
         return (
             Column("target", lambda row: (printable(row.name), "bold"), 16, lambda row: row.name),
-            Column("state", lambda row: TARGET[target_state(row)].span(), 18,
-                   lambda row: TARGET[target_state(row)].rank),
+            Column("state", lambda row: TARGET[self._state(row)].span(), 18, lambda row: TARGET[self._state(row)].rank),
             Column("kind", lambda row: (printable(row.kind), ""), 8, lambda row: row.kind),
             Column("wait", lambda row: (str(row.waiting), "warn" if row.outage and row.waiting else ""), 6,
                    lambda row: row.waiting, right=True),
@@ -61,13 +60,18 @@ class TargetsPage(TablePage[Target]):
             Column("where", lambda row: (printable(_where(row)), "")),
         )  # fmt: skip
 
+    def _state(self, row: Target) -> str:
+        """Return its state; what an echo or a test said counts where no delivery has shown more."""
+        state = target_state(row)
+        return "unwell" if state == "up" and self._answers.get(row.name, ("", ""))[1] == "bad" else state
+
     def key_of(self, row: Target) -> object:
         """Return the name."""
         return row.name
 
     def text_of(self, row: Target) -> str:
         """Return all that is shown."""
-        return f"{row.name} {row.kind} {target_state(row)} {_where(row)}"
+        return f"{row.name} {row.kind} {self._state(row)} {_where(row)}"
 
     def below(self, row: Target) -> Iterable[Line]:
         """Return what is wrong with it, and what an echo or a test said."""
@@ -114,6 +118,7 @@ class TargetsPage(TablePage[Target]):
 
     def _tell(self, name: str, text: str, style: str) -> None:
         self._answers[name] = (text, style)
+        self.table.fill(self.table.rows)
         self.show_below()
 
     def _echo(self) -> None:
@@ -167,7 +172,7 @@ class TargetsPage(TablePage[Target]):
         row, known = self.table.current, self._known
         if row is not None and known is not None:
             form = TargetForm(row.kind, known.kinds.get(row.kind, {}), row, known.revision)
-            self.app.push_screen(form, lambda _: self.refresh_data())
+            self.app.push_screen(form, self.go_to)
 
     def _new(self) -> None:
         known = self._known
@@ -177,7 +182,7 @@ class TargetsPage(TablePage[Target]):
         def chosen(kind: str | None) -> None:
             if kind:
                 form = TargetForm(kind, known.kinds[kind], None, known.revision)
-                self.app.push_screen(form, lambda _: self.refresh_data())
+                self.app.push_screen(form, self.go_to)
 
         kinds = [(kind, str(schema.get("description", "")).split("\n", 1)[0]) for kind, schema in known.kinds.items()]
         self.app.push_screen(Choose("A target of which kind?", [], kinds), chosen)

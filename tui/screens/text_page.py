@@ -51,7 +51,7 @@ class TextPage(Page):
         super().on_mount()
         self.query_one("#note", Static).show([((f" {printable(self._heading)}", "bold"),)])
         self._show()
-        self.query_one(Pager).focus()
+        self.set_focus(self.query_one(Pager))
 
     def on_resize(self) -> None:
         """Break the lines anew."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from tui.actions import PAGES, Action, actions_of
+from tui.actions import PAGES, Action
 from tui.format import clock, fit, printable, width, wrap
 from tui.looks import Line, Span
 from tui.widgets.lines import Static
@@ -71,6 +71,6 @@ def key_lines(actions: Iterable[Action], board: Board, columns: int) -> list[Lin
 class Keys(Static):
     """The keys of a page."""
 
-    def show_keys(self, page: str, board: Board) -> None:
-        """Show them for this page."""
-        self.show(key_lines([action for action in actions_of(page) if action.shown], board, self.app.size.width))
+    def show_keys(self, actions: Iterable[Action], board: Board) -> None:
+        """Show these."""
+        self.show(key_lines(actions, board, self.app.size.width))

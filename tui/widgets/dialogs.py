@@ -20,6 +20,7 @@ from tui.looks import Line
 from tui.widgets.button import PushButton
 from tui.widgets.grid import Column, Grid
 from tui.widgets.lines import Static
+from tui.widgets.typing import TypedLine
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -91,10 +92,10 @@ class Confirm(Dialog[str]):
             yield Static(id="text")
             if self._type_name:
                 yield Static(id="ask-name")
-                yield Input(id="name", select_on_focus=False)
+                yield TypedLine(id="name", select_on_focus=False)
             if self._reason:
                 yield Static(id="ask-reason")
-                yield Input(id="reason", select_on_focus=False)
+                yield TypedLine(id="reason", select_on_focus=False)
             with Horizontal(classes="buttons"):
                 yield PushButton("Cancel", id="cancel")
                 yield PushButton(self._verb, id="do", disabled=bool(self._type_name))
@@ -108,7 +109,7 @@ class Confirm(Dialog[str]):
             )
         if self._reason:
             self.query_one("#ask-reason", Static).show([(), (("Why (may stay empty):", ""),)])
-        self.query_one("#cancel").focus()
+        self.set_focus(self.query_one("#cancel"))
 
     @on(Input.Changed, "#name")
     def _compare(self, event: Input.Changed) -> None:
@@ -116,7 +117,7 @@ class Confirm(Dialog[str]):
 
     @on(Input.Submitted)
     def _to_buttons(self) -> None:
-        self.query_one("#cancel").focus()
+        self.set_focus(self.query_one("#cancel"))
 
     @on(PushButton.Pressed, "#do")
     def _confirmed(self) -> None:
@@ -155,7 +156,7 @@ class Choose(Dialog[str]):
         self.query_one("#hint", Static).show([(("enter", "key"), (" choose   ", ""), ("esc", "key"), (" cancel", ""))])
         grid = self.query_one(Grid)
         grid.fill(self._names)
-        grid.focus()
+        self.set_focus(grid)
 
     @on(Grid.Chosen)
     def _chosen(self) -> None:
@@ -176,14 +177,14 @@ class Type(Dialog[str]):
         """Lay out."""
         with Vertical(classes="box"):
             yield Static(id="text")
-            yield Input(self._value, select_on_focus=False)
+            yield TypedLine(self._value, select_on_focus=False)
             yield Static(id="hint")
 
     def on_mount(self) -> None:
         """Show what is wanted."""
         self.query_one("#text", Static).show([((printable(self._title), "bold"),), *text_lines(self._texts)])
         self.query_one("#hint", Static).show([(("enter", "key"), (" ok   ", ""), ("esc", "key"), (" cancel", ""))])
-        self.query_one(Input).focus()
+        self.set_focus(self.query_one(Input))
 
     @on(Input.Submitted)
     def _typed(self, event: Input.Submitted) -> None:

@@ -15,6 +15,7 @@ from textual.widgets import Input, TextArea
 
 from tui.format import fit, printable
 from tui.widgets.lines import strip_of
+from tui.widgets.typing import TypedLine, TypedText
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
@@ -100,10 +101,10 @@ def widget_of(field: Field, value: object) -> Widget:
         return Choice(field.choices, _word(shown))
     text = text_of(field, value)
     if field.kind == "long":
-        area = TextArea(text, soft_wrap=True, tab_behavior="focus", show_line_numbers=False)
+        area = TypedText(text, soft_wrap=True, tab_behavior="focus", show_line_numbers=False)
         area.styles.height = 4
         return area
-    line = Input(text, select_on_focus=False, placeholder=printable(_placeholder(field)))
+    line = TypedLine(text, select_on_focus=False, placeholder=printable(_placeholder(field)))
     if field.choices:
         line.suggester = SuggestFromList(field.choices)
     return line

@@ -90,6 +90,9 @@ class Grid(ScrollView, Generic[R], can_focus=True):
             """Say that the last place is the one that counts."""
             return isinstance(message, Grid.Moved)
 
+    class Filled(Message):
+        """Rows, or that there are none, were shown for the first time."""
+
     def __init__(
         self,
         columns: Sequence[Column[R]],
@@ -110,6 +113,9 @@ class Grid(ScrollView, Generic[R], can_focus=True):
         self._drawn: dict[int, tuple[Line, str]] = {}
         self._drawn_head: Line = ()
         self._cursor = 0
+        self._awaited: Hashable = None
+        self.filled = False
+        """Whether it is known what is in it."""
         self.filter = ""
         self.sorted_by: str | None = None
         self.backwards = False
@@ -143,8 +149,16 @@ class Grid(ScrollView, Generic[R], can_focus=True):
         """Show other rows; cursor and marks stay on those that are still there."""
         self._all = rows
         self._texts = []
+        if not self.filled:
+            self.filled = True
+            self.post_message(self.Filled())
         if self.marked:
             self.marked &= {self._key(row) for row in rows}
+        self._arrange()
+
+    def go_to(self, key: Hashable) -> None:
+        """Put the cursor on a row; when there is none of this key (yet), as soon as it comes."""
+        self._awaited = key
         self._arrange()
 
     def select(self, filter: str) -> None:
@@ -191,6 +205,8 @@ class Grid(ScrollView, Generic[R], can_focus=True):
         before = self.current
         old = None if before is None else self._key(before)
         self._shown = self._ordered(self._filtered())
+        if self._awaited is not None and any(self._key(row) == self._awaited for row in self._shown):
+            old, self._awaited = self._awaited, None
         self._cursor = self._place_of(old)
         lines = len(self._shown) + 1
         if self.virtual_size.height != lines:
@@ -297,6 +313,7 @@ class Grid(ScrollView, Generic[R], can_focus=True):
             self.scroll_to(y=self._cursor - high + 1, animate=False)
 
     def _move_to(self, number: int) -> None:
+        self._awaited = None  # the person has gone on meanwhile
         at = max(0, min(number, len(self._shown) - 1))
         if at != self._cursor:
             self._cursor = at

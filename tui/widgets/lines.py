@@ -6,7 +6,7 @@ the UI would send, so ours compare line by line (`docs/decisions/0081-lines-of-o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from rich.segment import Segment
@@ -15,7 +15,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.looks import STYLES, Line, Span
+from tui.looks import STYLES, Line
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
@@ -86,9 +86,16 @@ class Pager(ScrollView, can_focus=True):
         return self.scroll_offset.y >= self.max_scroll_y
 
     def show(self, lines: Iterable[Line], *, to_end: bool = False) -> None:
-        """Show these lines instead of those before."""
-        self._lines = list(lines)
-        self._resized(to_end)
+        """Show these lines instead of those before; of those in sight only what differs is drawn."""
+        old, self._lines = self._lines, list(lines)
+        if to_end or len(old) != len(self._lines) or _widest(old) != _widest(self._lines):
+            self._resized(to_end)
+            return
+        top = self.scroll_offset.y
+        in_sight = range(top, min(top + self.size.height, len(old)))
+        changed = [Region(0, y - top, self.size.width, 1) for y in in_sight if old[y] != self._lines[y]]
+        if changed:
+            self.refresh(*changed)
 
     def append(self, lines: Iterable[Line], *, keep: int = 5000) -> None:
         """Add lines; who looks at the end goes on looking at the end, and others stay where they are."""
@@ -98,8 +105,7 @@ class Pager(ScrollView, can_focus=True):
         self._resized(follow)
 
     def _resized(self, to_end: bool) -> None:
-        wide = max((sum(len(text) for text, _ in line) for line in self._lines[-1000:]), default=0)
-        self.virtual_size = Size(min(wide, 2000), len(self._lines))
+        self.virtual_size = Size(_widest(self._lines), len(self._lines))
         self.refresh()
         if to_end:
             self.call_after_refresh(self.scroll_end, animate=False)
@@ -112,6 +118,6 @@ class Pager(ScrollView, can_focus=True):
         return strip_of(line, left + self.size.width).crop(left, left + self.size.width)
 
 
-def spans(*parts: str | Span) -> Line:
-    """Put a line together from texts and spans."""
-    return tuple((part, "") if isinstance(part, str) else part for part in parts)
+def _widest(lines: Sequence[Line]) -> int:
+    """Return how wide the widest of the last lines is, within reason."""
+    return min(2000, max((sum(len(text) for text, _ in line) for line in lines[-1000:]), default=0))

@@ -9,6 +9,8 @@ from textual.message import Message
 from textual.suggester import SuggestFromList
 from textual.widgets import Input, Label
 
+from tui.widgets.typing import TypedLine
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -48,7 +50,7 @@ class Prompt(Horizontal):
     def compose(self) -> ComposeResult:
         """Lay out."""
         yield Label(":", markup=False)
-        yield Input(select_on_focus=False)
+        yield TypedLine(select_on_focus=False)
 
     @property
     def is_open(self) -> bool:
@@ -65,7 +67,7 @@ class Prompt(Horizontal):
             field.value = text
         field.cursor_position = len(text)
         self.display = True
-        field.focus()
+        self.screen.set_focus(field)  # at once: what is typed in the same moment belongs into it
 
     def close(self) -> None:
         """Hide it."""

@@ -1,0 +1,210 @@
+"""The terminal UI in a real terminal of 80 by 24, on a running router with real DICOM traffic."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import MakeStoreScp
+from tests.integration.test_cli_run import FreePort, Router
+from tests.support.dcmtk import dcmsend
+from tests.support.dicom_files import storable_files
+from tests.support.polling import eventually
+from tests.support.tmux import Terminal, terminal
+
+ENVIRONMENT = {**os.environ, "TERM": "screen", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+
+
+@contextmanager
+def at_the_terminal(root: Path, *options: str) -> Iterator[Terminal]:
+    """Open the UI."""
+    command: list[str | Path] = [sys.executable, "-m", "tui", "--root", root, *options]
+    with terminal(root, command, env=ENVIRONMENT) as screen:
+        yield screen
+
+
+@pytest.fixture
+def router(mercure_root: Path, free_port: FreePort) -> Router:
+    """A router as `mercure init` leaves it, but quick to see a series as complete."""
+    router = Router(mercure_root, free_port(), free_port())
+    router.call("init", *router.ports)
+    router.edit(lambda content: content.update(completion={"after_release_seconds": 0.2}))
+    return router
+
+
+@pytest.fixture
+def send(router: Router) -> Callable[[str], None]:
+    """Send an image with the modality CT, and another without it, from a scanner of some name."""
+    images = [path for path in storable_files() if path.name in {"CT_small.dcm", "MR_small.dcm"}]
+    assert len(images) == 2
+
+    def sending(scanner: str) -> None:
+        assert dcmsend("127.0.0.1", router.port, images, calling=scanner).code == 0
+
+    return sending
+
+
+def add_target_with_a_wrong_port(screen: Terminal, wrong: int) -> None:
+    screen.press("5")
+    screen.see("delivered")
+    screen.press("n")
+    screen.see("A target of which kind?")
+    screen.press("Enter")
+    screen.see("New target of kind dicom")
+    for text in ("archive", "127.0.0.1", str(wrong), "ARCHIVE"):  # as fast as a paste
+        screen.write(text)
+        screen.press("Enter")
+    screen.see("port                       " + str(wrong))
+    screen.press("C-s")
+    screen.see("mercure.json was edited by hand")  # by the fixture
+    screen.press("C-s")
+    screen.see("saved as revision")
+    screen.see("2 targets")
+    screen.press("e")
+    screen.see("refuses the connection")
+    screen.see("▲ answers not")
+
+
+def correct_it(screen: Terminal, wrong: int, right: int) -> None:
+    screen.press("m")
+    screen.see("Target archive")
+    screen.press("Down", "Down")
+    screen.see("port                       " + str(wrong))
+    screen.press(*["BSpace"] * len(str(wrong)))
+    screen.write(str(right))
+    screen.press("C-t")
+    screen.see(f"ARCHIVE at 127.0.0.1:{right} answered")
+    screen.press("C-s")
+    screen.see_no_more("Target archive")
+    screen.press("e")
+    screen.see("echo: •")
+
+
+def add_a_rule_and_rehearse_it(screen: Terminal) -> None:
+    screen.press("4")
+    screen.see("everything")
+    screen.press("n")
+    screen.see("New rule")
+    screen.write("to-archive")
+    screen.press("Tab")
+    screen.write("tags.Modality == 'CT'")
+    screen.see("• the condition is good")
+    screen.press("Tab", "Tab")
+    screen.write("archive")
+    screen.press("C-t")
+    screen.see("1 of the last 2 series would be treated otherwise")
+    screen.see("archive, delivered")
+    screen.press("Escape")
+    screen.see("New rule")
+    screen.press("C-s")
+    screen.see("2 rules")
+    screen.see("saved as revision")
+
+
+def see_the_queue_stuck(screen: Terminal) -> None:
+    screen.see("‼ archive    down, 1 wait")
+    screen.see("target 'archive' takes nothing")
+    screen.press("8")
+    screen.see("‼ critical")
+    screen.see("do next")
+    screen.press("Enter")
+    screen.see("‼ down")
+    screen.press("2")
+    screen.see("1 task")
+    screen.see("age by target")
+    screen.see("next try")
+    assert "archive" in screen.see("no connection to")
+
+
+def roll_the_rule_back(screen: Terminal) -> None:
+    screen.press("9")
+    screen.see("• in force")
+    screen.press("Down")
+    screen.see("targets.save archive")
+    screen.press("C-b")
+    screen.see("rules.to-archive (added since)")
+    screen.press("Right", "Enter")
+    screen.see("rolled back")
+    screen.press("4")
+    screen.see("1 rule ")
+
+
+def test_from_a_new_target_to_a_rule_that_is_rolled_back(
+    router: Router, send: Callable[[str], None], storescp: MakeStoreScp, free_port: FreePort
+) -> None:
+    right, wrong = free_port(), free_port()
+    archive = storescp(port=right)
+    with router.running(), at_the_terminal(router.root) as screen:
+        screen.see("• live")
+        screen.see("• all is well")
+        send("SCANNER1")
+        screen.see("delivered      2")
+        add_target_with_a_wrong_port(screen, wrong)
+        correct_it(screen, wrong, right)
+        add_a_rule_and_rehearse_it(screen)
+        screen.press("1")
+        send("SCANNER2")
+        screen.see("SCANNER2")
+        screen.see("delivered      5")
+        assert len(archive.files()) == 1
+        archive.program.stop()
+        send("SCANNER3")
+        see_the_queue_stuck(screen)
+        storescp(port=right)
+        screen.see("Nothing waits. • all is delivered", seconds=90)
+        screen.press("1")
+        screen.see("• archive")
+        screen.see("• all is well")
+        roll_the_rule_back(screen)
+        screen.press("q")
+        assert eventually(lambda: screen.ended() is not None, seconds=20)
+        assert screen.ended() == 0
+    assert list(json.loads((router.root / "config" / "mercure.json").read_text())["rules"]) == ["everything"]
+
+
+def test_what_is_typed_in_one_moment_goes_where_it_belongs(router: Router, send: Callable[[str], None]) -> None:
+    router.edit(lambda content: content["targets"].update(off={**content["targets"]["delivered"], "disabled": True}))
+    router.edit(lambda content: content["rules"]["everything"].update(targets=["off"]))
+    with router.running(), at_the_terminal(router.root) as screen:
+        screen.see("• live")
+        send("SCANNER")
+        screen.press("2")
+        screen.see("2 tasks")
+        screen.write("/held")  # h and l would hold and release, d is not to be seen
+        screen.see("0 of 2 tasks, filter: held")
+        assert all(entry["state"] == "waiting" for entry in router.call("queue", "list", "--json").json["entries"])
+        screen.press("Escape")
+        screen.see_no_more("filter")
+        screen.write(":targets")
+        screen.press("Enter")
+        screen.see("□ disabled")
+
+
+def test_a_resize_and_a_router_that_comes_later(router: Router) -> None:
+    with at_the_terminal(router.root, "--wait", "60") as screen:
+        screen.see("waiting for it")
+        with router.running():
+            screen.see("• live")
+            screen.press("7")
+            screen.see("• running")
+            screen.press("C-x")
+            screen.see("type its name")
+            screen.resize(70, 20)
+            screen.see("Terminal too small")
+            screen.resize(100, 30)
+            screen.see("type its name")
+            screen.press("Escape")
+            screen.see("1 Overview 2 Queue 3 History")
+
+
+def test_without_a_router_it_says_how_to_start_one(mercure_root: Path) -> None:
+    with at_the_terminal(mercure_root, "--wait", "0.5") as screen:
+        screen.see("start it: mercure run --root")
+        assert eventually(lambda: screen.ended() is not None, seconds=20)
+        assert screen.ended() == 3

@@ -1,0 +1,41 @@
+"""Where text is typed.
+
+Textual hands letters to a field in the order in which they came, but does what is bound to a key (backspace, an arrow)
+only when the key has bubbled up to the app. When keys come in one moment, as they do over a slow link, `backspace 7`
+would become `7 backspace`. These fields do in order what is bound to their own keys.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.widgets import Input, TextArea
+
+if TYPE_CHECKING:
+    from textual import events
+    from textual.widget import Widget
+
+
+async def in_its_turn(field: Widget, event: events.Key) -> None:
+    """Do what the field binds to the key; all other keys go their usual way."""
+    for binding in field._bindings.key_to_bindings.get(event.key, ()):
+        if await field.app.run_action(binding.action, field):
+            event.stop()
+            event.prevent_default()
+            return
+
+
+class TypedLine(Input):
+    """One line."""
+
+    async def on_key(self, event: events.Key) -> None:
+        """Take a key."""
+        await in_its_turn(self, event)
+
+
+class TypedText(TextArea):
+    """Several lines."""
+
+    async def on_key(self, event: events.Key) -> None:
+        """Take a key."""
+        await in_its_turn(self, event)
