@@ -163,7 +163,16 @@ _CONFIG: Final = (
 )  # fmt: skip
 
 _OTHERS: Final = (
+    Action("log", "l", "module log", "Show what its module printed last.", "task"),
     Action("show", "enter", "show", "Show all settings.", "modules"),
+    Action("check", "e", "check", "Ask its runner whether it could run it now.", "modules", "modules.check"),
+    Action("switch", "x", "on/off", "Switch it on or off: tasks of one that is off wait.",
+           "modules", "modules.switch", "asks"),
+    Action("new", "n", "new", "Add a module.", "modules", "modules.save"),
+    Action("edit", "m", "modify", "Change its settings.", "modules", "modules.save"),
+    Action("delete", "ctrl+d", "delete", "Remove the module.", "modules", "modules.delete", "type the name"),
+    Action("save", "ctrl+s", "save", "Save the module as a new revision.", "module-form", "modules.save"),
+    Action("try", "ctrl+t", "check", "Ask its runner, as it is typed here.", "module-form", "modules.check"),
     Action("go", "enter", "go there", "Open the page on which something can be done about it.", "alerts"),
     Action("acknowledge", "a", "I know", "Say that one knows of the alert: nobody is reminded; again: take it back.",
            "alerts", "alerts.acknowledge"),

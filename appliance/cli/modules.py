@@ -10,6 +10,7 @@ import click
 
 from appliance.cli import exit_codes
 from appliance.cli.asking import ask
+from appliance.cli.assignments import changed, values_of
 from appliance.cli.common import Failure, end_with, json_option, narrate, root_option, show
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.text import printable, short_moment, table
@@ -93,7 +94,7 @@ def add(name: str, settings: tuple[str, ...], comment: str) -> None:
     known = _known()
     if any(module.name == name for module in known.modules):
         raise Failure(f"there is a module {name!r} already", "`mercure modules set` changes it")
-    _save(name, _values(settings), known.revision, comment)
+    _save(name, values_of(settings), known.revision, comment)
 
 
 @modules.command("set")
@@ -106,21 +107,7 @@ def set_(name: str, settings: tuple[str, ...], comment: str) -> None:
     """Change settings of a module; `KEY=` brings the default back."""
     known = _known()
     module = _find(known, name)
-    values = {**module.settings, **_values(settings)}
-    _save(name, {key: value for key, value in values.items() if value != ""}, known.revision, comment)
-
-
-def _values(settings: Iterable[str]) -> dict[str, Any]:
-    values = {}
-    for text in settings:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise click.UsageError(f"{text!r} is not KEY=VALUE")
-        try:
-            values[key] = json.loads(value)
-        except ValueError:
-            values[key] = value
-    return values
+    _save(name, changed(module.settings, settings), known.revision, comment)
 
 
 def _save(name: str, settings: dict[str, Any], revision: int, comment: str) -> None:
@@ -201,7 +188,7 @@ def test(name: str, task: str, settings: tuple[str, ...]) -> None:
     """
     from appliance.control import api  # noqa: PLC0415
 
-    made = ask(api.modules.TEST, api.modules.TestModule(name=name, task=task, settings=_values(settings)))
+    made = ask(api.modules.TEST, api.modules.TestModule(name=name, task=task, settings=values_of(settings)))
     narrate(f"{made.images} images wait for module {made.module}")
     show(made, lambda: [made.task])
 

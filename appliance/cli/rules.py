@@ -12,6 +12,7 @@ import click
 
 from appliance.cli import exit_codes
 from appliance.cli.asking import ask
+from appliance.cli.assignments import changed
 from appliance.cli.common import end_with, json_option, open_session, root_option, show
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.text import printable, table, terminal_columns
@@ -42,6 +43,29 @@ def _row(state: RuleState) -> tuple[str, ...]:
     rule = state.rule
     notes = [word for word, there in (("disabled", rule.disabled), ("fallback", rule.fallback)) if there]
     return (state.name, " ".join([rule.action, *notes]), ", ".join(rule.targets), rule.rule)
+
+
+@rules.command("set")
+@click.argument("name", metavar="RULE")
+@click.argument("settings", nargs=-1, required=True, metavar="KEY=VALUE...")
+@click.option("--comment", default="", help="Why; it is kept with the revision.")
+@root_option
+@json_option("appliance.control.api.base:Saved")
+def set_(name: str, settings: tuple[str, ...], comment: str) -> None:
+    """Change a rule, or add one at the end; `KEY=` brings the default back.
+
+    Values are JSON, or text where they are none: `action=both 'modules=["statistics"]'`.
+    """
+    from appliance.control import api  # noqa: PLC0415
+
+    known = ask(api.rules.LIST)
+    rule = next((state.rule for state in known.rules if state.name == name), None)
+    content = rule.model_dump(mode="json", exclude_defaults=True) if rule is not None else {}
+    request = api.rules.SaveRule(
+        name=name, rule=changed(content, settings), edited_from=known.revision, comment=comment
+    )
+    saved = ask(api.rules.SAVE_ONE, request)
+    show(saved, lambda: [f"saved as revision {saved.revision}"])
 
 
 @rules.command()

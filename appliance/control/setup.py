@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,9 @@ from mercure.model import Model
 DEFAULT_PORT: Final = 11112
 DEFAULT_AE_TITLE: Final = "MERCURE"
 DELIVERED: Final = "delivered"
+EXAMPLE: Final = Path(sys.prefix) / "share" / "mercure" / "modules" / "statistics"
+"""The example module as a program, which ``make setup`` builds."""
+
 _REFUSE_BELOW: Final = 40
 _CLEAN_BELOW: Final = 20
 """On a small disk, the floors for free space are this part of it."""
@@ -99,6 +103,14 @@ def _default(root: Path, port: int, ae_title: str, page_port: int | None) -> dic
                 "kind": "folder",
                 "path": str(root / DELIVERED),
                 "comment": "where a newcomer sees what arrives; replace it by a PACS",
+            }
+        },
+        "modules": {
+            "statistics": {
+                "runner": "command",
+                "image": str(EXAMPLE),
+                "disabled": True,
+                "comment": "an example: measures the pixels of each series; switch it on and name it in a rule",
             }
         },
         "rules": {

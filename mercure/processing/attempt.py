@@ -239,7 +239,8 @@ class Stepper:
         source = inputs_of(directory, step)
         try:
             adopted = adopt(folder / "out", building, source, self.settings, task)
-            if not adopted.images and (task.modules or task.then_targets) and not _settles(adopted.result):
+            needed = bool(task.modules) or (bool(task.then_targets) and not task.also_routed)
+            if needed and not adopted.images and not _settles(adopted.result):
                 follows = f"module {task.modules[0]!r}" if task.modules else "the rule's targets"
                 raise ResultError(f"it ended well and wrote no image for {follows}")
         except ResultError:

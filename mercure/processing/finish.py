@@ -66,7 +66,9 @@ class Finisher:
         if routing.discard:
             self._discard(claim, task)
             return
-        targets = routing.targets if routing.targets is not None else task.then_targets
+        targets = routing.targets
+        if targets is None:
+            targets = () if task.also_routed and not image_files(folder) else task.then_targets
         problem = self._problem(task, routing, folder, targets)
         if problem is not None:
             fail_task(self.spool, self.events, claim, task, problem)

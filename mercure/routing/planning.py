@@ -219,6 +219,7 @@ def _processed(task: Task, name: str, rule: Rule) -> Derived:
         module_settings=rule.module_settings,
         step_settings=rule.step_settings,
         then_targets=rule.targets,
+        also_routed=rule.action == "both",
     )
     return Derived(stage=Stage.PROCESSING, task=child)
 

@@ -108,6 +108,8 @@ class Task(Record):
     """The modules of the chain that ended well; when all have, `module` is None."""
     then_targets: tuple[str, ...] = ()
     """Where the result of processing goes."""
+    also_routed: bool = False
+    """The rule sends the images themselves too: a result without an image is then no loss."""
     outputs: tuple[str, ...] = ()
     """The tasks that the result became."""
     processed_by: tuple[str, ...] = ()

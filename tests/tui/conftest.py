@@ -46,8 +46,9 @@ def _clock_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def session(mercure_root: Path) -> Session:
-    """A root as `mercure init` leaves it."""
+def session(mercure_root: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
+    """A root as `mercure init` leaves it, with the example module where no checkout has it."""
+    monkeypatch.setattr(setup, "EXAMPLE", Path("/opt/mercure/modules/statistics"))
     session = Session(Root(mercure_root), "alice", clock=StandingClock())
     setup.initialise(session)
     session.root.run.mkdir(exist_ok=True)

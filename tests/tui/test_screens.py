@@ -75,7 +75,7 @@ _FILLED: dict[str, tuple[str, str]] = {
     "history": ("cannot be asked", "P1"),
     "rules": ("nothing is wrong", "nothing is wrong"),
     "targets": ("folder", "folder"),
-    "modules": ("no processing module", "no processing module"),
+    "modules": ("statistics", "statistics"),
     "services": ("bookkeeper", "bookkeeper"),
     "alerts": ("critical", "critical"),
     "config": ("in force", "in force"),

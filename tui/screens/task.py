@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from appliance.control.client import ControlError, api
 from tui.actions import bindings_of
 from tui.format import duration, moment, plural, printable, size, wrap
 from tui.looks import OUTCOME, QUEUE, Line, other
 from tui.screens.page import Page
+from tui.screens.text_page import TextPage
 from tui.widgets.lines import Pager
 
 if TYPE_CHECKING:
@@ -17,6 +19,12 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
 _INDENT = 15
+_STEPS: Final = {
+    "running": ("▶", "busy"),
+    "well": ("•", "good"),
+    "failed": ("‼", "bad"),
+    "interrupted": ("▲", "warn"),
+}
 
 
 class TaskPage(Page):
@@ -36,6 +44,7 @@ class TaskPage(Page):
         super().__init__()
         self._entry = entry
         self._detail: api.queue.TaskDetail | None = None
+        self._steps: api.modules.Steps | None = None
         self._problem = ""
 
     def body(self) -> ComposeResult:
@@ -64,7 +73,27 @@ class TaskPage(Page):
 
     def _fill(self, detail: api.queue.TaskDetail) -> None:
         self._detail, self._problem = detail, ""
+        if detail.task is not None and detail.task.action == "process":
+            request = api.modules.OneTask(task=self._entry.id)
+            self.ask(api.modules.STEPS, request, self._know_steps, failed=lambda _: None)
         self._show()
+
+    def _know_steps(self, steps: api.modules.Steps) -> None:
+        self._steps = steps
+        self._show()
+
+    def handlers(self) -> Mapping[str, Callable[[], None]]:
+        """Return what is called for each action."""
+        return {"log": self._log}
+
+    def _log(self) -> None:
+        request = api.modules.ReadLog(task=self._entry.id)
+        self.ask(api.modules.LOG, request, self._show_log, failed=lambda error: self.say(error.text, "warning"))
+
+    def _show_log(self, log: api.modules.StepLog) -> None:
+        lines = log.text.splitlines() or ["it printed nothing"]
+        page = TextPage("queue", f"log of {self._entry.id}", lambda columns: log_lines(lines, columns))
+        self.app.push_screen(page)
 
     def _gone(self, error: ControlError) -> None:
         self._problem = f"{error.text}. {error.advice}"
@@ -72,11 +101,15 @@ class TaskPage(Page):
 
     def _show(self) -> None:
         columns = self.app.size.width - 2
-        self.query_one(Pager).show(_lines(self._entry, self._detail, self._problem, columns))
+        self.query_one(Pager).show(_lines(self._entry, self._detail, self._problem, columns, self._steps))
 
 
 def _lines(
-    entry: api.queue.QueueEntry, detail: api.queue.TaskDetail | None, problem: str, columns: int
+    entry: api.queue.QueueEntry,
+    detail: api.queue.TaskDetail | None,
+    problem: str,
+    columns: int,
+    steps: api.modules.Steps | None = None,
 ) -> Iterator[Line]:
     now = detail.entry if detail is not None and detail.entry is not None else entry
     look = QUEUE.get(now.state) or other(now.state)
@@ -92,8 +125,51 @@ def _lines(
     yield from pair("held by", now.held_by or "", columns, "warn")
     yield from pair("waits for", now.waits_for or "", columns)
     yield from _whose(now, columns)
+    if steps is not None:
+        yield from _of_modules(steps, columns)
     if detail is not None:
         yield from _deeper(detail, columns)
+
+
+def _of_modules(steps: api.modules.Steps, columns: int) -> Iterator[Line]:
+    """Write what its modules did, what comes next, and what that may use."""
+    yield ()
+    yield ((" modules", "title"),)
+    for step in steps.steps:
+        glyph, style = _STEPS.get(step.state, ("•", ""))
+        counts = f"  run {step.number}, {duration(step.seconds)}, {plural(step.images, 'image')}"
+        yield (
+            (f" {step.step:>3} ", "dim"),
+            (f"{glyph} {step.state}", style),
+            (f"  {printable(step.module)}", "bold"),
+            (counts, "dim"),
+        )
+        yield from pair("", step.text, columns, "warn")
+        if step.result is not None:
+            yield from pair("result", json.dumps(step.result, ensure_ascii=False), columns)
+        if step.left_out:
+            yield from pair("left out", ", ".join(step.left_out), columns)
+    yield from pair("to come", ", ".join(steps.to_come), columns)
+    limits = [
+        f"{name.removesuffix('_seconds').removesuffix('_bytes')} {_limit(name, value)}"
+        for name, value in steps.limits.items()
+    ]
+    yield from pair("limits", ", ".join(limits), columns)
+
+
+def _limit(name: str, value: object) -> str:
+    if name.endswith("_bytes") and isinstance(value, int):
+        return size(value)
+    if name.endswith("_seconds") and isinstance(value, (int, float)):
+        return duration(value)
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+def log_lines(lines: Sequence[str], columns: int) -> Iterator[Line]:
+    """Write a log, in as many lines as it needs."""
+    for line in lines:
+        for text in wrap(printable(line), columns - 1) or [""]:
+            yield ((f" {text}", ""),)
 
 
 def _whose(entry: api.queue.QueueEntry, columns: int) -> Iterator[Line]:

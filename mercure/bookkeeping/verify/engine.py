@@ -254,6 +254,8 @@ class _Pass:
             self.tally.processing += images
         elif stage is Stage.DISCARD:
             self.tally.discarded[who_discarded(task, view) or "unknown"] += images
+        elif stage is Stage.SUCCESS and not target:
+            self.tally.processed += images
         elif target:
             counters[stage][target] += images
         else:

@@ -65,6 +65,17 @@ def test_the_module_finds_its_settings(box: Box) -> None:
     assert sum(name.startswith(f"{series}#") and name.endswith(".dcm") for name in names) == 2
 
 
+def test_measurements_alone_are_enough_where_the_images_are_sent_anyway(box: Box) -> None:
+    configure(box, {"measure": script('echo \'{"size": 1}\' > "$MERCURE_OUT_DIR/result.json"')})
+    task = put_task(box, "measure", also_routed=True)
+    process_all(box)
+    stage, model = ended(box, task.name)
+    assert (stage, model.outputs) == (Stage.SUCCESS, ())
+    assert not box.tasks(Stage.OUTGOING)
+    [finished] = box.events("module.finished")
+    assert finished.details["result"] == {"size": 1}
+
+
 def test_a_module_may_discard_its_result(box: Box) -> None:
     discard = 'echo \'{"__mercure_routing": {"discard": true}}\' > "$MERCURE_OUT_DIR/result.json"'
     configure(box, {"sort": script(discard)})
