@@ -41,6 +41,9 @@ FIRST_LOG: Final = "container.first.log"
 WATCH_SECONDS: Final = 0.5
 """Without control groups the memory is added up this often."""
 
+ABILITIES_SECONDS: Final = 60.0
+"""What podman can do changes with its set-up only; asked at each start it would double the cost of one."""
+
 _LIMITS: Final = ("memory", "pids", "cpu")
 _SETTLE_SECONDS: Final = 15.0
 """conmon writes an end down within an instant; after this time it has died with the container."""
@@ -69,13 +72,15 @@ class PodmanRunner:
     def __init__(self, settings: Processing, command: Sequence[str] = ("podman",)) -> None:
         self._settings = settings
         self._podman = PodmanProgram(command)
+        self._asked = float("-inf")
+        self._abilities: Abilities | None = None
         self._loaded: dict[Path, tuple[int, int]] = {}
         self._loading = threading.Lock()
 
     def check(self) -> RunnerCheck:
         """Ask podman what it can do, and say which limits it cannot set."""
         try:
-            _program, found = self._usable()
+            _program, found = self._usable(fresh=True)
         except RunnerUnavailableError as error:
             return RunnerCheck(ok=False, text=str(error))
         missing = [name for name in _LIMITS if name not in found.controllers]
@@ -168,7 +173,7 @@ class PodmanRunner:
             return None
         return _PodmanRun(self._podman, request, state, watch_memory="memory" not in found.controllers)
 
-    def _usable(self) -> tuple[list[str], Abilities]:
+    def _usable(self, *, fresh: bool = False) -> tuple[list[str], Abilities]:
         """Return the options with which podman works here, and what it can do.
 
         Raises
@@ -176,7 +181,10 @@ class PodmanRunner:
         RunnerUnavailableError
             It does not, or it would run modules as root.
         """
-        found = self._podman.abilities()
+        found = self._abilities
+        if fresh or found is None or time.monotonic() - self._asked > ABILITIES_SECONDS:
+            found = self._abilities = self._podman.abilities()
+            self._asked = time.monotonic()
         if not found.rootless:
             raise RunnerUnavailableError("podman would run modules as root: run the router as a user of its own")
         if not found.old_cgroups:

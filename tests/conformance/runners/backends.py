@@ -21,7 +21,7 @@ from tests.support.podman import Podman, rootless_podman
 from tests.support.slurm import Slurm, slurm_cluster
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from mercure.runners import Runner, RunRequest
@@ -151,11 +151,11 @@ class SlurmBackend:
         return self.slurm.jobs() + folders
 
 
-def probe_image(archive: Path) -> None:
+def probe_image(archive: Path, environment: Mapping[str, str] | None = None) -> None:
     """Write the probe's image."""
     probe = Content()
     probe.add(INSIDE.lstrip("/"), PROBE)
-    write_image(archive, IMAGE, [system_content(), probe], ("/usr/bin/python3", INSIDE), {"PROBE": "of the image"})
+    write_image(archive, IMAGE, [system_content(), probe], ("/usr/bin/python3", INSIDE), environment)
 
 
 @contextmanager
@@ -167,7 +167,8 @@ def _command() -> Iterator[CommandBackend]:
 
 
 @contextmanager
-def _podman() -> Iterator[PodmanBackend]:
+def podman_backend() -> Iterator[PodmanBackend]:
+    """Give a podman that has the probe's image."""
     with ExitStack() as stack:
         podman = stack.enter_context(rootless_podman())
         folder = stack.enter_context(short_folder())
@@ -184,6 +185,6 @@ def _slurm() -> Iterator[SlurmBackend]:
 
 BACKENDS: Final[dict[str, Callable[[], AbstractContextManager[Backend]]]] = {
     "command": _command,
-    "podman": _podman,
+    "podman": podman_backend,
     "slurm": _slurm,
 }
