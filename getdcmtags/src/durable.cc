@@ -92,6 +92,10 @@ void sync_file(int file, std::string_view path) {
 void sync_directory(int directory, std::string_view path) {
   step("fsyncdir", path);
   if (::fsync(directory) != 0) fail("fsyncdir", path);
+  // XFS that has shut itself down (an error of the disk does it) answers the sync of a directory with success, though the names in
+  // it are lost. It answers fstat with EIO.
+  struct stat ignored {};
+  if (fstat(directory, &ignored) != 0) fail("fsyncdir", path);
 }
 
 void sync_directory(const std::string& path) {

@@ -20,7 +20,7 @@ namespace {
 struct Action {
   std::string_view name;
   int error;   // with which the step fails; 0: the process ends
-  int signal;  // by which the process ends (or stands still until it is killed); 0: by _exit
+  int signal;  // by which the process ends, or stands still; 0: it ends by _exit
 };
 
 constexpr Action kActions[] = {
@@ -102,7 +102,7 @@ class Steps {
   static int strike(const Action& action) {
     if (action.error != 0) return action.error;
     if (action.signal != 0) raise(action.signal);
-    while (action.signal != 0) pause();  // a stopped process that is continued has no business to go on
+    if (action.signal == SIGSTOP) return 0;  // it was let go on
     _exit(kExitAtFault);
   }
 

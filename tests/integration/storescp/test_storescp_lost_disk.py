@@ -1,0 +1,75 @@
+"""The disk ends between the rename of an image and the sync of its folder: that is no Success."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.crash.power.disk import CuttableDisk
+from tests.support.data_sets import ct_image, uid
+from tests.support.dicom_peer import Peer, PeerError
+from tests.support.memory import memory_folder
+from tests.support.polling import eventually
+from tests.support.procfs import is_stopped
+from tests.support.receiver import receiver
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.disks import Filesystem
+
+
+@pytest.fixture(params=["ext4", "xfs"])
+def disk(request: pytest.FixtureRequest) -> Iterator[CuttableDisk]:
+    filesystem: Filesystem = request.param
+    with memory_folder() as folder:
+        made = CuttableDisk(folder, filesystem)
+        made.make()
+        yield made
+        made.unmount()
+
+
+def last_sync(folder: Path) -> int:
+    """Return the number of the step that makes the name of the first image durable."""
+    log = folder / "steps.log"
+    with receiver(folder / "counted", env={"MERCURE_STEP_LOG": str(log)}) as counted, Peer(counted.port) as peer:
+        peer.associate()
+        sop = uid()
+        assert peer.store(ct_image(sop, "1.2.3"), sop).status == 0
+        peer.release()
+    steps = [line.split(" ", 3) for line in log.read_text().splitlines()]
+    return max(int(number) for _, number, operation, path in steps if operation == "fsyncdir" and "1.2.3" in path)
+
+
+def test_a_name_that_the_disk_forgot_is_not_acknowledged(disk: CuttableDisk, tmp_path: Path) -> None:
+    """XFS that has shut itself down says of a directory that it is synced."""
+    fault = f"stop@{last_sync(tmp_path)}"
+    statuses: list[int] = []
+
+    def send(port: int) -> None:
+        sop = uid()
+        try:
+            with Peer(port) as peer:
+                peer.associate()
+                statuses.append(peer.store(ct_image(sop, "1.2.3"), sop).status)
+        except PeerError:
+            pass
+
+    with receiver(disk.point, env={"MERCURE_FAULT": fault}) as dying:
+        sending = threading.Thread(target=send, args=(dying.port,))
+        sending.start()
+        (pid,) = eventually(lambda: [pid for pid in dying.children() if is_stopped(pid)], seconds=30, what="a stop")
+        assert dying.images() != []
+        disk.cut()
+        os.kill(pid, signal.SIGCONT)
+        sending.join(30)
+        dying.program.kill()
+    disk.unmount()
+    disk.mount()
+    assert list((disk.point / "spool" / "incoming").rglob("*.dcm")) == []
+    assert 0 not in statuses
