@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from datetime import time
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import NoneType, UnionType
 from typing import Annotated, Final, Literal, Union, get_args, get_origin
 
@@ -121,6 +121,7 @@ _WORDS: Final[dict[object, str]] = {
     float: "number",
     bool: "`true` or `false`",
     Path: "path",
+    PurePosixPath: "path",
     time: "time of day",
 }
 

@@ -132,9 +132,12 @@ class TestStatus:
         assert {service.name for service in found.services} == {
             "receiver",
             "router",
+            "processor",
             "dispatcher",
             "cleaner",
+            "notifier",
             "bookkeeper",
+            "page",
             "control",
             "listener",
         }
