@@ -60,7 +60,7 @@ def add_target_with_a_wrong_port(screen: Terminal, wrong: int) -> None:
     for text in ("archive", "127.0.0.1", str(wrong), "ARCHIVE"):  # as fast as a paste
         screen.write(text)
         screen.press("Enter")
-    screen.see("port                       " + str(wrong))
+    screen.see(f"{'port':30}" + str(wrong))
     screen.press("C-s")
     screen.see("mercure.json was edited by hand")  # by the fixture
     screen.press("C-s")
@@ -75,7 +75,7 @@ def correct_it(screen: Terminal, wrong: int, right: int) -> None:
     screen.press("m")
     screen.see("Target archive")
     screen.press("Down", "Down")
-    screen.see("port                       " + str(wrong))
+    screen.see(f"{'port':30}" + str(wrong))
     screen.press(*["BSpace"] * len(str(wrong)))
     screen.write(str(right))
     screen.press("C-t")

@@ -18,7 +18,7 @@ from tui.looks import Line
 from tui.screens.differences import difference_lines, problem_lines
 from tui.screens.page import Page
 from tui.widgets.dialogs import Confirm
-from tui.widgets.fields import Choice, Field, FieldError, raw_text, value_of, widget_of
+from tui.widgets.fields import Choice, Field, FieldError, put_at, raw_text, value_at, value_of, widget_of
 from tui.widgets.lines import Static
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from appliance.control.client import Verb
 
-_LABEL = 27
+_LABEL = 30
 
 
 class FormPage(Page):
@@ -73,7 +73,7 @@ class FormPage(Page):
         yield Static(id="note")
         with VerticalScroll(id="fields", can_focus=False):
             for field in self._fields:
-                widget = self._widgets[field.name] = widget_of(field, self._values.get(field.name))
+                widget = self._widgets[field.name] = widget_of(field, value_at(self._values, field.name))
                 with Horizontal(classes="field"):
                     yield Static(classes="label").saying(((fit(field.name, _LABEL - 1), "title"),))
                     yield widget
@@ -140,11 +140,11 @@ class FormPage(Page):
         FieldError
             One cannot be read.
         """
-        found = {}
+        found: dict[str, Any] = {}
         for field in self._fields:
             value = value_of(field, self._widgets[field.name])
             if value is not None and (field.needed or value != field.default):
-                found[field.name] = value
+                put_at(found, field.name, value)
         return found
 
     def read(self) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual.widgets import TextArea
@@ -15,7 +16,7 @@ from tui.screens.differences import problem_lines
 from tui.screens.form import FormPage
 from tui.screens.rehearsal import rehearsal_lines
 from tui.screens.text_page import TextPage
-from tui.widgets.fields import Field
+from tui.widgets.fields import Field, fields_of_schema
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
@@ -27,8 +28,12 @@ _LAST: Final = 100
 
 
 def rule_fields(targets: tuple[str, ...], modules: tuple[str, ...]) -> list[Field]:
-    """Return the fields of a rule; targets and modules are suggested by their names."""
-    return [
+    """Return the fields of a rule; targets and modules are suggested by their names.
+
+    What a rule can have is what its schema says: all that this table does not name follows it, so that nothing is lost
+    when a rule is saved.
+    """
+    known = [
         Field("name", "text", "Letters, digits, - _ .", needed=True),
         Field("rule", "long", "The condition, as tags.Modality == 'MR' (docs: rule language).", needed=True),
         Field("action", "choice", "What is done with the series.",
@@ -40,12 +45,15 @@ def rule_fields(targets: tuple[str, ...], modules: tuple[str, ...]) -> list[Fiel
         Field("fallback", "choice", "Acts only when no other rule did.", ("no", "yes"), False),
         Field("disabled", "choice", "It is passed over.", ("no", "yes"), False),
         Field("late", "choice", "What is done with images that come late.", ("alone", "again", "hold"), "alone"),
-        Field("study", "json", "When a study is complete, as JSON (docs: configuration)."),
         Field("module_settings", "json", "Overrides settings of the modules, as JSON.", default={}),
         Field("contact", "text", "Who knows about it.", default=""),
         Field("comment", "text", "What it is for.", default=""),
-        Field("tags", "words", "Words to group rules by."),
+        Field("tags", "words", "Words to group rules by.", default=[]),
     ]  # fmt: skip
+    named = {field.name for field in known}
+    state = api.rules.RuleState.model_json_schema()
+    schema = {**state["$defs"]["Rule"], "$defs": state["$defs"]}
+    return [*known, *(replace(field, needed=False) for field in fields_of_schema(schema) if field.name not in named)]
 
 
 class RuleForm(FormPage):

@@ -9,7 +9,7 @@ from textual import on
 
 from appliance.control.client import Nothing, Saved, api
 from tui.actions import bindings_of
-from tui.format import printable, when
+from tui.format import plural, printable, when
 from tui.looks import Line, Span
 from tui.screens.rehearsal import explained_lines, rehearsal_lines
 from tui.screens.rule_form import RuleForm
@@ -78,9 +78,11 @@ class RulesPage(TablePage[Rule]):
         """Return whether the order was changed, and what was found."""
         if self._moved:
             return "the order was changed: ^s saves it, d rehearses it, esc drops it"
+        if not self._findings:
+            return "checked: nothing is wrong with them"
         errors = sum(finding.severity == "error" for finding in self._findings)
         warnings = len(self._findings) - errors
-        return f"{errors} errors, {warnings} warnings" if self._findings else "checked: nothing is wrong with them"
+        return f"{plural(errors, 'error')}, {plural(warnings, 'warning')}"
 
     @property
     def _moved(self) -> bool:

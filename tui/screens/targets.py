@@ -9,7 +9,7 @@ from textual import on
 
 from appliance.control.client import ControlError, Nothing, Saved, api
 from tui.actions import bindings_of
-from tui.format import duration, printable, since
+from tui.format import duration, plural, printable, since
 from tui.looks import TARGET, Line
 from tui.screens.modules import settings_lines
 from tui.screens.overview import target_state
@@ -198,7 +198,7 @@ class TargetsPage(TablePage[Target]):
                 request = api.targets.DeleteTarget(name=name, edited_from=revision, comment=comment)
                 self.ask(api.targets.DELETE, request, self._deleted)
 
-        texts = [f"{name} ({_where(row)})", f"{row.waiting} tasks wait for it, {row.failed} have failed."]
+        texts = [f"{name} ({_where(row)})", f"{plural(row.waiting, 'task')} waiting for it, {row.failed} failed."]
         if row.rules:
             texts.append(f"Rules that name it must be changed before: {', '.join(row.rules)}")
         self.app.push_screen(Confirm(f"Delete target {name}?", texts, "Delete", type_name=name, reason=True), sure)
@@ -211,7 +211,8 @@ class TargetsPage(TablePage[Target]):
 def _lines(row: Target, columns: int) -> Iterator[Line]:
     yield ()
     if row.outage is not None:
-        yield from pair("down", f"for {since(row.outage.since)}, {row.outage.failures} failures", columns, "bad")
+        failures = plural(row.outage.failures, "failure")
+        yield from pair("down", f"for {since(row.outage.since)}, {failures}", columns, "bad")
         yield from pair("error", row.outage.error, columns, "bad")
     yield from pair("rules", ", ".join(row.rules) or "none", columns)
     yield ()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from textual.binding import Binding
 from textual.message import Message
@@ -31,7 +31,7 @@ class Field:
     Parameters
     ----------
     name : str
-        The key in the configuration.
+        The key in the configuration; of something nested with the keys above it, and dots.
     kind : Kind
         ``words``: a list, with commas; ``json``: anything else, as JSON; ``choice``: one of `choices`; ``long``: text
         over several lines; ``secret``: JSON or text.
@@ -51,6 +51,10 @@ class Field:
     choices: tuple[str, ...] = ()
     default: Any = None
     needed: bool = False
+
+
+NOTHING: Final = "-"
+"""Stands among the words of a choice for none of them."""
 
 
 class FieldError(Exception):
@@ -98,7 +102,7 @@ def widget_of(field: Field, value: object) -> Widget:
     """Make the widget of a field, with a value in it."""
     if field.kind == "choice":
         shown = value if value is not None else field.default
-        return Choice(field.choices, _word(shown))
+        return Choice(field.choices, NOTHING if shown is None else _word(shown))
     text = text_of(field, value)
     if field.kind == "long":
         area = TypedText(text, soft_wrap=True, tab_behavior="focus", show_line_numbers=False)
@@ -149,7 +153,7 @@ def value_of(field: Field, widget: Widget) -> Any:  # noqa: ANN401 - any JSON
         It cannot be read as what it should be.
     """
     if isinstance(widget, Choice):
-        return {"yes": True, "no": False}.get(widget.value, widget.value)
+        return {"yes": True, "no": False, NOTHING: None}.get(widget.value, widget.value)
     text = raw_text(widget).strip()
     if not text:
         if field.needed:
@@ -193,27 +197,57 @@ _READ = {"text": _text, "long": _text, "choice": _text, "number": _number, "whol
 
 
 def fields_of_schema(schema: Mapping[str, Any]) -> list[Field]:
-    """Make the fields of a JSON schema's properties; what is nested is edited as JSON."""
-    needed = set(schema.get("required", ()))
-    fields = []
-    for name, property_ in schema.get("properties", {}).items():
-        if name == "kind":
-            continue
-        fields.append(_field(name, property_, schema.get("$defs", {}), name in needed))
+    """Make the fields of a JSON schema's properties, and of what is nested in them: ``retry.first_seconds``.
+
+    What may hold any keys, or lists of something, is edited as JSON.
+    """
+    definitions = schema.get("$defs", {})
+    fields = [field for field in _fields(schema, definitions, "", {}) if field.name != "kind"]
     return sorted(fields, key=lambda field: not field.needed)
 
 
-def _field(name: str, property_: Mapping[str, Any], definitions: Mapping[str, Any], needed: bool) -> Field:
-    text = str(property_.get("description", "")).split("\n", 1)[0]
-    default = property_.get("default")
+def _fields(
+    schema: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str, defaults: Mapping[str, Any]
+) -> Iterator[Field]:
+    needed = set() if prefix else set(schema.get("required", ()))
+    for name, property_ in schema.get("properties", {}).items():
+        of = _resolved(property_, definitions)
+        default = defaults.get(name, property_.get("default"))
+        if of.get("properties"):
+            yield from _fields(of, definitions, f"{prefix}{name}.", default if isinstance(default, Mapping) else {})
+            continue
+        kind, choices = _kind(of)
+        if kind == "choice" and default is None and name not in needed:
+            choices = (NOTHING, *choices)
+        text = str(property_.get("description", "")).split("\n", 1)[0]
+        yield Field(f"{prefix}{name}", kind, fit(text, 70).rstrip(), choices, default, name in needed)
+
+
+def _resolved(property_: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a property is, without the way by which the schema says so and without that it may be absent."""
     of = dict(property_)
-    if "$ref" in of:
-        of = dict(definitions.get(str(of["$ref"]).rsplit("/", 1)[-1], {}))
     options = [option for option in of.get("anyOf", ()) if option.get("type") != "null"]
     if len(options) == 1:
         of = {**of, **options[0]}
-    kind, choices = _kind(of)
-    return Field(name, kind, fit(text, 70).rstrip(), choices, default, needed)
+    if "$ref" in of:
+        of = {**definitions.get(str(of["$ref"]).rsplit("/", 1)[-1], {})}
+    return of
+
+
+def value_at(values: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - any JSON
+    """Return the value of a field out of nested values; None where there is none."""
+    found: Any = values
+    for part in name.split("."):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found
+
+
+def put_at(values: dict[str, Any], name: str, value: Any) -> None:  # noqa: ANN401 - any JSON
+    """Put the value of a field into nested values."""
+    *parts, last = name.split(".")
+    for part in parts:
+        values = values.setdefault(part, {})
+    values[last] = value
 
 
 def _kind(of: Mapping[str, Any]) -> tuple[Kind, tuple[str, ...]]:

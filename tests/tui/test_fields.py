@@ -1,0 +1,83 @@
+"""Fields made from schemas: nested settings are fields of their own, and what was read is what is saved."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from appliance.control.client import api
+from appliance.control.session import Session
+from mercure.config.rule import Rule
+from mercure.targets import MODELS
+from tests.tui.conftest import Serve
+from tests.tui.screenplay import Person, play
+from tui.screens.rule_form import rule_fields
+from tui.widgets.fields import Field, fields_of_schema, put_at, value_at
+
+
+def by_name(fields: list[Field]) -> dict[str, Field]:
+    return {field.name: field for field in fields}
+
+
+def test_what_is_nested_in_a_target_is_a_field_of_its_own_with_its_own_default() -> None:
+    fields = by_name(fields_of_schema(MODELS["dicom"].model_json_schema()))
+    assert "retry" not in fields
+    assert (fields["retry.first_seconds"].kind, fields["retry.first_seconds"].default) == ("number", 10)
+    assert (fields["retry.max_refusals"].kind, fields["retry.max_refusals"].needed) == ("whole", False)
+    assert fields["host"].needed
+
+
+def test_every_setting_of_every_kind_of_target_has_a_field() -> None:
+    for kind, model in MODELS.items():
+        first = {name.partition(".")[0] for name in by_name(fields_of_schema(model.model_json_schema()))}
+        assert first == set(model.model_fields) - {"kind"}, kind
+
+
+def test_every_setting_of_a_rule_has_a_field_and_none_of_what_is_nested_in_it_is_json() -> None:
+    fields = by_name(rule_fields(("archive",), ()))
+    assert {name.partition(".")[0] for name in fields} == {*Rule.model_fields, "name"}
+    assert fields["study.force_action"].choices == ("proceed", "discard", "wait")
+    assert fields["study.expected_images.number"].kind == "whole"
+    assert {name for name, field in fields.items() if field.kind == "json"} == {"module_settings", "step_settings"}
+
+
+def test_values_are_read_from_their_place_and_put_back_there() -> None:
+    rule = {"rule": "True", "study": {"quiet_seconds": 60, "expected_images": {"tag": "ImagesInAcquisition"}}}
+    values: dict[str, Any] = {}
+    for field in rule_fields((), ()):
+        value = value_at(rule, field.name)
+        if value is not None:
+            put_at(values, field.name, value)
+    assert values == rule
+
+
+def test_a_choice_that_may_be_left_out_has_a_word_for_it() -> None:
+    optional = {"anyOf": [{"enum": ["a", "b"], "type": "string"}, {"type": "null"}], "default": None}
+    (field,) = fields_of_schema({"properties": {"how": optional}})
+    assert field.choices == ("-", "a", "b")
+
+
+def test_a_rule_that_is_saved_keeps_what_the_form_does_not_change(session: Session, serve: Serve) -> None:
+    path = session.store.mercure.path
+    content = json.loads(path.read_text())
+    study = {"quiet_seconds": 60, "series": "'T1' and 'T2'", "expected_series": {"number": 2}}
+    content["rules"]["everything"] |= {"trigger": "study", "study": study, "tags": ["a", "b"]}
+    session.store.mercure.save(session.store.parse(content), author="bob", comment="", edited_from=1)
+
+    async def scene(person: Person) -> None:
+        await person.see("• live")
+        await person.press("4")
+        await person.see("nothing is wrong")
+        await person.press("enter")
+        await person.see("Rule everything")
+        await person.press("shift+tab")
+        await person.until(lambda: "study.expected_series.number" in person.screen, "the nested field")
+        await person.press("ctrl+s")
+        await person.see("saved as revision 3")
+
+    with serve() as link:
+        play(link, scene)
+    saved = json.loads(path.read_text())["rules"]["everything"]
+    before = api.rules.RuleState.model_fields["rule"].annotation
+    assert before is not None
+    assert before.model_validate(saved) == before.model_validate(content["rules"]["everything"])
