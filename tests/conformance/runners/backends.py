@@ -6,7 +6,7 @@ import shutil
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import pytest
 
@@ -121,6 +121,7 @@ class SlurmBackend:
 
     slurm: Slurm
     folder: Path
+    container: Literal["none", "podman", "bwrap"] = "bwrap"
     image: str = ""
     no_image: str = ""
 
@@ -137,7 +138,7 @@ class SlurmBackend:
 
     def _settings(self) -> Processing:
         # The smallest step that a cluster is asked in; people choose seconds.
-        cluster = SlurmSettings(folder=self.slurm.shared, container="bwrap", poll_seconds=0.05)
+        cluster = SlurmSettings(folder=self.slurm.shared, container=self.container, poll_seconds=0.05)
         return Processing(slurm=cluster)
 
     def at_work(self, request: RunRequest) -> Path:

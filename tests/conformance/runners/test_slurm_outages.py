@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mercure.runners import RunnerUnavailableError
+from mercure.runners import IN, RunnerUnavailableError
 from tests.conformance.runners.backends import SlurmBackend
 from tests.conformance.runners.conftest import Probing
 from tests.support.polling import eventually
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def backend(tmp_path: Path) -> Iterator[SlurmBackend]:
-    """Give a cluster of the test's own, in place of the one that all tests share."""
+    """Give a cluster of the test's own, in place of the one that all others share."""
     with slurm_cluster(nodes=1) as cluster:
         yield SlurmBackend(cluster, tmp_path)
 
@@ -42,7 +42,7 @@ def test_a_controller_that_goes_away_is_waited_for(backend: SlurmBackend, probin
         with pytest.raises(RunnerUnavailableError):
             call()
     backend.slurm.start_controller()
-    _go(backend, probing, request.name)
+    (backend.at_work(request) / IN / "go").touch()
     eventually(lambda: probing.runner.check().ok, seconds=30, what="the node responds")
     again = probing.runner.attach(request)
     assert again is not None
@@ -65,7 +65,3 @@ def test_a_run_is_lost_with_its_node(backend: SlurmBackend, probing: Probing) ->
     assert not probing.runner.check().ok
     backend.slurm.start_node("n1")
     assert probing.runner.check().ok
-
-
-def _go(backend: SlurmBackend, _probing: Probing, name: str) -> None:
-    (backend.slurm.shared / name / "in" / "go").touch()
