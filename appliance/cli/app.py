@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "selftest": ("appliance.cli.selftest:selftest", "Send a made-up image through; check disk, clock, programs."),
     "verify": ("appliance.cli.verify:verify", "Prove that no acknowledged image is lost."),
     "nic-report": ("appliance.cli.nic_report:nic_report", "How the network interfaces are set, and what would help."),
+    "completion": ("appliance.cli.completing:completion", "Print what makes a shell complete."),
 }
 
 

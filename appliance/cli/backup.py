@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from appliance.cli import exit_codes
+from appliance.cli import completing, exit_codes
 from appliance.cli.asking import ask, asking
 from appliance.cli.common import end_with, json_option, narrate, open_session, program, root_option, show
 from appliance.cli.lazy import OrderedGroup
@@ -76,7 +76,7 @@ def _row(item: BackupFile) -> tuple[str, ...]:
 
 
 @backup.command()
-@click.argument("backup")
+@click.argument("backup", shell_complete=completing.backups)
 @root_option
 @json_option("appliance.control.api.backup:BackupChecked")
 def check(backup: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from appliance.cli import exit_codes
+from appliance.cli import completing, exit_codes
 from appliance.cli.asking import ask, asking
 from appliance.cli.common import Failure, end_with, json_option, narrate, root_option, show
 from appliance.cli.lazy import OrderedGroup
@@ -37,7 +37,7 @@ def _filter_options(command: F) -> F:
     """Add the options that say which entries are meant."""
     for option in (
         _choice("--state", "states", STATES, "Only in this state"),
-        click.option("--target", help="Only for this target."),
+        click.option("--target", help="Only for this target.", shell_complete=completing.targets),
         _choice("--stage", "stages", STAGES, "Only in this stage"),
     ):
         command = option(command)
@@ -98,7 +98,7 @@ def _row(entry: QueueEntry) -> tuple[str, ...]:
 
 
 @queue.command("show")
-@click.argument("task")
+@click.argument("task", shell_complete=completing.tasks)
 @root_option
 @json_option("appliance.control.api.queue:TaskDetail")
 def show_(task: str) -> None:
@@ -155,7 +155,7 @@ def _add(verb: Verb, text: str, *, confirm: bool = False) -> None:
     """Add a verb that changes tasks."""
 
     @queue.command(verb, help=text, short_help=text.partition(".")[0] + ".")
-    @click.argument("names", metavar="TASK…", nargs=-1)
+    @click.argument("names", metavar="TASK…", nargs=-1, shell_complete=completing.tasks)
     @click.option("--all", "every", is_flag=True, help="All tasks that --stage, --target and --state leave.")
     @_filter_options
     @click.option("--reason", default="", help="Why; it is kept with the task and in the audit.")
@@ -235,8 +235,8 @@ _add("retry", "Try again now. A failed or discarded task goes back on its way; w
 
 
 @queue.command()
-@click.argument("task")
-@click.argument("target")
+@click.argument("task", shell_complete=completing.tasks)
+@click.argument("target", shell_complete=completing.targets)
 @click.option("--reason", default="", help="Why; it is kept in the audit.")
 @root_option
 @json_option("appliance.control.api.queue:Changed")
@@ -249,7 +249,7 @@ def reroute(task: str, target: str, reason: str) -> None:
 
 
 @queue.command("force-study")
-@click.argument("study")
+@click.argument("study", shell_complete=completing.studies)
 @click.option("--reason", default="", help="Why; it is kept in the audit.")
 @root_option
 @json_option("appliance.control.api.queue:ForcedStudies")

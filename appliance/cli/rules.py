@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from appliance.cli import exit_codes
+from appliance.cli import completing, exit_codes
 from appliance.cli.asking import ask
 from appliance.cli.assignments import changed
 from appliance.cli.common import end_with, json_option, open_session, root_option, show
@@ -100,7 +100,7 @@ def _findings(found: RuleCheck) -> Iterator[str]:
 @rules.command()
 @root_option
 @json_option("appliance.control.api.rules:Explained")
-@click.argument("rule")
+@click.argument("rule", shell_complete=completing.rules)
 @click.option("--file", "file", type=click.Path(path_type=Path), help="A DICOM file.")
 @click.option("--series", help="A received series, by its Series Instance UID.")
 @click.option("--tags", type=click.Path(path_type=Path), help="Tag records as getdcmtags prints them.")

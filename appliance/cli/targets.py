@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from appliance.cli import exit_codes
+from appliance.cli import completing, exit_codes
 from appliance.cli.asking import ask
 from appliance.cli.common import end_with, json_option, root_option, show
 from appliance.cli.lazy import OrderedGroup
@@ -43,7 +43,7 @@ def _rows(found: Iterable[TargetState]) -> Iterator[tuple[str, ...]]:
 
 
 @targets.command()
-@click.argument("name", metavar="TARGET")
+@click.argument("name", metavar="TARGET", shell_complete=completing.targets)
 @root_option
 @json_option("appliance.control.api.targets:EchoAnswer")
 def echo(name: str) -> None:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
         backup,
         configuration,
         history,
-        notifications,
         modules,
         notifications,
         queue,
