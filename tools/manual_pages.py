@@ -17,16 +17,20 @@ import click
 from appliance.cli.app import mercure
 from appliance.cli.exit_codes import MEANING
 from appliance.control.roles import GROUPS
-from tui.actions import EVERYWHERE, PAGES, actions_of
+from tui.actions import ACTIONS, EVERYWHERE, PAGES
 from tui.start import parser
 
 FOLDER: Final = Path(__file__).resolve().parents[1] / "docs" / "reference"
 
 
+_ESCAPES: Final = str.maketrans({"\\": "\\e", "-": "\\-", "'": "\\(aq", "^": "\\(ha", "~": "\\(ti"})
+"""What roff would change into typographic characters, which no shell takes."""
+
+
 def text(words: str) -> str:
     """Write words so that roff takes none of them for a request or an escape."""
-    plain = words.replace("\\", "\\e").replace("-", "\\-").replace("`", "")
-    return "\n".join(f"\\&{line}" if line.startswith((".", "'")) else line for line in plain.splitlines())
+    plain = words.replace("`", "").translate(_ESCAPES)
+    return "\n".join(f"\\&{line}" if line.startswith(".") else line for line in plain.splitlines())
 
 
 def _head(name: str, about: str) -> Iterator[str]:
@@ -43,7 +47,7 @@ def _item(title: str, *lines: str) -> Iterator[str]:
 
 
 def _paragraphs(help_text: str) -> Iterator[str]:
-    """Write the help of a command; what click is told not to wrap (after ``\\b``) is kept as it is."""
+    """Write the help of a command; what click is told not to wrap (after a backspace) is kept as it is."""
     for number, paragraph in enumerate(re.split(r"\n\s*\n", inspect.cleandoc(help_text))):
         kept = paragraph.startswith("\b")
         if number:
@@ -93,7 +97,7 @@ def tui_page() -> str:
     lines = [*_head("mercure-tui", "administer a mercure router in a terminal"), ".SH SYNOPSIS", ".B mercure\\-tui"]
     lines += ["[\\-\\-root \\fIFOLDER\\fR]", ".SH DESCRIPTION"]
     about = (
-        "Shows the router and changes it, by the control service; the keyboard is enough, and so are 80 by 24 characters."
+        "Shows the router and changes it, by the control service. The keyboard is enough, and so are 80 by 24 cells."
     )
     lines += [text(about), ".PP", text("The number of a screen opens it, : takes its name, ? shows all keys.")]
     lines += [".SH OPTIONS"]
@@ -103,12 +107,10 @@ def tui_page() -> str:
     for page in PAGES:
         lines += _item(f"{page.key}  {page.title}", page.text)
     lines += [".SH KEYS"]
-    places = [EVERYWHERE, *(page.name for page in PAGES)]
-    for place in places:
-        own = [action for action in actions_of(place) if action.page == place]
-        if own:
-            lines += [f".SS {text(place.capitalize() or 'Everywhere')}"]
-            for action in own:
+    for place in sorted({action.page for action in ACTIONS}, key=lambda name: (name != EVERYWHERE, name)):
+        lines += [f".SS {text(place.capitalize() or 'Everywhere')}"]
+        for action in ACTIONS:
+            if action.page == place:
                 needs = f" Needs {action.verb}." if action.verb else ""
                 lines += _item(f"{action.key_text}  :{action.name}", f"{action.text}{needs}")
     lines += [".SH ROLES"]

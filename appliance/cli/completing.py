@@ -102,12 +102,12 @@ backups: Final = _completing(_backups)
 
 @click.group(cls=OrderedGroup)
 def completion() -> None:
-    r"""Print what makes a shell complete commands, options and names.
+    """Print what makes a shell complete commands, options and names.
 
     \b
     mercure completion bash > ~/.local/share/bash-completion/completions/mercure
     source <(mercure completion bash)       # in this shell only
-    """
+    """  # noqa: D301 - click keeps the lines after a backspace
 
 
 @completion.command()

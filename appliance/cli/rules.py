@@ -105,14 +105,14 @@ def _findings(found: RuleCheck) -> Iterator[str]:
 @click.option("--series", help="A received series, by its Series Instance UID.")
 @click.option("--tags", type=click.Path(path_type=Path), help="Tag records as getdcmtags prints them.")
 def explain(rule: str, file: Path | None, series: str | None, tags: Path | None) -> None:
-    r"""Explain what RULE says of an image or a series, part by part.
+    """Explain what RULE says of an image or a series, part by part.
 
     RULE is the name of a rule, or an expression. Exactly one of --file, --series and --tags says on what.
 
     \b
     mercure rules explain brain-mr --file IMAGE.dcm
     mercure rules explain 'tags.Modality == "MR"' --series 1.2.840.113619.2.1
-    """
+    """  # noqa: D301 - click keeps the lines after a backspace
     from appliance.control import rehearsing  # noqa: PLC0415
 
     if sum(source is not None for source in (file, series, tags)) != 1:
@@ -179,7 +179,7 @@ def _rehearsed(result: Rehearsal) -> Iterator[str]:
     help="Tag records as getdcmtags prints them, one JSON object to a line (- for standard input).",
 )
 def eval_(expression: str | None, tags: str | None) -> None:
-    r"""Evaluate a rule on tag records, without a router.
+    """Evaluate a rule on tag records, without a router.
 
     With EXPRESSION: for each record of --tags. Without: for each line of standard input,
     {"expression": text, "tags": record}. One line is printed for each, in the order of the input:
@@ -190,7 +190,7 @@ def eval_(expression: str | None, tags: str | None) -> None:
 
     \b
     getdcmtags *.dcm | mercure rules eval 'tags.Modality == "MR"' --tags -
-    """
+    """  # noqa: D301 - click keeps the lines after a backspace
     from mercure.rules import evaluate_json_line  # noqa: PLC0415
 
     if (expression is None) != (tags is None):
