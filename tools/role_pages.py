@@ -110,8 +110,8 @@ def choices() -> str:
         "",
         _NOTE,
         "",
-        "Every key that an inventory may hold, by role, in the order in which the playbook takes them. A key that is",
-        "not here is refused before anything is changed, with what it may have been meant to be; keys of your own begin",
+        "Every key that an inventory may hold, by role, in the order in which the playbook takes them. A key that",
+        "is not here is refused before anything is changed, with what it may have been meant; keys of your own begin",
         "with `site_`.",
         "",
     ]

@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 _OF_ANSIBLE: Final = re.compile(r"ansible_|molecule_|site_")
 """Keys of Ansible and of molecule; ``site_`` is left to the people who write an inventory."""
 
@@ -45,6 +43,8 @@ def unknown_keys(given: Iterable[str], specs: Mapping[str, Any]) -> list[str]:
 
 def role_specs(roles: str) -> dict[str, Any]:
     """Read the ``argument_specs`` of every role in a folder."""
+    import yaml  # noqa: PLC0415 - Ansible has it; the tests of the rest run without
+
     found = sorted(Path(roles).glob("*/meta/argument_specs.yml"))
     return {path.parents[1].name: yaml.safe_load(path.read_text()) for path in found}
 
