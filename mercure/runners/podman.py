@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -52,6 +53,7 @@ _MARGIN_SECONDS: Final = 10.0
 """conmon's own time limit is later than the processor's by so much and the grace: it counts when there is none."""
 
 _SIGNALLED: Final = 128
+_SIGNALS: Final = range(1, signal.NSIG)
 
 
 class PodmanRunner:
@@ -307,12 +309,11 @@ def _outcome(request: RunRequest, state: State) -> RunOutcome:
     seconds = round((state.finished - state.started).total_seconds(), 3)
     if state.out_of_memory:
         return RunOutcome(how="memory", code=state.code, text=_STOPPED["memory"], seconds=seconds)
+    if state.code and seconds > request.limits.seconds + request.grace_seconds:
+        # Nobody but conmon lets a run go on for so long, and it then gives it a code of its own.
+        return RunOutcome(how="time", code=state.code, text=_STOPPED["time"], seconds=seconds)
     number = state.code - _SIGNALLED
-    if number > 0:
-        # conmon ends it by itself where no processor did (`--timeout`).
-        if seconds > request.limits.seconds + request.grace_seconds:
-            return RunOutcome(how="time", code=-number, text=_STOPPED["time"], seconds=seconds)
-        text = f"it was killed by signal {number}"
-        return RunOutcome(how="killed", code=-number, text=text, seconds=seconds)
+    if number in _SIGNALS:
+        return RunOutcome(how="killed", code=-number, text=f"it was killed by signal {number}", seconds=seconds)
     text = "" if state.code == 0 else f"it ended with exit code {state.code}"
     return RunOutcome(how="exited", code=state.code, text=text, seconds=seconds)

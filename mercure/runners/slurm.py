@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ from mercure.runners.slurm_program import ENDS, Job, SlurmProgram
 
 _MEBIBYTE: Final = 1024 * 1024
 _SIGNALLED: Final = 128
+_SIGNALS: Final = range(1, signal.NSIG)
 _FORCED_SECONDS: Final = 60.0
 """So long nodes may take to end what was killed."""
 
@@ -206,9 +208,9 @@ class _SlurmRun:
             status = self._until_end(self._request.grace_seconds)
         if status.outcome is None:
             # Slurm would ask once more, and wait as long as it is set to; a job that waits needs only the second call.
-            for signal in (("--full", "--signal=KILL"), ()):
+            for options in (("--full", "--signal=KILL"), ()):
                 with contextlib.suppress(RunnerUnavailableError):  # it has just ended; or the next look says what it is
-                    self._slurm.call("scancel", *signal, self._number)
+                    self._slurm.call("scancel", *options, self._number)
             status = self._until_end(_FORCED_SECONDS)
         if status.outcome is None:
             raise RunnerUnavailableError(f"the job {self._number} does not end: see 'scontrol show job {self._number}'")
@@ -247,7 +249,7 @@ _STOPPED: Final[dict[str, str]] = {
 
 def _exited(code: int, seconds: float) -> RunOutcome:
     number = code - _SIGNALLED
-    if number > 0:
+    if number in _SIGNALS:
         return RunOutcome(how="killed", code=-number, text=f"it was killed by signal {number}", seconds=seconds)
     text = "" if code == 0 else f"it ended with exit code {code}"
     return RunOutcome(how="exited", code=code, text=text, seconds=seconds)

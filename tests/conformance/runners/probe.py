@@ -137,6 +137,14 @@ def orphan() -> None:
         time.sleep(0.01)
 
 
+def beat() -> None:
+    """Write for ever."""
+    for name in range(10**9):
+        (OUT / "next").write_text(str(name), encoding="utf-8")
+        (OUT / "next").replace(OUT / "pulse")
+        time.sleep(0.005)
+
+
 def escape() -> None:
     """Try every way out that is known to us, and write down what came of each."""
     os.symlink("/etc/passwd", OUT / "link.dcm")
@@ -199,6 +207,7 @@ WAYS = {
     for way in (
         copy,
         end,
+        beat,
         hang,
         deaf,
         polite,

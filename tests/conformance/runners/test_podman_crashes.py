@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ from mercure.config.processing import Processing
 from mercure.runners import ImageMissingError, RunnerUnavailableError
 from mercure.runners.podman import PodmanRunner
 from tests.conformance.runners.backends import IMAGE, PodmanBackend, podman_backend, probe_image
-from tests.conformance.runners.conftest import Probing
+from tests.conformance.runners.conftest import LIMITS, Probing
 from tests.support.polling import eventually
 
 if TYPE_CHECKING:
@@ -68,6 +69,20 @@ def test_a_container_that_never_started_is_removed(backend: PodmanBackend, probi
     backend.podman.call("create", "--name", request.name, IMAGE, "copy")
     assert probing.runner.attach(request) is None
     assert backend.podman.containers() == []
+
+
+@pytest.mark.slow
+def test_a_container_without_a_processor_keeps_its_time_limit(backend: PodmanBackend, probing: Probing) -> None:
+    request = probing.request("deaf", limits=replace(LIMITS, seconds=1), grace_seconds=1)
+    begun = probing.runner.start(request)
+    probing.begun(request, begun)
+    del begun
+    module = process_of(backend, request.name, "Pid")
+    eventually(lambda: not os.path.exists(f"/proc/{module}"), seconds=60, what="it is ended by its watcher")
+    run = backend.runner().attach(request)
+    assert run is not None
+    assert probing.end(run).how == "time"
+    run.clean_up()
 
 
 @pytest.mark.slow

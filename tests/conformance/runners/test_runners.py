@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+import signal
 import time
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -11,9 +13,12 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from mercure.runners import IN, KINDS, ImageMissingError, RunMount, RunnerUnavailableError
+from mercure.config.processing import Processing
+from mercure.runners import IN, KINDS, ImageMissingError, RunMount, RunnerUnavailableError, RunRequest
+from mercure.runners.command import CommandRunner
 from tests.conformance.runners.backends import BACKENDS, Backend
-from tests.conformance.runners.conftest import LIMITS, MEBIBYTE, Probing
+from tests.conformance.runners.conftest import LIMITS, MEBIBYTE, PLENTY, Probing
+from tests.support.polling import eventually
 from tests.support.ports import free_port
 
 if TYPE_CHECKING:
@@ -196,7 +201,8 @@ def test_a_module_has_no_capabilities_no_network_and_no_neighbours(probing: Prob
 def test_a_run_is_found_again_or_gone_with_its_processor(probing: Probing) -> None:
     request = probing.request("wait")
     if not probing.runner.outlives:
-        pytest.skip("its runs end with the processor; tests/integration/processing kills one")
+        ends_with_its_processor(probing)
+        return
     run = probing.runner.start(request)
     probing.begun(request, run)
     del run
@@ -215,6 +221,27 @@ def test_a_run_is_found_again_or_gone_with_its_processor(probing: Probing) -> No
     ended.clean_up()
     ended.clean_up()
     assert probing.backend.runner().attach(request) is None
+
+
+def start_and_stay(request: RunRequest) -> None:
+    """Start a run of the runner ``command`` and watch it, as a processor does until it is killed."""
+    CommandRunner(Processing()).start(request).wait(600)
+
+
+def ends_with_its_processor(probing: Probing) -> None:
+    request = probing.request("beat")
+    processor = multiprocessing.get_context("spawn").Process(target=start_and_stay, args=(request,))
+    processor.start()
+    pulse = request.outputs / "pulse"
+    eventually(pulse.exists, seconds=PLENTY, what="the module runs")
+    assert processor.pid is not None
+    os.kill(processor.pid, signal.SIGKILL)
+    processor.join()
+    assert probing.runner.attach(request) is None
+    before = pulse.read_text()
+    for _ in range(20):
+        assert pulse.read_text() == before, "it goes on without its processor, and would be run beside itself"
+        _breathe()
 
 
 def test_what_was_never_started_is_not_found(probing: Probing) -> None:
