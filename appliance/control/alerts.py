@@ -19,6 +19,7 @@ RULE_OF: Final[dict[AlertKind, str]] = {
     "service": "service",
     "crash-loop": "crash_loop",
     "outage": "target_down",
+    "module": "module_down",
     "quarantine": "quarantine",
     "failed": "failed",
     "disk": "disk",
@@ -152,6 +153,19 @@ def _outages(seen: Seen) -> Iterator[Alert]:
             object=item.target,
             text=f"target {item.target!r} takes nothing: {item.outage.error}",
             advice="its tasks wait and go out when it is back; ask it with an echo",
+            since=item.outage.since,
+        )
+
+
+def _modules(seen: Seen) -> Iterator[Alert]:
+    for item in seen.status.module_outages:
+        yield Alert(
+            key=f"module:{item.module}",
+            kind="module",
+            severity="critical",
+            object=item.module,
+            text=f"module {item.module!r} cannot be run: {item.outage.error}",
+            advice="its tasks wait, and it is tried again by itself; `mercure modules check` asks at once",
             since=item.outage.since,
         )
 
@@ -320,6 +334,7 @@ _SOURCES: Final[tuple[Callable[[Seen], Iterator[Alert]], ...]] = (
     _services,
     _disk,
     _outages,
+    _modules,
     _stages,
     _configuration,
     _history,

@@ -11,7 +11,15 @@ from typing import Final
 from appliance.control import configuration
 from appliance.control.alerts import counted
 from appliance.control.api.services import ServiceState
-from appliance.control.api.status import ConfigState, DiskState, HistoryState, OutageState, StageState, Status
+from appliance.control.api.status import (
+    ConfigState,
+    DiskState,
+    HistoryState,
+    ModuleOutageState,
+    OutageState,
+    StageState,
+    Status,
+)
 from appliance.control.errors import ControlError
 from appliance.control.locks import Held
 from appliance.control.services import list_services
@@ -20,6 +28,7 @@ from mercure.bookkeeping.database import HistoryError
 from mercure.bookkeeping.queries import History
 from mercure.delivery.reasons import outage_of
 from mercure.names import id_time, is_id
+from mercure.processing.health import read_outage
 from mercure.spool import Spool, Stage
 
 SHOWN_STAGES: Final = (
@@ -59,6 +68,7 @@ def status(session: Session) -> Status:
         stages=tuple(_stage(session, stage) for stage in SHOWN_STAGES),
         associations=_associations(session.spool),
         outages=tuple(_outages(session)),
+        module_outages=tuple(_module_outages(session)),
         disk=_disk(session),
         history=_history(session),
         config=_config(session),
@@ -101,6 +111,13 @@ def _outages(session: Session) -> Iterable[OutageState]:
         outage = outage_of(session.spool, name, session.config.targets)
         if outage is not None:
             yield OutageState(target=name, outage=outage)
+
+
+def _module_outages(session: Session) -> Iterable[ModuleOutageState]:
+    for name, settings in session.config.modules.items():
+        outage = None if settings.disabled else read_outage(session.spool, name)
+        if outage is not None:
+            yield ModuleOutageState(module=name, outage=outage)
 
 
 def _disk(session: Session) -> DiskState:
@@ -162,6 +179,9 @@ def _problems(found: Status) -> Iterable[str]:
         yield f"{text} refused: see spool/quarantine"
     for item in found.outages:
         yield f"target {item.target!r} takes nothing since {item.outage.since:%Y-%m-%d %H:%M} UTC: {item.outage.error}"
+    for down in found.module_outages:
+        since = f"{down.outage.since:%Y-%m-%d %H:%M} UTC"
+        yield f"module {down.module!r} cannot be run since {since}: {down.outage.error}"
     if found.disk.state == "refusing":
         yield f"the disk of {found.disk.path} is nearly full: new images are refused until there is room"
     if found.disk.state == "low":

@@ -27,6 +27,12 @@ class TargetDown(AlertRule):
     after_seconds: Seconds = 300
 
 
+class ModuleDown(AlertRule):
+    """A processing module cannot be run: its runner is down, or its image is missing."""
+
+    after_seconds: Seconds = 60
+
+
 class Stuck(AlertRule):
     """The oldest task of a stage waits for too long; 0: any time is right."""
 
@@ -141,6 +147,7 @@ class Alerts(Model):
     repeat_seconds: Seconds = 86400
     """An alert that lasts and was not acknowledged is sent again after this time; 0: never."""
     target_down: TargetDown = TargetDown()
+    module_down: ModuleDown = ModuleDown()
     stuck: Stuck = Stuck()
     quarantine: Quarantine = Quarantine()
     failed: Failed = Failed()

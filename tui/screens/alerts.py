@@ -24,6 +24,7 @@ _WHERE: Final = {
     "not-running": "services",
     "crash-loop": "services",
     "outage": "targets",
+    "module": "modules",
     "failed": "queue",
     "stuck": "queue",
     "configuration": "config",

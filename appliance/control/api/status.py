@@ -11,6 +11,7 @@ from appliance.control.api.base import Nothing, Role, Verb
 from appliance.control.api.services import ServiceState
 from mercure.delivery.outage import Outage
 from mercure.model import Model
+from mercure.processing.outage import ModuleOutage
 from mercure.spool.layout import Stage
 
 
@@ -63,6 +64,13 @@ class OutageState(Model):
     outage: Outage
 
 
+class ModuleOutageState(Model):
+    """A processing module that cannot be run at the moment."""
+
+    module: str
+    outage: ModuleOutage
+
+
 class Status(Model):
     """How the router is; ``problems`` says in words what a person should look at, and is empty when all is well."""
 
@@ -73,6 +81,7 @@ class Status(Model):
     stages: tuple[StageState, ...]
     associations: int
     outages: tuple[OutageState, ...]
+    module_outages: tuple[ModuleOutageState, ...] = ()
     disk: DiskState
     history: HistoryState
     config: ConfigState
@@ -97,6 +106,7 @@ AlertKind = Literal[
     "crash-loop",
     "service",
     "outage",
+    "module",
     "quarantine",
     "failed",
     "disk",

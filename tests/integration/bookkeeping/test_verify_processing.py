@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mercure.bookkeeping.verify import Report
+    from mercure.services.common import Service
 
 RULES = {
     "copied": {
@@ -49,7 +50,12 @@ def receive(box: Box, modality: str) -> None:
     events = box.context("receiver").events
     with box.associate() as association:
         for sop, data in synthetic_images(3, 16, 16, seed=modality, Modality=modality):
-            tags = {"SOPInstanceUID": sop, "SeriesInstanceUID": uid, "StudyInstanceUID": "1.2", "Modality": modality}
+            tags: dict[str, object] = {
+                "SOPInstanceUID": sop,
+                "SeriesInstanceUID": uid,
+                "StudyInstanceUID": "1.2",
+                "Modality": modality,
+            }
             image = Image(sop, uid, data, tags)
             association.store(image)
             lines = (box.spool.entry(Stage.INCOMING, uid) / f"{association.id}.jsonl").read_text().splitlines()
@@ -74,7 +80,7 @@ def test_every_image_of_a_processed_series_is_accounted_for(tmp_path: Path) -> N
     box.configure(targets=folder, rules=RULES, modules=MODULES, retention=retention)
     for modality in ("CT", "MR", "US"):
         receive(box, modality)
-    services = [
+    services: list[Service] = [
         box.router(),
         Processor(box.context("processor")),
         Dispatcher(box.context("dispatcher")),

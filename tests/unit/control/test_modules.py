@@ -10,6 +10,7 @@ from appliance.control import edits, module_runs, modules
 from appliance.control.api.modules import ReadLog
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
+from appliance.control.status import status
 from mercure.config import Root
 from mercure.processing.health import ModuleHealth
 from mercure.spool import Stage, load_task
@@ -41,6 +42,15 @@ def test_each_module_is_listed_with_what_waits_and_why(box: Box, session: Sessio
     assert (copy.name, copy.waiting, copy.failed, bad.waiting) == ("copy", 1, 0, 0)
     assert copy.outage is not None
     assert copy.outage.error == "no bwrap"
+
+
+def test_a_module_that_cannot_be_run_is_seen_in_the_status(box: Box, session: Session) -> None:
+    (box.root / "config" / "services.json").write_text("{}", encoding="utf-8")
+    assert status(session).module_outages == ()
+    ModuleHealth(box.spool, box.context("processor").events, box.clock, "copy", "command").failed("image", "no image")
+    found = status(session)
+    assert [(item.module, item.outage.kind) for item in found.module_outages] == [("copy", "image")]
+    assert any("module 'copy' cannot be run" in problem for problem in found.problems)
 
 
 def test_a_check_says_what_is_missing(session: Session) -> None:
