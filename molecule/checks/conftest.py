@@ -6,22 +6,28 @@ import os
 from typing import Any
 
 import pytest
+import testinfra
 import yaml
+from testinfra.utils.ansible_runner import AnsibleRunner
 
 from tests.guests.archive import Archive
 from tests.guests.guest import Guest
 from tests.guests.places import CHECKOUT, Lab
 from tests.guests.station import Station
 
-
-def pytest_configure() -> None:
-    """Look at every host of the scenario, unless told otherwise."""
-    os.environ.setdefault("MOLECULE_SCENARIO_NAME", "default")
+LAB = Lab(os.environ.get("MOLECULE_SCENARIO_NAME", "default"))
+_INVENTORY = AnsibleRunner(os.environ["ANSIBLE_INVENTORY"])
 
 
 @pytest.fixture(scope="session")
 def lab() -> Lab:
-    return Lab(os.environ["MOLECULE_SCENARIO_NAME"])
+    return LAB
+
+
+@pytest.fixture(scope="session", params=sorted(file.parent.name for file in LAB.folder.glob("*/guest.json")))
+def host(request: pytest.FixtureRequest) -> Any:
+    """A guest. Testinfra's own fixture knows nothing of the lab's way to log in."""
+    return testinfra.get_host(f"ssh://{request.param}", ssh_config=str(LAB.ssh_config), controlpersist=120)
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +56,7 @@ def settings(host: Any) -> dict[str, Any]:
     said: dict[str, Any] = {}
     for defaults in sorted(CHECKOUT.glob("roles/*/defaults/main.yml")):
         said.update(yaml.safe_load(defaults.read_text()) or {})
-    said.update(host.ansible.get_variables())
+    said.update(_INVENTORY.get_variables(host.backend.hostname))
     return said
 
 

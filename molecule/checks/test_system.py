@@ -34,7 +34,7 @@ def test_the_spool_is_on_the_data_disk(host: Any, settings: dict[str, Any]) -> N
 
 
 def test_the_clock_is_in_utc_and_kept_right(host: Any) -> None:
-    assert host.check_output("date +%%Z") == "UTC"
+    assert host.check_output("date +%Z") == "UTC"
     assert host.service("chrony").is_enabled
 
 
