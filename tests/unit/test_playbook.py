@@ -81,7 +81,7 @@ def test_the_collections_are_pinned() -> None:
 
 def test_a_release_is_named_by_its_content(tmp_path: Path) -> None:
     def pack(folder: str) -> Any:
-        command = [sys.executable, ROOT / "tools/release_archive.py", tmp_path / folder]
+        command: list[str | Path] = [sys.executable, ROOT / "tools/release_archive.py", tmp_path / folder]
         return json.loads(subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout)
 
     first, second = pack("a"), pack("b")
@@ -94,7 +94,8 @@ def test_a_release_is_named_by_its_content(tmp_path: Path) -> None:
 
 
 def test_an_unknown_key_is_named_with_what_it_may_have_been(filters: ModuleType) -> None:
-    specs = {"router": {"argument_specs": {"main": {"options": {"router_port": {}, "router_root": {}}}}}}
+    known: dict[str, object] = {"router_port": {}, "storage_device": {}}
+    specs = {"router": {"argument_specs": {"main": {"options": known}}}}
     assert filters.unknown_keys(["router_port", "site_anything", "ansible_host", "group_names"], specs) == []
     (problem,) = filters.unknown_keys(["router_prot"], specs)
     assert problem == "router_prot is no key of the playbook; did you mean router_port?"
