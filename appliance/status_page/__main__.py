@@ -25,6 +25,9 @@ SETTINGS_SECONDS: Final = 10.0
 """So long the control service is asked where to listen, before the command line counts."""
 
 _PAUSE: Final = 0.2
+_NICE: Final = 10
+"""When there is not enough processor time, receiver and router go first."""
+
 _THREADS: Final = 8
 _MOST_CONNECTIONS: Final = 200
 _MOST_HEADER_BYTES: Final = 16 * 1024
@@ -45,6 +48,7 @@ def main() -> int:
     options = parser.parse_args()
     root: Path = options.root.absolute()
     _log_to_stderr()
+    os.nice(_NICE)
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGINT, _end)
     bind, port = _where(root, options.listen)
