@@ -104,7 +104,7 @@ class Occasions:
 
     def _complete(self, mine: Sequence[TaskRecord], known: set[str]) -> bool:
         """Tell whether all that a rule wanted is done; a task that a module made may not be known yet."""
-        if not all(member.state in DONE for member in mine) or all(member.state == "discarded" for member in mine):
+        if not all(map(_is_done, mine)) or all(member.state == "discarded" for member in mine):
             return False
         processed = [member.id for member in mine if member.state == "processed"]
         events = [event for task in processed for event in self._news.events(type="task.processed", task=task)]
@@ -148,6 +148,11 @@ class Occasions:
                 "study_description": series.study_description or "",
             }
         return Told(of, settings.notifications.channels_of(occasion), Facts.model_validate(known | more))
+
+
+def _is_done(task: TaskRecord) -> bool:
+    """Tell whether nothing is left to be done with a task; a result that was decided on anew lives on in its tasks."""
+    return task.state in DONE or (task.action == "complete" and task.state == "decided")
 
 
 def _text(instant: datetime | None) -> str:

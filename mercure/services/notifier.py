@@ -73,6 +73,9 @@ class Notifier:
         self._recorded: datetime | None = None
         self._seen: dict[str, datetime] = {}
         self._look_at = self._trim_at = float("-inf")
+        self._send_at = float("-inf")
+        self._seen_queue: tuple[object, ...] = ()
+        self._turns_ended = 0
         self._away = False
         self._cursor = self._read_cursor()
         self._saved = self._cursor
@@ -93,8 +96,14 @@ class Notifier:
             self._queue.trim(self._context.clock.now(), KEEP)
             self._trim_at = now + TRIM_SECONDS
         self._queue.forget_counts()
-        due = self._sender.turn(self._context.config)
-        return max(0.0, min(self._look_at - now, due))
+        if now >= self._send_at or self._sees() != self._seen_queue:
+            self._seen_queue = self._sees()
+            self._send_at = now + self._sender.turn(self._context.config)
+        return max(0.0, min(self._look_at, self._send_at) - now)
+
+    def _sees(self) -> tuple[object, ...]:
+        """Return what changes when there may be something to send: a long queue is not read each second for nothing."""
+        return ((self._queue.folder / "queue").stat().st_mtime_ns, self._turns_ended, id(self._context.config))
 
     def end(self) -> None:
         """Let what is being sent end, if it does so soon."""
@@ -174,6 +183,7 @@ class Notifier:
                     self._queue.put(compose(channel, settings, notifications, told.facts, now=now, of=told.of))
 
     def _wake(self) -> None:
+        self._turns_ended += 1
         self._context.wake()  # looked up now: it is set when the loop begins
 
     def _emit(self, details: Record, task: str | None) -> None:
