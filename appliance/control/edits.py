@@ -133,4 +133,11 @@ def _renamed(content: Content, old: str | None, new: str) -> Content:
         name: {**settings, "members": _other(settings["members"], old, new)} if "members" in settings else settings
         for name, settings in content.get("targets", {}).items()
     }
-    return {**content, "rules": rules, "targets": targets}
+    modules = {
+        name: {**settings, "routes_to": _other(settings["routes_to"], old, new)}
+        if "routes_to" in settings
+        else settings
+        for name, settings in content.get("modules", {}).items()
+    }
+    changed = {**content, "rules": rules, "targets": targets}
+    return {**changed, "modules": modules} if modules else changed

@@ -133,7 +133,25 @@ def cross_check(config: Config) -> list[Problem]:
         problems += [Problem(place, f"column {item.column}: {item.message}", item.advice) for item in found]
         if rule.study is not None and rule.study.series is not None:
             problems += _readable(f"rules.{name}.study.series", StudyList.parse, rule.study.series)
-    return problems + _told(config)
+    return problems + _modules(config) + _told(config)
+
+
+def _modules(config: Config) -> list[Problem]:
+    """Find targets of modules that are not there, and mounts that are not allowed.
+
+    Where a link leads is looked at when a module is run: it may be made anew at any time.
+    """
+    problems = []
+    allowed = config.processing.mounts_from
+    for name, module in config.modules.items():
+        problems += _named(f"modules.{name}.routes_to", "target", module.routes_to or (), config.targets)
+        for number, mount in enumerate(module.mounts):
+            if not any(mount.source.is_relative_to(folder) for folder in allowed):
+                text = f"{mount.source} is in no folder that 'processing.mounts_from' allows"
+                problems.append(
+                    Problem(f"modules.{name}.mounts.{number}", text, "add its folder there, if that is meant")
+                )
+    return problems
 
 
 def _told(config: Config) -> list[Problem]:
