@@ -21,7 +21,7 @@ from tests.support.dcmtk import dcmsend
 from tests.support.dicom_files import storable_files
 from tests.support.polling import eventually
 from tests.support.ports import is_listening
-from tests.support.processes import Running, running
+from tests.support.processes import running
 
 ACCESSION = "ACC20261121001"
 
@@ -126,8 +126,7 @@ def test_from_the_first_image_to_its_delivery_through_crashes(router: Router, im
 
 
 def test_a_port_that_is_taken_is_told_and_ends_the_program(router: Router) -> None:
-    command = [sys.executable, "-m", "appliance.status_page", "--root", router.root]
-    program: Running
+    command: list[str | Path] = [sys.executable, "-m", "appliance.status_page", "--root", router.root]
     with running(command) as program:
         assert program.wait(seconds=60) == 1
         assert "set status_page.bind and status_page.port" in program.output()
