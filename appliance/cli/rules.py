@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli import completing, exit_codes
-from appliance.cli.asking import ask
+from appliance.cli.asking import ask, asking
 from appliance.cli.assignments import changed
-from appliance.cli.common import end_with, json_option, open_session, root_option, show
+from appliance.cli.common import end_with, json_option, root_option, show
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.text import printable, table, terminal_columns
 
@@ -70,7 +70,7 @@ def set_(name: str, settings: tuple[str, ...], comment: str) -> None:
 
 @rules.command()
 @root_option
-@json_option("appliance.control.api.rules:RuleCheck")
+@json_option("appliance.control.api.rules:Checked")
 @click.argument("expression", required=False)
 def check(expression: str | None) -> None:
     """Check all rules, or one EXPRESSION.
@@ -78,9 +78,9 @@ def check(expression: str | None) -> None:
     Syntax, unknown tags and functions, kinds of values that do not go together, conditions that can never hold, rules
     that can never act because of others. Exit code 1 when there is an error; warnings may be saved.
     """
-    from appliance.control.rules import check_expression, check_rules  # noqa: PLC0415
+    from appliance.control import api  # noqa: PLC0415
 
-    found = check_expression(expression) if expression else check_rules(open_session().config.rules.items())
+    found = ask(api.rules.CHECK, api.rules.CheckRules(expression=expression))
     show(found, lambda: _findings(found))
     end_with(exit_codes.WELL if found.ok else exit_codes.FAILED)
 
@@ -113,20 +113,18 @@ def explain(rule: str, file: Path | None, series: str | None, tags: Path | None)
     mercure rules explain brain-mr --file IMAGE.dcm
     mercure rules explain 'tags.Modality == "MR"' --series 1.2.840.113619.2.1
     """  # noqa: D301 - click keeps the lines after a backspace
-    from appliance.control import rehearsing  # noqa: PLC0415
+    from appliance.control import api, rehearsing  # noqa: PLC0415
 
     if sum(source is not None for source in (file, series, tags)) != 1:
         raise click.UsageError("give exactly one of --file, --series and --tags")
-    session = open_session()
-    if file is not None:
-        records = rehearsing.records_of_file(file)
-    elif tags is not None:
-        records = rehearsing.records_of_tags(tags)
-    else:
-        records = rehearsing.records_of_series(session, series or "")
-    known = session.config.rules.get(rule)
-    result = rehearsing.explain(known.rule if known else rule, records)
-    show(rehearsing.explained(result), lambda: [result.render(terminal_columns())])
+    # Files are the caller's, whom the control service is not; what stands in them goes with the request.
+    records = rehearsing.records_of_file(file) if file else rehearsing.records_of_tags(tags) if tags else []
+    with asking() as ask_for:
+        known = {state.name for state in ask_for(api.rules.LIST).rules}
+        given = {"rule" if rule in known else "expression": rule, "records": records, "columns": terminal_columns()}
+        wanted = api.rules.ExplainRule.model_validate({**given, "series": series})
+        explained = ask_for(api.rules.EXPLAIN, wanted)
+    show(explained, lambda: [explained.page])
 
 
 @rules.command("dry-run")
@@ -140,10 +138,11 @@ def dry_run(changed: Path, last: int) -> None:
     CHANGED is a whole mercure.json, or only its rules. What is shown is which series would go elsewhere than by the
     rules of now: counted by where from and where to, and listed.
     """
-    from appliance.control import rehearsing  # noqa: PLC0415
+    from appliance.control import api, rehearsing  # noqa: PLC0415
 
-    session = open_session()
-    result = rehearsing.dry_run(session, rehearsing.read_changed(session, changed), last)
+    wanted = rehearsing.read_changed(changed).model_copy(update={"last": last})
+    with asking() as ask_for:
+        result = ask_for(api.rules.DRY_RUN, wanted)
     show(result, lambda: _rehearsed(result))
 
 

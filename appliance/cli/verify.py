@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from appliance.cli.common import end_with, json_option, open_session, root_option, show
+from appliance.cli.asking import ask
+from appliance.cli.common import end_with, json_option, root_option, show
 from appliance.cli.text import moment, pairs, printable, table, terminal_columns, wrapped
 
 if TYPE_CHECKING:
@@ -29,9 +30,9 @@ def verify() -> None:
     Exit code 0: so it is; 1: an image is not accounted for; 2: not everything could be checked (the history cannot be
     asked, say).
     """
-    from appliance.control.verification import verify as check  # noqa: PLC0415
+    from appliance.control import api  # noqa: PLC0415
 
-    report = check(open_session())
+    report = ask(api.verification.RUN)
     show(report, lambda: _lines(report))
     end_with(report.exit_code)
 

@@ -6,12 +6,14 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from appliance.control.api.base import Progress
-from appliance.control.api.rules import Explained, ExplainedPart, ExplainRule, KnownSeries
+from appliance.control.api.rules import DryRun, Explained, ExplainedPart, ExplainRule, KnownSeries
 from appliance.control.errors import ControlError
 from appliance.control.queue import find_task
 from appliance.control.session import Session
-from mercure.config import Config, ConfigError
+from mercure.config import Config
 from mercure.dicom.tags import read_tag_records
 from mercure.event_details import Identity
 from mercure.names import id_time
@@ -26,14 +28,14 @@ DEFAULT_LAST = 100
 _TOLD_EACH = 20
 
 
-def explained(explanation: Explanation) -> Explained:
-    """Turn an explanation into a document."""
+def explained(explanation: Explanation, columns: int) -> Explained:
+    """Turn an explanation into a document, whose page has so many columns."""
     return Explained(
         expression=explanation.text,
         result=explanation.result,
         error=str(explanation.error) if explanation.error else None,
         parts=tuple(_parts(explanation.part, 0)),
-        page=explanation.render(),
+        page=explanation.render(columns),
     )
 
 
@@ -214,15 +216,13 @@ def dry_run(
     return rehearsal.rehearse(session.spool, session.config, changed, last, done)
 
 
-def read_changed(session: Session, path: Path) -> Config:
-    """Read a changed configuration: a whole ``mercure.json``, or only its table of rules.
-
-    A file without ``targets`` is taken for rules alone: those of the configuration in force are put around them.
+def read_changed(path: Path) -> DryRun:
+    """Read what is to be tried: a whole ``mercure.json``, or only its table of rules, where there are no ``targets``.
 
     Raises
     ------
     ControlError
-        It cannot be used; every problem is named.
+        It is not JSON.
     """
     try:
         content = json.loads(path.read_bytes())
@@ -230,13 +230,11 @@ def read_changed(session: Session, path: Path) -> Config:
         raise ControlError("not-found", f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise ControlError("invalid", f"{path} is not JSON: {error}") from error
-    if isinstance(content, dict) and "targets" not in content:
-        rules = content.get("rules", content)
-        content = {**session.config.model_dump(mode="json", exclude_defaults=True), "rules": rules}
     if not isinstance(content, dict):
         raise ControlError("invalid", f"{path} is not a JSON object")
     try:
-        return session.store.parse(content)
-    except ConfigError as error:
-        problems = "\n".join(f"  {problem}" for problem in error.problems)
-        raise ControlError("invalid", f"{path} cannot be used:\n{problems}") from error
+        if "targets" in content:
+            return DryRun(config=content)
+        return DryRun(rules=content.get("rules", content))
+    except ValidationError as error:
+        raise ControlError("invalid", f"{path} is no table of rules: each has a name and an object") from error

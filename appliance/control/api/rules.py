@@ -64,7 +64,7 @@ class ExplainedPart(Model):
 
 
 class Explained(Model):
-    """What an expression said of a series, part by part; ``page`` is the same for a terminal of 80 columns."""
+    """What an expression said of a series, part by part; ``page`` is the same for a terminal."""
 
     expression: str
     result: bool
@@ -101,7 +101,7 @@ class ExplainRule(Model):
     """A rule by name or an expression, and the series to ask it of.
 
     The series is one of `rules.series` or any in the spool (`series`: its UID; `task`: a routed series or a task), or
-    tag records as `getdcmtags` prints them.
+    tag records as `getdcmtags` prints them. `columns` is the width of the answer's page.
     """
 
     rule: str | None = None
@@ -109,12 +109,14 @@ class ExplainRule(Model):
     series: str | None = None
     task: str | None = None
     records: tuple[dict[str, JsonValue], ...] = ()
+    columns: Annotated[int, Field(ge=1, le=1000)] = 80
 
 
 class DryRun(Model):
-    """A changed table of rules, tried on the last series that were routed."""
+    """A changed table of rules, or a whole changed ``mercure.json``, tried on the last series that were routed."""
 
-    rules: RuleTable
+    rules: RuleTable = {}
+    config: dict[str, JsonValue] | None = None
     last: Annotated[int, Field(ge=1, le=100_000)] = 100
 
 

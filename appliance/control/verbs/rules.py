@@ -5,6 +5,8 @@ from __future__ import annotations
 from appliance.control import edits, rehearsing, rules
 from appliance.control.api import rules as api
 from appliance.control.api.base import Nothing, Saved
+from appliance.control.errors import ControlError
+from appliance.control.saving import checked
 from appliance.control.verbs import Asked, carries_out
 from mercure.routing.rehearsal import Rehearsal
 
@@ -32,14 +34,20 @@ def explain(asked: Asked, wanted: api.ExplainRule) -> api.Explained:
     if expression is None:
         expression = rules.find_rule(asked.session, wanted.rule or "").rule
     records = rehearsing.records_wanted(asked.session, wanted)
-    return rehearsing.explained(rehearsing.explain(expression, records))
+    return rehearsing.explained(rehearsing.explain(expression, records), wanted.columns)
 
 
 @carries_out(api.DRY_RUN)
 def dry_run(asked: Asked, wanted: api.DryRun) -> Rehearsal:
     """Try changed rules."""
-    changed = rules.with_table(asked.session, wanted.rules)
-    return rehearsing.dry_run(asked.session, changed, wanted.last, asked.report)
+    session = asked.session
+    if wanted.config is None:
+        changed = rules.with_table(session, wanted.rules)
+    elif wanted.rules:
+        raise ControlError("bad-parameters", "give either 'rules' or 'config'")
+    else:
+        changed = checked(session, "mercure", wanted.config)
+    return rehearsing.dry_run(session, changed, wanted.last, asked.report)
 
 
 @carries_out(api.SERIES)

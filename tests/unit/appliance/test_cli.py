@@ -143,6 +143,8 @@ def commands(
 
 
 EVERY_COMMAND = dict(commands())
+WITHOUT_ROUTER = {("rules", "eval"), ("completion", "bash"), ("nic-report",)}
+MODULE_COMMANDS = ["add", "check", "disable", "enable", "list", "log", "remove", "set", "show", "steps", "stop", "test"]
 
 
 class TestTree:
@@ -153,6 +155,14 @@ class TestTree:
             "status",
             "send",
             "verify",
+            "selftest",
+            "restore",
+            "backup create",
+            "backup list",
+            "backup check",
+            "completion bash",
+            "nic-report",
+            *(f"modules {name}" for name in MODULE_COMMANDS),
             "alerts list",
             "alerts acknowledge",
             "notifications test",
@@ -179,6 +189,7 @@ class TestTree:
             "targets list",
             "targets echo",
             "rules list",
+            "rules set",
             "rules check",
             "rules explain",
             "rules dry-run",
@@ -194,11 +205,11 @@ class TestTree:
         assert result.exit_code == 0
         assert all(len(line) <= 80 for line in result.stdout.splitlines())
 
-    @pytest.mark.parametrize("path", [path for path in EVERY_COMMAND if path != ("rules", "eval")], ids=" ".join)
+    @pytest.mark.parametrize("path", [path for path in EVERY_COMMAND if path not in WITHOUT_ROUTER], ids=" ".join)
     def test_each_takes_a_root(self, path: tuple[str, ...]) -> None:
         assert any("--root" in param.opts for param in EVERY_COMMAND[path].params)
 
-    @pytest.mark.parametrize("path", [path for path in EVERY_COMMAND if path not in {("run",), ("rules", "eval")}])
+    @pytest.mark.parametrize("path", [path for path in EVERY_COMMAND if path not in {("run",), *WITHOUT_ROUTER}])
     def test_each_that_shows_something_shows_it_as_json(self, path: tuple[str, ...]) -> None:
         assert any(isinstance(param, JsonOption) and param.documents for param in EVERY_COMMAND[path].params)
 
