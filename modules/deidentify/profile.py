@@ -6,6 +6,7 @@ import pkgutil
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, Literal
 
 Action = Literal["X", "Z", "D", "K", "C", "U"]
@@ -106,14 +107,19 @@ class Profile:
         return next((action for pattern, action in self._patterns if pattern.fullmatch(text)), None)
 
 
-def entries() -> Iterator[Entry]:
-    """Read the table.
+@cache
+def entries() -> tuple[Entry, ...]:
+    """Return the table, read once.
 
     Raises
     ------
     ValueError
         A line is none of the table's.
     """
+    return tuple(_read())
+
+
+def _read() -> Iterator[Entry]:
     text = pkgutil.get_data(__name__.rpartition(".")[0], "profile.txt") or b""
     for line in text.decode("ascii").splitlines():
         if line.startswith("#"):

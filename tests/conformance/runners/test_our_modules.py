@@ -10,7 +10,7 @@ import pydicom
 import pytest
 
 from mercure.runners import IN, Limits, RunRequest
-from modules.build import module_content, write_program
+from modules.build import Content, module_content, write_image, write_program
 from modules.build.__main__ import build_image
 from tests.conformance.runners.backends import BACKENDS, Backend
 from tests.conformance.runners.conftest import MEBIBYTE, Probing
@@ -87,6 +87,7 @@ def test_the_same_content_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("one", "two"):
         write_program(tmp_path / name, module_content("statistics"), "modules.statistics")
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    layer = Content(files={"opt/program": b"text", "etc/passwd": b""}, links={"opt/link": "program"}, folders={"tmp"})
     for name in ("one.tar", "two.tar"):
-        build_image("statistics", tmp_path / name)
+        write_image(tmp_path / name, "localhost/x:latest", [layer, layer], ("/opt/program",), {"B": "2", "A": "1"})
     assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()
