@@ -22,7 +22,9 @@ NETWORKS: Final = {
     "archives": "10.66.2.1/24",
     "strangers": "10.66.3.1/24",
 }
-"""Where a station may sit: its address in each network. A guest is in the first; the others are behind its gateway."""
+"""The gateway's address in each network. A guest is in the first; the others are behind its gateway."""
+STATIONS: Final = {"scanners": "10.66.1.2", "strangers": "10.66.3.2"}
+"""Networks with a computer of their own, for programs that cannot choose the address they call from; and that."""
 PROXY_PORT: Final = 3128
 
 
@@ -45,6 +47,25 @@ class Lan:
         """Return a command that runs as a station on the switch."""
         return ("nsenter", f"--net={self.namespace}", "--", *command)
 
+    def at(self, network: str, *command: str | Path) -> tuple[str | Path, ...]:
+        """Return a command that runs on a computer in one of the networks."""
+        if network not in STATIONS:
+            return self.inside(*command)
+        return ("nsenter", f"--net={self.namespace}-{network}", "--", *command)
+
+    def _add_station(self, network: str) -> None:
+        station, gateway = f"{self.lab.id}-{network}", NETWORKS[network].partition("/")[0]
+        run("ip", "netns", "add", station)
+        for step in (
+            f"-netns {self.lab.id} link add {network} type veth peer name uplink netns {station}",
+            f"-netns {self.lab.id} link set {network} master {SWITCH} up",
+            f"-netns {station} address add {STATIONS[network]}/24 dev uplink",
+            f"-netns {station} link set lo up",
+            f"-netns {station} link set uplink up",
+            f"-netns {station} route add default via {gateway}",
+        ):
+            run("ip", *step.split())
+
     def up(self) -> None:
         """Make what is missing of it."""
         if not self.namespace.exists():
@@ -53,6 +74,10 @@ class Lan:
             steps += [f"address add {address} dev {SWITCH}" for address in NETWORKS.values()]
             for step in steps:
                 run("ip", "-netns", self.lab.id, *step.split())
+            run(*self.inside("sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"))
+        for network in STATIONS:
+            if not Path(f"{self.namespace}-{network}").exists():
+                self._add_station(network)
 
     def open_registries(self, release: str) -> None:
         """Start the proxy to the registries, unless it runs."""
@@ -83,5 +108,8 @@ class Lan:
     def down(self) -> None:
         """Remove the network; the guests must be gone."""
         self.close_registries()
+        for network in STATIONS:
+            if Path(f"{self.namespace}-{network}").exists():
+                run("ip", "netns", "delete", f"{self.lab.id}-{network}")
         if self.namespace.exists():
             run("ip", "netns", "delete", self.lab.id)

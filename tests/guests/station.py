@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tests.guests.lan import NETWORKS, Lan
+from tests.guests.lan import NETWORKS, STATIONS, Lan
 
 if TYPE_CHECKING:
     from tests.guests.places import Lab
@@ -25,11 +25,11 @@ class Station:
     @property
     def address(self) -> str:
         """Its address."""
-        return NETWORKS[self.network].partition("/")[0]
+        return STATIONS.get(self.network) or NETWORKS[self.network].partition("/")[0]
 
     def run(self, *command: str, seconds: float = SECONDS) -> subprocess.CompletedProcess[str]:
         """Run a command there, to its end, whatever that is."""
-        return _run(*(str(word) for word in Lan(self.lab).inside(*command)), seconds=seconds)
+        return _run(*(str(word) for word in Lan(self.lab).at(self.network, *command)), seconds=seconds)
 
     def ssh(self, guest: str, *words: str, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
         """Log in to a guest, or try to; ``options`` are ssh's, and win over the configuration of the lab."""
