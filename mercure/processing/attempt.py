@@ -24,6 +24,7 @@ from mercure.event_details import ModuleStarted, Warned
 from mercure.events import EventWriter
 from mercure.processing.adopt import adopt
 from mercure.processing.contract import build_inputs, mount_problem, task_content, write_task_file
+from mercure.processing.health import ModuleHealth
 from mercure.processing.record import Recorder
 from mercure.processing.result import Result, ResultError
 from mercure.processing.steps import (
@@ -87,6 +88,8 @@ class Stepper:
         Its settings.
     runner : Runner
         What runs it.
+    health : ModuleHealth
+        To be told that it can be run.
     persistence : Path
         The folder of the modules' persistence folders.
     stopping : callable
@@ -100,6 +103,7 @@ class Stepper:
     name: str
     settings: ModuleSettings
     runner: Runner
+    health: ModuleHealth
     persistence: Path
     stopping: Callable[[], bool]
 
@@ -127,6 +131,8 @@ class Stepper:
             self._build(claim.path, task, folder, request, step)
             self._tell_start(task, request, step, number)
             run = self.runner.start(request)
+        # Only now it is known that the module can be run: an image that is there says nothing of a start that fails.
+        self.health.worked()
         nudge(claim.path)
         watch = _Watch(run, request, self.runner, self.stopping, claim.path / STOP_FILE)
         status = watch.to_the_end()

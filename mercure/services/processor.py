@@ -187,8 +187,7 @@ class Processor:
         slot = take_slot(self._spool, module, settings.concurrency)
         if slot is None:
             return SLOT_SECONDS
-        health.worked()
-        lane = Lane(self._stepper(module, settings, runner), slot, health, self._images)
+        lane = Lane(self._stepper(module, settings, runner, health), slot, health, self._images)
 
         def may_start(current: Task) -> bool:
             addressed = current.model_copy(update={"target": module})
@@ -213,7 +212,7 @@ class Processor:
         context = self._context
         return Finisher(self._spool, context.events, context.clock, context.config)
 
-    def _stepper(self, module: str, settings: ModuleSettings, runner: Runner) -> Stepper:
+    def _stepper(self, module: str, settings: ModuleSettings, runner: Runner, health: ModuleHealth) -> Stepper:
         context = self._context
         return Stepper(
             spool=self._spool,
@@ -223,6 +222,7 @@ class Processor:
             name=module,
             settings=settings,
             runner=runner,
+            health=health,
             persistence=context.root.path / PERSISTENCE,
             stopping=self._stopping,
         )

@@ -11,6 +11,7 @@ import pytest
 
 from mercure.processing.health import read_outage
 from mercure.processing.steps import LOG_FILE, failed_folder, records, step_folder
+from mercure.runners import RunnerUnavailableError
 from mercure.runners.command import CommandRunner
 from mercure.services import processor as service
 from mercure.spool import Stage, image_files, load_task, save_task
@@ -19,7 +20,7 @@ from tests.support.polling import eventually
 
 if TYPE_CHECKING:
     from mercure.config.processing import Processing
-    from mercure.runners import Runner
+    from mercure.runners import Run, Runner, RunRequest
     from tests.support.box import Box
 
 OUT = '"$MERCURE_OUT_DIR"'
@@ -234,6 +235,27 @@ def test_a_runner_that_is_not_installed_is_waited_for(box: Box, monkeypatch: pyt
     assert ended(box, task.name)[0] is Stage.SUCCESS
     [down] = box.events("module.down")
     assert down.details["module"] == "copy"
+
+
+def test_a_start_that_fails_again_and_again_is_told_once(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: CommandRunner, request: RunRequest) -> Run:
+        raise RunnerUnavailableError("the controller does not answer")
+
+    monkeypatch.setattr(CommandRunner, "start", refuse)
+    configure(box, {"copy": script(COPY)})
+    task = put_task(box, "copy")
+
+    def third() -> bool:
+        outage = read_outage(box.spool, "copy")
+        return outage is not None and outage.failures >= 3
+
+    process(box, third)
+    assert [event.type for event in box.events("module.down", "module.up")] == ["module.down"]
+    assert load_task(task).attempts_made == 0
+    monkeypatch.undo()
+    process_all(box)
+    assert ended(box, task.name)[0] is Stage.SUCCESS
+    assert sorted(event.type for event in box.events("module.down", "module.up")) == ["module.down", "module.up"]
 
 
 def test_a_mount_that_is_not_allowed_is_refused(box: Box, tmp_path: Path) -> None:
