@@ -39,7 +39,8 @@ def send_email(settings: EMail, message: Message) -> Taken:
         try:
             return _converse(call, settings, password, tls, written(settings, message))
         except smtplib.SMTPException as error:
-            if call.late.is_set():
+            # smtplib tells of a time-out as of a lost connection.
+            if call.late.is_set() or isinstance(error.__context__, TimeoutError):
                 raise ChannelError(f"{where}: {TOO_LONG}") from error
             raise _failure(where, error, settings) from error
 

@@ -136,7 +136,7 @@ def test_a_mail_server_that_hangs_takes_no_longer_than_allowed(greeting: bytes, 
         began = time.monotonic()
         with pytest.raises(ChannelError, match="took too long"):
             send(mail(port, timeout_seconds=1), MESSAGE)
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize("channel", ["mail", "hook"])
@@ -231,7 +231,7 @@ def test_a_webhook_that_hangs_takes_no_longer_than_allowed(greeting: bytes, drip
         began = time.monotonic()
         with pytest.raises(ChannelError):
             send(hook(f"http://127.0.0.1:{port}/", timeout_seconds=1), MESSAGE)
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 20
 
 
 def test_a_body_is_bounded() -> None:
