@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from appliance.control import saving
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
-from mercure.config import Config, ConfigError, StaleRevisionError
+from mercure.config import ConfigError
 from mercure.config.importing import import_mercure
-from mercure.event_details import ConfigSaved
 from mercure.model import Model
 
 
@@ -51,13 +51,25 @@ def import_file(session: Session, path: Path, *, save: bool) -> ImportResult:
     converted = result.config
     remarks = tuple(NotTaken(place=item.place, reason=item.reason) for item in result.remarks)
     try:
-        config = session.store.parse(converted)
+        session.store.parse(converted)
     except ConfigError as error:
         problems = tuple(str(problem) for problem in error.problems)
         if save:
             raise ControlError("invalid", f"{path} cannot be taken over as it is:\n" + "\n".join(problems)) from error
         return ImportResult(config=converted, remarks=remarks, problems=problems)
-    revision = _save(session, config, path) if save else None
+    revision = None
+    if save:
+        comment, loaded = f"imported from {path.name}", session.loaded
+        saved = saving.save(
+            session,
+            "config.import",
+            "mercure.json",
+            converted,
+            edited_from=loaded.revision,
+            comment=comment,
+            by_hand=loaded.by_hand,
+        )
+        revision = saved.revision
     return ImportResult(config=converted, remarks=remarks, revision=revision)
 
 
@@ -71,18 +83,3 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or not {"targets", "rules"} & content.keys():
         raise ControlError("invalid", f"{path} is no mercure.json: it has neither targets nor rules")
     return content
-
-
-def _save(session: Session, config: Config, path: Path) -> int:
-    before, by_hand = session.loaded.revision, session.loaded.by_hand
-    with session.changing() as events:
-        comment = f"imported from {path.name}"
-        try:
-            revision = session.store.mercure.save(
-                config, author=session.user, comment=comment, edited_from=before, by_hand=by_hand
-            )
-        except StaleRevisionError as error:
-            raise ControlError("busy", str(error)) from error
-        events.emit(ConfigSaved(revision=revision, by=session.user, comment=comment))
-        session.audit(events, "config.import", "mercure.json", before=before, after=revision)
-    return revision

@@ -45,6 +45,7 @@ def save(
     edited_from: int,
     comment: str = "",
     name: FileName = "mercure",
+    by_hand: bool = False,
 ) -> Saved:
     """Make some content the newest revision of a file.
 
@@ -62,6 +63,8 @@ def save(
         Why; the verb and its object when there is none.
     name : str
         Which file.
+    by_hand : bool
+        It was made from what a person wrote into the file, and not only from `edited_from`.
 
     Raises
     ------
@@ -78,6 +81,7 @@ def save(
                 author=session.user,
                 comment=comment or f"{verb} {object}".strip(),
                 edited_from=edited_from,
+                by_hand=by_hand,
                 clock=session.clock,
             )
         except StaleRevisionError as error:
