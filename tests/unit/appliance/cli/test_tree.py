@@ -1,0 +1,108 @@
+"""Which commands there are, and what all of them have."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from appliance.cli.common import JsonOption
+from appliance.cli.reference import page
+from tests.unit.appliance.cli.conftest import Call
+from tests.unit.appliance.cli.tree import EVERY_COMMAND
+
+PROJECT = Path(__file__).resolve().parents[4]
+
+
+WITHOUT_ROUTER = {("rules", "eval"), ("completion", "bash"), ("nic-report",)}
+MODULE_COMMANDS = ["add", "check", "disable", "enable", "list", "log", "remove", "set", "show", "steps", "stop", "test"]
+
+
+class TestTree:
+    def test_all_verbs_are_there(self) -> None:
+        assert {" ".join(path) for path in EVERY_COMMAND} == {
+            "init",
+            "run",
+            "status",
+            "send",
+            "verify",
+            "selftest",
+            "restore",
+            "backup create",
+            "backup list",
+            "backup check",
+            "completion bash",
+            "nic-report",
+            *(f"modules {name}" for name in MODULE_COMMANDS),
+            "alerts list",
+            "alerts acknowledge",
+            "notifications test",
+            "notifications list",
+            "notifications retry",
+            "notifications discard",
+            "service list",
+            "service start",
+            "service stop",
+            "service restart",
+            "service scale",
+            "queue list",
+            "queue show",
+            "queue hold",
+            "queue release",
+            "queue retry",
+            "queue reroute",
+            "queue force-study",
+            "queue discard",
+            "history series",
+            "history images",
+            "history tasks",
+            "history events",
+            "targets list",
+            "targets echo",
+            "rules list",
+            "rules set",
+            "rules check",
+            "rules explain",
+            "rules dry-run",
+            "rules eval",
+            "config show",
+            "config validate",
+            "config import",
+        }
+
+    @pytest.mark.parametrize("path", EVERY_COMMAND, ids=" ".join)
+    def test_each_has_help_that_fits_a_terminal(self, call: Call, path: tuple[str, ...]) -> None:
+        result = call(*path, "--help")
+        assert result.exit_code == 0
+        assert all(len(line) <= 80 for line in result.stdout.splitlines())
+
+    @pytest.mark.parametrize("path", [path for path in EVERY_COMMAND if path not in WITHOUT_ROUTER], ids=" ".join)
+    def test_each_takes_a_root(self, path: tuple[str, ...]) -> None:
+        assert any("--root" in param.opts for param in EVERY_COMMAND[path].params)
+
+    @pytest.mark.parametrize("path", [path for path in EVERY_COMMAND if path not in {("run",), *WITHOUT_ROUTER}])
+    def test_each_that_shows_something_shows_it_as_json(self, path: tuple[str, ...]) -> None:
+        assert any(isinstance(param, JsonOption) and param.documents for param in EVERY_COMMAND[path].params)
+
+    def test_the_reference_page_is_what_the_command_is(self) -> None:
+        written = (PROJECT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
+        assert written == page(), "make it anew: python -m appliance.cli.reference > docs/reference/cli.md"
+
+
+LIGHT = """
+import sys
+from appliance.cli.app import mercure
+sys.stdin = open("/dev/null")
+mercure({arguments!r}, standalone_mode=False)
+heavy = {{"pydantic", "peewee", "psycopg", "pynetdicom", "pydicom", "supervisor", "xmlrpc"}} & set(sys.modules)
+sys.exit(f"imported {{heavy}}" if heavy else 0)
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["queue", "--help"], ["rules", "eval"]])
+def test_what_must_be_quick_imports_nothing_heavy(arguments: list[str]) -> None:
+    code = LIGHT.format(arguments=arguments)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
