@@ -7,7 +7,7 @@ TESTS ?= tests
 PYTEST := .venv/bin/python -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run screenshots setup setup-test test test-python test-cpp test-slow bench crash power-cuts soak check docs docs-playbook lint-playbook lock molecule molecule-vm
+.PHONY: help run screenshots setup setup-test test test-python test-cpp test-slow bench crash power-cuts soak fuzz check docs docs-playbook lint-playbook lock molecule molecule-vm
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ crash: setup-test ## kill every service at each durable step of each scenario, a
 
 power-cuts: setup-test ## cut the power of the disk under a working router, CUTS=200 times
 	.venv/bin/python -m tests.crash.power --cuts $(or $(CUTS),200)
+
+fuzz: setup-test ## fuzz the tag library and the receive path, SECONDS=600 each (clang)
+	@tools/fuzz $(or $(SECONDS),600)
 
 soak: setup-test ## mixed traffic, kills, outages and changes for MINUTES=30, then account for everything
 	.venv/bin/python -m tests.soak --minutes $(or $(MINUTES),30)

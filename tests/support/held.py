@@ -28,12 +28,18 @@ def held(folder: Path) -> Iterator[bytes]:
     Names as the router gives them, and those of stock ``storescp`` (``CT.`` and the UID). Images that move on while
     this looks are passed over.
     """
-    for where, folders, names in os.walk(folder):
+    for where, folders, names in os.walk(folder, onerror=_unless_gone):
         folders[:] = [name for name in folders if not name.startswith(".") and name not in NOT_HELD]
         for name in names:
             if not name.startswith(".") and (name.endswith(".dcm") or name.startswith("CT.")):
                 with suppress(FileNotFoundError, NotADirectoryError):
                     yield data_set_of(Path(where, name).read_bytes())
+
+
+def _unless_gone(error: OSError) -> None:
+    """Let a disk that cannot be read be no reason to say that it holds nothing."""
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def digests(*folders: Path) -> set[str]:

@@ -145,7 +145,7 @@ bool Association::accept() {
 
 void Association::serve() {
   Messages messages(line_, patience_, static_cast<std::size_t>(config_.max_pdu),
-                    association_->params->theirMaxPDUReceiveSize);
+                    static_cast<std::size_t>(association_->params->theirMaxPDUReceiveSize));
   Store store(config_, layout_, sender_, progress_, outbox_, server_);
   Messages::Event event = Messages::Event::fragment;
   std::string bytes;

@@ -14,6 +14,7 @@ from tests.support.memory import memory_folder
 if TYPE_CHECKING:
     from tests.support.disks import Filesystem
 
+ALONE: Final = "MERCURE_POWER_CUTS_ALONE"
 FILESYSTEMS: Final[tuple[Filesystem, ...]] = ("ext4", "xfs")
 
 
@@ -22,19 +23,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.crash.power", description=__doc__)
     parser.add_argument("--cuts", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--filesystem", choices=FILESYSTEMS, action="append")
     options = parser.parse_args()
+    if ALONE not in os.environ:
+        # In a mount namespace of its own: see `CuttableDisk.mount`.
+        command = ["unshare", "--mount", sys.executable, "-m", "tests.crash.power", *sys.argv[1:]]
+        os.execvpe(command[0], command, {**os.environ, ALONE: "yes"})
     out = os.fdopen(os.dup(1), "w", buffering=1)
     # The services write their log there; after a cut each of them has much to complain about.
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     os.dup2(silence, 2)
-    for filesystem in FILESYSTEMS:
+    filesystems = options.filesystem or FILESYSTEMS
+    for filesystem in filesystems:
         began = monotonic()
         with memory_folder() as folder:
             cuts = PowerCuts(folder, filesystem, options.seed)
             try:
                 with cuts.running():
-                    report = cuts.cut(options.cuts // len(FILESYSTEMS))
+                    report = cuts.cut(options.cuts // len(filesystems))
             except AssertionError as error:
                 out.write(f"{filesystem}: FAILED after {cuts.report.cuts} cuts: {cuts.report.trouble or error}\n")
                 sys.exit(1)

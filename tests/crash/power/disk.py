@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -53,6 +54,8 @@ class CuttableDisk:
     def mount(self) -> None:
         """Mount it; after a cut this replays the journal."""
         command_or_skip(["mount", "-o", "loop", self._image, self.point], purpose="mounting a disk")
+        # Who copied our mounts into a namespace of its own keeps the file system of before alive, and a mount joins it.
+        os.listdir(self.point)
 
     def cut(self) -> None:
         """Cut the power: from now on nothing is written any more, and every sync fails."""
