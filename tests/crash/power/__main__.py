@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 from time import monotonic
 from typing import TYPE_CHECKING, Final
@@ -28,7 +29,7 @@ def main() -> None:
     if ALONE not in os.environ:
         # In a mount namespace of its own: see `CuttableDisk.mount`.
         command = ["unshare", "--mount", sys.executable, "-m", "tests.crash.power", *sys.argv[1:]]
-        os.execvpe(command[0], command, {**os.environ, ALONE: "yes"})
+        sys.exit(subprocess.run(command, env={**os.environ, ALONE: "yes"}, check=False).returncode)
     out = os.fdopen(os.dup(1), "w", buffering=1)
     # The services write their log there; after a cut each of them has much to complain about.
     silence = os.open(os.devnull, os.O_WRONLY)
