@@ -33,7 +33,7 @@ test-python: setup-test
 test-cpp: setup-test
 	ctest --test-dir getdcmtags/build --output-on-failure --no-tests=error --parallel $(WORKERS)
 
-bench: setup-test ## measure against the peers (NAMES=receive routing rules idle control page)
+bench: setup-test ## measure against the peers (NAMES=receive routing rules idle control page tui)
 	.venv/bin/python -m tests.benchmarks $(NAMES)
 
 test-slow: setup-test ## run the slow tests: minutes each

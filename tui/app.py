@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
+from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import on
 from textual.app import App
 
 from appliance.control.client import api
+from tui.actions import PAGES
 from tui.board import Board
 from tui.feed import Feed
+from tui.looks import for_light
 from tui.messages import Connected, Disconnected, Streamed
-from tui.screens.alerts import AlertsPage
-from tui.screens.audit import AuditPage
-from tui.screens.config import ConfigPage
-from tui.screens.help import HelpScreen
-from tui.screens.history import HistoryPage
-from tui.screens.modules import ModulesPage
-from tui.screens.overview import OverviewPage
 from tui.screens.page import Page
-from tui.screens.queue import QueuePage
-from tui.screens.rules import RulesPage
-from tui.screens.services import ServicesPage
-from tui.screens.targets import TargetsPage
 from tui.screens.too_small import LEAST_COLUMNS, LEAST_LINES, TooSmall
 
 if TYPE_CHECKING:
@@ -33,18 +26,26 @@ if TYPE_CHECKING:
 
     from tui.source import Source
 
-PAGE_CLASSES: Final = (
-    OverviewPage,
-    QueuePage,
-    HistoryPage,
-    RulesPage,
-    TargetsPage,
-    ModulesPage,
-    ServicesPage,
-    AlertsPage,
-    ConfigPage,
-    AuditPage,
-)
+_AFTER_SECONDS: Final = 0.5
+"""When the other pages are read in: after the first one is seen."""
+
+
+def page_class(name: str) -> type[Page]:
+    """Return the class of a page; its module is imported when it is first wanted.
+
+    All of them, with the models of what they ask for, take longer than the whole start may.
+    """
+    found: type[Page] = getattr(import_module(f"tui.screens.{name}"), f"{name.capitalize()}Page")
+    return found
+
+
+def _open(name: str) -> Screen[str]:
+    return page_class(name)()
+
+
+def _read_in_all() -> None:
+    for entry in PAGES:
+        page_class(entry.name)
 
 
 class MercureApp(App[None]):
@@ -54,20 +55,26 @@ class MercureApp(App[None]):
     ----------
     source : Source
         The router.
+    light : bool
+        The terminal has a light background.
     """
 
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = False
     TITLE = "mercure"
-    MODES: ClassVar[dict[str, str | Callable[[], Screen[str]]]] = {page.NAME: page for page in PAGE_CLASSES}
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[str]]]] = {
+        entry.name: partial(_open, entry.name) for entry in PAGES
+    }
     DEFAULT_MODE = "overview"
 
-    def __init__(self, source: Source) -> None:
-        super().__init__()
+    def __init__(self, source: Source, *, light: bool = False) -> None:
+        super().__init__(ansi_color=True)  # and so NO_COLOR leaves colours out, where else it would draw black on black
         self.source = source
         self.board = Board()
         self.animation_level = "none"
-        self.theme = "ansi-dark"
+        self.theme = "ansi-light" if light else "ansi-dark"
+        if light:
+            for_light()
         self._feed = Feed(source, self.post_message)
         self._roles: dict[str, str] = {}
         self._waiting: set[Page] = set()
@@ -75,6 +82,7 @@ class MercureApp(App[None]):
     def on_mount(self) -> None:
         """Begin to read the stream: in a thread of its own, that nobody has to wait for at the end."""
         threading.Thread(target=self._feed.run, name="feed", daemon=True).start()
+        self.set_timer(_AFTER_SECONDS, threading.Thread(target=_read_in_all, name="pages", daemon=True).start)
 
     def on_unmount(self) -> None:
         """Let the stream end."""
@@ -102,6 +110,8 @@ class MercureApp(App[None]):
 
     def open_help(self) -> None:
         """Show the keys of the page."""
+        from tui.screens.help import HelpScreen  # noqa: PLC0415 - not for the start
+
         page = self.page
         if page is not None:
             self.push_screen(HelpScreen(page.NAME))

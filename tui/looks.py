@@ -37,6 +37,17 @@ STYLES: Final[dict[str, Style]] = {
 }
 
 
+_ON_LIGHT: Final = {"cyan": "blue", "yellow": "magenta"}
+"""Colours that are hard to read on a light background, and what stands for them there."""
+
+
+def for_light() -> None:
+    """Take the colours for a light background, before anything is drawn."""
+    for name, style in STYLES.items():
+        colour = style.color.name if style.color else ""
+        STYLES[name] = style + Style(color=_ON_LIGHT.get(colour, colour) or None)
+
+
 @dataclass(frozen=True)
 class Look:
     """How a state looks; `rank` puts the worst first (0)."""

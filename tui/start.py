@@ -30,6 +30,12 @@ def parser() -> argparse.ArgumentParser:
         help="the folder of the router (MERCURE_ROOT; default: var)",
     )
     made.add_argument(
+        "--background",
+        choices=("dark", "light"),
+        default=background(os.environ.get("COLORFGBG", "")),
+        help="of the terminal; told by COLORFGBG where it is set, else dark. NO_COLOR=1 leaves colours out",
+    )
+    made.add_argument(
         "--wait",
         type=float,
         default=WAIT_SECONDS,
@@ -37,6 +43,12 @@ def parser() -> argparse.ArgumentParser:
         help=f"how long to wait for a router that is just being started (default: {WAIT_SECONDS:g})",
     )
     return made
+
+
+def background(colours: str) -> str:
+    """Return ``dark`` or ``light`` by what terminals put into COLORFGBG: ``15;0``, ``0;default;15``."""
+    last = colours.rpartition(";")[2]
+    return "light" if last in {"7", "15"} else "dark"
 
 
 def start(arguments: list[str] | None = None) -> None:
@@ -59,7 +71,7 @@ def start(arguments: list[str] | None = None) -> None:
     from tui.app import MercureApp  # noqa: PLC0415 - Textual is half of the time that the start takes
 
     gc.freeze()  # what was imported stays: no need to look through it again and again
-    app = MercureApp(link)
+    app = MercureApp(link, light=options.background == "light")
     app.run()
     raise SystemExit(app.return_code or 0)
 

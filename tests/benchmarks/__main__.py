@@ -13,7 +13,7 @@ from typing import TypedDict
 
 from _pytest.outcomes import Skipped as PytestSkipped
 
-from tests.benchmarks import bench_history, bench_rules, control, idle, page, receive, routing
+from tests.benchmarks import bench_history, bench_rules, control, idle, page, receive, routing, tui
 from tests.benchmarks.rows import Result, Row, Skipped, render
 
 
@@ -45,6 +45,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterable[Result]]] = {
     "idle": idle.run,
     "control": control.run,
     "page": page.run,
+    "tui": tui.run,
 }
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from tui.app import MercureApp
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from textual.app import App
     from textual.pilot import Pilot
 
@@ -34,6 +36,13 @@ def screen_lines(app: App[None]) -> list[str]:
         shown = html.unescape(text).replace("\N{NO-BREAK SPACE}", " ").rstrip("\n")
         cells[int(line)][at : at + len(shown)] = shown
     return ["".join(row).rstrip() for row in cells]
+
+
+def neutral(svg: str, root: Path) -> str:
+    """Leave out of a picture what differs from run to run: ids, the root, room on the disk, times of files."""
+    svg = re.sub(r"terminal-\d+-", "terminal-", svg)
+    svg = svg.replace(str(root), "/srv/mercure".ljust(len(str(root)), "\N{NO-BREAK SPACE}"))
+    return "\n".join(line.rstrip() for line in svg.split("\n"))
 
 
 class Person:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from pathlib import Path
@@ -14,7 +13,7 @@ from mercure.config import Root
 from tests.support.folders import short_folder
 from tests.tui.conftest import StandingClock
 from tests.tui.filling import fill
-from tests.tui.screenplay import Person, play
+from tests.tui.screenplay import Person, neutral, play
 from tui.link import Link
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
@@ -66,11 +65,7 @@ async def scene(person: Person, root: Path) -> None:
 
 def keep(person: Person, name: str, root: Path) -> None:
     """Write the picture; what differs from run to run is left out."""
-    svg = person.app.export_screenshot(title="mercure-tui")
-    svg = re.sub(r"terminal-\d+-", "terminal-", svg).replace(
-        str(root), "/srv/mercure".ljust(len(str(root)), "\N{NO-BREAK SPACE}")
-    )
-    svg = "\n".join(line.rstrip() for line in svg.split("\n"))
+    svg = neutral(person.app.export_screenshot(title="mercure-tui"), root)
     (FOLDER / f"{name}.svg").write_text(svg)
 
 

@@ -10,7 +10,7 @@ from textual.binding import Binding
 
 from appliance.control.client import api
 from tui.actions import ACTIONS, PAGES, actions_of, commands_of
-from tui.app import PAGE_CLASSES
+from tui.app import page_class
 from tui.screens.help import help_lines
 from tui.widgets.grid import Grid
 
@@ -52,7 +52,7 @@ def test_dangerous_keys_that_throw_away_or_stop_are_chords() -> None:
 
 
 def test_every_page_has_a_number_and_a_class() -> None:
-    assert [entry.name for entry in PAGES] == [page.NAME for page in PAGE_CLASSES]
+    assert [entry.name for entry in PAGES] == [page_class(entry.name).NAME for entry in PAGES]
     assert len({entry.key for entry in PAGES}) == len(PAGES)
 
 

@@ -10,10 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from appliance.control.client import api
 from appliance.control.session import Session
-from tests.tui.conftest import Serve
+from mercure.clock import ManualClock
+from mercure.spool import Stage
+from tests.support.incoming import Association, make_images
+from tests.tui.conftest import NOW, Serve
 from tests.tui.filling import fill
-from tests.tui.screenplay import Person, play, screen_lines
+from tests.tui.screenplay import Person, neutral, play, screen_lines
+from tui.link import Link
 
 KEPT = Path(__file__).parent / "screens"
 PAGES = {
@@ -28,6 +33,22 @@ PAGES = {
     "9": ("config", "saved"),
     "0": ("audit", "verb"),
 }
+
+
+async def compare_svg(name: str, person: Person, session: Session) -> None:
+    """Compare colours and attributes too: Textual's own picture, without what differs from run to run."""
+    path = KEPT / f"{name}.svg"
+
+    def drawn() -> str:
+        return neutral(person.app.export_screenshot(title="mercure-tui"), session.root.path)
+
+    if os.environ.get("UPDATE_SCREENS"):
+        await person.at_rest()
+        path.write_text(drawn())
+    kept = path.read_text()
+    with contextlib.suppress(AssertionError):
+        await person.until(lambda: drawn() == kept, f"{path.name}")
+    assert drawn() == kept, f"{path.name} looks different; UPDATE_SCREENS=1 keeps the new look"
 
 
 async def compare(name: str, person: Person, session: Session) -> None:
@@ -125,7 +146,49 @@ def test_no_connection_is_said_and_survived(session: Session, serve: Serve) -> N
         await person.see_no_more("‼ No connection")
         service.end()
 
-    from tui.link import Link  # noqa: PLC0415 - only here without a server at first
+    play(Link(session.root.path), look)
+
+
+def test_the_busy_pages_while_a_scanner_sends(session: Session, serve: Serve) -> None:
+    clock = ManualClock(NOW)
+    with Association(session.spool, clock, "SCANNER1") as association:
+        for image in make_images(3):
+            association.store(image)
+        for path in session.spool.stage(Stage.INCOMING).rglob("*"):
+            os.utime(path, (NOW.timestamp() - 2, NOW.timestamp() - 2))  # its age is told by its files
+
+        async def look(person: Person) -> None:
+            await person.see("• live", "disk")
+            person.app.board.count(api.streams.CountersItem(time=NOW, seconds=1.0, received={"SCANNER1": 300},
+                                                            received_bytes={"SCANNER1": 157_286_400},
+                                                            delivered={"delivered": 250},
+                                                            delivered_bytes={"delivered": 131_072_000}))  # fmt: skip
+            await person.press("2")
+            await person.see("↓ arriving")
+            await compare("queue-busy", person, session)
+            await compare_svg("queue-busy", person, session)
+
+        with serve() as link:
+            play(link, look)
+
+
+def test_every_page_without_a_connection(session: Session, serve: Serve) -> None:
+    fill(session)
+
+    async def look(person: Person) -> None:
+        service = Holder(serve)
+        service.begin()
+        await person.see("• live", "disk")
+        for key, (name, text) in PAGES.items():
+            await person.press(key)
+            await person.see(text)
+            await settled(person, name, filled=True)
+        service.end()
+        await person.see("‼ No connection to the router")
+        for key, (name, text) in PAGES.items():
+            await person.press(key)
+            await person.see(text, "‼ No connection")
+            await compare(f"{name}-disconnected", person, session)
 
     play(Link(session.root.path), look)
 
