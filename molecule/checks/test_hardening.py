@@ -36,8 +36,8 @@ def test_sshd_takes_keys_and_nothing_else(host: Any) -> None:
 
 
 def test_every_kernel_setting_that_was_written_is_what_the_kernel_says(host: Any, guest: Guest) -> None:
-    # Under nspawn the others are the machine's, and read-only (tests/guests/root); and a network namespace may choose only
-    # what the machine allows it.
+    # Under nspawn the others are the machine's, and read-only (tests/guests/root); and a namespace may choose
+    # only what the machine allows it.
     nspawn = guest.spec.backend == "nspawn"
     judged, left_out = (("net.", "vm."), "net.ipv4.tcp_congestion_control") if nspawn else (("",), "")
     with host.sudo():
