@@ -6,7 +6,7 @@ import threading
 import time
 from pathlib import Path
 
-from appliance.control import setup
+from appliance.control import setup, signals
 from appliance.control.server import Server
 from appliance.control.session import Session
 from mercure.config import Root
@@ -25,6 +25,7 @@ PAGES = {"overview": ("1", "disk"), "queue": ("2", "tasks"), "history": ("3", "l
 def main() -> None:
     """Draw all of them."""
     time.tzset()
+    signals.clock_state = lambda: signals.ClockState(synchronised=True, error_seconds=0.0)
     with short_folder() as folder:
         session = Session(Root(folder), "alice", clock=StandingClock())
         setup.initialise(session)

@@ -36,9 +36,8 @@ class ModuleForm(FormPage):
     def __init__(self, schema: Mapping[str, Any], module: api.configuration.ModuleState | None, revision: int) -> None:
         values = {**module.settings, "name": module.name} if module else {}
         title = f"Module {module.name}" if module else "New module"
-        super().__init__("modules", title, [_NAME, *fields_of_schema(schema)], values)
+        super().__init__("modules", title, [_NAME, *fields_of_schema(schema)], values, revision)
         self._old = module.name if module else None
-        self._revision = revision
 
     def handlers(self) -> Mapping[str, Callable[[], None]]:
         """Return what is called for each action."""
@@ -63,6 +62,6 @@ class ModuleForm(FormPage):
         read = self._settings()
         if read is not None:
             request = api.modules.SaveModule(
-                name=read[0], settings=read[1], rename_from=self._old, edited_from=self._revision
+                name=read[0], settings=read[1], rename_from=self._old, edited_from=self.revision
             )
             self.save_by(api.modules.SAVE, request)
