@@ -12,6 +12,7 @@ from mercure.services.bookkeeper import Bookkeeper
 from mercure.services.cleaner import RETELL_SECONDS, Cleaner
 from mercure.services.common import Context
 from mercure.services.dispatcher import Dispatcher
+from mercure.services.processor import Processor
 from mercure.services.router import Router
 from mercure.spool import Changes, Stage, load_task
 from tests.support.polling import eventually
@@ -49,6 +50,21 @@ def route(root: Path, clock: ManualClock) -> None:
                 return
             clock.advance(30)
         raise AssertionError("the router does not come to an end")
+
+
+def process(root: Path, clock: ManualClock) -> None:
+    """Run a processor until nothing waits for a module."""
+    with _context(root, "processor", clock) as context:
+        processor = Processor(context)
+
+        def is_done() -> bool:
+            processor.turn(EVERYTHING)
+            clock.advance(1)
+            return not _any(context, Stage.PROCESSING)
+
+        eventually(is_done, seconds=60, what="everything is processed")
+        context.stop.set()
+        processor.end()
 
 
 def dispatch(root: Path, clock: ManualClock) -> None:

@@ -38,7 +38,8 @@ ERRORS = ("ENOSPC", "EIO")
 ACTIONS = (*KILLS, *ERRORS)
 
 ROUNDS = 5
-_ALL = (actors.route, actors.dispatch, actors.record)
+_WAITING = (Stage.INCOMING, Stage.ROUTING, Stage.PROCESSING, Stage.OUTGOING)
+_ALL = (actors.route, actors.process, actors.dispatch, actors.record)
 
 
 @dataclass
@@ -187,7 +188,7 @@ class Crashes:
         for _ in range(ROUNDS):
             for actor in _ALL:
                 self._work(actor)
-            if not any(self.world.spool.names(stage) for stage in (Stage.INCOMING, Stage.ROUTING, Stage.OUTGOING)):
+            if not any(self.world.spool.names(stage) for stage in _WAITING):
                 break
         self._work(actors.clean)
         self._work(actors.record)

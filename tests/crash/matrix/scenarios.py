@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tests.crash.matrix import actors
 from tests.support.account import Sent, ct_series
 from tests.support.data_sets import ct_image, nested_sequences
+from tests.support.modules import COPY, script
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,6 +119,15 @@ SCENARIOS = (
     Scenario("collect and complete a study", actors.route, STUDY, ("a",)),
     Scenario("discard by a rule", actors.route, NOT_CT, ("stage/discard",)),
     Scenario("put a series aside that cannot be decided", actors.route, FAULTY, ("stage/error",)),
+    Scenario(
+        "process by a chain of two modules",
+        actors.process,
+        {"all": {"rule": "True", "action": "process", "modules": ["one", "two"], "targets": ["a"]}},
+        ("a",),
+        objects=ONE,
+        before=(actors.route,),
+        more={"modules": {name: script(COPY) for name in ("one", "two")}, "processing": {"stop_grace_seconds": 0.5}},
+    ),
     Scenario("deliver to two folders", actors.dispatch, BOTH, ("a", "b"), before=(actors.route,)),
     Scenario("deliver by DICOM", actors.dispatch, TO_A, ("a",), _node, before=(actors.route,), dicom=True),
     Scenario(
