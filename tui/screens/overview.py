@@ -202,9 +202,11 @@ def _sum(rates: Rates) -> float:
 
 def _alerts(board: Board, columns: int) -> Iterator[Line]:
     alerts = board.alerts.alerts if board.alerts else ()
-    if not alerts:
+    down = board.status.outages if board.status else ()
+    if not alerts and down:  # an alert comes only when it lasts
+        yield ((f" ▲ {plural(len(down), 'target is', 'targets are')} down", "warn"),)
+    elif not alerts:
         yield ((" • all is well", "good"),)
-        return
     for alert in alerts:
         look = SEVERITY[alert.severity]
         yield ((f" {look.glyph} {look.word:9}", look.style), (fit(printable(alert.text), columns - 13), ""))
