@@ -149,8 +149,15 @@ class Crashes:
                     os.kill(pid, signal.SIGKILL)
             sending.join(60)
             assert not sending.is_alive()
-            # A parent that clears up after its child may come to the step of this number itself, and die too.
-            eventually(lambda: not running.program.is_alive or running.is_idle(), seconds=60, what="it is cleared up")
+            # A parent that clears up after its child may come to the step of this number itself, and be struck too.
+            parent = running.program
+            eventually(
+                lambda: not parent.is_alive or is_stopped(parent.pid) or running.is_idle(),
+                seconds=60,
+                what="it is cleared up",
+            )
+            if is_stopped(parent.pid):
+                parent.kill()
         return [sent for sent in left if sent.readable]
 
     @staticmethod

@@ -28,6 +28,9 @@ def _say(line: str) -> None:
 
 def _scenario(index: int) -> Result:
     # What the programs wrote is shown by pytest for a test that fails; here the error says where to look.
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, sys.stderr.fileno())
+    os.close(silence)
     with contextlib.redirect_stdout(io.StringIO()), memory_folder() as folder:
         return run(SCENARIOS[index], folder)
 
