@@ -243,7 +243,7 @@ class ModuleStarted(Record):
 
 
 class ModuleFinished(Record):
-    """A run of a module ended well, and its result is safe; `result` is its ``result.json``, if that is not too long."""
+    """A run of a module ended well, and its result is safe; `result` is its ``result.json``, if not too long."""
 
     module: str
     step: int

@@ -36,7 +36,7 @@ def current(session: Session, name: FileName, edited_from: int) -> dict[str, Any
     return {"version": 1, **content}
 
 
-def save(
+def save(  # noqa: PLR0913 - all but four are choices with a default, by keyword
     session: Session,
     verb: str,
     object: str,

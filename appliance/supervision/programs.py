@@ -130,8 +130,9 @@ def own_programs(root: Path) -> list[Program]:
 
 
 def page_program(root: Path, services: Services, config: Config) -> Program:
-    """Say how the status page is run: it asks the control service for its settings, and needs to know where it listens
-    also when that does not answer.
+    """Say how the status page is run.
+
+    It asks the control service for its settings, and needs to know where it listens also when that does not answer.
     """
     page = config.status_page
     where = f"[{page.bind}]:{page.port}" if ":" in page.bind else f"{page.bind}:{page.port}"

@@ -28,6 +28,7 @@ for may be in ``routing/``, which no dispatcher watches."""
 _TIME: Final = 21
 """So many characters of an id are its time; a derived task has that of its parent."""
 
+
 class InLine(Protocol):
     """What of a task says where it stands: a `Task`, or what somebody keeps of it."""
 

@@ -17,9 +17,9 @@ class ToolMissingError(Exception):
 
 
 def tool_path(name: Tool) -> Path:
-    """Find a program: in ``MERCURE_BIN``, in the build folder of a checkout, beside the interpreter, or on the ``PATH``.
+    """Find a program: in ``MERCURE_BIN``, in a checkout's build folder, beside the interpreter, or on the ``PATH``.
 
-    Beside the interpreter is where an installed release has its own, so that each release runs the programs of its version.
+    Beside the interpreter is where an installed release has its own: each runs the programs of its version.
 
     Raises
     ------
