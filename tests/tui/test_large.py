@@ -42,7 +42,7 @@ class LargeQueue:
     """Answers as a router with such a queue: what is measured is the UI, and not the spool."""
 
     def __init__(self) -> None:
-        self.queue = api.queue.Queue(total=COUNT, entries=entries())
+        self.queue = api.queue.Queue(total=COUNT, in_queue=COUNT, entries=entries())
         self.who = api.status.WhoAmI(
             user="alice", uid=1, role="admin", node="n", root="/srv", version="1",
             verbs=tuple(verb.name for verb in api.all_verbs()),

@@ -28,9 +28,26 @@ if TYPE_CHECKING:
 
 Entry = api.queue.QueueEntry
 _SHAPE_ROWS: Final = 4
+WINDOW: Final = 1000
+"""So many tasks are asked for at most: the router filters and sorts, and nobody reads further down."""
+
+_ORDERS: Final[Mapping[str, api.queue.Order]] = {
+    "state": "state",
+    "age": "age",
+    "target": "target",
+    "images": "images",
+    "exam": "exam",
+    "prio": "priority",
+    "tries": "attempts",
+    "error": "error",
+}
+"""What the router calls the orders of the columns."""
+
 _TALL: Final = 40
 _NAMED: Final = 5
 _ERROR_LINES: Final = 3
+_TEXT_LIMIT: Final = 200
+"""Letters of a filter that the router takes."""
 
 
 def _state(entry: Entry) -> Span:
@@ -87,7 +104,7 @@ class QueuePage(Page):
 
     def __init__(self) -> None:
         super().__init__()
-        self._entries: Sequence[Entry] = ()
+        self._queue = api.queue.Queue(total=0, entries=())
 
     def body(self) -> ComposeResult:
         """Lay out the shape and the list."""
@@ -108,9 +125,24 @@ class QueuePage(Page):
         self.set_focus(self.table)
 
     def refresh_data(self) -> None:
-        """Ask for the whole queue."""
+        """Ask for the tasks that the filter and the order bring to the top."""
         if self.board.connected:
-            self.ask(api.queue.LIST, api.queue.ListQueue(), self._fill)
+            self.ask(api.queue.LIST, self._wanted(), self._fill)
+
+    def _wanted(self) -> api.queue.ListQueue:
+        table = self.table
+        order = _ORDERS.get(table.sorted_by or "", "age")
+        # The router's order by age has the oldest first, the column's upwards the youngest.
+        backwards = table.backwards != (table.sorted_by == "age")
+        text = table.filter[:_TEXT_LIMIT]
+        return api.queue.ListQueue(text=text, sort=order, backwards=backwards, limit=WINDOW, shape=True)
+
+    @on(Grid.Rearranged)
+    def _rearranged(self) -> None:
+        """Ask again where the rows that are here are not all."""
+        self.show_note()
+        if max(self._queue.in_queue, self._queue.total) > len(self._queue.entries):
+            self.mercure.soon(self, self.refresh_data)
 
     def told(self, event: api.streams.EventItem) -> None:
         """Look again when a task came, went or changed."""
@@ -122,7 +154,7 @@ class QueuePage(Page):
         self.mercure.soon(self, self.refresh_data)
 
     def _fill(self, queue: api.queue.Queue) -> None:
-        self._entries = queue.entries
+        self._queue = queue
         self.table.say_when_empty("Nothing waits. • all is delivered" if not queue.total else "Nothing like that.")
         self.table.fill(queue.entries)
         self.show_note()
@@ -136,11 +168,15 @@ class QueuePage(Page):
     def show_note(self) -> None:
         """Show the shape of all, and how many are shown of how many."""
         rows = _SHAPE_ROWS if self.app.size.height < _TALL else _SHAPE_ROWS * 3
-        self.query_one("#shape", Static).show(shape_lines(self._entries, rows) if self._entries else ())
-        table = self.table
-        text = f" {plural(len(self._entries), 'task')}"
+        queue, table = self._queue, self.table
+        self.query_one("#shape", Static).show(shape_lines(queue.shape, rows) if queue.shape else ())
+        is_part = queue.total > len(queue.entries)
+        text = f" {plural(max(queue.in_queue, queue.total), 'task')}"
         if table.filter:
-            text = f" {len(table.shown):,} of {plural(len(self._entries), 'task')}, filter: {printable(table.filter)}"
+            found = queue.total if is_part else len(table.shown)
+            text = f" {found:,} of{text}, filter: {printable(table.filter)}"
+        if is_part:
+            text += f", the first {len(queue.entries):,} listed"
         if table.marked:
             text += f"   {len(table.marked)} marked"
         self.query_one("#note", Static).show([((text, "notice" if table.filter or table.marked else "dim"),)])

@@ -10,7 +10,7 @@ from appliance.control.client import api
 from tui.format import fit, printable
 from tui.looks import Line, Span
 
-AGES: Final = ((60, "< 1 min"), (300, "5 min"), (1200, "20 min"), (3600, "1 h"), (21600, "6 h"), (86400, "1 d"))
+AGES: Final = tuple(zip(api.queue.SHAPE_SECONDS, ("< 1 min", "5 min", "20 min", "1 h", "6 h", "1 d"), strict=True))
 OLDER: Final = "older"
 _NAME: Final = 16
 _CELL: Final = 8
@@ -18,14 +18,10 @@ _STUCK: Final = 3600
 _LATE: Final = 300
 
 
-def shape_lines(entries: Sequence[api.queue.QueueEntry], rows: int) -> Iterator[Line]:
+def shape_lines(shape: Sequence[api.queue.ShapeRow], rows: int) -> Iterator[Line]:
     """Write the table: a head, and at most so many targets, those with the oldest tasks first."""
-    counts: dict[str, Counter[int]] = {}
-    oldest: dict[str, float] = {}
-    for entry in entries:
-        name = entry.target or entry.module or f"({entry.state})"
-        counts.setdefault(name, Counter())[bucket(entry.age_seconds)] += 1
-        oldest[name] = max(oldest.get(name, 0.0), entry.age_seconds)
+    counts = {row.name: Counter(dict(enumerate(row.counts))) for row in shape}
+    oldest = {row.name: row.oldest_seconds for row in shape}
     heads = [*(title for _, title in AGES), OLDER, "all"]
     yield ((fit(" age by target", _NAME), "head"), *((fit(head, _CELL, right=True), "head") for head in heads))
     names = sorted(counts, key=lambda name: (-oldest[name], name))
@@ -35,11 +31,6 @@ def shape_lines(entries: Sequence[api.queue.QueueEntry], rows: int) -> Iterator[
     if len(shown) < len(names):
         rest = sum((counts[name] for name in names[len(shown) :]), Counter[int]())
         yield _row(f"{len(names) - len(shown)} others", rest)
-
-
-def bucket(seconds: float) -> int:
-    """Return the number of the column of an age."""
-    return next((number for number, (end, _) in enumerate(AGES) if seconds < end), len(AGES))
 
 
 def _row(name: str, counts: Counter[int]) -> Line:

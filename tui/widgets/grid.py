@@ -90,6 +90,9 @@ class Grid(ScrollView, Generic[R], can_focus=True):
             """Say that the last place is the one that counts."""
             return isinstance(message, Grid.Moved)
 
+    class Rearranged(Message):
+        """The filter or the order is another one: who holds only some of the rows may need others now."""
+
     class Filled(Message):
         """Rows, or that there are none, were shown for the first time."""
 
@@ -166,6 +169,7 @@ class Grid(ScrollView, Generic[R], can_focus=True):
         if filter != self.filter:
             self.filter = filter
             self._arrange()
+            self.post_message(self.Rearranged())
 
     def say_when_empty(self, text: str) -> None:
         """Say what it means that there is no row."""
@@ -177,6 +181,7 @@ class Grid(ScrollView, Generic[R], can_focus=True):
         """Put the rows in the order of a column; None: as they were given."""
         self.sorted_by, self.backwards = title, backwards
         self._arrange()
+        self.post_message(self.Rearranged())
 
     def sort_next(self) -> str:
         """Take the next order: each sortable column upwards, then downwards, then as given; return its name."""
