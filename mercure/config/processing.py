@@ -141,8 +141,8 @@ class Slurm(Model):
     account: Annotated[str, AfterValidator(_plain_text)] = ""
     poll_seconds: PositiveSeconds = 2
     """How often the states of jobs are asked for."""
-    container: Literal["none", "podman", "bwrap"] = "none"
-    """How a node shuts the module in. Without, the module sees what its user sees there."""
+    container: Literal["none", "podman", "bwrap"] = "bwrap"
+    """How a node shuts the module in. With ``none`` the module sees what its user sees there."""
 
 
 class Podman(Model):
