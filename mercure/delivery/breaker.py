@@ -6,6 +6,10 @@ the next attempt finds out again.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -22,6 +26,13 @@ from mercure.targets import Trouble
 def target_folder(spool: Spool, target: str) -> Path:
     """Return the folder in which the dispatchers share what they know of a target."""
     return spool.stage(Stage.STATE) / "targets" / target
+
+
+def make_folders(*folders: Path) -> None:
+    """Make the folders of a target's state that are missing; one after the other, each may be in the one before."""
+    for folder in folders:
+        if not folder.is_dir():
+            durable.make_directory(folder, sync=False)
 
 
 def read_outage(spool: Spool, target: str) -> Outage | None:
@@ -54,6 +65,10 @@ class Breaker:
 
     def failed(self, trouble: Trouble, retry: Retry, now: datetime) -> tuple[Outage, bool]:
         """Note that the target could not be used; return the outage and whether it is new."""
+        with self._alone():
+            return self._failed(trouble, retry, now)
+
+    def _failed(self, trouble: Trouble, retry: Retry, now: datetime) -> tuple[Outage, bool]:
         known = self.outage()
         if known is not None and known.seconds_left(retry, now):
             return known, False  # deliveries that ran side by side fail together: that is one failure, not many
@@ -70,10 +85,25 @@ class Breaker:
 
     def worked(self) -> Outage | None:
         """Note that the target took images; return the outage that this ends, if there was one."""
-        known = self.outage()
-        if known is not None:
-            durable.unlink(self._path)
-        return known
+        if self.outage() is None:
+            return None  # nearly always: no lock for that
+        with self._alone():
+            known = self.outage()
+            if known is not None:
+                durable.unlink(self._path)
+            return known
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let nobody else look and write in between: an outage begins once and ends once, whoever sees it."""
+        folder = self._path.parent
+        make_folders(folder.parent, folder)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
     def _write(self, outage: Outage) -> None:
         durable.write_file(self._path, outage.model_dump_json().encode(), sync=False)

@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
-from mercure import durable
 from mercure.config import TargetSettings
-from mercure.delivery.breaker import Breaker, target_folder
+from mercure.delivery.breaker import Breaker, make_folders, target_folder
 from mercure.delivery.health import Health
 from mercure.spool import Claim, Spool
 from mercure.targets import Target, Trouble
@@ -68,9 +67,7 @@ class Prober:
 
     def _begin(self, name: str, settings: TargetSettings, now: datetime) -> float:
         folder = target_folder(self._spool, name)
-        for path in (folder.parent, folder, folder / "probe"):
-            if not path.is_dir():
-                durable.make_directory(path, sync=False)
+        make_folders(folder.parent, folder, folder / "probe")
         claim = Claim.take(folder / "probe")
         if claim is None:
             return TAKEN_SECONDS

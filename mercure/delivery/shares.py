@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mercure import durable
-from mercure.delivery.breaker import target_folder
+from mercure.delivery.breaker import make_folders, target_folder
 from mercure.delivery.strategies import rejoin
 from mercure.model import Record
 from mercure.spool import Spool
@@ -89,7 +89,5 @@ class ShareBook:
 
 
 def _open_folder(folder: Path) -> int:
-    for path in (folder.parent, folder):
-        if not path.is_dir():
-            durable.make_directory(path, sync=False)
+    make_folders(folder.parent, folder)
     return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

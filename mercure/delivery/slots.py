@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from mercure import durable
-from mercure.delivery.breaker import target_folder
+from mercure.delivery.breaker import make_folders, target_folder
 from mercure.spool import Claim, Spool, is_locked
 
 
 def make_slots(spool: Spool, target: str, count: int) -> None:
     """Make the folders of a target's slots where they are missing."""
     folder = target_folder(spool, target)
-    for path in (folder.parent, folder, *(folder / _name(number) for number in range(count))):
-        if not path.is_dir():
-            durable.make_directory(path, sync=False)
+    make_folders(folder.parent, folder, *(folder / _name(number) for number in range(count)))
 
 
 def take_slot(spool: Spool, target: str, count: int) -> Claim | None:

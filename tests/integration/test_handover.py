@@ -41,8 +41,9 @@ def router(root: Path, port: int, page_port: int) -> Iterator[Running]:
 
 def listener_pid(root: Path) -> int:
     """The process of the newest receiver, by the log of it."""
-    lines = (root / "log" / "receiver_00.log").read_text().splitlines()
-    told = [json.loads(line) for line in lines if line.startswith("{")]
+    # The last line may be half written yet.
+    lines = (root / "log" / "receiver_00.log").read_text().splitlines(keepends=True)
+    told = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}\n")]
     return int(next((line["pid"] for line in reversed(told) if line["message"] == "listening"), 0))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -53,6 +54,24 @@ def test_deliveries_side_by_side_fail_together_as_one(box: Box, breaker: Breaker
     box.clock.advance(1)
     outage, new = breaker.failed(DOWN, RETRY, box.clock.now())
     assert (outage.failures, new) == (1, False)
+
+
+def test_of_many_that_fail_in_the_same_moment_one_begins_the_outage(box: Box, breaker: Breaker) -> None:
+    now, crowd = box.clock.now(), 8
+    together, news = threading.Barrier(crowd), []
+
+    def fail() -> None:
+        together.wait(30)
+        news.append(Breaker(box.spool, "pacs").failed(DOWN, RETRY, now)[1])
+
+    for _ in range(20):
+        threads = [threading.Thread(target=fail) for _ in range(crowd)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert breaker.worked() is not None
+    assert news.count(True) == 20
 
 
 def test_a_clock_set_back_does_not_keep_a_target_down_for_long(box: Box, breaker: Breaker) -> None:
