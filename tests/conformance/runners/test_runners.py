@@ -135,7 +135,9 @@ def test_processes_are_limited(probing: Probing) -> None:
     roomy = replace(LIMITS, memory_bytes=4096 * MEBIBYTE)  # what processes share counts for each where it is watched
     request, outcome = probing.run("fork", limits=roomy)
     children = request.outputs / "children"
-    assert not children.exists() or int(children.read_text()) <= LIMITS.processes, outcome
+    few = not children.exists() or int(children.read_text()) <= LIMITS.processes
+    # The kernel exempts root from the limit: there the bomb is noticed, and ended.
+    assert few or (os.geteuid() == 0 and outcome.how == "killed"), outcome
 
 
 @pytest.mark.parametrize("way", [("eat", 1024), ("share", 100)])
