@@ -94,7 +94,7 @@ def test_of_a_text_only_the_lines_that_differ_are_drawn_again(
         lines = [((f"line {number}", ""),) for number in range(10)]
         pager.show(lines)
         await person.see("line 9")
-        monkeypatch.setattr(pager, "refresh", lambda *regions: drawn.extend(regions))
+        monkeypatch.setattr(pager, "refresh", lambda *regions, **_how: drawn.extend(regions))
         pager.show(lines)
         assert drawn == []
         pager.show([*lines[:3], (("other", ""),), *lines[4:]])
