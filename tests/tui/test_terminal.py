@@ -184,7 +184,7 @@ def test_what_is_typed_in_one_moment_goes_where_it_belongs(router: Router, send:
         screen.see("□ disabled")
 
 
-@pytest.mark.slow  # alone it passes each time; beside others the change of size is sometimes not drawn: not understood yet
+@pytest.mark.slow  # beside other tests the change of size is sometimes not drawn: not understood yet
 def test_a_resize_and_a_router_that_comes_later(router: Router) -> None:
     with at_the_terminal(router.root, "--wait", "60") as screen:
         screen.see("waiting for it")
