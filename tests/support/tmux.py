@@ -48,8 +48,8 @@ class Terminal:
         dead, status, number = self._tmux(
             "display-message", "-p", "#{pane_dead},#{pane_dead_status},#{pane_dead_signal}"
         ).strip().split(",")  # fmt: skip
-        if dead != "1":
-            return None
+        if dead != "1" or not (status or number):
+            return None  # the last: its end was seen, and what it was not yet
         return int(status) if status else 128 + int(number or 0)
 
     def see(self, text: str, *, seconds: float = 40.0) -> str:
