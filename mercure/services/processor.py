@@ -25,8 +25,8 @@ from mercure.processing.slots import others_running, take_slot
 from mercure.processing.worker import Lane, Worker
 from mercure.runners import Runner, open_runner
 from mercure.services.common import PAUSE_AFTER_ERROR, Context
-from mercure.spool import Changes, Claim, Stage, Task, TaskError, load_task, move
-from mercure.spool.ending import fail_task
+from mercure.spool import Changes, Claim, Stage, Task, TaskError, load_task
+from mercure.spool.ending import fail_task, put_aside_unreadable
 from mercure.spool.task import Failure, Priority
 
 SCAN_SECONDS: Final = 30.0
@@ -267,18 +267,4 @@ class Processor:
         fail_task(self._spool, self._context.events, claim, task, failure)
 
     def _unreadable(self, name: str, reason: str) -> None:
-        """Put a task whose model cannot be read aside as it is; what cannot even be moved stays, and is told once."""
-        claim = Claim.take(self._spool.entry(Stage.PROCESSING, name))
-        if claim is None:
-            return
-        with claim:
-            advice = "it is put aside into error/ under the same name; send the series again"
-            try:
-                load_task(claim.path)
-                return
-            except TaskError:
-                with contextlib.suppress(OSError):
-                    move(self._spool, claim, Stage.ERROR)
-            except OSError:
-                advice = "mend the disk or the rights of its folder; it is looked at again by itself"
-            self._context.events.emit(Warned(text=f"task {name}: {reason}", advice=advice), task=name, key="unreadable")
+        put_aside_unreadable(self._spool, self._context.events, Stage.PROCESSING, name, reason)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
+from mercure.event_details import Warned
 from mercure.events import EventWriter
 from mercure.spool.claim import Claim
 from mercure.spool.layout import Spool, Stage
 from mercure.spool.move import move
-from mercure.spool.task import Failure, Task, save_task
+from mercure.spool.task import Failure, Task, TaskError, load_task, save_task
 from mercure.spool.telling import failed_key, task_failed
 
 
@@ -24,3 +27,31 @@ def fail_task(spool: Spool, events: EventWriter, claim: Claim, task: Task, failu
     events.emit(
         task_failed(failed), task=task.id, series=task.identity.SeriesInstanceUID or None, key=failed_key(failed)
     )
+
+
+def put_aside_unreadable(spool: Spool, events: EventWriter, stage: Stage, name: str, reason: str) -> None:
+    """Put a task whose model cannot be read aside as it is; what cannot even be moved stays, and is told once.
+
+    Parameters
+    ----------
+    spool, events : Spool, EventWriter
+        Where, and who is told.
+    stage : Stage
+        Where it stands.
+    name, reason : str
+        The task, and why its model cannot be read.
+    """
+    claim = Claim.take(spool.entry(stage, name))
+    if claim is None:
+        return
+    with claim:
+        advice = "it is put aside into error/ under the same name; send the series again"
+        try:
+            load_task(claim.path)
+            return
+        except TaskError:
+            with contextlib.suppress(OSError):
+                move(spool, claim, Stage.ERROR)
+        except OSError:
+            advice = "mend the disk or the rights of its folder; it is looked at again by itself"
+        events.emit(Warned(text=f"task {name}: {reason}", advice=advice), task=name, key="unreadable")
