@@ -35,6 +35,21 @@ def make_folders(*folders: Path) -> None:
             durable.make_directory(folder, sync=False)
 
 
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Let nobody else look at a target's state and change it in between; its folder is made where it is missing.
+
+    Waiting is right here, unlike at a claim: nobody holds it for longer than it takes to write a small file.
+    """
+    make_folders(folder.parent, folder)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def read_outage(spool: Spool, target: str) -> Outage | None:
     """Read the outage of a target; None when it is not down, as far as is known."""
     try:
@@ -65,7 +80,7 @@ class Breaker:
 
     def failed(self, trouble: Trouble, retry: Retry, now: datetime) -> tuple[Outage, bool]:
         """Note that the target could not be used; return the outage and whether it is new."""
-        with self._alone():
+        with alone_in(self._path.parent):
             return self._failed(trouble, retry, now)
 
     def _failed(self, trouble: Trouble, retry: Retry, now: datetime) -> tuple[Outage, bool]:
@@ -87,23 +102,11 @@ class Breaker:
         """Note that the target took images; return the outage that this ends, if there was one."""
         if self.outage() is None:
             return None  # nearly always: no lock for that
-        with self._alone():
+        with alone_in(self._path.parent):
             known = self.outage()
             if known is not None:
                 durable.unlink(self._path)
             return known
-
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Let nobody else look and write in between: an outage begins once and ends once, whoever sees it."""
-        folder = self._path.parent
-        make_folders(folder.parent, folder)
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
 
     def _write(self, outage: Outage) -> None:
         durable.write_file(self._path, outage.model_dump_json().encode(), sync=False)

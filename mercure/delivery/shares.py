@@ -6,16 +6,13 @@ it all members begin anew as equals.
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 from pydantic import ValidationError
 
 from mercure import durable
-from mercure.delivery.breaker import make_folders, target_folder
+from mercure.delivery.breaker import alone_in, target_folder
 from mercure.delivery.strategies import rejoin
 from mercure.model import Record
 from mercure.spool import Spool
@@ -52,7 +49,7 @@ class ShareBook:
         OSError
             The state cannot be read or written.
         """
-        with self._locked():
+        with alone_in(self._folder):
             known = self._read()
             taken = rejoin(known.taken, known.members, members)
             given = dict(taken)
@@ -62,7 +59,7 @@ class ShareBook:
 
     def give_back(self, member: str, amount: float) -> None:
         """Take back what a member was given and did not get."""
-        with self._locked():
+        with alone_in(self._folder):
             known = self._read()
             if member in known.taken:
                 taken = {**known.taken, member: max(0.0, known.taken[member] - amount)}
@@ -76,18 +73,3 @@ class ShareBook:
 
     def _write(self, shares: Shares) -> None:
         durable.write_file(self._path, shares.model_dump_json().encode(), sync=False)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        # Waiting is right here, unlike at a claim: nobody holds it for longer than it takes to write a small file.
-        descriptor = _open_folder(self._folder)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
-
-
-def _open_folder(folder: Path) -> int:
-    make_folders(folder.parent, folder)
-    return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
