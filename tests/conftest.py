@@ -11,9 +11,11 @@ import pytest
 from tests.support import disks, folders, leftovers, ports
 from tests.support import orthanc as orthanc_support
 from tests.support import postgres as postgres_support
+from tests.support.cuttable_disk import CuttableDisk
 from tests.support.dcmtk import StoreScp
 from tests.support.dcmtk import storescp as run_storescp
 from tests.support.folders import short_folder
+from tests.support.memory import memory_folder
 from tests.support.namespaces import NamespacePair, namespace_pair
 
 if TYPE_CHECKING:
@@ -111,6 +113,16 @@ def postgres_cluster() -> Iterator[postgres_support.Cluster]:
     """Give a PostgreSQL cluster of the test's own, not started, to be taken away and brought back."""
     with postgres_support.cluster() as cluster:
         yield cluster
+
+
+@pytest.fixture(params=["ext4", "xfs"])
+def cuttable_disk(request: pytest.FixtureRequest) -> Iterator[CuttableDisk]:
+    """Give an empty disk whose power can be cut, once for each file system."""
+    with memory_folder() as folder:
+        disk = CuttableDisk(folder, request.param)
+        disk.make()
+        yield disk
+        disk.unmount()
 
 
 class MountSmallDisk(Protocol):

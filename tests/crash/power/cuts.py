@@ -17,9 +17,9 @@ from mercure.clock import Clock
 from mercure.config import ConfigStore, Root
 from mercure.spool import Spool
 from mercure.targets import MODELS
-from tests.crash.power.disk import CuttableDisk
 from tests.crash.power.living import Living
 from tests.support.account import Sent, ct_series
+from tests.support.cuttable_disk import CuttableDisk
 from tests.support.dcmtk import StoreScp, storescp
 from tests.support.held import digest, digests
 from tests.support.polling import eventually

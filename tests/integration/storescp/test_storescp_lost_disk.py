@@ -7,31 +7,15 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
-import pytest
-
-from tests.crash.power.disk import CuttableDisk
+from tests.support.cuttable_disk import CuttableDisk
 from tests.support.data_sets import ct_image, uid
 from tests.support.dicom_peer import Peer, PeerError
-from tests.support.memory import memory_folder
 from tests.support.polling import eventually
 from tests.support.procfs import is_stopped
 from tests.support.receiver import receiver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-    from tests.support.disks import Filesystem
-
-
-@pytest.fixture(params=["ext4", "xfs"])
-def disk(request: pytest.FixtureRequest) -> Iterator[CuttableDisk]:
-    filesystem: Filesystem = request.param
-    with memory_folder() as folder:
-        made = CuttableDisk(folder, filesystem)
-        made.make()
-        yield made
-        made.unmount()
 
 
 def last_sync(folder: Path) -> int:
@@ -46,7 +30,7 @@ def last_sync(folder: Path) -> int:
     return max(int(number) for _, number, operation, path in steps if operation == "fsyncdir" and "1.2.3" in path)
 
 
-def test_a_name_that_the_disk_forgot_is_not_acknowledged(disk: CuttableDisk, tmp_path: Path) -> None:
+def test_a_name_that_the_disk_forgot_is_not_acknowledged(cuttable_disk: CuttableDisk, tmp_path: Path) -> None:
     """XFS that has shut itself down says of a directory that it is synced."""
     fault = f"stop@{last_sync(tmp_path)}"
     statuses: list[int] = []
@@ -60,16 +44,16 @@ def test_a_name_that_the_disk_forgot_is_not_acknowledged(disk: CuttableDisk, tmp
         except PeerError:
             pass
 
-    with receiver(disk.point, env={"MERCURE_FAULT": fault}) as dying:
+    with receiver(cuttable_disk.point, env={"MERCURE_FAULT": fault}) as dying:
         sending = threading.Thread(target=send, args=(dying.port,))
         sending.start()
         (pid,) = eventually(lambda: [pid for pid in dying.children() if is_stopped(pid)], seconds=30, what="a stop")
         assert dying.images() != []
-        disk.cut()
+        cuttable_disk.cut()
         os.kill(pid, signal.SIGCONT)
         sending.join(30)
         dying.program.kill()
-    disk.unmount()
-    disk.mount()
-    assert list((disk.point / "spool" / "incoming").rglob("*.dcm")) == []
+    cuttable_disk.unmount()
+    cuttable_disk.mount()
+    assert list((cuttable_disk.point / "spool" / "incoming").rglob("*.dcm")) == []
     assert 0 not in statuses

@@ -9,24 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mercure import durable
-from tests.crash.power.disk import CuttableDisk
-from tests.support.memory import memory_folder
+from tests.support.cuttable_disk import CuttableDisk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
-
-    from tests.support.disks import Filesystem
-
-
-@pytest.fixture(params=["ext4", "xfs"])
-def disk(request: pytest.FixtureRequest) -> Iterator[CuttableDisk]:
-    filesystem: Filesystem = request.param
-    with memory_folder() as folder:
-        made = CuttableDisk(folder, filesystem)
-        made.make()
-        yield made
-        made.unmount()
 
 
 def _write(point: Path) -> None:
@@ -39,23 +26,23 @@ def _move(point: Path) -> None:
 
 @pytest.mark.parametrize("act", [_write, _move])
 def test_a_rename_that_the_disk_forgot_is_an_error(
-    disk: CuttableDisk, act: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+    cuttable_disk: CuttableDisk, act: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """XFS that has shut itself down says of a directory that it is synced."""
-    durable.make_directory(disk.point / "there")
-    durable.write_file(disk.point / "file", b"old")
+    durable.make_directory(cuttable_disk.point / "there")
+    durable.write_file(cuttable_disk.point / "file", b"old")
 
     sync = os.fsync
 
     def cut_and_sync(descriptor: int) -> None:
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-            disk.cut()
+            cuttable_disk.cut()
         sync(descriptor)
 
     monkeypatch.setattr(os, "fsync", cut_and_sync)
     with pytest.raises(OSError, match="Input/output error"):
-        act(disk.point)
+        act(cuttable_disk.point)
     monkeypatch.undo()
-    disk.unmount()
-    disk.mount()
-    assert not (disk.point / "there" / "file").exists()
+    cuttable_disk.unmount()
+    cuttable_disk.mount()
+    assert not (cuttable_disk.point / "there" / "file").exists()
