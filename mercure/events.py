@@ -32,6 +32,9 @@ MAX_BACKLOG = 10_000
 Beyond, the oldest are given up (the cleaner tells states again).
 """
 
+TRIES_AGAIN = "make room or mend the disk, or see the log of the service; it tries again by itself"
+"""The advice with which a service tells of an error of its own disk."""
+
 _log = logging.getLogger(__name__)
 
 

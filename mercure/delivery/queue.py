@@ -10,12 +10,16 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from mercure.config.models import Order
 from mercure.delivery.order import Lines
 from mercure.names import is_id
-from mercure.spool import Spool, Stage, Task, TaskError, load_task
+from mercure.spool import Changes, Spool, Stage, Task, TaskError, load_task
 from mercure.spool.task import PRIORITIES, Priority
+
+SCAN_SECONDS: Final = 30.0
+"""The whole folder is looked at this often, whatever inotify said."""
 
 _log = logging.getLogger(__name__)
 
@@ -56,9 +60,27 @@ class Queue:
     _lines: Lines = field(default_factory=Lines)
     _images: Counter[str] = field(default_factory=Counter)
     _lock: threading.RLock = field(default_factory=threading.RLock)
+    _next_scan: float = float("-inf")
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def follow(self, changes: Changes, now: float) -> float:
+        """Look at what is known to have changed, and from time to time at all; return seconds until the next scan.
+
+        Parameters
+        ----------
+        changes : Changes
+            What is known to have changed since the last call: a hint.
+        now : float
+            Monotonic time in seconds.
+        """
+        if now >= self._next_scan or changes.lost:
+            self.scan()
+            self._next_scan = now + SCAN_SECONDS
+        for name in changes.within(self.spool.stage(self.stage)):
+            self.look(name)
+        return self._next_scan - now
 
     def scan(self) -> None:
         """Look at the whole folder: one ``stat`` a task, and only what is new or changed is read."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass
+from typing import ClassVar, Final
 
 from mercure.delivery.attempt import Deliverer
 from mercure.delivery.breaker import Breaker
+from mercure.delivery.crew import Hand
 from mercure.delivery.order import ORDER_SECONDS
-from mercure.delivery.policy import eligible_at
+from mercure.delivery.policy import backoff, eligible_at
 from mercure.delivery.routes import Leave
 from mercure.spool import Claim, Stage, Task, TaskError, load_task, nudge, save_task
 from mercure.spool.task import COUNTED_KINDS
@@ -19,11 +18,9 @@ from mercure.spool.task import COUNTED_KINDS
 PAUSE_WHEN_TAKEN: Final = 1.0
 """Seconds to rest when somebody else has the task."""
 
-_log = logging.getLogger(__name__)
-
 
 @dataclass
-class Worker:
+class Worker(Hand):
     """Delivers one task.
 
     Parameters
@@ -32,51 +29,34 @@ class Worker:
         For whoever takes the task.
     leave : Leave
         The leave to do so; its slot is freed at the end.
-    task : str
-        The task's id.
     target : str
         Whom the task is addressed to: the target that takes it, or the group of which that is a member.
     may_start : callable
         Told the task's model as it is under its claim; tells whether it is its turn.
-    done : callable
-        Called at the end, from the thread.
     """
+
+    doing: ClassVar = "deliver"
 
     deliverer: Deliverer
     leave: Leave
-    task: str
     target: str
     may_start: Callable[[Task], bool]
-    done: Callable[[Worker], None]
-    rest: float = 0.0
-    """Seconds for which the task should be left alone: nothing about it was decided."""
-    disturbed: str | None = None
-    """What kept it from being tried; neither the target nor the task is to blame, as far as is known."""
     _taken: int = 0
-    _thread: threading.Thread = field(init=False)
 
-    def start(self) -> None:
-        """Begin. The thread is a daemon: a file system that hangs for ever must not keep the service from ending."""
-        self._thread = threading.Thread(target=self._run, name=f"deliver {self.task}", daemon=True)
-        self._thread.start()
-
-    def join(self, timeout: float) -> bool:
-        """Wait for the end; tell whether it came."""
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
-
-    def _run(self) -> None:
+    def work(self) -> None:
+        """Deliver the task, if it is still to be."""
         try:
-            try:
-                self._deliver()
-            finally:
-                self.leave.settle(self._taken)
-        except Exception as error:  # noqa: BLE001 - whatever one task does, the others go on
-            _log.exception("a delivery was disturbed", extra={"task": self.task})
-            self.disturbed = f"{type(error).__name__}: {error}"
+            self._deliver()
         finally:
-            self.leave.slot.release()
-            self.done(self)
+            self.leave.settle(self._taken)
+
+    def let_go(self) -> None:
+        """Free the slot of the target."""
+        self.leave.slot.release()
+
+    def pause(self, disturbances: int) -> float:
+        """Return the seconds until the next try, as the target's settings have it."""
+        return backoff(self.deliverer.settings.retry, disturbances).total_seconds()
 
     def _deliver(self) -> None:
         deliverer = self.deliverer

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 from mercure import durable
-from mercure.config import ModuleSettings, Processing
+from mercure.config import ModuleSettings, Processing, Retry
+from mercure.delivery.crew import Hand
 from mercure.delivery.order import ORDER_SECONDS
+from mercure.delivery.policy import backoff
 from mercure.processing.attempt import NotAllowedError, Stepper
 from mercure.processing.finish import Finisher
 from mercure.processing.health import ModuleHealth
@@ -25,6 +26,7 @@ from mercure.spool.ending import fail_task
 PAUSE_WHEN_TAKEN: Final = 1.0
 """Seconds to rest when somebody else has the task, or it was changed."""
 
+_RESTS: Final = Retry(first_seconds=5, cap_seconds=300)
 _log = logging.getLogger(__name__)
 
 
@@ -51,64 +53,44 @@ class Lane:
 
 
 @dataclass
-class Worker:
+class Worker(Hand):
     """Takes one task one step on: a run of its module, or, when all have run, what becomes of the result.
 
     Parameters
     ----------
     finisher : Finisher
         Hands the result on; it also knows spool, events and clock.
-    task : str
-        The task's id.
     lane : Lane, optional
         The leave to run its module; None when no module is left.
     settings : ModuleSettings
         Of the module, for what is on record of it.
     may_start : callable
         Told the task's model as it is under its claim; tells whether it is its turn.
-    done : callable
-        Called at the end, from the thread.
     """
 
+    doing: ClassVar = "process"
+
     finisher: Finisher
-    task: str
     lane: Lane | None
     settings: ModuleSettings
     may_start: Callable[[Task], bool]
-    done: Callable[[Worker], None]
-    rest: float = 0.0
-    """Seconds for which the task should be left alone."""
-    disturbed: str | None = None
-    """What kept it from going on; neither the module nor the task is to blame, as far as is known."""
-    _thread: threading.Thread = field(init=False)
 
     @property
     def local(self) -> bool:
         """Whether it uses this machine for its run."""
         return self.lane is not None and self.lane.stepper.runner.local
 
-    def start(self) -> None:
-        """Begin. The thread is a daemon: a file system that hangs for ever must not keep the service from ending."""
-        self._thread = threading.Thread(target=self._run, name=f"process {self.task}", daemon=True)
-        self._thread.start()
+    def let_go(self) -> None:
+        """Free the slot of the module."""
+        if self.lane is not None:
+            self.lane.slot.release()
 
-    def join(self, timeout: float) -> bool:
-        """Wait for the end; tell whether it came."""
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
+    def pause(self, disturbances: int) -> float:
+        """Return the seconds until the next try."""
+        return backoff(_RESTS, disturbances).total_seconds()
 
-    def _run(self) -> None:
-        try:
-            self._process()
-        except Exception as error:  # noqa: BLE001 - whatever one task does, the others go on
-            _log.exception("processing was disturbed", extra={"task": self.task})
-            self.disturbed = f"{type(error).__name__}: {error}"
-        finally:
-            if self.lane is not None:
-                self.lane.slot.release()
-            self.done(self)
-
-    def _process(self) -> None:
+    def work(self) -> None:
+        """Take the task one step on, if it is still to be."""
         finisher = self.finisher
         claim = Claim.take(finisher.spool.entry(Stage.PROCESSING, self.task))
         if claim is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -18,7 +19,7 @@ from mercure import __version__
 from mercure.clock import Clock
 from mercure.config import Config, ConfigError, ConfigStore, LiveConfig, Loaded, Root
 from mercure.event_details import ConfigLoaded, ConfigRejected, ServiceChanged, Warned
-from mercure.events import EventWriter
+from mercure.events import TRIES_AGAIN, EventWriter
 from mercure.spool import Changes, Spool, Stage, Watcher
 from mercure.targets import MODELS
 
@@ -27,8 +28,6 @@ PAUSE_AFTER_ERROR: Final = 5.0
 
 NO_CONFIG_WAIT: Final = 2.0
 """Seconds between two looks at a configuration that cannot be used and has no predecessor."""
-
-CONTAINED_ADVICE: Final = "make room or mend the disk, or see the log of the service; it tries again by itself"
 
 _log = logging.getLogger(__name__)
 _STANDARD = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
@@ -173,11 +172,18 @@ class Context:
         else:
             self._failing.discard(what)
 
+    def contained_turn(self, what: str, turn: Callable[[], float]) -> float | None:
+        """Do a part that says in how many seconds it is due again, `contained`; None when the disk refused."""
+        waits: list[float] = []
+        with self.contained(what):
+            waits.append(turn())
+        return waits[0] if waits else None
+
     def failed(self, what: str, error: OSError) -> None:
         """Tell of an error that is `contained`, unless it was told before."""
         if what not in self._failing:
             _log.error("part of a turn failed and will be repeated", extra={"part": what}, exc_info=error)
-            self.events.emit(Warned(text=f"{what}: {error}", advice=CONTAINED_ADVICE))
+            self.events.emit(Warned(text=f"{what}: {error}", advice=TRIES_AGAIN))
         self._failing.add(what)
 
     def _tell_config(self) -> None:
@@ -251,7 +257,8 @@ def _loop(context: Context, service: Service, watcher: Watcher) -> None:
     changes = Changes.everything()
     while not context.stop:
         context.live.refresh()
-        wait = _turn(context, service, changes)
+        turn = functools.partial(service.turn, changes)
+        wait = context.contained_turn(f"a turn of the {context.service} failed", turn)
         if wait is None:
             watcher.wait(PAUSE_AFTER_ERROR)
             changes = Changes.everything()
@@ -259,11 +266,3 @@ def _loop(context: Context, service: Service, watcher: Watcher) -> None:
         if context.events.flush():
             wait = min(wait, PAUSE_AFTER_ERROR)
         changes = watcher.wait(wait)
-
-
-def _turn(context: Context, service: Service, changes: Changes) -> float | None:
-    """Let a service do one turn; return the seconds until the next one, or None when the disk failed."""
-    waits: list[float] = []
-    with context.contained(f"a turn of the {context.service} failed"):
-        waits.append(service.turn(changes))
-    return waits[0] if waits else None

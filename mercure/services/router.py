@@ -11,11 +11,12 @@ from typing import Final
 
 from mercure.dicom.tools import ToolMissingError
 from mercure.event_details import Recovered, TaskFailed, Warned
+from mercure.events import TRIES_AGAIN
 from mercure.routing.completion import CompletionTracker
 from mercure.routing.intake import clear_receiving, take_series, unfinished
 from mercure.routing.studies import StudyTracker, take_study
 from mercure.routing.work import Routing, studies_in_routing
-from mercure.services.common import CONTAINED_ADVICE, PAUSE_AFTER_ERROR, Context
+from mercure.services.common import PAUSE_AFTER_ERROR, Context
 from mercure.spool import Changes, Claim, Stage, move
 from mercure.spool.ending import fail_task
 from mercure.spool.task import Failure, TaskError, load_task
@@ -143,7 +144,7 @@ class Router:
         except Exception as error:  # noqa: BLE001 - one series that we cannot handle must not stop all others
             if isinstance(error, _NOT_ITS_FAULT) and not isinstance(error, FileNotFoundError):
                 # No space, a failing disk: nothing about this series is wrong. It stays where it is and is tried again.
-                self._put_off(name, 0, f"{error}", CONTAINED_ADVICE)
+                self._put_off(name, 0, f"{error}", TRIES_AGAIN)
             else:
                 _log.exception("a series could not be routed", extra={"task": name})
                 self._after_fault(claim, f"{type(error).__name__}: {error}")
@@ -160,7 +161,7 @@ class Router:
         try:
             self._put_aside(claim, text)
         except OSError as error:
-            self._put_off(name, attempts, f"{text}; and it cannot be put into error/: {error}", CONTAINED_ADVICE)
+            self._put_off(name, attempts, f"{text}; and it cannot be put into error/: {error}", TRIES_AGAIN)
 
     def _put_off(self, name: str, attempts: int, text: str, advice: str) -> None:
         again = self._context.clock.monotonic() + PAUSE_AFTER_ERROR

@@ -100,7 +100,7 @@ class Hospital:
         eventually(lambda: turn(self.dispatcher) >= 0 and not self._is_delivering(), what="the deliveries end")
 
     def _is_delivering(self) -> bool:
-        return any(self.dispatcher._workers)
+        return any(True for _ in self.dispatcher._crew)
 
     def steps(self) -> dict[str, Callable[[], object]]:
         """What may happen next."""

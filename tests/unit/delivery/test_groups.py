@@ -386,10 +386,8 @@ def test_another_dispatcher_may_have_begun_it_with_another_member(box: Box, grou
     begun = model(box, task).model_copy(update={"member": "b"})
     assert not leave.holds(begun)
     save_task(box.spool.entry(Stage.OUTGOING, task), begun)
-    worker = Worker(
-        dispatcher.deliverer(leave), leave, task, "pacs", may_start=lambda task: True, done=lambda worker: None
-    )
-    worker.start()
+    worker = Worker(task, dispatcher.deliverer(leave), leave, "pacs", may_start=lambda task: True)
+    worker.start(lambda: None)
     assert worker.join(20)
     assert worker.rest
     assert group.took() == {"a": [], "b": []}
