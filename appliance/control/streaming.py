@@ -156,7 +156,7 @@ class Hub:
             return
         outbox = self._open().spool.stage(Stage.OUTBOX)
         counting, since = Counting(), self._clock.monotonic()
-        with contextlib.closing(Watcher([outbox])) as watcher, contextlib.closing(_News(self._open, outbox)) as news:
+        with contextlib.closing(Watcher([outbox])) as watcher, contextlib.closing(News(self._open, outbox)) as news:
             while not self._closed and (streams := self._asking("events", "counters", "logs")):
                 for event in news.read(watcher.wait(LOOK_SECONDS).within(outbox)):
                     counting.add(event)
@@ -184,7 +184,7 @@ class Hub:
                 self._changed.wait(STATUS_SECONDS)
 
 
-class _News:
+class News:
     """What is told in the outbox, each event once: from its files, or from the history where a file was too quick."""
 
     def __init__(self, open_session: Callable[[], Session], outbox: Path) -> None:
@@ -197,6 +197,8 @@ class _News:
         """Yield what was told since the last time; `changed` are the names that the kernel told of."""
         for event in self._tail.read():
             if event.type != "image.received":  # the history tells of images otherwise
+                if event.id in self._told:  # by the history, which was quicker than this file
+                    continue
                 self._remember(event.id)
             yield event
         if self._tail.missed(changed):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -11,6 +12,7 @@ from appliance.control import api
 from appliance.control.api.streams import CountersItem, EventItem, Item, LogItem, StatusItem
 from appliance.control.client import ControlError, DisconnectedError, Stream
 from appliance.control.session import Session
+from appliance.control.streaming import News
 from mercure.bookkeeping.outbox import file_names
 from mercure.bookkeeping.queries import History
 from mercure.bookkeeping.reader import HistoryUnavailableError
@@ -217,6 +219,20 @@ class TestFilesThatAreGoneBeforeTheyAreSeen:
                     break
         assert len({item.id for item in told}) == len(told)
         assert [item.details["text"] for item in told if item.service == "router"] == ["one", "two"]
+
+    def test_what_the_history_was_quicker_to_tell_is_not_told_again_by_its_file(
+        self, session: Session, writer: EventWriter
+    ) -> None:
+        with closing(News(lambda: session, session.spool.stage(Stage.OUTBOX))) as news:
+            first = writer.emit(Warned(text="from the file"))
+            telling = news.read(["router-quick.jsonl"])  # a file that went before it was read
+            assert next(telling).id == first.id
+            late = writer.emit(Warned(text="after its file was read"))
+            writer.sync()
+            self.write_and_record(session, "recorded with all that is there")
+            assert late.id in {event.id for event in telling}
+            assert late.id not in {event.id for event in news.read([])}
+            assert writer.emit(Warned(text="and what comes then")).id in {event.id for event in news.read([])}
 
     def test_without_a_history_the_stream_goes_on(
         self, served: Served, session: Session, writer: EventWriter, monkeypatch: pytest.MonkeyPatch

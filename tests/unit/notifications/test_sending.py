@@ -138,7 +138,6 @@ def test_what_is_refused_for_good_is_given_up_at_once_and_the_next_goes_out(box:
             raise ChannelError("550 no such user", final=True)
         return Taken()
 
-    Sender(box.queue, box.clock, lambda *_: None, send=send).turn(box.config)
     box.sender = Sender(box.queue, box.clock, lambda *_: None, send=send)
     box.turn()
     assert box.counts() == (0, 1, 1)
