@@ -225,6 +225,7 @@ class News:
             self._told.popitem(last=False)
 
     def close(self) -> None:
+        """Let go of the files."""
         self._tail.close()
 
 

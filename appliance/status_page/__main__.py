@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import sys
-import time
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -16,15 +15,10 @@ from typing import Final
 
 from waitress.server import create_server
 
-from appliance.control.client import ControlError, DisconnectedError
+from appliance.status_page.listening import where
 from appliance.status_page.site import Site
 from appliance.status_page.source import Source, find_exam, look
-from mercure.config.status_page import StatusPage
 
-SETTINGS_SECONDS: Final = 10.0
-"""So long the control service is asked where to listen, before the command line counts."""
-
-_PAUSE: Final = 0.2
 _NICE: Final = 10
 """When there is not enough processor time, receiver and router go first."""
 
@@ -51,13 +45,12 @@ def main() -> int:
     os.nice(_NICE)
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGINT, _end)
-    bind, port = _where(root, options.listen)
+    place, told = where(root, options.listen)
     site = Site(Source(partial(look, root)), partial(find_exam, root))
     try:
         server = create_server(
             site.application,
-            host=bind,
-            port=port,
+            **place,
             threads=_THREADS,
             connection_limit=_MOST_CONNECTIONS,
             channel_timeout=_IDLE_SECONDS,
@@ -67,33 +60,15 @@ def main() -> int:
             clear_untrusted_proxy_headers=False,  # read by `access`, which knows networks of proxies
         )
     except OSError as error:
-        _log.error("cannot listen on %s, port %s: %s; set status_page.bind and status_page.port", bind, port, error)
+        _log.error("cannot listen on %s: %s; set status_page.bind and status_page.port", told, error)
         return 1
-    _log.info("the status page is there: http://%s/", f"[{bind}]:{port}" if ":" in bind else f"{bind}:{port}")
+    _log.info("the status page is there: %s", told)
     server.run()
     return 0
 
 
 def _end(number: int, frame: object) -> None:
     raise SystemExit(0)  # waitress ends its threads and closes
-
-
-def _where(root: Path, listen: str | None) -> tuple[str, int]:
-    """Return where to listen: as the configuration says, else as the command line does, else the usual place."""
-    end = time.monotonic() + SETTINGS_SECONDS
-    while True:
-        try:
-            settings, _ = look(root)
-        except (ControlError, DisconnectedError, OSError) as error:
-            if time.monotonic() < end:
-                time.sleep(_PAUSE)
-                continue
-            _log.warning("the control service does not say where to listen: %s", error)
-            settings = StatusPage()
-            if listen is not None:
-                host, _, port = listen.rpartition(":")
-                settings = StatusPage(bind=host.strip("[]"), port=int(port))
-        return settings.bind, settings.port
 
 
 def _log_to_stderr() -> None:

@@ -9,6 +9,9 @@ from typing import Any, Final
 from mercure.config.status_page import Network, StatusPage
 
 Address = IPv4Address | IPv6Address
+BY_SOCKET: Final = "localhost"
+"""What stands for the address of who comes by a Unix socket: a proxy on this machine, by the socket's permissions."""
+
 _MOST_HOPS: Final = 20
 
 
@@ -16,7 +19,7 @@ def client_of(environ: Mapping[str, Any], trusted: Iterable[Network]) -> Address
     """Return the address of who asks.
 
     ``X-Forwarded-For`` is read from its end, where the nearest proxy wrote, and only as far as proxies are trusted;
-    what stands before that could be written by anybody.
+    what stands before that could be written by anybody. Who comes by a Unix socket is a trusted proxy.
 
     Parameters
     ----------
@@ -30,13 +33,13 @@ def client_of(environ: Mapping[str, Any], trusted: Iterable[Network]) -> Address
     address or None
         None when the server does not know, or a trusted proxy says something that is no address.
     """
-    trusted = tuple(trusted)
-    address = _address(str(environ.get("REMOTE_ADDR", "")))
+    trusted, remote = tuple(trusted), str(environ.get("REMOTE_ADDR", ""))
+    address, believed = _address(remote), remote == BY_SOCKET
     hops = str(environ.get("HTTP_X_FORWARDED_FOR", "")).split(",") if "HTTP_X_FORWARDED_FOR" in environ else []
     for hop in list(reversed(hops))[:_MOST_HOPS]:
-        if address is None or not _within(address, trusted):
+        if not (believed or (address is not None and _within(address, trusted))):
             break
-        address = _address(hop.strip())
+        address, believed = _address(hop.strip()), False
     return address
 
 

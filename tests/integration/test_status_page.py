@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,40 @@ from tests.support.ports import is_listening
 from tests.support.processes import running
 
 ACCESSION = "ACC20261121001"
+
+# What systemd does for a service with a socket unit (sd_listen_fds(3)).
+OPENED_BEFORE = """
+import os, socket, sys
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+listener.listen()
+os.dup2(listener.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
+os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
+"""
+
+
+class UnixConnection(HTTPConnection):
+    """HTTP over a Unix socket, as nginx speaks it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=20)
+        self.path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(str(self.path))
+
+
+def ask_as_proxy(path: Path, where: str, client: str) -> tuple[int, str]:
+    connection = UnixConnection(path)
+    try:
+        connection.request("GET", where, headers={"X-Forwarded-For": client})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
 
 
 @dataclass(frozen=True)
@@ -130,3 +165,27 @@ def test_a_port_that_is_taken_is_told_and_ends_the_program(router: Router) -> No
     with running(command) as program:
         assert program.wait(seconds=60) == 1
         assert "set status_page.bind and status_page.port" in program.output()
+
+
+def test_on_a_socket_that_was_opened_for_it_the_proxy_says_who_asks(router: Router, tmp_path: Path) -> None:
+    path, config = tmp_path / "page.sock", router.root / "config" / "mercure.json"
+    content = json.loads(config.read_text())
+    settings = {**content["status_page"], "allowed_networks": ["10.1.0.0/16"], "searches_per_minute": 1}
+    config.write_text(json.dumps({**content, "status_page": settings}))
+    page = [sys.executable, "-c", OPENED_BEFORE, path, "-m", "appliance.status_page", "--root", router.root]
+    with running(page, ready=lambda _: path.exists(), seconds=60):
+        # It takes nobody's port: the router's own page goes on beside it.
+        eventually(lambda: ask_as_proxy(path, "/", "10.2.0.1")[0] == 403, seconds=60, what="the settings count")
+        assert ask_as_proxy(path, "/", "10.1.0.1")[0] == 200
+        searches = [
+            ask_as_proxy(path, "/exam?accession=none", client)[0] for client in ("10.1.0.1", "10.1.0.1", "10.1.0.2")
+        ]
+        assert searches == [200, 429, 200]
+
+
+def test_on_a_socket_that_was_opened_for_it_it_says_at_once_that_no_router_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "page.sock"
+    page = [sys.executable, "-c", OPENED_BEFORE, path, "-m", "appliance.status_page", "--root", tmp_path / "nothing"]
+    with running(page, ready=lambda _: path.exists(), seconds=60):
+        status, text = ask_as_proxy(path, "/", "10.1.0.1")
+        assert (status, "The router does not answer" in text) == (503, True)

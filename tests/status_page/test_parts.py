@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from appliance.control.client import DisconnectedError
 from appliance.status_page import words
-from appliance.status_page.access import client_of
+from appliance.status_page.access import BY_SOCKET, client_of
 from appliance.status_page.chart import Bar, svg
 from appliance.status_page.cleaning import MOST_CHARACTERS, clean
 from appliance.status_page.limiting import ALL_TOGETHER, KNOWN_ADDRESSES, Limiter
@@ -72,6 +72,12 @@ def test_a_short_number_is_hidden_whole() -> None:
         ("127.0.0.1", "", None),
         ("127.0.0.1", "1.2.3.4, garbage", None),
         ("", None, None),
+        (BY_SOCKET, "1.2.3.4", "1.2.3.4"),
+        (BY_SOCKET, "9.9.9.9, 1.2.3.4", "1.2.3.4"),
+        (BY_SOCKET, "1.2.3.4, 127.0.0.2", "1.2.3.4"),
+        (BY_SOCKET, None, None),
+        (BY_SOCKET, "localhost", None),
+        ("127.0.0.1", "1.2.3.4, localhost", None),
     ],
 )
 def test_the_address_behind_proxies(remote: str, forwarded: str | None, client: str | None) -> None:
