@@ -172,7 +172,16 @@ def test_on_a_socket_that_was_opened_for_it_the_proxy_says_who_asks(router: Rout
     content = json.loads(config.read_text())
     settings = {**content["status_page"], "allowed_networks": ["10.1.0.0/16"], "searches_per_minute": 1}
     config.write_text(json.dumps({**content, "status_page": settings}))
-    page = [sys.executable, "-c", OPENED_BEFORE, path, "-m", "appliance.status_page", "--root", router.root]
+    page: list[str | Path] = [
+        sys.executable,
+        "-c",
+        OPENED_BEFORE,
+        path,
+        "-m",
+        "appliance.status_page",
+        "--root",
+        router.root,
+    ]
     with running(page, ready=lambda _: path.exists(), seconds=60):
         # It takes nobody's port: the router's own page goes on beside it.
         eventually(lambda: ask_as_proxy(path, "/", "10.2.0.1")[0] == 403, seconds=60, what="the settings count")
@@ -185,7 +194,16 @@ def test_on_a_socket_that_was_opened_for_it_the_proxy_says_who_asks(router: Rout
 
 def test_on_a_socket_that_was_opened_for_it_it_says_at_once_that_no_router_is_there(tmp_path: Path) -> None:
     path = tmp_path / "page.sock"
-    page = [sys.executable, "-c", OPENED_BEFORE, path, "-m", "appliance.status_page", "--root", tmp_path / "nothing"]
+    page: list[str | Path] = [
+        sys.executable,
+        "-c",
+        OPENED_BEFORE,
+        path,
+        "-m",
+        "appliance.status_page",
+        "--root",
+        tmp_path / "nothing",
+    ]
     with running(page, ready=lambda _: path.exists(), seconds=60):
         status, text = ask_as_proxy(path, "/", "10.1.0.1")
         assert (status, "The router does not answer" in text) == (503, True)

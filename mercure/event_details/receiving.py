@@ -1,0 +1,84 @@
+"""What is told of senders and of the images that they send."""
+
+from __future__ import annotations
+
+from mercure.model import Record
+
+
+class AssociationOpened(Record):
+    """A sender was let in."""
+
+    association: str
+    address: str = ""
+    calling_aet: str = ""
+    called_aet: str = ""
+    contexts: int = 0
+
+
+class AssociationClosed(Record):
+    """A sender is gone; `how` is released, aborted, timeout, lost or crashed."""
+
+    association: str
+    address: str = ""
+    calling_aet: str = ""
+    called_aet: str = ""
+    how: str
+    images: int = 0
+    bytes: int = 0
+    refused: int = 0
+    seconds: float = 0.0
+
+
+class AssociationRefused(Record):
+    """A sender was not let in."""
+
+    address: str = ""
+    calling_aet: str = ""
+    called_aet: str = ""
+    reason: str
+
+
+class ImageReceived(Record):
+    """An image is on stable storage and will be acknowledged."""
+
+    image: str
+    association: str
+    file: str
+    folder: str
+    sop: str = ""
+    sop_class: str = ""
+    study: str = ""
+    series: str = ""
+    patient: str = ""
+    accession: str = ""
+    modality: str = ""
+    bytes: int = 0
+    transfer_syntax: str = ""
+    repetition: bool = False
+    address: str = ""
+    calling_aet: str = ""
+    called_aet: str = ""
+    durable: bool = True
+
+
+class ImageRefused(Record):
+    """An image was answered with a failure status; the sender still has it."""
+
+    association: str
+    sop: str = ""
+    status: str
+    reason: str
+    address: str = ""
+    calling_aet: str = ""
+
+
+class ImageQuarantined(Record):
+    """Bytes that cannot be read were kept aside; the sender was told of the failure."""
+
+    image: str
+    association: str
+    entry: str
+    bytes: int = 0
+    reason: str
+    address: str = ""
+    calling_aet: str = ""

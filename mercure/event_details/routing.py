@@ -1,0 +1,57 @@
+"""What is told of series and studies until it is decided where they go."""
+
+from __future__ import annotations
+
+from mercure.event_details.common import Identity, ImageRef, Origin
+from mercure.model import Record
+
+
+class SeriesCompleted(Record):
+    """A series was taken for routing."""
+
+    identity: Identity
+    origin: Origin
+    images: tuple[ImageRef, ...]
+    bytes: int
+    reason: str
+    late: bool = False
+    earlier: tuple[str, ...] = ()
+
+
+class RuleOutcome(Record):
+    """What became of one rule; `error` is the text when it could not be evaluated."""
+
+    rule: str
+    fired: bool
+    error: str | None = None
+
+
+class StudyCompleted(Record):
+    """A collected study was taken for routing; the tasks in `members` are now part of it."""
+
+    identity: Identity
+    origin: Origin
+    rule: str
+    members: tuple[str, ...]
+    images: tuple[ImageRef, ...]
+    bytes: int
+    reason: str
+    by: str | None = None
+    late: bool = False
+    earlier: tuple[str, ...] = ()
+
+
+class RuleNotified(Record):
+    """A rule with action ``notify`` fired."""
+
+    rule: str
+    contact: str = ""
+    comment: str = ""
+
+
+class SeriesDecided(Record):
+    """The plan for a series is on disk."""
+
+    rules: tuple[RuleOutcome, ...]
+    derived: tuple[str, ...]
+    discarded_by: str | None = None

@@ -1,0 +1,103 @@
+"""What is told of tasks, and of the targets that take them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from mercure.event_details.common import Identity, ImageRef, Origin
+from mercure.model import Record
+
+
+class TaskCreated(Record):
+    """A task stands in its stage."""
+
+    stage: str
+    action: Literal["route", "process", "collect", "discard"]
+    scope: Literal["series", "study"] = "series"
+    parent: str | None = None
+    target: str | None = None
+    module: str | None = None
+    rules: tuple[str, ...] = ()
+    priority: str = "normal"
+    identity: Identity
+    origin: Origin
+    images: tuple[ImageRef, ...]
+    bytes: int = 0
+    late: bool = False
+
+
+class TaskAttempt(Record):
+    """One try to deliver or process; `kind` says what went wrong."""
+
+    target: str | None = None
+    module: str | None = None
+    number: int
+    outcome: Literal["success", "partial", "failure"]
+    kind: Literal["unreachable", "refused", "rejected", "timeout", "local"] | None = None
+    error: str | None = None
+    images: int = 0
+    sent: int = 0
+    confirmed: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    next_attempt: datetime | None = None
+
+
+class TaskDelivered(Record):
+    """The target confirmed every image of the task."""
+
+    target: str
+    images: tuple[ImageRef, ...]
+    bytes: int = 0
+    seconds: float = 0.0
+    attempts: int = 1
+
+
+class TaskProcessed(Record):
+    """A module ended well and its result is in the spool."""
+
+    module: str
+    seconds: float = 0.0
+    outputs: tuple[str, ...] = ()
+
+
+class TaskFailed(Record):
+    """The task is in ``error/`` and waits for a person."""
+
+    stage: str
+    reason: str
+    advice: str = ""
+
+
+class TaskChanged(Record):
+    """A person held, released, retried, discarded or rerouted a task."""
+
+    by: str
+    reason: str | None = None
+    target: str | None = None
+
+
+class TaskRetired(Record):
+    """The cleaner removed a task that was kept long enough."""
+
+    stage: str
+    images: int
+    reason: Literal["retention", "pressure"]
+
+
+class TargetDown(Record):
+    """A target cannot be used; its tasks wait, and it is asked again at `until`."""
+
+    target: str
+    kind: str
+    error: str
+    until: datetime | None = None
+
+
+class TargetUp(Record):
+    """A target takes images again."""
+
+    target: str
+    since: datetime
+    failures: int = 0
