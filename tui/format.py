@@ -146,8 +146,3 @@ def spark(values: Sequence[float], columns: int) -> str:
     top = max(shown, default=0.0)
     bars = [" " if value <= 0 else _BARS[min(7, int(8 * value / top - 1e-9))] for value in shown]
     return "".join(bars).rjust(columns)
-
-
-def plural(count: int, word: str, many: str = "") -> str:
-    """Write a number with its word: ``1 task``, ``2 tasks``, ``2 series`` (by `many`)."""
-    return f"{count:,} {word if count == 1 else many or word + 's'}".replace(",", "\N{THIN SPACE}")

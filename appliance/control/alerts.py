@@ -10,6 +10,7 @@ from typing import Final
 from appliance.control.api.services import ProcessState
 from appliance.control.api.status import Alert, AlertKind, Alerts, Severity, Status
 from appliance.control.signals import Signals
+from appliance.wording import plural
 from mercure.config.alerts import AlertRule
 from mercure.config.alerts import Alerts as Rules
 from mercure.spool.layout import Stage
@@ -40,6 +41,15 @@ _PROCESS: Final[dict[str, tuple[Severity, str, str]]] = {
     "stopped": ("warning", "was stopped", "start the service when its work is to go on"),
 }
 """What each state of a process means to a person; the others are passing."""
+
+_DISK: Final[dict[str, tuple[Severity, str, str]]] = {
+    "refusing": ("critical", "is nearly full: new images are refused", "make room, or bring the targets back"),
+    "low": ("warning", "is getting full: finished tasks are removed before their time", "see what waits so long"),
+}
+"""The same for the states of the disk; in any other there is room."""
+
+_ONE_ONLY: Final = frozenset({"not-running", "quarantine", "failed", "disk", "history", "configuration", "clock"})
+"""Kinds of which there is one alert in all, and not one for each thing that it may be about."""
 
 _MARGIN: Final = 1.05
 _DEFAULTS: Final = Rules()
@@ -97,111 +107,85 @@ def is_due(alert: Alert, rules: Rules, first_seen: datetime, now: datetime) -> b
     return (now - begun).total_seconds() >= rule_of(alert.kind, rules).after_seconds
 
 
-def counted(number: int, one: str, many: str) -> str:
-    """Return a number with its noun and verb."""
-    return f"{number} {one if number == 1 else many}"
+def _alert(
+    kind: AlertKind,
+    about: str,
+    text: str,
+    advice: str,
+    *,
+    severity: Severity = "warning",
+    since: datetime | None = None,
+    key: str = "",
+) -> Alert:
+    """Make an alert about something; there is one at a time of its kind and what it is about."""
+    return Alert(
+        key=key or (kind if kind in _ONE_ONLY else f"{kind}:{about}"),
+        kind=kind,
+        severity=severity,
+        object=about,
+        text=text,
+        advice=advice,
+        since=since,
+    )
 
 
 def _services(seen: Seen) -> Iterator[Alert]:
     found = seen.status
     if not found.running:
         text = "the router does not run: no image is taken or delivered"
-        yield Alert(
-            key="not-running", kind="not-running", severity="critical", object="router", text=text, advice="start it"
-        )
+        yield _alert("not-running", "router", text, "start it", severity="critical")
         return
     for service in found.services:
         if not service.configured:
-            text = f"{service.name} is configured to have no process"
             advice = f"give it processes: `mercure service scale {service.name} 1`"
-            yield _service(service.name, "warning", text, advice, None)
+            yield _alert("service", service.name, f"{service.name} is configured to have no process", advice)
         for process in service.processes:
             if process.is_looping or process.state == "failed":
                 yield _crash_loop(process)
             elif process.state in _PROCESS:
                 severity, text, advice = _PROCESS[process.state]
-                why = f": {process.problem}" if process.problem else ""
-                yield _service(process.name, severity, f"{process.name} {text}{why}", advice, process)
+                text = f"{process.name} {text}" + (f": {process.problem}" if process.problem else "")
+                yield _alert("service", process.name, text, advice, severity=severity, since=process.since)
 
 
 def _crash_loop(process: ProcessState) -> Alert:
     often = f": {process.crashes} times within five minutes" if process.is_looping else ""
     why = f" ({process.problem})" if process.problem else ""
-    return Alert(
-        key=f"crash-loop:{process.name}",
-        kind="crash-loop",
-        severity="critical",
-        object=process.name,
-        text=f"{process.name} crashes again and again{often}{why}",
-        advice="read its log; a process that was given up is tried again every few minutes",
-    )
-
-
-def _service(name: str, severity: Severity, text: str, advice: str, process: ProcessState | None) -> Alert:
-    since = process.since if process else None
-    return Alert(
-        key=f"service:{name}", kind="service", severity=severity, object=name, text=text, advice=advice, since=since
-    )
+    text = f"{process.name} crashes again and again{often}{why}"
+    advice = "read its log; a process that was given up is tried again every few minutes"
+    return _alert("crash-loop", process.name, text, advice, severity="critical")
 
 
 def _outages(seen: Seen) -> Iterator[Alert]:
     for item in seen.status.outages:
-        yield Alert(
-            key=f"outage:{item.target}",
-            kind="outage",
-            severity="critical",
-            object=item.target,
-            text=f"target {item.target!r} takes nothing: {item.outage.error}",
-            advice="its tasks wait and go out when it is back; ask it with an echo",
-            since=item.outage.since,
-        )
+        text = f"target {item.target!r} takes nothing: {item.outage.error}"
+        advice = "its tasks wait and go out when it is back; ask it with an echo"
+        yield _alert("outage", item.target, text, advice, severity="critical", since=item.outage.since)
 
 
 def _modules(seen: Seen) -> Iterator[Alert]:
     for item in seen.status.module_outages:
-        yield Alert(
-            key=f"module:{item.module}",
-            kind="module",
-            severity="critical",
-            object=item.module,
-            text=f"module {item.module!r} cannot be run: {item.outage.error}",
-            advice="its tasks wait, and it is tried again by itself; `mercure modules check` asks at once",
-            since=item.outage.since,
-        )
+        text = f"module {item.module!r} cannot be run: {item.outage.error}"
+        advice = "its tasks wait, and it is tried again by itself; `mercure modules check` asks at once"
+        yield _alert("module", item.module, text, advice, severity="critical", since=item.outage.since)
 
 
 def _stages(seen: Seen) -> Iterator[Alert]:
     for stage in seen.status.stages:
-        age = stage.oldest_seconds
+        age, name = stage.oldest_seconds, stage.stage.value
         since = seen.status.time - timedelta(seconds=age) if age is not None else None
-        name = stage.stage.value
         if stage.stage is Stage.ERROR and stage.count:
-            text = counted(stage.count, "task has failed", "tasks have failed")
-            advice = "look at it: retry, reroute or discard it" if stage.count == 1 else _EACH
-            yield Alert(
-                key="failed", kind="failed", severity="critical", object=name, text=text, advice=advice, since=since
-            )
+            text = plural(stage.count, "task has failed", "tasks have failed")
+            advice = f"look at {'it' if stage.count == 1 else 'each'}: retry, reroute or discard it"
+            yield _alert("failed", name, text, advice, severity="critical", since=since)
         elif stage.stage is Stage.QUARANTINE and stage.count:
             few = "object could not be read, and its sender was told so"
-            text = counted(stage.count, few, "objects could not be read, and their senders were told so")
-            advice = "see reason.json beside each in spool/quarantine"
-            yield Alert(
-                key="quarantine",
-                kind="quarantine",
-                severity="warning",
-                object=name,
-                text=text,
-                advice=advice,
-                since=since,
-            )
+            text = plural(stage.count, few, "objects could not be read, and their senders were told so")
+            yield _alert("quarantine", name, text, "see reason.json beside each in spool/quarantine", since=since)
         elif age is not None and _is_stuck(seen.rules, stage.stage, age):
             text = f"the oldest task in {name}/ waits for {_long(age)}"
             advice = "see the queue; a target may be down, a service stopped, a task held"
-            what = f"stuck:{name}"
-            yield Alert(key=what, kind="stuck", severity="warning", object=name, text=text, advice=advice, since=since)
-
-
-_EACH: Final = "look at each: retry, reroute or discard it"
+            yield _alert("stuck", name, text, advice, since=since)
 
 
 def _is_stuck(rules: Rules, stage: Stage, age: float) -> bool:
@@ -217,14 +201,9 @@ def _disk(seen: Seen) -> Iterator[Alert]:
         limit = disk.clean_below_bytes if below is None else below
         # The cleaner makes room up to the threshold and no more, so without a margin it would come and go.
         state = "low" if disk.free_bytes < limit * (_MARGIN if "disk" in seen.raised else 1.0) else "ok"
-    words: dict[str, tuple[Severity, str, str]] = {
-        "refusing": ("critical", "is nearly full: new images are refused", "make room, or bring the targets back"),
-        "low": ("warning", "is getting full: finished tasks are removed before their time", "see what waits so long"),
-    }
-    if state in words:
-        severity, text, advice = words[state]
-        text = f"the disk of {disk.path} {text}"
-        yield Alert(key="disk", kind="disk", severity=severity, object=disk.path, text=text, advice=advice)
+    if state in _DISK:
+        severity, text, advice = _DISK[state]
+        yield _alert("disk", disk.path, f"the disk of {disk.path} {text}", advice, severity=severity)
 
 
 def _history(seen: Seen) -> Iterator[Alert]:
@@ -234,37 +213,27 @@ def _history(seen: Seen) -> Iterator[Alert]:
     elif (history.lag_seconds or 0.0) > seen.rules.history.lag_seconds:
         text = f"the history is {history.lag_seconds:.0f} s behind"
     if text:
-        advice = "see the log of the bookkeeper"
-        yield Alert(key="history", kind="history", severity="warning", object="history", text=text, advice=advice)
+        yield _alert("history", "history", text, "see the log of the bookkeeper")
 
 
 def _configuration(seen: Seen) -> Iterator[Alert]:
     config = seen.status.config
     if config.problems:
         text = f"the configuration file cannot be used, revision {config.revision} goes on: {config.problems[0]}"
-        advice = "correct it, or roll back"
-        key: Final = "configuration"
-        yield Alert(key=key, kind=key, severity="critical", object="configuration", text=text, advice=advice)
+        yield _alert("configuration", "configuration", text, "correct it, or roll back", severity="critical")
 
 
 def _silences(seen: Seen) -> Iterator[Alert]:
     for silence in seen.signals.silences:
         hours = (seen.status.time - silence.last).total_seconds()
-        yield Alert(
-            key=f"silence:{silence.sender}",
-            kind="silence",
-            severity="warning",
-            object=silence.sender,
-            text=f"{silence.sender} has sent nothing for {_long(hours)}, {silence.reason}",
-            advice="see whether the scanner runs; `alerts.silence.senders` in the configuration switches this off",
-            since=silence.last,
-        )
+        text = f"{silence.sender} has sent nothing for {_long(hours)}, {silence.reason}"
+        advice = "see whether the scanner runs; `alerts.silence.senders` in the configuration switches this off"
+        yield _alert("silence", silence.sender, text, advice, since=silence.last)
 
 
 def _certificates(seen: Seen) -> Iterator[Alert]:
     rule = seen.rules.certificate
     for found in seen.signals.certificates:
-        advice = "replace the file; it is read again within a minute"
         severity: Severity = "critical"
         if found.ends is None:
             text = f"the certificate {found.file} cannot be read: {found.problem}"
@@ -275,8 +244,8 @@ def _certificates(seen: Seen) -> Iterator[Alert]:
             severity = "critical" if days <= rule.critical_days else "warning"
             when = f"{found.ends:%Y-%m-%d}"
             text = f"the certificate {found.file} {f'expires on {when}' if days > 0 else f'has expired on {when}'}"
-        key = f"certificate:{found.file}"
-        yield Alert(key=key, kind="certificate", severity=severity, object=found.file, text=text, advice=advice)
+        advice = "replace the file; it is read again within a minute"
+        yield _alert("certificate", found.file, text, advice, severity=severity)
 
 
 def _clock(seen: Seen) -> Iterator[Alert]:
@@ -289,44 +258,27 @@ def _clock(seen: Seen) -> Iterator[Alert]:
     elif clock.error_seconds > seen.rules.clock.max_error_seconds:
         text = f"the machine's clock may be wrong by {clock.error_seconds:.1f} s"
     if text:
-        advice = "see that chrony runs and reaches its servers: `chronyc tracking`"
-        yield Alert(key="clock", kind="clock", severity="warning", object="clock", text=text, advice=advice)
+        yield _alert("clock", "clock", text, "see that chrony runs and reaches its servers: `chronyc tracking`")
 
 
 def _notifications(seen: Seen) -> Iterator[Alert]:
     for channel in seen.signals.channels:
         text = f"the channel {channel.name!r} takes no messages: {channel.error}"
         advice = f"they wait; `mercure notifications test {channel.name}` tries it"
-        key = f"notification:{channel.name}"
-        yield Alert(
-            key=key,
-            kind="notification",
-            severity="warning",
-            object=channel.name,
-            text=text,
-            advice=advice,
-            since=channel.failing_since,
-        )
+        yield _alert("notification", channel.name, text, advice, since=channel.failing_since)
     given_up = seen.signals.given_up
     if given_up:
-        text = counted(given_up, "message was given up", "messages were given up")
+        text = plural(given_up, "message was given up", "messages were given up")
         advice = "`mercure notifications list` tells why; retry or discard them"
-        yield Alert(
-            key="given-up",
-            kind="notification",
-            severity="warning",
-            object="notifications",
-            text=text,
-            advice=advice,
-            since=seen.signals.given_up_since,
-        )
+        since = seen.signals.given_up_since
+        yield _alert("notification", "notifications", text, advice, since=since, key="given-up")
 
 
 def _long(seconds: float) -> str:
     """Say a duration as people do."""
-    for size, one, many in ((86400.0, "day", "days"), (3600.0, "hour", "hours"), (60.0, "minute", "minutes")):
+    for size, unit in ((86400.0, "day"), (3600.0, "hour"), (60.0, "minute")):
         if seconds >= 2 * size or size == 60.0:  # noqa: PLR2004 - from twice a unit on it is told in it
-            return counted(round(seconds / size), one, many)
+            return plural(round(seconds / size), unit)
     raise AssertionError("the last unit takes all")
 
 

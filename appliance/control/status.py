@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 from appliance.control import configuration
-from appliance.control.alerts import counted
 from appliance.control.api.services import ServiceState
 from appliance.control.api.status import (
     ConfigState,
@@ -24,6 +23,7 @@ from appliance.control.errors import ControlError
 from appliance.control.locks import Held
 from appliance.control.services import list_services
 from appliance.control.session import Session
+from appliance.wording import plural
 from mercure.bookkeeping.database import HistoryError
 from mercure.bookkeeping.queries import History
 from mercure.delivery.reasons import outage_of
@@ -170,10 +170,10 @@ def _problems(found: Status) -> Iterable[str]:
         yield from _service_problems(found.services)
     counts = {stage.stage: stage.count for stage in found.stages}
     if counts[Stage.ERROR]:
-        text = counted(counts[Stage.ERROR], "task has failed and waits", "tasks have failed and wait")
+        text = plural(counts[Stage.ERROR], "task has failed and waits", "tasks have failed and wait")
         yield f"{text} for a person: `mercure queue list --stage error`"
     if counts[Stage.QUARANTINE]:
-        text = counted(
+        text = plural(
             counts[Stage.QUARANTINE], "object could not be read and was", "objects could not be read and were"
         )
         yield f"{text} refused: see spool/quarantine"

@@ -9,7 +9,7 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
-from appliance.status_page.words import count
+from appliance.wording import count
 
 WIDTH: Final = 720
 HEIGHT: Final = 200

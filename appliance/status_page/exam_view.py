@@ -10,6 +10,7 @@ from appliance.control.client import api
 from appliance.status_page import words
 from appliance.status_page.masking import Masking
 from appliance.status_page.words import Moment, Sign
+from appliance.wording import plural
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,8 @@ def exam(accession: str, found: api.traffic.ExamFound, now: datetime, masking: M
 def _headline(found: api.traffic.ExamFound) -> tuple[Sign, str]:
     if not found.series:
         return Sign("?", "unknown", "calm"), "No image of this exam has arrived here"
-    images = words.plural(sum(series.images for series in found.series), "image")
-    count = f"{words.plural(len(found.series), 'series', 'series')}, {images}"
+    images = plural(sum(series.images for series in found.series), "image")
+    count = f"{plural(len(found.series), 'series', 'series')}, {images}"
     steps = [*found.together, *(step for series in found.series for step in series.steps)]
     states = {step.state for step in steps}
     if "failed" in states:
@@ -83,7 +84,7 @@ def _series(number: int, series: api.traffic.ExamSeries, now: datetime, masking:
     parts = [f"Series {number}", series.modality, description]
     return SeriesView(
         title=" · ".join(part for part in parts if part),
-        images=words.plural(series.images, "image"),
+        images=plural(series.images, "image"),
         first=words.moment(series.first_received, now),
         last=words.moment(series.last_received, now),
         steps=_steps(series.steps, now),
@@ -95,7 +96,7 @@ def _steps(steps: Iterable[api.traffic.ExamStep], now: datetime) -> tuple[StepVi
         StepView(
             place=words.PLACE[step.to].format(name=step.name or "?"),
             sign=words.STEP.get(step.state) or words.other(step.state),
-            images=words.plural(step.images, "image"),
+            images=plural(step.images, "image"),
             at=words.moment(step.at, now),
             next=words.moment(step.next_attempt, now),
         )

@@ -20,6 +20,7 @@ from appliance.status_page.guard import CLIENT, Application, Guard
 from appliance.status_page.limiting import Limiter
 from appliance.status_page.masking import Masking
 from appliance.status_page.source import Snapshot, Source
+from appliance.wording import plural
 from mercure.clock import Clock
 from mercure.config.status_page import StatusPage
 
@@ -138,7 +139,7 @@ class Site:
         elif wait := self._limiter.wait(bottle.request.environ[CLIENT], snapshot.settings.searches_per_minute):
             bottle.response.status = 429
             bottle.response.set_header("Retry-After", str(wait))
-            complaint = f"Too many searches. Try again in {words.plural(wait, 'second')}."
+            complaint = f"Too many searches. Try again in {plural(wait, 'second')}."
         else:
             exam, complaint = self._find(wanted, snapshot)
         return self._render("exam", snapshot, "exam", exam=exam, complaint=complaint)

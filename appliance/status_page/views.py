@@ -15,6 +15,7 @@ from appliance.status_page.chart import Bar, svg
 from appliance.status_page.masking import Masking
 from appliance.status_page.source import Flow, Seen
 from appliance.status_page.words import Moment, Sign
+from appliance.wording import count, plural
 
 _OF_INTEREST: Final = ("incoming", "routing", "studies", "processing", "outgoing", "error", "quarantine")
 _CALM_WHEN_EMPTY: Final = ("error", "quarantine")
@@ -139,7 +140,7 @@ def _summary(flow: Flow | None, now: datetime) -> str:
     when = words.moment(last, now)
     if when is None:
         return "No image has come yet."
-    return f"{words.plural(hour, 'image')} in the last hour, the last one {when.ago}."
+    return f"{plural(hour, 'image')} in the last hour, the last one {when.ago}."
 
 
 def alerts(seen: Seen, now: datetime, masking: Masking) -> tuple[AlertView, ...]:
@@ -158,15 +159,15 @@ def _tiles(seen: Seen) -> Iterable[Tile]:
     counts = {stage.stage.value: stage.count for stage in seen.status.stages}
     if seen.flow is not None:
         received = sum(sender.images_hour for sender in seen.flow.senders.senders)
-        yield Tile("Arrived", words.count(received), "images in the last hour")
+        yield Tile("Arrived", count(received), "images in the last hour")
     failed = counts.get("error", 0)
     waiting = counts.get("outgoing", 0)
-    yield Tile("To be delivered", words.count(waiting), "series or studies on the way")
-    yield Tile("Failed", words.count(failed), "wait for a person", "bad" if failed else "calm")
+    yield Tile("To be delivered", count(waiting), "series or studies on the way")
+    yield Tile("Failed", count(failed), "wait for a person", "bad" if failed else "calm")
     down = sum(target.outage is not None for target in seen.targets)
-    note = f"of {words.plural(len(seen.targets), 'target')}"
-    yield Tile("Down", words.count(down), note, "bad" if down else "calm")
-    yield Tile("Connected", words.count(seen.status.associations), "senders, at this moment")
+    note = f"of {plural(len(seen.targets), 'target')}"
+    yield Tile("Down", count(down), note, "bad" if down else "calm")
+    yield Tile("Connected", count(seen.status.associations), "senders, at this moment")
     disk = seen.status.disk
     tone: words.Tone = {"ok": "calm", "low": "warn", "refusing": "bad"}[disk.state]  # type: ignore[assignment]
     share = 100 * disk.free_bytes / max(1, disk.total_bytes)
@@ -181,7 +182,7 @@ def _stages(seen: Seen) -> Iterable[StageView]:
         age = stage.oldest_seconds
         oldest = "" if age is None else f"oldest {words.duration(age)}"
         tone: words.Tone = "bad" if name == "error" else "warn" if name == "quarantine" else "calm"
-        yield StageView(words.STAGE[name], words.count(stage.count), oldest, tone)
+        yield StageView(words.STAGE[name], count(stage.count), oldest, tone)
 
 
 def chart(flow: Flow) -> ChartView:
@@ -190,14 +191,11 @@ def chart(flow: Flow) -> ChartView:
     hours, received = flow.senders.hours, sum(bar.received for bar in bars)
     delivered = sum(bar.delivered for bar in bars)
     title = (
-        f"Images in each of the last {hours} hours: {words.count(received)} received, {words.count(delivered)} "
+        f"Images in each of the last {hours} hours: {count(received)} received, {count(delivered)} "
         "delivered in all; the numbers are in the table below"
     )
-    rows = [
-        (f"{bar.begin.astimezone():%a %H:%M}", words.count(bar.received), words.count(bar.delivered))
-        for bar in reversed(bars)
-    ]
-    return ChartView(svg(bars, title), tuple(rows), hours, words.count(received), words.count(delivered))
+    rows = [(f"{bar.begin.astimezone():%a %H:%M}", count(bar.received), count(bar.delivered)) for bar in reversed(bars)]
+    return ChartView(svg(bars, title), tuple(rows), hours, count(received), count(delivered))
 
 
 def senders(seen: Seen, now: datetime, masking: Masking) -> tuple[SenderView, ...]:
@@ -209,8 +207,8 @@ def senders(seen: Seen, now: datetime, masking: Masking) -> tuple[SenderView, ..
             title=sender.calling_aet,
             address=masking.address(sender.address),
             last=words.moment(sender.last_image, now),
-            hour=words.count(sender.images_hour),
-            images=words.count(sender.images),
+            hour=count(sender.images_hour),
+            images=count(sender.images),
             size=words.size(sender.bytes),
         )
         for sender in seen.flow.senders.senders
@@ -225,8 +223,8 @@ def targets(seen: Seen, now: datetime) -> tuple[TargetView, ...]:
             kind=target.kind,
             sign=_target_sign(target),
             since=words.moment(target.outage.since, now) if target.outage else None,
-            waiting=words.count(target.waiting),
-            failed=words.count(target.failed) if target.failed else "",
+            waiting=count(target.waiting),
+            failed=count(target.failed) if target.failed else "",
         )
         for target in seen.targets
     )

@@ -72,16 +72,6 @@ def other(state: str) -> Sign:
     return Sign("?", state, "calm")
 
 
-def count(number: float) -> str:
-    """Say a whole number, with thin gaps between the thousands."""
-    return f"{number:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-
-
-def plural(number: int, word: str, words: str = "") -> str:
-    """Say so many of something."""
-    return f"{count(number)} {word if number == 1 else words or word + 's'}"
-
-
 def size(octets: float) -> str:
     """Say a size in the unit that makes it short."""
     for unit in ("B", "kB", "MB", "GB", "TB"):

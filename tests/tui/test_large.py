@@ -76,7 +76,7 @@ def test_filter_sort_and_move_in_50_000_tasks() -> None:
     async def scene(person: Person) -> None:
         await person.see("• live")
         await person.press("2")
-        await person.see("50\N{THIN SPACE}000 tasks")
+        await person.see("50\N{NARROW NO-BREAK SPACE}000 tasks")
         grid = person.app.screen.query_one("Grid")
         for what, act in _acts(grid).items():
             begun = time.thread_time()

@@ -33,6 +33,8 @@ LAYOUT = (
     "appliance.cli",
     "appliance.supervision",
     "appliance.status_page",
+    "appliance.status_page.views",
+    "appliance.wording",
     "tui.screens.queue",
 )
 
@@ -74,6 +76,8 @@ VIOLATIONS = {
 ALLOWED = (
     ("tui.screens.queue", "textual"),
     ("tui.screens.queue", "appliance.control.client"),
+    ("tui.screens.queue", "appliance.wording"),
+    ("appliance.status_page.views", "appliance.wording"),
     ("appliance.control.server", "mercure.spool"),
     ("appliance.control.server", "psutil"),
     ("appliance.status_page", "bottle"),

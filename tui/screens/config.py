@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from textual import on
 
 from appliance.control.client import Saved, api
+from appliance.wording import plural
 from tui.actions import bindings_of
-from tui.format import moment, plural, printable
+from tui.format import moment, printable
 from tui.looks import Line, Span
 from tui.screens.differences import difference_lines
 from tui.screens.table_page import TablePage

@@ -6,7 +6,8 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from appliance.control.client import Nothing, api
-from tui.format import duration, fit, plural, printable, rate, size, spark
+from appliance.wording import plural
+from tui.format import duration, fit, printable, rate, size, spark
 from tui.looks import DISK, SEVERITY, TARGET, Line, Span, age_style
 from tui.screens.page import Page
 from tui.widgets.lines import Pager

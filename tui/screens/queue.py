@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from textual import on
 
 from appliance.control.client import ControlError, api
+from appliance.wording import plural
 from tui.actions import bindings_of
-from tui.format import clock, duration, plural, printable
+from tui.format import clock, duration, printable
 from tui.looks import QUEUE, Line, Span, age_style, other
 from tui.messages import Question
 from tui.screens.page import Page

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from appliance.control.client import api
-from tui.format import fit, plural, printable, wrap
+from appliance.wording import plural
+from tui.format import fit, printable, wrap
 from tui.looks import Line
 
 

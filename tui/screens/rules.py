@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from textual import on
 
 from appliance.control.client import Nothing, Saved, api
+from appliance.wording import plural
 from tui.actions import bindings_of
-from tui.format import plural, printable, when
+from tui.format import printable, when
 from tui.looks import Line, Span
 from tui.screens.rehearsal import explained_lines, rehearsal_lines
 from tui.screens.rule_form import RuleForm

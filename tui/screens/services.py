@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual import on
 
 from appliance.control.client import Nothing, api
+from appliance.wording import plural
 from tui.actions import bindings_of
-from tui.format import plural, printable, since
+from tui.format import printable, since
 from tui.looks import PROCESS, Look, Span, other
 from tui.screens.log import LogPage
 from tui.screens.page import Page

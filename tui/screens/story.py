@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from appliance.control.client import api
-from tui.format import fit, moment, plural, printable, wrap
+from appliance.wording import plural
+from tui.format import fit, moment, printable, wrap
 from tui.looks import QUEUE, Line
 
 _INDENT: Final = 43

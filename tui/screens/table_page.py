@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from textual import on
 
-from tui.format import plural, printable
+from appliance.wording import plural
+from tui.format import printable
 from tui.looks import Line
 from tui.screens.page import Page
 from tui.widgets.grid import Column, Grid

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 
 from appliance.control.client import ControlError, Nothing, Saved, api
+from appliance.wording import plural
 from tui.actions import bindings_of
-from tui.format import duration, plural, printable, since
+from tui.format import duration, printable, since
 from tui.looks import TARGET, Line
 from tui.screens.modules import settings_lines
 from tui.screens.overview import target_state

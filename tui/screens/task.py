@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from appliance.control.client import ControlError, api
+from appliance.wording import plural
 from tui.actions import bindings_of
-from tui.format import duration, moment, plural, printable, size, wrap
+from tui.format import duration, moment, printable, size, wrap
 from tui.looks import OUTCOME, QUEUE, Line, other
 from tui.screens.page import Page
 from tui.screens.text_page import TextPage

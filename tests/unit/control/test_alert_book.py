@@ -303,3 +303,11 @@ class TestSilence:
         [found] = silent_senders({"CT@h": by_day()}, Silence(), self.end + timedelta(hours=14))
         assert found.last == MONDAY + timedelta(weeks=4, days=4, hours=17)
         assert found.reason.startswith("6.0 hours in which it usually sends; its longest silence before was")
+
+
+def test_every_rule_is_in_the_table_of_the_manual() -> None:
+    manual = Path(__file__).parents[3] / "docs" / "administration" / "alerts-and-notifications.md"
+    rows = [line.split("|") for line in manual.read_text("utf-8").splitlines() if line.startswith("| ")]
+    named = [row[1].strip().replace(" ", "_") for row in rows]
+    for name in Rules().rules():
+        assert named.count(name) == 1, name
