@@ -30,6 +30,7 @@ class RunningRouter:
     root: Path
     port: int
     stack: ExitStack
+    prefix: tuple[str | Path, ...] = ()
     programs: dict[str, Running] = field(default_factory=dict)
 
     @property
@@ -39,7 +40,7 @@ class RunningRouter:
 
     def start(self, name: str, **env: str) -> Running:
         """Start a service."""
-        command: list[str | Path] = [sys.executable, "-m", "mercure.services", name, "--root", self.root]
+        command = [*self.prefix, sys.executable, "-m", "mercure.services", name, "--root", self.root]
         self.programs[name] = self.stack.enter_context(running(command, env=env))
         return self.programs[name]
 
@@ -61,7 +62,10 @@ class RunningRouter:
     def listening(self) -> None:
         """Wait until images can be received."""
 
-        eventually(lambda: self.kept() and is_listening(self.port), seconds=60, what="the receiver listens")
+        def is_there() -> bool:
+            return self.kept() and is_listening(self.port, pid=self.programs["receiver"].pid)
+
+        eventually(is_there, seconds=60, what="the receiver listens")
 
     def stop(self) -> dict[str, int]:
         """Ask all to end, and return how they did."""
@@ -76,21 +80,43 @@ class RunningRouter:
 
 
 @contextmanager
-def running_router(root: Path, targets: dict[str, Any], **more: Any) -> Iterator[RunningRouter]:
-    """Configure a root that sends every series to all of some targets, and run its services."""
+def running_router(
+    root: Path,
+    targets: dict[str, Any],
+    *,
+    receiver: dict[str, Any] | None = None,
+    prefix: tuple[str | Path, ...] = (),
+    **more: Any,
+) -> Iterator[RunningRouter]:
+    """Configure a root that sends every series to all of some targets, and run its services.
+
+    Parameters
+    ----------
+    root
+        Where.
+    targets
+        By name.
+    receiver
+        Settings of the receiver that differ from those of the tests.
+    prefix
+        Put before the command of each service, as :meth:`tests.support.namespaces.Namespace.command` does.
+    more
+        More of the configuration.
+    """
     port = free_port()
+    listens = {"bind": "127.0.0.1", "port": port, "min_free_bytes": 0, "stop_timeout_seconds": 1}
     write_config(
         root,
         {
             "targets": targets,
             "rules": {"all": {"rule": "True", "targets": list(targets)}},
             "completion": COMPLETION,
-            "receiver": {"bind": "127.0.0.1", "port": port, "min_free_bytes": 0, "stop_timeout_seconds": 1},
+            "receiver": {**listens, **(receiver or {})},
             **more,
         },
     )
     with ExitStack() as stack:
-        router = RunningRouter(root, port, stack)
+        router = RunningRouter(root, port, stack, prefix)
         for name in SERVICES:
             router.start(name)
         router.listening()

@@ -31,7 +31,13 @@ class StoreScp:
 
 
 @contextmanager
-def storescp(folder: Path, *options: str, port: int | None = None, aet: str = "STORESCP") -> Iterator[StoreScp]:
+def storescp(
+    folder: Path,
+    *options: str,
+    port: int | None = None,
+    aet: str = "STORESCP",
+    prefix: tuple[str | Path, ...] = (),
+) -> Iterator[StoreScp]:
     """Run stock ``storescp``; it listens when the block begins.
 
     Parameters
@@ -44,11 +50,13 @@ def storescp(folder: Path, *options: str, port: int | None = None, aet: str = "S
         Its port; default: a free one. Give the port of a server that ended to bring it back.
     aet
         Its AE title. It answers to any.
+    prefix
+        Put before the command, as :meth:`tests.support.namespaces.Namespace.command` does.
     """
     folder.mkdir(parents=True, exist_ok=True)
     number = port or free_port()
     command: list[str | Path] = ["storescp", "--output-directory", folder, "--aetitle", aet, *options, str(number)]
-    with running(command, ready=lambda program: is_listening(number, pid=program.pid)) as program:
+    with running([*prefix, *command], ready=lambda program: is_listening(number, pid=program.pid)) as program:
         yield StoreScp(number, aet, folder, program)
 
 

@@ -2,16 +2,18 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <map>
 #include <utility>
 
 namespace mercure::receive {
 
 namespace {
 
-constexpr std::size_t kMostWaiting = 64;
+constexpr std::size_t kMostWaiting = 128;
 constexpr auto kTimeToSpeak = std::chrono::seconds(5);
 constexpr auto kTimeToLeave = std::chrono::seconds(1);
 constexpr int kRounds = 16;  // of reading from one caller, before the others have their turn
@@ -34,9 +36,20 @@ std::string title_at(const std::string& request, std::size_t at) {
 }  // namespace
 
 bool TurnedAway::take(Caller caller, std::string reason, Clock::time_point now) {
-  if (waiting_.size() >= kMostWaiting) return false;
+  const bool is_full = waiting_.size() >= kMostWaiting;
+  if (is_full) make_room();
   waiting_.push_back({std::move(caller), std::move(reason), {}, false, now + kTimeToSpeak});
-  return true;
+  return !is_full;
+}
+
+void TurnedAway::make_room() {
+  std::map<std::string, std::size_t> callers;
+  for (const Waiting& waiting : waiting_) ++callers[waiting.caller.address];
+  const auto most = std::max_element(callers.begin(), callers.end(),
+                                     [](const auto& one, const auto& other) { return one.second < other.second; });
+  // They stand in the order in which they came.
+  waiting_.erase(std::find_if(waiting_.begin(), waiting_.end(),
+                              [&](const Waiting& waiting) { return waiting.caller.address == most->first; }));
 }
 
 void TurnedAway::watch(std::vector<pollfd>& set) const {

@@ -23,7 +23,8 @@ class TurnedAway {
   // `told` is called for each caller that was answered, with the reason it was taken with.
   explicit TurnedAway(std::function<void(const Sender&, const std::string&)> told) : told_(std::move(told)) {}
 
-  // Takes a caller. False when too many wait already: the connection is then just closed.
+  // Takes a caller. When too many wait already, one of them makes room and is just closed: who says nothing must not keep the
+  // answer from a caller who does. It is the one that has waited longest of the address with the most; false when that happened.
   bool take(Caller caller, std::string reason, Clock::time_point now);
 
   // Adds what is to be watched to a poll set.
@@ -44,6 +45,7 @@ class TurnedAway {
     Clock::time_point until;
   };
 
+  void make_room();
   bool is_done(Waiting& waiting, Clock::time_point now);
   void answer(Waiting& waiting, Clock::time_point now);
 

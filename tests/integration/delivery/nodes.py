@@ -93,12 +93,14 @@ class Office:
         self.dispatcher = Dispatcher(self.box.context("dispatcher"))
         self._made = 0
 
-    def wait_for(self, target: str, count: int, *, classes: tuple[str, ...] = (CTImageStorage,)) -> Path:
-        """Let a task of images wait, dealt out to SOP classes; return its folder."""
+    def wait_for(
+        self, target: str, count: int, *, classes: tuple[str, ...] = (CTImageStorage,), pixels: int = 16
+    ) -> Path:
+        """Let a task of images with so many pixels a side wait, dealt out to SOP classes; return its folder."""
         self._made += 1
         images = []
         for index, sop_class in enumerate(classes):
-            made = synthetic_images(count, 16, 16, seed=f"{self._made}-{index}", **_class(sop_class))
+            made = synthetic_images(count, pixels, pixels, seed=f"{self._made}-{index}", **_class(sop_class))
             images += [Image(uid, f"1.2.{self._made}", data, {"SOPInstanceUID": uid}) for uid, data in made]
         name = waiting_series(self.box, f"1.2.{self._made}", target=target, images=images)
         return self.box.spool.entry(Stage.OUTGOING, name)

@@ -85,7 +85,7 @@ class OrderedDispatch(RuleBasedStateMachine):
     # --- what arrives and is routed
 
     def next_id(self, study: str, chance: int) -> str:
-        """Make an id whose random part hypothesis drew: by one of `new_id`'s own, a replay would sort tasks otherwise."""
+        """Make an id whose random part was drawn: with one of `new_id`'s own, a replay would sort tasks otherwise."""
         while True:
             name = f"{new_id(self.clock.now())[:22]}{chance:08x}"
             if name not in self.given and self.studies.setdefault(name[:21], study) == study:

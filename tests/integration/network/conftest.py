@@ -1,0 +1,104 @@
+"""A hospital in two namespaces: the router at one end of a cable, its scanners and its archive at the other."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from mercure.bookkeeping.queries import History
+from mercure.config import ConfigStore, Root
+from mercure.delivery.breaker import read_outage
+from mercure.spool import Stage
+from mercure.targets import MODELS
+from tests.crash.running_router import RunningRouter, running_router
+from tests.support.account import Account
+from tests.support.dcmtk import StoreScp, storescp
+from tests.support.held import digest, digests
+from tests.support.memory import memory_folder
+from tests.support.polling import eventually
+from tests.support.receiver import Receiver, receiver
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mercure.delivery.outage import Outage
+    from tests.support.namespaces import NamespacePair
+
+PATIENCE = {"retry": {"first_seconds": 0.2, "cap_seconds": 1}, "connect_timeout_seconds": 1}
+LIMITS = {"acse_timeout_seconds": 2, "dimse_timeout_seconds": 2}
+WAITING = (Stage.INCOMING, Stage.ROUTING, Stage.OUTGOING)
+
+
+@dataclass
+class Hospital:
+    """The router is at `cable.receiver`, all else at `cable.sender`; `account` is the scanner's."""
+
+    cable: NamespacePair
+    router: RunningRouter
+    archive: StoreScp
+    account: Account
+
+    def outage(self) -> Outage | None:
+        """Return what the router knows of an outage of the archive."""
+        return read_outage(self.router.box.spool, "archive")
+
+    def told(self, kind: str, *, seconds: float = 30.0) -> list[dict[str, Any]]:
+        """Wait until the history knows events of a type, and return the details of each, in their order."""
+        root = Root(self.router.root)
+        config = ConfigStore(root, MODELS).mercure.load().value
+
+        def found() -> list[dict[str, Any]]:
+            with History.open(root, config) as history:
+                return [event.details for event in reversed(history.events(type=kind))]
+
+        return eventually(found, seconds=seconds, what=f"the history tells of {kind}")
+
+    def settled(self) -> None:
+        """Wait until all that was acknowledged is in the archive, bit by bit; and let ``mercure verify`` judge."""
+        eventually(lambda: not any(map(self.router.box.spool.names, WAITING)), seconds=60, what="nothing waits")
+        there = digests(self.archive.folder)
+        assert [sent.sop for sent in self.account.acknowledged if digest(sent.data) not in there] == []
+        assert self.router.box.tasks(Stage.ERROR) == []
+        assert self.outage() is None
+        assert set(self.router.stop().values()) == {0}, "a service ended by something else than the request"
+        verified = self.router.verify()
+        assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+@pytest.fixture
+def hospital(netns: NamespacePair) -> Iterator[Hospital]:
+    """Give a router in a namespace of its own, whose receiver gives up a silent association after two seconds."""
+    outside, inside = netns.sender, netns.receiver
+    with memory_folder() as folder, ExitStack() as stack:
+        node = storescp(folder / "archive", "--bit-preserving", "--fork", prefix=outside.command())
+        archive = stack.enter_context(node)
+        target = {"kind": "dicom", "host": outside.address, "port": archive.port, "called_aet": archive.aet}
+        running = running_router(
+            folder / "root",
+            {"archive": {**target, **PATIENCE, **LIMITS}},
+            receiver={"bind": "0.0.0.0", "idle_timeout_seconds": 2, "acse_timeout_seconds": 2},  # noqa: S104 - nobody else is there
+            prefix=inside.command(),
+        )
+        router = stack.enter_context(running)
+        yield Hospital(netns, router, archive, Account(host=inside.address, timeout=2, place=outside))
+
+
+class StartReceiver(Protocol):
+    """The type of the ``start_receiver`` fixture."""
+
+    def __call__(self, **settings: Any) -> Receiver: ...
+
+
+@pytest.fixture
+def start_receiver(tmp_path: Path) -> Iterator[StartReceiver]:
+    """Give a function that starts a receiver alone, with settings; it ends with the test."""
+    with ExitStack() as stack:
+
+        def start(**settings: Any) -> Receiver:
+            return stack.enter_context(receiver(tmp_path / "receiver", **settings))
+
+        yield start
