@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import sync_playwright
 from waitress.server import create_server
 
 from appliance.status_page.site import Site
 from appliance.status_page.source import Seen, Source
 from tests.status_page import scene
+from tests.support.browser import chromium
 from tests.support.ports import free_port
 
 if TYPE_CHECKING:
@@ -24,18 +23,6 @@ if TYPE_CHECKING:
 
     from mercure.clock import ManualClock
     from mercure.config.status_page import StatusPage
-
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @dataclass
@@ -134,17 +121,6 @@ def _run(server: Any) -> None:
         server.run()
     except OSError:
         return  # it was closed
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """Start Debian's browser, without any that a package would download."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS, env={**os.environ, "TZ": "UTC"})
-        try:
-            yield browser
-        finally:
-            browser.close()
 
 
 @pytest.fixture

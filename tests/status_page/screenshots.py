@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 
 from tests.status_page import scene
-from tests.status_page.conftest import Page, chromium, served
+from tests.status_page.conftest import Page, served
+from tests.support.browser import SIZES, chromium
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
-SIZES = {"phone": (390, 844), "desk": (1280, 900), "wall": (2560, 1440)}
 SCHEMES = ("light", "dark")
 
 

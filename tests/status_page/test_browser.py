@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
@@ -13,41 +10,14 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from appliance.control.client import DisconnectedError
 from tests.status_page import scene
 from tests.status_page.conftest import Page, served
-from tests.status_page.screenshots import SIZES
+from tests.support.browser import SIZES, tab_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
-    from playwright.sync_api import Page as Tab
 
 PAGES = ("", "arrivals", "targets", "exam", "exam?accession=A20261121077", "exam?accession=none", "nothing")
 FINGER = 30
 """Pixels that a finger hits."""
-
-
-@contextmanager
-def tab_of(
-    browser: Browser, address: str, *, size: str = "desk", dark: bool = False, scripts: bool = True
-) -> Iterator[Tab]:
-    """Open a tab that must meet no error and ask nobody else for anything."""
-    width, height = SIZES[size]
-    context = browser.new_context(
-        viewport={"width": width, "height": height},
-        color_scheme="dark" if dark else "light",
-        java_script_enabled=scripts,
-    )
-    asked: list[str] = []
-    said: list[str] = []
-    tab = context.new_page()
-    tab.on("request", lambda request: asked.append(request.url))
-    tab.on("console", lambda message: said.append(message.text))
-    tab.on("pageerror", lambda error: said.append(str(error)))
-    try:
-        yield tab
-        # A page that is not there is told on the console, by the browser itself.
-        assert [text for text in said if "status of 40" not in text and "status of 50" not in text] == []
-        assert {urlsplit(url).netloc for url in asked} == {urlsplit(address).netloc}
-    finally:
-        context.close()
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

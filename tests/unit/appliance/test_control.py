@@ -202,16 +202,18 @@ class TestHistoryState:
     def test_it_lags_by_what_is_not_recorded(self, session: Session, spool: Spool, clock: ManualClock) -> None:
         events = EventWriter(spool.stage(Stage.OUTBOX), "router", clock)
 
-        def emit(text: str) -> None:
-            events.emit(Warned(text=text))
-            for path in spool.stage(Stage.OUTBOX).iterdir():  # the kernel's clock is another one
+        def set_times() -> None:
+            """Let the files be written now by the clock of the test; the kernel has another one."""
+            for path in spool.stage(Stage.OUTBOX).iterdir():
                 os.utime(path, (clock.now().timestamp(), clock.now().timestamp()))
 
-        emit("one")
+        events.emit(Warned(text="one"))
         record(session)
+        set_times()
         assert status(session).history.lag_seconds == pytest.approx(0, abs=1)
         clock.advance(3600)
-        emit("two")
+        events.emit(Warned(text="two"))
+        set_times()
         found = status(session)
         assert found.history.lag_seconds == pytest.approx(3600, abs=1)
         assert LATE_SECONDS < 3600
