@@ -6,6 +6,7 @@
 #include <chrono>
 #include <fstream>
 #include <string>
+#include <utility>
 
 #include "tags/dicom_bytes.h"
 
@@ -120,6 +121,32 @@ TEST(Elements, OutOfOrderCostNoMoreTime) {
   const Stopwatch stopwatch;
   EXPECT_GT(record_of_data_set(data_set).size(), 0xE000U);
   EXPECT_LT(stopwatch.seconds(), kSoon);
+}
+
+TEST(Fragments, AMillionOfThemCostLittle) {
+  std::string fragments;
+  for (int i = 0; i < 1'000'000; ++i) fragments += item("");
+  const std::string end = implicit_header(0xFFFEE0DD, 0);
+  for (const auto& [tag, vr] : {std::pair{0x00420011U, "OB"}, std::pair{0x7FE00010U, "OB"}, std::pair{kSequence, "SQ"}}) {
+    const Stopwatch stopwatch;
+    const auto result = read(dicom_file(identity() + explicit_header(tag, vr, kUndefined) + fragments + end));
+    EXPECT_TRUE(result.ok) << result.reason;
+    EXPECT_LE(result.json.size(), Limits().record_bytes + 4'096);
+    EXPECT_LT(stopwatch.seconds(), kSoon);
+  }
+}
+
+TEST(Length, OfFourGigabytesInAKilobyteIsTruncation) {
+  const std::string rest(900, '\0');
+  for (const std::string& bulk : {explicit_header(0x00420011, "OB", 0xFFFFFFF0) + rest,
+                                  explicit_header(kSequence, "SQ", kUndefined) + implicit_header(0xFFFEE000, 0xFFFFFFF0) + rest,
+                                  explicit_header(0x00204000, "UT", 0xFFFFFFFE) + rest}) {
+    const Stopwatch stopwatch;
+    const auto result = read(dicom_file(identity() + bulk));
+    EXPECT_FALSE(result.ok);
+    EXPECT_EQ(result.reason.find("the file ends in the middle"), 0U) << result.reason;
+    EXPECT_LT(stopwatch.seconds(), kSoon);
+  }
 }
 
 TEST(Problems, AreNotListedWithoutEnd) {
