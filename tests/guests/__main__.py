@@ -15,7 +15,7 @@ from tests.guests.commands import GuestError
 from tests.guests.guest import Guest
 from tests.guests.lan import Lan
 from tests.guests.places import Lab, labs
-from tests.guests.sending import all_arrived, traffic_off, traffic_on
+from tests.guests.sending import all_arrived, some_missing, traffic_goes_on, traffic_off, traffic_on
 from tests.guests.spec import Spec
 
 if TYPE_CHECKING:
@@ -29,9 +29,11 @@ _ON_A_GUEST: dict[str, tuple[str, Callable[[Guest], object]]] = {
     "to-vm": ("boot the same disks again, emulated, with Debian's own kernel", Guest.to_vm),
     "destroy": ("remove it", Guest.destroy),
     "traffic-on": ("send images to it, on and on, and keep account of those that it acknowledges", traffic_on),
+    "traffic-goes-on": ("wait until each scanner has got more images acknowledged", traffic_goes_on),
     "traffic-off": ("stop sending", traffic_off),
     "archive-off": ("end the archive, so that the spool fills", lambda guest: Archive(guest.lab).stop()),
     "archive-on": ("start it again, with what it had", lambda guest: Archive(guest.lab).start()),
+    "some-missing": ("see that images that were acknowledged are not at the archive yet", some_missing),
     "all-arrived": ("wait until the archive has every image that was acknowledged", all_arrived),
 }
 

@@ -25,6 +25,8 @@ NETWORKS: Final = {
 """The gateway's address in each network. A guest is in the first; the others are behind its gateway."""
 STATIONS: Final = {"scanners": "10.66.1.2", "strangers": "10.66.3.2"}
 """Networks with a computer of their own, for programs that cannot choose the address they call from; and that."""
+SCANNERS: Final = ("10.66.1.11", "10.66.1.12", "10.66.1.13", "10.66.1.14")
+"""Addresses of scanners: a proxy that keeps each at one router tells them apart by these."""
 PROXY_PORT: Final = 3128
 
 
@@ -72,6 +74,7 @@ class Lan:
             run("ip", "netns", "add", self.lab.id)
             steps = [f"link add {SWITCH} type bridge", "link set lo up", f"link set {SWITCH} up"]
             steps += [f"address add {address} dev {SWITCH}" for address in NETWORKS.values()]
+            steps += [f"address add {address}/24 dev {SWITCH}" for address in SCANNERS]
             for step in steps:
                 run("ip", "-netns", self.lab.id, *step.split())
             run(*self.inside("sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"))

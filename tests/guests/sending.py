@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from tests.guests.archive import Archive
 from tests.guests.cgroups import Group
 from tests.guests.commands import GuestError
-from tests.guests.lan import NETWORKS
-from tests.guests.traffic import acknowledged
+from tests.guests.lan import SCANNERS
+from tests.guests.traffic import acknowledged, senders
 from tests.guests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DICOM_PORT: Final = 104
 FIRST_IMAGES: Final = 40
+IMAGES_OF_EACH: Final = 20
 ARRIVAL_SECONDS: Final = 300.0
 
 
@@ -33,9 +34,8 @@ def _group(guest: Guest) -> Group:
 
 def traffic_on(guest: Guest) -> None:
     """Start to send, and wait until images are acknowledged."""
-    source = NETWORKS["scanners"].partition("/")[0]
     before = len(acknowledged(account(guest)))
-    words = (guest.spec.address, str(DICOM_PORT), source, account(guest))
+    words = (guest.spec.address, str(DICOM_PORT), ",".join(SCANNERS), account(guest))
     command = guest.lan.inside(sys.executable, "-m", "tests.guests.traffic", *words)
     _group(guest).spawn(command, guest.lab.folder / f"traffic-{guest.spec.name}.log")
     wait_until(
@@ -43,6 +43,17 @@ def traffic_on(guest: Guest) -> None:
         seconds=120,
         what=f"{guest.spec.name} to acknowledge {FIRST_IMAGES} images",
     )
+
+
+def traffic_goes_on(guest: Guest) -> None:
+    """Wait until each scanner has got more images acknowledged."""
+    before = senders(account(guest))
+
+    def each_got_on() -> bool:
+        now = senders(account(guest))
+        return all(now[scanner] >= before[scanner] + IMAGES_OF_EACH for scanner in SCANNERS)
+
+    wait_until(each_got_on, seconds=180, what=f"each scanner to have {IMAGES_OF_EACH} more images acknowledged")
 
 
 def traffic_off(guest: Guest) -> None:
@@ -69,3 +80,18 @@ def all_arrived(guest: Guest) -> None:
         raise GuestError(
             f"{len(missing)} of {len(wanted)} images that {guest.spec.name} acknowledged did not arrive: {missing[:5]}"
         ) from None
+    sys.stdout.write(f"{guest.spec.name}: {len(wanted)} images acknowledged, all of them at the archive\n")
+
+
+def some_missing(guest: Guest) -> None:
+    """See that images which were acknowledged are not at the archive yet: who has them is the one that is away.
+
+    Raises
+    ------
+    GuestError
+        None is missing, so that nothing would be proved when it is back.
+    """
+    wanted, there = acknowledged(account(guest)), Archive(guest.lab).images()
+    if wanted <= there:
+        raise GuestError(f"all {len(wanted)} images are at the archive already: the lost node had none")
+    sys.stdout.write(f"{guest.spec.name}: {len(wanted - there)} of {len(wanted)} acknowledged images are missing\n")

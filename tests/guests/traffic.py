@@ -1,9 +1,10 @@
-"""A scanner that never stops, and keeps account: which images the router has acknowledged.
+"""Scanners that never stop, and keep account: which images the router has acknowledged.
 
-    python -m tests.guests.traffic HOST PORT SOURCE ACCOUNT [IMAGES]
+    python -m tests.guests.traffic HOST PORT SOURCES ACCOUNT [IMAGES]
 
-Several associations at once, each with one series after the other. An image is written into ACCOUNT after its response
-of success has come, so every line there is an image that the router must have for ever; the file is outside the guest.
+SOURCES are addresses, with commas between: each has an association of its own, with one series after the other. An
+image is written into ACCOUNT, and the scanner's address behind it, after its response of success has come, so every
+line there is an image that the router must have for ever; the file is outside the guest.
 Refused or broken associations are tried again at once: a router that restarts refuses for a moment, and that loses
 nothing. It ends after IMAGES images, or when it is killed.
 """
@@ -14,6 +15,7 @@ import itertools
 import sys
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -21,7 +23,6 @@ from typing import Final
 from tests.support import data_sets
 from tests.support.dicom_peer import Peer, PeerError, associate_rq
 
-ASSOCIATIONS: Final = 4
 IMAGES_OF_A_SERIES: Final = 20
 PIXELS: Final = b"\1\2" * 32_768
 BETWEEN: Final = 0.1
@@ -32,12 +33,12 @@ PAUSE: Final = 0.2
 
 
 @dataclass
-class Scanner:
-    """Where to send, and the account."""
+class Scanners:
+    """Where to send, from which addresses, and the account."""
 
     host: str
     port: int
-    source: str
+    sources: tuple[str, ...]
     account: Path
     images: int | None = None
     calling: bytes = b"SCANNER"
@@ -46,49 +47,58 @@ class Scanner:
 
     def run(self) -> None:
         """Send until there is no more to send."""
-        threads = [threading.Thread(target=self._work) for _ in range(ASSOCIATIONS)]
+        threads = [threading.Thread(target=self._work, args=(source,)) for source in self.sources]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
 
-    def _work(self) -> None:
+    def _work(self, source: str) -> None:
         while self.images is None or next(self._begun) * IMAGES_OF_A_SERIES < self.images:
             waiting = {data_sets.uid() for _ in range(IMAGES_OF_A_SERIES)}
             series, study = data_sets.uid(), data_sets.uid()
             while waiting:
                 try:
-                    self._send(waiting, series, study)
+                    self._send(source, waiting, series, study)
                 except (PeerError, OSError):
                     time.sleep(PAUSE)
 
-    def _send(self, waiting: set[str], series: str, study: str) -> None:
-        with Peer(self.port, self.host, timeout=30, source=self.source) as peer:
+    def _send(self, source: str, waiting: set[str], series: str, study: str) -> None:
+        with Peer(self.port, self.host, timeout=30, source=source) as peer:
             peer.associate(associate_rq(calling=self.calling))
             for image in sorted(waiting):
                 data = data_sets.ct_image(image, series, study=study, pixels=PIXELS)
                 if peer.store(data, image).status == SUCCESS:
-                    self._note(image)
+                    self._note(image, source)
                     waiting.discard(image)
                 time.sleep(BETWEEN)
             peer.release()
 
-    def _note(self, image: str) -> None:
+    def _note(self, image: str, source: str) -> None:
         with self._lock, self.account.open("a") as account:
-            account.write(f"{image}\n")
+            account.write(f"{image} {source}\n")
 
 
 def acknowledged(account: Path) -> set[str]:
     """Return the SOP Instance UIDs in an account; a last line that was cut short is none."""
+    return {line.partition(" ")[0] for line in _lines(account)}
+
+
+def senders(account: Path) -> Counter[str]:
+    """Return how many images of each scanner were acknowledged."""
+    return Counter(line.partition(" ")[2] for line in _lines(account))
+
+
+def _lines(account: Path) -> list[str]:
     if not account.exists():
-        return set()
+        return []
     whole, _, _ = account.read_text().rpartition("\n")
-    return set(whole.split())
+    return whole.splitlines()
 
 
-def main(host: str, port: str, source: str, account: str, images: str = "") -> None:
+def main(host: str, port: str, sources: str, account: str, images: str = "") -> None:
     """Send from a network of the lab."""
-    Scanner(host, int(port), source, Path(account), int(images) if images else None).run()
+    Scanners(host, int(port), tuple(sources.split(",")), Path(account), int(images) if images else None).run()
 
 
 if __name__ == "__main__":
