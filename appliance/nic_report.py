@@ -73,6 +73,8 @@ class Nic(Model):
     quickack: bool
     dropped: int
     errors: int
+    interrupts: int | None = None
+    """On how many cores or groups of cores; None where they are not told."""
     advice: tuple[Advice, ...] = ()
 
 
@@ -104,10 +106,10 @@ def report(names: tuple[str, ...] = (), *, sys: Path = Path("/sys"), proc: Path 
     for name in names:
         if name not in there:
             raise ControlError("not-found", f"there is no network interface {name}", f"there are: {', '.join(there)}")
-    cores = os.cpu_count() or 1
+    cores, irq = os.cpu_count() or 1, proc / "irq"
     kernel = {name.replace("/", "."): text for name in _KERNEL if (text := _text(proc / "sys" / name)) is not None}
     return NicReport(
-        cores=cores, kernel=kernel, nics=tuple(_nic(folder / name, cores, asked) for name in names or tuple(there))
+        cores=cores, kernel=kernel, nics=tuple(_nic(folder / name, cores, irq, asked) for name in names or tuple(there))
     )
 
 
@@ -122,7 +124,7 @@ def asked(command: tuple[str, ...]) -> str:
     return done.stdout if done.returncode == 0 else ""
 
 
-def _nic(folder: Path, cores: int, ask: Ask) -> Nic:
+def _nic(folder: Path, cores: int, irq: Path, ask: Ask) -> Nic:
     name = folder.name
     queues = folder / "queues"
     masks = [_text(path / "rps_cpus") or "" for path in queues.glob("rx-*")]
@@ -144,8 +146,17 @@ def _nic(folder: Path, cores: int, ask: Ask) -> Nic:
         quickack="quickack 1" in ask(("ip", "route", "show", "dev", name)),
         dropped=_number(folder / "statistics/rx_dropped") or 0,
         errors=_number(folder / "statistics/rx_errors") or 0,
+        interrupts=_places(folder / "device/msi_irqs", irq),
     )
     return nic.model_copy(update={"advice": tuple(advice(nic, cores))})
+
+
+def _places(numbers: Path, irq: Path) -> int | None:
+    """Count the places that the interrupts of a NIC go to (core-api/irq/irq-affinity.rst of the kernel)."""
+    if not numbers.is_dir():
+        return None
+    places = {_text(irq / path.name / "smp_affinity_list") for path in numbers.iterdir()} - {None}
+    return len(places) or None
 
 
 def rings(text: str) -> tuple[Ring, ...]:
@@ -209,6 +220,12 @@ def advice(nic: Nic, cores: int) -> Iterator[Advice]:
             what=f"{nic.receive_queues} receive queue for {cores} cores, and its work is not spread",
             why="one core handles all packets and is at its limit first",
             how=f"systemctl restart mercure-network@{nic.name}, or the playbook with network_spread: true",
+        )
+    if nic.interrupts is not None and nic.interrupts < min(nic.receive_queues, cores):
+        yield Advice(
+            what=f"the interrupts of {nic.receive_queues} queues go to {nic.interrupts} of {cores} cores",
+            why="queues that share a core wait for each other",
+            how=f"systemctl restart mercure-network@{nic.name}, or network_irq: spread and play",
         )
     if nic.up and not nic.quickack:
         yield Advice(

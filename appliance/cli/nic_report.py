@@ -52,6 +52,7 @@ def _about(nic: Nic) -> Iterator[tuple[str, str]]:
     offloads = (f"{name} {'on' if is_on else 'off'}" for name, is_on in nic.offloads.items())
     yield "  offloads", ", ".join(offloads) or "not told"
     coalescing = {True: "adaptive", False: "fixed", None: "cannot be set"}[nic.adaptive_coalescing]
-    yield "  interrupts", coalescing
+    places = "" if nic.interrupts is None else f", on {nic.interrupts} cores or groups of cores"
+    yield "  interrupts", coalescing + places
     yield "  quick ack", "on its routes" if nic.quickack else "not set"
     yield "  lost", f"{nic.dropped} dropped, {nic.errors} errors since boot"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -125,3 +126,20 @@ def test_each_fault_is_advised_on_by_itself(change: dict[str, Any], told: str) -
     (found,) = advice(GOOD.model_copy(update=change), cores=4)
     assert found.what == told
     assert found.how
+
+
+def test_interrupts_that_all_go_to_one_core_are_told(tmp_path: Path) -> None:
+    nic = tmp_path / "sys/class/net/eno1"
+    for number in (40, 41):
+        (nic / f"queues/rx-{number}").mkdir(parents=True)
+        (nic / "device/msi_irqs").mkdir(parents=True, exist_ok=True)
+        (nic / f"device/msi_irqs/{number}").touch()
+        (tmp_path / f"proc/irq/{number}").mkdir(parents=True)
+        (tmp_path / f"proc/irq/{number}/smp_affinity_list").write_text("0\n")
+    (nic / "mtu").write_text("1500\n")
+    (found,) = report(("eno1",), sys=tmp_path / "sys", proc=tmp_path / "proc").nics
+    assert found.interrupts == 1
+    assert "the interrupts of 2 queues go to 1 of 2 cores" in [item.what for item in advice(found, 2)]
+    (tmp_path / "proc/irq/41/smp_affinity_list").write_text("1\n")
+    (found,) = report(("eno1",), sys=tmp_path / "sys", proc=tmp_path / "proc").nics
+    assert not [item for item in advice(found, 2) if "interrupts of" in item.what]
