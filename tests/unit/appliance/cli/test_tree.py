@@ -16,7 +16,7 @@ from tests.unit.appliance.cli.tree import EVERY_COMMAND
 PROJECT = Path(__file__).resolve().parents[4]
 
 
-WITHOUT_ROUTER = {("rules", "eval"), ("completion", "bash"), ("nic-report",)}
+WITHOUT_ROUTER = {("rules", "eval"), ("completion", "bash"), ("nic-report",), ("doctor",)}
 MODULE_COMMANDS = ["add", "check", "disable", "enable", "list", "log", "remove", "set", "show", "steps", "stop", "test"]
 
 
@@ -35,6 +35,7 @@ class TestTree:
             "backup check",
             "completion bash",
             "nic-report",
+            "doctor",
             *(f"modules {name}" for name in MODULE_COMMANDS),
             "alerts list",
             "alerts acknowledge",

@@ -1,0 +1,131 @@
+"""Kernel settings, clock, units, updates."""
+
+from __future__ import annotations
+
+import pytest
+
+from appliance.doctor.system import on_time, running, set_up, up_to_date
+from tests.unit.appliance.doctor.conftest import Host
+
+TRACKING = """\
+Reference ID    : C0000201 (192.0.2.1)
+Stratum         : 3
+System time     : 0.000012 seconds fast of NTP time
+Leap status     : Normal
+"""
+UNITS = "systemctl show --property=Id,LoadState,ActiveState,Result,UnitFileState,ConditionResult"
+
+
+@pytest.fixture
+def kernel(host: Host) -> Host:
+    host.write(
+        "/etc/sysctl.d/70-mercure-network.conf", "# why\n-net.core.somaxconn = 4096\nnet.ipv4.tcp_rmem = 1 2 3\n"
+    )
+    host.write("/etc/sysctl.d/99-local.conf", "kernel.panic = 1\n")
+    host.write("/proc/sys/net/core/somaxconn", "4096\n")
+    host.write("/proc/sys/net/ipv4/tcp_rmem", "1\t2\t3\n")
+    return host
+
+
+def test_settings_that_are_as_written_are_well(kernel: Host) -> None:
+    assert kernel.found(set_up) == []
+    (kernel.top / "proc/sys/net/core/somaxconn").unlink()
+    assert kernel.found(set_up) == []
+
+
+def test_a_setting_that_drifted_is_named_with_its_file(kernel: Host) -> None:
+    kernel.write("/proc/sys/net/ipv4/tcp_rmem", "1 2 9\n")
+    ((outcome, text, mend),) = kernel.found(set_up)
+    assert outcome == "warning"
+    assert text == "net.ipv4.tcp_rmem is 1 2 9, and 1 2 3 was set in /etc/sysctl.d/70-mercure-network.conf"
+    assert "sysctl --load=/etc/sysctl.d/70-mercure-network.conf" in mend
+
+
+def test_a_clock_that_is_kept_right_is_well(host: Host) -> None:
+    host.said["chronyc -n tracking"] = TRACKING
+    assert host.found(on_time) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome", "words"),
+    [
+        (None, "failed", "chrony does not answer"),
+        (TRACKING.replace("Normal", "Not synchronised"), "warning", "no time server answers"),
+        (TRACKING.replace("0.000012 seconds fast", "7.5 seconds slow"), "failed", "the clock is 7.5 s slow"),
+    ],
+)
+def test_a_clock_that_is_not_is_told(host: Host, said: str | None, outcome: str, words: str) -> None:
+    host.said["chronyc -n tracking"] = said
+    ((found, text, mend),) = host.found(on_time)
+    assert found == outcome
+    assert words in text
+    assert "chrony" in mend
+    host.said["systemd-detect-virt --container"] = "lxc\n"
+    assert host.found(on_time) == []
+
+
+def unit(name: str, **changes: str) -> str:
+    values = {"Id": name, "LoadState": "loaded", "ActiveState": "active", "Result": "success"}
+    values |= {"UnitFileState": "enabled", "ConditionResult": "yes"} | changes
+    return "".join(f"{key}={value}\n" for key, value in values.items())
+
+
+def units(host: Host, **changes: str) -> Host:
+    host.expected["units"] = ["nginx.service", "mercure.service"]
+    said = "\n".join([unit("nginx.service"), unit("mercure.service", **changes)])
+    host.said[f"{UNITS} nginx.service mercure.service"] = said
+    host.said["systemctl list-units --failed --no-legend --plain"] = ""
+    return host
+
+
+def test_units_that_run_are_well(host: Host) -> None:
+    assert units(host).found(running) == []
+    assert units(host, ActiveState="inactive", ConditionResult="no").found(running) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome", "words"),
+    [
+        ({"ActiveState": "failed", "Result": "exit-code"}, "failed", "mercure.service is failed (exit-code)"),
+        ({"ActiveState": "inactive"}, "failed", "mercure.service is inactive"),
+        ({"UnitFileState": "disabled"}, "warning", "mercure.service will not come back"),
+        ({"LoadState": "not-found"}, "failed", "there is no mercure.service"),
+    ],
+)
+def test_a_unit_that_does_not_is_told(host: Host, changes: dict[str, str], outcome: str, words: str) -> None:
+    ((found, text, mend),) = units(host, **changes).found(running)
+    assert found == outcome
+    assert words in text
+    assert mend
+
+
+def test_any_other_unit_that_failed_is_told(host: Host) -> None:
+    units(host).said["systemctl list-units --failed --no-legend --plain"] = "smartd.service loaded failed failed x\n"
+    ((outcome, text, _),) = host.found(running)
+    assert (outcome, text) == ("warning", "smartd.service has failed")
+
+
+def test_nothing_that_waits_is_well(host: Host) -> None:
+    host.write("/boot/vmlinuz-6.1.0-28-amd64", "")
+    host.write("/boot/vmlinuz-6.1.0-9-amd64", "")
+    host.said["apt-get --simulate --quiet=2 -o Debug::NoLocking=1 upgrade"] = "Inst less [1] (2 Debian:12.9/stable)\n"
+    assert host.found(up_to_date) == []
+
+
+def test_updates_that_wait_are_counted(host: Host) -> None:
+    lines = "Inst openssl [1] (2 Debian-Security:12/stable-security [amd64])\n"
+    host.said["apt-get --simulate --quiet=2 -o Debug::NoLocking=1 upgrade"] = lines
+    ((outcome, text, mend),) = host.found(up_to_date)
+    assert (outcome, text) == ("warning", "1 security updates wait: openssl")
+    assert "unattended-upgrade" in mend
+
+
+def test_a_boot_that_is_due_is_told_once(host: Host) -> None:
+    host.write("/boot/vmlinuz-6.1.0-30-amd64", "")
+    ((_, text, _),) = host.found(up_to_date)
+    assert text == "the kernel 6.1.0-28-amd64 runs, and 6.1.0-30-amd64 is installed"
+    host.write("/run/reboot-required", "")
+    host.write("/run/reboot-required.pkgs", "linux-image-amd64\nlinux-image-amd64\n")
+    ((_, text, mend),) = host.found(up_to_date)
+    assert text == "updates wait for a boot (linux-image-amd64)"
+    assert "reboot" in mend
