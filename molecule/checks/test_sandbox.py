@@ -7,7 +7,7 @@ from typing import Any
 
 EXPOSED = {
     "mercure": 3.0,
-    "mercure-status-page": 3.0,
+    "mercure-page": 2.0,
     "postgresql@": 3.0,
     "nginx": 4.0,
     "haproxy": 4.0,
