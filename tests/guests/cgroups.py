@@ -6,7 +6,7 @@ started for a guest is in its group from the first instruction on, and `Group.ki
 
 from __future__ import annotations
 
-import subprocess
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,16 +42,16 @@ class Group:
     def spawn(self, command: Sequence[str | Path], log: Path) -> None:
         """Start a program in the group, away from this terminal; what it says is added to a log."""
         self.path.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
-            started = subprocess.Popen(
-                ["/bin/sh", "-c", _ENTER, "sh", self.path, *command],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        # Not subprocess, which warns of whoever is left running: this one is to outlive the process that starts it.
+        words = ["/bin/sh", "-c", _ENTER, "sh", str(self.path), *(str(word) for word in command)]
+        files = [
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ]
+        started = os.posix_spawn(words[0], words, os.environ, file_actions=files, setsid=True)
         wait_until(
-            lambda: self.is_populated() or started.poll() is not None,
+            lambda: self.is_populated() or os.waitpid(started, os.WNOHANG)[0] != 0,
             seconds=10,
             what=f"{command[0]} to enter {self.path}",
         )

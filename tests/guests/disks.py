@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import hashlib
 import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tests.guests.commands import GuestError, run
 from tests.guests.waiting import wait_until
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PIECE: Final = 1 << 20
 GOING_DOWN: Final = 0x8004587D
 """FS_IOC_GOINGDOWN of xfs and ext4: the file system ends at once."""
 NO_LOG_FLUSH: Final = struct.pack("I", 2)
@@ -50,6 +56,21 @@ class DataDisk:
         if device is not None:
             wait_until(lambda: _opens_alone(device), seconds=30, what=f"the last mount of {device} to end")
 
+    def digest(self) -> str:
+        """Return a digest of what is written on it, and where. Holes, which are most of a test disk, cost nothing."""
+        device = self.device()
+        if device is not None:
+            with device.open("rb") as through:
+                os.fsync(through.fileno())
+        total = hashlib.sha256()
+        with self.file.open("rb") as file:
+            for begin, end in _written(file.fileno()):
+                file.seek(begin)
+                while file.tell() < end:
+                    piece = file.read(min(PIECE, end - file.tell()))
+                    total.update(f"{file.tell()}:".encode() + piece)
+        return total.hexdigest()
+
     def cut(self, processes: list[int]) -> list[str]:
         """End every file system on the disk without writing anything out, and return where they were mounted.
 
@@ -67,6 +88,19 @@ class DataDisk:
             if points:
                 break
         return points
+
+
+def _written(descriptor: int) -> Iterator[tuple[int, int]]:
+    position = 0
+    while True:
+        try:
+            begin = os.lseek(descriptor, position, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # nothing but a hole up to the end
+                return
+            raise
+        position = os.lseek(descriptor, begin, os.SEEK_HOLE)
+        yield begin, position
 
 
 def _mounts(process: int) -> list[tuple[str, str]]:

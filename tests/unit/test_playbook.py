@@ -94,7 +94,7 @@ def test_a_release_is_named_by_its_content(tmp_path: Path) -> None:
 
 
 def test_an_unknown_key_is_named_with_what_it_may_have_been(filters: ModuleType) -> None:
-    known: dict[str, object] = {"router_port": {}, "storage_device": {}}
+    known: dict[str, object] = {"router_port": {}, "router_root": {}, "storage_device": {}}
     specs = {"router": {"argument_specs": {"main": {"options": known}}}}
     assert filters.unknown_keys(["router_port", "site_anything", "ansible_host", "group_names"], specs) == []
     (problem,) = filters.unknown_keys(["router_prot"], specs)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.guests.guest import Guest
+from tests.guests.nspawn import BUILDS
 from tests.guests.places import Lab
 from tests.guests.play import Run, play
 from tests.guests.ssh import ask
@@ -17,9 +18,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAME = "router1"
+_LEFT_OUT = (
+    "*/.ansible*",
+    "/var/lib/systemd/*",
+    "/var/lib/apt/*",
+    "/var/lib/sudo/*",
+    *(f"{path}/*" for path in BUILDS),
+)
+"""What any login or look at a host leaves behind; and folders of this machine, which other guests write to."""
 _STATE = (
-    "sudo find /etc /home /opt /srv /usr /var/lib -xdev -not -path '*/.ansible*' -not -path '/var/lib/systemd/*' "
-    "-not -path '/var/lib/apt/*' -not -path /var/lib/sudo/* -printf '%p %T@ %m %u %s\\n' | sort"
+    f"sudo find /etc /home /opt /srv /usr /var/lib -xdev {' '.join(f'-not -path {path!r}' for path in _LEFT_OUT)} "
+    "-printf '%p %T@ %m %u %s\\n' | sort"
 )
 
 

@@ -57,12 +57,12 @@ def test_a_disk_with_data_is_refused_and_keeps_it(playbook: Playbook, guest: Gue
     device = guest.disk.device()
     assert device is not None
     run("mkfs.ext4", "-q", "-F", "-L", "precious", device)
-    before, content = playbook.state(), run("sha256sum", device)
+    before, content = playbook.state(), guest.disk.digest()
     try:
         words = ("There is something on /dev/disk/by-id/data-ssd0", "precious", "erase everything on")
         playbook.run().refuses(*words, "Nothing was changed")
         assert playbook.state() ^ before == set()
-        assert run("sha256sum", device) == content
+        assert guest.disk.digest() == content
     finally:
         run("wipefs", "--quiet", "--all", device)
         run("dd", "if=/dev/zero", f"of={device}", "bs=1M", "count=16", "conv=fsync", "status=none")

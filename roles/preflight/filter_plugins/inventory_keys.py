@@ -36,7 +36,9 @@ def unknown_keys(given: Iterable[str], specs: Mapping[str, Any]) -> list[str]:
     for key in sorted(given):
         if key in known or _OF_EVERY_HOST.match(key) or _OF_ANSIBLE.match(key):
             continue
-        near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+        near = difflib.get_close_matches(key, known, n=3, cutoff=0.6)
+        # The same letters in another order are the likeliest slip.
+        near.sort(key=lambda name: sorted(name) != sorted(key))
         problems.append(f"{key} is no key of the playbook" + (f"; did you mean {near[0]}?" if near else ""))
     return problems
 
