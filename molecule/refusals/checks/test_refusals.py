@@ -30,6 +30,18 @@ MISTAKES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"storage_minimum_gb": 4000},
         ("data-ssd0 has 12.9 GB", "storage_minimum_gb is 4000", "Nothing was changed"),
     ),
+    "a network range that is none": (
+        {"firewall_dicom_networks": ["10.66.1.0/33"]},
+        ("'10.66.1.0/33' does not appear to be an IPv4 or IPv6 network", "Nothing was changed"),
+    ),
+    "a range that is the address of a host": (
+        {"firewall_https_networks": ["10.66.0.7/24"]},
+        ("10.66.0.7/24 has host bits set", "Nothing was changed"),
+    ),
+    "rules that would cut off who plays": (
+        {"firewall_ssh_networks": ["192.0.2.0/24"]},
+        ("comes from 10.66.0.1, which is in none of firewall_ssh_networks", "Nothing was changed"),
+    ),
     "nobody who could log in": (
         {"base_people": [{"name": "anna", "role": "admin", "ssh_keys": []}]},
         ("anna has no SSH key", "Nothing was changed"),
