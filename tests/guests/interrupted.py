@@ -1,13 +1,14 @@
 """Run the playbook, and kill it in the middle of a task.
 
-    python -m tests.guests.interrupted TASK
+    python -m tests.guests.interrupted TASK SECONDS
 
-Everything of the controller is killed, the connections to the guests too; what a task began there goes on or not, as
+SECONDS after the task has begun, everything of the controller is killed, the connections to the guests too; what a task began there goes on or not, as
 when the computer of the administrator loses its power.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -18,8 +19,8 @@ from tests.guests.commands import GuestError
 from tests.guests.places import CHECKOUT
 
 
-def run_until(task: str) -> None:
-    """Run the playbook until a task begins.
+def run_until(task: str, seconds: float) -> None:
+    """Run the playbook until a task has gone on for some seconds.
 
     Raises
     ------
@@ -41,6 +42,9 @@ def run_until(task: str) -> None:
     assert process.stdout is not None
     try:
         _read_until(task, process.stdout)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+            raise GuestError(f"the playbook ended within {seconds} s of {task!r}")
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -61,6 +65,6 @@ def _read_until(task: str, lines: IO[str]) -> None:
 
 if __name__ == "__main__":
     try:
-        run_until(sys.argv[1])
+        run_until(sys.argv[1], float(sys.argv[2]))
     except GuestError as error:
         sys.exit(str(error))
