@@ -2,8 +2,8 @@
 
     python -m tests.guests.interrupted TASK SECONDS
 
-SECONDS after the task has begun, everything of the controller is killed, the connections to the guests too; what a task began there goes on or not, as
-when the computer of the administrator loses its power.
+SECONDS after the task has begun, everything of the controller is killed, the connections to the guests too. What the
+task began there goes on or not, as when the computer of the administrator loses its power.
 """
 
 from __future__ import annotations
