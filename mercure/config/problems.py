@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,6 +35,11 @@ class Problem:
     place: str
     text: str
     advice: str = ""
+
+    def __post_init__(self) -> None:
+        """Write half a character, which JSON can name, as its escape: problems are shown, logged and sent."""
+        for name in ("place", "text", "advice"):
+            object.__setattr__(self, name, getattr(self, name).encode("utf-8", "backslashreplace").decode())
 
     def __str__(self) -> str:
         return f"{self.place}: {self.text}" + (f" ({self.advice})" if self.advice else "")
@@ -120,6 +126,26 @@ def targets_of(
     if not isinstance(content, dict):
         problems.append(Problem("targets", "not a table of names and settings"))
     return targets, problems
+
+
+def unwritable(content: object) -> Iterator[Problem]:
+    """Find what Python's reader of JSON takes and no writer of JSON should give: half characters, NaN and infinity.
+
+    Where a value may be anything (the settings of a module) nobody else looks at it, and who writes it down later, into
+    a revision or for the module, would fail or change it.
+    """
+    left: list[tuple[str, object]] = [("", content)]
+    while left:
+        place, value = left.pop()
+        if isinstance(value, Mapping):
+            left += [(f"{place}.{key}".lstrip("."), each) for key, each in value.items()]
+            left += [(f"{place}.{key}".lstrip("."), key) for key in value]
+        elif isinstance(value, list | tuple):
+            left += [(f"{place}.{number}", each) for number, each in enumerate(value)]
+        elif isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+            yield Problem(place, "holds half of a character (a lone surrogate)", "write the whole character")
+        elif isinstance(value, float) and not math.isfinite(value):
+            yield Problem(place, f"{value} is no number that JSON knows")
 
 
 def cross_check(config: Config) -> list[Problem]:

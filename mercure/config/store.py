@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from mercure.config.files import Loaded, RevisionedFile
 from mercure.config.models import Config, Services, TargetSettings
-from mercure.config.problems import ConfigError, cross_check, from_validation, targets_of
+from mercure.config.problems import ConfigError, cross_check, from_validation, targets_of, unwritable
 from mercure.spool import Spool
 
 _log = logging.getLogger(__name__)
@@ -76,10 +76,12 @@ class ConfigStore:
             With every problem found.
         """
         targets, problems = targets_of(content.get("targets", {}), self._target_models)
+        problems += unwritable(content)
+        told = {problem.place for problem in problems}
         try:
             config = Config.model_validate({**content, "targets": targets})
         except ValidationError as error:
-            problems += from_validation(error, Config)
+            problems += [problem for problem in from_validation(error, Config) if problem.place not in told]
         else:
             problems += [] if problems else cross_check(config)
             if not problems:

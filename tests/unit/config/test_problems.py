@@ -17,6 +17,7 @@ from tests.support.box import Box
 FOLDER = {"kind": "folder", "path": "/x"}
 DICOM = {"kind": "dicom", "host": "h", "port": 104, "called_aet": "PACS"}
 RULE = {"rule": "True", "targets": ["archive"]}
+MODULE = {"runner": "command", "image": "/usr/bin/true"}
 GOOD: dict[str, Any] = {
     "version": 1,
     "targets": {"archive": FOLDER, "pacs": DICOM},
@@ -77,6 +78,20 @@ WRONG: list[tuple[dict[str, Any], str, str, str]] = [
     ({"rules": {"mr": {"targets": ["archive"]}}}, "rules.mr.rule", "required", ""),
     ({"rules": {"a b": RULE}}, "rules.a b", "a name has 1 to 64", ""),
     ({"version": 2}, "version", "1", ""),
+    (
+        {"modules": {"m": {**MODULE, "settings": {"a": ["\ud83d"]}}}},
+        "modules.m.settings.a.0",
+        "half of a character",
+        "write the whole",
+    ),
+    (
+        {"modules": {"m": {**MODULE, "settings": {"\ud83d": 1}}}},
+        "modules.m.settings.\\ud83d",
+        "half",
+        "write the whole",
+    ),
+    ({"modules": {"m": {**MODULE, "settings": {"a": float("nan")}}}}, "modules.m.settings.a", "nan is no number", ""),
+    ({"\ud83d": 1}, "\\ud83d", "half of a character", "write the whole"),
     ({"spool": "here"}, "spool", "absolute", ""),
     ({"off_peak": {"timezone": "Europe/Berln"}}, "off_peak.timezone", "not a time zone", ""),
     ({"off_peak": {"timezone": "../../etc/passwd"}}, "off_peak.timezone", "not a time zone", ""),
@@ -85,7 +100,7 @@ WRONG: list[tuple[dict[str, Any], str, str, str]] = [
     ({"history": {"url": "mysql://x"}}, "history.url", "begins with", ""),
     ({"retention": {"success_seconds": -1}}, "retention.success_seconds", "greater than or equal to 0", ""),
     ({"retention": {"success_seconds": float("nan")}}, "retention.success_seconds", "", ""),
-    ({"retention": {"success_seconds": float("inf")}}, "retention.success_seconds", "less than", ""),
+    ({"retention": {"success_seconds": float("inf")}}, "retention.success_seconds", "no number", ""),
 ]
 
 
