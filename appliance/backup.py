@@ -84,7 +84,7 @@ class Counter:
 
     def tell(self) -> None:
         """Report."""
-        self.report(Progress(done=self.done, total=max(self.total, self.done), text=self.text))
+        self.report(Progress(done=self.done, total=max(self.total, self.done), text=self.text, unit="bytes"))
 
 
 def create(session: Session, *, images: bool, folder: Path | None, report: Report) -> BackupMade:

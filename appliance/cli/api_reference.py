@@ -10,7 +10,7 @@ import click
 from pydantic import BaseModel
 
 from appliance.cli.reference import link, models
-from appliance.control import api
+from appliance.control import api, jobs
 from appliance.control.api.base import AnyVerb, ErrorData, ProgressOf
 from appliance.control.api.streams import ITEMS
 from appliance.control.connection import Limits
@@ -31,7 +31,12 @@ UTF-8, one object to a line:
 
 `params` is an object; what has a default may be left away, what is unknown is refused. Every request has an `id`, a
 number or a text of at most 100 characters; lists of requests are not taken. Requests of one connection are answered
-one after the other. A long action sends notifications `progress` ([ProgressOf](#progressof)) before its answer.
+one after the other.
+
+A long action (`long` in the tables below) sends notifications `progress` ([ProgressOf](#progressof)) before its answer:
+the first at once, at most ten a second, one at least every {beat:g} s. It goes on when the connection is lost:
+`jobs.join` with the `job` that its progress carried follows it to its end and gives what it came to, and `jobs.list`
+names the {kept} that ended last. Both are forgotten when the control service ends; what was changed is in the audit.
 
 Python programs use `appliance.control.client`: `Client(root).call(api.queue.HOLD, api.queue.ChangeTask(task=…))`,
 `Stream(root, "events")`.
@@ -57,6 +62,7 @@ too.
 | a request | {limits.request_bytes} bytes, 200 levels, whole within {limits.request_seconds:g} s of its first byte |
 | between two requests | {limits.idle_seconds:g} s |
 | an answer, an item | taken within {limits.send_seconds:g} s, or the connection is closed |
+| long actions | {running} at the same time |
 | a stream | {limits.mailbox_bytes} bytes wait for its reader; one that is slower is dropped |
 
 ## Errors
@@ -92,6 +98,9 @@ def page() -> str:
     head = _HEAD.format(
         roles="\n".join(f"| {role} | `{group}` |" for role, group in GROUPS.items()),
         limits=Limits(),
+        beat=jobs.BEAT_SECONDS,
+        kept=jobs.KEPT,
+        running=jobs.RUNNING,
         errors="\n".join(f"| {code} | `{kind}` | {text} |" for kind, (code, text) in MEANING.items()),
         items="\n".join(f"| `{name}` | {link(model)} |" for name, model in ITEMS.items()),
     )
@@ -109,7 +118,7 @@ def _verbs(verbs: Iterable[AnyVerb]) -> Iterator[str]:
         yield "| verb | role | request | answer | what it does |\n| --- | --- | --- | --- | --- |"
         for verb in verbs:
             if verb in vars(module).values():
-                role = f"{verb.role}, audited" if verb.changes else verb.role
+                role = ", ".join([verb.role, *(["audited"] if verb.changes else []), *(["long"] if verb.long else [])])
                 request, answer = _model(verb.request), _model(verb.answer)
                 yield f"| `{verb.name}` | {role} | {request} | {answer} | {verb.text} |"
         yield ""

@@ -4,19 +4,19 @@
         queue = client.call(api.queue.LIST, api.queue.ListQueue(limit=50))
 
 The models of all requests and answers are in `api`, by group. A client serves one thread at a time; make one for each.
-Nothing reconnects by itself: after a `DisconnectedError` make a new one.
+After a `DisconnectedError` the next call connects anew. A long action that has begun is not lost with its connection:
+the client joins it again by itself.
 """
 
 from __future__ import annotations
 
 import contextlib
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
-
-from pydantic_core import from_json
 
 from appliance.control import api, wire
 from appliance.control.api.base import (
@@ -24,7 +24,6 @@ from appliance.control.api.base import (
     A,
     AnyVerb,
     Difference,
-    ErrorData,
     Nothing,
     Problem,
     Progress,
@@ -33,18 +32,29 @@ from appliance.control.api.base import (
     Saved,
     Verb,
 )
-from appliance.control.errors import KIND_OF, ControlError, Kind
+from appliance.control.errors import ControlError, Kind
+from appliance.control.reaching import (
+    CONNECT_SECONDS,
+    DisconnectedError,
+    connect,
+    error_of,
+    gone,
+    object_of,
+    raised,
+    without_id,
+)
 
 if TYPE_CHECKING:
     from appliance.control.api.streams import Item, Topic
 
-CONNECT_SECONDS: Final = 5.0
 CALL_SECONDS: Final = 300.0
 """The longest that a verb may take; the usual one takes some milliseconds. With progress each one begins it anew."""
 
 
-class DisconnectedError(Exception):
-    """There is no control service, or no more; the text says what was met."""
+REJOIN_SECONDS: Final = 30.0
+"""How long it is tried to join a long action again whose connection was lost."""
+
+_PAUSE: Final = 0.2
 
 
 class Client:
@@ -64,6 +74,7 @@ class Client:
         self._socket: socket.socket | None = None
         self._lines: wire.Lines | None = None
         self._number = 0
+        self._job = ""
 
     def __enter__(self) -> Client:
         """Return the client itself."""
@@ -86,7 +97,7 @@ class Client:
             ``not-allowed``: this user may not open the socket.
         """
         if self._socket is None:
-            self._socket = _connect(self._run)
+            self._socket = connect(self._run)
             self._lines = wire.Lines(self._socket, wire.MAX_ANSWER_BYTES)
 
     def call(
@@ -115,17 +126,48 @@ class Client:
         DisconnectedError
             The service ended, or did not answer in time. A change may have been made all the same.
         """
+        self._job = ""
+        try:
+            return self._ask(verb, request if request is not None else verb.request(), progress)
+        except DisconnectedError as lost:
+            if not self._job:
+                raise
+            return self._join(verb, self._job, progress, lost)
+
+    def _ask(self, verb: Verb[Q, A], request: Q, progress: Callable[[Progress], None] | None) -> A:
         self.connect()
         self._number += 1
         try:
-            return self._exchange(verb, request if request is not None else verb.request(), progress)
+            return self._exchange(verb, request, progress)
         except (OSError, wire.TooLongError) as error:
             self.close()
-            raise _gone(error) from error
+            raise gone(error) from error
         except BaseException as error:
             if not isinstance(error, ControlError):
                 self.close()  # the answer would be taken for that of the next request
             raise
+
+    def _join(
+        self, verb: Verb[Q, A], job: str, progress: Callable[[Progress], None] | None, lost: DisconnectedError
+    ) -> A:
+        """Follow a long action over a new connection, and return what it came to."""
+        end = time.monotonic() + REJOIN_SECONDS
+        while True:
+            begun = time.monotonic()
+            try:
+                found = self._ask(api.jobs.JOIN, api.jobs.OneJob(job=job), progress)
+            except DisconnectedError:
+                if time.monotonic() - begun > 1:  # it was joined, and lost once more
+                    end = time.monotonic() + REJOIN_SECONDS
+                if time.monotonic() > end:
+                    raise lost from None
+                time.sleep(_PAUSE)
+                continue
+            except ControlError as error:
+                raise DisconnectedError(f"{lost}; {error.text}") from error
+            if found.error is not None:
+                raise raised(found.error.kind, found.error.text, found.error)
+            return verb.answer.model_validate(found.answer)
 
     def whoami(self) -> api.status.WhoAmI:
         """Tell who asks, and what he may."""
@@ -150,13 +192,16 @@ class Client:
             if line is None:
                 self.close()
                 raise DisconnectedError("the control service closed the connection")
-            message = _object(line)
+            message = object_of(line)
             if "method" in message:
-                if progress is not None and message["method"] == "progress":
-                    progress(Progress.model_validate(_without_id(message["params"])))
+                if message["method"] == "progress":
+                    told = Progress.model_validate(without_id(message["params"]))
+                    self._job = told.job or self._job
+                    if progress is not None:
+                        progress(told)
                 continue
             if message.get("error") is not None:
-                raise _error(message["error"])
+                raise error_of(message["error"])
             if message.get("id") != self._number:
                 raise DisconnectedError("the control service answered another question")
             return verb.answer.model_validate(message["result"])
@@ -191,7 +236,7 @@ class Stream:
     """
 
     def __init__(self, root: Path, *topics: Topic, types: tuple[str, ...] = (), logs: tuple[str, ...] = ()) -> None:
-        self._socket = _connect(root.absolute() / "run")
+        self._socket = connect(root.absolute() / "run")
         self._lines = wire.Lines(self._socket, wire.MAX_ANSWER_BYTES)
         self._closed = False
         try:
@@ -201,7 +246,7 @@ class Stream:
             if message is None:
                 raise DisconnectedError("the control service does not answer")
             if message.get("error") is not None:
-                raise _error(message["error"])
+                raise error_of(message["error"])
             beat = api.streams.Subscribed.model_validate(message["result"]).heartbeat_seconds
             self._silence = 3 * beat
         except BaseException:
@@ -251,53 +296,12 @@ class Stream:
         except (OSError, wire.TooLongError) as error:
             if self._closed:
                 return None
-            raise _gone(error) from error
+            raise gone(error) from error
         if line is None:
             if self._closed:
                 return None
             raise DisconnectedError("the control service ended the stream: it was ended, or we are too slow for it")
-        return _object(line)
-
-
-def _connect(run: Path) -> socket.socket:
-    try:
-        return wire.connect(run, CONNECT_SECONDS)
-    except PermissionError as error:
-        advice = "have an administrator add you to the group mercure-viewer"
-        raise ControlError(
-            "not-allowed", f"you may not open {run / wire.SOCKET_NAME}", advice, role="viewer"
-        ) from error
-    except OSError as error:
-        raise DisconnectedError(f"no control service answers in {run}: {error.strerror or error}") from error
-
-
-def _object(line: bytes) -> dict[str, Any]:
-    value = from_json(line)
-    if not isinstance(value, dict):
-        raise DisconnectedError("the control service answered something else than JSON-RPC")
-    return value
-
-
-def _without_id(params: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in params.items() if key != "id"}
-
-
-def _error(error: dict[str, Any]) -> ControlError:
-    data = ErrorData.model_validate(error.get("data", {"kind": "internal"}))
-    return ControlError(
-        KIND_OF.get(int(error["code"]), "failed"),
-        str(error["message"]),
-        data.advice,
-        role=data.role,
-        problems=data.problems,
-        difference=data.difference,
-    )
-
-
-def _gone(error: Exception) -> DisconnectedError:
-    if isinstance(error, TimeoutError):
-        return DisconnectedError("the control service does not answer")
-    return DisconnectedError(f"the connection to the control service is lost: {error}")
+        return object_of(line)
 
 
 __all__ = [

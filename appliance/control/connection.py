@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from appliance.control import api, wire
 from appliance.control.api.base import Progress, ProgressOf
 from appliance.control.api.streams import Subscribe, Subscribed
-from appliance.control.errors import ControlError
+from appliance.control.errors import ControlError, control_error
+from appliance.control.jobs import Jobs
 from appliance.control.mailbox import Mailbox
 from appliance.control.roles import Caller
 from appliance.control.session import Session
@@ -66,19 +67,30 @@ class Connection:
         Makes the session for one request.
     hub : Hub
         Where streams come from.
+    jobs : Jobs
+        Who does what takes long.
     limits : Limits
         Sizes and times.
     """
 
     def __init__(
-        self, connection: socket.socket, caller: Caller, open_session: OpenSession, hub: Hub, limits: Limits
+        self,
+        connection: socket.socket,
+        caller: Caller,
+        open_session: OpenSession,
+        *,
+        hub: Hub,
+        jobs: Jobs,
+        limits: Limits,
     ) -> None:
         self.caller = caller
         self._socket = connection
         self._session = open_session
         self._hub = hub
+        self._jobs = jobs
         self._limits = limits
         self._lines = wire.Lines(connection, limits.request_bytes)
+        self._lost = False
 
     def run(self) -> None:
         """Serve until the other side closes, or goes beyond a limit."""
@@ -126,33 +138,30 @@ class Connection:
         if call.method == api.streams.SUBSCRIBE.name:
             self._stream(call)
             return False
-        self._send(self._answer(call))
-        return True
+        answer = self._answer(call)
+        if not self._lost:  # perhaps in the middle of a line
+            self._send(answer)
+        return not self._lost
 
     def _answer(self, call: wire.Call) -> bytes:
         """Carry a verb out; whatever goes wrong is an answer too."""
         try:
             bound = find(call.method)
             request = wire.parameters(bound.verb.request, call.params)
-            asked = Asked(self._session(self.caller), self.caller, self._reporter(call.id))
+            asked = Asked(self._session(self.caller), self.caller, self._reporter(call.id), self._jobs)
             return wire.answer(call.id, carry_out(asked, bound, request))
-        except ControlError as error:
-            return wire.failure(call.id, error)
-        except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            text = f"{call.method} did not work: {where}{error.strerror or error}"
-            _log.warning("%s", text, extra=self._who())
-            return wire.failure(call.id, ControlError("failed", text, "see that the disk has room and works"))
-        except Exception as error:  # noqa: BLE001 - a mistake in one verb must not end the service for all
-            _log.exception("a verb failed", extra={"verb": call.method, **self._who()})
-            text = f"{call.method} met a mistake in the router: {type(error).__name__}"
-            return wire.failure(call.id, ControlError("internal", text, "see log/control_00.log, and report it"))
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong is an answer
+            return wire.failure(call.id, control_error(call.method, error))
 
     def _reporter(self, number: int | str) -> Callable[[Progress], None]:
         def report(progress: Progress) -> None:
-            # Who does not listen any more is noticed at the answer; what was begun is finished.
-            with contextlib.suppress(OSError):
+            # What was begun is finished, whether or not somebody listens; but he is waited for once only.
+            if self._lost:
+                return
+            try:
                 self._send(wire.notification("progress", ProgressOf(id=number, **progress.model_dump())))
+            except OSError:
+                self._lost = True
 
         return report
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ MEANING: Final[dict[Kind, tuple[int, str]]] = {
     "too-much": (-32007, "a limit of size, time or number was reached"),
 }
 """The code of each kind of error (JSON-RPC 2.0, section 5.1), and what it means."""
+
+_log = logging.getLogger(__name__)
 
 KIND_OF: Final[dict[int, Kind]] = {code: kind for kind, (code, _) in MEANING.items()}
 
@@ -96,3 +99,18 @@ class ControlError(Exception):
             problems=self.problems,
             difference=self.difference,
         )
+
+
+def control_error(verb: str, error: Exception) -> ControlError:
+    """Turn whatever went wrong in a verb into an answer; what is no answer already is logged here."""
+    if isinstance(error, ControlError):
+        return error
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        text = f"{verb} did not work: {where}{error.strerror or error}"
+        _log.warning("%s", text)
+        return ControlError("failed", text, "see that the disk has room and works")
+    # A mistake in one verb must not end the service for all.
+    _log.error("a verb failed", extra={"verb": verb}, exc_info=error)
+    text = f"{verb} met a mistake in the router: {type(error).__name__}"
+    return ControlError("internal", text, "see log/control_00.log, and report it")

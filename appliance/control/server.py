@@ -22,6 +22,7 @@ from appliance.control import wire
 from appliance.control.connection import Connection, Limits
 from appliance.control.errors import ControlError
 from appliance.control.index import QueueIndex
+from appliance.control.jobs import Jobs
 from appliance.control.roles import Caller, GroupsOf, Peer, groups_of, identify, viewers_group
 from appliance.control.session import Session
 from appliance.control.streaming import Hub
@@ -68,6 +69,7 @@ class Server:
         """Make what is needed before the socket is there."""
         self.hub = Hub(lambda: self._session(WATCHER), self.clock, self.limits.mailbox_bytes)
         self._index = QueueIndex(self.clock, watching=True)
+        self._jobs = Jobs(self.clock)
         self._connections: dict[Connection, threading.Thread] = {}
         self._lock = threading.Lock()
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -160,6 +162,7 @@ class Server:
         end = self.clock.monotonic() + seconds
         for thread in open_now.values():
             thread.join(max(0.0, end - self.clock.monotonic()))
+        self._jobs.close(max(0.0, end - self.clock.monotonic()))
         self._index.close()
         for descriptor in (self._wake_read, self._wake_write):
             os.close(descriptor)
@@ -175,7 +178,7 @@ class Server:
         except OSError:
             accepted.close()
             return
-        connection = Connection(accepted, caller, self._session, self.hub, self.limits)
+        connection = Connection(accepted, caller, self._session, hub=self.hub, jobs=self._jobs, limits=self.limits)
         thread = threading.Thread(target=self._run, args=(connection,), name=f"control-{caller.user}", daemon=True)
         refused = self._admit(connection, thread)
         if refused is not None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         backup,
         configuration,
         history,
+        jobs,
         modules,
         notifications,
         queue,
@@ -43,6 +44,7 @@ GROUPS: Final = (
     "verification",
     "backup",
     "selftest",
+    "jobs",
     "streams",
 )
 """Modules of this package, in the order of the reference page."""
@@ -69,6 +71,7 @@ __all__ = [
     "backup",
     "configuration",
     "history",
+    "jobs",
     "modules",
     "notifications",
     "queue",

@@ -79,8 +79,9 @@ CREATE: Final = Verb(
     "admin",
     "Write a backup of configuration, revisions, state and history, with the images where asked.",
     changes=True,
+    long=True,
 )
 LIST: Final = Verb("backup.list", Nothing, Backups, "viewer", "List the backups in the root's own folder.")
 CHECK: Final = Verb(
-    "backup.check", OneBackup, BackupChecked, "operator", "Compare each file of a backup with its digest."
+    "backup.check", OneBackup, BackupChecked, "operator", "Compare each file of a backup with its digest.", long=True
 )

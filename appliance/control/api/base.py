@@ -33,6 +33,9 @@ class Verb(Generic[Q, A]):
         What it does, in a sentence.
     changes : bool
         It changes something, and is audited.
+    long : bool
+        It may take long: it tells of its progress, goes on when the connection is lost, and can be joined again
+        (`jobs.join`).
     """
 
     name: str
@@ -41,6 +44,7 @@ class Verb(Generic[Q, A]):
     role: Role
     text: str
     changes: bool = False
+    long: bool = False
 
 
 AnyVerb = Verb[Any, Any]
@@ -51,11 +55,17 @@ class Nothing(Model):
 
 
 class Progress(Model):
-    """How far a long action has come; ``total`` is 0 where nobody can tell."""
+    """How far a long action has come; ``total`` is 0 where nobody can tell.
+
+    ``unit`` is what is counted where that matters to whoever shows it; ``job`` is by what it can be joined again when
+    the connection is lost (`jobs.join`), empty where it cannot.
+    """
 
     done: int = 0
     total: int = 0
     text: str = ""
+    unit: Literal["", "bytes"] = ""
+    job: str = ""
 
 
 class ProgressOf(Progress):

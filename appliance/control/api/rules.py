@@ -183,7 +183,12 @@ EXPLAIN: Final = Verb(
     "rules.explain", ExplainRule, Explained, "viewer", "Tell what a rule says of a series, part by part."
 )
 DRY_RUN: Final = Verb(
-    "rules.dry_run", DryRun, Rehearsal, "viewer", "Tell what changed rules would have done to the last series."
+    "rules.dry_run",
+    DryRun,
+    Rehearsal,
+    "viewer",
+    "Tell what changed rules would have done to the last series.",
+    long=True,
 )
 SERIES: Final = Verb(
     "rules.series", ListSeries, SeriesKnown, "viewer", "List the last routed series that rules can be tried on."

@@ -43,4 +43,5 @@ RUN: Final = Verb(
     "Look at disk, clock, permissions, programs and services, and send a made-up image through receiver, router and "
     "dispatcher in a folder of their own; no target and no history is touched.",
     changes=True,
+    long=True,
 )

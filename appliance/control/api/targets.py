@@ -99,6 +99,7 @@ TEST_SEND: Final = Verb(
     "operator",
     "Send made-up images to a target, by the way of a real delivery.",
     changes=True,
+    long=True,
 )
 SAVE: Final = Verb("targets.save", SaveTarget, Saved, "admin", "Add or change a target.", changes=True)
 DELETE: Final = Verb("targets.delete", DeleteTarget, Saved, "admin", "Remove a target.", changes=True)

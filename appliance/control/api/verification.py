@@ -7,4 +7,4 @@ from typing import Final
 from appliance.control.api.base import Nothing, Verb
 from mercure.bookkeeping.verify.report import Report
 
-RUN: Final = Verb("verify.run", Nothing, Report, "viewer", "Account for every image ever acknowledged.")
+RUN: Final = Verb("verify.run", Nothing, Report, "viewer", "Account for every image ever acknowledged.", long=True)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
 
 from appliance.control.api.base import A, AnyVerb, Progress, Q, Verb
 from appliance.control.errors import ControlError
 from appliance.control.roles import Caller
 from appliance.control.session import Session
 from mercure.config.problems import suggest
+
+if TYPE_CHECKING:
+    from appliance.control.jobs import Jobs
 
 MODULES: Final = {
     "status": "status",
@@ -31,6 +34,7 @@ MODULES: Final = {
     "verify": "verification",
     "backup": "backup",
     "selftest": "selftest",
+    "jobs": "jobs",
     "subscribe": "streams",
 }
 """The module here for each group of verbs; imported when one of them is asked for."""
@@ -48,11 +52,14 @@ class Asked:
         Who asks, and in which role.
     report : callable
         To be told how far a long action has come.
+    jobs : Jobs, optional
+        Those of the control service; without one, a long action ends with whoever asks.
     """
 
     session: Session
     caller: Caller
     report: Callable[[Progress], None] = field(default=lambda progress: None)
+    jobs: Jobs | None = None
 
 
 @dataclass(frozen=True)
@@ -116,4 +123,10 @@ def carry_out(asked: Asked, bound: Bound, request: Any) -> Any:  # noqa: ANN401 
         text = f"{bound.verb.name} is not allowed: it needs the role {needed}, and {asked.caller.user} {have}"
         advice = f"have an administrator add {asked.caller.user} to the group mercure-{needed}"
         raise ControlError("not-allowed", text, advice, role=needed)
-    return bound.run(asked, request)
+    if not bound.verb.long or asked.jobs is None:
+        return bound.run(asked, request)
+    about = str(getattr(request, "name", ""))
+    return asked.jobs.carry_out(
+        bound.verb.name, about, asked.caller.user, lambda report: bound.run(replace(asked, report=report), request),
+        asked.report,
+    )  # fmt: skip

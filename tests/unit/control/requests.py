@@ -81,4 +81,6 @@ REQUESTS: Final[dict[str, dict[str, Any]]] = {
     "backup.list": {},
     "backup.check": {"name": "mercure.tar"},
     "selftest.run": {"image": False},
+    "jobs.list": {},
+    "jobs.join": {"job": "0a1b2c3d"},
 }

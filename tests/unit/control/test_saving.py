@@ -154,7 +154,7 @@ def test_a_test_send_comes_through(client: Client, session: Session) -> None:
         api.targets.TestSend(name="delivered", images=2),
         progress=lambda progress: told.append(progress.done),
     )
-    assert (sent.ok, sent.confirmed, told) == (True, 2, [1, 2])
+    assert (sent.ok, sent.confirmed, told[0], told[-1]) == (True, 2, 0, 2)
     assert len(list((session.root.path / "delivered").rglob("*.dcm"))) == 2
     assert [event.details["verb"] for event in events_of(session)] == ["targets.test_send"]
     assert not list(session.root.run.glob("test-send-*"))

@@ -29,9 +29,11 @@ WHO = b'{"jsonrpc":"2.0","id":7,"method":"whoami","params":{}}\n'
 
 def answer(connection: RawConnection, data: bytes) -> dict[str, Any]:
     connection.send(data)
-    line = connection.read()
-    assert line is not None
-    found: dict[str, Any] = json.loads(line)
+    found: dict[str, Any] = {"method": "progress"}
+    while found.get("method") == "progress":
+        line = connection.read()
+        assert line is not None
+        found = json.loads(line)
     assert found["jsonrpc"] == "2.0"
     assert ("result" in found) != ("error" in found)
     return found
