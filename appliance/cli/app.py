@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "restore": ("appliance.cli.backup:restore", "Bring a backup back into a root."),
     "selftest": ("appliance.cli.selftest:selftest", "Send a made-up image through; check disk, clock, programs."),
     "doctor": ("appliance.cli.doctor:doctor", "Whether the host still is as the playbook made it."),
+    "jobs": ("appliance.cli.jobs:jobs", "See what takes long, and what came of it."),
     "verify": ("appliance.cli.verify:verify", "Prove that no acknowledged image is lost."),
     "nic-report": ("appliance.cli.nic_report:nic_report", "How the network interfaces are set, and what would help."),
     "completion": ("appliance.cli.completing:completion", "Print what makes a shell complete."),

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from appliance.cli.common import open_session, root_folder
+from appliance.cli.progress import Meter
 
 if TYPE_CHECKING:
     from appliance.control.api.base import A, Progress, Q, Verb
@@ -20,16 +21,16 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def asking(waiting: Callable[[str], None] = lambda text: None) -> Iterator[Ask]:
-    """Give a function that asks for verbs, over one connection.
+def asking(*, quiet: bool = False) -> Iterator[Ask]:
+    """Give a function that asks for verbs, over one connection; how far a long one has come is shown meanwhile.
 
     Without a running router the verb is carried out in this process: what is only read by whoever may read the files,
     what is changed only by their owner (`appliance.control.identity.require_owner`).
 
     Parameters
     ----------
-    waiting : callable
-        Told in words what a long action waits for.
+    quiet : bool
+        Show nothing.
 
     Raises
     ------
@@ -38,16 +39,17 @@ def asking(waiting: Callable[[str], None] = lambda text: None) -> Iterator[Ask]:
     """
     from appliance.control.client import Client, ControlError, DisconnectedError  # noqa: PLC0415 - not for `--help`
 
-    with Client(root_folder()) as client:
+    with Client(root_folder()) as client, Meter() as meter:
+        told: Callable[[Progress], None] = (lambda progress: None) if quiet else meter
         try:
             client.connect()
         except DisconnectedError:
-            yield _here(waiting)
+            yield _here(told)
             return
 
         def ask(verb: Verb[Q, A], request: Q | None = None) -> A:
             try:
-                return client.call(verb, request, progress=lambda progress: waiting(progress.text))
+                return client.call(verb, request, progress=told)
             except DisconnectedError as error:
                 advice = "it may have been done all the same: `mercure history events --type audit` tells"
                 raise ControlError("failed", str(error), advice if verb.changes else "try again") from error
@@ -61,18 +63,15 @@ def ask(verb: Verb[Q, A], request: Q | None = None) -> A:
         return asked(verb, request)
 
 
-def _here(waiting: Callable[[str], None]) -> Ask:
+def _here(told: Callable[[Progress], None]) -> Ask:
     """Carry verbs out in this process."""
     from appliance.control.roles import Caller  # noqa: PLC0415
     from appliance.control.verbs import Asked, carry_out, find  # noqa: PLC0415
 
-    def report(progress: Progress) -> None:
-        waiting(progress.text)
-
     def ask(verb: Verb[Q, A], request: Q | None = None) -> A:
         session = open_session()
         # No role to be asked here: the permissions of the files decide.
-        asked = Asked(session, Caller(session.user, os.geteuid(), "admin"), report)
+        asked = Asked(session, Caller(session.user, os.geteuid(), "admin"), told)
         answer: A = carry_out(asked, find(verb.name), request if request is not None else verb.request())
         return answer
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,13 +11,13 @@ import click
 
 from appliance.cli import completing, exit_codes
 from appliance.cli.asking import ask, asking
-from appliance.cli.common import end_with, json_option, narrate, open_session, program, root_option, show
+from appliance.cli.common import end_with, json_option, open_session, program, root_option, show
 from appliance.cli.lazy import OrderedGroup
+from appliance.cli.progress import Meter
 from appliance.cli.text import moment, pairs, printable, size, table
 
 if TYPE_CHECKING:
     from appliance.control.api.backup import BackupChecked, BackupFile, BackupMade
-    from appliance.control.api.base import Progress
     from appliance.restore import Restored
 
 
@@ -41,7 +41,7 @@ def create(*, images: bool, to: Path | None) -> None:
     from appliance.control import api  # noqa: PLC0415
 
     folder = str(to.absolute()) if to is not None else None
-    with asking(narrate) as ask_for:
+    with asking() as ask_for:
         made = ask_for(api.backup.CREATE, api.backup.CreateBackup(images=images, folder=folder))
     show(made, lambda: _made(made))
     end_with(exit_codes.FAILED if made.left_out else exit_codes.WELL)
@@ -86,9 +86,10 @@ def check(backup: str) -> None:
     if "/" in backup:
         from appliance.backup import checked  # noqa: PLC0415
 
-        found = checked(Path(backup).absolute(), _narrating())
+        with Meter() as meter:
+            found = checked(Path(backup).absolute(), meter)
     else:
-        with asking(narrate) as ask_for:
+        with asking() as ask_for:
             found = ask_for(api.backup.CHECK, api.backup.OneBackup(name=backup))
     show(found, lambda: _checked(found))
     end_with(exit_codes.WELL if found.ok else exit_codes.FAILED)
@@ -110,20 +111,6 @@ def _checked(found: BackupChecked) -> Iterator[str]:
     )
 
 
-def _narrating() -> Callable[[Progress], None]:
-    """Tell of progress at each tenth."""
-    told = -1
-
-    def report(progress: Progress) -> None:
-        nonlocal told
-        tenth = 10 * progress.done // progress.total if progress.total else 0
-        if tenth != told:
-            told = tenth
-            narrate(f"{size(progress.done)} of {size(progress.total)}: {progress.text}")
-
-    return report
-
-
 @click.command()
 @click.argument("backup", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--force", is_flag=True, help="Also where there is something; it is kept aside, images stay.")
@@ -138,7 +125,8 @@ def restore(backup: Path, *, force: bool) -> None:
     """
     from appliance.restore import restore as bring_back  # noqa: PLC0415
 
-    done = bring_back(open_session(), backup.absolute(), force=force, report=_narrating())
+    with Meter() as meter:
+        done = bring_back(open_session(), backup.absolute(), force=force, report=meter)
     show(done, lambda: _restored(done))
     end_with(exit_codes.FAILED if done.left_out else exit_codes.WELL)
 

@@ -76,7 +76,7 @@ def _completing(names: Names) -> Complete:
         given = context.params.get(parameter.name or "")
         taken = set(given) if isinstance(given, tuple) else set()
         try:
-            with context.scope(cleanup=False), asking() as ask:
+            with context.scope(cleanup=False), asking(quiet=True) as ask:
                 found = dict(names(ask))
         except Exception:  # noqa: BLE001 - whatever it is: the person goes on typing
             return []

@@ -9,7 +9,7 @@ import click
 
 from appliance.cli import exit_codes
 from appliance.cli.asking import asking
-from appliance.cli.common import end_with, json_option, narrate, root_option, show
+from appliance.cli.common import end_with, json_option, root_option, show
 from appliance.cli.text import printable, terminal_columns, wrapped
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def selftest(*, no_image: bool) -> None:
     """
     from appliance.control import api  # noqa: PLC0415
 
-    with asking(narrate) as ask_for:
+    with asking() as ask_for:
         done = ask_for(api.selftest.RUN, api.selftest.RunSelftest(image=not no_image))
     show(done, lambda: _lines(done))
     end_with(exit_codes.WELL if done.ok else exit_codes.FAILED)

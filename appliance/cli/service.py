@@ -9,7 +9,7 @@ import click
 
 from appliance.cli import completing
 from appliance.cli.asking import ask, asking
-from appliance.cli.common import json_option, narrate, root_option, show
+from appliance.cli.common import json_option, root_option, show
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.text import moment, printable, table
 
@@ -55,7 +55,7 @@ def _add(verb: Verb, text: str) -> None:
         from appliance.control import api  # noqa: PLC0415
 
         verbs = {"start": api.services.START, "stop": api.services.STOP, "restart": api.services.RESTART}
-        with asking(narrate) as ask_for:
+        with asking() as ask_for:
             changed = ask_for(verbs[verb], api.services.OneService(name=name))
         show(changed, lambda: table(["PROCESS", "STATE", "PID"], _processes(changed.processes)))
 
@@ -81,7 +81,7 @@ def scale(name: str, instances: int) -> None:
     """
     from appliance.control import api  # noqa: PLC0415
 
-    with asking(narrate) as ask_for:
+    with asking() as ask_for:
         done = ask_for(api.services.SCALE, api.services.ScaleService(name=name, instances=instances))
     effect = "done" if done.applied else "it counts when the router runs"
     text = f"{done.name}: {done.before} to {done.after} processes, revision {done.revision}; {effect}"

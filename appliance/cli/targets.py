@@ -57,3 +57,21 @@ def echo(name: str) -> None:
     word = "well" if answer.ok else "NOT well"
     show(answer, lambda: [printable(f"{answer.target} ({answer.kind}): {word}, {answer.seconds:.2f} s: {answer.text}")])
     end_with(exit_codes.WELL if answer.ok else exit_codes.FAILED)
+
+
+@targets.command()
+@click.argument("name", metavar="TARGET", shell_complete=completing.targets)
+@click.option("--images", type=click.IntRange(1, 100), default=1, show_default=True, help="How many.")
+@root_option
+@json_option("appliance.control.api.targets:TestSent")
+def test(name: str, images: int) -> None:
+    """Send made-up images without a patient to a target, by the way of a real delivery; they stay there.
+
+    Exit code 0: all were taken; 1: not.
+    """
+    from appliance.control import api  # noqa: PLC0415
+
+    sent = ask(api.targets.TEST_SEND, api.targets.TestSend(name=name, images=images))
+    text = f"{sent.target}: {sent.confirmed} of {sent.sent} confirmed, {sent.seconds:.2f} s: {sent.text}"
+    show(sent, lambda: [printable(text), f"series {sent.series_uid}"])
+    end_with(exit_codes.WELL if sent.ok else exit_codes.FAILED)

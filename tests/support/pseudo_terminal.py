@@ -34,7 +34,10 @@ class Screen:
         begun = time.monotonic()
         while (left := begun + seconds - time.monotonic()) > 0 and not (until and until in self.sent):
             if select.select([self.master], [], [], left)[0]:
-                self.sent += os.read(self.master, 65536)
+                try:
+                    self.sent += os.read(self.master, 65536)
+                except OSError:  # EIO: the program has ended, and all was read
+                    break
         return time.monotonic() - begun
 
     def see(self, text: str, *, seconds: float = 40.0) -> None:
