@@ -14,8 +14,14 @@ from tui.actions import ACTIONS, PAGES, Action
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "administration" / "terminal-ui.md"
 _BEGIN: Final = "<!-- keys: made by `make docs` -->"
 _END: Final = "<!-- end of keys -->"
-_OTHERS: Final = (("rule-form", "Editing a rule"), ("target-form", "Editing a target"),
-                  ("form", "In every form"), ("", "Everywhere"))  # fmt: skip
+_OTHERS: Final = (
+    ("task", "A task in full"),
+    ("rule-form", "Editing a rule"),
+    ("target-form", "Editing a target"),
+    ("module-form", "Editing a module"),
+    ("form", "In every form"),
+    ("", "Everywhere"),
+)
 
 
 def page() -> str:
@@ -30,7 +36,7 @@ def _tables() -> Iterator[str]:
     yield "| number | page | |"
     yield "| --- | --- | --- |"
     for entry in PAGES:
-        yield f"| `{entry.key}` | {entry.title} | {entry.text} |"
+        yield f"| `{entry.key or ':' + entry.name}` | {entry.title} | {entry.text} |"
     titles = [*((entry.name, entry.title) for entry in PAGES), *_OTHERS]
     roles = {verb.name: verb.role for verb in api.all_verbs()}
     for name, title in titles:

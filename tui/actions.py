@@ -60,7 +60,7 @@ class Action:
 
 @dataclass(frozen=True)
 class PageEntry:
-    """A screen that a number opens; `short` stands for the title where there is little room."""
+    """A screen that a number opens, or its name alone; `short` stands for the title where there is little room."""
 
     key: str
     name: str
@@ -83,8 +83,10 @@ PAGES: Final = (
     PageEntry("8", "alerts", "Alerts", "Alert", "What a person should look at, and what to do.", ()),
     PageEntry("9", "config", "Config", "Conf", "The revisions: compare, roll back.", ("revisions",)),
     PageEntry("0", "audit", "Audit", "Audit", "Who changed what.", ()),
+    PageEntry("", "backups", "Backups", "Backups", "The backups: write one, check one.", ("backup",)),
+    PageEntry("", "selftest", "Self-test", "Self-test", "Whether the box works, step by step.", ("self-test",)),
 )
-"""The screens in the order of their numbers."""
+"""The screens in the order of their numbers, and those that have none."""
 
 _QUEUE: Final = (
     Action("inspect", "enter", "inspect", "Show the task in full.", "queue"),
@@ -111,6 +113,17 @@ _SERVICES: Final = (
     Action("stop", "ctrl+x", "stop", "Stop in order.", "services", "services.stop", "type the name"),
     Action("more", "+", "one more", "One process more.", "services", "services.scale", "asks"),
     Action("fewer", "-", "one fewer", "One process fewer.", "services", "services.scale", "asks"),
+    Action("try", "t", "self-test", "Try whether the box works: opens the self-test.", "services"),
+)
+
+_SELFTEST: Final = (
+    Action("run", "r", "run", "Look at everything, and send a made-up image through.", "selftest", "selftest.run"),
+    Action("look", "l", "only look", "Look at everything, and send nothing.", "selftest", "selftest.run"),
+)
+
+_BACKUPS: Final = (
+    Action("new", "n", "new", "Write a backup; the router goes on.", "backups", "backup.create", "asks"),
+    Action("check", "enter", "check", "Compare each file in it with its digest.", "backups", "backup.check"),
 )
 
 _HISTORY: Final = (
@@ -160,6 +173,7 @@ _CONFIG: Final = (
     Action("rollback", "ctrl+b", "roll back", "Make the revision the newest one again.",
            "config", "config.rollback", "asks"),
     Action("file", "f", "other file", "mercure.json or services.json.", "config"),
+    Action("keep", "b", "backups", "Write and check backups: opens their page.", "config"),
 )  # fmt: skip
 
 _OTHERS: Final = (
@@ -204,6 +218,8 @@ ACTIONS: Final = (
     *_TARGET_FORM,
     *_FORM,
     *_SERVICES,
+    *_SELFTEST,
+    *_BACKUPS,
     *_CONFIG,
     *_OTHERS,
     *_TABLES,
@@ -264,13 +280,15 @@ def keys_of_form(page: str) -> list[Action]:
 
 def page_bindings() -> list[Binding]:
     """Return the numbers of the pages for Textual; before all else, so that the key after it is for that page."""
-    return [Binding(page.key, f"open('{page.name}')", page.title, show=False, priority=True) for page in PAGES]
+    return [
+        Binding(page.key, f"open('{page.name}')", page.title, show=False, priority=True) for page in PAGES if page.key
+    ]
 
 
 def commands_of(page: str) -> Iterator[tuple[str, str, str]]:
     """Yield what the command line knows on a page: text, ``page`` or ``action``, and the name meant."""
     for entry in PAGES:
-        for text in (entry.name, entry.key, *entry.aliases):
+        for text in filter(None, (entry.name, entry.key, *entry.aliases)):
             yield text, "page", entry.name
     for action in actions_of(page):
         for text in (action.name, *action.aliases):

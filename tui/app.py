@@ -145,7 +145,7 @@ class MercureApp(App[None]):
 
         def now() -> None:
             self._waiting.discard(page)
-            if self.page is page and page.is_mounted:
+            if self.page is page and page.is_laid_out:
                 refresh()
 
         self.set_timer(max(1.0, 10 * page.last_seconds), now)
@@ -157,7 +157,7 @@ class MercureApp(App[None]):
         again = self.board.who is not None
         self.board.who, self.board.connected = event.who, True
         page = self.page
-        if page is not None and page.is_mounted:
+        if page is not None and page.is_laid_out:
             page.show_frame()
             if again:
                 self.say("connected to the router again")
@@ -167,7 +167,7 @@ class MercureApp(App[None]):
     def _disconnected(self, event: Disconnected) -> None:
         self.board.connected, self.board.why = False, event.why
         page = self.page
-        if page is not None and page.is_mounted:
+        if page is not None and page.is_laid_out:
             page.show_frame()
 
     @on(Streamed)
@@ -182,7 +182,7 @@ class MercureApp(App[None]):
             self.board.count(item)
         elif isinstance(item, api.streams.StatusItem):
             self.board.take(item)
-        if page is not None and page.is_mounted:
+        if page is not None and page.is_laid_out:
             page.show_frame()
             page.board_changed()
 

@@ -112,6 +112,14 @@ OUTCOME: Final[dict[str, Look]] = {
     "failure": Look("‼", "failure", "bad", 0),
 }
 
+STEP: Final[dict[str, Look]] = {
+    "failed": Look("‼", "failed", "bad", 0),
+    "warning": Look("▲", "look", "warn", 1),
+    "not reached": Look("□", "not reached", "dim", 2),
+    "ok": Look("•", "ok", "good", 3),
+}
+"""The outcomes of a step of the self-test."""
+
 _YOUNG: Final = 300.0
 _OLD: Final = 3600.0
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from textual.message import Message
 
-from appliance.control.client import ControlError, api
+from appliance.control.client import ControlError, Progress, api
 
 
 @dataclass(eq=False)
@@ -65,15 +65,11 @@ class Broken(Message):
 class Progressed(Message):
     """A long action has come farther; only the last word counts."""
 
-    def __init__(
-        self, question: Question, then: Callable[[int, int, str], None], done: int, total: int, text: str
-    ) -> None:
+    def __init__(self, question: Question, then: Callable[[Progress], None], progress: Progress) -> None:
         super().__init__()
         self.question = question
         self.then = then
-        self.done = done
-        self.total = total
-        self.text = text
+        self.progress = progress
 
     def can_replace(self, message: Message) -> bool:
         """Only the last one of an action is of interest."""

@@ -1,4 +1,4 @@
-"""How far a long action has come, on standard error: a bar in place on a terminal, elsewhere only what is waited for."""
+"""How far a long action has come, on standard error: a bar in place on a terminal, elsewhere what is waited for."""
 
 from __future__ import annotations
 

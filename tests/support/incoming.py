@@ -17,6 +17,7 @@ from mercure.spool import Spool, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from mercure.clock import Clock
@@ -35,6 +36,13 @@ class Image:
     def name(self) -> str:
         """Its file name in the series folder."""
         return f"{safe_name(self.sop)}.dcm"
+
+
+def date_back(spool: Spool, instant: datetime) -> None:
+    """Give what arrives the times that it would have had at an instant; files have those of the day of the test."""
+    incoming = spool.stage(Stage.INCOMING)
+    for path in (*incoming.rglob("*"), incoming):
+        os.utime(path, (instant.timestamp(), instant.timestamp()))
 
 
 def make_images(

@@ -12,7 +12,7 @@ from mercure.services.common import Context
 from mercure.services.router import Router
 from mercure.spool import Changes, Stage
 from mercure.spool.task import Attempt, Failure, Hold
-from tests.support.incoming import Association, make_images
+from tests.support.incoming import Association, date_back, make_images
 from tests.tui.conftest import NOW
 from tests.unit.appliance.conftest import place_task
 
@@ -53,6 +53,7 @@ def receive(session: Session) -> None:
     with Association(session.spool, clock) as association:
         for image in make_images(2):
             association.store(image)
+    date_back(session.spool, clock.now())
     clock.advance(100)
     services: tuple[tuple[type[Router] | type[Bookkeeper], str], ...] = ((Router, "router"), (Bookkeeper, "bookkeeper"))
     for service, name in services:

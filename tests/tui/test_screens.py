@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,7 @@ import pytest
 from appliance.control.client import api
 from appliance.control.session import Session
 from mercure.clock import ManualClock
-from mercure.spool import Stage
-from tests.support.incoming import Association, make_images
+from tests.support.incoming import Association, date_back, make_images
 from tests.tui.conftest import NOW, Serve
 from tests.tui.filling import fill
 from tests.tui.screenplay import Person, neutral, play, screen_lines
@@ -154,8 +154,7 @@ def test_the_busy_pages_while_a_scanner_sends(session: Session, serve: Serve) ->
     with Association(session.spool, clock, "SCANNER1") as association:
         for image in make_images(3):
             association.store(image)
-        for path in session.spool.stage(Stage.INCOMING).rglob("*"):
-            os.utime(path, (NOW.timestamp() - 2, NOW.timestamp() - 2))  # its age is told by its files
+        date_back(session.spool, NOW - timedelta(seconds=2))
 
         async def look(person: Person) -> None:
             await person.see("• live", "disk")

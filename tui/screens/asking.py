@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Work = Callable[["OnProgress"], Any]
 OnFailure = Callable[[ControlError], None]
-OnProgressShown = Callable[[int, int, str], None]
+OnProgressShown = Callable[["Progress"], None]
 
 
 class Asking(Screen[T]):
@@ -126,7 +126,7 @@ class Asking(Screen[T]):
 
         def told(state: Progress) -> None:
             if progress is not None:
-                self._post(Progressed(question, progress, state.done, state.total, state.text))
+                self._post(Progressed(question, progress, state))
 
         try:
             answer = work(told)
@@ -166,7 +166,7 @@ class Asking(Screen[T]):
     def _progressed(self, event: Progressed) -> None:
         event.stop()
         if not event.question.dropped:
-            event.then(event.done, event.total, event.text)
+            event.then(event.progress)
 
     def say(self, text: str, severity: str = "information") -> None:
         """Say something for some seconds, at the bottom of the page."""

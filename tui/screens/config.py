@@ -92,6 +92,7 @@ class ConfigPage(TablePage[Revision]):
             "compare": self._compare,
             "rollback": self._roll_back,
             "file": self._other_file,
+            "keep": lambda: self.mercure.open_page("backups"),
         }
 
     def _other_file(self) -> None:

@@ -37,7 +37,7 @@ def help_lines(page: str, columns: int) -> Iterator[Line]:
     yield ()
     yield (("Pages", "title"),)
     for entry in PAGES:
-        yield (("  ", ""), (fit(entry.key, 8), "key"), (fit(entry.title, 12), ""), (entry.text, ""))
+        yield (("  ", ""), (fit(entry.key or ":", 8), "key"), (fit(entry.name, 12), ""), (entry.text, ""))
     yield ()
     yield (("In tables and texts", "title"),)
     for keys, text in (("↑ ↓ k j", "Up and down."), ("PgUp PgDn", "A page."), ("g G", "To the first, to the last.")):

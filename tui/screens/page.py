@@ -72,6 +72,11 @@ class Page(Asking[str]):
     # The frame.
 
     @property
+    def is_laid_out(self) -> bool:
+        """Whether its frame is there: not before it is mounted, and not any more when the app is being left."""
+        return self.is_mounted and bool(self.query("#top"))
+
+    @property
     def grid(self) -> Grid[object] | None:
         """The table of the page, if it has one."""
         return next(iter(self.query(Grid)), None)

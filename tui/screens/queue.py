@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual import on
 
-from appliance.control.client import ControlError, api
+from appliance.control.client import ControlError, Progress, api
 from appliance.wording import plural
 from tui.actions import bindings_of
 from tui.format import clock, duration, printable
 from tui.looks import QUEUE, Line, Span, age_style, other
 from tui.messages import Question
+from tui.screens.long_actions import bar_line
 from tui.screens.page import Page
 from tui.screens.queue_shape import shape_lines
 from tui.screens.task import TaskPage, pair
@@ -237,14 +238,14 @@ class QueuePage(Page):
                 except ControlError as error:
                     outcome.errors.append(error)
                 if len(entries) > 1:
-                    told(api.base.Progress(done=number + 1, total=len(entries), text=verb.name))
+                    told(Progress(done=number + 1, total=len(entries), text=verb.name))
             return outcome
 
         question = Question(verb.name, [entry.id for entry in entries], each=True)
         self.work(question, work, self._changed, progress=self._progress)
 
-    def _progress(self, done: int, total: int, text: str) -> None:
-        self.query_one("#note", Static).show([((f" {text}: {done} of {total}", "notice"),)])
+    def _progress(self, progress: Progress) -> None:
+        self.query_one("#note", Static).show([bar_line("tasks", progress)])
 
     def _changed(self, outcome: Outcome) -> None:
         if outcome.done:

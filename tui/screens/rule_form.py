@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual.widgets import TextArea
 
-from appliance.control.client import api
+from appliance.control.client import Progress, api
 from tui.actions import bindings_of
 from tui.format import printable
 from tui.looks import Line
 from tui.screens.differences import problem_lines
 from tui.screens.form import FormPage
+from tui.screens.long_actions import bar_line
 from tui.screens.rehearsal import rehearsal_lines
 from tui.screens.text_page import TextPage
 from tui.widgets.fields import Field, fields_of_schema
@@ -152,8 +153,8 @@ class RuleForm(FormPage):
         request = api.rules.DryRun(rules=table, last=_LAST)
         self.ask(api.rules.DRY_RUN, request, self._rehearsed, failed=self.failed, progress=self._progress)
 
-    def _progress(self, done: int, total: int, text: str) -> None:
-        self.show_wrong([((f" rehearsing: {done} of {total} {printable(text)}", "busy"),)])
+    def _progress(self, progress: Progress) -> None:
+        self.show_wrong([bar_line("rehearsing", progress)])
 
     def _rehearsed(self, answer: Any) -> None:  # noqa: ANN401 - `Rehearsal`, by what the API hands out
         self.show_wrong([])

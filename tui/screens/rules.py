@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual import on
 
-from appliance.control.client import Nothing, Saved, api
+from appliance.control.client import ControlError, Nothing, Progress, Saved, api
 from appliance.wording import plural
 from tui.actions import bindings_of
 from tui.format import printable, when
 from tui.looks import Line, Span
+from tui.screens.long_actions import bar_line
 from tui.screens.rehearsal import explained_lines, rehearsal_lines
 from tui.screens.rule_form import RuleForm
 from tui.screens.table_page import TablePage
@@ -51,6 +52,7 @@ class RulesPage(TablePage[Rule]):
         self._revision = 0
         self._order: list[str] = []
         self._findings: Sequence[api.rules.RuleFinding] = ()
+        self._on_its_way: tuple[Line, ...] = ()
         self._names: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
     def columns(self) -> Sequence[Column[Rule]]:
@@ -100,6 +102,10 @@ class RulesPage(TablePage[Rule]):
                     finding.severity, finding.text, columns, "bad" if finding.severity == "error" else "warn"
                 )
                 yield from pair("", finding.advice, columns, "notice")
+
+    def below_all(self) -> Iterable[Line]:
+        """Return how far a dry run is."""
+        return self._on_its_way
 
     def refresh_data(self) -> None:
         """Ask for the rules, unless an order waits to be saved."""
@@ -186,10 +192,20 @@ class RulesPage(TablePage[Rule]):
         self.app.push_screen(TextPage("rules", f"rule {name}", lambda columns: explained_lines(explained, columns)))
 
     def _rehearse(self) -> None:
-        self.say(f"rehearsing on the last {_LAST} series …")
-        self.ask(api.rules.DRY_RUN, api.rules.DryRun(rules=self._table(), last=_LAST), self._rehearsed)
+        request = api.rules.DryRun(rules=self._table(), last=_LAST)
+        self._rehearsing(Progress(text=f"the last {_LAST} series"))
+        self.ask(api.rules.DRY_RUN, request, self._rehearsed, failed=self._not_rehearsed, progress=self._rehearsing)
+
+    def _rehearsing(self, progress: Progress | None) -> None:
+        self._on_its_way = () if progress is None else (bar_line("rehearsing", progress),)
+        self.show_below()
+
+    def _not_rehearsed(self, error: ControlError) -> None:
+        self._rehearsing(None)
+        self.say_error(error)
 
     def _rehearsed(self, answer: Any) -> None:  # noqa: ANN401 - `Rehearsal`, by what the API hands out
+        self._rehearsing(None)
         self.app.push_screen(TextPage("rules", "Dry run", lambda columns: rehearsal_lines(answer, columns)))
 
     @on(Grid.Chosen)

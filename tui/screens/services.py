@@ -132,6 +132,7 @@ class ServicesPage(Page):
             "stop": self._stop,
             "more": lambda: self._scale(1),
             "fewer": lambda: self._scale(-1),
+            "try": lambda: self.mercure.open_page("selftest"),
         }
 
     @property

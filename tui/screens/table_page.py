@@ -50,6 +50,10 @@ class TablePage(Page, Generic[R]):
         _ = row
         return ()
 
+    def below_all(self) -> Iterable[Line]:
+        """Return what is told below the table whatever the row, before what is told of it."""
+        return ()
+
     def about(self) -> str:
         """Return what is told above the table, beside the number of rows."""
         return ""
@@ -97,4 +101,4 @@ class TablePage(Page, Generic[R]):
     def show_below(self) -> None:
         """Tell of the row under the cursor."""
         row = self.table.current
-        self.query_one("#below", Static).show(() if row is None else self.below(row))
+        self.query_one("#below", Static).show([*self.below_all(), *(() if row is None else self.below(row))])

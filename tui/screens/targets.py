@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 
-from appliance.control.client import ControlError, Nothing, Saved, api
+from appliance.control.client import AnyVerb, ControlError, Nothing, Progress, Saved, api
 from appliance.wording import plural
 from tui.actions import bindings_of
 from tui.format import duration, printable, since
 from tui.looks import TARGET, Line
+from tui.screens.long_actions import LongActions, bar_text
 from tui.screens.modules import settings_lines
 from tui.screens.overview import target_state
 from tui.screens.table_page import TablePage
@@ -35,12 +36,13 @@ def _where(row: Target) -> str:
     return str(settings.get("path") or settings.get("url") or ", ".join(map(str, settings.get("members", ()))))
 
 
-class TargetsPage(TablePage[Target]):
+class TargetsPage(LongActions, TablePage[Target]):
     """In the order of the configuration."""
 
     NAME: ClassVar[str] = "targets"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("targets")]
     WORDS: ClassVar[tuple[str, str]] = ("target", "targets")
+    LONG: ClassVar[Mapping[str, AnyVerb]] = {api.targets.TEST_SEND.name: api.targets.TEST_SEND}
     EMPTY: ClassVar[str] = "no target is configured: n adds one"
 
     def __init__(self) -> None:
@@ -89,6 +91,7 @@ class TargetsPage(TablePage[Target]):
         """Ask for the targets."""
         if self.board.connected:
             self.ask(api.targets.LIST, Nothing(), self._fill, failed=self.fail)
+            self.look_for_jobs()
 
     def board_changed(self) -> None:
         """Look with each status: outages come and go."""
@@ -148,26 +151,24 @@ class TargetsPage(TablePage[Target]):
             if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _MOST_TEST_IMAGES:
                 self.say(f"a number from 1 to {_MOST_TEST_IMAGES} is wanted, and not {text!r}", "warning")
                 return
-            self._tell(name, "test send: begins …", "dim")
-            request = api.targets.TestSend(name=name, images=int(text))
-            self.ask(
-                api.targets.TEST_SEND, request, self._tested, failed=self._not_asked(name),
-                progress=self._progress(name),
-            )  # fmt: skip
+            self.begin(api.targets.TEST_SEND, api.targets.TestSend(name=name, images=int(text)))
 
         texts = ["Made-up images without a patient are sent, and stay there.", "How many?"]
         self.app.push_screen(Type(f"Test send to {name}", texts, "1"), wanted)
 
-    def _progress(self, name: str) -> Callable[[int, int, str], None]:
-        def show(done: int, total: int, text: str) -> None:
-            full = round(30 * done / total) if total else 0
-            self._tell(name, f"test send: {'█' * full}{'░' * (30 - full)} {done} of {total} {text}", "busy")
+    def show_progress(self, verb: str, about: str, progress: Progress) -> None:
+        """Show how far a test send is."""
+        self._tell(about, f"test send: {bar_text(progress)}", "busy")
 
-        return show
-
-    def _tested(self, answer: api.targets.TestSent) -> None:
+    def show_answer(self, verb: str, about: str, answer: api.targets.TestSent, by: str) -> None:
+        """Show what became of a test send."""
         text = f"test send: {'•' if answer.ok else '‼'} {answer.text}; {answer.confirmed} of {answer.sent} confirmed"
-        self._tell(answer.target, f"{text}, series {answer.series_uid}", "good" if answer.ok else "bad")
+        who = f" ({by})" if by else ""
+        self._tell(about, f"{text}, series {answer.series_uid}{who}", "good" if answer.ok else "bad")
+
+    def show_failure(self, verb: str, about: str, error: ControlError, by: str) -> None:
+        """Show why a test send failed."""
+        self._not_asked(about)(error)
 
     def _edit(self) -> None:
         row, known = self.table.current, self._known

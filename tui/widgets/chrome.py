@@ -35,10 +35,13 @@ def _pages(board: Board, page: str, columns: int) -> Line:
     alerts = len(board.alerts.alerts) if board.alerts else 0
     for entry in PAGES:
         here = entry.name == page
+        if not entry.key and not (here and columns >= WIDE):
+            continue  # without a number it has no place here, but where there is room enough to say what is open
         title = entry.title if here or columns >= WIDE else entry.short
         if entry.name == "alerts" and alerts:
             title += f"({alerts})"
-        line += [(" ", ""), (f"{entry.key} {title}", "here" if here else "bad" if title.endswith(")") else "dim")]
+        style = "here" if here else "bad" if title.endswith(")") else "dim"
+        line += [(" ", ""), (f"{entry.key} {title}".strip(), style)]
     return tuple(line)
 
 

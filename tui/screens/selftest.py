@@ -1,0 +1,127 @@
+"""The self-test: step by step whether the box works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from appliance.control.client import AnyVerb, ControlError, Progress, api
+from tui.actions import bindings_of
+from tui.format import fit, printable, wrap
+from tui.looks import STEP, Line
+from tui.screens.long_actions import LongActions, bar_line
+from tui.screens.task import pair
+from tui.widgets.lines import Pager, Static
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+_RUN = api.selftest.RUN
+_NAME: Final = 14
+_HEAD: Final = 39
+"""Columns before the text of a step."""
+
+_INTRODUCTION: Final = (
+    "A self-test looks at disk, clock, permissions, programs, services and history. Then a made-up image goes through a"
+    " receiver, a router and a dispatcher of its own, on loopback, to a made-up target, and is compared there. Nothing"
+    " of the running router is touched.",
+    "",
+    "r runs it; l only looks, and sends nothing.",
+)
+
+
+class SelftestPage(LongActions):
+    """The last one, or the one that runs."""
+
+    NAME: ClassVar[str] = "selftest"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("selftest")]
+    LONG: ClassVar[Mapping[str, AnyVerb]] = {_RUN.name: _RUN}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._done: api.selftest.Selftest | None = None
+        self._by = ""
+        self._problem = ""
+
+    def body(self) -> ComposeResult:
+        """How far it is, and the steps."""
+        yield Static(id="note")
+        yield Pager(id="steps")
+
+    def on_mount(self) -> None:
+        """Show what is known."""
+        super().on_mount()
+        self.set_focus(self.query_one(Pager))
+        self._show()
+
+    def on_resize(self) -> None:
+        """Break the lines anew."""
+        super().on_resize()
+        self._show()
+
+    def refresh_data(self) -> None:
+        """Ask for what runs, or ran last."""
+        self.look_for_jobs()
+
+    def handlers(self) -> Mapping[str, Callable[[], None]]:
+        """Return what is called for each action."""
+        return {"run": lambda: self._run(image=True), "look": lambda: self._run(image=False)}
+
+    def _run(self, *, image: bool) -> None:
+        self.begin(_RUN, api.selftest.RunSelftest(image=image))
+
+    def show_progress(self, verb: str, about: str, progress: Progress) -> None:
+        """Show how far it is."""
+        self.query_one("#note", Static).show([bar_line("self-test", progress)])
+
+    def show_answer(self, verb: str, about: str, answer: Any, by: str) -> None:  # noqa: ANN401 - of its verb
+        """Show the steps."""
+        self._done, self._by, self._problem = answer, by, ""
+        self._show()
+
+    def show_failure(self, verb: str, about: str, error: ControlError, by: str) -> None:
+        """Show why there are none."""
+        self._done, self._problem = None, f"‼ {error.text} {error.advice}"
+        self._show()
+
+    def _show(self) -> None:
+        columns = self.app.size.width - 2
+        done = self._done
+        if done is None:
+            note: Line = ((" self-test", "bold"),)
+            self.query_one(Pager).show(_introduction(self._problem, columns))
+        else:
+            failed = sum(step.outcome == "failed" for step in done.steps)
+            text, style = ("• all works", "good") if done.ok else (f"‼ {failed} of {len(done.steps)} failed", "bad")
+            note = ((" self-test: ", "bold"), (text, style), (f"  {done.seconds:.1f} s  {self._by}", "dim"))
+            self.query_one(Pager).show(step_lines(done, columns))
+        if not self.under_way(_RUN.name):
+            self.query_one("#note", Static).show([note])
+
+
+def _introduction(problem: str, columns: int) -> Iterator[Line]:
+    yield ()
+    if problem:
+        yield from pair("failed", problem, columns, "bad")
+        yield ()
+    for text in _INTRODUCTION:
+        for line in wrap(text, columns - 2):
+            yield ((f" {line}", ""),)
+
+
+def step_lines(done: api.selftest.Selftest, columns: int) -> Iterator[Line]:
+    """Write the steps: outcome, name, time, what was found, and what to do where it is not well."""
+    yield ()
+    for step in done.steps:
+        look = STEP[step.outcome]
+        head: Line = (
+            (" ", ""),
+            (fit(f"{look.glyph} {look.word}", 13), look.style),
+            (fit(printable(step.name), _NAME), "bold"),
+            (fit(f"{1000 * step.seconds:.0f} ms", 9, right=True) + "  ", "dim"),
+        )
+        for number, line in enumerate(wrap(printable(step.text), max(20, columns - _HEAD))):
+            yield (*(head if number == 0 else ((" " * _HEAD, ""),)), (line, ""))
+        for line in wrap(printable(step.advice), max(20, columns - _HEAD)) if step.advice else ():
+            yield ((" " * _HEAD, ""), (line, "notice"))
