@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
-from tests.guests.commands import succeeds
+from tests.guests.commands import run, succeeds
+from tests.guests.places import CHECKOUT
 from tests.guests.ssh import ask
 from tests.guests.waiting import wait_until
 
@@ -76,13 +78,13 @@ def test_what_does_not_come_up_is_undone_at_once(guest: Guest) -> None:
     assert "did not come up" in on(guest, "sudo journalctl --unit mercure-addresses-change --no-pager")
 
 
-def test_a_reset_in_the_middle_of_a_try_goes_back(guest: Guest, addresses: Addresses) -> None:
+def test_a_reset_in_the_middle_of_a_try_goes_back(guest: Guest) -> None:
     text = on(guest, "cat /etc/network/interfaces")
     wanted = json.dumps({"/etc/network/interfaces": text.replace("10.66.0.11/24", "10.66.0.12/24")})
     on(guest, f"echo '{wanted}' | sudo tee {STATE}/wanted.json && sudo mercure-addresses try 600")
     wait_until(lambda: is_at(guest, "10.66.0.12"), seconds=30, what="the new address")
-    guest.kill()
-    guest.start()
+    for command in ("kill", "start"):  # programs of their own: what they start outlives this one
+        run(sys.executable, "-m", "tests.guests", guest.lab.scenario, command, guest.spec.name, cwd=CHECKOUT)
     assert on(guest, "cat /etc/network/interfaces") == text
     assert is_settled(guest)
 
