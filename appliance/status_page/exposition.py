@@ -25,30 +25,40 @@ _OTHER: Final = "other"
 
 
 @dataclass(eq=False)
-class _Taken(Collector):
-    """The families of one snapshot; a registry of our own, so that nothing of the process itself is told."""
+class _Given(Collector):
+    """Some metrics in a registry of our own, so that nothing of the process itself is told."""
 
-    snapshot: Snapshot
-    requests: Counter[str]
+    metrics: Iterable[Metric]
 
-    def collect(self) -> Iterator[Metric]:
-        seen = self.snapshot.seen
-        settings = self.snapshot.settings
-        masked, most = (settings.masked, settings.metric_labels) if settings is not None else (True, 1)
-        yield _metric(REQUESTS, [((code,), float(count)) for code, count in sorted(self.requests.items())])
-        for family in FAMILIES:
-            if seen is not None:
-                samples = _bounded(family, _cleaned(family, family.samples(seen), masked), most)
-            else:
-                samples = [((), 0.0)] if family.name == "mercure_up" else []
-            yield _metric(family, samples)
+    def collect(self) -> Iterable[Metric]:
+        return self.metrics
 
 
-def metrics(snapshot: Snapshot, requests: Counter[str]) -> bytes:
-    """Write all metrics in Prometheus' text format."""
-    registry = CollectorRegistry()
-    registry.register(_Taken(snapshot, requests))
+def metrics(snapshot: Snapshot) -> bytes:
+    """Write all that is told of a snapshot in Prometheus' text format."""
+    return _text(_families(snapshot))
+
+
+def requests(answered: Counter[str]) -> bytes:
+    """Write how often the page was asked, by status; it changes with each request."""
+    return _text([_metric(REQUESTS, [((code,), float(count)) for code, count in sorted(answered.items())])])
+
+
+def _text(told: Iterable[Metric]) -> bytes:
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Given(list(told)))
     return generate_latest(registry)
+
+
+def _families(snapshot: Snapshot) -> Iterator[Metric]:
+    seen, settings = snapshot.seen, snapshot.settings
+    masked, most = (settings.masked, settings.metric_labels) if settings is not None else (True, 1)
+    for family in FAMILIES:
+        if seen is not None:
+            samples = _bounded(family, _cleaned(family, family.samples(seen), masked), most)
+        else:
+            samples = [((), 0.0)] if family.name == "mercure_up" else []
+        yield _metric(family, samples)
 
 
 def _metric(family: Family, samples: Iterable[Sample]) -> Metric:

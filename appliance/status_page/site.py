@@ -75,7 +75,7 @@ class Site:
             for name, kind in (("style.css", "text/css; charset=utf-8"), ("icon.svg", "image/svg+xml"))
         }
         self._limiter = Limiter(self.clock)
-        self._made: tuple[Snapshot | None, dict[str, str]] = (None, {})
+        self._made: tuple[Snapshot | None, dict[str, bytes]] = (None, {})
         self.guard = Guard(self._bottle(), lambda: self.source.snapshot().settings)
 
     @property
@@ -99,7 +99,7 @@ class Site:
 
     # What people read.
 
-    def _page(self, name: str, place: str) -> str:
+    def _page(self, name: str, place: str) -> bytes | str:
         """Answer with a page that tells the state and loads itself anew."""
         snapshot = self.source.snapshot()
         still = bottle.request.query.get("refresh") == _STILL
@@ -110,19 +110,27 @@ class Site:
         if snapshot.seen is None:
             bottle.response.status = 503
             return self._away(snapshot, place, still)
-        known, pages = self._made
+        seen = snapshot.seen
+
+        def make() -> bytes:
+            view = views.overview(seen, snapshot.time, _masking(snapshot))
+            return self._render(name, snapshot, place, view=view, still=still).encode()
+
+        return self._once(snapshot, f"{name} {still}", make)
+
+    def _once(self, snapshot: Snapshot, key: str, make: Callable[[], bytes]) -> bytes:
+        """Return what is the same for all who ask while a snapshot lasts; it is made for the first of them."""
+        known, made = self._made
         if known is not snapshot:
-            self._made = known, pages = snapshot, {}
-        key = f"{name} {still}"
-        if key not in pages:
-            view = views.overview(snapshot.seen, snapshot.time, _masking(snapshot))
-            pages[key] = self._render(name, snapshot, place, view=view, still=still)
-        return pages[key]
+            self._made = known, made = snapshot, {}
+        if key not in made:
+            made[key] = make()
+        return made[key]
 
     def _away(self, snapshot: Snapshot, place: str, still: bool) -> str:
         return self._render("away", snapshot, place, still=still, problem=snapshot.problem)
 
-    def _exam(self) -> str:
+    def _exam(self) -> bytes | str:
         """Answer where an exam is; without a number, with the question."""
         snapshot = self.source.snapshot()
         bottle.response.content_type = _HTML
@@ -131,7 +139,9 @@ class Site:
             return self._away(snapshot, "exam", still=True)
         wanted = _query("accession").strip()
         if not wanted:
-            return self._render("exam", snapshot, "exam", exam=None, complaint="")
+            return self._once(
+                snapshot, "exam", lambda: self._render("exam", snapshot, "exam", exam=None, complaint="").encode()
+            )
         complaint, exam = "", None
         if len(wanted) > MOST_ACCESSION:
             bottle.response.status = 400
@@ -195,7 +205,9 @@ class Site:
     def _metrics(self) -> bytes:
         """Answer with all metrics; also when the control service is away, which is one of them."""
         bottle.response.content_type = exposition.CONTENT_TYPE
-        return exposition.metrics(self.source.snapshot(), self.guard.answered.copy())
+        snapshot = self.source.snapshot()
+        told = self._once(snapshot, "metrics", lambda: exposition.metrics(snapshot))
+        return exposition.requests(self.guard.answered.copy()) + told
 
     def _file(self, name: str) -> bytes | bottle.HTTPResponse:
         data, kind = self._static[name]
