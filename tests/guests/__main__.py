@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tests.guests import image, sources
 from tests.guests.archive import Archive
+from tests.guests.authority import Authority
 from tests.guests.cgroups import Group
 from tests.guests.commands import GuestError
 from tests.guests.guest import Guest
@@ -53,6 +54,7 @@ _ON_A_LAB: dict[str, tuple[str, Callable[[Lab], object]]] = {
     "snapshot": ("copy this checkout, for the guests to run", sources.snapshot),
     "before": ("unpack the version before this one (MERCURE_BEFORE, else HEAD^)", sources.before),
     "archive": ("start the archive that images are delivered to", lambda lab: Archive(lab).start()),
+    "authority": ("start the authority that gives certificates by ACME", lambda lab: Authority(lab).start()),
     "clean": ("remove everything of the scenario", remove),
     "registries-off": ("cut the guests off from all package registries", lambda lab: Lan(lab).close_registries()),
     "registries-on": ("let them reach the registries again", lambda lab: Lan(lab).open_registries("bookworm")),

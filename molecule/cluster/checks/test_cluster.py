@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.guests.authority import DOMAIN
 from tests.guests.sending import account, all_arrived
 from tests.guests.station import Station
 from tests.guests.traffic import acknowledged
@@ -26,9 +27,9 @@ ROUTERS = ("router1", "router2")
 OFFERED = {
     ("proxy1", "scanners"): {104, 11112},
     ("proxy1", "administration"): {22},
-    ("proxy1", "strangers"): set(),
+    ("proxy1", "strangers"): {9100},
     ("router1", "scanners"): set(),
-    ("router1", "administration"): {22, 443},
+    ("router1", "administration"): {22, 80, 443},
     ("history1", "scanners"): set(),
     ("history1", "administration"): {22},
 }
@@ -105,6 +106,50 @@ def test_each_router_accounts_for_its_images(host: Hosts, name: str) -> None:
     with router.sudo("mercure"):
         answer = router.run("mercure verify --json")
     assert answer.rc == 0, answer.stdout + answer.stderr
+
+
+@pytest.mark.parametrize("name", ROUTERS)
+def test_the_page_has_a_certificate_of_the_authority(lab: Lab, guest: Guests, name: str) -> None:
+    address = guest(name).spec.address
+    done = Station(lab, "administration").run(
+        "openssl", "s_client", "-connect", f"{address}:443", "-servername", f"{name}.{DOMAIN}"
+    )
+    assert "issuer=CN = Pebble Intermediate CA" in done.stdout, done.stdout + done.stderr
+
+
+def test_port_80_says_nothing_else(lab: Lab, guest: Guests) -> None:
+    done = Station(lab, "administration").run(
+        "curl", "--silent", "--head", f"http://{guest('router1').spec.address}/metrics"
+    )
+    assert done.stdout.startswith("HTTP/1.1 301"), done.stdout + done.stderr
+
+
+def test_the_certificate_is_renewed_by_the_unit_of_its_timer(lab: Lab, host: Hosts, guest: Guests) -> None:
+    def serial() -> str:
+        address = guest("router1").spec.address
+        words = f"openssl s_client -connect {address}:443 </dev/null 2>/dev/null | openssl x509 -noout -serial"
+        return Station(lab, "administration").run("sh", "-c", words).stdout
+
+    router, before = host("router1"), serial()
+    assert before.startswith("serial=")
+    folder = "/run/systemd/system/certbot.service.d"
+    renew = "/usr/bin/certbot --quiet renew --force-renewal --no-random-sleep-on-renew"
+    now = f"[Service]\\nExecStart=\\nExecStart={renew}\\n"
+    with router.sudo():
+        assert router.service("certbot.timer").is_enabled
+        router.check_output(f"mkdir -p {folder} && printf '{now}' >{folder}/now.conf && systemctl daemon-reload")
+        try:
+            router.check_output("systemctl start certbot.service || (journalctl --unit certbot --lines 20; false)")
+        finally:
+            router.check_output(f"rm -r {folder} && systemctl daemon-reload")
+    wait_until(lambda: serial() not in ("", before), seconds=30, what="the page to have its new certificate")
+
+
+@pytest.mark.parametrize("words", [("id",), ("sh", "-c", "id"), ("-s", "sftp")])
+def test_a_viewer_has_the_terminal_ui_and_no_command(lab: Lab, words: tuple[str, ...]) -> None:
+    done = Station(lab, "administration").ssh("router1", *words, options=("-l", "vera"))
+    assert "uid=" not in done.stdout
+    assert "anna" in Station(lab, "administration").ssh("router1", "id", options=("-l", "anna")).stdout
 
 
 def test_the_proxy_has_both_routers_in(host: Hosts) -> None:
