@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
 from appliance.cli import exit_codes
 from appliance.cli.common import end_with, json_option, root_option, show
-from appliance.cli.text import printable, terminal_columns, wrapped
+from appliance.cli.text import found
 
 if TYPE_CHECKING:
     from appliance.doctor.examining import Diagnosis
-
-_MARKS: Final = {"ok": "ok", "warning": "look", "failed": "FAILED", "unknown": "?"}
 
 
 @click.command()
@@ -29,18 +27,15 @@ def doctor() -> None:
     from appliance.doctor.examining import examine, expected  # noqa: PLC0415
     from appliance.doctor.looking import Look  # noqa: PLC0415
 
-    found = examine(Look(expected()))
-    show(found, lambda: _lines(found))
-    end_with(exit_codes.WELL if found.ok else exit_codes.FAILED)
+    diagnosis = examine(Look(expected()))
+    show(diagnosis, lambda: _lines(diagnosis))
+    end_with(exit_codes.WELL if diagnosis.ok else exit_codes.FAILED)
 
 
-def _lines(found: Diagnosis) -> Iterator[str]:
-    for answer in found.answers:
-        text = f"{_MARKS[answer.outcome]:<7}{answer.question:<13}{printable(answer.text)}"
-        yield from wrapped(text, terminal_columns())
-        if answer.mend:
-            yield from wrapped(f"       → {printable(answer.mend)}", terminal_columns())
+def _lines(diagnosis: Diagnosis) -> Iterator[str]:
+    for answer in diagnosis.answers:
+        yield from found(answer.outcome, f"{answer.question:<13}", answer.text, answer.mend)
     yield ""
-    failed = sum(answer.outcome == "failed" for answer in found.answers)
-    look = sum(answer.outcome == "warning" for answer in found.answers)
+    failed = sum(answer.outcome == "failed" for answer in diagnosis.answers)
+    look = sum(answer.outcome == "warning" for answer in diagnosis.answers)
     yield f"{failed} failed, {look} to look at" if failed or look else "the host is as the playbook made it"

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
 from appliance.cli import exit_codes
 from appliance.cli.asking import asking
 from appliance.cli.common import end_with, json_option, root_option, show
-from appliance.cli.text import printable, terminal_columns, wrapped
+from appliance.cli.text import found
 
 if TYPE_CHECKING:
     from appliance.control.api.selftest import Selftest
-
-_MARKS: Final = {"ok": "ok", "warning": "look", "failed": "FAILED", "not reached": "-"}
 
 
 @click.command()
@@ -38,10 +36,7 @@ def selftest(*, no_image: bool) -> None:
 
 def _lines(done: Selftest) -> Iterator[str]:
     for step in done.steps:
-        text = f"{_MARKS[step.outcome]:<7}{step.name:<14}{1000 * step.seconds:>7.0f} ms  {printable(step.text)}"
-        yield from wrapped(text, terminal_columns())
-        if step.advice:
-            yield from wrapped(f"       → {printable(step.advice)}", terminal_columns())
+        yield from found(step.outcome, f"{step.name:<14}{1000 * step.seconds:>7.0f} ms  ", step.text, step.advice)
     yield ""
     failed = sum(step.outcome == "failed" for step in done.steps)
     yield f"all works, {done.seconds:.1f} s" if done.ok else f"{failed} of {len(done.steps)} steps failed"

@@ -14,6 +14,7 @@ _OBEYED: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 surrogates, private use, unassigned, line and paragraph separators."""
 
 _GAP: Final = "  "
+_MARKS: Final = {"ok": "ok", "warning": "look", "failed": "FAILED", "not reached": "-", "unknown": "?"}
 _ELLIPSIS: Final = "…"
 _STEPS: Final = ((86400 * 2, 86400, "d"), (3600 * 2, 3600, "h"), (120, 60, "min"), (0, 1, "s"))
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB")
@@ -100,6 +101,13 @@ def wrapped(text: str, columns: int, *, indent: int = 0) -> list[str]:
     """Break a text into lines, at spaces where there are some; nothing for an empty one."""
     space = " " * indent
     return textwrap.wrap(text, columns, initial_indent=space, subsequent_indent=space, break_on_hyphens=False)
+
+
+def found(outcome: str, name: str, text: str, advice: str) -> list[str]:
+    """Write what a look at something found: a mark for its outcome, its name, what was found, and what to do below."""
+    columns = terminal_columns()
+    lines = wrapped(f"{_MARKS[outcome]:<7}{name}{printable(text)}", columns)
+    return lines + (wrapped(f"       → {printable(advice)}", columns) if advice else [])
 
 
 def pairs(items: Iterable[tuple[str, str]]) -> list[str]:
