@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 DICOM_PORT: Final = 104
 FIRST_IMAGES: Final = 40
 IMAGES_OF_EACH: Final = 20
-ARRIVAL_SECONDS: Final = 300.0
+STANDSTILL_SECONDS: Final = 180.0
+"""Without one image more. Longer than the longest pause between two attempts at a target."""
 
 
 def account(guest: Guest) -> Path:
@@ -73,14 +74,23 @@ def all_arrived(guest: Guest) -> None:
     if not wanted:
         raise GuestError(f"{guest.spec.name} has acknowledged nothing: send something first")
     archive = Archive(guest.lab)
-    try:
-        wait_until(lambda: wanted <= archive.images(), seconds=ARRIVAL_SECONDS, what="the last image")
-    except GuestError:
-        missing = sorted(wanted - archive.images())
-        raise GuestError(
-            f"{len(missing)} of {len(wanted)} images that {guest.spec.name} acknowledged did not arrive: {missing[:5]}"
-        ) from None
+    missing = wanted - archive.images()
+    while missing:
+        # A long queue takes its time; one that stands still has lost what is missing.
+        missing = _after_more_arrived(archive, wanted, missing, guest.spec.name)
     sys.stdout.write(f"{guest.spec.name}: {len(wanted)} images acknowledged, all of them at the archive\n")
+
+
+def _after_more_arrived(archive: Archive, wanted: set[str], missing: set[str], name: str) -> set[str]:
+    """Wait until less is missing than was, and return what still is."""
+    try:
+        wait_until(
+            lambda: len(wanted - archive.images()) < len(missing), seconds=STANDSTILL_SECONDS, what="the next image"
+        )
+    except GuestError:
+        text = f"{len(missing)} of {len(wanted)} images that {name} acknowledged did not arrive: {sorted(missing)[:5]}"
+        raise GuestError(text) from None
+    return wanted - archive.images()
 
 
 def some_missing(guest: Guest) -> None:
