@@ -8,22 +8,16 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from appliance.control.alert_book import Book, Entry, News, Shelf, news, step
+from appliance.control.alert_book import Book, Shelf, news, step
+from appliance.control.alert_by_heart import ByHeart, why_unreadable
+from appliance.control.alert_telling import tell
 from appliance.control.alerts import alerts_of, is_due, rule_of
 from appliance.control.api.status import Acknowledgement, Alert, Alerts, Status
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
 from appliance.control.signals import SilentSender, look, silences
 from appliance.control.status import status
-from mercure.config import Config
 from mercure.config.alerts import Alerts as Rules
-from mercure.config.notifications import ChannelSettings
-from mercure.event_details import AlertCleared, AlertRaised
-from mercure.events import EventWriter
-from mercure.names import derived_id, utc_text
-from mercure.notifications.facts import Facts
-from mercure.notifications.message import compose
-from mercure.notifications.queue import Queue
 
 LOOK_SECONDS: Final = 3.0
 """A crash loop is told within five seconds."""
@@ -32,6 +26,9 @@ SILENCE_SECONDS: Final = 600.0
 """Between two looks at what senders usually do: that costs a walk through weeks of counters."""
 
 PASSING_SECONDS: Final = 60.0
+Found = Callable[[frozenset[str]], Alerts]
+"""All that is not as it should be, for the keys of the alerts that are raised."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -51,6 +48,8 @@ class AlertWatch:
         self._silences: tuple[SilentSender, ...] = ()
         self._silences_at = float("-inf")
         self._failing = False
+        self._by_heart = ByHeart()
+        self._last: Session | None = None
 
     def start(self) -> None:
         """Begin to watch."""
@@ -82,19 +81,38 @@ class AlertWatch:
         ControlError
             There is no configuration or no spool.
         OSError
-            The disk refuses; what was not told is told with the next look.
+            Something cannot be read.
         """
+        try:
+            session, found = self._found()
+        except (OSError, ControlError):
+            error = None if self._last is None else why_unreadable(self._last)
+            if self._last is None or error is None:
+                raise
+            return self._by_heart.look_at_nothing(self._last, error)
+        self._last = session
+        try:
+            return self._keep_book(session, found)
+        except OSError as error:
+            return self._by_heart.look(session, found, error)
+
+    def _found(self) -> tuple[Session, Found]:
+        """Look at the router, and return what makes the alerts of it."""
         session = self._open()
         rules = session.config.alerts
-        shelf = Shelf(session.spool)
         if rules.silence.enabled and session.clock.monotonic() - self._silences_at >= SILENCE_SECONDS:
             self._silences, self._silences_at = silences(session), session.clock.monotonic()
         found_status, signals = status(session), look(session, self._silences if rules.silence.enabled else ())
+        return session, lambda raised: alerts_of(found_status, signals, rules, raised)
+
+    def _keep_book(self, session: Session, found: Found) -> Book:
+        shelf, rules = Shelf(session.spool), session.config.alerts
         with shelf.exclusive():
             before = shelf.read()
-            found = alerts_of(found_status, signals, rules, frozenset(before.entries))
-            book = step(before, found, rules, session.clock.now())
+            kept = self._by_heart.book or before
+            book = step(kept, found(frozenset(kept.entries)), rules, session.clock.now())
             shelf.write(book, before)
+            self._by_heart.record(session)
             for key, entry, what in news(book.entries):
                 tell(session, entry, what)
                 before, book = book, book.noted(key, session.clock.now())
@@ -141,59 +159,3 @@ def acknowledge(session: Session, key: str, known: Acknowledgement | None) -> Al
         before, after = (None if item is None else item.model_dump(mode="json") for item in (entry.acknowledged, known))
         session.audit(events, "alerts.acknowledge", key, before=before, after=after)
     return changed.shown
-
-
-def tell(session: Session, entry: Entry, what: News) -> None:
-    """Tell the history, and put messages into the queue; doing it again does no harm."""
-    config, alert = session.config, entry.alert
-    # By the time of what happened: messages go out in the order of their ids.
-    base = derived_id(f"{entry.cleared or entry.raised:%Y%m%dT%H%M%S%f}", alert.key)
-    of = derived_id(base, f"{what}:{entry.times}")
-    if what != "again":
-        with session.changing() as events:
-            _record(events, entry, what, of)
-    _log.info("alert %s", what, extra={"key": alert.key, "severity": alert.severity})
-    queue, facts = Queue(session.spool), _facts(config, entry, what)
-    for name, settings in _channels(config, alert).items():
-        queue.put(compose(name, settings, config.notifications, facts, now=session.clock.now(), of=of))
-
-
-def _record(events: EventWriter, entry: Entry, what: News, of: str) -> None:
-    alert, ended = entry.alert, entry.cleared
-    if what == "raised" or ended is None:
-        told = alert.model_dump(include={"key", "kind", "severity", "object", "text", "advice", "since"})
-        events.emit(AlertRaised.model_validate(told), id=of)
-        return
-    seconds = round((ended - entry.raised).total_seconds(), 3)
-    cleared = AlertCleared(
-        key=alert.key, kind=alert.kind, object=alert.object, text=alert.text, raised=entry.raised, seconds=seconds
-    )
-    events.emit(cleared, id=of)
-
-
-def _facts(config: Config, entry: Entry, what: News) -> Facts:
-    alert = entry.alert
-    since = alert.since or entry.raised
-    return Facts(
-        router=config.name,
-        occasion="alert_cleared" if what == "cleared" else "alert_raised",
-        alert=alert.key,
-        severity=alert.severity,
-        object=alert.object,
-        text=alert.text,
-        advice="" if what == "cleared" else alert.advice,
-        since=f"{utc_text(since)[:19]}Z",
-        lasted=round(((entry.cleared or entry.told or entry.raised) - entry.raised).total_seconds()),
-        count=entry.times,
-    )
-
-
-def _channels(config: Config, alert: Alert) -> dict[str, ChannelSettings]:
-    """Return by which channels an alert goes out: never by the one that it is about."""
-    names = rule_of(alert.kind, config.alerts).channels
-    known = config.notifications.channels
-    return {
-        name: known[name]
-        for name in (config.alerts.channels if names is None else names)
-        if not known[name].disabled and not (alert.kind == "notification" and alert.object == name)
-    }

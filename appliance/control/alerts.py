@@ -42,7 +42,24 @@ _PROCESS: Final[dict[str, tuple[Severity, str, str]]] = {
 }
 """What each state of a process means to a person; the others are passing."""
 
-_DISK: Final[dict[str, tuple[Severity, str, str]]] = {
+DISK_WORDS: Final[dict[str, tuple[Severity, str, str]]] = {
+    "read-only": (
+        "critical",
+        "is read-only: nothing is taken, and nothing goes on",
+        "see `dmesg` for an error of the disk; stop the router, check the file system (`fsck`, `xfs_repair`), mount it "
+        "again and start the router: it goes on where it was",
+    ),
+    "unreadable": (
+        "critical",
+        "cannot be read: nothing is taken, and nothing goes on",
+        "see `dmesg` for an error of the disk; stop the router, check the disk and its file system (`xfs_repair`, "
+        "`fsck`), mount it again and start the router: it goes on where it was",
+    ),
+    "no-inodes": (
+        "critical",
+        "has no inodes left: new images are refused",
+        "move away what is made of many small files; the router goes on by itself",
+    ),
     "refusing": ("critical", "is nearly full: new images are refused", "make room, or bring the targets back"),
     "low": ("warning", "is getting full: finished tasks are removed before their time", "see what waits so long"),
 }
@@ -195,14 +212,14 @@ def _is_stuck(rules: Rules, stage: Stage, age: float) -> bool:
 
 def _disk(seen: Seen) -> Iterator[Alert]:
     disk = seen.status.disk
-    state = disk.state
-    if state != "refusing":
+    state: str = disk.fault or disk.state
+    if state in ("low", "ok"):
         below = seen.rules.disk.free_bytes
         limit = disk.clean_below_bytes if below is None else below
         # The cleaner makes room up to the threshold and no more, so without a margin it would come and go.
         state = "low" if disk.free_bytes < limit * (_MARGIN if "disk" in seen.raised else 1.0) else "ok"
-    if state in _DISK:
-        severity, text, advice = _DISK[state]
+    if state in DISK_WORDS:
+        severity, text, advice = DISK_WORDS[state]
         yield _alert("disk", disk.path, f"the disk of {disk.path} {text}", advice, severity=severity)
 
 

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
 
 from appliance.control import configuration
+from appliance.control.alerts import DISK_WORDS
 from appliance.control.api.services import ServiceState
 from appliance.control.api.status import (
     ConfigState,
-    DiskState,
     HistoryState,
     ModuleOutageState,
     OutageState,
     StageState,
     Status,
 )
+from appliance.control.disk import disk_state
 from appliance.control.errors import ControlError
 from appliance.control.locks import Held
 from appliance.control.services import list_services
@@ -69,7 +69,7 @@ def status(session: Session) -> Status:
         associations=_associations(session.spool),
         outages=tuple(_outages(session)),
         module_outages=tuple(_module_outages(session)),
-        disk=_disk(session),
+        disk=disk_state(session),
         history=_history(session),
         config=_config(session),
     )
@@ -118,19 +118,6 @@ def _module_outages(session: Session) -> Iterable[ModuleOutageState]:
         outage = None if settings.disabled else read_outage(session.spool, name)
         if outage is not None:
             yield ModuleOutageState(module=name, outage=outage)
-
-
-def _disk(session: Session) -> DiskState:
-    root = session.spool.root
-    usage = shutil.disk_usage(next(folder for folder in (root, *root.parents) if folder.exists()))
-    config = session.config
-    return DiskState(
-        path=str(root),
-        free_bytes=usage.free,
-        total_bytes=usage.total,
-        refuse_below_bytes=config.receiver.min_free_bytes,
-        clean_below_bytes=config.retention.pressure_free_bytes,
-    )
 
 
 def _history(session: Session) -> HistoryState:
@@ -182,10 +169,9 @@ def _problems(found: Status) -> Iterable[str]:
     for down in found.module_outages:
         since = f"{down.outage.since:%Y-%m-%d %H:%M} UTC"
         yield f"module {down.module!r} cannot be run since {since}: {down.outage.error}"
-    if found.disk.state == "refusing":
-        yield f"the disk of {found.disk.path} is nearly full: new images are refused until there is room"
-    if found.disk.state == "low":
-        yield f"the disk of {found.disk.path} is getting full: finished tasks are removed before their time"
+    disk = found.disk
+    if (state := disk.fault or disk.state) in DISK_WORDS:
+        yield f"the disk of {disk.path} {DISK_WORDS[state][1]}"
     if found.history.problem:
         yield f"{found.history.problem}; events wait in the outbox, routing goes on"
     elif (found.history.lag_seconds or 0.0) > LATE_SECONDS:

@@ -23,19 +23,23 @@ class StageState(Model):
     oldest_seconds: float | None = None
 
 
+DiskFault = Literal["read-only", "no-inodes"]
+
+
 class DiskState(Model):
-    """The disk of the spool, in bytes; ``refusing``: the receiver takes no images now."""
+    """The disk of the spool, in bytes; ``refusing``: the receiver takes no images now; ``fault``: whatever is free."""
 
     path: str
     free_bytes: int
     total_bytes: int
     refuse_below_bytes: int
     clean_below_bytes: int
+    fault: DiskFault | None = None
 
     @property
     def state(self) -> Literal["ok", "low", "refusing"]:
         """How it is."""
-        if self.free_bytes < self.refuse_below_bytes:
+        if self.fault or self.free_bytes < self.refuse_below_bytes:
             return "refusing"
         return "low" if self.free_bytes < self.clean_below_bytes else "ok"
 

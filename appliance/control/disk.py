@@ -1,0 +1,51 @@
+"""The disk of the spool: how much room it has, and whether it takes anything at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from appliance.control.api.status import DiskFault, DiskState
+from appliance.control.session import Session
+
+INODE_FLOOR: Final = 1024
+"""With fewer the receiver refuses images, if it has a floor at all (``getdcmtags/src/receive/free_space.cc``)."""
+
+_MOUNTS: Final = Path("/proc/self/mountinfo")
+_READ_ONLY: Final = frozenset({"ro", "emergency_ro"})
+"""Options of a file system that takes nothing. Since Linux 6.15 ext4 is `emergency_ro` after an error, and does not say
+so to statvfs(2)."""
+
+
+def disk_state(session: Session) -> DiskState:
+    """Look at the disk of the spool, or at the one that it would be on."""
+    root = session.spool.root
+    there = next(folder for folder in (root, *root.parents) if folder.exists())
+    usage, config = os.statvfs(there), session.config
+    floor = config.receiver.min_free_bytes
+    return DiskState(
+        path=str(root),
+        free_bytes=usage.f_bavail * usage.f_frsize,
+        total_bytes=usage.f_blocks * usage.f_frsize,
+        refuse_below_bytes=floor,
+        clean_below_bytes=config.retention.pressure_free_bytes,
+        fault=_fault(there, usage, INODE_FLOOR if floor else 1),
+    )
+
+
+def _fault(there: Path, usage: os.statvfs_result, inodes: int) -> DiskFault | None:
+    if usage.f_flag & os.ST_RDONLY or _READ_ONLY & _options(os.stat(there).st_dev):
+        return "read-only"
+    # Some file systems count none, because they make them as they are needed.
+    return "no-inodes" if usage.f_files and usage.f_favail < inodes else None
+
+
+def _options(device: int) -> set[str]:
+    """Return the options of a mounted file system; none where the kernel does not tell."""
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        lines = _MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return set()
+    return {option for line in lines if line.split()[2] == wanted for option in line.rpartition(" ")[2].split(",")}
