@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from tests.guests.first_files import PIP_CACHE
 from tests.guests.lan import SWITCH
+from tests.guests.machine import need_inotify
 from tests.guests.places import cache
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def kept_folders(release: str) -> dict[Path, str]:
 
 def start(guest: Guest) -> None:
     """Boot; the guest is not up yet when this returns."""
+    need_inotify()
     device = guest.disk.attach()
     guest.disk.wait_until_free()
     # PID 1 looks once, at its start, whether there is a udev. Without this file it believes there is none, and waits in
