@@ -44,6 +44,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield from pairs(
         [
             ("acknowledged", f"{report.acknowledged} images, {report.repetitions} of them repetitions"),
+            ("  and no event tells", _unreported(report.unreported)),
             ("  before routing", str(report.before_routing)),
             ("  failed to be routed", _count(report.failed)),
             ("  in processing", _count(report.processing)),
@@ -62,6 +63,10 @@ def _lines(report: Report) -> Iterator[str]:
         ]
         yield from table(["TARGET", "DELIVERED", "WAITING", "FAILED"], rows)
     yield from _troubles(report)
+
+
+def _unreported(count: int) -> str:
+    return f"of {count} more that are kept: a power cut takes the last events, not the images" if count else ""
 
 
 def _count(count: int) -> str:

@@ -113,13 +113,19 @@ class Verifier:
         with self._pass() as first:
             suspects = first.judge_all()
             acknowledged, repetitions = first.evidence.count()
+            unreported = first.evidence.unreported(first.walk.arrived)
             other_nodes = first.evidence.other_nodes()
         for _ in range(ROUNDS):
             if suspects:
                 with self._pass() as again:
                     suspects = again.judge(suspects)
         return self._report(first, suspects).model_copy(
-            update={"acknowledged": acknowledged, "repetitions": repetitions, "other_nodes": other_nodes}
+            update={
+                "acknowledged": acknowledged,
+                "repetitions": repetitions,
+                "unreported": unreported,
+                "other_nodes": other_nodes,
+            }
         )
 
     def _pass(self) -> _Pass:

@@ -7,7 +7,7 @@ in what was read, or was recorded before its file was removed: none can slip thr
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from itertools import islice
 from pathlib import Path
@@ -154,6 +154,23 @@ class Evidence(AbstractContextManager["Evidence"]):
             images += sum(image.id not in known for image in some)
             repetitions += sum(image.id not in known and image.repetition for image in some)
         return images, repetitions
+
+    def unreported(self, arrived: Mapping[str, Sequence[str]]) -> int:
+        """Return how many images there are of whose receipt nothing tells.
+
+        Parameters
+        ----------
+        arrived : mapping of str to sequence of str
+            The files in ``incoming``, by folder.
+        """
+        ids = {image for source in self._sources for image in source.images_without_receipt()}
+        files = {pair for source in self._sources for pair in source.routed_without_id()}
+        files |= {(folder, file) for folder, names in arrived.items() for file in names}
+        told = {
+            (image.folder, image.file)
+            for image, _ in self.firsts(sorted({folder for folder, _ in files}), sorted({file for _, file in files}))
+        }
+        return len(ids - self.received(sorted(ids)).keys()) + len(files - told)
 
     def other_nodes(self) -> tuple[str, ...]:
         """Name the other routers in the history."""

@@ -41,8 +41,8 @@ class SpoolWalk:
     """The directory of each task that was seen."""
     absorbed: dict[str, Path] = field(default_factory=dict)
     """The directory of the study into which a collected series was made, for each that this has happened to."""
-    incoming: int = 0
-    """Images in ``incoming``."""
+    arrived: dict[str, list[str]] = field(default_factory=dict)
+    """The images in ``incoming``, by folder."""
     quarantined: int = 0
     found: dict[str, Finding] = field(default_factory=dict)
     """What does not belong there, by its path."""
@@ -61,6 +61,11 @@ class SpoolWalk:
             pass  # parts that were never acknowledged; only their names are looked at
         return self
 
+    @property
+    def incoming(self) -> int:
+        """How many images are in ``incoming``."""
+        return sum(map(len, self.arrived.values()))
+
     def place(self, task: str) -> Path | None:
         """Return where a task is, alone or as part of a study that is being made; None when it is nowhere."""
         return self.places.get(task) or self.absorbed.get(task)
@@ -73,9 +78,10 @@ class SpoolWalk:
         for series in self._entries(Stage.INCOMING, _SERIES_NAME.fullmatch):
             try:
                 with os.scandir(series) as entries:
-                    self.incoming += sum(entry.name.endswith(IMAGE_SUFFIX) for entry in entries)
+                    names = [entry.name for entry in entries if entry.name.endswith(IMAGE_SUFFIX)]
             except FileNotFoundError:
                 continue  # taken by the router
+            self.arrived[series.name] = names
 
     def _add_tasks(self, stage: Stage) -> None:
         for path in self._entries(stage, is_id):

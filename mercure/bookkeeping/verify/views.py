@@ -176,6 +176,19 @@ class Source:
             for row in query.where(Image.id.in_(some)).tuples().execute(self._database)
         ]
 
+    def images_without_receipt(self) -> list[str]:
+        """Return the images of whose series is told, and not of their receipt."""
+        query = Image.select(Image.id).where(Image.node == self._node, Image.received.is_null())
+        return [image for (image,) in query.tuples().execute(self._database)]
+
+    def routed_without_id(self) -> list[tuple[str, str]]:
+        """Return folder and file of the images in routed series whose ids are lost, as a power cut loses them."""
+        query = Task.select(Series.folder, TaskImage.file).join(ImageList, on=Task.image_list == ImageList.id)
+        query = query.join(TaskImage, on=TaskImage.list == ImageList.id)
+        query = query.switch(Task).join(Series, on=Task.series == Series.id)
+        query = query.where(Task.node == self._node, Task.parent.is_null(), TaskImage.image.is_null())
+        return list(query.distinct().tuples().execute(self._database))
+
     def firsts(self, folders: Sequence[str], files: Sequence[str]) -> list[ImageView]:
         """Return the images that are no repetitions, of these series and with these file names."""
         query = _image_query().where(Image.node == self._node, Image.received.is_null(False))

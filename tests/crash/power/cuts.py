@@ -155,6 +155,8 @@ class PowerCuts:
             eventually(is_clean, seconds=60)
         except AssertionError:
             raise AssertionError([finding.text for finding in self._said.findings]) from None
+        told = self._said.acknowledged - self._said.repetitions + self._said.unreported
+        assert told >= len({digest(sent.data) for sent in self._sent()}), f"verify knows of {told} images only"
         with closing(sqlite3.connect(f"file:{self._root.path / 'history.db'}?mode=ro", uri=True)) as database:
             assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         self.report.settled += 1

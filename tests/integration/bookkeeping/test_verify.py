@@ -154,6 +154,26 @@ def test_a_first_image_whose_event_and_line_a_power_cut_took(router: ScriptedRou
     assert verified().exit_code == 0
 
 
+@pytest.mark.parametrize("tag_line", [True, False], ids=["with its tag line", "without one"])
+def test_images_whose_events_a_power_cut_took_are_counted_apart(
+    router: ScriptedRouter, verified: VerifyFunction, *, tag_line: bool
+) -> None:
+    """They were acknowledged, so verify must not say that there were fewer."""
+    for number in (1, 2, 3):
+        router.receive(SERIES, number, tag_line=number == 1 or tag_line, told=number == 1)
+    router.receive(SERIES, 1)  # a repetition is told of, and is no further image
+    report = verified()
+    assert (report.acknowledged, report.repetitions, report.unreported, report.before_routing) == (2, 1, 2, 3)
+    (task,) = router.route(router.take(SERIES), "a")
+    report = verified()
+    assert (report.acknowledged, report.repetitions, report.unreported) == (2, 1, 2)
+    router.deliver(task)
+    router.retire(task, Stage.SUCCESS)
+    report = verified()
+    assert (report.acknowledged, report.unreported, report.exit_code) == (2, 2, 0)
+    assert report.targets["a"].delivered == 3
+
+
 def test_a_series_of_which_no_event_tells_yet(router: ScriptedRouter, verified: VerifyFunction) -> None:
     router.receive(SERIES, 1)
     router.receive(SERIES, 2, tag_line=False)
