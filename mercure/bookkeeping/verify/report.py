@@ -86,8 +86,8 @@ class Report(Record):
     """Images in the history that were received, repetitions included."""
     repetitions: int = 0
     unreported: int = 0
-    """Further images, in ``incoming`` or routed, of whose receipt no event tells: a power cut takes the last events before
-    it, and never the images."""
+    """Further images, in ``incoming`` or routed, of whose receipt no event tells: a power cut takes the last events,
+    and never the images."""
     before_routing: int = 0
     """Images that wait in ``incoming``, ``routing`` or ``studies``."""
     targets: dict[str, Deliveries] = {}
