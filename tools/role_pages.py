@@ -27,8 +27,8 @@ ORDER: Final = (
     "dcmtk",
     "modules",
     "database",
-    "router",
     "backup",
+    "router",
     "status_page",
     "proxy",
 )
