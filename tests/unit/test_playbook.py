@@ -115,3 +115,12 @@ def test_ssh_keys_are_judged(filters: ModuleType) -> None:
     assert filters.bad_ssh_keys([{"name": "anna"}]) == ["anna has no SSH key and could not log in"]
     for wrong in ("ssh-ed25519 AAAA", "ssh-dss AAAAB3NzaC1kc3M", "nonsense", "-----BEGIN OPENSSH PRIVATE KEY-----"):
         assert len(filters.bad_ssh_keys([{"name": "anna", "ssh_keys": [wrong]}])) == 1
+
+
+def test_the_sandbox_of_the_router_opens_the_folder_of_the_backups_which_is_there_by_then() -> None:
+    # Its control service writes them; systemd opens at the start only what is there.
+    plays = (ROOT / "playbook.yml").read_text()
+    assert plays.index("role: backup\n") < plays.index("role: router\n")
+    unit = (ROOT / "roles/router/templates/mercure.service.j2").read_text()
+    (paths,) = re.findall(r"^ReadWritePaths=(.*)$", unit, re.MULTILINE)
+    assert "router_backup_paths" in paths
