@@ -152,7 +152,11 @@ def is_served(receiver: Receiver) -> None:
     assert [line for line in receiver.log() if "crashed" in line["message"]] == []
 
 
-@pytest.mark.parametrize("name", BOMBS)
+SLOW = ("1 GiB of text", "200 MiB of zeros")
+"""What costs a second or more and is much like another one."""
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in BOMBS])
 def test_what_wants_to_become_large(start_receiver: StartReceiver, name: str) -> None:
     syntax, make, expected = BOMBS[name]
     data = make()
@@ -176,7 +180,10 @@ def test_what_wants_to_become_large(start_receiver: StartReceiver, name: str) ->
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("in_one", [10_000, 1], ids=["10,000 in a PDU", "a PDU for each"])
+@pytest.mark.parametrize(
+    "in_one",
+    [pytest.param(10_000, marks=pytest.mark.slow, id="10,000 in a PDU"), pytest.param(1, id="a PDU for each")],
+)
 def test_a_data_set_in_a_million_fragments(start_receiver: StartReceiver, in_one: int) -> None:
     receiver = start_receiver()
     count = 1_000_000
