@@ -26,6 +26,8 @@ class TestTree:
             "init",
             "run",
             "status",
+            "jobs",
+            "targets test",
             "send",
             "verify",
             "selftest",
