@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from tests.guests.guest import Guest
 
 ROOT_SIZE = "16G"
+PATIENCE = "etc/systemd/system.conf.d/test-emulated.conf"
+"""Where the guest learns that it is slow: emulated on a busy machine, a disk may be found after minutes, and whoever
+waits for it would have given up after 90 s, and left the guest in emergency mode."""
 
 
 def convert(guest: Guest) -> None:
@@ -34,6 +37,8 @@ def convert(guest: Guest) -> None:
         place = guest.root / inside.removeprefix("/")
         place.mkdir(parents=True, exist_ok=True)
         run("cp", "--archive", "--no-target-directory", outside, place)
+    (guest.root / PATIENCE).parent.mkdir(exist_ok=True)
+    (guest.root / PATIENCE).write_text("[Manager]\nDefaultDeviceTimeoutSec=600s\nDefaultTimeoutStartSec=600s\n")
     run("mke2fs", "-q", "-F", "-t", "ext4", "-L", "root", "-d", guest.root, guest.folder / "root.img", ROOT_SIZE)
 
 
