@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Callable, Hashable
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from textual import events, on
+from textual import on
 from textual.app import App
-from textual.geometry import Size
 
 from appliance.control.client import api
 from tui.actions import PAGES
@@ -23,15 +21,13 @@ from tui.screens.page import Page
 from tui.screens.too_small import LEAST_COLUMNS, LEAST_LINES, TooSmall
 
 if TYPE_CHECKING:
+    from textual import events
     from textual.screen import Screen
 
     from tui.source import Source
 
 _AFTER_SECONDS: Final = 0.5
 """When the other pages are read in: after the first one is seen."""
-
-_SIZE_SECONDS: Final = 2.0
-"""How often the terminal is asked for its size."""
 
 
 def page_class(name: str) -> type[Page]:
@@ -86,15 +82,7 @@ class MercureApp(App[None]):
     def on_mount(self) -> None:
         """Begin to read the stream: in a thread of its own, that nobody has to wait for at the end."""
         threading.Thread(target=self._feed.run, name="feed", daemon=True).start()
-        if not self.is_headless:
-            self.set_interval(_SIZE_SECONDS, self._look_at_size)
         self.set_timer(_AFTER_SECONDS, threading.Thread(target=_read_in_all, name="pages", daemon=True).start)
-
-    def _look_at_size(self) -> None:
-        """Notice a change of the terminal's size whose signal was not heard: on a busy machine that was seen."""
-        size = Size(*shutil.get_terminal_size())
-        if size != self.size:
-            self.post_message(events.Resize(size, size))
 
     def on_unmount(self) -> None:
         """Let the stream end."""
@@ -187,7 +175,13 @@ class MercureApp(App[None]):
             page.board_changed()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Say so when the terminal is too small to show anything in order."""
+        """Say so when the terminal is too small to show anything in order, and see that all screens hear of the size.
+
+        Textual tells the screens by a timer of 8 ms that fires once. When the process is held up in the moment in which
+        it begins, the timer takes itself for too late and never fires; and because it is still noted, no later size is
+        told either (`App._on_resize`, `Timer._run` of 8.2.8). So they are told here, as the next thing that is done.
+        """
+        self.call_later(self._check_resize)
         small = event.size.width < LEAST_COLUMNS or event.size.height < LEAST_LINES
         shown = isinstance(self.screen, TooSmall)
         if small and not shown:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
@@ -55,16 +56,21 @@ class Feed:
                 return
             seconds = WAITS[min(self._failures, len(WAITS) - 1)]
             self._failures += 1
-            self._post(Disconnected(why, seconds))
+            self._tell(Disconnected(why, seconds))
             self._end.wait(seconds)
 
     def _read(self) -> None:
         who = self._source.call(api.status.WHO_AM_I, Nothing())
         with self._source.stream(WANTED) as items:
             self._failures = 0
-            self._post(Connected(who))
+            self._tell(Connected(who))
             for item in items:
                 if self._end.is_set():
                     return
                 if not isinstance(item, api.streams.Heartbeat):
-                    self._post(Streamed(item))
+                    self._tell(Streamed(item))
+
+    def _tell(self, message: Message) -> None:
+        """Post a message; when the app has ended meanwhile nobody wants it."""
+        with contextlib.suppress(RuntimeError):
+            self._post(message)

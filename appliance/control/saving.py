@@ -74,19 +74,21 @@ def save(  # noqa: PLR0913 - all but four are choices with a default, by keyword
     file = file_of(session, name)
     value = checked(session, name, content)
     changed = differences(_content(file, edited_from), _normal(value))
+    why = comment or f"{verb} {object}".strip()
     with session.changing() as events:
         try:
             revision = file.save(
                 value,
                 author=session.user,
-                comment=comment or f"{verb} {object}".strip(),
+                comment=why,
                 edited_from=edited_from,
                 by_hand=by_hand,
                 clock=session.clock,
             )
         except StaleRevisionError as error:
             raise stale(file, edited_from) from error
-        events.emit(ConfigSaved(revision=revision, by=session.user, comment=comment or f"{verb} {object}".strip()))
+        told = why if name == "mercure" else f"{file.path.name}: {why}"
+        events.emit(ConfigSaved(revision=revision, by=session.user, comment=told))
         before = {item.place: item.before for item in changed}
         after = {item.place: item.after for item in changed}
         session.audit(events, verb, object, before=before, after=after)

@@ -6,19 +6,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from appliance.control import saving
 from appliance.control.api.services import ProcessState, Scaled, ServiceChanged, ServiceState
 from appliance.control.api.services import ServiceVerb as Verb
 from appliance.control.errors import ControlError, Kind
 from appliance.control.identity import require_owner
-from appliance.control.saving import stale
 from appliance.control.session import Session
 from appliance.supervision.client import ProcessInfo, SupervisorClient
 from appliance.supervision.crashes import Crashes
 from appliance.supervision.errors import NotAllowedError, NotRunningError, SupervisionError
 from appliance.supervision.programs import OWN, Program, programs
-from mercure.config import ConfigError, Services, StaleRevisionError
+from mercure.config import Services
 from mercure.config.problems import suggest
-from mercure.event_details import ConfigSaved
 
 Waiting = Callable[[list[ProcessInfo]], None]
 
@@ -98,33 +97,22 @@ def scale(session: Session, name: str, instances: int, waiting: Waiting, *, edit
     """
     loaded = session.services
     if edited_from is not None and edited_from != loaded.revision:
-        raise stale(session.store.services, edited_from)
+        raise saving.stale(session.store.services, edited_from)
     before = _instances(loaded.value)
     _known(name, before)
-    try:
-        content = loaded.value.model_dump(mode="json") | {name: {"instances": instances}}
-        services = session.store.parse_services(content)
-    except ConfigError as error:
-        raise ControlError("invalid", str(error.problems[0])) from error
+    content = saving.current(session, "services", loaded.revision)
+    content[name] = {**content.get(name, {}), "instances": instances}
+    services: Services = saving.checked(session, "services", content)
     require_owner(session.root.config)
     revision = loaded.revision
     if services != loaded.value:
-        revision = _save(session, services, revision, f"{name}: {before[name]} to {instances} processes")
+        comment = f"{name}: {before[name]} to {instances} processes"
+        saved = saving.save(
+            session, "services.scale", name, content, edited_from=revision, comment=comment, name="services"
+        )
+        revision = saved.revision
     applied = _apply(session, services, waiting)
     return Scaled(name=name, before=before[name], after=instances, revision=revision, applied=applied)
-
-
-def _save(session: Session, services: Services, edited_from: int, comment: str) -> int:
-    file = session.store.services
-    with session.changing() as events:
-        try:
-            revision = file.save(services, author=session.user, comment=comment, edited_from=edited_from)
-        except StaleRevisionError as error:
-            raise stale(file, edited_from) from error
-        events.emit(ConfigSaved(revision=revision, by=session.user, comment=f"services.json: {comment}"))
-        before = session.services.value.model_dump(mode="json")
-        session.audit(events, "services.scale", comment, before=before, after=services.model_dump(mode="json"))
-    return revision
 
 
 def _apply(session: Session, services: Services, waiting: Waiting) -> bool:

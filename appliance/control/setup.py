@@ -77,9 +77,9 @@ def initialise(
     root.spool(config).create()
     comment = "written by mercure init"
     if store.services.signature() == ():
-        store.services.save(Services(), author=session.user, comment=comment, edited_from=0)
+        store.services.save(Services(), author=session.user, comment=comment, edited_from=0, clock=session.clock)
     # Last: a root has been initialised when it is there.
-    revision = store.mercure.save(config, author=session.user, comment=comment, edited_from=0)
+    revision = store.mercure.save(config, author=session.user, comment=comment, edited_from=0, clock=session.clock)
     with session.changing() as events:
         events.emit(ConfigSaved(revision=revision, by=session.user, comment=comment))
     return Initialised(

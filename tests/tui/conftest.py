@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from appliance.control.server import Server
 from appliance.control.session import Session
 from mercure.clock import Clock
 from mercure.config import Root
+from tests.support.router import FreePort, Router
 from tui.link import Link
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -35,9 +37,11 @@ class StandingClock(Clock):
 
 @pytest.fixture(autouse=True)
 def _clock_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Show times as in Greenwich and the clock as kept in time, whatever the machine has."""
+    """Show times as in Greenwich, the clock as kept in time and a disk with room, whatever the machine has."""
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
+    room = type(shutil.disk_usage("/"))(2_000_000_000_000, 500_000_000_000, 1_500_000_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: room)
     kept_in_time = signals.ClockState(synchronised=True, error_seconds=0.0)
     monkeypatch.setattr(signals, "clock_state", lambda: kept_in_time)
     yield
@@ -74,3 +78,12 @@ def serve(session: Session, monkeypatch: pytest.MonkeyPatch) -> Serve:
             server.close()
 
     return serving
+
+
+@pytest.fixture
+def router(mercure_root: Path, free_port: FreePort) -> Router:
+    """A router as `mercure init` leaves it, but quick to see a series as complete."""
+    router = Router(mercure_root, free_port(), free_port())
+    router.call("init", *router.ports)
+    router.edit(lambda content: content.update(completion={"after_release_seconds": 0.2}))
+    return router

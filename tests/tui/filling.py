@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from appliance.control.api.selftest import Outcome, Selftest, Step
 from mercure.clock import ManualClock
 from mercure.event_details import Identity
 from mercure.services.bookkeeper import Bookkeeper
@@ -31,6 +33,25 @@ HEAD = Identity(
 )
 
 
+_STEPS: tuple[tuple[str, Outcome, str, str, float], ...] = (
+    ("disk", "ok", "1.5 TB free of 2.0 TB", "", 0.002),
+    ("clock", "warning", "not synchronised", "see that chrony or systemd-timesyncd runs: `timedatectl`", 0.011),
+    ("permissions", "ok", "all folders can be written", "", 0.004),
+    ("programs", "ok", "all programs are there", "", 0.003),
+    ("start", "ok", "a receiver and a target listen on ports 40001 and 40002 of 127.0.0.1", "", 0.212),
+    ("receive", "ok", "an image was sent and acknowledged", "", 0.154),
+    ("route", "failed", "the router made no task of it within 30 s", "see the log of the control service", 30.02),
+    ("deliver", "not reached", "a step before it failed", "", 0.0),
+)
+SELFTEST = Selftest(
+    ok=False,
+    steps=tuple(Step(name=name, outcome=outcome, text=text, advice=advice, seconds=seconds)
+                for name, outcome, text, advice, seconds in _STEPS),
+    seconds=30.4,
+)  # fmt: skip
+"""What a self-test says of a box that does not work."""
+
+
 def fill(session: Session) -> None:
     """Put into the spool what makes each state of the queue, and into the history a series and a change."""
     attempt = Attempt(number=1, started=NOW, seconds=2, outcome="failure", kind="refused", error="0xA700 no room there",
@@ -45,6 +66,11 @@ def fill(session: Session) -> None:
     with session.changing() as events:
         session.audit(events, "task.hold", "the third", before="waiting", after="held")
     receive(session)
+    backup = session.root.path / "backup" / "mercure-mercure-20261120T120000000000Z.tar"
+    backup.parent.mkdir()
+    backup.touch()
+    os.truncate(backup, 1_500_000)
+    os.utime(backup, (NOW.timestamp() - 86400, NOW.timestamp() - 86400))
 
 
 def receive(session: Session) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -9,22 +10,27 @@ from pathlib import Path
 from appliance.control import setup, signals
 from appliance.control.server import Server
 from appliance.control.session import Session
+from appliance.control.verbs import find
 from mercure.config import Root
 from tests.support.folders import short_folder
 from tests.tui.conftest import StandingClock
-from tests.tui.filling import fill
+from tests.tui.filling import SELFTEST, fill
 from tests.tui.screenplay import Person, neutral, play
 from tui.link import Link
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 PAGES = {"overview": ("1", "disk"), "queue": ("2", "tasks"), "history": ("3", "last received"),
-         "rules": ("4", "nothing is wrong"), "targets": ("5", "folder"), "services": ("7", "bookkeeper"),
-         "alerts": ("8", "critical"), "config": ("9", "in force")}  # fmt: skip
+         "rules": ("4", "nothing is wrong"), "targets": ("5", "folder"), "modules": ("6", "statistics"),
+         "services": ("7", "bookkeeper"), "alerts": ("8", "critical"), "config": ("9", "in force"),
+         "audit": ("0", "task.hold"), "help": ("?", "Who changed what")}  # fmt: skip
 
 
 def main() -> None:
     """Draw all of them."""
     time.tzset()
+    room = type(shutil.disk_usage("/"))(2_000_000_000_000, 500_000_000_000, 1_500_000_000_000)
+    shutil.disk_usage = lambda path: room
+    vars(find("selftest.run"))["run"] = lambda asked, wanted: SELFTEST
     signals.clock_state = lambda: signals.ClockState(synchronised=True, error_seconds=0.0)
     with short_folder() as folder:
         session = Session(Root(folder), "alice", clock=StandingClock())
@@ -47,9 +53,17 @@ async def scene(person: Person, root: Path) -> None:
     """Go through the pages."""
     await person.see("• live")
     for name, (key, text) in PAGES.items():
-        await person.press(key)
+        await person.press("question_mark" if key == "?" else key)
         await person.see(text)
         keep(person, name, root)
+    await person.press("escape", "9", "b")
+    await person.see("1 backup")
+    keep(person, "backups", root)
+    await person.press("7", "t")
+    await person.see("r runs it")
+    await person.press("r")
+    await person.see("1 of 8 failed")
+    keep(person, "selftest", root)
     await person.press("4")
     await person.press("enter")
     await person.see("the condition is good")

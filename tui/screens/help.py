@@ -65,7 +65,7 @@ class HelpScreen(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q", "dismiss", "close", show=False)]
     DEFAULT_CSS = """
-    HelpScreen { background: ansi_default; layout: vertical; align: left top; }
+    HelpScreen { layout: vertical; }
     HelpScreen Static { height: 1; }
     HelpScreen #foot { dock: bottom; }
     """

@@ -77,7 +77,7 @@ class LogPage(Page):
                         if self._end.is_set():
                             return
                         if isinstance(item, api.streams.LogItem):
-                            self.post_message(Streamed(item))
+                            self._post(Streamed(item))
             except ControlError:
                 pass  # the banner says that there is no connection; here it is only tried again
             self._end.wait(1.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -12,14 +12,14 @@ from appliance.control.client import Nothing, api
 from appliance.wording import plural
 from tui.actions import bindings_of
 from tui.format import printable, since
-from tui.looks import PROCESS, Look, Span, other
+from tui.looks import PROCESS, Line, Look, Span, other
 from tui.screens.log import LogPage
-from tui.screens.page import Page
+from tui.screens.table_page import TablePage
+from tui.screens.task import pair
 from tui.widgets.dialogs import Confirm
 from tui.widgets.grid import Column, Grid
 
 if TYPE_CHECKING:
-    from textual.app import ComposeResult
     from textual.binding import BindingType
 
 _MOST: Final = 32
@@ -63,49 +63,57 @@ def _wanted(row: Row) -> Span:
 
 
 def _problem(row: Row) -> Span:
-    text = row.process.problem if row.process else ""
-    return (printable(text) or _MEANING.get(row.service.name, ""), "warn" if text else "dim")
+    return (printable(row.process.problem) if row.process else "", "warn")
 
 
-class ServicesPage(Page):
+class ServicesPage(TablePage[Row]):
     """Each process on a line."""
 
     NAME: ClassVar[str] = "services"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("services")]
+    WORDS: ClassVar[tuple[str, str]] = ("process", "processes")
 
     def __init__(self) -> None:
         super().__init__()
         self._revision = 0
 
-    def body(self) -> ComposeResult:
-        """One table."""
-        columns = (
+    def columns(self) -> Sequence[Column[Row]]:
+        """Return the columns."""
+        return (
             Column[Row]("process", lambda row: (printable(row.key), "bold"), 16, lambda row: row.key),
             Column[Row]("state", lambda row: row.look.span(), 11, lambda row: row.look.rank),
             Column[Row]("run", _wanted, 5, right=True),
             Column[Row]("pid", lambda row: (str(row.process.pid or "") if row.process else "", "dim"), 8, right=True),
             Column[Row]("since", self._since, 7, right=True),
-            Column[Row]("problem, or what it means when it does not run", _problem),
+            Column[Row]("problem", _problem),
         )
-        yield Grid[Row](columns, lambda row: row.key, lambda row: f"{row.key} {row.look.word}".casefold(), empty="…")
+
+    def key_of(self, row: Row) -> object:
+        """Return the name of the process."""
+        return row.key
+
+    def text_of(self, row: Row) -> str:
+        """Return name and state."""
+        return f"{row.key} {row.look.word}"
+
+    def below(self, row: Row) -> Iterable[Line]:
+        """Return what is wrong with it, and what it means for people when it does not run."""
+        columns = self.app.size.width - 2
+        process = row.process
+        if process is not None:
+            yield from pair("problem", process.problem, columns, "warn")
+            if process.crashes:
+                often = f"{plural(process.crashes, 'time')} within five minutes"
+                yield from pair("crashed", often, columns, "bad" if process.is_looping else "warn")
+        yield from pair("without it", _MEANING.get(row.service.name, ""), columns, "dim")
 
     def _since(self, row: Row) -> Span:
         return (since(row.process.since, self.board.heard) if row.process else "", "")
 
-    @property
-    def table(self) -> Grid[Row]:
-        """The table."""
-        return self.query_one(Grid)
-
-    def on_mount(self) -> None:
-        """Give the keys to the table."""
-        super().on_mount()
-        self.set_focus(self.table)
-
     def refresh_data(self) -> None:
         """Ask for all services."""
         if self.board.connected:
-            self.ask(api.services.LIST, Nothing(), self._fill)
+            self.ask(api.services.LIST, Nothing(), self._fill, failed=self.fail)
 
     def told(self, event: api.streams.EventItem) -> None:
         """Look again when a service began or ended."""
@@ -119,7 +127,7 @@ class ServicesPage(Page):
     def _fill(self, answer: api.services.Services) -> None:
         self._revision = answer.revision
         rows = [Row(service, process) for service in answer.services for process in service.processes or (None,)]
-        self.table.fill(rows)
+        self.fill(rows)
 
     # Actions.
 

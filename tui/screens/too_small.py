@@ -18,8 +18,6 @@ LEAST_LINES = 24
 class TooSmall(ModalScreen[None]):
     """Goes by itself when the terminal is large enough; a dialog under it stays as it was."""
 
-    DEFAULT_CSS = "TooSmall { background: ansi_default; align: left top; }"
-
     def compose(self) -> ComposeResult:
         """Lay out."""
         yield Static(id="small")

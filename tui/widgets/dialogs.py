@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual import on
+from textual.actions import SkipAction
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
@@ -36,12 +37,18 @@ def text_lines(texts: Sequence[str], style: str = "") -> list[Line]:
 
 
 class Dialog(ModalScreen[T]):
-    """What all dialogs share: title, Cancel by Esc, keys between the buttons."""
+    """What all dialogs share: title, Cancel by Esc, keys between the buttons.
+
+    Keys that move are bound before those of what has them now, and done at once: what is typed in the same moment, as
+    over a slow link, is for where they lead.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "cancel", show=False),
-        Binding("left", "app.focus_previous", show=False),
-        Binding("right", "app.focus_next", show=False),
+        Binding("tab", "step(1)", show=False, priority=True),
+        Binding("shift+tab", "step(-1)", show=False, priority=True),
+        Binding("right", "sideways(1)", show=False, priority=True),
+        Binding("left", "sideways(-1)", show=False, priority=True),
     ]
     DEFAULT_CSS = """
     Dialog Input { height: 1; border: none; padding: 0 1; width: 72; background: ansi_default;
@@ -49,6 +56,16 @@ class Dialog(ModalScreen[T]):
     Dialog Input:focus { border: none; text-style: underline bold; }
     Dialog Grid { width: 72; height: 10; }
     """
+
+    def action_step(self, by: int) -> None:
+        """Go to the next or the one before."""
+        (self.focus_next if by > 0 else self.focus_previous)()
+
+    def action_sideways(self, by: int) -> None:
+        """Go to the button beside this one; in a text the arrows move in it."""
+        if isinstance(self.focused, Input):
+            raise SkipAction
+        self.action_step(by)
 
     def action_cancel(self) -> None:
         """Leave without doing anything."""
@@ -75,6 +92,8 @@ class Confirm(Dialog[str]):
     reason : bool
         Ask why; it is kept with the change.
     """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "to_buttons", show=False, priority=True)]
 
     def __init__(
         self, title: str, texts: Sequence[str], verb: str, *, type_name: str = "", reason: bool = False
@@ -115,8 +134,10 @@ class Confirm(Dialog[str]):
     def _compare(self, event: Input.Changed) -> None:
         self.query_one("#do", PushButton).disabled = event.value != self._type_name
 
-    @on(Input.Submitted)
-    def _to_buttons(self) -> None:
+    def action_to_buttons(self) -> None:
+        """Leave a text for the buttons; at once, so that the next key of the same moment is for them."""
+        if not isinstance(self.focused, Input):
+            raise SkipAction
         self.set_focus(self.query_one("#cancel"))
 
     @on(PushButton.Pressed, "#do")
