@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _RUN = api.selftest.RUN
 _NAME: Final = 14
-_HEAD: Final = 39
+_HEAD: Final = 41
 """Columns before the text of a step."""
 
 _INTRODUCTION: Final = (
@@ -117,7 +117,7 @@ def step_lines(done: api.selftest.Selftest, columns: int) -> Iterator[Line]:
         look = STEP[step.outcome]
         head: Line = (
             (" ", ""),
-            (fit(f"{look.glyph} {look.word}", 13), look.style),
+            (fit(f"{look.glyph} {look.word}", 15), look.style),
             (fit(printable(step.name), _NAME), "bold"),
             (fit(f"{1000 * step.seconds:.0f} ms", 9, right=True) + "  ", "dim"),
         )
