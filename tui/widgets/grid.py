@@ -160,9 +160,10 @@ class Grid(ScrollView, Generic[R], can_focus=True):
         self._arrange()
 
     def go_to(self, key: Hashable) -> None:
-        """Put the cursor on a row; when there is none of this key (yet), as soon as it comes."""
+        """Put the cursor on a row, now or when it comes; until then what a person does waits: it is meant for that row."""
         self._awaited = key
         self._arrange()
+        self.filled = self.filled and self._awaited is None
 
     def select(self, filter: str) -> None:
         """Show only rows that contain a text, whatever its case; with ``!`` before it, those that do not."""
@@ -318,7 +319,8 @@ class Grid(ScrollView, Generic[R], can_focus=True):
             self.scroll_to(y=self._cursor - high + 1, animate=False)
 
     def _move_to(self, number: int) -> None:
-        self._awaited = None  # the person has gone on meanwhile
+        if self._awaited is not None:  # the person has gone on meanwhile
+            self._awaited, self.filled = None, True
         at = max(0, min(number, len(self._shown) - 1))
         if at != self._cursor:
             self._cursor = at
