@@ -160,7 +160,7 @@ class Grid(ScrollView, Generic[R], can_focus=True):
         self._arrange()
 
     def go_to(self, key: Hashable) -> None:
-        """Put the cursor on a row, now or when it comes; until then what a person does waits: it is meant for that row."""
+        """Put the cursor on a row, now or when it comes; what is done before waits, for it is meant for that row."""
         self._awaited = key
         self._arrange()
         self.filled = self.filled and self._awaited is None
