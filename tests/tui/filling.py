@@ -74,7 +74,7 @@ def fill(session: Session) -> None:
     for events in session.spool.stage(
         Stage.OUTBOX
     ).iterdir():  # by their times it is told how far the history is behind
-        os.utime(events, (NOW.timestamp() - 3600, NOW.timestamp() - 3600))
+        os.utime(told, (NOW.timestamp() - 3600, NOW.timestamp() - 3600))
 
 
 def receive(session: Session) -> None:
