@@ -71,10 +71,9 @@ def fill(session: Session) -> None:
     backup.touch()
     os.truncate(backup, 1_500_000)
     os.utime(backup, (NOW.timestamp() - 86400, NOW.timestamp() - 86400))
-    for events in session.spool.stage(
-        Stage.OUTBOX
-    ).iterdir():  # by their times it is told how far the history is behind
-        os.utime(told, (NOW.timestamp() - 3600, NOW.timestamp() - 3600))
+    # By their times it is told how far the history is behind.
+    for path in session.spool.stage(Stage.OUTBOX).iterdir():
+        os.utime(path, (NOW.timestamp() - 3600, NOW.timestamp() - 3600))
 
 
 def receive(session: Session) -> None:
