@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Final
 
@@ -22,19 +23,20 @@ def disk_state(session: Session) -> DiskState:
     """Look at the disk of the spool, or at the one that it would be on."""
     root = session.spool.root
     there = next(folder for folder in (root, *root.parents) if folder.exists())
-    usage, config = os.statvfs(there), session.config
+    room, config = shutil.disk_usage(there), session.config
     floor = config.receiver.min_free_bytes
     return DiskState(
         path=str(root),
-        free_bytes=usage.f_bavail * usage.f_frsize,
-        total_bytes=usage.f_blocks * usage.f_frsize,
+        free_bytes=room.free,
+        total_bytes=room.total,
         refuse_below_bytes=floor,
         clean_below_bytes=config.retention.pressure_free_bytes,
-        fault=_fault(there, usage, INODE_FLOOR if floor else 1),
+        fault=_fault(there, INODE_FLOOR if floor else 1),
     )
 
 
-def _fault(there: Path, usage: os.statvfs_result, inodes: int) -> DiskFault | None:
+def _fault(there: Path, inodes: int) -> DiskFault | None:
+    usage = os.statvfs(there)
     if usage.f_flag & os.ST_RDONLY or _READ_ONLY & _options(os.stat(there).st_dev):
         return "read-only"
     # Some file systems count none, because they make them as they are needed.
