@@ -9,6 +9,10 @@ from statistics import median
 
 MEBIBYTE = 1024 * 1024
 GROWTH_MEBIBYTES = 8.0
+CACHES = {"bookkeeper": 64.0}
+"""Mebibytes that a service may come to hold besides: SQLite's page cache, which fills as the history grows, up to the
+`cache_size` of `mercure.bookkeeping.database`."""
+
 GROWTH_DESCRIPTORS = 8
 ENOUGH_SAMPLES = 12
 
@@ -52,7 +56,7 @@ class Samples:
             early, late = life[: len(life) // 3], life[-(len(life) // 3) :]
             memory = median(s.mebibytes for s in late) - median(s.mebibytes for s in early)
             descriptors = median(s.descriptors for s in late) - median(s.descriptors for s in early)
-            if memory > GROWTH_MEBIBYTES:
+            if memory > GROWTH_MEBIBYTES + CACHES.get(name.rpartition("_")[0], 0.0):
                 found.append(f"{name} grew by {memory:.1f} MiB")
             if descriptors > GROWTH_DESCRIPTORS:
                 found.append(f"{name} holds {descriptors:.0f} more file descriptors")
