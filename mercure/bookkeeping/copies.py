@@ -9,10 +9,10 @@ import sqlite3
 import subprocess
 from pathlib import Path
 from typing import Final, Literal
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from mercure import durable
-from mercure.bookkeeping.database import HistoryError, sqlite_path, without_password
+from mercure.bookkeeping.database import HistoryError, address_of, sqlite_path, without_password
 
 Kind = Literal["sqlite", "postgresql"]
 
@@ -108,7 +108,7 @@ def _run_tool(name: str, url: str, password: str | None, options: list[str], *fi
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     who = f"{quote(unquote(parts.username or ''))}@" if parts.username else ""
-    bare = urlunsplit((parts.scheme, who + host, parts.path, parts.query, ""))
+    bare = address_of(parts, who + host, parts.query)
     secret = password if password is not None else unquote(parts.password or "")
     environment = {**os.environ, **({"PGPASSWORD": secret} if secret else {})}
     command = [program, "--no-password", *options, f"--dbname={bare}", *map(str, files)]

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from peewee import Database, PeeweeException, PostgresqlDatabase, SqliteDatabase
 
@@ -87,7 +87,16 @@ def without_password(url: str) -> str:
         return url
     netloc = parts.netloc if parts.password is None else parts.netloc.replace(f":{parts.password}@", ":***@", 1)
     query = "&".join(f"{key}={'***' if 'password' in key else quote(value)}" for key, value in parse_qsl(parts.query))
-    return urlunsplit((parts.scheme, netloc, parts.path, query, parts.fragment))
+    return address_of(parts, netloc, query)
+
+
+def address_of(parts: SplitResult, netloc: str, query: str) -> str:
+    """Put a split address together again.
+
+    ``urlunsplit`` is not asked: some versions of Python drop the slashes around an empty host, and
+    ``postgresql:///name?host=/run/postgresql``, a database behind a socket, is no address without them.
+    """
+    return f"{parts.scheme}://{netloc}{parts.path}" + (f"?{query}" if query else "")
 
 
 def is_sqlite(database: Database) -> bool:

@@ -8,6 +8,7 @@ import pytest
 
 from mercure.bookkeeping.copies import ToolMissingError, bring_back, copy_history, kind_of
 from mercure.bookkeeping.database import HistoryError, disconnect, open_history, run_sql, transaction
+from tests.support.postgres import OWNER
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +48,24 @@ def test_it_is_as_it_was_and_what_is_not_committed_is_not_in_it(
     bring_back(url, None, tmp_path / "copy", replace=False)
     assert rows(open_history(url)) == [("a", "it's there")]
     assert rows(filled) == [("a", "it's there"), ("b", "not yet")]
+
+
+def test_a_history_behind_the_socket_of_this_host_is_copied_and_comes_back(
+    postgres_server: Cluster, tmp_path: Path
+) -> None:
+    # As on the appliance: nothing between the slashes, and the host in the query.
+    def behind_the_socket(url: str) -> str:
+        name = url.rpartition("/")[2]
+        return f"postgresql:///{name}?host={postgres_server.data}&port={postgres_server.port}&user={OWNER}"
+
+    source, target = (behind_the_socket(postgres_server.create_database()) for _ in range(2))
+    history = open_history(source)
+    run_sql(history, "CREATE TABLE kept (name varchar(20), value varchar(20))")
+    run_sql(history, "INSERT INTO kept VALUES ('a', 'here')")
+    disconnect(history)
+    assert copy_history(source, None, tmp_path / "copy")
+    bring_back(target, None, tmp_path / "copy", replace=False)
+    assert rows(open_history(target)) == [("a", "here")]
 
 
 def test_what_is_there_gives_way_only_when_it_is_to(filled: Database, history_url: str, tmp_path: Path) -> None:

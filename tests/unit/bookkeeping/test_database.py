@@ -42,6 +42,7 @@ def test_the_password_is_never_shown() -> None:
     url = "postgresql://mercure:s3cret@db.example:5432/history?sslmode=verify-full&password=s3cret"
     assert without_password(url) == "postgresql://mercure:***@db.example:5432/history?sslmode=verify-full&password=***"
     assert without_password("postgresql://mercure@db/history") == "postgresql://mercure@db/history"
+    assert without_password("postgresql:///history?password=s3cret") == "postgresql:///history?password=***"
     with pytest.raises(HistoryError) as caught:
         open_history("mysql://root:s3cret@db/history")
     assert "s3cret" not in str(caught.value)
