@@ -17,6 +17,7 @@ from tests.support.tmux import Terminal
 from tests.tui.at_the_terminal import at_the_terminal
 
 CRASHES = 3
+SAID_AT_EACH_START = "configuration in force"
 TOLD_SECONDS = 5.0
 """From the last crash of a loop to its alert."""
 
@@ -123,8 +124,7 @@ def test_the_log_is_followed_and_a_crash_loop_is_told(router: Router) -> None:
         screen.see_no_more("bookkeeper_00")
         screen.press("Enter")
         screen.see("log of cleaner_00, followed")
-        shown = screen.see("cleaner_00     ").count("started")
-        last = time.monotonic()
+        shown = screen.see(SAID_AT_EACH_START).count(SAID_AT_EACH_START)
         pid: int | None = None
         for _ in range(CRASHES):
             pid = another_process(router, "cleaner_00", pid)
@@ -132,6 +132,10 @@ def test_the_log_is_followed_and_a_crash_loop_is_told(router: Router) -> None:
         last = time.monotonic()
         eventually(lambda: alerts(router, "crash-loop"), seconds=40)
         assert time.monotonic() - last < TOLD_SECONDS
-        eventually(lambda: screen.screen().count("started") > shown, seconds=20)
+        eventually(
+            lambda: screen.screen().count(SAID_AT_EACH_START) > shown,
+            seconds=20,
+            what="what the process says at its new start to be followed",
+        )
         screen.press("8")
         screen.see("cleaner_00 crashes again and again")
