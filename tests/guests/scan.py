@@ -10,6 +10,7 @@ machine their time limits make open ports look closed.
 
 from __future__ import annotations
 
+import errno
 import json
 import select
 import socket
@@ -25,6 +26,8 @@ PASSES: Final = 3
 """A packet may be lost on the way, when a queue is full; each port is knocked at again, as TCP itself would."""
 BETWEEN: Final = 1.0
 """Seconds that answers are waited for after each pass. They come from the same machine."""
+PATIENCE: Final = 20.0
+"""Seconds that a full queue of the network card may take to empty."""
 AT_ONCE: Final = 256
 """Packets between two looks at what came back, so that neither queue is full for long."""
 SYN: Final = 0x02
@@ -64,11 +67,29 @@ def scan(source: str, host: str) -> list[int]:
         for _ in range(PASSES):
             for port in PORTS:
                 if port not in found:
-                    wire.sendto(knock(source, host, port), (host, 0))
+                    found |= _send(wire, knock(source, host, port), host)
                 if port % AT_ONCE == 0:
                     found |= _answers(wire, host, 0)
             found |= _answers(wire, host, BETWEEN)
     return sorted(found)
+
+
+def _send(wire: socket.socket, packet: bytes, host: str) -> set[int]:
+    """Send a packet; return the ports that answered meanwhile.
+
+    A raw socket does not wait for room in the queue of the network card: it is told that there is none (ENOBUFS).
+    """
+    found: set[int] = set()
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            wire.sendto(packet, (host, 0))
+        except OSError as error:
+            if error.errno != errno.ENOBUFS or time.monotonic() > end:
+                raise
+            found |= _answers(wire, host, 0.01)
+        else:
+            return found
 
 
 def _answers(wire: socket.socket, host: str, seconds: float) -> set[int]:
