@@ -69,13 +69,19 @@ def suggest(wrong: str, known: Iterable[str]) -> str:
     return f"did you mean {near[0]!r}?" if near else ""
 
 
+KEY_MARK: Final = "[key]"
+"""What pydantic puts behind the place of a key that is wrong itself. A key of that very name is a key."""
+
+
 def from_validation(error: ValidationError, model: type[BaseModel], prefix: tuple[str, ...] = ()) -> list[Problem]:
     """Turn pydantic's account into problems with places as people write them; `prefix` is where `model` stands."""
     problems = []
     for item in error.errors(include_url=False):
-        loc = [str(part) for part in item["loc"] if part != "[key]"]
+        loc = [str(part) for part in item["loc"]]
         text = item["msg"].removeprefix("Value error, ")
         advice = ""
+        if item["type"] != "extra_forbidden" and loc[-1:] == [KEY_MARK]:
+            loc.pop()
         if item["type"] == "extra_forbidden":
             text = "unknown key"
             advice = suggest(loc[-1], _keys_at(loc[:-1], model))

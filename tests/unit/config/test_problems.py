@@ -28,6 +28,9 @@ GOOD: dict[str, Any] = {
 WRONG: list[tuple[dict[str, Any], str, str, str]] = [
     ({"target": {}}, "target", "unknown key", "did you mean 'targets'?"),
     ({"xyzzy": 1}, "xyzzy", "unknown key", ""),
+    ({"[key]": 1}, "[key]", "unknown key", ""),
+    ({"targets": {"a": {"kind": "folder", "path": "/a", "[key]": []}}}, "targets.a.[key]", "unknown key", ""),
+    ({"receiver": {"[key]": {"[key]": 1}}}, "receiver.[key]", "unknown key", ""),
     (
         {"rules": {"mr": {**RULE, "prioritty": "urgent"}}},
         "rules.mr.prioritty",
