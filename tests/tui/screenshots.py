@@ -32,7 +32,7 @@ def main() -> None:
     shutil.disk_usage = lambda path: room
     vars(find("selftest.run"))["run"] = lambda asked, wanted: SELFTEST
     signals.clock_state = lambda: signals.ClockState(synchronised=True, error_seconds=0.0)
-    setup.EXAMPLE = Path("/opt/mercure/modules/statistics")
+    vars(setup)["EXAMPLE"] = Path("/opt/mercure/modules/statistics")
     with short_folder() as folder:
         session = Session(Root(folder), "alice", clock=StandingClock())
         setup.initialise(session)
