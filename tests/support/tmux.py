@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,11 +47,16 @@ class Terminal:
 
     def ended(self) -> int | None:
         """Return the exit code of the program, None while it runs; a signal counts 128 and its number."""
-        dead, status, number = self._tmux(
-            "display-message", "-p", "#{pane_dead},#{pane_dead_status},#{pane_dead_signal}"
+        dead, status, number, server = self._tmux(
+            "display-message", "-p", "#{pane_dead},#{pane_dead_status},#{pane_dead_signal},#{pid}"
         ).strip().split(",")  # fmt: skip
-        if dead != "1" or not (status or number):
-            return None  # the last: its end was seen, and what it was not yet
+        if dead != "1":
+            return None
+        if not (status or number):
+            # Its end was seen, and what it was not yet: beside other tests tmux now and then sleeps through the signal
+            # that a child has ended, and leaves it a zombie until there is another one.
+            os.kill(int(server), signal.SIGCHLD)
+            return None
         return int(status) if status else 128 + int(number or 0)
 
     def see(self, text: str, *, seconds: float = 40.0) -> str:
