@@ -62,5 +62,5 @@ def test_each_study_leaves_in_the_order_received(group: int, monkeypatch: pytest
 
 def test_without_an_order_the_same_runs_leave_mixed(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the test above measures is the order, and no accident of how these runs are made."""
-    mixed = [seed for seed in range(12) if not all(map(in_order, play(seed, monkeypatch, "none").values()))]
-    assert len(mixed) >= 3, "each is a race of threads; more than half of them end mixed"
+    mixed = [seed for seed in range(5) if not all(map(in_order, play(seed, monkeypatch, "none").values()))]
+    assert len(mixed) >= 4
