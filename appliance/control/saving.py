@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from appliance.control.api.base import Difference, Problem, Saved
@@ -46,6 +47,7 @@ def save(  # noqa: PLR0913 - all but four are choices with a default, by keyword
     comment: str = "",
     name: FileName = "mercure",
     by_hand: bool = False,
+    defaults: Mapping[str, Any] | None = None,
 ) -> Saved:
     """Make some content the newest revision of a file.
 
@@ -65,6 +67,8 @@ def save(  # noqa: PLR0913 - all but four are choices with a default, by keyword
         Which file.
     by_hand : bool
         It was made from what a person wrote into the file, and not only from `edited_from`.
+    defaults : mapping, optional
+        What was in force at places of which the file said nothing, for the audit.
 
     Raises
     ------
@@ -89,7 +93,8 @@ def save(  # noqa: PLR0913 - all but four are choices with a default, by keyword
             raise stale(file, edited_from) from error
         told = why if name == "mercure" else f"{file.path.name}: {why}"
         events.emit(ConfigSaved(revision=revision, by=session.user, comment=told))
-        before = {item.place: item.before for item in changed}
+        implied = defaults or {}
+        before = {item.place: implied.get(item.place) if item.before is None else item.before for item in changed}
         after = {item.place: item.after for item in changed}
         session.audit(events, verb, object, before=before, after=after)
     return Saved(file=name, revision=revision, difference=changed)

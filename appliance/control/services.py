@@ -108,7 +108,14 @@ def scale(session: Session, name: str, instances: int, waiting: Waiting, *, edit
     if services != loaded.value:
         comment = f"{name}: {before[name]} to {instances} processes"
         saved = saving.save(
-            session, "services.scale", name, content, edited_from=revision, comment=comment, name="services"
+            session,
+            "services.scale",
+            name,
+            content,
+            edited_from=revision,
+            comment=comment,
+            name="services",
+            defaults={name: {"instances": before[name]}},
         )
         revision = saved.revision
     applied = _apply(session, services, waiting)

@@ -250,7 +250,7 @@ class TestServices:
         events = events_of(session)
         assert [event.type for event in events] == ["config.saved", "audit"]
         assert events[0].details["comment"] == "services.json: dispatcher: 1 to 3 processes"
-        assert events[1].details["before"] == {"dispatcher": None}, "the file had nothing of it; the comment says more"
+        assert events[1].details["before"]["dispatcher"] == {"instances": 1}
         assert events[1].details["after"]["dispatcher"] == {"instances": 3}
 
     def test_scaling_to_what_it_is_saves_nothing(self, session: Session) -> None:
