@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from tests.support.polling import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 ABLE = "#!/bin/sh\necho 'molecule: this machine cannot boot guests. It lacks:\n  root' >&2\nexit ${LACK:-0}\n"
@@ -91,3 +94,30 @@ def test_a_machine_that_cannot_boot_guests_says_what_it_lacks(checkout: Path) ->
     assert "  root" in lines
     assert "booted" not in lines
     assert ends(lines, "ci: check and test: passed, ", "ci: guests: NOT RUN, because ")
+
+
+def test_what_failed_is_told_again_at_the_end(checkout: Path) -> None:
+    """Of a long log, often only the end is kept."""
+    told = [
+        "E   assert 1 == 2",
+        "FAILED tests/test_a.py::test_b - assert 1 == 2",
+        "=== 1 failed, 3 passed in 2.00s ===",
+    ]
+    script = "; ".join([*(f"echo '{line}'" for line in told), "exit 1"])
+    code, lines = run(
+        checkout, TEST=script, MOLECULE="echo much; printf '  │ \\033[31m== 5 passed in 1.00s ==\\033[0m\\n'"
+    )
+    assert code == 1
+    end = lines[lines.index("ci: closing lines of check and test") :]
+    assert end[1:4] == told
+    assert "== 5 passed in 1.00s ==" in end
+    assert "much" not in end
+
+
+def test_what_a_part_left_running_holds_nothing_up(checkout: Path) -> None:
+    left = checkout / "left"
+    try:
+        code, _ = run(checkout, TEST=f"setsid sh -c 'echo $$$$ > {left}.new; mv {left}.new {left}; exec sleep 1000' &")
+    finally:
+        os.kill(int(eventually(lambda: left.exists() and left.read_text())), signal.SIGKILL)
+    assert code == 0
