@@ -24,6 +24,7 @@ UID_LENGTH = 44
 BITS = 16
 # The value of Instance Number in the encoded model; IS has room for 12 characters.
 NUMBER_LENGTH = 6
+_NUMBER = b"\x20\x00\x13\x00IS" + NUMBER_LENGTH.to_bytes(2, "little")
 
 DEFAULTS: dict[str, object] = {
     "PatientID": "SYNTH-1",
@@ -123,7 +124,9 @@ def synthetic_images(
     images = []
     for index in range(1, count + 1):
         uid = seeded_uid("image", seed, merged["SeriesInstanceUID"], index)
-        own = header.replace(model.uid, uid.encode()).replace(model.number, b"%0*d" % (NUMBER_LENGTH, index))
+        # By its tag, because a UID may well hold the digits of the placeholder.
+        own = header.replace(_NUMBER + model.number, _NUMBER + b"%0*d" % (NUMBER_LENGTH, index))
+        own = own.replace(model.uid, uid.encode())
         images.append((uid, own + index.to_bytes(4, "little") + pixels[4:]))
     return images
 

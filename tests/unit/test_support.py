@@ -162,6 +162,12 @@ def test_synthetic_images_are_valid_and_differ_where_they_should() -> None:
     assert all(len(uid) <= 64 and pydicom.uid.UID(uid).is_valid for uid, _ in images)
 
 
+def test_a_uid_is_left_alone_whatever_digits_it_has() -> None:
+    images = [image for image in synthetic_images(23, 4, 4, seed="rest 1") if "999999" in image[0]]
+    assert images, "this seed has such a UID"
+    assert [pydicom.dcmread(io.BytesIO(data)).SOPInstanceUID for _, data in images] == [uid for uid, _ in images]
+
+
 def test_a_series_is_written_in_order(tmp_path: Path) -> None:
     files = synthetic_series(tmp_path / "series", 3, seed="s")
     assert [path.read_bytes() for path in files] == [data for _, data in synthetic_images(3, seed="s")]
