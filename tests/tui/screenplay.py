@@ -9,6 +9,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from textual import events
+
 from tui.app import MercureApp
 
 if TYPE_CHECKING:
@@ -61,6 +63,14 @@ class Person:
         """Press keys one after the other."""
         for key in keys:
             await self.pilot.press(key)
+
+    async def in_one_moment(self, *keys: str) -> None:
+        """Let keys come all at once, as after a pause of the network: none waits for what the one before did."""
+        for key in keys:
+            event = events.Key(key, key if len(key) == 1 else None)
+            event.set_sender(self.app)
+            self.app.post_message(event)
+        await self.pilot.pause()
 
     async def write(self, text: str) -> None:
         """Type a text."""

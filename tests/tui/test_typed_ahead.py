@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
+import pytest
+
 from appliance.control.session import Session
 from tests.tui.conftest import Serve
 from tests.tui.screenplay import Person, Scene, play
 from tests.tui.test_screenplays import HeldBack
+from tui.widgets.dialogs import Confirm
+
+Asked = Callable[[Callable[[Person], Awaitable[None]]], list[str | None]]
 
 
 def test_a_key_after_saving_is_for_what_was_saved(session: Session, serve: Serve) -> None:
@@ -33,3 +40,45 @@ def test_a_key_after_saving_is_for_what_was_saved(session: Session, serve: Serve
     with serve() as link:
         source = HeldBack(link)
         play(source, scene_of(source))
+
+
+NAME = "a-name-of-many-letters"
+
+
+@pytest.fixture
+def asked(session: Session, serve: Serve) -> Asked:
+    """Let a person answer a dialog that wants a name typed and a reason; return the answers."""
+
+    def asking(answer: Callable[[Person], Awaitable[None]]) -> list[str | None]:
+        answers: list[str | None] = []
+
+        async def scene(person: Person) -> None:
+            await person.see("• live")
+            person.app.push_screen(Confirm("Delete it?", (), "Delete", type_name=NAME, reason=True), answers.append)
+            await person.see(f"type its name: {NAME}")
+            await answer(person)
+            await person.until(lambda: answers, "an answer")
+
+        with serve() as link:
+            play(link, scene)
+        return answers
+
+    return asking
+
+
+def test_a_name_that_must_be_typed_a_reason_and_the_button_may_come_in_one_moment(asked: Asked) -> None:
+    async def answer(person: Person) -> None:
+        await person.in_one_moment(
+            "shift+tab", "shift+tab", *NAME, "tab", *"because of the letters", "enter", "right", "enter"
+        )
+
+    assert asked(answer) == ["because of the letters"]
+
+
+def test_the_button_says_that_the_name_is_wrong_and_leads_back_to_it(asked: Asked) -> None:
+    async def answer(person: Person) -> None:
+        await person.in_one_moment("shift+tab", "shift+tab", *NAME[:-2], "enter", "right", "enter")
+        await person.see(f"That is not its name; type: {NAME}")
+        await person.in_one_moment(*NAME[-2:], "enter", "right", "enter")
+
+    assert asked(answer) == [""]

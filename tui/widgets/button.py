@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding
 from textual.message import Message
+from textual.reactive import reactive
 from textual.widget import Widget
 
 from tui.format import width
@@ -25,8 +26,9 @@ class PushButton(Widget, can_focus=True):
         What stands on it.
     id : str
         Which one it is.
-    disabled : bool
-        It cannot be pressed yet.
+    waiting : bool
+        What it needs is not there yet. It looks so, and can be reached and pressed all the same: who pressed it says
+        what is missing. One that cannot be reached would let a key that came with the last letter go elsewhere.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "press", show=False)]
@@ -44,8 +46,11 @@ class PushButton(Widget, can_focus=True):
             """Which one, for handlers of one of several."""
             return self.button
 
-    def __init__(self, word: str, *, id: str, disabled: bool = False) -> None:
-        super().__init__(id=id, disabled=disabled)
+    waiting = reactive(False)
+
+    def __init__(self, word: str, *, id: str, waiting: bool = False) -> None:
+        super().__init__(id=id)
+        self.set_reactive(PushButton.waiting, waiting)
         self._text = f"[ {word} ]"
         self.styles.width = width(self._text)
 
@@ -65,12 +70,7 @@ class PushButton(Widget, can_focus=True):
         """Show that it would not."""
         self.refresh()
 
-    def watch_disabled(self, disabled: bool) -> None:
-        """Show whether it can be pressed."""
-        super().watch_disabled(disabled)
-        self.refresh()
-
     def render_line(self, y: int) -> Strip:
         """Draw it."""
-        style = "here" if self.has_focus else "dim" if self.disabled else "bold"
+        style = "here" if self.has_focus else "dim" if self.waiting else "bold"
         return strip_of(((self._text, style),), self.size.width)

@@ -21,7 +21,7 @@ from tui.looks import Line
 from tui.widgets.button import PushButton
 from tui.widgets.grid import Column, Grid
 from tui.widgets.lines import Static
-from tui.widgets.typing import TypedLine
+from tui.widgets.typing import TypedLine, when_taken
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -117,22 +117,26 @@ class Confirm(Dialog[str]):
                 yield TypedLine(id="reason", select_on_focus=False)
             with Horizontal(classes="buttons"):
                 yield PushButton("Cancel", id="cancel")
-                yield PushButton(self._verb, id="do", disabled=bool(self._type_name))
+                yield PushButton(self._verb, id="do", waiting=bool(self._type_name))
 
     def on_mount(self) -> None:
         """Show what it is about, and wait on Cancel."""
         self.query_one("#text", Static).show([((printable(self._title), "bold"),), (), *text_lines(self._texts)])
         if self._type_name:
-            self.query_one("#ask-name", Static).show(
-                [(), (("To go on, type its name: ", ""), (printable(self._type_name), "bad"))]
-            )
+            self._ask_name("To go on, type its name: ")
         if self._reason:
             self.query_one("#ask-reason", Static).show([(), (("Why (may stay empty):", ""),)])
         self.set_focus(self.query_one("#cancel"))
 
+    def _ask_name(self, text: str) -> None:
+        self.query_one("#ask-name", Static).show([(), ((text, ""), (printable(self._type_name), "bad"))])
+
     @on(Input.Changed, "#name")
-    def _compare(self, event: Input.Changed) -> None:
-        self.query_one("#do", PushButton).disabled = event.value != self._type_name
+    def _compare(self) -> None:
+        self.query_one("#do", PushButton).waiting = not self._is_named()
+
+    def _is_named(self) -> bool:
+        return not self._type_name or self.query_one("#name", Input).value == self._type_name
 
     def action_to_buttons(self) -> None:
         """Leave a text for the buttons; at once, so that the next key of the same moment is for them."""
@@ -142,7 +146,14 @@ class Confirm(Dialog[str]):
 
     @on(PushButton.Pressed, "#do")
     def _confirmed(self) -> None:
-        self.dismiss(self.query_one("#reason", Input).value if self._reason else "")
+        when_taken(self, self._agreed)
+
+    def _agreed(self) -> None:
+        if self._is_named():
+            self.dismiss(self.query_one("#reason", Input).value if self._reason else "")
+        else:
+            self._ask_name("That is not its name; type: ")
+            self.set_focus(self.query_one("#name"))
 
 
 class Choose(Dialog[str]):

@@ -7,12 +7,15 @@ would become `7 backspace`. These fields do in order what is bound to their own 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual.widgets import Input, TextArea
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from textual import events
+    from textual.screen import Screen
     from textual.widget import Widget
 
 
@@ -23,6 +26,22 @@ async def in_its_turn(field: Widget, event: events.Key) -> None:
             event.stop()
             event.prevent_default()
             return
+
+
+def when_taken(screen: Screen[Any], then: Callable[[], None]) -> None:
+    """Do something as soon as the fields of a screen have taken all that was typed into them so far.
+
+    A key that is done at once, because it leads elsewhere, overtakes the letters before it: these wait in their field.
+    """
+    fields = list(screen.query("TypedLine, TypedText"))
+
+    def go_on() -> None:
+        if fields:
+            fields.pop().call_later(go_on)
+        else:
+            screen.call_later(then)
+
+    go_on()
 
 
 class TypedLine(Input):
