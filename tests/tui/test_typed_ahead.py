@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -82,3 +83,23 @@ def test_the_button_says_that_the_name_is_wrong_and_leads_back_to_it(asked: Aske
         await person.in_one_moment(*NAME[-2:], "enter", "right", "enter")
 
     assert asked(answer) == [""]
+
+
+def test_a_form_is_saved_with_all_that_was_typed_in_the_same_moment(session: Session, serve: Serve) -> None:
+    name = "a" * 60
+
+    async def scene(person: Person) -> None:
+        await person.see("• live")
+        await person.press("5")
+        await person.see("delivered")
+        await person.press("n")
+        await person.see("A target of which kind?", "folder")
+        await person.press("down", "enter")
+        await person.see("New target of kind folder")
+        await person.in_one_moment(*name, "enter", "/", "ctrl+s")
+        await person.see("saved as revision 2")
+
+    with serve() as link:
+        play(link, scene)
+    targets = json.loads((session.root.path / "config/mercure.json").read_text())["targets"]
+    assert set(targets) == {"delivered", name}
