@@ -9,9 +9,10 @@ from statistics import median
 
 MEBIBYTE = 1024 * 1024
 GROWTH_MEBIBYTES = 8.0
-CACHES = {"bookkeeper": 64.0}
-"""Mebibytes that a service may come to hold besides: SQLite's page cache, which fills as the history grows, up to the
-`cache_size` of `mercure.bookkeeping.database`."""
+KEEPS_HISTORY = "bookkeeper"
+HISTORY_CACHE_MEBIBYTES = 64.0
+"""What it may come to hold besides: SQLite's page cache, up to the `cache_size` of `mercure.bookkeeping.database`, and
+never more than there are pages in the file."""
 
 GROWTH_DESCRIPTORS = 8
 ENOUGH_SAMPLES = 12
@@ -28,8 +29,15 @@ class Sample:
 
 @dataclass
 class Samples:
-    """What was seen of each process, by its name under supervision."""
+    """What was seen of each process, by its name under supervision.
 
+    Parameters
+    ----------
+    history
+        The file of the history.
+    """
+
+    history: Path
     seen: dict[str, list[Sample]] = field(default_factory=lambda: defaultdict(list))
 
     def take(self, name: str, pid: int) -> None:
@@ -56,20 +64,29 @@ class Samples:
             early, late = life[: len(life) // 3], life[-(len(life) // 3) :]
             memory = median(s.mebibytes for s in late) - median(s.mebibytes for s in early)
             descriptors = median(s.descriptors for s in late) - median(s.descriptors for s in early)
-            if memory > GROWTH_MEBIBYTES + CACHES.get(name.rpartition("_")[0], 0.0):
+            if memory > GROWTH_MEBIBYTES + self._cache(name):
                 found.append(f"{name} grew by {memory:.1f} MiB")
             if descriptors > GROWTH_DESCRIPTORS:
                 found.append(f"{name} holds {descriptors:.0f} more file descriptors")
         return found
 
+    def _cache(self, name: str) -> float:
+        return min(HISTORY_CACHE_MEBIBYTES, self._history()) if name.startswith(KEEPS_HISTORY) else 0.0
+
+    def _history(self) -> float:
+        return self.history.stat().st_size / MEBIBYTE if self.history.exists() else 0.0
+
     def lines(self) -> list[str]:
         """Say for each name how many processes it had, and the smallest and largest memory and descriptors."""
         return [
-            f"  {name:<16} {len({sample.pid for sample in samples}):>3} processes, "
-            f"{min(s.mebibytes for s in samples):.0f} to {max(s.mebibytes for s in samples):.0f} MiB, "
-            f"{min(s.descriptors for s in samples)} to {max(s.descriptors for s in samples)} descriptors"
-            for name, samples in sorted(self.seen.items())
-            if samples
+            f"  history of {self._history():.1f} MiB",
+            *(
+                f"  {name:<16} {len({sample.pid for sample in samples}):>3} processes, "
+                f"{min(s.mebibytes for s in samples):.0f} to {max(s.mebibytes for s in samples):.0f} MiB, "
+                f"{min(s.descriptors for s in samples)} to {max(s.descriptors for s in samples)} descriptors"
+                for name, samples in sorted(self.seen.items())
+                if samples
+            ),
         ]
 
     @staticmethod

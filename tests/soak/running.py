@@ -87,7 +87,7 @@ class Soak:
         self._node = Node(folder / "node")
         self._chaos = Chaos(self._root.path, self._node, seed)
         self._port = free_port()
-        self._samples = Samples()
+        self._samples = Samples(self._root.path / "history.db")
         self._outcome = Outcome(minutes)
 
     def run(self, command: list[str]) -> Outcome:
