@@ -26,7 +26,8 @@ def apply(session: Session, verb: str, object: str, edit: Edit, *, edited_from: 
         ``stale``, ``invalid``, or ``not-found`` for the name that is to be changed.
     """
     content = edit(saving.current(session, "mercure", edited_from))
-    return saving.save(session, verb, object, content, edited_from=edited_from, comment=comment)
+    change = saving.Change(verb=verb, object=object, content=content, edited_from=edited_from, comment=comment)
+    return saving.save(session, change)
 
 
 def with_target(name: str, settings: Content, rename_from: str | None) -> Edit:

@@ -59,17 +59,16 @@ def import_file(session: Session, path: Path, *, save: bool) -> ImportResult:
         return ImportResult(config=converted, remarks=remarks, problems=problems)
     revision = None
     if save:
-        comment, loaded = f"imported from {path.name}", session.loaded
-        saved = saving.save(
-            session,
-            "config.import",
-            "mercure.json",
-            converted,
+        loaded = session.loaded
+        change = saving.Change(
+            verb="config.import",
+            object="mercure.json",
+            content=converted,
             edited_from=loaded.revision,
-            comment=comment,
+            comment=f"imported from {path.name}",
             by_hand=loaded.by_hand,
         )
-        revision = saved.revision
+        revision = saving.save(session, change).revision
     return ImportResult(config=converted, remarks=remarks, revision=revision)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from appliance.control.api.base import Difference, Problem, Saved
@@ -15,6 +16,43 @@ from mercure.event_details import ConfigSaved
 
 HAND_EDIT: Final = "edited by hand"
 """The author of a revision that was made of what a person wrote into the file (`mercure.config.files`)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What somebody wants to be the newest revision of a file.
+
+    Parameters
+    ----------
+    verb, object : str
+        For the audit.
+    content : dict
+        The whole file as it is to be.
+    edited_from : int
+        The revision that it was made from.
+    comment : str
+        Why; the verb and its object when there is none.
+    file : str
+        Which one.
+    by_hand : bool
+        It was made from what a person wrote into the file, and not only from `edited_from`.
+    defaults : mapping
+        What was in force at places of which the file said nothing, for the audit.
+    """
+
+    verb: str
+    object: str
+    content: dict[str, Any]
+    edited_from: int
+    comment: str = ""
+    file: FileName = "mercure"
+    by_hand: bool = False
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def why(self) -> str:
+        """What stands beside the revision."""
+        return self.comment or f"{self.verb} {self.object}".strip()
 
 
 def file_of(session: Session, name: FileName) -> RevisionedFile[Any]:
@@ -37,67 +75,37 @@ def current(session: Session, name: FileName, edited_from: int) -> dict[str, Any
     return {"version": 1, **content}
 
 
-def save(  # noqa: PLR0913 - all but four are choices with a default, by keyword
-    session: Session,
-    verb: str,
-    object: str,
-    content: dict[str, Any],
-    *,
-    edited_from: int,
-    comment: str = "",
-    name: FileName = "mercure",
-    by_hand: bool = False,
-    defaults: Mapping[str, Any] | None = None,
-) -> Saved:
-    """Make some content the newest revision of a file.
-
-    Parameters
-    ----------
-    session : Session
-        Where, and who.
-    verb, object : str
-        For the audit.
-    content : dict
-        The whole file as it is to be.
-    edited_from : int
-        The revision that it was made from.
-    comment : str
-        Why; the verb and its object when there is none.
-    name : str
-        Which file.
-    by_hand : bool
-        It was made from what a person wrote into the file, and not only from `edited_from`.
-    defaults : mapping, optional
-        What was in force at places of which the file said nothing, for the audit.
+def save(session: Session, change: Change) -> Saved:
+    """Make some content the newest revision of a file, and audit it.
 
     Raises
     ------
     ControlError
-        ``invalid`` with all problems, or ``stale`` with what is different since `edited_from`.
+        ``invalid`` with all problems, or ``stale`` with what is different since the revision it was made from.
     """
-    file = file_of(session, name)
-    value = checked(session, name, content)
-    changed = differences(_content(file, edited_from), _normal(value))
-    why = comment or f"{verb} {object}".strip()
+    file = file_of(session, change.file)
+    value = checked(session, change.file, change.content)
+    changed = differences(_content(file, change.edited_from), _normal(value))
     with session.changing() as events:
         try:
             revision = file.save(
                 value,
                 author=session.user,
-                comment=why,
-                edited_from=edited_from,
-                by_hand=by_hand,
+                comment=change.why,
+                edited_from=change.edited_from,
+                by_hand=change.by_hand,
                 clock=session.clock,
             )
         except StaleRevisionError as error:
-            raise stale(file, edited_from) from error
-        told = why if name == "mercure" else f"{file.path.name}: {why}"
+            raise stale(file, change.edited_from) from error
+        told = change.why if change.file == "mercure" else f"{file.path.name}: {change.why}"
         events.emit(ConfigSaved(revision=revision, by=session.user, comment=told))
-        implied = defaults or {}
-        before = {item.place: implied.get(item.place) if item.before is None else item.before for item in changed}
+        before = {
+            item.place: change.defaults.get(item.place) if item.before is None else item.before for item in changed
+        }
         after = {item.place: item.after for item in changed}
-        session.audit(events, verb, object, before=before, after=after)
-    return Saved(file=name, revision=revision, difference=changed)
+        session.audit(events, change.verb, change.object, before=before, after=after)
+    return Saved(file=change.file, revision=revision, difference=changed)
 
 
 def checked(session: Session, name: FileName, content: dict[str, Any]) -> Any:  # noqa: ANN401 - the model of the file

@@ -106,18 +106,16 @@ def scale(session: Session, name: str, instances: int, waiting: Waiting, *, edit
     require_owner(session.root.config)
     revision = loaded.revision
     if services != loaded.value:
-        comment = f"{name}: {before[name]} to {instances} processes"
-        saved = saving.save(
-            session,
-            "services.scale",
-            name,
-            content,
+        change = saving.Change(
+            verb="services.scale",
+            object=name,
+            content=content,
             edited_from=revision,
-            comment=comment,
-            name="services",
+            comment=f"{name}: {before[name]} to {instances} processes",
+            file="services",
             defaults={name: {"instances": before[name]}},
         )
-        revision = saved.revision
+        revision = saving.save(session, change).revision
     applied = _apply(session, services, waiting)
     return Scaled(name=name, before=before[name], after=instances, revision=revision, applied=applied)
 

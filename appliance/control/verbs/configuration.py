@@ -29,16 +29,15 @@ def compare(asked: Asked, wanted: api.CompareRevisions) -> api.Comparison:
 @carries_out(api.ROLLBACK)
 def rollback(asked: Asked, wanted: api.RollBack) -> Saved:
     """Bring an old one back."""
-    content = revisions.content_of(asked.session, wanted.file, wanted.revision)
-    return saving.save(
-        asked.session,
-        "config.rollback",
-        f"{wanted.file} to revision {wanted.revision}",
-        content,
+    change = saving.Change(
+        verb="config.rollback",
+        object=f"{wanted.file} to revision {wanted.revision}",
+        content=revisions.content_of(asked.session, wanted.file, wanted.revision),
         edited_from=wanted.edited_from,
         comment=wanted.comment or f"rolled back to revision {wanted.revision}",
-        name=wanted.file,
+        file=wanted.file,
     )
+    return saving.save(asked.session, change)
 
 
 @carries_out(api.SAVE)
@@ -48,12 +47,12 @@ def save(asked: Asked, wanted: api.SaveConfig) -> Saved:
     if wanted.check_only:
         changed = saving.compare_with(session, wanted.file, wanted.content, wanted.edited_from)
         return Saved(file=wanted.file, revision=wanted.edited_from, difference=changed)
-    return saving.save(
-        session,
-        "config.save",
-        wanted.file,
-        wanted.content,
+    change = saving.Change(
+        verb="config.save",
+        object=wanted.file,
+        content=wanted.content,
         edited_from=wanted.edited_from,
         comment=wanted.comment,
-        name=wanted.file,
+        file=wanted.file,
     )
+    return saving.save(session, change)

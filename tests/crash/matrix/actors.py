@@ -106,7 +106,7 @@ def configure(root: Path, clock: ManualClock) -> None:
         revision = session.loaded.revision
         content = saving.current(session, "mercure", revision)
         content["rules"]["all"]["comment"] = comment
-        saving.save(session, "rules.set", "all", content, edited_from=revision)
+        saving.save(session, saving.Change(verb="rules.set", object="all", content=content, edited_from=revision))
 
 
 def retry(root: Path, clock: ManualClock) -> None:

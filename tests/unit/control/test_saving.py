@@ -133,6 +133,23 @@ def test_an_old_revision_is_brought_back(client: Client) -> None:
         client.call(api.configuration.ROLLBACK, api.configuration.RollBack(revision=9, edited_from=3))
 
 
+def test_changes_of_the_other_file_are_told_as_such(client: Client, session: Session) -> None:
+    save = api.configuration.SaveConfig(file="services", content={"router": {"instances": 3}}, edited_from=1)
+    assert client.call(api.configuration.SAVE, save).revision == 2
+    back = api.configuration.RollBack(file="services", revision=1, edited_from=2)
+    assert client.call(api.configuration.ROLLBACK, back).revision == 3
+    saved, audit, saved_back, audit_back = events_of(session)
+    assert saved.details["comment"] == "services.json: config.save services", "no comment: the verb and its object"
+    assert saved_back.details["comment"] == "services.json: rolled back to revision 1"
+    assert [(event.details["verb"], event.details["object"]) for event in (audit, audit_back)] == [
+        ("config.save", "services"),
+        ("config.rollback", "services to revision 1"),
+    ]
+    assert audit.details["before"] == {"router": None}
+    assert audit.details["after"] == audit_back.details["before"] == {"router": {"instances": 3}}
+    assert session.store.mercure.revisions() == [1]
+
+
 def test_a_check_saves_nothing(client: Client, session: Session) -> None:
     content = session.config.model_dump(mode="json", exclude_defaults=True) | {"name": "other"}
     request = api.configuration.SaveConfig(content=content, edited_from=1, check_only=True)
