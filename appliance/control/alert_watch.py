@@ -14,6 +14,7 @@ from appliance.control.alert_telling import tell
 from appliance.control.alerts import alerts_of, is_due, rule_of
 from appliance.control.api.status import Acknowledgement, Alert, Alerts, Status
 from appliance.control.errors import ControlError
+from appliance.control.page_watch import PageWatch
 from appliance.control.session import Session
 from appliance.control.signals import SilentSender, look, silences
 from appliance.control.status import status
@@ -39,9 +40,11 @@ class AlertWatch:
     ----------
     open_session : callable
         Makes a session for one look.
+    page : PageWatch, optional
+        Asks the status page where systemd runs it.
     """
 
-    def __init__(self, open_session: Callable[[], Session]) -> None:
+    def __init__(self, open_session: Callable[[], Session], page: PageWatch | None = None) -> None:
         self._open = open_session
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep_on, name="alerts", daemon=True)
@@ -49,6 +52,7 @@ class AlertWatch:
         self._silences_at = float("-inf")
         self._failing = False
         self._by_heart = ByHeart()
+        self._page = page or PageWatch()
         self._last: Session | None = None
 
     def start(self) -> None:
@@ -59,6 +63,7 @@ class AlertWatch:
         """End it."""
         self._stop.set()
         self._thread.join(seconds)
+        self._page.close()
 
     def _keep_on(self) -> None:
         while not self._stop.is_set():
@@ -102,7 +107,8 @@ class AlertWatch:
         rules = session.config.alerts
         if rules.silence.enabled and session.clock.monotonic() - self._silences_at >= SILENCE_SECONDS:
             self._silences, self._silences_at = silences(session), session.clock.monotonic()
-        found_status, signals = status(session), look(session, self._silences if rules.silence.enabled else ())
+        silent, page = self._silences if rules.silence.enabled else (), self._page.look(session)
+        found_status, signals = status(session), look(session, silent, page)
         return session, lambda raised: alerts_of(found_status, signals, rules, raised)
 
     def _keep_book(self, session: Session, found: Found) -> Book:

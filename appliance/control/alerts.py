@@ -173,6 +173,14 @@ def _crash_loop(process: ProcessState) -> Alert:
     return _alert("crash-loop", process.name, text, advice, severity="critical")
 
 
+def _page(seen: Seen) -> Iterator[Alert]:
+    """Tell of a page that systemd runs; one under supervisor is among the services."""
+    if seen.signals.page:
+        again = "`systemctl restart mercure-page.socket mercure-page`"
+        advice = f"`journalctl --unit mercure-page` tells why; {again} begins it anew"
+        yield _alert("service", "page", f"the status page {seen.signals.page}", advice)
+
+
 def _outages(seen: Seen) -> Iterator[Alert]:
     for item in seen.status.outages:
         text = f"target {item.target!r} takes nothing: {item.outage.error}"
@@ -301,6 +309,7 @@ def _long(seconds: float) -> str:
 
 _SOURCES: Final[tuple[Callable[[Seen], Iterator[Alert]], ...]] = (
     _services,
+    _page,
     _disk,
     _outages,
     _modules,

@@ -1,4 +1,4 @@
-"""What alerts need to know beyond the status: silent senders, certificates, the clock, failing notifications."""
+"""What alerts need to know beyond the status: silent senders, certificates, the clock, notifications, the page."""
 
 from __future__ import annotations
 
@@ -64,10 +64,14 @@ class Signals(Model):
     channels: tuple[FailingChannel, ...] = ()
     given_up: int = 0
     given_up_since: AwareDatetime | None = None
+    page: str = ""
 
 
-def look(session: Session, silent: tuple[SilentSender, ...] = ()) -> Signals:
-    """Look at what the rules of the configuration ask for; the silent senders (`silences`) are looked for apart."""
+def look(session: Session, silent: tuple[SilentSender, ...] = (), page: str = "") -> Signals:
+    """Look at what the rules of the configuration ask for.
+
+    Looked for apart are the silent senders (`silences`), and what is wrong with the page (`PageWatch`).
+    """
     config = session.config
     rules = config.alerts
     queue = Queue(session.spool)
@@ -83,6 +87,7 @@ def look(session: Session, silent: tuple[SilentSender, ...] = ()) -> Signals:
         ),
         given_up=queue.count("given_up"),
         given_up_since=None if first is None else first.finished,
+        page=page,
     )
 
 

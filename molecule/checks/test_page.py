@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -83,9 +84,9 @@ def test_even_root_would_see_of_the_data_from_there_no_more_than_the_control_soc
     assert [line.split(": ")[1] for line in interfaces] == ["lo"]
 
 
-def test_nobody_but_nginx_reaches_it(host: Any) -> None:
+def test_nobody_but_nginx_and_the_router_reaches_it(host: Any) -> None:
     socket = host.file("/run/mercure-page.sock")
-    assert (socket.user, socket.group, socket.mode) == ("root", "www-data", 0o660)
+    assert (socket.user, socket.group, socket.mode) == ("mercure", "www-data", 0o660)
     assert not host.socket("tcp://127.0.0.1:8080").is_listening
 
 
@@ -112,3 +113,25 @@ def test_it_comes_back_when_it_is_killed(host: Any, administration: Station, gue
         return done.returncode == 0 and host.service("mercure-page").systemd_properties["MainPID"] not in {"0", page}
 
     wait_until(is_back, seconds=60, what="the page to come back")
+
+
+def test_while_it_is_away_there_is_an_alert(host: Any) -> None:
+    def alert() -> dict[str, Any] | None:
+        with host.sudo(USER):
+            alerts = json.loads(host.run("mercure alerts list --json").stdout)["alerts"]
+        return next((item for item in alerts if item["key"] == "service:page"), None)
+
+    def is_over() -> bool:
+        found = alert()
+        return found is None or found["over"] is not None
+
+    assert is_over()
+    both = "mercure-page.socket mercure-page.service"
+    with host.sudo():
+        host.check_output(f"systemctl stop {both}")
+    try:
+        wait_until(lambda: not is_over(), seconds=120, what="an alert that the page is away")
+    finally:
+        with host.sudo():
+            host.check_output(f"systemctl start {both}")
+    wait_until(is_over, seconds=60, what="the alert to be over")

@@ -23,20 +23,9 @@ from tests.support.dicom_files import storable_files
 from tests.support.polling import eventually
 from tests.support.ports import is_listening
 from tests.support.processes import running
+from tests.support.status_page import page_on_socket
 
 ACCESSION = "ACC20261121001"
-
-# What systemd does for a service with a socket unit (sd_listen_fds(3)).
-OPENED_BEFORE = """
-import os, socket, sys
-listener = socket.socket(socket.AF_UNIX)
-listener.bind(sys.argv[1])
-listener.listen()
-os.dup2(listener.fileno(), 3)
-os.set_inheritable(3, True)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
-os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
-"""
 
 
 class UnixConnection(HTTPConnection):
@@ -172,17 +161,7 @@ def test_on_a_socket_that_was_opened_for_it_the_proxy_says_who_asks(router: Rout
     content = json.loads(config.read_text())
     settings = {**content["status_page"], "allowed_networks": ["10.1.0.0/16"], "searches_per_minute": 1}
     config.write_text(json.dumps({**content, "status_page": settings}))
-    page: list[str | Path] = [
-        sys.executable,
-        "-c",
-        OPENED_BEFORE,
-        path,
-        "-m",
-        "appliance.status_page",
-        "--root",
-        router.root,
-    ]
-    with running(page, ready=lambda _: path.exists(), seconds=60):
+    with page_on_socket(path, router.root):
         # It takes nobody's port: the router's own page goes on beside it.
         eventually(lambda: ask_as_proxy(path, "/", "10.2.0.1")[0] == 403, seconds=60, what="the settings count")
         assert ask_as_proxy(path, "/", "10.1.0.1")[0] == 200
@@ -194,16 +173,6 @@ def test_on_a_socket_that_was_opened_for_it_the_proxy_says_who_asks(router: Rout
 
 def test_on_a_socket_that_was_opened_for_it_it_says_at_once_that_no_router_is_there(tmp_path: Path) -> None:
     path = tmp_path / "page.sock"
-    page: list[str | Path] = [
-        sys.executable,
-        "-c",
-        OPENED_BEFORE,
-        path,
-        "-m",
-        "appliance.status_page",
-        "--root",
-        tmp_path / "nothing",
-    ]
-    with running(page, ready=lambda _: path.exists(), seconds=60):
+    with page_on_socket(path, tmp_path / "nothing"):
         status, text = ask_as_proxy(path, "/", "10.1.0.1")
         assert (status, "The router does not answer" in text) == (503, True)
