@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -300,8 +299,8 @@ class TestGroups:
         assert [item.target for item in status(grouped).outages] == ["delivered", "other", "both"]
 
 
-def test_thousands_of_known_tasks_are_sorted_and_filtered_in_a_moment(
-    indexed: Session, put_task: PutTask, monkeypatch: pytest.MonkeyPatch
+def test_thousands_of_known_tasks_are_sorted_and_filtered_without_reading_one(
+    indexed: Session, put_task: PutTask, read: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     count = 5_000
     for number in range(count):
@@ -309,10 +308,11 @@ def test_thousands_of_known_tasks_are_sorted_and_filtered_in_a_moment(
     monkeypatch.setattr(index_module, "FEW", 100)
     settle(indexed)
     list_queue(indexed, ListQueue(limit=50))
-    start = time.process_time()
+    assert len(read) == count
+    read.clear()
+    # How long it takes with 50,000 is measured by `make bench NAMES=control`: here it would depend on other tests.
     found = list_queue(indexed, ListQueue(limit=50, sort="exam", text="!P17"))
-    # A tenth of 50,000, and room for a slow machine; measured: 9 ms. Reading all takes 250.
-    assert time.process_time() - start < 0.1
+    assert read == []
     assert 0 < found.total < count
 
 
