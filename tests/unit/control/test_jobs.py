@@ -131,15 +131,17 @@ def test_a_client_that_joins_again_is_told_why_it_failed(client: Client, held: H
 def test_after_a_restart_of_the_service_it_says_so(root: Root, held: Held) -> None:
     with serving(root) as first, Client(first.root, seconds=20) as client:
         asked: list[str] = []
+        heard = threading.Event()  # a client that has not heard of the job yet knows nothing to ask for again
 
         def ask() -> None:
             with pytest.raises(DisconnectedError, match="the control service was restarted") as raised:
-                client.call(api.selftest.RUN)
+                client.call(api.selftest.RUN, progress=lambda _: heard.set())
             asked.append(str(raised.value))
 
         thread = threading.Thread(target=ask)
         thread.start()
         assert held.begun.wait(10)
+        assert heard.wait(10)
         first.server.stop()
         first.thread.join(10)
         first.server.close(seconds=0.1)  # not long enough for what is under way
