@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tests.support.ports import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -151,8 +153,11 @@ class RawTarget:
 
 @contextmanager
 def raw_target(serve: Callable[[Peer], object]) -> Iterator[RawTarget]:
-    """Listen on a free port and call ``serve`` for each connection, in a thread of its own."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    """Listen on a free port and call ``serve`` for each connection, in a thread of its own.
+
+    Nobody else is given the port afterwards: a test may let something else listen there.
+    """
+    with socket.create_server(("127.0.0.1", free_port())) as server:
         target = RawTarget(server.getsockname()[1])
         threads: list[threading.Thread] = []
 
