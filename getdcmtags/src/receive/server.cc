@@ -170,7 +170,12 @@ void Server::take_callers() {
 }
 
 void Server::take(Caller caller, Clock::time_point now) {
-  const std::string reason = limit_reached(caller.address);
+  std::string reason = limit_reached(caller.address);
+  if (!reason.empty()) {
+    // The place of one that has just ended is free: a sender that goes and comes again at once is not refused for itself.
+    children_.reap();
+    reason = limit_reached(caller.address);
+  }
   if (!reason.empty()) {
     turn_away(std::move(caller), reason, now);
     return;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, NoReturn
@@ -162,6 +164,19 @@ def test_no_more_associations_than_allowed(start_receiver: StartReceiver, *, spe
         with Peer(receiver.port) as peer:
             peer.associate()
             peer.release()
+
+
+def test_the_place_of_an_association_that_has_just_ended_is_free(start_receiver: StartReceiver) -> None:
+    receiver = start_receiver(max_associations=1)
+    with Peer(receiver.port) as first:
+        first.associate()
+        os.kill(receiver.program.pid, signal.SIGSTOP)  # so that the end and the next caller are there in one moment
+        first.release()
+        eventually(lambda: not receiver.children(), what="its process has ended")
+    with Peer(receiver.port) as second:
+        os.kill(receiver.program.pid, signal.SIGCONT)
+        second.associate()
+        second.release()
 
 
 def test_one_sender_does_not_take_all_places(start_receiver: StartReceiver) -> None:
