@@ -132,7 +132,7 @@ _HISTORY: Final = (
 )
 
 _RULES: Final = (
-    Action("edit", "enter", "edit", "Edit the rule, with a check while typing.", "rules", "rules.save_one"),
+    Action("edit", "enter", "edit", "Look at the whole rule, and edit it with a check while typing.", "rules"),
     Action("new", "n", "new", "Add a rule.", "rules", "rules.save_one"),
     Action("explain", "x", "explain", "Tell why the rule takes a series or not, part by part.", "rules"),
     Action("rehearse", "d", "dry run", "Tell what the rules as shown would have done to the last series.", "rules"),

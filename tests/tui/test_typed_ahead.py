@@ -103,3 +103,41 @@ def test_a_form_is_saved_with_all_that_was_typed_in_the_same_moment(session: Ses
         play(link, scene)
     targets = json.loads((session.root.path / "config/mercure.json").read_text())["targets"]
     assert set(targets) == {"delivered", name}
+
+
+def test_enter_waits_for_the_rows_as_other_keys_do(session: Session, serve: Serve) -> None:
+    def scene_of(source: HeldBack) -> Scene:
+        async def scene(person: Person) -> None:
+            await person.see("• live")
+            source.hold("targets.list")
+            await person.press("5", "enter")
+            await person.until(lambda: "targets.list" in source.asked, "the targets to be asked for")
+            source.let.set()
+            await person.see("esc back", str(session.root.path / "delivered"))
+
+        return scene
+
+    with serve() as link:
+        source = HeldBack(link)
+        play(source, scene_of(source))
+
+
+def test_enter_opens_what_a_viewer_may_see_and_says_why_not_the_rest(session: Session, serve: Serve) -> None:
+    (session.root.path / "backup").mkdir()
+    (session.root.path / "backup" / "mercure-x-20261120T120000000000Z.tar").touch()
+
+    async def scene(person: Person) -> None:
+        await person.see("• live")
+        await person.press("4")
+        await person.see("nothing is wrong")
+        await person.press("enter")
+        await person.see("Rule everything", "condition is good")
+        await person.press("ctrl+s")
+        await person.see("save: this needs the role admin, and yours is viewer")
+        await person.press("escape", "9", "b")
+        await person.see("1 backup")
+        await person.press("enter")
+        await person.see("check: this needs the role")
+
+    with serve("viewer", "vera") as link:
+        play(link, scene)

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from textual import on
-
 from appliance.control.client import Nothing, api
 from tui.actions import bindings_of
 from tui.format import moment, printable, since
 from tui.looks import SEVERITY, Line, Span
 from tui.screens.table_page import TablePage
 from tui.screens.task import pair
-from tui.widgets.grid import Column, Grid
+from tui.widgets.grid import Column
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
@@ -93,16 +91,11 @@ class AlertsPage(TablePage[Alert]):
 
     def handlers(self) -> Mapping[str, Callable[[], None]]:
         """Return what is called for each action."""
-        return {"go": self._go, "acknowledge": self._acknowledge}
+        return {"go": self.with_row(self._go), "acknowledge": self.with_row(self._acknowledge)}
 
-    @on(Grid.Chosen)
-    def _go(self) -> None:
-        row = self.table.current
-        if row is not None:
-            self.mercure.open_page(_WHERE.get(row.kind, "overview"), at=row.object)
+    def _go(self, row: Alert) -> None:
+        self.mercure.open_page(_WHERE.get(row.kind, "overview"), at=row.object)
 
-    def _acknowledge(self) -> None:
-        row = self.table.current
-        if row is not None:
-            wanted = api.status.AcknowledgeAlert(key=row.key, withdraw=row.acknowledged is not None)
-            self.ask(api.status.ACKNOWLEDGE, wanted, lambda alert: self.refresh_data())
+    def _acknowledge(self, row: Alert) -> None:
+        wanted = api.status.AcknowledgeAlert(key=row.key, withdraw=row.acknowledged is not None)
+        self.ask(api.status.ACKNOWLEDGE, wanted, lambda alert: self.refresh_data())

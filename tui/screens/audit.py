@@ -6,8 +6,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from textual import on
-
 from appliance.control.client import api
 from tui.actions import bindings_of
 from tui.format import moment, printable, when
@@ -15,7 +13,7 @@ from tui.looks import Line
 from tui.screens.table_page import TablePage
 from tui.screens.task import pair
 from tui.screens.text_page import TextPage
-from tui.widgets.grid import Column, Grid
+from tui.widgets.grid import Column
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
@@ -77,13 +75,10 @@ class AuditPage(TablePage[Record]):
 
     def handlers(self) -> Mapping[str, Callable[[], None]]:
         """Return what is called for each action."""
-        return {"show": self._open}
+        return {"show": self.with_row(self._open)}
 
-    @on(Grid.Chosen)
-    def _open(self) -> None:
-        row = self.table.current
-        if row is not None:
-            self.app.push_screen(TextPage("audit", f"{row.verb} {row.object}", lambda columns: _lines(row, columns)))
+    def _open(self, row: Record) -> None:
+        self.app.push_screen(TextPage("audit", f"{row.verb} {row.object}", lambda columns: _lines(row, columns)))
 
 
 def _lines(row: Record, columns: int) -> Iterator[Line]:

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from textual import on
-
 from appliance.control.client import AnyVerb, ControlError, Nothing, Progress, api
 from appliance.wording import plural
 from tui.actions import bindings_of
@@ -17,7 +15,7 @@ from tui.screens.long_actions import LongActions, bar_line
 from tui.screens.table_page import TablePage
 from tui.screens.task import pair
 from tui.widgets.dialogs import Choose
-from tui.widgets.grid import Column, Grid
+from tui.widgets.grid import Column
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
@@ -78,23 +76,17 @@ class BackupsPage(LongActions, TablePage[Backup]):
 
     def handlers(self) -> Mapping[str, Callable[[], None]]:
         """Return what is called for each action."""
-        return {"check": self._check, "new": self._new}
+        return {"check": self.with_row(self._check), "new": self._new}
 
-    @on(Grid.Chosen)
-    def _chosen(self) -> None:
-        self.action_act("check")
-
-    def _check(self) -> None:
-        if self.table.current is not None:
-            self.begin(_CHECK, api.backup.OneBackup(name=self.table.current.name))
+    def _check(self, row: Backup) -> None:
+        self.begin(_CHECK, api.backup.OneBackup(name=row.name))
 
     def _new(self) -> None:
-        def chosen(contents: str | None) -> None:
-            if contents is not None:
-                self.begin(_CREATE, api.backup.CreateBackup(images=contents == "with images"))
+        def chosen(contents: str) -> None:
+            self.begin(_CREATE, api.backup.CreateBackup(images=contents == "with images"))
 
         texts = ["It is written into backup/ in the router's folder; the router goes on meanwhile."]
-        self.app.push_screen(Choose("What goes into the backup?", texts, _CONTENTS), chosen)
+        self.when_answered(Choose("What goes into the backup?", texts, _CONTENTS), chosen)
 
     # What is under way, and what it came to.
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from textual import on
-
 from appliance.control.client import Saved, api
 from appliance.wording import plural
 from tui.actions import bindings_of
@@ -17,7 +15,7 @@ from tui.screens.table_page import TablePage
 from tui.screens.task import pair
 from tui.screens.text_page import TextPage
 from tui.widgets.dialogs import Confirm
-from tui.widgets.grid import Column, Grid
+from tui.widgets.grid import Column
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
@@ -88,9 +86,9 @@ class ConfigPage(TablePage[Revision]):
     def handlers(self) -> Mapping[str, Callable[[], None]]:
         """Return what is called for each action."""
         return {
-            "changes": self._changes,
-            "compare": self._compare,
-            "rollback": self._roll_back,
+            "changes": self.with_row(self._changes),
+            "compare": self.with_row(self._compare),
+            "rollback": self.with_row(self._roll_back),
             "file": self._other_file,
             "keep": lambda: self.mercure.open_page("backups"),
         }
@@ -99,11 +97,7 @@ class ConfigPage(TablePage[Revision]):
         self._file = "services" if self._file == "mercure" else "mercure"
         self.refresh_data()
 
-    @on(Grid.Chosen)
-    def _changes(self) -> None:
-        row = self.table.current
-        if row is None:
-            return
+    def _changes(self, row: Revision) -> None:
         older = [revision.revision for revision in self.table.rows if revision.revision < row.revision]
         if not older:
             self.say(f"revision {row.revision} is the oldest that is kept: there is none to compare it with", "warning")
@@ -111,21 +105,16 @@ class ConfigPage(TablePage[Revision]):
         request = api.configuration.CompareRevisions(file=self._file, before=max(older), after=row.revision)
         self.ask(api.configuration.COMPARE, request, self._show)
 
-    def _compare(self) -> None:
-        row = self.table.current
-        if row is not None:
-            request = api.configuration.CompareRevisions(file=self._file, before=row.revision)
-            self.ask(api.configuration.COMPARE, request, self._show)
+    def _compare(self, row: Revision) -> None:
+        request = api.configuration.CompareRevisions(file=self._file, before=row.revision)
+        self.ask(api.configuration.COMPARE, request, self._show)
 
     def _show(self, answer: api.configuration.Comparison) -> None:
         title = f"{answer.file}.json: from revision {answer.before} to {answer.after}"
         difference = answer.difference
         self.app.push_screen(TextPage("config", title, lambda columns: difference_lines(difference, columns)))
 
-    def _roll_back(self) -> None:
-        row = self.table.current
-        if row is None:
-            return
+    def _roll_back(self, row: Revision) -> None:
         if row.revision == self._current and not self._by_hand:
             self.say(f"revision {row.revision} is in force already", "warning")
             return
@@ -139,17 +128,14 @@ class ConfigPage(TablePage[Revision]):
             places.append(f"and {len(answer.difference) - len(places)} more")
         file, current = answer.file, self._current
 
-        def sure(comment: str | None) -> None:
-            if comment is not None:
-                back = api.configuration.RollBack(
-                    file=file, revision=answer.before, edited_from=current, comment=comment
-                )
-                self.ask(api.configuration.ROLLBACK, back, self._rolled_back)
+        def sure(comment: str) -> None:
+            back = api.configuration.RollBack(file=file, revision=answer.before, edited_from=current, comment=comment)
+            self.ask(api.configuration.ROLLBACK, back, self._rolled_back)
 
         count = plural(len(answer.difference), "place changes", "places change")
         texts = [f"{count} back to what they were then:", *places, "The state of now stays as a revision of its own."]
         title = f"Roll {file}.json back to revision {answer.before}?"
-        self.app.push_screen(Confirm(title, texts, "Roll back", reason=True), sure)
+        self.when_answered(Confirm(title, texts, "Roll back", reason=True), sure)
 
     def _rolled_back(self, saved: Saved) -> None:
         self.say(f"rolled back: revision {saved.revision} is in force")

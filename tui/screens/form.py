@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
@@ -156,6 +156,16 @@ class FormPage(Page):
             self.show_wrong([((f"‼ {printable(str(error))}", "bad"),)])
             return None
 
+    def with_values(self, act: Callable[[str, dict[str, Any]], None]) -> Callable[[], None]:
+        """Make of what is done with a name and what belongs to it what is done with what is in the fields."""
+
+        def now() -> None:
+            values = self.read()
+            if values is not None:
+                act(values.pop("name"), values)
+
+        return now
+
     def save_by(self, verb: Verb[api.base.Q, Saved], request: api.base.Q) -> None:
         """Save; until that is answered nothing else is said and nothing is saved again."""
         if self.under_way(verb.name):
@@ -216,8 +226,5 @@ class FormPage(Page):
             self.dismiss()
             return
 
-        def sure(answer: str | None) -> None:
-            if answer is not None:
-                self.dismiss()
-
-        self.app.push_screen(Confirm("Give up the changes?", [self._heading, "Nothing is saved."], "Give up"), sure)
+        dialog = Confirm("Give up the changes?", [self._heading, "Nothing is saved."], "Give up")
+        self.when_answered(dialog, lambda _: self.dismiss())

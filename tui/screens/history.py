@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from textual import on
-
 from appliance.control.client import api
 from tui.actions import bindings_of
 from tui.format import printable, size, when
@@ -16,7 +14,7 @@ from tui.screens.table_page import TablePage
 from tui.screens.task import pair
 from tui.screens.text_page import TextPage
 from tui.widgets.dialogs import Type
-from tui.widgets.grid import Column, Grid
+from tui.widgets.grid import Column
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
@@ -91,22 +89,17 @@ class HistoryPage(TablePage[Series]):
 
     def handlers(self) -> Mapping[str, Callable[[], None]]:
         """Return what is called for each action."""
-        return {"find": self._find, "story": self._story}
+        return {"find": self._find, "story": self.with_row(self._story)}
 
     def _find(self) -> None:
-        def wanted(text: str | None) -> None:
-            if text is not None:
-                self._wanted = text.strip()
-                self.refresh_data()
+        def wanted(text: str) -> None:
+            self._wanted = text.strip()
+            self.refresh_data()
 
         texts = ["The beginning of a patient id or name, an accession number, or a UID. Empty: the last received."]
-        self.app.push_screen(Type("Find an exam", texts, self._wanted), wanted)
+        self.when_answered(Type("Find an exam", texts, self._wanted), wanted)
 
-    @on(Grid.Chosen)
-    def _story(self) -> None:
-        row = self.table.current
-        if row is None:
-            return
+    def _story(self, row: Series) -> None:
         if not row.series_uid:
             self.say("this series came without a UID; its tasks are in the queue", "warning")
             return

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from appliance.control.client import api
 from tui.actions import bindings_of
-from tui.format import printable
-from tui.screens.form import FormPage
-from tui.widgets.fields import Field, fields_of_schema
+from tui.screens.settings_form import SettingsForm
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
 
-_NAME: Final = Field("name", "text", "What rules call it: letters, digits, - _ .", needed=True)
 
-
-class ModuleForm(FormPage):
+class ModuleForm(SettingsForm):
     """The settings of a module.
 
     Parameters
@@ -32,36 +28,21 @@ class ModuleForm(FormPage):
 
     NAME: ClassVar[str] = "module-form"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("module-form")]
+    ASKING: ClassVar[str] = "asking its runner …"
 
     def __init__(self, schema: Mapping[str, Any], module: api.configuration.ModuleState | None, revision: int) -> None:
-        values = {**module.settings, "name": module.name} if module else {}
         title = f"Module {module.name}" if module else "New module"
-        super().__init__("modules", title, [_NAME, *fields_of_schema(schema)], values, revision)
-        self._old = module.name if module else None
+        super().__init__("modules", title, schema, module, revision)
 
-    def handlers(self) -> Mapping[str, Callable[[], None]]:
-        """Return what is called for each action."""
-        return {"save": self._save, "try": self._try}
+    def try_out(self, name: str, settings: dict[str, Any]) -> None:
+        """Ask its runner."""
+        request = api.modules.CheckModule(name=name, settings=settings)
+        self.ask(api.modules.CHECK, request, self._checked, failed=self.failed)
 
-    def _settings(self) -> tuple[str, dict[str, Any]] | None:
-        values = self.read()
-        return None if values is None else (values.pop("name"), values)
+    def _checked(self, answer: api.modules.ModuleChecked) -> None:
+        self.show_outcome(answer.text, ok=answer.ok)
 
-    def _try(self) -> None:
-        read = self._settings()
-        if read is not None:
-            self.say_first("asking its runner …")
-            request = api.modules.CheckModule(name=read[0], settings=read[1])
-            self.ask(api.modules.CHECK, request, self._told, failed=self.failed)
-
-    def _told(self, answer: api.modules.ModuleChecked) -> None:
-        glyph, style = ("•", "good") if answer.ok else ("‼", "bad")
-        self.show_wrong([((f" {glyph} {printable(answer.text)}", style),)])
-
-    def _save(self) -> None:
-        read = self._settings()
-        if read is not None:
-            request = api.modules.SaveModule(
-                name=read[0], settings=read[1], rename_from=self._old, edited_from=self.revision
-            )
-            self.save_by(api.modules.SAVE, request)
+    def save(self, name: str, settings: dict[str, Any]) -> None:
+        """Save the module."""
+        request = api.modules.SaveModule(name=name, settings=settings, rename_from=self.old, edited_from=self.revision)
+        self.save_by(api.modules.SAVE, request)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from appliance.control.client import api
+    from tui.widgets.dialogs import Dialog
 
 _SAID = {"information": ("•", "good", 5.0), "warning": ("▲", "notice", 8.0), "error": ("‼", "banner", 15.0)}
 """How something is said, by how bad it is: glyph, style, and for how many seconds."""
@@ -167,6 +168,15 @@ class Page(Asking[str]):
             "filter": self._open_filter,
             "sort": self._sort,
         }
+
+    def when_answered(self, dialog: Dialog[str], then: Callable[[str], object]) -> None:
+        """Open a dialog, and go on with its answer; after Cancel not at all."""
+
+        def go_on(answer: str | None) -> None:
+            if answer is not None:
+                then(answer)
+
+        self.app.push_screen(dialog, go_on)
 
     def action_open(self, name: str) -> None:
         """Open a page."""

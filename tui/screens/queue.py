@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -15,8 +15,8 @@ from tui.format import clock, duration, printable
 from tui.looks import QUEUE, Line, Span, age_style, other
 from tui.messages import Question
 from tui.screens.long_actions import bar_line
-from tui.screens.page import Page
 from tui.screens.queue_shape import shape_lines
+from tui.screens.table_page import TablePage
 from tui.screens.task import TaskPage, pair
 from tui.widgets.dialogs import Choose, Confirm
 from tui.widgets.grid import Column, Grid
@@ -98,7 +98,7 @@ def search_text(entry: Entry) -> str:
     ).casefold()
 
 
-class QueuePage(Page):
+class QueuePage(TablePage[Entry]):
     """Age by target, and below it each task."""
 
     NAME: ClassVar[str] = "queue"
@@ -108,28 +108,36 @@ class QueuePage(Page):
         super().__init__()
         self._queue = api.queue.Queue(total=0, entries=())
 
-    def body(self) -> ComposeResult:
-        """Lay out the shape and the list."""
-        yield Static(id="shape")
-        yield Static(id="note")
-        yield Grid[Entry](COLUMNS, lambda entry: entry.id, search_text, empty="…")
-        yield Static(id="below")
+    def columns(self) -> Sequence[Column[Entry]]:
+        """Return the columns."""
+        return COLUMNS
 
-    @property
-    def table(self) -> Grid[Entry]:
-        """The list."""
-        return self.query_one(Grid)
+    def key_of(self, row: Entry) -> object:
+        """Return the id of the task."""
+        return row.id
+
+    def text_of(self, row: Entry) -> str:
+        """Return all by which one looks."""
+        return search_text(row)
+
+    def below(self, row: Entry) -> Iterable[Line]:
+        """Return in full what keeps the task."""
+        return _kept_by(row, self.app.size.width - 2)
+
+    def body(self) -> ComposeResult:
+        """Lay out the shape above the list."""
+        yield Static(id="shape")
+        yield from super().body()
 
     def on_mount(self) -> None:
         """Show the worst first."""
         super().on_mount()
         self.table.sort_by("state")
-        self.set_focus(self.table)
 
     def refresh_data(self) -> None:
         """Ask for the tasks that the filter and the order bring to the top."""
         if self.board.connected:
-            self.ask(api.queue.LIST, self._wanted(), self._fill)
+            self.ask(api.queue.LIST, self._wanted(), self._fill, failed=self.fail)
 
     def _wanted(self) -> api.queue.ListQueue:
         table = self.table
@@ -183,19 +191,13 @@ class QueuePage(Page):
             text += f"   {len(table.marked)} marked"
         self.query_one("#note", Static).show([((text, "notice" if table.filter or table.marked else "dim"),)])
 
-    @on(Grid.Moved)
-    def show_below(self) -> None:
-        """Tell in full what keeps the task under the cursor."""
-        entry, columns = self.table.current, self.app.size.width - 2
-        self.query_one("#below", Static).show(() if entry is None else _kept_by(entry, columns))
-
     # Actions.
 
     def handlers(self) -> Mapping[str, Callable[[], None]]:
         """Return what is called for each action."""
         queue = api.queue
         return {
-            "inspect": self._inspect,
+            "inspect": self.with_row(self._inspect),
             "retry": lambda: self._change(queue.RETRY, "sent on their way again"),
             "hold": lambda: self._change(queue.HOLD, "held"),
             "release": lambda: self._change(queue.RELEASE, "released"),
@@ -206,11 +208,8 @@ class QueuePage(Page):
             "mark-all": self._mark_all,
         }
 
-    @on(Grid.Chosen)
-    def _inspect(self) -> None:
-        entry = self.table.current
-        if entry is not None:
-            self.app.push_screen(TaskPage(entry))
+    def _inspect(self, entry: Entry) -> None:
+        self.app.push_screen(TaskPage(entry))
 
     def _mark(self) -> None:
         self.table.mark()
@@ -264,13 +263,12 @@ class QueuePage(Page):
     def _choose_target(self, targets: api.targets.Targets) -> None:
         names = [(target.name, "disabled" if target.disabled else target.kind) for target in targets.targets]
 
-        def chosen(name: str | None) -> None:
-            if name:
-                self._change(api.queue.REROUTE, f"rerouted to {name}", target=name)
+        def chosen(name: str) -> None:
+            self._change(api.queue.REROUTE, f"rerouted to {name}", target=name)
 
         what = plural(len(self.table.chosen), "task")
         texts = [f"{what}: {_names(self.table.chosen)}", "What the old target has confirmed stays there."]
-        self.app.push_screen(Choose("Reroute to which target?", texts, names), chosen)
+        self.when_answered(Choose("Reroute to which target?", texts, names), chosen)
 
     def _discard(self) -> None:
         entries = self.table.chosen
@@ -278,12 +276,11 @@ class QueuePage(Page):
             self.say("there is no task to discard", "warning")
             return
 
-        def sure(reason: str | None) -> None:
-            if reason is not None:
-                self._change(api.queue.DISCARD, "discarded", reason=reason)
+        def sure(reason: str) -> None:
+            self._change(api.queue.DISCARD, "discarded", reason=reason)
 
         texts = [_names(entries), "They are not delivered. They are kept in discard/ for the retention time."]
-        self.app.push_screen(Confirm(f"Discard {plural(len(entries), 'task')}?", texts, "Discard", reason=True), sure)
+        self.when_answered(Confirm(f"Discard {plural(len(entries), 'task')}?", texts, "Discard", reason=True), sure)
 
     def _complete(self) -> None:
         entry = self.table.current
@@ -292,13 +289,11 @@ class QueuePage(Page):
             return
         study = entry.identity.StudyInstanceUID
 
-        def sure(reason: str | None) -> None:
-            if reason is not None:
-                request = api.queue.ForceStudy(study=study, reason=reason)
-                self.ask(api.queue.FORCE_STUDY, request, self._completed)
+        def sure(reason: str) -> None:
+            self.ask(api.queue.FORCE_STUDY, api.queue.ForceStudy(study=study, reason=reason), self._completed)
 
         texts = [f"study {study}", _names([entry]), "Series that still come are treated as late arrivals."]
-        self.app.push_screen(Confirm("Complete this study now?", texts, "Complete", reason=True), sure)
+        self.when_answered(Confirm("Complete this study now?", texts, "Complete", reason=True), sure)
 
     def _completed(self, answer: api.queue.ForcedStudies) -> None:
         self.say(f"completed: {plural(len(answer.tasks), 'task')}")

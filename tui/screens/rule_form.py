@@ -94,7 +94,7 @@ class RuleForm(FormPage):
 
     def handlers(self) -> Mapping[str, Callable[[], None]]:
         """Return what is called for each action."""
-        return {"save": self._save, "rehearse": self._rehearse}
+        return {"save": self.with_values(self._save), "rehearse": self.with_values(self._rehearse)}
 
     def on_mount(self) -> None:
         """Begin, and check what is there."""
@@ -135,15 +135,7 @@ class RuleForm(FormPage):
         lines += problem_lines(answer.problems, self.app.size.width - 2)
         self.show_wrong(lines or [((" • the condition is good", "good"),)])
 
-    def _edited_rule(self) -> tuple[str, dict[str, Any]] | None:
-        values = self.read()
-        return None if values is None else (values.pop("name"), values)
-
-    def _rehearse(self) -> None:
-        read = self._edited_rule()
-        if read is None:
-            return
-        name, rule = read
+    def _rehearse(self, name: str, rule: dict[str, Any]) -> None:
         table = dict(self._table)
         if self._old in table:
             table = {name if key == self._old else key: rule if key == self._old else old for key, old in table.items()}
@@ -162,8 +154,6 @@ class RuleForm(FormPage):
             TextPage("rules", "Dry run: nothing is saved yet", lambda columns: rehearsal_lines(answer, columns))
         )
 
-    def _save(self) -> None:
-        read = self._edited_rule()
-        if read is not None:
-            request = api.rules.SaveRule(name=read[0], rule=read[1], rename_from=self._old, edited_from=self.revision)
-            self.save_by(api.rules.SAVE_ONE, request)
+    def _save(self, name: str, rule: dict[str, Any]) -> None:
+        request = api.rules.SaveRule(name=name, rule=rule, rename_from=self._old, edited_from=self.revision)
+        self.save_by(api.rules.SAVE_ONE, request)

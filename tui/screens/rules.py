@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from textual import on
-
 from appliance.control.client import ControlError, Nothing, Progress, Saved, api
 from appliance.wording import plural
 from tui.actions import bindings_of
@@ -15,11 +13,11 @@ from tui.looks import Line, Span
 from tui.screens.long_actions import bar_line
 from tui.screens.rehearsal import explained_lines, rehearsal_lines
 from tui.screens.rule_form import RuleForm
-from tui.screens.table_page import TablePage
+from tui.screens.settings_page import SettingsPage, name_column
 from tui.screens.task import pair
 from tui.screens.text_page import TextPage
-from tui.widgets.dialogs import Choose, Confirm
-from tui.widgets.grid import Column, Grid
+from tui.widgets.dialogs import Choose
+from tui.widgets.grid import Column
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
@@ -39,7 +37,7 @@ def _state(row: Rule) -> Span:
     return ("• last", "warn") if row.rule.fallback else ("• on", "good")
 
 
-class RulesPage(TablePage[Rule]):
+class RulesPage(SettingsPage[Rule]):
     """As they are looked at, from the first to the last."""
 
     NAME: ClassVar[str] = "rules"
@@ -49,7 +47,6 @@ class RulesPage(TablePage[Rule]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._revision = 0
         self._order: list[str] = []
         self._findings: Sequence[api.rules.RuleFinding] = ()
         self._on_its_way: tuple[Line, ...] = ()
@@ -59,7 +56,7 @@ class RulesPage(TablePage[Rule]):
         """Return the columns."""
         return (
             Column("#", lambda row: (str(self._place(row)), "dim"), 3, self._place, right=True),
-            Column("rule", lambda row: (printable(row.name), "bold"), 16, lambda row: row.name),
+            name_column("rule", 16),
             Column("", _state, 6),
             Column("on", lambda row: (row.rule.trigger, ""), 6, lambda row: row.rule.trigger),
             Column("to", lambda row: (printable(_to(row)), ""), 18, _to),
@@ -68,10 +65,6 @@ class RulesPage(TablePage[Rule]):
 
     def _place(self, row: Rule) -> int:
         return self._order.index(row.name) + 1 if row.name in self._order else 0
-
-    def key_of(self, row: Rule) -> object:
-        """Return the name."""
-        return row.name
 
     def text_of(self, row: Rule) -> str:
         """Return all of it."""
@@ -121,7 +114,7 @@ class RulesPage(TablePage[Rule]):
             self.mercure.soon(self, self.refresh_data)
 
     def _fill(self, answer: api.rules.Rules) -> None:
-        self._revision = answer.revision
+        self.revision = answer.revision
         self._order = [row.name for row in answer.rules]
         self.fill(answer.rules)
 
@@ -141,14 +134,14 @@ class RulesPage(TablePage[Rule]):
     def handlers(self) -> Mapping[str, Callable[[], None]]:
         """Return what is called for each action."""
         return {
-            "explain": self._explain,
+            "explain": self.with_row(self._explain),
             "rehearse": self._rehearse,
-            "edit": self._edit,
+            "edit": self.with_row(self._edit),
             "new": self._new,
-            "up": lambda: self._move(-1),
-            "down": lambda: self._move(1),
+            "up": self.with_row(lambda row: self._move(row, -1)),
+            "down": self.with_row(lambda row: self._move(row, 1)),
             "save": self._save_order,
-            "delete": self._delete,
+            "delete": self.with_row(self._delete),
         }
 
     def go_back(self) -> None:
@@ -163,14 +156,12 @@ class RulesPage(TablePage[Rule]):
     def _table(self) -> api.rules.RuleTable:
         return {row.name: _content(row) for row in self.table.rows}
 
-    def _explain(self) -> None:
-        if self.table.current is not None:
-            self.ask(api.rules.SERIES, api.rules.ListSeries(last=200), self._choose_series)
+    def _explain(self, row: Rule) -> None:
+        name = row.name
+        request = api.rules.ListSeries(last=200)
+        self.ask(api.rules.SERIES, request, lambda answer: self._choose_series(name, answer))
 
-    def _choose_series(self, answer: api.rules.SeriesKnown) -> None:
-        row = self.table.current
-        if row is None:
-            return
+    def _choose_series(self, name: str, answer: api.rules.SeriesKnown) -> None:
         if not answer.series:
             self.say("no series was routed yet that rules could be explained on", "warning")
             return
@@ -179,14 +170,12 @@ class RulesPage(TablePage[Rule]):
             who = series.identity
             what = " ".join(text for text in (who.PatientID, who.Modality, who.SeriesDescription) if text)
             names.append((series.task, f"{when(series.routed)} {series.images} im. {what}"))
-        name = row.name
 
-        def chosen(task: str | None) -> None:
-            if task:
-                request = api.rules.ExplainRule(rule=name, task=task)
-                self.ask(api.rules.EXPLAIN, request, lambda explained: self._explained(name, explained))
+        def chosen(task: str) -> None:
+            request = api.rules.ExplainRule(rule=name, task=task)
+            self.ask(api.rules.EXPLAIN, request, lambda explained: self._explained(name, explained))
 
-        self.app.push_screen(Choose(f"Explain {name} on which series?", [], names, brief=True), chosen)
+        self.when_answered(Choose(f"Explain {name} on which series?", [], names, brief=True), chosen)
 
     def _explained(self, name: str, explained: api.rules.Explained) -> None:
         self.app.push_screen(TextPage("rules", f"rule {name}", lambda columns: explained_lines(explained, columns)))
@@ -208,31 +197,24 @@ class RulesPage(TablePage[Rule]):
         self._rehearsing(None)
         self.app.push_screen(TextPage("rules", "Dry run", lambda columns: rehearsal_lines(answer, columns)))
 
-    @on(Grid.Chosen)
-    def _edit(self) -> None:
-        row = self.table.current
-        if row is None or self._why_no_edit():
-            return
+    def _edit(self, row: Rule) -> None:
         self._open(row.name, _content(row))
 
     def _new(self) -> None:
-        if not self._why_no_edit():
-            self._open(None, {})
+        self._open(None, {})
 
-    def _why_no_edit(self) -> bool:
+    def _must_save_first(self) -> bool:
         if self._moved:
             self.say("save the order first (^s), or drop it (esc)", "warning")
         return self._moved
 
     def _open(self, name: str | None, rule: Mapping[str, Any]) -> None:
-        form = RuleForm(name, rule, self._table(), self._revision, self._names)
-        self.app.push_screen(form, self.go_to)
+        if not self._must_save_first():
+            form = RuleForm(name, rule, self._table(), self.revision, self._names)
+            self.app.push_screen(form, self.go_to)
 
-    def _move(self, by: int) -> None:
-        row = self.table.current
+    def _move(self, row: Rule, by: int) -> None:
         rows = list(self.table.rows)
-        if row is None:
-            return
         at = rows.index(row)
         if not 0 <= at + by < len(rows):
             return
@@ -245,30 +227,22 @@ class RulesPage(TablePage[Rule]):
             self.say("the order was not changed", "warning")
             return
         names = tuple(row.name for row in self.table.rows)
-        self.ask(api.rules.ORDER, api.rules.OrderRules(names=names, edited_from=self._revision), self._ordered)
+        self.ask(api.rules.ORDER, api.rules.OrderRules(names=names, edited_from=self.revision), self._ordered)
 
     def _ordered(self, saved: Saved) -> None:
         self._order = [row.name for row in self.table.rows]
         self.say(f"saved as revision {saved.revision}")
         self.refresh_data()
 
-    def _delete(self) -> None:
-        row = self.table.current
-        if row is None or self._why_no_edit():
+    def _delete(self, row: Rule) -> None:
+        if self._must_save_first():
             return
-        name, revision = row.name, self._revision
-
-        def sure(comment: str | None) -> None:
-            if comment is not None:
-                request = api.rules.DeleteRule(name=name, edited_from=revision, comment=comment)
-                self.ask(api.rules.DELETE, request, self._deleted)
-
+        name, revision = row.name, self.revision
         texts = [f"{name}: {row.rule.rule}", f"It sends to {_to(row)}. Series that only it takes are then unmatched."]
-        self.app.push_screen(Confirm(f"Delete rule {name}?", texts, "Delete", type_name=name, reason=True), sure)
-
-    def _deleted(self, saved: Saved) -> None:
-        self.say(f"deleted: revision {saved.revision}")
-        self.refresh_data()
+        self.delete(
+            name, texts, api.rules.DELETE,
+            lambda comment: api.rules.DeleteRule(name=name, edited_from=revision, comment=comment),
+        )  # fmt: skip
 
 
 def _content(row: Rule) -> dict[str, Any]:

@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from textual import on
-
-from appliance.control.client import Nothing, api
+from appliance.control.client import Nothing, Verb, api
 from appliance.wording import plural
 from tui.actions import bindings_of
 from tui.format import printable, since
@@ -17,11 +15,12 @@ from tui.screens.log import LogPage
 from tui.screens.table_page import TablePage
 from tui.screens.task import pair
 from tui.widgets.dialogs import Confirm
-from tui.widgets.grid import Column, Grid
+from tui.widgets.grid import Column
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
 
+_Order = Verb[api.services.OneService, api.services.ServiceChanged]
 _MOST: Final = 32
 _MEANING: Final = {
     "receiver": "No images are taken from scanners then: they report an error.",
@@ -55,6 +54,10 @@ class Row:
         if self.process is None:
             return PROCESS["stopped"]
         return PROCESS.get(self.process.state) or other(self.process.state)
+
+
+def _how_many(service: api.services.ServiceState) -> str:
+    return f"{service.name}: {plural(service.running, 'process', 'processes')}"
 
 
 def _wanted(row: Row) -> Span:
@@ -134,84 +137,61 @@ class ServicesPage(TablePage[Row]):
     def handlers(self) -> Mapping[str, Callable[[], None]]:
         """Return what is called for each action."""
         return {
-            "log": self._log,
-            "start": self._start,
-            "restart": self._restart,
-            "stop": self._stop,
-            "more": lambda: self._scale(1),
-            "fewer": lambda: self._scale(-1),
+            "log": self.with_row(self._log),
+            "start": self.with_row(self._start),
+            "restart": self.with_row(self._restart),
+            "stop": self.with_row(self._stop),
+            "more": self.with_row(lambda row: self._scale(row, 1)),
+            "fewer": self.with_row(lambda row: self._scale(row, -1)),
             "try": lambda: self.mercure.open_page("selftest"),
         }
 
-    @property
-    def _service(self) -> api.services.ServiceState | None:
-        row = self.table.current
-        return row.service if row else None
+    def _log(self, row: Row) -> None:
+        self.app.push_screen(LogPage(row.key))
 
-    @on(Grid.Chosen)
-    def _log(self) -> None:
-        row = self.table.current
-        if row is not None:
-            self.app.push_screen(LogPage(row.key))
+    def _start(self, row: Row) -> None:
+        self._order(api.services.START, row.service.name)
 
-    def _start(self) -> None:
-        if self._service is not None:
-            self.ask(api.services.START, api.services.OneService(name=self._service.name), self._changed)
+    def _restart(self, row: Row) -> None:
+        texts = [_how_many(row.service), "What is under way is ended in order first."]
+        dialog = Confirm(f"Restart {row.service.name}?", texts, "Restart")
+        self._order_when_sure(dialog, api.services.RESTART, row.service.name, "stops in order and starts again …")
 
-    def _restart(self) -> None:
-        service = self._service
-        if service is None:
-            return
-        name = service.name
+    def _stop(self, row: Row) -> None:
+        name = row.service.name
+        dialog = Confirm(f"Stop {name}?", [_how_many(row.service), _MEANING.get(name, "")], "Stop", type_name=name)
+        self._order_when_sure(dialog, api.services.STOP, name, "stops in order …")
 
-        def sure(reason: str | None) -> None:
-            if reason is not None:
-                self.say(f"{name}: stops in order and starts again …")
-                self.ask(api.services.RESTART, api.services.OneService(name=name), self._changed)
+    def _order(self, verb: _Order, name: str) -> None:
+        self.ask(verb, api.services.OneService(name=name), self._changed)
 
-        texts = [
-            f"{name}: {plural(service.running, 'process', 'processes')}",
-            "What is under way is ended in order first.",
-        ]
-        self.app.push_screen(Confirm(f"Restart {name}?", texts, "Restart"), sure)
+    def _order_when_sure(self, dialog: Confirm, verb: _Order, name: str, text: str) -> None:
+        def sure(_reason: str) -> None:
+            self.say(f"{name}: {text}")
+            self._order(verb, name)
 
-    def _stop(self) -> None:
-        service = self._service
-        if service is None:
-            return
-        name = service.name
-
-        def sure(reason: str | None) -> None:
-            if reason is not None:
-                self.say(f"{name}: stops in order …")
-                self.ask(api.services.STOP, api.services.OneService(name=name), self._changed)
-
-        texts = [f"{name}: {plural(service.running, 'process', 'processes')}", _MEANING.get(name, "")]
-        self.app.push_screen(Confirm(f"Stop {name}?", texts, "Stop", type_name=name), sure)
+        self.when_answered(dialog, sure)
 
     def _changed(self, answer: api.services.ServiceChanged) -> None:
         states = ", ".join(f"{process.name} {process.state}" for process in answer.processes)
         self.say(f"{answer.verb} {answer.name}: {states}")
         self.refresh_data()
 
-    def _scale(self, by: int) -> None:
-        service = self._service
-        if service is None:
-            return
+    def _scale(self, row: Row, by: int) -> None:
+        service = row.service
         after = service.configured + by
         if not 0 <= after <= _MOST:
             self.say(f"{service.name} can have 0 to {_MOST} processes", "warning")
             return
         name, revision = service.name, self._revision
 
-        def sure(reason: str | None) -> None:
-            if reason is not None:
-                request = api.services.ScaleService(name=name, instances=after, edited_from=revision)
-                self.ask(api.services.SCALE, request, self._scaled)
+        def sure(_reason: str) -> None:
+            request = api.services.ScaleService(name=name, instances=after, edited_from=revision)
+            self.ask(api.services.SCALE, request, self._scaled)
 
         texts = [f"{name}: from {service.configured} to {plural(after, 'process', 'processes')}.",
                  "Nothing else is restarted. " + ("" if after else _MEANING.get(name, ""))]  # fmt: skip
-        self.app.push_screen(Confirm(f"Scale {name}?", texts, f"{after} of them"), sure)
+        self.when_answered(Confirm(f"Scale {name}?", texts, f"{after} of them"), sure)
 
     def _scaled(self, answer: api.services.Scaled) -> None:
         applied = "" if answer.applied else "; it counts from the next start"

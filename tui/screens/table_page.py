@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from textual import on
@@ -96,6 +96,16 @@ class TablePage(Page, Generic[R]):
             count = f"{len(table.shown)} of {count}, filter: {printable(table.filter)}"
         about = self.about()
         self.query_one("#note", Static).show([((f" {count}{'   ' if about else ''}{about}", "dim"),)])
+
+    def with_row(self, act: Callable[[R], None]) -> Callable[[], None]:
+        """Make of what is done to a row what is done to the one under the cursor, if there is one."""
+
+        def now() -> None:
+            row = self.table.current
+            if row is not None:
+                act(row)
+
+        return now
 
     @on(Grid.Moved)
     def show_below(self) -> None:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import on
-
-from appliance.control.client import AnyVerb, ControlError, Nothing, Progress, Saved, api
+from appliance.control.client import AnyVerb, ControlError, Nothing, Progress, api
 from appliance.wording import plural
 from tui.actions import bindings_of
 from tui.format import duration, printable, since
 from tui.looks import TARGET, Line
 from tui.screens.long_actions import LongActions, bar_text
-from tui.screens.modules import settings_lines
 from tui.screens.overview import target_state
-from tui.screens.table_page import TablePage
+from tui.screens.settings_page import ReachedPage, name_column, named_by, settings_lines
 from tui.screens.target_form import TargetForm
 from tui.screens.task import pair
 from tui.screens.text_page import TextPage
-from tui.widgets.dialogs import Choose, Confirm, Type
-from tui.widgets.grid import Column, Grid
+from tui.widgets.dialogs import Choose, Type
+from tui.widgets.grid import Column
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
@@ -36,7 +33,7 @@ def _where(row: Target) -> str:
     return str(settings.get("path") or settings.get("url") or ", ".join(map(str, settings.get("members", ()))))
 
 
-class TargetsPage(LongActions, TablePage[Target]):
+class TargetsPage(LongActions, ReachedPage[Target]):
     """In the order of the configuration."""
 
     NAME: ClassVar[str] = "targets"
@@ -44,48 +41,31 @@ class TargetsPage(LongActions, TablePage[Target]):
     WORDS: ClassVar[tuple[str, str]] = ("target", "targets")
     LONG: ClassVar[Mapping[str, AnyVerb]] = {api.targets.TEST_SEND.name: api.targets.TEST_SEND}
     EMPTY: ClassVar[str] = "no target is configured: n adds one"
+    OUTAGE: ClassVar[str] = "down"
+    ANSWER: ClassVar[str] = "last test"
 
     def __init__(self) -> None:
         super().__init__()
-        self._answers: dict[str, tuple[str, str]] = {}
-        self._known: api.targets.Targets | None = None
+        self._kinds: Mapping[str, Mapping[str, Any]] = {}
 
     def columns(self) -> Sequence[Column[Target]]:
         """Return the columns."""
         return (
-            Column("target", lambda row: (printable(row.name), "bold"), 16, lambda row: row.name),
+            name_column("target", 16),
             Column("state", lambda row: TARGET[self._state(row)].span(), 18, lambda row: TARGET[self._state(row)].rank),
             Column("kind", lambda row: (printable(row.kind), ""), 8, lambda row: row.kind),
-            Column("wait", lambda row: (str(row.waiting), "warn" if row.outage and row.waiting else ""), 6,
-                   lambda row: row.waiting, right=True),
-            Column("failed", lambda row: (str(row.failed), "bad" if row.failed else ""), 6, lambda row: row.failed,
-                   right=True),
+            *self.counts(),
             Column("where", lambda row: (printable(_where(row)), "")),
-        )  # fmt: skip
+        )
 
     def _state(self, row: Target) -> str:
         """Return its state; what an echo or a test said counts where no delivery has shown more."""
         state = target_state(row)
-        return "unwell" if state == "up" and self._answers.get(row.name, ("", ""))[1] == "bad" else state
-
-    def key_of(self, row: Target) -> object:
-        """Return the name."""
-        return row.name
+        return "unwell" if state == "up" and self.answer_of(row.name)[1] == "bad" else state
 
     def text_of(self, row: Target) -> str:
         """Return all that is shown."""
         return f"{row.name} {row.kind} {self._state(row)} {_where(row)}"
-
-    def below(self, row: Target) -> Iterable[Line]:
-        """Return what is wrong with it, and what an echo or a test said."""
-        columns = self.app.size.width - 2
-        if row.outage is not None:
-            yield from pair(
-                "down", f"for {since(row.outage.since, self.board.heard)}: {row.outage.error}", columns, "bad"
-            )
-        text, style = self._answers.get(row.name, ("", ""))
-        yield from pair("last test", text, columns, style)
-        yield from pair("rules", ", ".join(row.rules), columns)
 
     def refresh_data(self) -> None:
         """Ask for the targets."""
@@ -93,12 +73,8 @@ class TargetsPage(LongActions, TablePage[Target]):
             self.ask(api.targets.LIST, Nothing(), self._fill, failed=self.fail)
             self.look_for_jobs()
 
-    def board_changed(self) -> None:
-        """Look with each status: outages come and go."""
-        self.mercure.soon(self, self.refresh_data)
-
     def _fill(self, answer: api.targets.Targets) -> None:
-        self._known = answer
+        self.revision, self._kinds = answer.revision, answer.kinds
         self.fill(answer.targets)
 
     # Actions.
@@ -106,108 +82,69 @@ class TargetsPage(LongActions, TablePage[Target]):
     def handlers(self) -> Mapping[str, Callable[[], None]]:
         """Return what is called for each action."""
         return {
-            "show": self._open,
-            "echo": self._echo,
-            "test": self._test,
-            "edit": self._edit,
+            "show": self.with_row(self._open),
+            "echo": self.with_row(self._echo),
+            "test": self.with_row(self._test),
+            "edit": self.with_row(self._edit),
             "new": self._new,
-            "delete": self._delete,
+            "delete": self.with_row(self._delete),
         }
 
-    @on(Grid.Chosen)
-    def _open(self) -> None:
-        row = self.table.current
-        if row is not None:
-            self.app.push_screen(TextPage("targets", row.name, lambda columns: _lines(row, columns)))
+    def _open(self, row: Target) -> None:
+        self.app.push_screen(TextPage("targets", row.name, lambda columns: _lines(row, columns)))
 
-    def _tell(self, name: str, text: str, style: str) -> None:
-        self._answers[name] = (text, style)
-        self.table.fill(self.table.rows)
-        self.show_below()
-
-    def _echo(self) -> None:
-        row = self.table.current
-        if row is not None:
-            self._tell(row.name, "echo: asking …", "dim")
-            request = api.targets.EchoTarget(name=row.name)
-            self.ask(api.targets.ECHO, request, self._echoed, failed=self._not_asked(row.name), each=True)
-
-    def _not_asked(self, name: str) -> Callable[[ControlError], None]:
-        return lambda error: self._tell(name, f"‼ {error.text} {error.advice}", "bad")
+    def _echo(self, row: Target) -> None:
+        self.tell(row.name, "echo: asking …", "dim")
+        request = api.targets.EchoTarget(name=row.name)
+        self.ask(api.targets.ECHO, request, self._echoed, failed=self.not_asked(row.name), each=True)
 
     def _echoed(self, answer: api.targets.EchoAnswer) -> None:
-        text = f"echo: {'•' if answer.ok else '‼'} {answer.text} ({duration(answer.seconds)})"
-        self._tell(answer.target, text, "good" if answer.ok else "bad")
+        self.tell_outcome(answer.target, f"{answer.text} ({duration(answer.seconds)})", ok=answer.ok, what="echo: ")
 
-    def _test(self) -> None:
-        row = self.table.current
-        if row is None:
-            return
+    def _test(self, row: Target) -> None:
         name = row.name
 
-        def wanted(text: str | None) -> None:
-            if text is None:
-                return
+        def wanted(text: str) -> None:
             if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _MOST_TEST_IMAGES:
                 self.say(f"a number from 1 to {_MOST_TEST_IMAGES} is wanted, and not {text!r}", "warning")
                 return
             self.begin(api.targets.TEST_SEND, api.targets.TestSend(name=name, images=int(text)))
 
         texts = ["Made-up images without a patient are sent, and stay there.", "How many?"]
-        self.app.push_screen(Type(f"Test send to {name}", texts, "1"), wanted)
+        self.when_answered(Type(f"Test send to {name}", texts, "1"), wanted)
 
     def show_progress(self, verb: str, about: str, progress: Progress) -> None:
         """Show how far a test send is."""
-        self._tell(about, f"test send: {bar_text(progress)}", "busy")
+        self.tell(about, f"test send: {bar_text(progress)}", "busy")
 
     def show_answer(self, verb: str, about: str, answer: api.targets.TestSent, by: str) -> None:
         """Show what became of a test send."""
-        text = f"test send: {'•' if answer.ok else '‼'} {answer.text}; {answer.confirmed} of {answer.sent} confirmed"
-        who = f" ({by})" if by else ""
-        self._tell(about, f"{text}, series {answer.series_uid}{who}", "good" if answer.ok else "bad")
+        counts = f"{answer.confirmed} of {answer.sent} confirmed{f' ({by})' if by else ''}"
+        text = f"{answer.text}; {counts}, series {answer.series_uid}"
+        self.tell_outcome(about, text, ok=answer.ok, what="test send: ")
 
     def show_failure(self, verb: str, about: str, error: ControlError, by: str) -> None:
         """Show why a test send failed."""
-        self._not_asked(about)(error)
+        self.not_asked(about)(error)
 
-    def _edit(self) -> None:
-        row, known = self.table.current, self._known
-        if row is not None and known is not None:
-            form = TargetForm(row.kind, known.kinds.get(row.kind, {}), row, known.revision)
-            self.app.push_screen(form, self.go_to)
+    def _edit(self, row: Target) -> None:
+        self._open_form(row.kind, row)
+
+    def _open_form(self, kind: str, row: Target | None) -> None:
+        self.app.push_screen(TargetForm(kind, self._kinds.get(kind, {}), row, self.revision), self.go_to)
 
     def _new(self) -> None:
-        known = self._known
-        if known is None:
-            return
+        kinds = [(kind, str(schema.get("description", "")).split("\n", 1)[0]) for kind, schema in self._kinds.items()]
+        dialog = Choose("A target of which kind?", [], kinds)
+        self.when_answered(dialog, lambda kind: self._open_form(kind, None))
 
-        def chosen(kind: str | None) -> None:
-            if kind:
-                form = TargetForm(kind, known.kinds[kind], None, known.revision)
-                self.app.push_screen(form, self.go_to)
-
-        kinds = [(kind, str(schema.get("description", "")).split("\n", 1)[0]) for kind, schema in known.kinds.items()]
-        self.app.push_screen(Choose("A target of which kind?", [], kinds), chosen)
-
-    def _delete(self) -> None:
-        row, known = self.table.current, self._known
-        if row is None or known is None:
-            return
-        name, revision = row.name, known.revision
-
-        def sure(comment: str | None) -> None:
-            if comment is not None:
-                request = api.targets.DeleteTarget(name=name, edited_from=revision, comment=comment)
-                self.ask(api.targets.DELETE, request, self._deleted)
-
+    def _delete(self, row: Target) -> None:
+        name, revision = row.name, self.revision
         texts = [f"{name} ({_where(row)})", f"{plural(row.waiting, 'task')} waiting for it, {row.failed} failed."]
-        if row.rules:
-            texts.append(f"Rules that name it must be changed before: {', '.join(row.rules)}")
-        self.app.push_screen(Confirm(f"Delete target {name}?", texts, "Delete", type_name=name, reason=True), sure)
-
-    def _deleted(self, saved: Saved) -> None:
-        self.say(f"deleted: revision {saved.revision}")
-        self.refresh_data()
+        self.delete(
+            name, [*texts, *named_by(row.rules)], api.targets.DELETE,
+            lambda comment: api.targets.DeleteTarget(name=name, edited_from=revision, comment=comment),
+        )  # fmt: skip
 
 
 def _lines(row: Target, columns: int) -> Iterator[Line]:

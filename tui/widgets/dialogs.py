@@ -162,6 +162,8 @@ class Choose(Dialog[str]):
     With `brief` the names are ids that say nothing to people, and only the words are shown.
     """
 
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "choose", show=False)]
+
     def __init__(
         self, title: str, texts: Sequence[str], names: Sequence[tuple[str, str]], *, brief: bool = False
     ) -> None:
@@ -190,8 +192,8 @@ class Choose(Dialog[str]):
         grid.fill(self._names)
         self.set_focus(grid)
 
-    @on(Grid.Chosen)
-    def _chosen(self) -> None:
+    def action_choose(self) -> None:
+        """Take the one under the cursor."""
         row = self.query_one(Grid).current
         self.dismiss(None if row is None else row[0])
 

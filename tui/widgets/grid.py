@@ -76,12 +76,8 @@ class Grid(ScrollView, Generic[R], can_focus=True):
         Binding("pagedown", "page(1)", show=False),
         Binding("home,g", "jump(False)", show=False),
         Binding("end,G", "jump(True)", show=False),
-        Binding("enter", "choose", show=False),
     ]
     DEFAULT_CSS = "Grid { height: 1fr; overflow-x: hidden; }"
-
-    class Chosen(Message):
-        """Enter was pressed on a row."""
 
     class Moved(Message):
         """The cursor is on another row."""
@@ -339,11 +335,6 @@ class Grid(ScrollView, Generic[R], can_focus=True):
     def action_jump(self, end: bool) -> None:
         """Move the cursor to the first or the last row."""
         self._move_to(len(self._shown) - 1 if end else 0)
-
-    def action_choose(self) -> None:
-        """Tell that Enter was pressed on a row."""
-        if self.current is not None:
-            self.post_message(self.Chosen())
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor where the mouse clicked; nobody needs one."""

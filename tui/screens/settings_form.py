@@ -1,0 +1,72 @@
+"""Add or change a target or a module: its fields come from the schema of its settings, and it can be tried as typed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Final, Protocol
+
+from tui.format import printable, wrap
+from tui.screens.form import FormPage
+from tui.widgets.fields import Field, fields_of_schema
+
+_NAME: Final = Field("name", "text", "What rules call it: letters, digits, - _ .", needed=True)
+
+
+class Configured(Protocol):
+    """What is changed."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """As in the configuration."""
+
+
+class SettingsForm(FormPage):
+    """The settings of something that has a name. A subclass gives `ASKING`, `try_out` and `save`.
+
+    Parameters
+    ----------
+    of : str
+        The page it belongs to.
+    title : str
+        What is edited.
+    schema : mapping
+        The JSON schema of the settings.
+    old : Configured or None
+        What is changed; None: a new one.
+    revision : int
+        Of the configuration that this is edited from.
+    """
+
+    ASKING: ClassVar[str]
+    """What is said while it is tried."""
+
+    def __init__(self, of: str, title: str, schema: Mapping[str, Any], old: Configured | None, revision: int) -> None:
+        values = {**old.settings, "name": old.name} if old else {}
+        super().__init__(of, title, [_NAME, *fields_of_schema(schema)], values, revision)
+        self.old = old.name if old else None
+
+    def handlers(self) -> Mapping[str, Callable[[], None]]:
+        """Return what is called for each action."""
+        return {"save": self.with_values(self.save), "try": self.with_values(self._try)}
+
+    def try_out(self, name: str, settings: dict[str, Any]) -> None:
+        """Ask whether it would work as it is typed."""
+        raise NotImplementedError
+
+    def save(self, name: str, settings: dict[str, Any]) -> None:
+        """Ask for it to be saved."""
+        raise NotImplementedError
+
+    def _try(self, name: str, settings: dict[str, Any]) -> None:
+        self.say_first(self.ASKING)
+        self.try_out(name, settings)
+
+    def show_outcome(self, text: str, *, ok: bool) -> None:
+        """Show what came of trying it."""
+        glyph, style = ("•", "good") if ok else ("‼", "bad")
+        texts = wrap(printable(text), self.app.size.width - 5)
+        self.show_wrong([((f" {glyph if number == 0 else ' '} {line}", style),) for number, line in enumerate(texts)])
