@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from tests.guests.guest import Guest
 
 BUILDS: Final = ("/opt/mercure/dcmtk", "/opt/mercure/programs")
-"""What the playbook compiles (``dcmtk_folder``, ``router_folder``): folders of the machine, so each is built once."""
+"""What the playbook compiles (``dcmtk_folder``, ``router_folder``): folders of the machine, so each is built
+once, also by guests that want it at the same time: its builder holds a lock in the folder."""
 _BOOT: Final = Path(__file__).resolve().parent / "boot-nspawn"
 
 
