@@ -81,7 +81,9 @@ def delivered(desk: Office, task: Path) -> None:
 def test_wherever_the_way_ends(
     office: Callable[..., Office], storescp: MakeStoreScp, ending: Ending, count: int
 ) -> None:
-    node = storescp("--bit-preserving", "--fork")
+    # Unique names: stock `storescp` removes by its name what broke off, and the process that does so may be slower than
+    # the next try, which has brought the whole image under the same name and was told Success.
+    node = storescp("--bit-preserving", "--fork", "--unique-filenames")
     with relay(node.port) as way:
         desk = office(way.port)
         delivered(desk, desk.wait_for("pacs", IMAGES))
