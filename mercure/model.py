@@ -1,8 +1,21 @@
-"""The base of all typed models: what is unknown is refused, what was read does not change."""
+"""The base of all typed models: what is unknown is refused, what was read does not change; and what fields mean."""
 
 from __future__ import annotations
 
+import ast
+import inspect
+import sys
+from collections.abc import Iterator, Mapping
+from functools import cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
 from pydantic import BaseModel, ConfigDict
+from pydantic.json_schema import GenerateJsonSchema
+
+if TYPE_CHECKING:
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import core_schema
 
 
 class Model(BaseModel):
@@ -15,3 +28,50 @@ class Record(BaseModel):
     """A frozen model that passes over unknown keys, for what another version of the router may have written."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+def notes_of(model: type[BaseModel]) -> dict[str, str]:
+    """Return what the fields of a model mean: the docstrings that stand below them, each on one line.
+
+    They are read from the source when somebody wants them. Pydantic's ``use_attribute_docstrings`` reads the source of
+    every model while it is imported, and every start of a service or a command would pay for that.
+    """
+    notes: dict[str, str] = {}
+    for ancestor in reversed(model.__mro__):
+        notes |= _notes_in(ancestor.__module__).get(ancestor.__qualname__, {})
+    return notes
+
+
+@cache
+def described_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the JSON schema of a model, with what each field means; it is made once, and not to be changed."""
+    return model.model_json_schema(schema_generator=_Described)
+
+
+class _Described(GenerateJsonSchema):
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        """Describe the fields of a model, also where it is nested in another one."""
+        found = super().model_schema(schema)
+        notes = notes_of(schema["cls"])
+        for name, property_ in found.get("properties", {}).items():
+            if name in notes:
+                property_.setdefault("description", notes[name])
+        return found
+
+
+@cache
+def _notes_in(module: str) -> Mapping[str, Mapping[str, str]]:
+    """Read the notes of all classes of a module; none where its source is not there."""
+    try:
+        tree = ast.parse(inspect.getsource(sys.modules[module]))
+    except (OSError, TypeError):
+        return {}
+    return {node.name: dict(_notes(node)) for node in tree.body if isinstance(node, ast.ClassDef)}
+
+
+def _notes(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
+    for field, note in pairwise(node.body):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            text = note.value if isinstance(note, ast.Expr) else None
+            if isinstance(text, ast.Constant) and isinstance(text.value, str):
+                yield field.target.id, " ".join(text.value.split())

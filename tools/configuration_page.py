@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import sys
-import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import time
-from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from types import NoneType, UnionType
 from typing import Annotated, Final, Literal, Union, get_args, get_origin
@@ -21,6 +18,7 @@ from mercure.config import alerts, models, notifications
 from mercure.config.completion import CompletionTimes, ExpectedCount, StudyCompletion
 from mercure.config.processing import ModuleSettings, Mount, Podman, Processing, Slurm
 from mercure.config.rule import Rule
+from mercure.model import notes_of
 from mercure.targets import MODELS
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "reference" / "configuration.md"
@@ -76,11 +74,15 @@ def page() -> str:
 
 
 def _section(title: str, model: type[BaseModel]) -> str:
-    notes = dict(_attribute_notes(model))
-    rows = [_row(name, field, notes.get(name, "")) for name, field in model.model_fields.items()]
+    notes = notes_of(model)
+    rows = [_row(name, field, _note(notes.get(name, ""))) for name, field in model.model_fields.items()]
     about = inspect.cleandoc(model.__doc__ or "").replace("``", "`")
     head = "| key | value | default | |\n| --- | --- | --- | --- |\n"
     return f"\n## `{title}`\n\n{about}\n\n{head}" + "\n".join(rows) + "\n"
+
+
+def _note(text: str) -> str:
+    return text.replace("``", "`").replace("|", "\\|")
 
 
 def _row(name: str, field: FieldInfo, note: str) -> str:
@@ -140,20 +142,6 @@ def _default(field: FieldInfo) -> str:
         return "see below"
     value = field.default
     return "" if value in ("", (), {}, None) else f"`{str(value).lower() if isinstance(value, bool) else value}`"
-
-
-def _attribute_notes(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
-    """Yield the docstrings that stand below the fields, those of a parent first."""
-    for ancestor in reversed(model.__mro__):
-        if not issubclass(ancestor, BaseModel) or ancestor is BaseModel:
-            continue
-        body = ast.parse(textwrap.dedent(inspect.getsource(ancestor))).body[0]
-        statements = body.body if isinstance(body, ast.ClassDef) else []
-        for field, note in pairwise(statements):
-            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-                text = note.value if isinstance(note, ast.Expr) else None
-                if isinstance(text, ast.Constant) and isinstance(text.value, str):
-                    yield field.target.id, " ".join(text.value.replace("``", "`").split()).replace("|", "\\|")
 
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ from appliance.control.reaching import (
     raised,
     without_id,
 )
+from mercure.model import described_schema
 
 if TYPE_CHECKING:
     from appliance.control.api.streams import Item, Topic
@@ -320,4 +321,5 @@ __all__ = [
     "Stream",
     "Verb",
     "api",
+    "described_schema",
 ]

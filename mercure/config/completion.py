@@ -14,6 +14,7 @@ class ExpectedCount(Model):
     """How many images or series there will be: a number, or the tag of the images that tells."""
 
     number: Annotated[int, Field(ge=1)] | None = None
+    """How many there will be."""
     tag: Annotated[str, Field(min_length=1)] | None = None
     """DICOM keyword with the count as its value, e.g. ``ImagesInAcquisition``."""
 
@@ -55,13 +56,17 @@ class StudyCompletion(Model):
     """
 
     quiet_seconds: PositiveSeconds = 900
+    """No image for this long; counts only without `series`, `expected_series` and `expected_images`."""
     series: str | None = None
     """A list such as ``'Axial T2' and ('Sag T1 GRE' or 'Sag T1 TSE')`` over the SeriesDescriptions."""
     expected_series: ExpectedCount | None = None
+    """So many series."""
     expected_images: ExpectedCount | None = None
+    """So many images, of all series together."""
     force_after_seconds: PositiveSeconds = 5400
     """Counted from the last image; then `force_action` is taken, whatever is missing."""
     force_action: Literal["proceed", "discard", "wait"] = "proceed"
+    """What is then done with the study: it goes its way, is discarded, or goes on waiting."""
 
     @property
     def by_content(self) -> bool:

@@ -75,12 +75,15 @@ class TargetSettings(Model):
     disabled: bool = False
     """Nothing is sent; tasks wait."""
     comment: str = ""
+    """What it is for."""
     contact: str = ""
+    """Whom to ask about it."""
     order: Order = "none"
     """Which tasks go out one after the other, in the order received: those of one study, or all of the target's."""
     concurrency: Annotated[int, Field(ge=1, le=64)] = 2
     """Tasks delivered at the same time, over all dispatchers."""
     retry: Retry = Retry()
+    """When a failed delivery is tried again."""
     timeout_seconds: PositiveSeconds = 3600
     """The longest that one attempt may take as a whole."""
 

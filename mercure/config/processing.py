@@ -68,12 +68,14 @@ class Mount(Model):
     target: InsidePath
     """Where the module sees it."""
     writable: bool = False
+    """Whether the module may write there."""
 
 
 class ModuleSettings(Model):
     """A processing module."""
 
     runner: RunnerKind = "podman"
+    """By what it is run: a container here, a job on a Slurm cluster, a program of this machine."""
     image: PlainText = ""
     """The container image (podman; slurm, where its nodes have podman), or the program (command, slurm)."""
     archive: AbsolutePath | None = None
@@ -83,7 +85,9 @@ class ModuleSettings(Model):
     disabled: bool = False
     """Nothing is run; tasks wait."""
     comment: str = ""
+    """What it is for."""
     contact: str = ""
+    """Whom to ask about it."""
     settings: dict[str, JsonValue] = {}
     """Handed to the module; a rule may override single ones, for all steps or for one."""
     environment: dict[Variable, PlainText] = {}
@@ -95,9 +99,11 @@ class ModuleSettings(Model):
     network: bool = False
     """Whether it may use the network."""
     memory_bytes: Annotated[int, Field(ge=16 * 1024**2, le=16 * 1024**4)] = 4 * 1024**3
+    """Main memory of all processes of a run."""
     cores: Annotated[float, Field(gt=0, le=1024)] = 1
     """Processor cores."""
     gpus: Annotated[int, Field(ge=0, le=64)] = 0
+    """Graphics processors; 0: it sees none."""
     processes: Annotated[int, Field(ge=1, le=100_000)] = 512
     """Processes and threads at the same time."""
     time_limit_seconds: PositiveSeconds = 3600

@@ -26,7 +26,10 @@ class Rule(Model):
     rule: str
     """The condition (``docs/reference/rule-language.md``)."""
     action: Action = "route"
+    """``route``: to its targets as received; ``process``: through its modules, and the result to its targets; ``both``
+    of these; ``discard``: nowhere, and no later rule is asked; ``notify``: only tells people."""
     targets: tuple[Name, ...] = ()
+    """Where to."""
     modules: tuple[Name, ...] = ()
     """Processing modules, one after the other; the result goes to `targets`."""
     module_settings: dict[str, JsonValue] = {}
@@ -41,13 +44,17 @@ class Rule(Model):
     """What to do with images that come after their series (or study) was complete: send them alone, send the whole
     again, or hold them for a person."""
     priority: Priority = "normal"
+    """``urgent`` tasks are served first, ``offpeak`` ones only in the off-peak hours."""
     fallback: bool = False
     """Acts only when no other rule did."""
     disabled: bool = False
+    """It is passed over."""
     contact: str = ""
     """Whom to ask about it; messages name it."""
     comment: str = ""
+    """What it is for."""
     notifications: RuleNotifications = RuleNotifications()
+    """Who is told of what it does."""
     tags: tuple[str, ...] = ()
     """Words to group rules by."""
 

@@ -31,7 +31,9 @@ class DicomSettings(TargetSettings):
 
     kind: Literal["dicom"]
     host: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9._-]+$")]
+    """Host name or IPv4 address."""
     port: Port
+    """TCP port."""
     called_aet: AETitle
     """The target's AE title."""
     calling_aet: AETitle = "MERCURE"
@@ -40,8 +42,11 @@ class DicomSettings(TargetSettings):
     """Associations in parallel for one task: each has a round trip an image, so a distant target gains; the order
     within a series is then not kept."""
     max_pdu: Annotated[int, Field(ge=4096, le=131072)] = 131072
+    """The longest PDU that we receive from it, in bytes; how long ours may be it says itself."""
     connect_timeout_seconds: PositiveSeconds = 10
+    """The longest wait for the TCP connection."""
     acse_timeout_seconds: PositiveSeconds = 30
+    """The longest wait for the answer when an association is requested, and when it is released."""
     dimse_timeout_seconds: PositiveSeconds = 60
     """The longest wait for the answer to one image."""
 

@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
-from mercure.config import TargetSettings
+from mercure.config import Retry, TargetSettings
 from mercure.config.basics import Name
 from mercure.targets.base import Check, ImageResult, Job, Target, Trouble
 
@@ -18,7 +19,7 @@ Strategy = Literal["round-robin", "weighted", "least-queued", "sticky-study", "s
 Weight = Annotated[float, Field(gt=0, le=1_000_000)]
 
 _OF_A_MEMBER: Final = ("concurrency", "retry", "timeout_seconds")
-"""Settings that say how one destination is treated: a group has none of its own."""
+"""Settings that say how one destination is treated: a group has none of its own, and so no form offers them."""
 
 _OF_THE_DESTINATION: Final = ("unreachable", "rejected", "timeout")
 """Troubles that say nothing of the images: another member may take them."""
@@ -32,6 +33,12 @@ class GroupSettings(TargetSettings):
     """Other targets, by name. ``failover`` prefers them in this order."""
     strategy: Strategy
     """Which member takes a task."""
+    concurrency: SkipJsonSchema[int] = 2
+    """A group has none of its own; set it at the members."""
+    retry: SkipJsonSchema[Retry] = Retry()
+    """A group has none of its own; set it at the members."""
+    timeout_seconds: SkipJsonSchema[float] = 3600
+    """A group has none of its own; set it at the members."""
     weights: dict[Name, Weight] = {}
     """For ``weighted``: each member's share of the images, as a number relative to the others; 1 where not named."""
 

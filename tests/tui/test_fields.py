@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from appliance.control.client import api
 from appliance.control.session import Session
+from mercure.config import ModuleSettings
 from mercure.config.rule import Rule
+from mercure.model import described_schema
 from mercure.targets import MODELS
 from tests.tui.conftest import Serve
 from tests.tui.screenplay import Person, play
+from tui.format import wrap
+from tui.screens.form import HINT_LINES
 from tui.screens.rule_form import rule_fields
 from tui.widgets.fields import Field, fields_of_schema, put_at, value_at
 
@@ -20,7 +26,7 @@ def by_name(fields: list[Field]) -> dict[str, Field]:
 
 
 def test_what_is_nested_in_a_target_is_a_field_of_its_own_with_its_own_default() -> None:
-    fields = by_name(fields_of_schema(MODELS["dicom"].model_json_schema()))
+    fields = by_name(fields_of_schema(described_schema(MODELS["dicom"])))
     assert "retry" not in fields
     assert (fields["retry.first_seconds"].kind, fields["retry.first_seconds"].default) == ("number", 10)
     assert (fields["retry.max_refusals"].kind, fields["retry.max_refusals"].needed) == ("whole", False)
@@ -29,8 +35,61 @@ def test_what_is_nested_in_a_target_is_a_field_of_its_own_with_its_own_default()
 
 def test_every_setting_of_every_kind_of_target_has_a_field() -> None:
     for kind, model in MODELS.items():
-        first = {name.partition(".")[0] for name in by_name(fields_of_schema(model.model_json_schema()))}
-        assert first == set(model.model_fields) - {"kind"}, kind
+        first = {name.partition(".")[0] for name in by_name(fields_of_schema(described_schema(model)))}
+        set_at_the_members = {"concurrency", "retry", "timeout_seconds"} if kind == "group" else set()
+        assert first == set(model.model_fields) - {"kind"} - set_at_the_members, kind
+
+
+FORMS = {
+    **{f"target {kind}": fields_of_schema(described_schema(model)) for kind, model in MODELS.items()},
+    "module": fields_of_schema(described_schema(ModuleSettings)),
+    "rule": rule_fields((), ()),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_field_of_every_form_says_what_it_is_on_80_columns(form: str) -> None:
+    for field in FORMS[form]:
+        assert field.text, field.name
+        assert "`" not in field.text, field.name
+        assert len(wrap(field.text, 78)) <= HINT_LINES, field.name
+        unit = field.name.rpartition("_")[2]
+        assert unit not in {"seconds", "bytes"} or f"({unit}, " in field.text, field.name
+
+
+def test_what_a_setting_may_be_is_told_with_what_it_is() -> None:
+    schema = {"properties": {
+        "a_seconds": {"type": "number", "exclusiveMinimum": 0, "maximum": 31622400, "description": "Wait ``so`` long."},
+        "b": {"type": "integer", "minimum": 1, "maximum": 65535, "description": "TCP port."},
+        "c_bytes": {"type": "integer", "minimum": 1024},
+        "d": {"type": "string"},
+    }}  # fmt: skip
+    assert [field.text for field in fields_of_schema(schema)] == [
+        "Wait so long. (seconds, more than 0, at most 31622400)",
+        "TCP port. (1 to 65535)",
+        "(bytes, at least 1024)",
+        "",
+    ]
+
+
+def test_the_form_of_a_target_tells_what_the_field_under_the_cursor_means(session: Session, serve: Serve) -> None:
+    async def scene(person: Person) -> None:
+        await person.see("• live")
+        await person.press("5")
+        await person.see("delivered")
+        await person.press("m")
+        await person.see("Target delivered", "What rules call it")
+        await person.press("tab")
+        await person.see("The folder; it must exist. It is not made: an empty mount point would")
+        while "retry.first_seconds" not in person.screen:
+            await person.press("tab")
+        while "Wait after the first failure" not in person.screen:
+            await person.press("tab")
+        await person.see("it doubles with each further one. (seconds, more", "than 0, at most 31622400)")
+        await person.see("retry.first_seconds           10 (default)")
+
+    with serve() as link:
+        play(link, scene)
 
 
 def test_every_setting_of_a_rule_has_a_field_and_none_of_what_is_nested_in_it_is_json() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual import on
 from textual.actions import SkipAction
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
     from appliance.control.client import Verb
 
-_LABEL = 30
+_LABEL: Final = 30
+HINT_LINES: Final = 3
+"""So many lines, at the most, tell what the field under the cursor means."""
 
 
 class FormPage(Page):
@@ -100,8 +102,8 @@ class FormPage(Page):
         field = next((field for field in self._fields if self._widgets.get(field.name) is self.focused), None)
         if field is not None:
             more = f"  ({', '.join(field.choices[:12])})" if field.choices and field.kind != "choice" else ""
-            text = fit(printable(f" {field.text}{more}"), self.app.size.width - 1)
-            self.query_one("#hint", Static).show([((text, "dim"),)])
+            texts = wrap(printable(f"{field.text}{more}"), self.app.size.width - 2)[:HINT_LINES]
+            self.query_one("#hint", Static).show([((f" {text}", "dim"),) for text in texts])
 
     @on(Input.Changed)
     @on(TextArea.Changed)

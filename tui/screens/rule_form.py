@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual.widgets import TextArea
 
-from appliance.control.client import Progress, api
+from appliance.control.client import Progress, api, described_schema
 from tui.actions import bindings_of
 from tui.format import printable
 from tui.looks import Line
@@ -28,33 +28,24 @@ _CHECK_AFTER: Final = 0.3
 _LAST: Final = 100
 
 
+_FIRST: Final = ("rule", "action", "targets", "modules", "trigger", "priority", "fallback", "disabled", "late",
+                 "module_settings", "contact", "comment", "tags")  # fmt: skip
+"""The settings that are wanted most, in the order in which a rule is thought of; all others follow."""
+
+
 def rule_fields(targets: tuple[str, ...], modules: tuple[str, ...]) -> list[Field]:
     """Return the fields of a rule; targets and modules are suggested by their names.
 
-    What a rule can have is what its schema says: all that this table does not name follows it, so that nothing is lost
-    when a rule is saved.
+    What a rule can have is what its schema says, so that nothing is lost when a rule is saved.
     """
-    known = [
-        Field("name", "text", "Letters, digits, - _ .", needed=True),
-        Field("rule", "long", "The condition, as tags.Modality == 'MR' (docs: rule language).", needed=True),
-        Field("action", "choice", "What is done with the series.",
-              ("route", "process", "both", "discard", "notify"), "route"),
-        Field("targets", "words", "Where to, with commas.", targets),
-        Field("modules", "words", "Processing modules, one after the other.", modules),
-        Field("trigger", "choice", "Acts on each series, or on the whole study.", ("series", "study"), "series"),
-        Field("priority", "choice", "In which order targets are served.", ("normal", "urgent", "offpeak"), "normal"),
-        Field("fallback", "choice", "Acts only when no other rule did.", ("no", "yes"), False),
-        Field("disabled", "choice", "It is passed over.", ("no", "yes"), False),
-        Field("late", "choice", "What is done with images that come late.", ("alone", "again", "hold"), "alone"),
-        Field("module_settings", "json", "Overrides settings of the modules, as JSON.", default={}),
-        Field("contact", "text", "Who knows about it.", default=""),
-        Field("comment", "text", "What it is for.", default=""),
-        Field("tags", "words", "Words to group rules by.", default=[]),
-    ]  # fmt: skip
-    named = {field.name for field in known}
-    state = api.rules.RuleState.model_json_schema()
-    schema = {**state["$defs"]["Rule"], "$defs": state["$defs"]}
-    return [*known, *(replace(field, needed=False) for field in fields_of_schema(schema) if field.name not in named)]
+    state = described_schema(api.rules.RuleState)
+    fields = {field.name: field for field in fields_of_schema({**state["$defs"]["Rule"], "$defs": state["$defs"]})}
+    condition = "The condition, as tags.Modality == 'MR' (docs: rule language)."
+    fields["rule"] = replace(fields["rule"], kind="long", text=condition)
+    fields["targets"] = replace(fields["targets"], choices=targets)
+    fields["modules"] = replace(fields["modules"], choices=modules)
+    first = [fields.pop(name) for name in _FIRST]
+    return [Field("name", "text", "Letters, digits, - _ .", needed=True), *first, *fields.values()]
 
 
 class RuleForm(FormPage):

@@ -13,7 +13,7 @@ from textual.suggester import SuggestFromList
 from textual.widget import Widget
 from textual.widgets import Input, TextArea
 
-from tui.format import fit, printable
+from tui.format import printable
 from tui.widgets.lines import strip_of
 from tui.widgets.typing import TypedLine, TypedText
 
@@ -36,7 +36,7 @@ class Field:
         ``words``: a list, with commas; ``json``: anything else, as JSON; ``choice``: one of `choices`; ``long``: text
         over several lines; ``secret``: JSON or text.
     text : str
-        What it means, in a few words.
+        What it means, in a sentence or two.
     choices : tuple of str
         What can be chosen, or is suggested.
     default : object
@@ -141,7 +141,7 @@ def text_of(field: Field, value: object) -> str:
         return ", ".join(str(item) for item in value)
     if field.kind in {"json", "secret"} and not isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
-    return str(value)
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 def value_of(field: Field, widget: Widget) -> Any:  # noqa: ANN401 - any JSON
@@ -219,8 +219,29 @@ def _fields(
         kind, choices = _kind(of)
         if kind == "choice" and default is None and name not in needed:
             choices = (NOTHING, *choices)
-        text = str(property_.get("description", "")).split("\n", 1)[0]
-        yield Field(f"{prefix}{name}", kind, fit(text, 70).rstrip(), choices, default, name in needed)
+        text = _meaning(name, property_, of)
+        yield Field(f"{prefix}{name}", kind, text, choices, default, name in needed)
+
+
+_UNITS: Final = {"_seconds": "seconds", "_bytes": "bytes"}
+"""In what a setting is counted, by the end of its name."""
+
+
+def _meaning(name: str, property_: Mapping[str, Any], of: Mapping[str, Any]) -> str:
+    """Say what a setting means, in what it is counted and what it may be."""
+    text = str(property_.get("description", "")).replace("`", "")
+    units = [unit for end, unit in _UNITS.items() if name.endswith(end)]
+    counted = ", ".join([*units, *_limits(of)])
+    return f"{text} ({counted})".strip() if counted else text
+
+
+def _limits(of: Mapping[str, Any]) -> Iterator[str]:
+    least, most = of.get("minimum"), of.get("maximum")
+    if least is not None and most is not None:
+        yield f"{least:.15g} to {most:.15g}"
+        return
+    words = (("at least", least), ("more than", of.get("exclusiveMinimum")), ("at most", most))
+    yield from (f"{text} {limit:.15g}" for text, limit in words if limit is not None)
 
 
 def _resolved(property_: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:

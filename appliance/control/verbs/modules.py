@@ -8,13 +8,14 @@ from appliance.control.api import modules as api
 from appliance.control.api.base import Nothing, Saved
 from appliance.control.verbs import Asked, carries_out
 from mercure.config import ModuleSettings
+from mercure.model import described_schema
 
 
 @carries_out(configuration.MODULES)
 def list_(asked: Asked, wanted: Nothing) -> configuration.Modules:
     """List them."""
     found = modules.list_modules(asked.session)
-    revision, schema = asked.session.loaded.revision, ModuleSettings.model_json_schema()
+    revision, schema = asked.session.loaded.revision, described_schema(ModuleSettings)
     return configuration.Modules(modules=tuple(found), revision=revision, settings_schema=schema)
 
 

@@ -6,6 +6,7 @@ from appliance.control import edits, targets, test_sending
 from appliance.control.api import targets as api
 from appliance.control.api.base import Nothing, Saved
 from appliance.control.verbs import Asked, carries_out
+from mercure.model import described_schema
 from mercure.targets import MODELS
 
 
@@ -15,7 +16,7 @@ def list_(asked: Asked, wanted: Nothing) -> api.Targets:
     return api.Targets(
         targets=tuple(targets.list_targets(asked.session)),
         revision=asked.session.loaded.revision,
-        kinds={kind: model.model_json_schema() for kind, model in MODELS.items()},
+        kinds={kind: described_schema(model) for kind, model in MODELS.items()},
     )
 
 
