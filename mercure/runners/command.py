@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -102,34 +104,39 @@ class CommandRunner:
         try:
             if not _lock(lock):
                 raise RunnerUnavailableError("a run of the same name is still ending")
-            return _CommandRun(request, self._start(request, lock))
+            return _CommandRun(request, *self._start(request, lock))
         finally:
             os.close(lock)
 
-    def _start(self, request: RunRequest, lock: int) -> subprocess.Popen[bytes]:
+    def _start(self, request: RunRequest, lock: int) -> tuple[subprocess.Popen[bytes], int | None]:
+        told, telling = os.pipe2(os.O_CLOEXEC)
         arguments = [
             *_within_limits(self._program(), request),
             *namespaces(network=request.network),
             *system(),
             *folders(request),
-            *("--sync-fd", str(lock), "--"),
+            *("--sync-fd", str(lock), "--info-fd", str(telling), "--"),
             *inner_limits(request),
             request.image,
             *request.arguments,
         ]
-        try:
-            # The process dies with this thread, which stays with it to its end (PR_SET_PDEATHSIG goes by threads).
-            return subprocess.Popen(
-                arguments,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env=environment(request),
-                pass_fds=(lock,),
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise RunnerUnavailableError(f"bwrap cannot be started: {error}") from error
+        with os.fdopen(told, "rb") as information:
+            try:
+                # The process dies with this thread, which stays with it to its end (PR_SET_PDEATHSIG goes by threads).
+                process = subprocess.Popen(
+                    arguments,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    env=environment(request),
+                    pass_fds=(lock, telling),
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise RunnerUnavailableError(f"bwrap cannot be started: {error}") from error
+            finally:
+                os.close(telling)
+            return process, _first_process(information.read())
 
     def attach(self, request: RunRequest) -> Run | None:
         """Wait until what a dead processor left has ended."""
@@ -156,11 +163,22 @@ class CommandRunner:
 
 
 class _CommandRun:
-    """A program in its sandbox, watched by the thread that started it."""
+    """A program in its sandbox, watched by the thread that started it.
 
-    def __init__(self, request: RunRequest, process: subprocess.Popen[bytes]) -> None:
+    Parameters
+    ----------
+    request : RunRequest
+        What was asked for.
+    process : Popen
+        bwrap, outside of the sandbox.
+    first : int or None
+        A pidfd of the sandbox's first process; None where that has ended already.
+    """
+
+    def __init__(self, request: RunRequest, process: subprocess.Popen[bytes], first: int | None) -> None:
         self._request = request
         self._process = process
+        self._first = first
         self._started = datetime.now(UTC)
         self._begun = time.monotonic()
         self._outcome: RunOutcome | None = None
@@ -221,16 +239,19 @@ class _CommandRun:
         return RunOutcome(how="exited", code=code, text=text, seconds=seconds)
 
     def _wait_for_rest(self) -> None:
-        """Wait until the kernel has ended the last process of the sandbox, which holds the lock."""
-        deadline = time.monotonic() + LEFT_SECONDS
-        descriptor = os.open(self._request.folder / LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            while not _lock(descriptor):
-                if time.monotonic() > deadline:
-                    raise RunnerUnavailableError("processes of the run have not ended")
-                time.sleep(0.01)
-        finally:
-            os.close(descriptor)
+        """Wait until the kernel has ended all processes of the sandbox.
+
+        Its first one is told to have ended when all others have (pid_namespaces(7)). Its files are closed before that,
+        so that the lock says too early that nothing is left.
+        """
+        if self._first is None:
+            return
+        ended = select.poll()
+        ended.register(self._first, select.POLLIN)
+        if not ended.poll(LEFT_SECONDS * 1000):
+            raise RunnerUnavailableError("processes of the run have not ended")
+        os.close(self._first)
+        self._first = None
 
     def _read_log(self) -> None:
         stream = self._process.stdout
@@ -259,6 +280,14 @@ def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
     with contextlib.suppress(ValueError):
         while data := os.read(stream.fileno(), _CHUNK):
             yield data
+
+
+def _first_process(information: bytes) -> int | None:
+    """Return a pidfd of the first process of a sandbox, by what bwrap tells of it (``--info-fd``)."""
+    try:
+        return os.pidfd_open(json.loads(information)["child-pid"])
+    except (ValueError, ProcessLookupError):
+        return None  # bwrap could not make the sandbox, or its program has ended already
 
 
 def _signal_name(number: int) -> str:

@@ -17,6 +17,7 @@ from mercure.services import processor as service
 from mercure.spool import Stage, image_files, load_task, save_task
 from tests.support.modules import COPY, configure, ended, process, process_all, processor, put_task, script, turn
 from tests.support.polling import eventually
+from tests.support.procfs import sleepers
 
 if TYPE_CHECKING:
     from mercure.config.processing import Processing
@@ -164,7 +165,7 @@ def test_what_it_forks_ends_with_it(box: Box) -> None:
     put_task(box, "forks")
     process_all(box)
     assert len(box.tasks(Stage.SUCCESS)) == 1
-    assert not _processes_with(mark)
+    assert not sleepers(mark)
 
 
 def test_a_step_that_failed_is_run_again_by_the_configuration_of_now(box: Box) -> None:
@@ -298,10 +299,10 @@ def test_the_end_of_the_service_stops_a_run_that_is_begun_again(box: Box) -> Non
 
         def rest() -> bool:
             turn(made, box)
-            return bool(_processes_with(mark))
+            return bool(sleepers(mark))
 
         eventually(rest, seconds=30, what="it runs")
-    assert not _processes_with(mark)
+    assert not sleepers(mark)
     assert load_task(task).attempts_made == 0
     configure(box, {"slow": script(COPY)})
     process_all(box)
@@ -330,14 +331,3 @@ def test_a_person_has_a_run_stopped(box: Box) -> None:
     assert model.failure is not None
     assert "was stopped" in model.failure.reason
     assert not (box.spool.entry(stage, task.name) / "stop.json").exists()
-
-
-def _processes_with(mark: str) -> list[str]:
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes().split(b"\0")
-        except OSError:
-            continue
-        found += [path.parent.name] if mark.encode() in words and b"sleep" in words else []
-    return found
