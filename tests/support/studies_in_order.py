@@ -13,13 +13,17 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from appliance.control.errors import ControlError
+from appliance.control.queue import hold, release
+from appliance.control.session import Session
+from mercure.config import Root
 from mercure.services.dispatcher import Dispatcher
-from mercure.spool import Changes, Stage, image_files
+from mercure.spool import Changes, Stage, TaskError, image_files, load_task
 from tests.support.box import ROUTE_ALL, turn
 from tests.support.incoming import make_images
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from mercure.config.models import Order
@@ -151,6 +155,51 @@ class Run:
     def _find_target(self) -> None:
         with suppress(FileNotFoundError):
             (self.box.root / "unmounted").rename(self.box.delivered)
+
+
+@dataclass
+class HeldRun(Run):
+    """A run in which a person holds the first task of a study as soon as it is routed, until another has overtaken it.
+
+    Without an order that happens in every such run, however the threads of the deliveries are scheduled; with one it
+    cannot, and the run does not come to its end.
+    """
+
+    study: str = "1.2.1"
+    held: str = ""
+    released: bool = False
+
+    def _route(self) -> None:
+        super()._route()
+        if not self.held:
+            first = next((task for task in self._tasks(Stage.OUTGOING)), None)
+            if first is not None:
+                assert self._change(hold, first)
+                self.held = first
+
+    def _dispatch(self) -> None:
+        super()._dispatch()
+        if self.held and not self.released and any(task > self.held for task in self._tasks(Stage.SUCCESS)):
+            self.released = self._change(release, self.held)
+
+    def _tasks(self, stage: Stage) -> Iterator[str]:
+        """Go through the ids of the study's tasks in a stage, in order."""
+        for directory in self.box.tasks(stage):
+            with suppress(TaskError):
+                if load_task(directory).identity.StudyInstanceUID == self.study:
+                    yield directory.name
+
+    def _change(self, change: Callable[[Session, str], object], task: str) -> bool:
+        """Do as a person does; the faults of the run are for the services, so it is tried again."""
+        session = Session(Root(self.box.root), "alice", clock=self.box.clock)
+        while True:
+            try:
+                change(session, task)
+            except OSError:
+                continue
+            except ControlError as error:
+                return error.kind == "invalid"  # done before the fault; else a dispatcher looks at it just now
+            return True
 
 
 def step_log(box: Box) -> Path:
