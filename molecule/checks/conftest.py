@@ -27,7 +27,13 @@ def lab() -> Lab:
 @pytest.fixture(scope="session", params=sorted(file.parent.name for file in LAB.folder.glob("*/guest.json")))
 def host(request: pytest.FixtureRequest) -> Any:
     """A guest. Testinfra's own fixture knows nothing of the lab's way to log in."""
-    return testinfra.get_host(f"ssh://{request.param}", ssh_config=str(LAB.ssh_config), controlpersist=120)
+    spec = Guest.named(LAB, request.param).spec
+    return testinfra.get_host(
+        f"ssh://{spec.name}",
+        ssh_config=str(LAB.ssh_config),
+        controlpersist=120 * spec.patience,
+        timeout=20 * spec.patience,  # seconds until SSH answers
+    )
 
 
 @pytest.fixture(scope="session")

@@ -70,7 +70,9 @@ def test_a_study_sent_by_dcmsend_to_port_104_arrives_at_the_archive(
         guest.spec.address, str(DICOM_PORT), str(tmp_path),
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    wait_until(lambda: images <= archive.images(), seconds=60, what=f"study {accession} at the archive")
+    wait_until(
+        lambda: images <= archive.images(), seconds=60 * guest.spec.patience, what=f"study {accession} at the archive"
+    )
     with host.sudo("vera"):
         found = json.loads(host.check_output("mercure history series --accession %s --json", accession))
     assert len(found["series"]) == SERIES, found

@@ -32,7 +32,7 @@ def test_it_answers_over_https_and_names_the_archive(administration: Station, gu
         done = administration.run("curl", "--silent", "--insecure", "--fail", f"https://{guest.spec.address}/")
         return done.returncode == 0 and "archive" in done.stdout
 
-    wait_until(is_shown, seconds=30, what="the status page to name the archive")
+    wait_until(is_shown, seconds=30 * guest.spec.patience, what="the status page to name the archive")
 
 
 @pytest.mark.parametrize(("version", "is_spoken"), [("tls1", False), ("tls1_1", False), ("tls1_2", True)])
@@ -112,10 +112,10 @@ def test_it_comes_back_when_it_is_killed(host: Any, administration: Station, gue
         done = administration.run("curl", "--silent", "--insecure", "--fail", f"https://{guest.spec.address}/")
         return done.returncode == 0 and host.service("mercure-page").systemd_properties["MainPID"] not in {"0", page}
 
-    wait_until(is_back, seconds=60, what="the page to come back")
+    wait_until(is_back, seconds=60 * guest.spec.patience, what="the page to come back")
 
 
-def test_while_it_is_away_there_is_an_alert(host: Any) -> None:
+def test_while_it_is_away_there_is_an_alert(host: Any, guest: Guest) -> None:
     def alert() -> dict[str, Any] | None:
         with host.sudo(USER):
             alerts = json.loads(host.run("mercure alerts list --json").stdout)["alerts"]
@@ -130,8 +130,8 @@ def test_while_it_is_away_there_is_an_alert(host: Any) -> None:
     with host.sudo():
         host.check_output(f"systemctl stop {both}")
     try:
-        wait_until(lambda: not is_over(), seconds=120, what="an alert that the page is away")
+        wait_until(lambda: not is_over(), seconds=120 * guest.spec.patience, what="an alert that the page is away")
     finally:
         with host.sudo():
             host.check_output(f"systemctl start {both}")
-    wait_until(is_over, seconds=60, what="the alert to be over")
+    wait_until(is_over, seconds=60 * guest.spec.patience, what="the alert to be over")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.guests.spec import patience
 from tests.guests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 class Terminal:
     """A terminal in tmux, on a socket of its own."""
 
-    def __init__(self, socket: Path) -> None:
+    def __init__(self, socket: Path, patience: int) -> None:
+        self._patience = patience
         self._tmux = ("tmux", "-f", "/dev/null", "-S", str(socket))
 
     def call(self, *words: str) -> str:
@@ -31,16 +33,16 @@ class Terminal:
         return self.call("capture-pane", "-p")
 
     def shows(self, text: str, seconds: float = 60) -> None:
-        """Wait until a text is on the screen."""
+        """Wait until a text is on the screen; ``seconds`` are those of a guest at full speed."""
         try:
-            wait_until(lambda: text in self.picture(), seconds=seconds, what=text)
+            wait_until(lambda: text in self.picture(), seconds=seconds * self._patience, what=text)
         finally:
             self.last = self.picture()
 
 
 @contextmanager
-def terminal(folder: Path, *command: str) -> Iterator[Terminal]:
-    screen = Terminal(folder / "tmux")
+def terminal(folder: Path, lab: Lab, *command: str) -> Iterator[Terminal]:
+    screen = Terminal(folder / "tmux", patience(lab))
     screen.call("new-session", "-d", "-x", "80", "-y", "24", *command)
     # What a command said before it ended is worth reading.
     screen.call("set-option", "-g", "remain-on-exit", "on")
@@ -55,14 +57,14 @@ def test_it_comes_up_over_ssh_and_shows_what_goes_where(
     lab: Lab, settings: dict[str, Any], tmp_path: Path, person: str
 ) -> None:
     words = ("ssh", "-tt", "-F", str(lab.ssh_config), "-l", person, settings["inventory_hostname"], "mercure-tui")
-    with terminal(tmp_path, *words) as screen:
+    with terminal(tmp_path, lab, *words) as screen:
         screen.shows("Overview")
         screen.shows("archive")
 
 
 def test_a_study_can_be_found_in_the_history(lab: Lab, settings: dict[str, Any], tmp_path: Path) -> None:
     words = ("ssh", "-tt", "-F", str(lab.ssh_config), "-l", "vera", settings["inventory_hostname"], "mercure-tui")
-    with terminal(tmp_path, *words) as screen:
+    with terminal(tmp_path, lab, *words) as screen:
         screen.shows("Overview")
         screen.call("send-keys", "3")
         screen.shows("History")

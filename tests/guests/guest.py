@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.guests.places import Lab
 
 _START: Final[dict[str, Callable[[Guest], None]]] = {"nspawn": nspawn.start, "vm": vm.start}
-BOOT_SECONDS: Final = {"nspawn": 120.0, "vm": 420.0}
+BOOT_SECONDS: Final = 120.0
 
 
 @dataclass(frozen=True)
@@ -103,16 +103,18 @@ class Guest:
         def is_up() -> bool:
             if not self.is_running():
                 raise GuestError(f"{self.spec.name} ended while it booted; see {self.console}")
-            answer = ssh.ask(self.lab, self.spec.name, "systemctl is-system-running --wait", seconds=60)
+            answer = ssh.ask(self.lab, self.spec, "systemctl is-system-running --wait", seconds=60)
             return answer.strip() in ("running", "degraded")
 
-        wait_until(is_up, seconds=BOOT_SECONDS[self.spec.backend], what=f"{self.spec.name} to boot; see {self.console}")
+        seconds = BOOT_SECONDS * self.spec.patience
+        wait_until(is_up, seconds=seconds, what=f"{self.spec.name} to boot; see {self.console}")
 
     def switch_off(self) -> None:
         """Shut it down in order."""
         if self.is_running():
-            ssh.ask(self.lab, self.spec.name, "sudo systemctl poweroff", seconds=30)
-            wait_until(lambda: not self.is_running(), seconds=180, what=f"{self.spec.name} to switch itself off")
+            ssh.ask(self.lab, self.spec, "sudo systemctl poweroff", seconds=30)
+            seconds = 180.0 * self.spec.patience
+            wait_until(lambda: not self.is_running(), seconds=seconds, what=f"{self.spec.name} to switch itself off")
         self._clear_away()
 
     def kill(self) -> None:
@@ -138,6 +140,7 @@ class Guest:
         self.disk.detach()
         changed = replace(self, spec=replace(self.spec, backend="vm"))
         changed.spec.save(self.folder / "guest.json")
+        ssh.write_config(self.lab)
         changed.start()
         return changed
 

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.guests.guest import Guest
+    from tests.guests.spec import Spec
 
 DICOM_PORT: Final = 104
 FIRST_IMAGES: Final = 40
 IMAGES_OF_EACH: Final = 20
+ANSWER_SECONDS: Final = 30
+"""How long a scanner waits for an answer."""
 STANDSTILL_SECONDS: Final = 180.0
 """Without one image more. Longer than the longest pause between two attempts at a target."""
 
@@ -36,12 +39,13 @@ def _group(guest: Guest) -> Group:
 def traffic_on(guest: Guest) -> None:
     """Start to send, and wait until images are acknowledged."""
     before = len(acknowledged(account(guest)))
-    words = (guest.spec.address, str(DICOM_PORT), ",".join(SCANNERS), account(guest))
+    timeout = str(ANSWER_SECONDS * guest.spec.patience)
+    words = (guest.spec.address, str(DICOM_PORT), ",".join(SCANNERS), account(guest), timeout)
     command = guest.lan.inside(sys.executable, "-m", "tests.guests.traffic", *words)
     _group(guest).spawn(command, guest.lab.folder / f"traffic-{guest.spec.name}.log")
     wait_until(
         lambda: len(acknowledged(account(guest))) >= before + FIRST_IMAGES,
-        seconds=120,
+        seconds=120 * guest.spec.patience,
         what=f"{guest.spec.name} to acknowledge {FIRST_IMAGES} images",
     )
 
@@ -54,7 +58,11 @@ def traffic_goes_on(guest: Guest) -> None:
         now = senders(account(guest))
         return all(now[scanner] >= before[scanner] + IMAGES_OF_EACH for scanner in SCANNERS)
 
-    wait_until(each_got_on, seconds=180, what=f"each scanner to have {IMAGES_OF_EACH} more images acknowledged")
+    wait_until(
+        each_got_on,
+        seconds=180 * guest.spec.patience,
+        what=f"each scanner to have {IMAGES_OF_EACH} more images acknowledged",
+    )
 
 
 def traffic_off(guest: Guest) -> None:
@@ -77,18 +85,21 @@ def all_arrived(guest: Guest) -> None:
     missing = wanted - archive.images()
     while missing:
         # A long queue takes its time; one that stands still has lost what is missing.
-        missing = _after_more_arrived(archive, wanted, missing, guest.spec.name)
+        missing = _after_more_arrived(archive, wanted, missing, guest.spec)
     sys.stdout.write(f"{guest.spec.name}: {len(wanted)} images acknowledged, all of them at the archive\n")
 
 
-def _after_more_arrived(archive: Archive, wanted: set[str], missing: set[str], name: str) -> set[str]:
+def _after_more_arrived(archive: Archive, wanted: set[str], missing: set[str], guest: Spec) -> set[str]:
     """Wait until less is missing than was, and return what still is."""
     try:
         wait_until(
-            lambda: len(wanted - archive.images()) < len(missing), seconds=STANDSTILL_SECONDS, what="the next image"
+            lambda: len(wanted - archive.images()) < len(missing),
+            seconds=STANDSTILL_SECONDS * guest.patience,
+            what="the next image",
         )
     except GuestError:
-        text = f"{len(missing)} of {len(wanted)} images that {name} acknowledged did not arrive: {sorted(missing)[:5]}"
+        some = sorted(missing)[:5]
+        text = f"{len(missing)} of {len(wanted)} images that {guest.name} acknowledged did not arrive: {some}"
         raise GuestError(text) from None
     return wanted - archive.images()
 

@@ -14,8 +14,11 @@ from tests.guests.lan import GATEWAY, NETWORKS
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.guests.places import Lab
+
 Backend = Literal["nspawn", "vm"]
 BACKENDS: Final[tuple[Backend, ...]] = ("nspawn", "vm")
+_PATIENCE: Final[dict[Backend, int]] = {"nspawn": 1, "vm": 15}
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,10}")
 """It is part of the name of a network card, which has 15 characters."""
 
@@ -57,6 +60,15 @@ class Spec:
         if self.address == GATEWAY or ipaddress.ip_address(self.address) not in network:
             raise GuestError(f"{self.address} is not a free address in {network}")
 
+    @property
+    def patience(self) -> int:
+        """How many times as long as in a container everything may take.
+
+        Emulated on an idle machine it takes about twelve times as long, on a busy one any time. Who gives up early
+        makes it worse: what was begun for a caller who has gone keeps the guest busy, and the next one waits behind it.
+        """
+        return _PATIENCE[self.backend]
+
     def save(self, file: Path) -> None:
         """Write it down."""
         file.write_text(json.dumps(asdict(self), indent=2))
@@ -74,3 +86,13 @@ class Spec:
             return cls(**json.loads(file.read_text()))
         except FileNotFoundError as error:
             raise GuestError(f"there is no guest {file.parent.name}: create it first") from error
+
+
+def specs(lab: Lab) -> list[Spec]:
+    """Return the guests of a lab, in the order of their names."""
+    return [Spec.load(file) for file in sorted(lab.folder.glob("*/guest.json"))]
+
+
+def patience(lab: Lab) -> int:
+    """Return the patience that the slowest guest of a lab asks for."""
+    return max((spec.patience for spec in specs(lab)), default=1)

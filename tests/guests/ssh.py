@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from tests.guests.commands import run
 from tests.guests.first_files import USER
 from tests.guests.lan import Lan
-from tests.guests.spec import Spec
+from tests.guests.spec import specs
 
 if TYPE_CHECKING:
     from tests.guests.places import Lab
+    from tests.guests.spec import Spec
 
 
 def make_key(lab: Lab) -> None:
@@ -35,22 +36,36 @@ def write_config(lab: Lab) -> None:
     text = (
         f"Host *\n  User {USER}\n  IdentityFile {lab.key}\n  IdentitiesOnly yes\n  BatchMode yes\n"
         f"  ProxyCommand {inside}\n  StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null\n  LogLevel ERROR\n"
-        "  ConnectTimeout 20\n  ServerAliveInterval 5\n  ServerAliveCountMax 4\n"
+        "  ServerAliveCountMax 4\n"
     )
-    for file in sorted(lab.folder.glob("*/guest.json")):
-        spec = Spec.load(file)
-        text += f"Host {spec.name}\n  HostName {spec.address}\n"
+    for spec in specs(lab):
+        text += (
+            f"Host {spec.name}\n  HostName {spec.address}\n"
+            f"  ConnectTimeout {20 * spec.patience}\n  ServerAliveInterval {5 * spec.patience}\n"
+        )
     lab.ssh_config.write_text(text)
 
 
-def ask(lab: Lab, guest: str, command: str, *, seconds: float) -> str:
-    """Run a command on a guest and return what it printed; empty where it could not be reached."""
+def ask(lab: Lab, guest: Spec, command: str, *, seconds: float) -> str:
+    """Run a command on a guest and return what it printed; empty where it could not be reached.
+
+    Parameters
+    ----------
+    lab
+        The lab of the guest.
+    guest
+        Its name, and how patient to be.
+    command
+        As a shell takes it.
+    seconds
+        How long it may take in a container.
+    """
     try:
         done = subprocess.run(
-            ["ssh", "-F", lab.ssh_config, "-o", "ConnectTimeout=5", guest, command],
+            ["ssh", "-F", lab.ssh_config, "-o", f"ConnectTimeout={5 * guest.patience}", guest.name, command],
             capture_output=True,
             text=True,
-            timeout=seconds,
+            timeout=seconds * guest.patience,
             check=False,
             stdin=subprocess.DEVNULL,
         )

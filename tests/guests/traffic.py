@@ -1,17 +1,16 @@
 """Scanners that never stop, and keep account: which images the router has acknowledged.
 
-    python -m tests.guests.traffic HOST PORT SOURCES ACCOUNT [IMAGES]
+    python -m tests.guests.traffic HOST PORT SOURCES ACCOUNT SECONDS
 
 SOURCES are addresses, with commas between: each has an association of its own, with one series after the other. An
 image is written into ACCOUNT, and the scanner's address behind it, after its response of success has come, so every
 line there is an image that the router must have for ever; the file is outside the guest.
 Refused or broken associations are tried again at once: a router that restarts refuses for a moment, and that loses
-nothing. It ends after IMAGES images, or when it is killed.
+nothing. A router that says nothing for SECONDS is hung up on.
 """
 
 from __future__ import annotations
 
-import itertools
 import sys
 import threading
 import time
@@ -40,13 +39,12 @@ class Scanners:
     port: int
     sources: tuple[str, ...]
     account: Path
-    images: int | None = None
+    timeout: float
     calling: bytes = b"SCANNER"
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _begun: itertools.count[int] = field(default_factory=itertools.count)
 
     def run(self) -> None:
-        """Send until there is no more to send."""
+        """Send without end."""
         threads = [threading.Thread(target=self._work, args=(source,)) for source in self.sources]
         for thread in threads:
             thread.start()
@@ -54,7 +52,7 @@ class Scanners:
             thread.join()
 
     def _work(self, source: str) -> None:
-        while self.images is None or next(self._begun) * IMAGES_OF_A_SERIES < self.images:
+        while True:
             waiting = {data_sets.uid() for _ in range(IMAGES_OF_A_SERIES)}
             series, study = data_sets.uid(), data_sets.uid()
             while waiting:
@@ -64,7 +62,7 @@ class Scanners:
                     time.sleep(PAUSE)
 
     def _send(self, source: str, waiting: set[str], series: str, study: str) -> None:
-        with Peer(self.port, self.host, timeout=30, source=source) as peer:
+        with Peer(self.port, self.host, timeout=self.timeout, source=source) as peer:
             peer.associate(associate_rq(calling=self.calling))
             for image in sorted(waiting):
                 data = data_sets.ct_image(image, series, study=study, pixels=PIXELS)
@@ -96,9 +94,9 @@ def _lines(account: Path) -> list[str]:
     return whole.splitlines()
 
 
-def main(host: str, port: str, sources: str, account: str, images: str = "") -> None:
+def main(host: str, port: str, sources: str, account: str, seconds: str) -> None:
     """Send from a network of the lab."""
-    Scanners(host, int(port), tuple(sources.split(",")), Path(account), int(images) if images else None).run()
+    Scanners(host, int(port), tuple(sources.split(",")), Path(account), float(seconds)).run()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ with it. Emulated, not virtualised: not every machine has /dev/kvm, and then all
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tests.guests import image, nspawn
 from tests.guests.commands import run, succeeds
@@ -19,9 +19,14 @@ if TYPE_CHECKING:
     from tests.guests.guest import Guest
 
 ROOT_SIZE = "16G"
-PATIENCE = "etc/systemd/system.conf.d/test-emulated.conf"
-"""Where the guest learns that it is slow: emulated on a busy machine, a disk may be found after minutes, and whoever
-waits for it would have given up after 90 s, and left the guest in emergency mode."""
+PATIENCE: Final = {
+    "etc/systemd/system.conf.d/test-emulated.conf": (
+        "[Manager]\nDefaultDeviceTimeoutSec=600s\nDefaultTimeoutStartSec=600s\n"
+    ),
+    "etc/ssh/sshd_config.d/00-test-emulated.conf": "LoginGraceTime 600\n",
+}
+"""What the guest learns of its being slow. Emulated on a busy machine, a disk may be found after minutes, and whoever
+waits for it would have given up after 90 s, and left the guest in emergency mode; a login may take minutes too."""
 
 
 def convert(guest: Guest) -> None:
@@ -37,8 +42,9 @@ def convert(guest: Guest) -> None:
         place = guest.root / inside.removeprefix("/")
         place.mkdir(parents=True, exist_ok=True)
         run("cp", "--archive", "--no-target-directory", outside, place)
-    (guest.root / PATIENCE).parent.mkdir(exist_ok=True)
-    (guest.root / PATIENCE).write_text("[Manager]\nDefaultDeviceTimeoutSec=600s\nDefaultTimeoutStartSec=600s\n")
+    for path, text in PATIENCE.items():
+        (guest.root / path).parent.mkdir(exist_ok=True)
+        (guest.root / path).write_text(text)
     run("mke2fs", "-q", "-F", "-t", "ext4", "-L", "root", "-d", guest.root, guest.folder / "root.img", ROOT_SIZE)
 
 

@@ -28,7 +28,7 @@ def links(*addresses: str, gateway: str = "10.66.0.1") -> list[dict[str, Any]]:
 
 
 def on(guest: Guest, command: str) -> str:
-    return ask(guest.lab, guest.spec.name, command, seconds=60)
+    return ask(guest.lab, guest.spec, command, seconds=60)
 
 
 def is_at(guest: Guest, address: str) -> bool:

@@ -49,7 +49,7 @@ class Playbook:
 
     def state(self) -> set[str]:
         """Return a line for every file of the guest that the playbook could touch."""
-        lines = ask(self.guest.lab, NAME, _STATE, seconds=120).splitlines()
+        lines = ask(self.guest.lab, self.guest.spec, _STATE, seconds=120).splitlines()
         assert len(lines) > 1000, "the guest could not be asked"
         return set(lines)
 

@@ -84,9 +84,9 @@ def test_a_disk_with_data_is_refused_and_keeps_it(playbook: Playbook, guest: Gue
 def another_distribution(guest: Guest) -> Iterator[None]:
     change = "sudo cp --archive --dereference /etc/os-release /run/os-release && "
     change += "printf 'ID=ubuntu\\nNAME=Ubuntu\\nVERSION_ID=\"24.04\"\\n' | sudo tee /run/other >/dev/null && "
-    ask(guest.lab, guest.spec.name, change + "sudo mount --bind /run/other /etc/os-release", seconds=30)
+    ask(guest.lab, guest.spec, change + "sudo mount --bind /run/other /etc/os-release", seconds=30)
     yield
-    ask(guest.lab, guest.spec.name, "sudo umount /etc/os-release", seconds=30)
+    ask(guest.lab, guest.spec, "sudo umount /etc/os-release", seconds=30)
 
 
 def test_a_host_of_another_distribution_is_refused(playbook: Playbook, another_distribution: None) -> None:

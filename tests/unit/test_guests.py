@@ -1,0 +1,73 @@
+"""The harness of the test guests, as far as it can be judged without booting one."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.guests import ssh
+from tests.guests.places import Lab
+from tests.guests.spec import Backend, Spec, patience
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+SECONDS: Final = 20.0
+
+
+@pytest.fixture
+def lab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Lab:
+    monkeypatch.setenv("MERCURE_MOLECULE_STATE", str(tmp_path))
+    return Lab("harness")
+
+
+@pytest.fixture
+def add(lab: Lab) -> Callable[[str, Backend], None]:
+    def add(name: str, backend: Backend) -> None:
+        (lab.folder / name).mkdir(parents=True)
+        Spec(name, "10.66.0.11", backend=backend).save(lab.folder / name / "guest.json")
+
+    return add
+
+
+def seconds_to_connect(lab: Lab, guest: str) -> int:
+    """Ask ssh itself what it makes of the configuration of the lab."""
+    done = subprocess.run(
+        ["ssh", "-G", "-F", lab.ssh_config, guest], capture_output=True, text=True, check=True, timeout=SECONDS
+    )
+    return int(next(line.split()[1] for line in done.stdout.splitlines() if line.startswith("connecttimeout ")))
+
+
+def test_ssh_waits_longer_for_an_emulated_guest_than_for_a_container(
+    lab: Lab, add: Callable[[str, Backend], None]
+) -> None:
+    add("quick", "nspawn")
+    add("slow", "vm")
+    ssh.write_config(lab)
+    assert seconds_to_connect(lab, "slow") >= 10 * seconds_to_connect(lab, "quick")
+
+
+def test_a_lab_is_as_patient_as_its_slowest_guest_asks(lab: Lab, add: Callable[[str, Backend], None]) -> None:
+    assert patience(lab) == 1
+    add("quick", "nspawn")
+    assert patience(lab) == 1
+    add("slow", "vm")
+    assert patience(lab) == Spec("slow", "10.66.0.11", backend="vm").patience > 1
+
+
+def test_a_scanner_hangs_up_on_a_router_that_says_nothing_and_tries_again(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, ExitStack() as open_ones:
+        silent.settimeout(SECONDS)
+        words = ("127.0.0.1", str(silent.getsockname()[1]), "127.0.0.1", str(tmp_path / "account"), "0.1")
+        with subprocess.Popen([sys.executable, "-m", "tests.guests.traffic", *words]) as scanner:
+            try:
+                for _ in range(2):
+                    open_ones.enter_context(silent.accept()[0])
+            finally:
+                scanner.kill()
