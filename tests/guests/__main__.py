@@ -16,7 +16,7 @@ from tests.guests.commands import GuestError
 from tests.guests.guest import Guest
 from tests.guests.lan import Lan
 from tests.guests.places import Lab, labs
-from tests.guests.sending import all_arrived, some_missing, traffic_goes_on, traffic_off, traffic_on
+from tests.guests.sending import all_arrived, cut, some_missing, traffic_goes_on, traffic_off, traffic_on
 from tests.guests.spec import Spec
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _ON_A_GUEST: dict[str, tuple[str, Callable[[Guest], object]]] = {
     "start": ("boot it, where it is down", Guest.start),
     "off": ("shut it down in order", Guest.switch_off),
     "kill": ("end it without a word", Guest.kill),
-    "cut": ("cut its power: what was not synced to the data disk is lost", Guest.cut),
+    "cut": ("cut its power: what was not synced to the data disk is lost", cut),
     "to-vm": ("boot the same disks again, emulated, with Debian's own kernel", Guest.to_vm),
     "destroy": ("remove it", Guest.destroy),
     "traffic-on": ("send images to it, on and on, and keep account of those that it acknowledges", traffic_on),
@@ -41,9 +41,9 @@ _ON_A_GUEST: dict[str, tuple[str, Callable[[Guest], object]]] = {
 
 def remove(lab: Lab) -> None:
     """Remove everything of a scenario, whatever state it is in."""
-    for file in sorted(lab.folder.glob("*/data.img")):
+    for folder in sorted({disk.parent for disk in lab.folder.glob("*/*.img")}):
         # Also a guest whose creation was interrupted before it was written down.
-        Guest(lab, Spec(file.parent.name, "10.66.0.254")).destroy()
+        Guest(lab, Spec(folder.name, "10.66.0.254")).destroy()
     Lan(lab).down()
     Group(lab.id).kill()
     shutil.rmtree(lab.folder, ignore_errors=True)

@@ -57,6 +57,11 @@ class Guest:
         return DataDisk(self.folder / "data.img")
 
     @property
+    def drive(self) -> DataDisk:
+        """What the data disk is a file of, once the guest is emulated (`vm`)."""
+        return DataDisk(self.folder / "drive.img")
+
+    @property
     def group(self) -> Group:
         """The control group of all that runs it."""
         return Group(f"{self.lab.id}/guest-{self.spec.name}")
@@ -127,9 +132,10 @@ class Guest:
         Raises
         ------
         GuestError
-            Nothing of the data disk is mounted in a container, so that a cut would prove nothing.
+            Nothing of the data disk is mounted, so that a cut would prove nothing.
         """
-        if self.spec.backend == "nspawn" and not self.disk.cut(self.group.processes()):
+        disk = {"nspawn": self.disk, "vm": self.drive}[self.spec.backend]
+        if not disk.cut(self.group.processes()):
             raise GuestError(f"{self.spec.name} has nothing of its data disk mounted: a power cut would show nothing")
         self._clear_away()
 
@@ -137,7 +143,6 @@ class Guest:
         """Switch off, and boot the same root and data disk with a kernel of its own; return what it is now."""
         self.switch_off()
         vm.convert(self)
-        self.disk.detach()
         changed = replace(self, spec=replace(self.spec, backend="vm"))
         changed.spec.save(self.folder / "guest.json")
         ssh.write_config(self.lab)
@@ -147,17 +152,20 @@ class Guest:
     def destroy(self) -> None:
         """Remove all of it, whatever state it is in."""
         self._clear_away()
-        if self.disk.file.exists():
-            self.disk.detach()
+        for disk in self._disks():
+            disk.detach()
         if self.folder.exists():
             shutil.rmtree(self.folder)
         if self.lab.folder.exists():
             ssh.write_config(self.lab)
 
+    def _disks(self) -> list[DataDisk]:
+        return [disk for disk in (self.disk, self.drive) if disk.file.exists()]
+
     def _clear_away(self) -> None:
         self.group.kill()
-        if self.disk.file.exists():
-            self.disk.wait_until_free()
+        for disk in self._disks():
+            disk.wait_until_free()
         for link in (f"tap-{self.spec.name}", f"vb-{self.spec.name}"):
             inside = ("ip", "-netns", self.lab.id, "link")
             if self.lan.namespace.exists() and succeeds(*inside, "show", link):

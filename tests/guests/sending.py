@@ -9,7 +9,7 @@ from tests.guests.archive import Archive
 from tests.guests.cgroups import Group
 from tests.guests.commands import GuestError
 from tests.guests.lan import SCANNERS
-from tests.guests.traffic import acknowledged, senders
+from tests.guests.traffic import acknowledged, senders, under_way
 from tests.guests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -68,6 +68,12 @@ def traffic_goes_on(guest: Guest) -> None:
 def traffic_off(guest: Guest) -> None:
     """Stop in the middle of whatever is being sent."""
     _group(guest).kill()
+
+
+def cut(guest: Guest) -> None:
+    """Cut its power, and tell how many images that took by surprise."""
+    guest.cut()
+    sys.stdout.write(f"{guest.spec.name}: {len(under_way(account(guest)))} images were under way when its power went\n")
 
 
 def all_arrived(guest: Guest) -> None:

@@ -4,7 +4,8 @@
 
 SOURCES are addresses, with commas between: each has an association of its own, with one series after the other. An
 image is written into ACCOUNT, and the scanner's address behind it, after its response of success has come, so every
-line there is an image that the router must have for ever; the file is outside the guest.
+line there is an image that the router must have for ever; the file is outside the guest. Beside it, in ACCOUNT.begun,
+is what these scanners began to send.
 Refused or broken associations are tried again at once: a router that restarts refuses for a moment, and that loses
 nothing. A router that says nothing for SECONDS is hung up on.
 """
@@ -45,6 +46,7 @@ class Scanners:
 
     def run(self) -> None:
         """Send without end."""
+        _begun(self.account).unlink(missing_ok=True)
         threads = [threading.Thread(target=self._work, args=(source,)) for source in self.sources]
         for thread in threads:
             thread.start()
@@ -66,25 +68,39 @@ class Scanners:
             peer.associate(associate_rq(calling=self.calling))
             for image in sorted(waiting):
                 data = data_sets.ct_image(image, series, study=study, pixels=PIXELS)
+                self._note(_begun(self.account), image, source)
                 if peer.store(data, image).status == SUCCESS:
-                    self._note(image, source)
+                    self._note(self.account, image, source)
                     waiting.discard(image)
                 time.sleep(BETWEEN)
             peer.release()
 
-    def _note(self, image: str, source: str) -> None:
-        with self._lock, self.account.open("a") as account:
-            account.write(f"{image} {source}\n")
+    def _note(self, file: Path, image: str, source: str) -> None:
+        with self._lock, file.open("a") as notes:
+            notes.write(f"{image} {source}\n")
+
+
+def _begun(account: Path) -> Path:
+    return account.with_suffix(".begun")
 
 
 def acknowledged(account: Path) -> set[str]:
     """Return the SOP Instance UIDs in an account; a last line that was cut short is none."""
-    return {line.partition(" ")[0] for line in _lines(account)}
+    return _images(account)
+
+
+def under_way(account: Path) -> set[str]:
+    """Return the images that were begun and are not acknowledged."""
+    return _images(_begun(account)) - _images(account)
 
 
 def senders(account: Path) -> Counter[str]:
     """Return how many images of each scanner were acknowledged."""
     return Counter(line.partition(" ")[2] for line in _lines(account))
+
+
+def _images(account: Path) -> set[str]:
+    return {line.partition(" ")[0] for line in _lines(account)}
 
 
 def _lines(account: Path) -> list[str]:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from tests.guests.guest import Guest
 
 ROOT_SIZE = "16G"
+BOOKS: Final = 1 << 30
+"""More than the file system of the drive needs for its own books."""
+_MOUNT: Final = 'mount "$1" "$2" && shift 2 && exec "$@"'
 PATIENCE: Final = {
     "etc/systemd/system.conf.d/test-emulated.conf": (
         "[Manager]\nDefaultDeviceTimeoutSec=600s\nDefaultTimeoutStartSec=600s\n"
@@ -45,12 +48,35 @@ def convert(guest: Guest) -> None:
     for path, text in PATIENCE.items():
         (guest.root / path).parent.mkdir(exist_ok=True)
         (guest.root / path).write_text(text)
+    _fill_drive(guest)
     run("mke2fs", "-q", "-F", "-t", "ext4", "-L", "root", "-d", guest.root, guest.folder / "root.img", ROOT_SIZE)
+
+
+def _fill_drive(guest: Guest) -> None:
+    """Move the data disk into a file system of its own, as a file.
+
+    What the guest writes to its disk outlives qemu, in the page cache of this machine, also where the guest never had
+    it flushed; a real drive forgets that with its power. A file system can be made to forget it (`DataDisk.cut`).
+    """
+    guest.disk.detach()
+    guest.drive.make(str(guest.disk.file.stat().st_size + BOOKS))
+    run("mkfs.xfs", "-q", guest.drive.file)
+    (guest.folder / "drive").mkdir()
+    copy = ("cp", "--sparse=always", guest.disk.file, guest.folder / "drive")
+    run(*_with_drive(guest, *copy))
+    guest.disk.file.unlink()
+
+
+def _with_drive(guest: Guest, *command: str | Path) -> tuple[str | Path, ...]:
+    """Return a command that sees the drive mounted; the mount is in nobody else's way, and ends with it."""
+    device = guest.drive.attach()
+    guest.drive.wait_until_free()
+    alone = ("unshare", "--mount", "--propagation", "private", "sh", "-c", _MOUNT, "sh")
+    return (*alone, device, guest.folder / "drive", *command)
 
 
 def start(guest: Guest) -> None:
     """Boot; the guest is not up yet when this returns."""
-    guest.disk.detach()
     tap = f"tap-{guest.spec.name}"
     inside = ("ip", "-netns", guest.lab.id)
     if not succeeds(*inside, "link", "show", tap):
@@ -64,8 +90,9 @@ def start(guest: Guest) -> None:
     # The root disk is not what is tested: its syncs need not reach this machine's disk.
     command += ["-drive", f"file={guest.folder}/root.img,if=none,id=root,format=raw,cache=unsafe"]
     command += ["-device", "nvme,drive=root,serial=ROOT0"]
-    command += ["-drive", f"file={guest.disk.file},if=none,id=data,format=raw,cache=writeback"]
+    data = guest.folder / "drive" / guest.disk.file.name
+    command += ["-drive", f"file={data},if=none,id=data,format=raw,cache=writeback"]
     command += ["-device", f"nvme,drive=data,serial={DISK_SERIAL}"]
     command += ["-netdev", f"tap,id=net,ifname={tap},script=no,downscript=no"]
     command += ["-device", "virtio-net-pci,netdev=net,rx_queue_size=1024"]
-    guest.group.spawn(guest.lan.inside(*command), guest.folder / "qemu.log")
+    guest.group.spawn(_with_drive(guest, *guest.lan.inside(*command)), guest.folder / "qemu.log")
