@@ -68,6 +68,9 @@ def start(arguments: list[str] | None = None) -> None:
         _end(NOT_RUNNING, f"mercure-tui: {error.text}\n{advice}")
     except KeyboardInterrupt:
         _end(NOT_RUNNING, "")
+    # Where they are set, they count for the size at every resize (shutil.get_terminal_size), and it would never change.
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
     from tui.app import MercureApp  # noqa: PLC0415 - Textual is half of the time that the start takes
 
     gc.freeze()  # what was imported stays: no need to look through it again and again

@@ -10,7 +10,14 @@ from pathlib import Path
 
 from tests.support.tmux import Terminal, terminal
 
-ENVIRONMENT = {**os.environ, "TERM": "screen", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+ENVIRONMENT = {
+    **os.environ,
+    "TERM": "screen",
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+    "COLUMNS": "80",  # as what starts others sometimes hands on
+    "LINES": "24",
+}
 
 
 @contextmanager

@@ -163,7 +163,6 @@ def test_what_is_typed_in_one_moment_goes_where_it_belongs(router: Router, send:
         screen.see("□ disabled")
 
 
-@pytest.mark.slow  # until it is understood why it is not drawn beside other tests; alone it passes
 def test_a_resize_and_a_router_that_comes_later(router: Router) -> None:
     with at_the_terminal(router.root, "--wait", "60") as screen:
         screen.see("waiting for it")
