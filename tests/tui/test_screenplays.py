@@ -170,7 +170,10 @@ def test_a_rule_is_checked_while_typed_rehearsed_saved_and_rolled_back(session: 
         await person.see("‼ column", "Modality")
         for _ in range(len("ty == 'CT'")):
             await person.press("backspace")
-        await person.write("ity == 'CT'")
+        await person.write("ity == 'CT' and")
+        await person.see("is expected")  # the end of a sentence that is longer than a line
+        for _ in range(len(" and")):
+            await person.press("backspace")
         await person.see("• the condition is good")
         await person.press("tab", "tab")
         await person.write("delivered")

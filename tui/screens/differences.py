@@ -1,11 +1,11 @@
-"""What is different between two configurations, in lines."""
+"""What is different between two configurations, and what is wrong in one, in lines."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
 
-from appliance.control.client import Difference, Problem
+from appliance.control.client import Difference, Problem, api
 from tui.format import printable, wrap
 from tui.looks import Line
 
@@ -45,3 +45,16 @@ def problem_lines(problems: Iterable[Problem], columns: int) -> Iterator[Line]:
             yield (("‼ " if number == 0 else "  ", "bad"), (line, "bad"))
         for line in wrap(printable(problem.advice), columns - 4) if problem.advice else ():
             yield (("  ", ""), (line, "notice"))
+
+
+def finding_lines(finding: api.rules.RuleFinding, columns: int) -> Iterator[Line]:
+    """Write what is wrong in a condition: where, what, the place under its text, advice."""
+    glyph, style = ("‼", "bad") if finding.severity == "error" else ("▲", "warn")
+    text = f"column {finding.column}: {finding.text}"
+    for number, line in enumerate(wrap(printable(text), columns - 4)):
+        yield ((f" {glyph if number == 0 else ' '} {line}", style),)
+    for line in finding.caret.split("\n"):
+        if line.strip():
+            yield ((f"   {printable(line)}", "dim"),)
+    for line in wrap(printable(finding.advice), columns - 4) if finding.advice else ():
+        yield ((f"   {line}", "notice"),)

@@ -10,9 +10,7 @@ from textual.widgets import TextArea
 
 from appliance.control.client import Progress, api, described_schema
 from tui.actions import bindings_of
-from tui.format import printable
-from tui.looks import Line
-from tui.screens.differences import problem_lines
+from tui.screens.differences import finding_lines, problem_lines
 from tui.screens.form import FormPage
 from tui.screens.long_actions import bar_line
 from tui.screens.rehearsal import rehearsal_lines
@@ -116,14 +114,9 @@ class RuleForm(FormPage):
             self.ask(api.rules.CHECK, api.rules.CheckRules(expression=text), self._checked, failed=self.failed)
 
     def _checked(self, answer: api.rules.Checked) -> None:
-        lines: list[Line] = []
-        for finding in answer.findings:
-            glyph, style = ("‼", "bad") if finding.severity == "error" else ("▲", "warn")
-            lines.append(((f" {glyph} column {finding.column}: {printable(finding.text)}", style),))
-            lines += [((f"   {printable(line)}", "dim"),) for line in finding.caret.split("\n") if line.strip()]
-            if finding.advice:
-                lines.append(((f"   {printable(finding.advice)}", "notice"),))
-        lines += problem_lines(answer.problems, self.app.size.width - 2)
+        columns = self.app.size.width - 2
+        lines = [line for finding in answer.findings for line in finding_lines(finding, columns)]
+        lines += problem_lines(answer.problems, columns)
         self.show_wrong(lines or [((" • the condition is good", "good"),)])
 
     def _rehearse(self, name: str, rule: dict[str, Any]) -> None:
