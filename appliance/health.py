@@ -22,6 +22,7 @@ from appliance.control.wire import SOCKET_NAME
 from mercure import durable
 from mercure.dicom.echo import echo
 from mercure.dicom.tools import Tool, ToolMissingError, tool_path
+from mercure.programs import run_program
 from mercure.spool import Stage
 
 SLOW_SYNC_SECONDS: Final = 0.1
@@ -143,15 +144,7 @@ def equipped(session: Session) -> Finding:
     versions = []
     for name in _PROGRAMS:
         try:
-            done = subprocess.run(
-                [str(tool_path(name)), "--version"],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=10,
-                check=False,
-            )
+            done = run_program([str(tool_path(name)), "--version"], seconds=10)
         except ToolMissingError as error:
             return Finding("failed", str(error), "install the release again")
         except (OSError, subprocess.TimeoutExpired) as error:

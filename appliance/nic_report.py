@@ -16,6 +16,7 @@ from typing import Final
 
 from appliance.control.errors import ControlError
 from mercure.model import Model
+from mercure.programs import run_program
 
 _SECONDS: Final = 10.0
 _SLOW_MBIT: Final = 1000
@@ -118,7 +119,7 @@ def asked(command: tuple[str, ...]) -> str:
     if shutil.which(command[0]) is None:
         return ""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
+        done = run_program(command, seconds=_SECONDS)
     except subprocess.TimeoutExpired:
         return ""
     return done.stdout if done.returncode == 0 else ""

@@ -8,8 +8,8 @@ from typing import Any, Literal
 from appliance.control import saving
 from appliance.control.api.base import Saved
 from appliance.control.errors import ControlError
+from appliance.control.naming import no_such
 from appliance.control.session import Session
-from mercure.config.problems import suggest
 
 Content = dict[str, Any]
 Edit = Callable[[Content], Content]
@@ -114,8 +114,7 @@ def _with(content: Content, table: Table, name: str, entry: Content, rename_from
 
 def _there(table: Table, name: str, entries: Content) -> None:
     if name not in entries:
-        advice = suggest(name, entries) or f"there are {', '.join(entries) or 'none'}"
-        raise ControlError("not-found", f"there is no {_ONE[table]} {name!r}", advice)
+        raise no_such(_ONE[table], name, entries)
 
 
 def _other(names: Any, old: str | None, new: str) -> Any:  # noqa: ANN401 - a name or names, as a person may write it

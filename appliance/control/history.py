@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from appliance.control.api.history import EventsFound, ImagesFound, SeriesFound, TasksFound, TaskStory
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
 from mercure.bookkeeping.database import HistoryError
 from mercure.bookkeeping.queries import History, Page
+from mercure.bookkeeping.reader import Reader
 from mercure.bookkeeping.records import EventRecord, SeriesRecord
 
+R = TypeVar("R", bound=Reader)
 _FIND_AT_MOST: Final = 1000
 
 
@@ -174,12 +176,17 @@ def _series(history: History, exam: Exam, since: datetime | None, limit: int) ->
             yield record
 
 
-@contextmanager
-def asking(session: Session) -> Iterator[History]:
+def asking(session: Session) -> AbstractContextManager[History]:
     """Give the history to a block; what goes wrong with it comes out as a `ControlError`."""
+    return reading(session, History)
+
+
+@contextmanager
+def reading(session: Session, kind: type[R]) -> Iterator[R]:
+    """Do so with the kind of reader that is wanted."""
     try:
-        with History.open(session.root, session.config) as history:
-            yield history
+        with kind.open(session.root, session.config) as reader:
+            yield reader
     except HistoryError as error:
         advice = "routing goes on without it; `mercure status` and `mercure queue list` do too"
         raise ControlError("failed", str(error), advice) from error

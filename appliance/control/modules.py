@@ -9,12 +9,11 @@ from typing import Any
 
 from appliance.control.api.configuration import ModuleState
 from appliance.control.api.modules import ModuleChecked
-from appliance.control.errors import ControlError
 from appliance.control.listing import rows_of
+from appliance.control.naming import no_such
 from appliance.control.saving import checked
 from appliance.control.session import Session
 from mercure.config import Config, ModuleSettings
-from mercure.config.problems import suggest
 from mercure.processing.contract import mount_problem
 from mercure.processing.health import read_outage
 from mercure.runners import open_runner
@@ -53,8 +52,7 @@ def find_module(session: Session, name: str) -> ModuleSettings:
     """
     modules = session.config.modules
     if name not in modules:
-        advice = suggest(name, modules) or (f"there are {', '.join(modules)}" if modules else "there are no modules")
-        raise ControlError("not-found", f"there is no module {name!r}", advice)
+        raise no_such("module", name, modules)
     return modules[name]
 
 

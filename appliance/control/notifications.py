@@ -16,11 +16,11 @@ from appliance.control.api.notifications import (
     SomeMessages,
 )
 from appliance.control.errors import ControlError
+from appliance.control.naming import no_such
 from appliance.control.saving import checked
 from appliance.control.session import Session
 from mercure.config import Config
 from mercure.config.notifications import ChannelSettings, EMail, Webhook
-from mercure.config.problems import suggest
 from mercure.events import EventWriter
 from mercure.names import new_id
 from mercure.notifications.channels import ChannelError, send
@@ -160,8 +160,7 @@ def _wanted(queue: Queue, wanted: SomeMessages) -> list[tuple[State, Message]]:
 def _channel(config: Config, name: str) -> ChannelSettings:
     channels = config.notifications.channels
     if name not in channels:
-        known = f"there are {', '.join(channels)}" if channels else "there are no channels: add one to 'notifications'"
-        raise ControlError("not-found", f"there is no channel {name!r}", suggest(name, channels) or known)
+        raise no_such("channel", name, channels, "there are no channels: add one to 'notifications'")
     return channels[name]
 
 

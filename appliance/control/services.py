@@ -11,13 +11,13 @@ from appliance.control.api.services import ProcessState, Scaled, ServiceChanged,
 from appliance.control.api.services import ServiceVerb as Verb
 from appliance.control.errors import ControlError, Kind
 from appliance.control.identity import require_owner
+from appliance.control.naming import no_such
 from appliance.control.session import Session
 from appliance.supervision.client import ProcessInfo, SupervisorClient
 from appliance.supervision.crashes import Crashes
 from appliance.supervision.errors import NotAllowedError, NotRunningError, SupervisionError
 from appliance.supervision.programs import OWN, Program, programs
 from mercure.config import Services
-from mercure.config.problems import suggest
 
 Waiting = Callable[[list[ProcessInfo]], None]
 
@@ -143,8 +143,7 @@ def _known(name: str, names: dict[str, int]) -> None:
         advice = "end the router and start it again; a crash of it is repaired by itself"
         raise ControlError("invalid", f"{name} belongs to the appliance, and is neither stopped nor scaled", advice)
     if name not in names:
-        advice = suggest(name, names) or f"there are {', '.join(names)}"
-        raise ControlError("not-found", f"there is no service {name!r}", advice)
+        raise no_such("service", name, names)
 
 
 def _instances(services: Services) -> dict[str, int]:

@@ -6,12 +6,11 @@ from collections import Counter
 from typing import Any
 
 from appliance.control.api.targets import EchoAnswer, TargetState
-from appliance.control.errors import ControlError
 from appliance.control.listing import rows_of
+from appliance.control.naming import no_such
 from appliance.control.saving import checked
 from appliance.control.session import Session
 from mercure.config import Config, TargetSettings
-from mercure.config.problems import suggest
 from mercure.delivery.reasons import outage_of
 from mercure.spool import Stage
 from mercure.targets import open_target
@@ -78,6 +77,5 @@ def find_target(session: Session, name: str) -> TargetSettings:
     """
     targets = session.config.targets
     if name not in targets:
-        advice = suggest(name, targets) or (f"there are {', '.join(targets)}" if targets else "there are no targets")
-        raise ControlError("not-found", f"there is no target {name!r}", advice)
+        raise no_such("target", name, targets)
     return targets[name]

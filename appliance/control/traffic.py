@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
 from appliance.control.api.traffic import ExamFound, ExamSeries, ExamStep, RatePoint, Rates, Senders, Totals
 from appliance.control.errors import ControlError
+from appliance.control.history import reading
 from appliance.control.session import Session
-from mercure.bookkeeping.database import HistoryError
 from mercure.bookkeeping.records import ExamRecord, SeriesRecord, TaskRecord
 from mercure.bookkeeping.traffic import Traffic
 
@@ -27,16 +26,6 @@ _COUNTED: Final = {
 _ON_THE_WAY: Final = ("planned", "deciding", "decided")
 
 
-@contextmanager
-def _asking(session: Session) -> Iterator[Traffic]:
-    try:
-        with Traffic.open(session.root, session.config) as traffic:
-            yield traffic
-    except HistoryError as error:
-        advice = "routing goes on without it; `mercure status` and `mercure queue list` do too"
-        raise ControlError("failed", str(error), advice) from error
-
-
 def senders(session: Session, hours: int, limit: int) -> Senders:
     """List who sends.
 
@@ -46,7 +35,7 @@ def senders(session: Session, hours: int, limit: int) -> Senders:
         The history cannot be asked; so for all functions here.
     """
     now = session.clock.now()
-    with _asking(session) as traffic:
+    with reading(session, Traffic) as traffic:
         found = traffic.senders(session.config.name, now, hours, limit)
     return Senders(time=now, hours=hours, senders=tuple(found))
 
@@ -59,7 +48,7 @@ def rates(session: Session, hours: int, step: int) -> Rates:
     last = datetime.fromtimestamp(now.timestamp() // width.total_seconds() * width.total_seconds(), now.tzinfo)
     begins = [last - width * back for back in reversed(range(hours * 60 // step))]
     points = {begin: dict.fromkeys(_COUNTED.values(), 0) for begin in begins}
-    with _asking(session) as traffic:
+    with reading(session, Traffic) as traffic:
         for sum_ in traffic.sums(session.config.name, tuple(_COUNTED), begins[0], last + width, step):
             if sum_.begin in points:
                 points[sum_.begin][_COUNTED[sum_.name]] += int(sum_.value)
@@ -69,13 +58,13 @@ def rates(session: Session, hours: int, step: int) -> Rates:
 
 def totals(session: Session, limit: int) -> Totals:
     """Tell what every counter has come to."""
-    with _asking(session) as traffic:
+    with reading(session, Traffic) as traffic:
         return Totals(counters=tuple(traffic.totals(session.config.name, limit)))
 
 
 def exam(session: Session, accession: str) -> ExamFound:
     """Tell where an exam is."""
-    with _asking(session) as traffic:
+    with reading(session, Traffic) as traffic:
         found = traffic.exam(accession)
     together = tuple(step for task in found.tasks if task.scope == "study" for step in _steps(task))
     return ExamFound(series=tuple(_series(record, found) for record in found.series), together=together, cut=found.cut)

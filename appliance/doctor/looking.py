@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from mercure.model import Model, Record
+from mercure.programs import run_program
 
 EXPECTED: Final = "etc/mercure-doctor.json"
 """Written by the playbook (role router)."""
@@ -73,16 +74,8 @@ class Finding:
 def ask(*command: str) -> str | None:
     """Run a program that only tells; None where it is not there, fails, or takes too long."""
     try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_SECONDS,
-            check=False,
-            env={**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin", "LC_ALL": "C"},
-        )
+        path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+        done = run_program(command, seconds=_SECONDS, environment={**os.environ, "PATH": path, "LC_ALL": "C"})
     except (OSError, subprocess.TimeoutExpired):
         return None
     # What smartctl and systemctl have to say of something bad comes with another code than 0.

@@ -19,6 +19,8 @@ SOCKET_NAME: Final = "supervisor.sock"
 PID_NAME: Final = "supervisord.pid"
 LOG_BYTES: Final = 10_000_000
 LOG_FILES: Final = 5
+_PROCESS: Final = "%(program_name)s_%(process_num)02d"
+_LOG: Final = f"log/{_PROCESS}.log"
 
 START_SECONDS: Final = 3
 
@@ -197,21 +199,13 @@ def _program(program: Program) -> str:
         return _listener(program)
     return _section(
         f"program:{program.name}",
-        command=" ".join(quoted(word) for word in program.command),
-        process_name="%(program_name)s_%(process_num)02d",
         numprocs=program.instances,
-        priority=program.priority,
-        autostart="true",
-        autorestart="true",
-        startsecs=program.start_seconds,
-        startretries=program.start_retries,
-        stopsignal="TERM",
-        stopwaitsecs=program.stop_seconds,
+        **_kept_up(program),
         # TERM is for the service alone: it ends its children as it sees fit, the receiver after their associations.
         stopasgroup="false",
         killasgroup="true",
         redirect_stderr="true",
-        stdout_logfile="log/%(program_name)s_%(process_num)02d.log",
+        stdout_logfile=_LOG,
         stdout_logfile_maxbytes=LOG_BYTES,
         stdout_logfile_backups=LOG_FILES,
     )
@@ -221,22 +215,29 @@ def _listener(program: Program) -> str:
     """Write an event listener: its standard output is the protocol, and its log is its standard error."""
     return _section(
         f"eventlistener:{program.name}",
-        command=" ".join(quoted(word) for word in program.command),
-        process_name="%(program_name)s_%(process_num)02d",
         events=",".join(program.listens_to),
         buffer_size=1000,
-        priority=program.priority,
-        autostart="true",
-        autorestart="true",
-        startsecs=program.start_seconds,
-        startretries=program.start_retries,
-        stopsignal="TERM",
-        stopwaitsecs=program.stop_seconds,
+        **_kept_up(program),
         stdout_logfile="NONE",
-        stderr_logfile="log/%(program_name)s_%(process_num)02d.log",
+        stderr_logfile=_LOG,
         stderr_logfile_maxbytes=LOG_BYTES,
         stderr_logfile_backups=LOG_FILES,
     )
+
+
+def _kept_up(program: Program) -> dict[str, object]:
+    """Return what is started, when, and how it is kept running and ended."""
+    return {
+        "command": " ".join(quoted(word) for word in program.command),
+        "process_name": _PROCESS,
+        "priority": program.priority,
+        "autostart": "true",
+        "autorestart": "true",
+        "startsecs": program.start_seconds,
+        "startretries": program.start_retries,
+        "stopsignal": "TERM",
+        "stopwaitsecs": program.stop_seconds,
+    }
 
 
 def _rpc_interface(name: str, factory: str) -> str:

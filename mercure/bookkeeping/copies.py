@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from mercure import durable
 from mercure.bookkeeping.database import HistoryError, address_of, sqlite_path, without_password
+from mercure.programs import run_program
 
 Kind = Literal["sqlite", "postgresql"]
 
@@ -113,16 +114,7 @@ def _run_tool(name: str, url: str, password: str | None, options: list[str], *fi
     environment = {**os.environ, **({"PGPASSWORD": secret} if secret else {})}
     command = [program, "--no-password", *options, f"--dbname={bare}", *map(str, files)]
     try:
-        done = subprocess.run(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=LONGEST_SECONDS,
-            check=False,
-        )
+        done = run_program(command, seconds=LONGEST_SECONDS, environment=environment)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise HistoryError(f"{name} did not work: {error}") from error
     if done.returncode:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, Final, Literal
 
 from mercure.config.processing import Processing
+from mercure.programs import run_program
 from mercure.runners.base import (
     ImageMissingError,
     Run,
@@ -76,9 +77,7 @@ class CommandRunner:
         try:
             program = self._program()
             sandbox = [program, *namespaces(network=False), *system(), "--", "/usr/bin/true"]
-            done = subprocess.run(
-                sandbox, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10, check=False
-            )
+            done = run_program(sandbox, seconds=10)
         except RunnerUnavailableError as error:
             return RunnerCheck(ok=False, text=str(error))
         except (OSError, subprocess.TimeoutExpired) as error:

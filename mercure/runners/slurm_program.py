@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal
 
+from mercure.programs import run_program
 from mercure.runners.base import RunnerUnavailableError
 
 CALL_SECONDS: Final = 30.0
@@ -111,15 +112,7 @@ class SlurmProgram:
         if shutil.which(command[0]) is None or shutil.which(program) is None:
             raise RunnerUnavailableError(f"the program {program!r} is not there: {_MISSING}")
         try:
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=seconds,
-                check=False,
-            )
+            done = run_program(command, seconds=seconds)
         except subprocess.TimeoutExpired as error:
             raise RunnerUnavailableError(
                 f"'{program}' did not end within {seconds:g} s: is slurmctld running and reachable?"
