@@ -6,6 +6,7 @@ import signal
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Protocol
 
+import hypothesis
 import pytest
 
 from tests.support import disks, folders, leftovers, ports
@@ -23,8 +24,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+# How long one example takes says how busy the machine is. A test that hangs has pytest's own time limit.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+
+
 def pytest_configure() -> None:
     """Mark all that this worker starts, and let SIGTERM end fixtures as Ctrl-C does."""
+    hypothesis.settings.load_profile("no deadline")
     leftovers.mark_this_run()
     signal.signal(signal.SIGTERM, _interrupt)
 

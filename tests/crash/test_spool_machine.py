@@ -182,6 +182,4 @@ class SpoolMachine(RuleBasedStateMachine):
 
 
 TestSpool = SpoolMachine.TestCase
-TestSpool.settings = settings(
-    max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
-)
+TestSpool.settings = settings(max_examples=60, stateful_step_count=25, suppress_health_check=list(HealthCheck))

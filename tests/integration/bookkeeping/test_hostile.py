@@ -168,7 +168,7 @@ def events(draw: st.DrawFn) -> bytes:
     return json.dumps(line).encode() + b"\n"
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(lines=st.lists(events() | st.binary(max_size=60).map(lambda raw: raw + b"\n"), max_size=12))
 def test_whatever_a_file_holds_it_is_read_to_its_end(lines: list[bytes], database: Database, tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "outbox")

@@ -182,7 +182,7 @@ def expected(database: Database, tmp_path: Path) -> dict[str, object]:
     return dict(rows)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(arrangement=arrangements())
 def test_any_order_gives_the_same_rows(
     arrangement: tuple[list[list[Event]], int], database: Database, tmp_path: Path, expected: dict[str, object]

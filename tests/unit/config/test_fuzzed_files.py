@@ -78,7 +78,6 @@ MERCURE: dict[str, Any] = {
 SERVICES: dict[str, Any] = {"version": 1, "router": {"instances": 2}, "dispatcher": {"instances": 3}}
 
 FUZZED = settings(
-    deadline=None,
     max_examples=40,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large],
 )

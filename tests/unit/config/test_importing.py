@@ -136,13 +136,13 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.dictionaries(st.sampled_from([*OLD, "x"]), JSON, max_size=8))
 def test_anything_may_stand_in_the_file(content: dict[str, Any]) -> None:
     import_mercure(content)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(["targets", "rules", "modules"]), st.data())
 def test_anything_may_stand_in_a_table(table: str, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(list(OLD[table])))

@@ -137,7 +137,7 @@ JSON = st.recursive(
 VERB_NAMES = st.sampled_from(
     sorted(verb.name for verb in api.all_verbs() if not verb.changes and verb.name not in {"subscribe", "verify.run"})
 )
-FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 class TestFuzz:

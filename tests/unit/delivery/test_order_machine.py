@@ -239,7 +239,7 @@ class OrderedByReceipt(OrderedDispatch):
     order = "received"
 
 
-SETTINGS = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
 TestByStudy = OrderedDispatch.TestCase
 TestByStudy.settings = SETTINGS

@@ -65,7 +65,7 @@ rules = st.recursive(
 @example('tags.Modality == "A\\\\B" and values("Modality") == ["A", "B"]')
 @example("not (number(tags.Modality) < 1) and not (number(tags.Modality) > 0)")
 @example("not (number(tags.Modality) == 1 and number(tags.Modality) == 2)")
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 @given(rules)
 def test_what_is_never_true_is_true_of_no_image(text: str) -> None:
     rule = compile_rule(text)
@@ -73,7 +73,7 @@ def test_what_is_never_true_is_true_of_no_image(text: str) -> None:
 
 
 @example('tags.Modality == "A"', 'number(tags.Modality) == 1 or tags.Modality == "A"')
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 @given(rules, rules)
 def test_what_implies_another_is_true_only_with_it(one: str, other: str) -> None:
     first, second = compile_rule(one), compile_rule(other)

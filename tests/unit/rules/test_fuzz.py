@@ -77,7 +77,7 @@ def answer(text: str, images: Images) -> None:
         assert all(line.isprintable() for line in [str(finding), *finding.caret().split("\n")])
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 @given(rules, st.lists(records, max_size=3))
 def test_any_text_on_any_tags_is_answered(text: str, tags: list[dict[str, Any]]) -> None:
     start = time.thread_time()
@@ -110,7 +110,7 @@ expressions = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 @given(expressions, st.lists(records, max_size=3))
 def test_any_expression_on_any_tags_is_answered(text: str, tags: list[dict[str, Any]]) -> None:
     start = time.thread_time()
@@ -133,7 +133,7 @@ lines = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 @given(lines)
 def test_any_line_has_an_answer_of_one_line(line: str | bytes) -> None:
     written = evaluate_json_line(line)
@@ -145,7 +145,7 @@ def test_any_line_has_an_answer_of_one_line(line: str | bytes) -> None:
     assert answer["error"] is None or (isinstance(answer["error"], str) and answer["error"] and not answer["result"])
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.one_of(
         st.text(max_size=100),

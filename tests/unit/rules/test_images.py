@@ -27,7 +27,7 @@ records = st.dictionaries(
 )
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(records, min_size=1, max_size=6), st.sampled_from(CONDITIONS))
 def test_any_and_all_are_what_asking_each_image_gives(series: list[dict[str, Any]], condition: str) -> None:
     rule = compile_rule(condition)

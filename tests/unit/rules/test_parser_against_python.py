@@ -124,7 +124,7 @@ def our_tree(text: str) -> Any:
 @example("a | b ^ c & d + e * f")
 @example("(a, b)[1:][0].x(1, y=2)")
 @example("'a' \"b\" r'\\c'")
-@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=1000, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.sampled_from(TOKENS), min_size=1, max_size=14).map(" ".join))
 def test_every_text_of_python_tokens_has_the_same_tree_or_none(text: str) -> None:
     assert our_tree(text) == python_tree(text)
@@ -148,13 +148,13 @@ expressions = st.recursive(
 )
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])
 @given(expressions)
 def test_every_expression_has_the_same_tree(text: str) -> None:
     assert our_tree(text) == python_tree(text)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(max_size=20), st.sampled_from(["'", '"']), st.booleans())
 def test_every_text_literal_means_the_same(content: str, quote: str, raw: bool) -> None:
     text = f"{'r' if raw else ''}{quote}{content}{quote}"

@@ -94,7 +94,7 @@ rule_sets = st.lists(
 )
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])
 @given(rule_sets)
 def test_what_is_said_never_to_act_does_not(drawn: list[tuple[str, str, bool, bool]]) -> None:
     rules = [
