@@ -15,11 +15,19 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+import pytest
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 Ending = Literal["reset", "close", "stall"]
 LARGEST_PIECE = 65_536
+
+
+def wherever(few: Mapping[Ending, int], many: Mapping[Ending, int]) -> pytest.MarkDecorator:
+    """Run a test (``ending``, ``count``) for each ending at so many places; at `many` in the slow tests only."""
+    slow = [pytest.param(ending, count, marks=pytest.mark.slow) for ending, count in many.items()]
+    return pytest.mark.parametrize(("ending", "count"), [*few.items(), *slow])
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+ACCEPT_ALL = ("--bit-preserving", "--accept-all", "--promiscuous")
+"""Options of a storescp that takes whatever is sent."""
+
 
 @dataclass
 class Sent:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
 from mercure.bookkeeping.database import disconnect, open_history
 from mercure.bookkeeping.migrate import migrate
+from mercure.bookkeeping.reader import Reader
 from mercure.bookkeeping.recorder import Recorder
+from mercure.bookkeeping.verify import Verifier
 from mercure.clock import ManualClock
 from tests.support.history import Outbox
+from tests.support.scripted_router import ScriptedRouter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
     from peewee import Database
 
+    from mercure.bookkeeping.verify import Finding, Kind, Report
     from tests.support.postgres import Cluster
 
 
@@ -61,3 +65,47 @@ def record_all(recorder: Recorder) -> int:
     while (progress := recorder.run_once()).any:
         recorded += progress.recorded
     return recorded
+
+
+@pytest.fixture
+def router(tmp_path: Path) -> ScriptedRouter:
+    """Give a router that does to images what a test tells it, and tells of it."""
+    return ScriptedRouter(tmp_path / "spool", ManualClock())
+
+
+@pytest.fixture
+def recorded(router: ScriptedRouter, database: Database) -> Recorder:
+    """Give the recorder of what that router tells."""
+    return Recorder(database, router.outbox, "node-a", router.clock)
+
+
+@pytest.fixture(params=["recorded", "still in the outbox"])
+def verified(
+    request: pytest.FixtureRequest, router: ScriptedRouter, recorded: Recorder, history_url: str
+) -> VerifyFunction:
+    """Give a function that verifies, with the events in the history or waiting for it: it must not matter."""
+
+    def verify() -> Report:
+        if request.param == "recorded":
+            record_all(recorded)
+        with Reader(history_url) as history:
+            return Verifier(router.spool, "node-a", history, router.clock).run()
+
+    return verify
+
+
+class VerifyFunction(Protocol):
+    """The type of the ``verified`` fixture."""
+
+    def __call__(self) -> Report: ...
+
+
+def kinds(report: Report) -> list[Kind]:
+    """Return what sort each finding of a report is."""
+    return [finding.kind for finding in report.findings]
+
+
+def only(report: Report) -> Finding:
+    """Return the one finding that there is."""
+    assert len(report.findings) == 1, report.findings
+    return report.findings[0]

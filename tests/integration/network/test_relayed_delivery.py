@@ -15,7 +15,7 @@ from mercure.spool import Stage, load_task, read_ledger
 from tests.integration.delivery.nodes import Office, dicom_target
 from tests.support.data_sets import data_set_of
 from tests.support.raw_target import Peer, raw_target
-from tests.support.relay import Way, relay
+from tests.support.relay import Way, relay, wherever
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,15 +26,6 @@ if TYPE_CHECKING:
     from tests.support.relay import Ending
 
 IMAGES = 4
-SLOW = pytest.mark.slow
-RUNS = [
-    ("reset", 6),
-    ("close", 2),
-    ("stall", 1),
-    pytest.param("reset", 60, marks=SLOW),
-    pytest.param("close", 60, marks=SLOW),
-    pytest.param("stall", 20, marks=SLOW),
-]
 SOON = 30.0
 """What time limits of a second or two may really take on a busy machine."""
 
@@ -77,7 +68,7 @@ def delivered(desk: Office, task: Path) -> None:
     raise AssertionError(f"not delivered: {load_task(task)}")
 
 
-@pytest.mark.parametrize(("ending", "count"), RUNS)
+@wherever({"reset": 6, "close": 2, "stall": 1}, {"reset": 60, "close": 60, "stall": 20})
 def test_wherever_the_way_ends(
     office: Callable[..., Office], storescp: MakeStoreScp, ending: Ending, count: int
 ) -> None:

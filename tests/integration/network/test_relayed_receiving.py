@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.account import Account, ct_series
-from tests.support.relay import Way, relay
+from tests.support.relay import Way, relay, wherever
 
 if TYPE_CHECKING:
     from tests.integration.network.conftest import StartReceiver
@@ -19,17 +19,6 @@ if TYPE_CHECKING:
 IMAGES = 3
 SHORT = 0.7
 """Seconds that the receiver waits for a silent sender; the sender waits longer."""
-
-SLOW = pytest.mark.slow
-RUNS = [
-    ("reset", 12),
-    ("close", 4),
-    ("stall", 1),
-    pytest.param("reset", 150, marks=SLOW),
-    pytest.param("close", 150, marks=SLOW),
-    pytest.param("stall", 40, marks=SLOW),
-]
-"""How it ends, and at how many places between the first bytes and the last ones in each direction."""
 
 
 def series(name: str) -> list[Sent]:
@@ -63,7 +52,7 @@ def all_is_there(receiver: Receiver, account: Account) -> None:
     assert not [line for line in receiver.log() if "crashed" in line["message"]]
 
 
-@pytest.mark.parametrize(("ending", "count"), RUNS)
+@wherever({"reset": 12, "close": 4, "stall": 1}, {"reset": 150, "close": 150, "stall": 40})
 def test_wherever_it_ends(start_receiver: StartReceiver, ending: Ending, count: int) -> None:
     receiver = start_receiver(idle_timeout_seconds=SHORT, acse_timeout_seconds=SHORT)
     there, back = lengths(receiver)

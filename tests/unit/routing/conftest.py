@@ -10,12 +10,12 @@ from mercure.clock import ManualClock
 from mercure.services.router import Router
 from mercure.spool import Changes, Spool, Stage, Task, load_task
 from tests.support.box import Box
+from tests.support.incoming import Image
+from tests.support.series import synthetic_images
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
-
-    from tests.support.incoming import Image
 
 TARGETS = {name: {"kind": "folder", "path": "/nowhere"} for name in ("pacs", "research")}
 
@@ -59,6 +59,11 @@ class RouterDesk:
     def tasks(self, stage: Stage) -> list[Task]:
         return [load_task(path) for path in self.box.tasks(stage)]
 
+    def only(self, stage: Stage) -> Path:
+        """Return the folder of the one task that is in a stage."""
+        (directory,) = self.box.tasks(stage)
+        return directory
+
     def files(self, task: Task, stage: Stage) -> list[str]:
         return sorted(path.name for path in self.spool.entry(stage, task.id).glob("*.dcm"))
 
@@ -72,3 +77,9 @@ def desk(tmp_path: Path) -> Iterator[RouterDesk]:
     made = RouterDesk(tmp_path / "root")
     yield made
     made.box.close()
+
+
+def dicom(count: int, **tags: object) -> list[Image]:
+    """Make images whose bytes are real DICOM, of one series."""
+    made = synthetic_images(count, 4, 4, seed="router", **tags)
+    return [Image(uid, "1.2.3", data, {"SOPInstanceUID": uid, "Modality": "CT"}) for uid, data in made]

@@ -11,32 +11,14 @@ import pytest
 from mercure.routing.carry_out import Executor
 from mercure.spool import Claim, Stage, image_files, load_task, read_tags, save_task
 from tests.support.incoming import Image, make_images
-from tests.support.series import synthetic_images
+from tests.unit.routing.conftest import dicom
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.unit.routing.conftest import RouterDesk
 
 DAY = 86400.0
-
-
-@pytest.fixture
-def desk(desk: RouterDesk) -> RouterDesk:
-    """Give the desk of this folder; here everything goes to one target."""
-    desk.configure({"all": {"rule": "True", "targets": ["pacs"]}})
-    return desk
-
-
-def dicom(count: int, **tags: object) -> list[Image]:
-    made = synthetic_images(count, 4, 4, seed="router", **tags)
-    return [Image(uid, "1.2.3", data, {"SOPInstanceUID": uid, "Modality": "CT"}) for uid, data in made]
-
-
-def only(desk: RouterDesk, stage: Stage) -> Path:
-    (directory,) = desk.box.tasks(stage)
-    return directory
 
 
 def test_a_series_becomes_a_task_that_tells_all_that_is_known(desk: RouterDesk) -> None:
@@ -46,7 +28,7 @@ def test_a_series_becomes_a_task_that_tells_all_that_is_known(desk: RouterDesk) 
             desk.clock.advance(1)
     desk.turn()
     desk.turn(6)
-    task = load_task(only(desk, Stage.OUTGOING))
+    task = load_task(desk.only(Stage.OUTGOING))
     assert (task.target, task.images, task.priority, task.late) == ("pacs", 3, "normal", False)
     assert (task.identity.PatientName, task.identity.SeriesInstanceUID) == ("Doe^Jane", "1.2.3")
     assert (task.origin.calling_aet, task.origin.called_aet, task.origin.address) == ("CT1", "MERCURE", "127.0.0.1")
@@ -86,7 +68,7 @@ def test_any_name_of_a_series_folder_is_only_a_name(desk: RouterDesk, name: str)
     (folder / "1.dcm").write_bytes(b"image")
     desk.turn()
     desk.turn(61)
-    assert [image.name for image in image_files(only(desk, Stage.OUTGOING))] == ["1.dcm"]
+    assert [image.name for image in image_files(desk.only(Stage.OUTGOING))] == ["1.dcm"]
 
 
 @pytest.mark.parametrize("loss", ["all lines", "a torn line", "the file", "a foreign line"])
@@ -107,7 +89,7 @@ def test_tag_lines_that_a_crash_lost_are_made_again(desk: RouterDesk, loss: str)
         path.write_bytes(b"".join(lines[:2]) + lines[2].replace(images[2].name.encode(), b"other.dcm"))
     desk.turn()
     desk.turn(61)
-    directory = only(desk, Stage.OUTGOING)
+    directory = desk.only(Stage.OUTGOING)
     records = {record["FileName"]: record for record in read_tags(directory)}
     assert set(records) == {image.name for image in images}
     assert records[images[2].name]["PatientID"] == "P9"
@@ -121,7 +103,7 @@ def test_an_image_whose_header_cannot_be_read_any_more_is_routed_all_the_same(de
         path.unlink()
     desk.turn()
     desk.turn(61)
-    directory = only(desk, Stage.OUTGOING)
+    directory = desk.only(Stage.OUTGOING)
     assert load_task(directory).images == 2
     assert all(record["DecodingProblems"] for record in read_tags(directory))
 
@@ -133,7 +115,7 @@ def test_other_content_under_the_same_uid_is_routed_too(desk: RouterDesk) -> Non
     desk.box.receive([image, other, image])
     desk.turn()
     desk.turn(6)
-    assert [item.name for item in image_files(only(desk, Stage.OUTGOING))] == ["1.2.3.1.dcm", "1.2.3.1~2.dcm"]
+    assert [item.name for item in image_files(desk.only(Stage.OUTGOING))] == ["1.2.3.1.dcm", "1.2.3.1~2.dcm"]
 
 
 def test_a_late_image_is_marked_and_names_what_came_before(desk: RouterDesk) -> None:
@@ -208,12 +190,12 @@ def test_a_task_put_back_by_a_person_is_decided_anew(desk: RouterDesk) -> None:
     desk.configure({"bad": {"rule": "number(tags.PatientID) > 3", "targets": ["pacs"]}})
     desk.send(make_images(1))
     desk.turn(6)
-    directory = only(desk, Stage.ERROR)
+    directory = desk.only(Stage.ERROR)
     desk.configure({"all": {"rule": "True", "targets": ["pacs"]}})
     save_task(directory, load_task(directory).for_retry())
     directory.rename(desk.spool.entry(Stage.ROUTING, directory.name))
     desk.turn(1)
-    task = load_task(only(desk, Stage.OUTGOING))
+    task = load_task(desk.only(Stage.OUTGOING))
     assert (task.failure, task.target, task.images) == (None, "pacs", 1)
 
 

@@ -13,33 +13,13 @@ from mercure.routing import intake
 from mercure.routing.carry_out import Executor
 from mercure.services.router import ATTEMPTS
 from mercure.spool import Claim, Stage, Task, load_task
-from tests.support.incoming import Image, make_images
-from tests.support.series import synthetic_images
+from tests.support.incoming import make_images
+from tests.unit.routing.conftest import dicom
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.unit.routing.conftest import RouterDesk
-
-DAY = 86400.0
-
-
-@pytest.fixture
-def desk(desk: RouterDesk) -> RouterDesk:
-    """Give the desk of this folder; here everything goes to one target."""
-    desk.configure({"all": {"rule": "True", "targets": ["pacs"]}})
-    return desk
-
-
-def dicom(count: int, **tags: object) -> list[Image]:
-    made = synthetic_images(count, 4, 4, seed="router", **tags)
-    return [Image(uid, "1.2.3", data, {"SOPInstanceUID": uid, "Modality": "CT"}) for uid, data in made]
-
-
-def only(desk: RouterDesk, stage: Stage) -> Path:
-    (directory,) = desk.box.tasks(stage)
-    return directory
 
 
 def put_aside(desk: RouterDesk) -> None:
@@ -150,7 +130,7 @@ def test_a_series_that_nobody_can_route_is_put_aside_and_stops_no_other(
     assert len(desk.box.tasks(Stage.OUTGOING)) == 1
     assert desk.box.tasks(Stage.ERROR) == []
     put_aside(desk)
-    failure = load_task(only(desk, Stage.ERROR)).failure
+    failure = load_task(desk.only(Stage.ERROR)).failure
     assert failure is not None
     assert type(error).__name__ in failure.reason
     assert failure.advice
@@ -174,7 +154,7 @@ def test_a_task_without_images_is_put_aside_and_told(desk: RouterDesk) -> None:
     name = "20260101T000000000000-00000001"
     desk.spool.entry(Stage.ROUTING, name).mkdir()
     put_aside(desk)
-    assert only(desk, Stage.ERROR).name == name
+    assert desk.only(Stage.ERROR).name == name
     (failed,) = desk.box.events("task.failed")
     assert "no image" in failed.details["reason"]
     assert failed.details["advice"]
