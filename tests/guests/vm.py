@@ -22,14 +22,23 @@ ROOT_SIZE = "16G"
 BOOKS: Final = 1 << 30
 """More than the file system of the drive needs for its own books."""
 _MOUNT: Final = 'mount "$1" "$2" && shift 2 && exec "$@"'
+_LONG: Final = 1800
 PATIENCE: Final = {
-    "etc/systemd/system.conf.d/test-emulated.conf": (
-        "[Manager]\nDefaultDeviceTimeoutSec=600s\nDefaultTimeoutStartSec=600s\n"
+    "etc/systemd/system.conf.d/test-emulated.conf": f"[Manager]\nDefaultDeviceTimeoutSec={_LONG}\n",
+    "etc/systemd/system/service.d/test-emulated.conf": f"[Service]\nTimeoutStartSec={_LONG}\nWatchdogSec=0\n",
+    "etc/systemd/system/ifupdown-pre.service.d/test-settle.conf": (
+        f"[Service]\nExecStart=\nExecStart=/bin/udevadm settle --timeout={_LONG}\n"
     ),
-    "etc/ssh/sshd_config.d/00-test-emulated.conf": "LoginGraceTime 600\n",
+    "etc/ssh/sshd_config.d/00-test-emulated.conf": f"LoginGraceTime {_LONG}\n",
 }
-"""What the guest learns of its being slow. Emulated on a busy machine, a disk may be found after minutes, and whoever
-waits for it would have given up after 90 s, and left the guest in emergency mode; a login may take minutes too."""
+"""What the guest learns of its being slow. Emulated on a busy machine, it may get no processor for minutes. Who waits
+for its data disk gives up after 90 s, and leaves it in emergency mode; who waits for its network card after 120 s, and
+leaves it without a network; who looks after its services ends them."""
+_PATIENT_KERNEL: Final = (
+    f"nvme_core.io_timeout={_LONG} nvme_core.admin_timeout={_LONG} udev.event_timeout={_LONG} "
+    "no_timer_check nowatchdog rcupdate.rcu_cpu_stall_suppress=1"
+)
+"""Its kernel, too: it would find its timers broken, and reset a disk that does not answer for 30 s."""
 
 
 def convert(guest: Guest) -> None:
@@ -46,7 +55,7 @@ def convert(guest: Guest) -> None:
         place.mkdir(parents=True, exist_ok=True)
         run("cp", "--archive", "--no-target-directory", outside, place)
     for path, text in PATIENCE.items():
-        (guest.root / path).parent.mkdir(exist_ok=True)
+        (guest.root / path).parent.mkdir(parents=True, exist_ok=True)
         (guest.root / path).write_text(text)
     _fill_drive(guest)
     run("mke2fs", "-q", "-F", "-t", "ext4", "-L", "root", "-d", guest.root, guest.folder / "root.img", ROOT_SIZE)
@@ -86,7 +95,12 @@ def start(guest: Guest) -> None:
     command: list[str | Path] = ["qemu-system-x86_64", "-name", guest.spec.name, "-nodefaults", "-display", "none"]
     command += ["-M", "q35", "-accel", "tcg,thread=multi,tb-size=1024", "-cpu", "Nehalem", "-smp", "2", "-m", "3072"]
     command += ["-serial", f"file:{guest.console}", "-device", "virtio-rng-pci"]
-    command += ["-kernel", kernel / "vmlinuz", "-append", "root=/dev/nvme0n1 rw console=ttyS0 quiet panic=5"]
+    command += [
+        "-kernel",
+        kernel / "vmlinuz",
+        "-append",
+        f"root=/dev/nvme0n1 rw console=ttyS0 quiet panic=5 {_PATIENT_KERNEL}",
+    ]
     # The root disk is not what is tested: its syncs need not reach this machine's disk.
     command += ["-drive", f"file={guest.folder}/root.img,if=none,id=root,format=raw,cache=unsafe"]
     command += ["-device", "nvme,drive=root,serial=ROOT0"]
