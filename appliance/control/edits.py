@@ -10,6 +10,7 @@ from appliance.control.api.base import Saved
 from appliance.control.errors import ControlError
 from appliance.control.naming import no_such
 from appliance.control.session import Session
+from mercure.config import Config
 
 Content = dict[str, Any]
 Edit = Callable[[Content], Content]
@@ -28,6 +29,19 @@ def apply(session: Session, verb: str, object: str, edit: Edit, *, edited_from: 
     content = edit(saving.current(session, "mercure", edited_from))
     change = saving.Change(verb=verb, object=object, content=content, edited_from=edited_from, comment=comment)
     return saving.save(session, change)
+
+
+def tried(session: Session, edit: Edit) -> Config:
+    """Return the configuration in force with a change, and save nothing.
+
+    Raises
+    ------
+    ControlError
+        ``invalid``: it cannot be used; with every problem.
+    """
+    content = edit(session.config.model_dump(mode="json", exclude_defaults=True))
+    config: Config = saving.checked(session, "mercure", content)
+    return config
 
 
 def with_target(name: str, settings: Content, rename_from: str | None) -> Edit:
@@ -74,6 +88,22 @@ def module_switched(name: str, *, on: bool) -> Edit:
         return {**content, "modules": {**modules, name: changed}}
 
     return edit
+
+
+def with_channel(name: str, settings: Content) -> Edit:
+    """Make the change that adds or replaces a channel of notifications."""
+
+    def edit(content: Content) -> Content:
+        notifications = content.get("notifications", {})
+        channels = {**notifications.get("channels", {}), name: settings}
+        return {**content, "notifications": {**notifications, "channels": channels}}
+
+    return edit
+
+
+def with_rules(table: Content) -> Edit:
+    """Make the change that puts another table of rules in the place of all rules."""
+    return lambda content: {**content, "rules": table}
 
 
 def without(table: Table, name: str) -> Edit:

@@ -7,13 +7,13 @@ import time
 from collections import Counter
 from typing import Any
 
+from appliance.control import edits
 from appliance.control.api.configuration import ModuleState
 from appliance.control.api.modules import ModuleChecked
 from appliance.control.listing import rows_of
 from appliance.control.naming import no_such
-from appliance.control.saving import checked
 from appliance.control.session import Session
-from mercure.config import Config, ModuleSettings
+from mercure.config import ModuleSettings
 from mercure.processing.contract import mount_problem
 from mercure.processing.health import read_outage
 from mercure.runners import open_runner
@@ -77,8 +77,7 @@ def check(session: Session, name: str, content: dict[str, Any] | None) -> Module
     if content is None:
         settings = find_module(session, name)
     else:
-        whole = config.model_dump(mode="json", exclude_defaults=True)
-        config = _checked(session, {**whole, "modules": {**whole.get("modules", {}), name: content}})
+        config = edits.tried(session, edits.with_module(name, content, None))
         settings = config.modules[name]
     begun = time.monotonic()
     found = open_runner(settings.runner, config.processing).check()
@@ -90,11 +89,6 @@ def check(session: Session, name: str, content: dict[str, Any] | None) -> Module
         text=found.text if problem is None else problem,
         seconds=round(time.monotonic() - begun, 3),
     )
-
-
-def _checked(session: Session, content: dict[str, Any]) -> Config:
-    found: Config = checked(session, "mercure", content)
-    return found
 
 
 def _program_problem(settings: ModuleSettings) -> str | None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from appliance.control import edits
 from appliance.control.api.notifications import (
     ChannelReport,
     ChannelTested,
@@ -17,7 +18,6 @@ from appliance.control.api.notifications import (
 )
 from appliance.control.errors import ControlError
 from appliance.control.naming import no_such
-from appliance.control.saving import checked
 from appliance.control.session import Session
 from mercure.config import Config
 from mercure.config.notifications import ChannelSettings, EMail, Webhook
@@ -85,7 +85,7 @@ def test_channel(session: Session, name: str, content: dict[str, Any] | None) ->
     ControlError
         There is no such channel, or its settings cannot be used.
     """
-    config = session.config if content is None else _with_channel(session, name, content)
+    config = session.config if content is None else edits.tried(session, edits.with_channel(name, content))
     settings = _channel(config, name)
     now = session.clock.now()
     facts = Facts(router=config.name, occasion="test", by=session.user)
@@ -162,11 +162,3 @@ def _channel(config: Config, name: str) -> ChannelSettings:
     if name not in channels:
         raise no_such("channel", name, channels, "there are no channels: add one to 'notifications'")
     return channels[name]
-
-
-def _with_channel(session: Session, name: str, content: dict[str, Any]) -> Config:
-    whole = session.config.model_dump(mode="json", exclude_defaults=True)
-    notifications = whole.get("notifications", {})
-    channels = {**notifications.get("channels", {}), name: content}
-    changed: Config = checked(session, "mercure", {**whole, "notifications": {**notifications, "channels": channels}})
-    return changed

@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from appliance.control import edits
 from appliance.control.api.rules import Checked, RuleCheck, RuleFinding, RuleState
 from appliance.control.errors import ControlError
-from appliance.control.saving import checked
 from appliance.control.session import Session
-from mercure.config import Config, Rule
+from mercure.config import Rule
 from mercure.rules import Finding, check
 from mercure.rules.ruleset import RuleOfSet, check_rule_set
 
@@ -54,7 +54,7 @@ def check_expression(expression: str) -> RuleCheck:
 def check_table(session: Session, table: dict[str, Any]) -> Checked:
     """Check a table of rules as it would be saved: what keeps it from that, and what is worth a look."""
     try:
-        changed = with_table(session, table)
+        changed = edits.tried(session, edits.with_rules(table))
     except ControlError as error:
         readable = [(name, rule) for name, rule in ((name, _readable(rule)) for name, rule in table.items()) if rule]
         return Checked(**{**dict(check_rules(readable)), "checked": len(table), "problems": error.problems})
@@ -66,19 +66,6 @@ def _readable(rule: Any) -> Rule | None:  # noqa: ANN401 - any JSON
         return Rule.model_validate(rule)
     except ValidationError:
         return None
-
-
-def with_table(session: Session, table: dict[str, Any]) -> Config:
-    """Return the configuration in force with another table of rules.
-
-    Raises
-    ------
-    ControlError
-        It cannot be used; with every problem.
-    """
-    content = session.config.model_dump(mode="json", exclude_defaults=True)
-    config: Config = checked(session, "mercure", {**content, "rules": table})
-    return config
 
 
 def _finding(rule: str | None, finding: Finding, because_of: str | None = None) -> RuleFinding:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from appliance.control import edits
 from appliance.control.api.targets import EchoAnswer, TargetState
 from appliance.control.listing import rows_of
 from appliance.control.naming import no_such
-from appliance.control.saving import checked
 from appliance.control.session import Session
-from mercure.config import Config, TargetSettings
+from mercure.config import TargetSettings
 from mercure.delivery.reasons import outage_of
 from mercure.spool import Stage
 from mercure.targets import open_target
@@ -58,12 +58,9 @@ def echo_settings(session: Session, name: str, content: dict[str, Any]) -> EchoA
     ControlError
         The settings cannot be used.
     """
-    config = session.config
-    whole = config.model_dump(mode="json", exclude_defaults=True)
-    targets = {**whole.get("targets", {}), name: content}
-    changed: Config = checked(session, "mercure", {**whole, "targets": targets})
-    settings = changed.targets[name]
-    check = open_target(settings, changed.targets).check()
+    targets = edits.tried(session, edits.with_target(name, content, None)).targets
+    settings = targets[name]
+    check = open_target(settings, targets).check()
     return EchoAnswer(target=name, kind=settings.kind, ok=check.ok, text=check.text, seconds=check.seconds)
 
 

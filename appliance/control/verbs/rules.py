@@ -42,7 +42,7 @@ def dry_run(asked: Asked, wanted: api.DryRun) -> Rehearsal:
     """Try changed rules."""
     session = asked.session
     if wanted.config is None:
-        changed = rules.with_table(session, wanted.rules)
+        changed = edits.tried(session, edits.with_rules(wanted.rules))
     elif wanted.rules:
         raise ControlError("bad-parameters", "give either 'rules' or 'config'")
     else:
