@@ -273,7 +273,7 @@ def keys_of(page: str, *, detail: bool = False) -> list[Action]:
 
 def keys_of_form(page: str) -> list[Action]:
     """Return what stands at the bottom of a form: there letters are typed, so only other keys act."""
-    own = [action for action in ACTIONS if action.page in {page, "form"} and action.shown]
+    own = [action for place in (page, "form") for action in ACTIONS if action.page == place and action.shown]
     other = {action.name: action for action in _EVERYWHERE}
     return [*own, replace(other["back"], word="leave"), replace(other["help"], key="f1")]
 

@@ -142,7 +142,7 @@ def since(instant: datetime | None, now: datetime | None = None) -> str:
 
 def spark(values: Sequence[float], columns: int) -> str:
     """Draw the last values as bars of eight heights; the highest of them is full, nothing is blank."""
-    shown = list(values)[-columns:]
+    shown = list(values)[-columns:] if columns > 0 else []
     top = max(shown, default=0.0)
     bars = [" " if value <= 0 else _BARS[min(7, int(8 * value / top - 1e-9))] for value in shown]
     return "".join(bars).rjust(columns)

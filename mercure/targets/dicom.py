@@ -27,7 +27,7 @@ is being restarted, and says nothing of the images."""
 
 
 class DicomSettings(TargetSettings):
-    """Settings of a DICOM node."""
+    """A DICOM node; images are sent by C-STORE."""
 
     kind: Literal["dicom"]
     host: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9._-]+$")]

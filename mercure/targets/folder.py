@@ -45,7 +45,7 @@ _OF_ONE_IMAGE: Final = {
 
 
 class FolderSettings(TargetSettings):
-    """Settings of a folder."""
+    """A folder; images are copied into it."""
 
     kind: Literal["folder"]
     path: Path

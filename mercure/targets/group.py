@@ -26,7 +26,7 @@ _OF_THE_DESTINATION: Final = ("unreachable", "rejected", "timeout")
 
 
 class GroupSettings(TargetSettings):
-    """Settings of a target group."""
+    """Several targets; each task goes to one of them."""
 
     kind: Literal["group"]
     members: Annotated[tuple[Name, ...], Field(min_length=1, max_length=64)]

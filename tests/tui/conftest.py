@@ -21,10 +21,13 @@ from appliance.control.session import Session
 from mercure.clock import Clock
 from mercure.config import Root
 from tests.support.router import FreePort, Router
+from tests.tui.screenplay import Scene, play
 from tui.link import Link
+from tui.source import Source
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 Serve = Callable[..., AbstractContextManager[Link]]
+Plays = Callable[..., None]
 
 
 class StandingClock(Clock):
@@ -78,6 +81,24 @@ def serve(session: Session, monkeypatch: pytest.MonkeyPatch) -> Serve:
             server.close()
 
     return serving
+
+
+@pytest.fixture
+def plays(serve: Serve) -> Plays:
+    """Give what lets a person of a role play a scene at the router, or at what a test puts in its place."""
+
+    def playing(
+        scene: Scene,
+        role: Role = "admin",
+        user: str = "alice",
+        *,
+        source: Source | None = None,
+        size: tuple[int, int] = (80, 24),
+    ) -> None:
+        with serve(role, user) as link:
+            play(source or link, scene, size)
+
+    return playing
 
 
 @pytest.fixture

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from appliance.control import edits
 from appliance.control.api.selftest import Outcome, Selftest, Step
+from appliance.control.api.streams import CountersItem
+from appliance.supervision.client import ProcessInfo
 from mercure.clock import ManualClock
+from mercure.config import Retry
+from mercure.delivery.breaker import Breaker
 from mercure.event_details import Identity
 from mercure.services.bookkeeper import Bookkeeper
 from mercure.services.common import Context
 from mercure.services.router import Router
 from mercure.spool import Changes, Stage
 from mercure.spool.task import Attempt, Failure, Hold
+from mercure.targets import Trouble
 from tests.support.incoming import Association, date_back, make_images
 from tests.tui.conftest import NOW
-from tests.unit.appliance.conftest import place_task
+from tests.unit.appliance.conftest import claim_of, place_task
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
     from appliance.control.session import Session
 
+AN_HOUR: Final = timedelta(hours=1)
 HEAD = Identity(
     PatientID="P1001",
     PatientName="Weaver^Ann",
@@ -63,22 +75,100 @@ def fill(session: Session) -> None:
     other = HEAD.model_copy(update={"PatientID": "P2"})
     place_task(session, Stage.OUTGOING, age=7300, identity=other, priority="urgent")
     place_task(session, Stage.PROCESSING, age=70, identity=HEAD, target=None, module="segment", action="process")
+    take_down(session, "delivered", timedelta(seconds=7300))
     with session.changing() as events:
         session.audit(events, "task.hold", "the third", before="waiting", after="held")
     receive(session)
+    keep_backup(session)
+    _told_before(session, NOW - AN_HOUR)
+
+
+def take_down(session: Session, target: str, since: timedelta) -> None:
+    """Let a target be unreachable for so long, asked as often as a dispatcher asks."""
+    breaker, when = Breaker(session.spool, target), NOW - since
+    trouble = Trouble("unreachable", "the folder of the archive is not there; mount it or make it")
+    while when < NOW:
+        outage, _ = breaker.failed(trouble, Retry(), when)
+        when = outage.until
+
+
+def keep_backup(session: Session) -> None:
+    """Put a backup of yesterday where backups are."""
     backup = session.root.path / "backup" / "mercure-mercure-20261120T120000000000Z.tar"
     backup.parent.mkdir()
     backup.touch()
     os.truncate(backup, 1_500_000)
     os.utime(backup, (NOW.timestamp() - 86400, NOW.timestamp() - 86400))
-    # By their times it is told how far the history is behind.
+
+
+def _told_before(session: Session, instant: datetime) -> None:
+    """Date back what was told: by the times of the files it is told how far the history is behind."""
     for path in session.spool.stage(Stage.OUTBOX).iterdir():
-        os.utime(path, (NOW.timestamp() - 3600, NOW.timestamp() - 3600))
+        os.utime(path, (instant.timestamp(), instant.timestamp()))
 
 
-def receive(session: Session) -> None:
-    """Receive and route a series an hour ago, and let the history know of all that was told."""
-    clock = ManualClock(NOW - timedelta(hours=1))
+@contextmanager
+def at_work(session: Session) -> Iterator[None]:
+    """Make a router at work: two scanners send, tasks are under way, a module runs, nothing is wrong."""
+    switch = edits.module_switched("statistics", on=True)
+    edits.apply(session, "modules.switch", "statistics", switch, edited_from=1, comment="measured from now on")
+    receive(session, timedelta(minutes=10))
+    tasks = (
+        place_task(session, Stage.OUTGOING, age=4, identity=HEAD, images=40),
+        place_task(session, Stage.PROCESSING, age=90, target=None, module="statistics", action="process"),
+    )
+    place_task(session, Stage.OUTGOING, age=2, identity=HEAD.model_copy(update={"PatientID": "P1002"}))
+    keep_backup(session)
+    clock = ManualClock(NOW)
+    with contextlib.ExitStack() as until_left:
+        for number, calling in enumerate(("SCANNER1", "SCANNER2"), start=4):
+            association = until_left.enter_context(Association(session.spool, clock, calling))
+            for image in make_images(number, series=f"1.2.{number}"):
+                association.store(image)
+        date_back(session.spool, NOW - timedelta(seconds=2))
+        for task in tasks:
+            stage = Stage.PROCESSING if task.module else Stage.OUTGOING
+            until_left.enter_context(claim_of(session.spool, stage, task))
+        _told_before(session, NOW)
+        yield
+
+
+COUNTERS: Final = tuple(
+    CountersItem(
+        time=NOW,
+        seconds=1.0,
+        received={"SCANNER1": 100 + 7 * (second % 40), "SCANNER2": 4 * (second % 25)},
+        received_bytes={"SCANNER1": 104_857_600, "SCANNER2": 26_214_400},
+        delivered={"delivered": 3 * second},
+        delivered_bytes={"delivered": 115_343_360},
+    )
+    for second in range(120)
+)
+"""What a router at work counted in the last two minutes."""
+
+PROCESSES: Final = tuple(
+    ProcessInfo(service=name, name=f"{name}_00", state=state, pid=4000 + number, since=NOW - timedelta(seconds=age))
+    for number, (name, state, age) in enumerate(
+        (
+            ("receiver", "running", 9000),
+            ("router", "running", 9000),
+            ("processor", "stopping", 5),
+            ("dispatcher", "running", 9000),
+            ("cleaner", "starting", 1),
+            ("notifier", "running", 9000),
+            ("bookkeeper", "running", 9000),
+            ("page", "running", 9000),
+            ("control", "running", 9000),
+            ("listener", "running", 9000),
+        )
+    )
+)
+"""What supervisord says of a router at work, two services of which are just being restarted."""
+
+
+def receive(session: Session, ago: timedelta = AN_HOUR) -> None:
+    """Receive and route a series some time ago, and let the history know of all that was told."""
+    clock = ManualClock(NOW - ago)
     with Association(session.spool, clock) as association:
         for image in make_images(2):
             association.store(image)

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 from textual import events
 
+from tui.actions import PAGES
 from tui.app import MercureApp
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from textual.app import App
+    from textual.geometry import Size
     from textual.pilot import Pilot
 
     from tui.source import Source
@@ -27,13 +29,20 @@ _TEXT = re.compile(
     r'<text class="[^"]*" x="([\d.]+)" y="[\d.]+" textLength="[\d.]+" '
     r'clip-path="url\(#[^)]*-line-(\d+)\)">([^<]*)</text>'
 )
+_IDS = re.compile(r"(\d{8}T\d{12})-[0-9a-f]{8}")
+"""Ids of tasks: their time, and what makes them different."""
 SECONDS = 20.0
 
 
 def screen_lines(app: App[None]) -> list[str]:
     """Return what is on the screen, line by line, without spaces at the ends."""
-    cells = [[" "] * app.size.width for _ in range(app.size.height)]
-    for x, line, text in _TEXT.findall(app.export_screenshot()):
+    return lines_of(app.export_screenshot(), app.size)
+
+
+def lines_of(svg: str, size: Size) -> list[str]:
+    """Return the texts of a picture of a screen of some size."""
+    cells = [[" "] * size.width for _ in range(size.height)]
+    for x, line, text in _TEXT.findall(svg):
         at = round(float(x) / CELL)
         shown = html.unescape(text).replace("\N{NO-BREAK SPACE}", " ").rstrip("\n")
         cells[int(line)][at : at + len(shown)] = shown
@@ -41,8 +50,8 @@ def screen_lines(app: App[None]) -> list[str]:
 
 
 def neutral(svg: str, root: Path) -> str:
-    """Leave out of a picture what differs from run to run: ids, the root, room on the disk, times of files."""
-    svg = re.sub(r"terminal-\d+-", "terminal-", svg)
+    """Leave out of a picture what differs from run to run: ids, and the root."""
+    svg = _IDS.sub(r"\1-········", re.sub(r"terminal-\d+-", "terminal-", svg))
     svg = svg.replace(str(root), "/srv/mercure".ljust(len(str(root)), "\N{NO-BREAK SPACE}"))
     return "\n".join(line.rstrip() for line in svg.split("\n"))
 
@@ -63,6 +72,17 @@ class Person:
         """Press keys one after the other."""
         for key in keys:
             await self.pilot.press(key)
+
+    async def open(self, name: str) -> None:
+        """Open a page by its number, or by its name where it has none, and wait for its rows."""
+        await self.see("• live")
+        key = next(entry.key for entry in PAGES if entry.name == name)
+        await self.press(*([key] if key else ["colon", *name, "enter"]))
+        await self.until(lambda: self._is_open(name), f"the page {name} to be open, with its rows")
+
+    def _is_open(self, name: str) -> bool:
+        page = self.app.page
+        return page is not None and name == page.NAME and (page.grid is None or page.grid.filled)
 
     async def in_one_moment(self, *keys: str) -> None:
         """Let keys come all at once, as after a pause of the network: none waits for what the one before did."""
@@ -86,9 +106,10 @@ class Person:
     async def at_rest(self) -> None:
         """Wait until nothing has changed on the screen for some time."""
         last, same = "", 0
-        while same < 20:
-            await self.pilot.pause(0.05)
-            last, same = self.screen, same + 1 if self.screen == last else 0
+        while same < 10:
+            await self.pilot.pause(0.1)
+            now = self.screen
+            last, same = now, same + 1 if now == last else 0
 
     async def see(self, *texts: str) -> None:
         """Wait until all these texts are on the screen."""
@@ -102,6 +123,15 @@ class Person:
     async def resize(self, columns: int, lines: int) -> None:
         """Give the terminal another size."""
         await self.pilot.resize_terminal(columns, lines)
+
+
+async def begin_a_folder(person: Person) -> None:
+    """Open the form of a new target that is a folder."""
+    await person.open("targets")
+    await person.press("n")
+    await person.see("A target of which kind?", "folder")
+    await person.press("down", "enter")
+    await person.see("New target of kind folder", "path")
 
 
 Scene = Callable[[Person], Awaitable[None]]

@@ -13,8 +13,8 @@ from mercure.config import ModuleSettings
 from mercure.config.rule import Rule
 from mercure.model import described_schema
 from mercure.targets import MODELS
-from tests.tui.conftest import Serve
-from tests.tui.screenplay import Person, play
+from tests.tui.conftest import Plays
+from tests.tui.screenplay import Person
 from tui.format import wrap
 from tui.screens.form import HINT_LINES
 from tui.screens.rule_form import rule_fields
@@ -72,11 +72,9 @@ def test_what_a_setting_may_be_is_told_with_what_it_is() -> None:
     ]
 
 
-def test_the_form_of_a_target_tells_what_the_field_under_the_cursor_means(session: Session, serve: Serve) -> None:
+def test_the_form_of_a_target_tells_what_the_field_under_the_cursor_means(plays: Plays) -> None:
     async def scene(person: Person) -> None:
-        await person.see("• live")
-        await person.press("5")
-        await person.see("delivered")
+        await person.open("targets")
         await person.press("m")
         await person.see("Target delivered", "What rules call it")
         await person.press("tab")
@@ -88,8 +86,7 @@ def test_the_form_of_a_target_tells_what_the_field_under_the_cursor_means(sessio
         await person.see("it doubles with each further one. (seconds, more", "than 0, at most 31622400)")
         await person.see("retry.first_seconds           10 (default)")
 
-    with serve() as link:
-        play(link, scene)
+    plays(scene)
 
 
 def test_every_setting_of_a_rule_has_a_field_and_none_of_what_is_nested_in_it_is_json() -> None:
@@ -116,7 +113,7 @@ def test_a_choice_that_may_be_left_out_has_a_word_for_it() -> None:
     assert field.choices == ("-", "a", "b")
 
 
-def test_a_rule_that_is_saved_keeps_what_the_form_does_not_change(session: Session, serve: Serve) -> None:
+def test_a_rule_that_is_saved_keeps_what_the_form_does_not_change(session: Session, plays: Plays) -> None:
     path = session.store.mercure.path
     content = json.loads(path.read_text())
     study = {"quiet_seconds": 60, "series": "'T1' and 'T2'", "expected_series": {"number": 2}}
@@ -124,9 +121,7 @@ def test_a_rule_that_is_saved_keeps_what_the_form_does_not_change(session: Sessi
     session.store.mercure.save(session.store.parse(content), author="bob", comment="", edited_from=1)
 
     async def scene(person: Person) -> None:
-        await person.see("• live")
-        await person.press("4")
-        await person.see("nothing is wrong")
+        await person.open("rules")
         await person.press("enter")
         await person.see("Rule everything")
         await person.press("shift+tab")
@@ -134,8 +129,7 @@ def test_a_rule_that_is_saved_keeps_what_the_form_does_not_change(session: Sessi
         await person.press("ctrl+s")
         await person.see("saved as revision 3")
 
-    with serve() as link:
-        play(link, scene)
+    plays(scene)
     saved = json.loads(path.read_text())["rules"]["everything"]
     before = api.rules.RuleState.model_fields["rule"].annotation
     assert before is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tarfile
-import threading
 from typing import Any
 
 import pytest
@@ -12,9 +11,10 @@ from appliance.control.api.base import Progress
 from appliance.control.client import ControlError, api
 from appliance.control.session import Session
 from appliance.control.verbs import Asked, find
-from tests.tui.conftest import Serve
+from tests.tui.conftest import Plays, Serve
 from tests.tui.filling import receive
-from tests.tui.screenplay import SECONDS, Person, play
+from tests.tui.holding import Held
+from tests.tui.screenplay import Person, play
 from tui.screens.long_actions import bar_text
 
 
@@ -32,42 +32,22 @@ def test_a_bar(progress: Progress, text: str) -> None:
     assert bar_text(progress) == text
 
 
-class Held:
-    """A verb that tells how far it is, and ends when it may."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, verb: str, *told: Progress) -> None:
-        bound = find(verb)
-        self._really = bound.run
-        self._told = told
-        self.let = threading.Event()
-        monkeypatch.setitem(vars(bound), "run", self._run)
-
-    def _run(self, asked: Asked, wanted: Any) -> Any:
-        for progress in self._told:
-            asked.report(progress)
-        assert self.let.wait(SECONDS)
-        return self._really(asked, wanted)
-
-
 def test_a_backup_is_written_watched_and_checked(
-    session: Session, serve: Serve, monkeypatch: pytest.MonkeyPatch
+    session: Session, plays: Plays, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writing = Held(monkeypatch, "backup.create", Progress(done=3_000_000, total=6_000_000, text="copied", unit="bytes"))
     checking = Held(monkeypatch, "backup.check", Progress(done=1, total=4, text="read"))
 
     async def scene(person: Person) -> None:
-        await person.see("• live")
-        await person.press("9")
-        await person.see("in force")
+        await person.open("config")
         await person.press("b")
         await person.see("there is no backup", "n writes one")
         await person.press("n")
         await person.see("What goes into the backup?", "configuration, history, state")
         await person.press("enter")
         await person.see("backup: " + "█" * 10 + "░" * 10 + " 3.0 MB of 6.0 MB copied")
-        await person.press("1", "colon")
-        await person.write("backups")
-        await person.press("enter")
+        await person.open("overview")
+        await person.open("backups")
         await person.see("3.0 MB of 6.0 MB")
         writing.let.set()
         await person.see("• mercure-", "without images", "1 backup", "mercure restore")
@@ -76,8 +56,7 @@ def test_a_backup_is_written_watched_and_checked(
         checking.let.set()
         await person.see("• mercure-", "as it was", "revision 1, history: none")
 
-    with serve() as link:
-        play(link, scene)
+    plays(scene)
     (path,) = (session.root.path / "backup").glob("*.tar")
     with tarfile.open(path) as archive:
         assert "config/mercure.json" in archive.getnames()
@@ -89,9 +68,7 @@ def test_a_self_test_goes_on_without_the_screen_and_its_result_is_there_afterwar
     held = Held(monkeypatch, "selftest.run", Progress(done=2, total=9, text="clock"))
 
     async def begin(person: Person) -> None:
-        await person.see("• live")
-        await person.press("7")
-        await person.see("bookkeeper")
+        await person.open("services")
         await person.press("t")
         await person.see("r runs it")
         await person.press("l")
@@ -100,20 +77,14 @@ def test_a_self_test_goes_on_without_the_screen_and_its_result_is_there_afterwar
         await person.see("2 of 9 clock")
 
     async def look(person: Person) -> None:
-        await person.see("• live")
-        await person.press("colon")
-        await person.write("selftest")
-        await person.press("enter")
+        await person.open("selftest")
         await person.see("2 of 9 clock")
         held.let.set()
         await person.see("• all works", "alice", "• ok", "clock")
         assert "2 of 9" not in person.screen
 
     async def look_once_more(person: Person) -> None:
-        await person.see("• live")
-        await person.press("colon")
-        await person.write("selftest")
-        await person.press("enter")
+        await person.open("selftest")
         await person.see("• all works", "alice")
 
     with serve() as link:
@@ -123,7 +94,7 @@ def test_a_self_test_goes_on_without_the_screen_and_its_result_is_there_afterwar
         play(link, look_once_more)
 
 
-def test_why_it_failed_is_said(session: Session, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_why_it_failed_is_said(plays: Plays, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(asked: Asked, wanted: Any) -> None:
         raise ControlError("failed", "there is no room", "make some")
 
@@ -131,59 +102,44 @@ def test_why_it_failed_is_said(session: Session, serve: Serve, monkeypatch: pyte
     monkeypatch.setitem(vars(find("backup.create")), "run", fail)
 
     async def scene(person: Person) -> None:
-        await person.see("• live")
-        await person.press("colon")
-        await person.write("selftest")
-        await person.press("enter", "r")
+        await person.open("selftest")
+        await person.press("r")
         await person.see("‼ there is no room make some")
-        await person.press("colon")
-        await person.write("backups")
-        await person.press("enter", "n")
+        await person.open("backups")
+        await person.press("n")
         await person.see("What goes into the backup?")
         await person.press("down", "enter")
         await person.see("‼ there is no room make some")
 
-    with serve() as link:
-        play(link, scene)
+    plays(scene)
 
 
-def test_a_viewer_sees_them_and_begins_none(session: Session, serve: Serve) -> None:
+def test_a_viewer_sees_them_and_begins_none(plays: Plays) -> None:
     async def scene(person: Person) -> None:
-        await person.see("• live")
-        await person.press("colon")
-        await person.write("backups")
-        await person.press("enter")
-        await person.see("there is no backup")
+        await person.open("backups")
         await person.press("n")
         await person.see("new: this needs the role admin, and yours is viewer")
-        await person.press("colon")
-        await person.write("selftest")
-        await person.press("enter")
-        await person.see("r runs it")
+        await person.open("selftest")
         await person.press("r")
         await person.see("run: this needs the role operator, and yours is viewer")
 
-    with serve("viewer", "vera") as link:
-        play(link, scene)
+    plays(scene, "viewer", "vera")
 
 
-def test_test_sends_and_dry_runs_have_bars(session: Session, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_test_sends_and_dry_runs_have_bars(session: Session, plays: Plays, monkeypatch: pytest.MonkeyPatch) -> None:
     receive(session)
     sending = Held(monkeypatch, "targets.test_send", Progress(done=2, total=4, text="images answered"))
     trying = Held(monkeypatch, "rules.dry_run", Progress(done=20, total=80, text="series tried"))
 
     async def scene(person: Person) -> None:
-        await person.see("• live")
-        await person.press("5")
-        await person.see("delivered")
+        await person.open("targets")
         await person.press("t")
         await person.see("Test send to delivered")
         await person.press("enter")
         await person.see("█" * 10 + "░" * 10 + " 2 of 4 images answered")
         sending.let.set()
         await person.see("1 of 1 confirmed")
-        await person.press("4")
-        await person.see("nothing is wrong")
+        await person.open("rules")
         await person.press("d")
         await person.see("rehearsing: ", "20 of 80 series tried")
         trying.let.set()
@@ -191,5 +147,4 @@ def test_test_sends_and_dry_runs_have_bars(session: Session, serve: Serve, monke
         await person.press("escape")
         await person.see_no_more("20 of 80")
 
-    with serve() as link:
-        play(link, scene)
+    plays(scene)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-import threading
 from typing import Any
+
+from textual.widgets import Input, TextArea
 
 from appliance.control.session import Session
 from mercure.event_details import Identity
 from mercure.spool import Stage, load_task
-from tests.tui.conftest import Serve
+from tests.tui.conftest import Plays
 from tests.tui.filling import HEAD, receive
-from tests.tui.screenplay import SECONDS, Person, Scene, play
+from tests.tui.holding import HeldBack
+from tests.tui.screenplay import Person, begin_a_folder
 from tests.unit.appliance.conftest import events_of, place_task
 from tui.link import Link
 
@@ -25,13 +27,19 @@ def config(session: Session) -> dict[str, Any]:
     return content
 
 
-def test_failed_tasks_are_found_marked_and_sent_again(session: Session, serve: Serve) -> None:
+def bob_saves(session: Session) -> None:
+    """Change the rule meanwhile, as somebody else."""
+    change = config(session)
+    change["rules"]["everything"]["comment"] = "changed by somebody else"
+    session.store.mercure.save(session.store.parse(change), author="bob", comment="", edited_from=1)
+
+
+def test_failed_tasks_are_found_marked_and_sent_again(session: Session, plays: Plays) -> None:
     tasks = [place_task(session, Stage.ERROR, age=4000 + number, identity=HEAD) for number in range(3)]
     place_task(session, Stage.OUTGOING, identity=HEAD)
 
     async def scene(person: Person) -> None:
-        await person.see("• live")
-        await person.press("2")
+        await person.open("queue")
         await person.see("4 tasks", "‼ failed")
         await person.press("slash")
         await person.write("failed")
@@ -42,13 +50,12 @@ def test_failed_tasks_are_found_marked_and_sent_again(session: Session, serve: S
         await person.press("escape")
         await person.see_no_more("filter")
 
-    with serve() as link:
-        play(link, scene)
+    plays(scene)
     assert sorted(session.spool.names(Stage.OUTGOING))[:3] == sorted(task.id for task in tasks)
     assert [(record["by"], record["verb"]) for record in audited(session)] == [("alice", "queue.retry")] * 3
 
 
-def test_a_task_is_held_released_and_rerouted(session: Session, serve: Serve) -> None:
+def test_a_task_is_held_released_and_rerouted(session: Session, plays: Plays) -> None:
     task = place_task(session, Stage.OUTGOING, identity=HEAD)
     change = config(session)
     change["targets"]["second"] = {**change["targets"]["delivered"], "path": str(session.root.path / "second")}
@@ -56,8 +63,7 @@ def test_a_task_is_held_released_and_rerouted(session: Session, serve: Serve) ->
     session.store.mercure.path.write_text(json.dumps(change))
 
     async def scene(person: Person) -> None:
-        await person.see("• live")
-        await person.press("2")
+        await person.open("queue")
         await person.see("1 task")
         await person.press("h")
         await person.see("■ held", "held by alice")
@@ -68,17 +74,15 @@ def test_a_task_is_held_released_and_rerouted(session: Session, serve: Serve) ->
         await person.press("down", "enter")
         await person.see("1 task rerouted to second")
 
-    with serve() as link:
-        play(link, scene)
+    plays(scene)
     assert load_task(session.spool.entry(Stage.OUTGOING, task.id)).target == "second"
 
 
-def test_discarding_asks_first_on_cancel_and_keeps_the_reason(session: Session, serve: Serve) -> None:
+def test_discarding_asks_first_on_cancel_and_keeps_the_reason(session: Session, plays: Plays) -> None:
     task = place_task(session, Stage.OUTGOING, identity=HEAD)
 
     async def scene(person: Person) -> None:
-        await person.see("• live")
-        await person.press("2")
+        await person.open("queue")
         await person.see("1 task")
         await person.press("ctrl+d")
         await person.see("Discard 1 task?", "P1001")
@@ -92,14 +96,13 @@ def test_discarding_asks_first_on_cancel_and_keeps_the_reason(session: Session, 
         await person.press("tab", "right", "enter")
         await person.see("1 task discarded")
 
-    with serve() as link:
-        play(link, scene)
+    plays(scene)
     thrown = load_task(session.spool.entry(Stage.DISCARD, task.id))
     assert thrown.discarded is not None
     assert thrown.discarded.reason == "sent twice"
 
 
-def test_a_viewer_sees_everything_and_is_told_why_he_may_not(session: Session, serve: Serve) -> None:
+def test_a_viewer_sees_everything_and_is_told_why_he_may_not(session: Session, plays: Plays) -> None:
     task = place_task(session, Stage.OUTGOING, identity=HEAD)
 
     async def scene(person: Person) -> None:
@@ -115,24 +118,15 @@ def test_a_viewer_sees_everything_and_is_told_why_he_may_not(session: Session, s
         await person.press("ctrl+b")
         await person.see("roll back: this needs the role admin")
 
-    with serve("viewer", "vera") as link:
-        play(link, scene)
+    plays(scene, "viewer", "vera")
     assert session.spool.names(Stage.OUTGOING) == [task.id]
 
 
-def test_a_target_is_added_fails_its_echo_is_corrected_and_deleted(session: Session, serve: Serve) -> None:
+def test_a_target_is_added_fails_its_echo_is_corrected_and_deleted(session: Session, plays: Plays) -> None:
     path = session.root.path / "archive"
 
     async def scene(person: Person) -> None:
-        await person.see("• live")
-        await person.press("5")
-        await person.see("delivered")
-        await person.press("n")
-        await person.see("A target of which kind?", "folder")
-        while (person.app.screen.query_one("Grid").current or ("", ""))[0] != "folder":  # type: ignore[attr-defined]
-            await person.press("down")
-        await person.press("enter")
-        await person.see("New target of kind folder", "path")
+        await begin_a_folder(person)
         await person.write("archive")
         await person.press("tab")
         await person.write(str(path))
@@ -150,17 +144,15 @@ def test_a_target_is_added_fails_its_echo_is_corrected_and_deleted(session: Sess
         await person.press("tab", "tab", "right", "enter")
         await person.see("deleted: revision", "1 target")
 
-    with serve() as link:
-        play(link, scene)
+    plays(scene)
     assert list(config(session)["targets"]) == ["delivered"]
 
 
-def test_a_rule_is_checked_while_typed_rehearsed_saved_and_rolled_back(session: Session, serve: Serve) -> None:
+def test_a_rule_is_checked_while_typed_rehearsed_saved_and_rolled_back(session: Session, plays: Plays) -> None:
     receive(session)
 
     async def scene(person: Person) -> None:
-        await person.see("• live")
-        await person.press("4")
+        await person.open("rules")
         await person.see("everything", "nothing is wrong")
         await person.press("n")
         await person.see("New rule")
@@ -196,21 +188,16 @@ def test_a_rule_is_checked_while_typed_rehearsed_saved_and_rolled_back(session: 
         await person.press("right", "enter")
         await person.see("rolled back: revision 3 is in force")
 
-    with serve() as link:
-        play(link, scene)
+    plays(scene)
     assert list(config(session)["rules"]) == ["everything"]
 
 
-def test_two_admins_save_at_once_and_the_second_sees_what_the_first_did(session: Session, serve: Serve) -> None:
+def test_two_admins_save_at_once_and_the_second_sees_what_the_first_did(session: Session, plays: Plays) -> None:
     async def scene(person: Person) -> None:
-        await person.see("• live")
-        await person.press("4")
-        await person.see("nothing is wrong")
+        await person.open("rules")
         await person.press("enter")
         await person.see("Rule everything", "condition is good")
-        change = config(session)
-        change["rules"]["everything"]["comment"] = "changed by somebody else"
-        session.store.mercure.save(session.store.parse(change), author="bob", comment="", edited_from=1)
+        bob_saves(session)
         await person.write("2")
         await person.press("ctrl+s")
         await person.see("‼", "rules.everything", "^s once more")
@@ -219,106 +206,62 @@ def test_two_admins_save_at_once_and_the_second_sees_what_the_first_did(session:
         await person.see("saved as revision 3", "everything2")
         assert list(config(session)["rules"]) == ["everything2"]
 
-    with serve() as link:
-        play(link, scene)
+    plays(scene)
 
 
-class HeldBack:
-    """A router whose answers to some verbs come only when the test lets them."""
+def test_a_save_is_taken_while_a_check_is_under_way_and_its_answer_stays(session: Session, plays: Plays) -> None:
+    source = HeldBack(Link(session.root.path))
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
-        self._verbs: tuple[str, ...] = ()
-        self.asked: list[str] = []
-        self.let = threading.Event()
+    async def scene(person: Person) -> None:
+        await person.open("rules")
+        await person.see("nothing is wrong")
+        source.hold("rules.check")
+        await person.press("enter")
+        await person.see("Rule everything")
+        await person.until(lambda: "rules.check" in source.asked, "the check of the condition")
+        bob_saves(session)
+        await person.press("ctrl+s")
+        await person.see("rules.everything", "changed by somebody else")
+        source.let.set()
+        await person.at_rest()
+        assert "rules.everything" in person.screen
+        assert "condition is good" not in person.screen
 
-    def hold(self, *verbs: str) -> None:
-        """Keep the answers of these back from now on."""
-        self.asked.clear()
-        self._verbs = verbs
-
-    def call(self, verb: Any, request: Any, progress: Any = None) -> Any:
-        """Ask, and keep the answer back."""
-        self.asked.append(verb.name)
-        try:
-            return self._link.call(verb, request, progress)
-        finally:
-            if verb.name in self._verbs:
-                self.let.wait(SECONDS)
-
-    def stream(self, request: Any) -> Any:
-        """Subscribe."""
-        return self._link.stream(request)
+    plays(scene, source=source)
 
 
-def test_a_save_is_taken_while_a_check_is_under_way_and_its_answer_stays(session: Session, serve: Serve) -> None:
-    def scene_of(source: HeldBack) -> Scene:
-        async def scene(person: Person) -> None:
-            await person.see("• live")
-            await person.press("4")
-            await person.see("nothing is wrong")
-            source.hold("rules.check")
-            await person.press("enter")
-            await person.see("Rule everything")
-            await person.until(lambda: "rules.check" in source.asked, "the check of the condition")
-            change = config(session)
-            change["rules"]["everything"]["comment"] = "changed by somebody else"
-            session.store.mercure.save(session.store.parse(change), author="bob", comment="", edited_from=1)
-            await person.press("ctrl+s")
-            await person.see("rules.everything", "changed by somebody else")
-            source.let.set()
-            await person.at_rest()
-            assert "rules.everything" in person.screen
-            assert "condition is good" not in person.screen
+def test_a_save_pressed_twice_is_made_once(session: Session, plays: Plays) -> None:
+    source = HeldBack(Link(session.root.path))
 
-        return scene
+    async def scene(person: Person) -> None:
+        await person.open("rules")
+        await person.press("enter")
+        await person.see("Rule everything")
+        source.hold("rules.save_one")
+        await person.press("ctrl+s", "ctrl+s")
+        await person.see("saving …", "it is being saved")
+        source.let.set()
+        await person.see("saved as revision 2")
 
-    with serve() as link:
-        source = HeldBack(link)
-        play(source, scene_of(source))
+    plays(scene, source=source)
+    assert source.asked.count("rules.save_one") == 1
 
 
-def test_a_save_pressed_twice_is_made_once(session: Session, serve: Serve) -> None:
-    def scene_of(source: HeldBack) -> Scene:
-        async def scene(person: Person) -> None:
-            await person.see("• live")
-            await person.press("4")
-            await person.see("nothing is wrong")
-            await person.press("enter")
-            await person.see("Rule everything")
-            source.hold("rules.save_one")
-            await person.press("ctrl+s", "ctrl+s")
-            await person.see("saving …", "it is being saved")
-            source.let.set()
-            await person.see("saved as revision 2")
-
-        return scene
-
-    with serve() as link:
-        source = HeldBack(link)
-        play(source, scene_of(source))
-        assert source.asked.count("rules.save_one") == 1
-
-
-def test_each_of_two_changes_is_made_and_told_while_the_router_is_slow(session: Session, serve: Serve) -> None:
+def test_each_of_two_changes_is_made_and_told_while_the_router_is_slow(session: Session, plays: Plays) -> None:
     tasks = [place_task(session, Stage.OUTGOING, age=age, identity=HEAD) for age in (500, 10)]
 
-    def scene_of(source: HeldBack) -> Scene:
-        async def scene(person: Person) -> None:
-            await person.see("• live")
-            await person.press("2")
-            await person.see("2 tasks")
-            source.hold("queue.hold")
-            await person.press("h", "down", "h")
-            await person.until(lambda: source.asked.count("queue.hold") == 2, "both to be asked for")
-            source.let.set()
-            await person.until(lambda: person.screen.count("■ held") == 2, "both to be held")
+    source = HeldBack(Link(session.root.path))
 
-        return scene
+    async def scene(person: Person) -> None:
+        await person.open("queue")
+        await person.see("2 tasks")
+        source.hold("queue.hold")
+        await person.press("h", "down", "h")
+        await person.until(lambda: source.asked.count("queue.hold") == 2, "both to be asked for")
+        source.let.set()
+        await person.until(lambda: person.screen.count("■ held") == 2, "both to be held")
 
-    with serve() as link:
-        source = HeldBack(link)
-        play(source, scene_of(source))
+    plays(scene, source=source)
     assert {record["object"] for record in audited(session)} >= {task.id for task in tasks}
 
 
@@ -332,12 +275,11 @@ HOSTILE = Identity(
 )
 
 
-def test_hostile_texts_are_shown_as_what_they_are(session: Session, serve: Serve) -> None:
+def test_hostile_texts_are_shown_as_what_they_are(session: Session, plays: Plays) -> None:
     place_task(session, Stage.OUTGOING, identity=HOSTILE)
 
     async def scene(person: Person) -> None:
-        await person.see("• live")
-        await person.press("2")
+        await person.open("queue")
         await person.see("1 task", "\\x1b[2J")
         await person.press("enter")
         await person.see(
@@ -346,5 +288,35 @@ def test_hostile_texts_are_shown_as_what_they_are(session: Session, serve: Serve
         assert "\x1b" not in person.screen
         assert "\u202e" not in person.screen
 
-    with serve() as link:
-        play(link, scene, size=(120, 40))
+    plays(scene, size=(120, 40))
+
+
+def test_a_text_that_is_longer_than_the_router_takes_ends_nothing(session: Session, plays: Plays) -> None:
+    task = place_task(session, Stage.OUTGOING, identity=HEAD)
+    receive(session)
+
+    async def scene(person: Person) -> None:
+        await person.open("history")
+        await person.press("f")
+        await person.see("Find an exam")
+        person.app.screen.query_one(Input).value = "x" * 300
+        await person.press("enter")
+        await person.see(f"found for '{'x' * 20}")
+        await person.open("queue")
+        await person.press("slash")
+        await person.write("P1001")
+        await person.press("enter", "ctrl+d")
+        await person.see("Discard 1 task?")
+        person.app.screen.query_one("#reason", Input).value = "y" * 3000
+        await person.press("right", "enter")
+        await person.see("1 task discarded")
+        await person.open("rules")
+        await person.press("enter")
+        await person.see("Rule everything")
+        person.app.screen.query_one(TextArea).text = "z" * 100_001
+        await person.see("a condition has at most 100,000 letters")
+
+    plays(scene)
+    thrown = load_task(session.spool.entry(Stage.DISCARD, task.id))
+    assert thrown.discarded is not None
+    assert thrown.discarded.reason == "y" * 2000

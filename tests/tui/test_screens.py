@@ -2,147 +2,136 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
+import json
 from collections.abc import Callable
-from datetime import timedelta
-from pathlib import Path
+from typing import Final
 
 import pytest
 from textual.timer import Timer
 
-from appliance.control.client import api
+from appliance.control.api.base import Role
 from appliance.control.session import Session
 from appliance.control.verbs import find
-from mercure.clock import ManualClock
-from tests.support.incoming import Association, date_back, make_images
-from tests.tui.conftest import NOW, Serve
-from tests.tui.filling import SELFTEST, fill
-from tests.tui.screenplay import Person, neutral, play, screen_lines
+from appliance.supervision.client import SupervisorClient
+from tests.tui.conftest import Plays, Serve
+from tests.tui.filling import COUNTERS, PROCESSES, SELFTEST, at_work, fill
+from tests.tui.holding import Counted, Held
+from tests.tui.screenplay import Person, play
+from tests.tui.views import (
+    BUSY,
+    DETAILS,
+    EMPTY,
+    FILLED,
+    KEPT,
+    LONG,
+    OF_A_VIEWER,
+    WITHOUT_CONNECTION,
+    View,
+    compare,
+    leave,
+    look_at,
+    typed,
+)
 from tui.link import Link
 
 HELD_UP_SECONDS = 0.02
 """For which the process is held up on a busy machine."""
 
-KEPT = Path(__file__).parent / "screens"
-PAGES = {
-    "1": ("overview", "senders"),
-    "2": ("queue", "state"),
-    "3": ("history", "received"),
-    "4": ("rules", "condition"),
-    "5": ("targets", "where"),
-    "6": ("modules", "runner"),
-    "7": ("services", "receiver"),
-    "8": ("alerts", "severity"),
-    "9": ("config", "saved"),
-    "0": ("audit", "verb"),
-    ":backups": ("backups", "written"),
-    ":selftest": ("selftest", "self-test"),
+STATES: Final[dict[str, tuple[Role, tuple[View, ...]]]] = {
+    "empty": ("admin", EMPTY),
+    "stuck": ("admin", FILLED),
+    "viewer": ("viewer", FILLED),
 }
 
 
-async def compare(name: str, person: Person, session: Session) -> None:
-    """Wait for the screen to be as the kept one, in text and then in colours and attributes too, as Textual draws it.
-
-    ``UPDATE_SCREENS=1`` keeps what it is when it is at rest.
-    """
-    looks: dict[str, Callable[[], str]] = {
-        "txt": lambda: picture(person, session),
-        "svg": lambda: neutral(person.app.export_screenshot(title="mercure-tui"), session.root.path),
-    }
-    if os.environ.get("UPDATE_SCREENS"):
-        await person.at_rest()
-    for suffix, drawn in looks.items():
-        path = KEPT / f"{name}.{suffix}"
-        if os.environ.get("UPDATE_SCREENS"):
-            path.write_text(drawn())
-        kept = path.read_text()
-        with contextlib.suppress(AssertionError):
-            await person.until(lambda drawn=drawn, kept=kept: drawn() == kept, path.name)  # type: ignore[misc]
-        assert drawn() == kept, f"{path.name} looks different; UPDATE_SCREENS=1 keeps the new look"
-
-
-def picture(person: Person, session: Session) -> str:
-    """Return the screen without what differs from run to run."""
-    root = str(session.root.path)
-    text = "\n".join(screen_lines(person.app)).replace(root, "/srv/mercure".ljust(len(root)))
-    return "\n".join(line.rstrip() for line in text.split("\n")) + "\n"
-
-
-async def go_to(person: Person, key: str) -> None:
-    """Open a page by its number, or by its name."""
-    await person.press(*("colon", *key[1:], "enter") if key.startswith(":") else key)
-
-
-@pytest.mark.parametrize("state", ["empty", "stuck", "viewer"])
-def test_every_page(state: str, session: Session, serve: Serve) -> None:
-    if state != "empty":
+@pytest.mark.parametrize("state", STATES)
+def test_every_page(state: str, session: Session, plays: Plays) -> None:
+    role, views = STATES[state]
+    if views is FILLED:
         fill(session)
 
     async def look(person: Person) -> None:
         await person.see("• live", "disk")
-        for key, (name, text) in PAGES.items():
-            await go_to(person, key)
-            await person.see(text)
-            await settled(person, name, filled=state != "empty")
-            await compare(f"{name}-{state}", person, session)
+        for view in views:
+            await look_at(person, view, state, session)
 
-    with serve("viewer" if state == "viewer" else "admin") as link:
-        play(link, look)
+    plays(look, role)
 
 
-_FILLED: dict[str, tuple[str, str]] = {
-    "overview": ("delivered ", "delivered "),
-    "queue": ("Nothing waits", "6 tasks"),
-    "history": ("cannot be asked", "P1"),
-    "rules": ("nothing is wrong", "nothing is wrong"),
-    "targets": ("folder", "folder"),
-    "modules": ("statistics", "statistics"),
-    "services": ("bookkeeper", "bookkeeper"),
-    "alerts": ("critical", "critical"),
-    "config": ("in force", "in force"),
-    "audit": ("cannot be asked", "task.hold"),
-    "backups": ("there is no backup", "1 backup"),
-    "selftest": ("r runs it", "r runs it"),
-}
+@pytest.mark.usefixtures("_supervised")
+def test_every_page_of_a_router_at_work(session: Session, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = [Held(monkeypatch, verb, progress) for verb, progress in LONG.items()]
+
+    async def look(person: Person) -> None:
+        await person.see("• live", "SCANNER1")
+        for view in BUSY:
+            await look_at(person, view, "busy", session)
+
+    with at_work(session), serve() as link:
+        try:
+            play(Counted(link, COUNTERS), look)
+        finally:
+            for verb in held:
+                verb.let.set()
 
 
-async def settled(person: Person, name: str, *, filled: bool) -> None:
-    """Wait until what the page asks for is there."""
-    await person.see(_FILLED[name][filled])
+def with_two_revisions_and_a_log(session: Session) -> None:
+    """Fill the router, change a rule, and let the receiver say something."""
+    fill(session)
+    content = json.loads(session.store.mercure.path.read_text())
+    content["rules"]["everything"]["comment"] = "for all wards"
+    changed = session.store.parse(content)
+    session.store.mercure.save(changed, author="bob", comment="", edited_from=1, clock=session.clock)
+    lines = [
+        {"time": "2026-11-21T11:59:58.000Z", "level": "INFO", "message": "listens", "port": 11112},
+        {"time": "2026-11-21T11:59:59.000Z", "level": "WARNING", "message": "an association was refused"},
+    ]
+    text = "".join(f"{json.dumps(line)}\n" for line in lines)
+    (session.root.log / "receiver_00.log").write_text(text)
 
 
-def test_a_self_test_that_failed(session: Session, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def _supervised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let supervisord say that the services run."""
+    monkeypatch.setattr(SupervisorClient, "processes", lambda _: list(PROCESSES))
+
+
+@pytest.mark.usefixtures("_supervised")
+@pytest.mark.parametrize("role", ["admin", "viewer"])
+def test_every_detail_form_and_dialog(role: Role, session: Session, plays: Plays) -> None:
+    with_two_revisions_and_a_log(session)
+
+    async def look(person: Person) -> None:
+        await person.see("• live", "disk")
+        for view in DETAILS:
+            if role == "admin" or view.name in OF_A_VIEWER:
+                await look_at(person, view, role, session)
+                await leave(person)
+
+    plays(look, role)
+
+
+def test_a_self_test_that_failed(session: Session, plays: Plays, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(vars(find("selftest.run")), "run", lambda asked, wanted: SELFTEST)
 
     async def look(person: Person) -> None:
-        await person.see("• live")
-        await go_to(person, ":selftest")
+        await person.open("selftest")
         await person.press("r")
         await person.see("1 of 8 failed")
         await compare("selftest-failed", person, session)
 
-    with serve() as link:
-        play(link, look)
+    plays(look)
 
 
-def test_help_and_command_line(session: Session, serve: Serve) -> None:
+def test_the_command_line(session: Session, plays: Plays) -> None:
     async def look(person: Person) -> None:
         await person.see("• live")
-        await person.press("2", "question_mark")
-        await person.see("Send a failed task on its way again")
-        await compare("help-queue", person, session)
-        await person.press("escape", "colon")
-        await person.write("targets")
-        await person.press("enter")
+        await person.press(*typed("targets"))
         await person.see("folder")
-        await person.press("colon")
-        await person.write("nonsense")
-        await person.press("enter")
+        await person.press(*typed("nonsense"))
         await person.see("there is no command 'nonsense' here")
 
-    with serve() as link:
-        play(link, look)
+    plays(look)
 
 
 def test_no_connection_is_said_and_survived(session: Session, serve: Serve) -> None:
@@ -151,8 +140,7 @@ def test_no_connection_is_said_and_survived(session: Session, serve: Serve) -> N
     async def look(person: Person) -> None:
         service = Holder(serve)
         service.begin()
-        await person.see("• live")
-        await person.press("2")
+        await person.open("queue")
         await person.see("6 tasks")
         service.end()
         await person.see("‼ No connection to the router", "‼ no connection", "6 tasks")
@@ -166,44 +154,29 @@ def test_no_connection_is_said_and_survived(session: Session, serve: Serve) -> N
     play(Link(session.root.path), look)
 
 
-def test_the_busy_pages_while_a_scanner_sends(session: Session, serve: Serve) -> None:
-    clock = ManualClock(NOW)
-    with Association(session.spool, clock, "SCANNER1") as association:
-        for image in make_images(3):
-            association.store(image)
-        date_back(session.spool, NOW - timedelta(seconds=2))
-
-        async def look(person: Person) -> None:
-            await person.see("• live", "disk")
-            person.app.board.count(api.streams.CountersItem(time=NOW, seconds=1.0, received={"SCANNER1": 300},
-                                                            received_bytes={"SCANNER1": 157_286_400},
-                                                            delivered={"delivered": 250},
-                                                            delivered_bytes={"delivered": 131_072_000}))  # fmt: skip
-            await person.press("2")
-            await person.see("↓ arriving")
-            await compare("queue-busy", person, session)
-
-        with serve() as link:
-            play(link, look)
-
-
-def test_every_page_without_a_connection(session: Session, serve: Serve) -> None:
-    fill(session)
+def test_every_page_and_the_details_that_stay_open_without_a_connection(session: Session, serve: Serve) -> None:
+    with_two_revisions_and_a_log(session)
+    service = Holder(serve)
 
     async def look(person: Person) -> None:
-        service = Holder(serve)
         service.begin()
         await person.see("• live", "disk")
-        for key, (name, text) in PAGES.items():
-            await go_to(person, key)
-            await person.see(text)
-            await settled(person, name, filled=True)
+        for view in FILLED:
+            await person.press(*view.keys)
+            await person.see(*view.there)
         service.end()
         await person.see("‼ No connection to the router")
-        for key, (name, text) in PAGES.items():
-            await go_to(person, key)
-            await person.see(text, "‼ No connection")
-            await compare(f"{name}-disconnected", person, session)
+        for view in FILLED:
+            await look_at(person, view, "disconnected", session)
+        for view in (view for view in DETAILS if view.name in WITHOUT_CONNECTION):
+            service.begin()
+            await person.see("• live")
+            await person.press(*view.keys)
+            await person.see(*view.there)
+            service.end()
+            await person.see("‼ No connection to the router")
+            await compare(f"{view.name}-disconnected", person, session)
+            await leave(person)
 
     play(Link(session.root.path), look)
 
@@ -227,7 +200,7 @@ class Holder:
 
 
 def test_a_new_size_is_drawn_also_when_the_machine_is_held_up_in_that_moment(
-    session: Session, serve: Serve, monkeypatch: pytest.MonkeyPatch
+    session: Session, plays: Plays, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(session)
     really = Timer._run
@@ -240,8 +213,7 @@ def test_a_new_size_is_drawn_also_when_the_machine_is_held_up_in_that_moment(
     monkeypatch.setattr(Timer, "_run", late)
 
     async def look(person: Person) -> None:
-        await person.see("• live")
-        await person.press("2")
+        await person.open("queue")
         await person.see("6 tasks")
         await person.press("ctrl+d")
         await person.see("Discard 1 task?")
@@ -255,16 +227,14 @@ def test_a_new_size_is_drawn_also_when_the_machine_is_held_up_in_that_moment(
         await person.resize(80, 24)
         await person.see("1 Over 2 Queue 3 Hist")
 
-    with serve() as link:
-        play(link, look)
+    plays(look)
 
 
-def test_too_small_a_terminal_says_so_and_a_dialog_outlives_it(session: Session, serve: Serve) -> None:
+def test_too_small_a_terminal_says_so_and_a_dialog_outlives_it(session: Session, plays: Plays) -> None:
     fill(session)
 
     async def look(person: Person) -> None:
-        await person.see("• live")
-        await person.press("2")
+        await person.open("queue")
         await person.see("6 tasks")
         await person.press("ctrl+d")
         await person.see("Discard 1 task?")
@@ -275,5 +245,12 @@ def test_too_small_a_terminal_says_so_and_a_dialog_outlives_it(session: Session,
         await person.press("escape")
         await person.see_no_more("Discard 1 task?")
 
-    with serve() as link:
-        play(link, look)
+    plays(look)
+
+
+def test_no_picture_is_kept_that_nothing_is_compared_with() -> None:
+    names = {f"{view.name}-{state}" for state, (_, views) in STATES.items() for view in views}
+    names |= {f"{view.name}-busy" for view in BUSY} | {f"{view.name}-disconnected" for view in FILLED}
+    names |= {f"{view.name}-admin" for view in DETAILS} | {f"{name}-viewer" for name in OF_A_VIEWER}
+    names |= {f"{name}-disconnected" for name in WITHOUT_CONNECTION} | {"selftest-failed"}
+    assert {path.name for path in KEPT.iterdir()} == {f"{name}.{suffix}" for name in names for suffix in ("txt", "svg")}

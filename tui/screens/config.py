@@ -132,8 +132,8 @@ class ConfigPage(TablePage[Revision]):
             back = api.configuration.RollBack(file=file, revision=answer.before, edited_from=current, comment=comment)
             self.ask(api.configuration.ROLLBACK, back, self._rolled_back)
 
-        count = plural(len(answer.difference), "place changes", "places change")
-        texts = [f"{count} back to what they were then:", *places, "The state of now stays as a revision of its own."]
+        one, many = "place changes back to what it was then:", "places change back to what they were then:"
+        texts = [plural(len(answer.difference), one, many), *places, "The state of now stays as a revision of its own."]
         title = f"Roll {file}.json back to revision {answer.before}?"
         self.when_answered(Confirm(title, texts, "Roll back", reason=True), sure)
 

@@ -47,7 +47,7 @@ def help_lines(page: str, columns: int) -> Iterator[Line]:
 
 
 def _action(action: Action, columns: int) -> Iterator[Line]:
-    for number, text in enumerate(wrap(action.text + _DANGER[action.danger], columns - _INDENT)):
+    for number, text in enumerate(wrap(action.text.replace("`", "") + _DANGER[action.danger], columns - _INDENT)):
         if number == 0:
             yield (("  ", ""), (fit(action.key_text, 8), "key"), (fit(action.name, 12), ""), (text, ""))
         else:

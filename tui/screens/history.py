@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Series = Any
 """`SeriesRecord`, by what the API hands out."""
 _LIMIT: Final = 500
+_MOST_LETTERS: Final = 200
+"""Of what is looked for: more the router does not take."""
 
 
 class HistoryPage(TablePage[Series]):
@@ -93,7 +95,7 @@ class HistoryPage(TablePage[Series]):
 
     def _find(self) -> None:
         def wanted(text: str) -> None:
-            self._wanted = text.strip()
+            self._wanted = text.strip()[:_MOST_LETTERS]
             self.refresh_data()
 
         texts = ["The beginning of a patient id or name, an accession number, or a UID. Empty: the last received."]

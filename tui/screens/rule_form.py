@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _CHECK_AFTER: Final = 0.3
 """Seconds of rest in typing after which the condition is checked."""
 _LAST: Final = 100
+_MOST_LETTERS: Final = 100_000
+"""Of a condition: more the router does not check."""
 
 
 _FIRST: Final = ("rule", "action", "targets", "modules", "trigger", "priority", "fallback", "disabled", "late",
@@ -110,6 +112,8 @@ class RuleForm(FormPage):
         text = self._checked_text = self.query_one(TextArea).text.strip()
         if not text:
             self.show_wrong([((" type a condition, as tags.Modality == 'MR'", "dim"),)])
+        elif len(text) > _MOST_LETTERS:
+            self.show_wrong([((f" ‼ a condition has at most {_MOST_LETTERS:,} letters", "bad"),)])
         elif self.board.connected:
             self.ask(api.rules.CHECK, api.rules.CheckRules(expression=text), self._checked, failed=self.failed)
 

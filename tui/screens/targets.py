@@ -20,6 +20,8 @@ from tui.widgets.dialogs import Choose, Type
 from tui.widgets.grid import Column
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from textual.binding import BindingType
 
 Target = api.targets.TargetState
@@ -91,7 +93,7 @@ class TargetsPage(LongActions, ReachedPage[Target]):
         }
 
     def _open(self, row: Target) -> None:
-        self.app.push_screen(TextPage("targets", row.name, lambda columns: _lines(row, columns)))
+        self.app.push_screen(TextPage("targets", row.name, lambda columns: _lines(row, self.board.heard, columns)))
 
     def _echo(self, row: Target) -> None:
         self.tell(row.name, "echo: asking …", "dim")
@@ -147,11 +149,11 @@ class TargetsPage(LongActions, ReachedPage[Target]):
         )  # fmt: skip
 
 
-def _lines(row: Target, columns: int) -> Iterator[Line]:
+def _lines(row: Target, now: datetime | None, columns: int) -> Iterator[Line]:
     yield ()
     if row.outage is not None:
         failures = plural(row.outage.failures, "failure")
-        yield from pair("down", f"for {since(row.outage.since)}, {failures}", columns, "bad")
+        yield from pair("down", f"for {since(row.outage.since, now)}, {failures}", columns, "bad")
         yield from pair("error", row.outage.error, columns, "bad")
     yield from pair("rules", ", ".join(row.rules) or "none", columns)
     yield ()

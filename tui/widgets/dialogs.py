@@ -7,7 +7,7 @@ one type the name of what will be gone. Esc is Cancel everywhere.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
 from textual import on
 from textual.actions import SkipAction
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 WIDTH = 72
+MOST_LETTERS: Final = 2000
+"""Of a reason: more the router does not take."""
 
 
 def text_lines(texts: Sequence[str], style: str = "") -> list[Line]:
@@ -150,7 +152,7 @@ class Confirm(Dialog[str]):
 
     def _agreed(self) -> None:
         if self._is_named():
-            self.dismiss(self.query_one("#reason", Input).value if self._reason else "")
+            self.dismiss(self.query_one("#reason", Input).value[:MOST_LETTERS] if self._reason else "")
         else:
             self._ask_name("That is not its name; type: ")
             self.set_focus(self.query_one("#name"))

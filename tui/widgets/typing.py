@@ -45,7 +45,11 @@ def when_taken(screen: Screen[Any], then: Callable[[], None]) -> None:
 
 
 class TypedLine(Input):
-    """One line."""
+    """One line. Its cursor stands still: each blink would be sent to the terminal, and over the network."""
+
+    def on_mount(self) -> None:
+        """Keep the cursor still."""
+        self.cursor_blink = False
 
     async def on_key(self, event: events.Key) -> None:
         """Take a key."""
@@ -54,6 +58,10 @@ class TypedLine(Input):
 
 class TypedText(TextArea):
     """Several lines."""
+
+    def on_mount(self) -> None:
+        """Keep the cursor still, as that of a line."""
+        self.cursor_blink = False
 
     async def on_key(self, event: events.Key) -> None:
         """Take a key."""
