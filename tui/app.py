@@ -9,11 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import on
-from textual.app import App
 
 from appliance.control.client import api
 from tui.actions import PAGES
 from tui.board import Board
+from tui.escape import EscapeFirst, read_escape_apart
 from tui.feed import Feed
 from tui.looks import for_light
 from tui.messages import Connected, Disconnected, Streamed
@@ -48,7 +48,7 @@ def _read_in_all() -> None:
         page_class(entry.name)
 
 
-class MercureApp(App[None]):
+class MercureApp(EscapeFirst):
     """The terminal UI.
 
     Parameters
@@ -68,6 +68,7 @@ class MercureApp(App[None]):
     DEFAULT_MODE = "overview"
 
     def __init__(self, source: Source, *, light: bool = False) -> None:
+        read_escape_apart()
         super().__init__(ansi_color=True)  # and so NO_COLOR leaves colours out, where else it would draw black on black
         self.source = source
         self.board = Board()

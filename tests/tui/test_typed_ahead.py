@@ -4,43 +4,43 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
+from textual.drivers import linux_driver
+from textual.events import Key
 
 from appliance.control.session import Session
-from tests.tui.conftest import Serve
-from tests.tui.screenplay import Person, Scene, play
-from tests.tui.test_screenplays import HeldBack
+from mercure.spool import Stage
+from tests.tui.conftest import Plays, Serve
+from tests.tui.filling import HEAD
+from tests.tui.holding import HeldBack
+from tests.tui.screenplay import Person, begin_a_folder, play
+from tests.unit.appliance.conftest import place_task
+from tui.app import MercureApp
+from tui.link import Link
 from tui.widgets.dialogs import Confirm
+from tui.widgets.lines import Static
 
 Asked = Callable[[Callable[[Person], Awaitable[None]]], list[str | None]]
 
 
-def test_a_key_after_saving_is_for_what_was_saved(session: Session, serve: Serve) -> None:
-    def scene_of(source: HeldBack) -> Scene:
-        async def scene(person: Person) -> None:
-            await person.see("• live")
-            await person.press("5")
-            await person.see("delivered")
-            await person.press("n")
-            await person.see("A target of which kind?", "folder")
-            await person.press("down", "enter")
-            await person.see("New target of kind folder")
-            await person.write("archive")
-            await person.press("tab")
-            await person.write(str(session.root.path))
-            source.hold("targets.list")
-            await person.press("ctrl+s")
-            await person.see("saved as revision 2")
-            await person.press("m")
-            source.let.set()
-            await person.see("Target archive")
+def test_a_key_after_saving_is_for_what_was_saved(session: Session, plays: Plays) -> None:
+    source = HeldBack(Link(session.root.path))
 
-        return scene
+    async def scene(person: Person) -> None:
+        await begin_a_folder(person)
+        await person.write("archive")
+        await person.press("tab")
+        await person.write(str(session.root.path))
+        source.hold("targets.list")
+        await person.press("ctrl+s")
+        await person.see("saved as revision 2")
+        await person.press("m")
+        source.let.set()
+        await person.see("Target archive")
 
-    with serve() as link:
-        source = HeldBack(link)
-        play(source, scene_of(source))
+    plays(scene, source=source)
 
 
 NAME = "a-name-of-many-letters"
@@ -85,51 +85,39 @@ def test_the_button_says_that_the_name_is_wrong_and_leads_back_to_it(asked: Aske
     assert asked(answer) == [""]
 
 
-def test_a_form_is_saved_with_all_that_was_typed_in_the_same_moment(session: Session, serve: Serve) -> None:
+def test_a_form_is_saved_with_all_that_was_typed_in_the_same_moment(session: Session, plays: Plays) -> None:
     name = "a" * 60
 
     async def scene(person: Person) -> None:
-        await person.see("• live")
-        await person.press("5")
-        await person.see("delivered")
-        await person.press("n")
-        await person.see("A target of which kind?", "folder")
-        await person.press("down", "enter")
-        await person.see("New target of kind folder")
+        await begin_a_folder(person)
         await person.in_one_moment(*name, "enter", "/", "ctrl+s")
         await person.see("saved as revision 2")
 
-    with serve() as link:
-        play(link, scene)
+    plays(scene)
     targets = json.loads((session.root.path / "config/mercure.json").read_text())["targets"]
     assert set(targets) == {"delivered", name}
 
 
-def test_enter_waits_for_the_rows_as_other_keys_do(session: Session, serve: Serve) -> None:
-    def scene_of(source: HeldBack) -> Scene:
-        async def scene(person: Person) -> None:
-            await person.see("• live")
-            source.hold("targets.list")
-            await person.press("5", "enter")
-            await person.until(lambda: "targets.list" in source.asked, "the targets to be asked for")
-            source.let.set()
-            await person.see("esc back", str(session.root.path / "delivered"))
+def test_enter_waits_for_the_rows_as_other_keys_do(session: Session, plays: Plays) -> None:
+    source = HeldBack(Link(session.root.path))
 
-        return scene
+    async def scene(person: Person) -> None:
+        await person.see("• live")
+        source.hold("targets.list")
+        await person.press("5", "enter")
+        await person.until(lambda: "targets.list" in source.asked, "the targets to be asked for")
+        source.let.set()
+        await person.see("esc back", str(session.root.path / "delivered"))
 
-    with serve() as link:
-        source = HeldBack(link)
-        play(source, scene_of(source))
+    plays(scene, source=source)
 
 
-def test_enter_opens_what_a_viewer_may_see_and_says_why_not_the_rest(session: Session, serve: Serve) -> None:
+def test_enter_opens_what_a_viewer_may_see_and_says_why_not_the_rest(session: Session, plays: Plays) -> None:
     (session.root.path / "backup").mkdir()
     (session.root.path / "backup" / "mercure-x-20261120T120000000000Z.tar").touch()
 
     async def scene(person: Person) -> None:
-        await person.see("• live")
-        await person.press("4")
-        await person.see("nothing is wrong")
+        await person.open("rules")
         await person.press("enter")
         await person.see("Rule everything", "condition is good")
         await person.press("ctrl+s")
@@ -139,5 +127,79 @@ def test_enter_opens_what_a_viewer_may_see_and_says_why_not_the_rest(session: Se
         await person.press("enter")
         await person.see("check: this needs the role")
 
-    with serve("viewer", "vera") as link:
-        play(link, scene)
+    plays(scene, "viewer", "vera")
+
+
+@pytest.mark.parametrize(
+    ("sent", "keys"),
+    [
+        ("\x1b1", ["escape", "1"]),
+        ("\x1b12", ["escape", "1", "2"]),
+        ("\x1bq", ["escape", "q"]),
+        ("\x1b:rules", ["escape", "colon", *"rules"]),
+        ("\x1b/", ["escape", "slash"]),
+        ("\x1b\r", ["escape", "enter"]),
+        ("\x1b\x13", ["escape", "ctrl+s"]),
+        ("\x1b", ["escape"]),
+        ("\x1b\x1b1", ["escape", "escape", "1"]),
+        ("\x1b[A", ["up"]),
+        ("\x1bOA", ["up"]),
+        ("\x1b[1;3D", ["alt+left"]),
+        ("\x1b\x7f", ["ctrl+w"]),
+        ("\x1bb", ["ctrl+left"]),
+        ("\x1b\t", ["shift+tab"]),
+    ],
+)
+def test_esc_and_a_key_are_read_as_these_two(sent: str, keys: list[str]) -> None:
+    MercureApp(Link(Path("/nowhere")))
+    parser = vars(linux_driver)["XTermParser"]()
+    found = [*parser.feed(sent), *parser.feed("")]
+    assert [event.key for event in found if isinstance(event, Key)] == keys
+
+
+def test_a_key_after_esc_is_for_where_esc_has_led(session: Session, plays: Plays) -> None:
+    place_task(session, Stage.OUTGOING, identity=HEAD)
+
+    async def scene(person: Person) -> None:
+        await person.open("queue")
+        await person.press("ctrl+d")
+        await person.see("Discard 1 task?")
+        await person.in_one_moment("escape", "5")
+        await person.see("1 target")
+        await person.in_one_moment("escape", "2", "enter")
+        await person.see("series UID")
+        await person.in_one_moment("escape", "h")
+        await person.see("held by alice")
+        await person.in_one_moment("escape", "escape", "5", "m")
+        await person.see("Target delivered")
+        await person.in_one_moment("escape", "4")
+        await person.see("1 rule")
+
+    plays(scene)
+
+
+def test_esc_in_a_form_asks_first_also_when_letters_came_in_the_same_moment(session: Session, plays: Plays) -> None:
+    async def scene(person: Person) -> None:
+        await begin_a_folder(person)
+        await person.in_one_moment(*"archive", "escape", "1")
+        await person.see("Give up the changes?")
+        await person.press("escape")
+        await person.see("New target of kind folder", "archive")
+
+    plays(scene)
+
+
+def test_an_esc_that_somebody_keeps_does_not_keep_the_keys_after_it(session: Session, plays: Plays) -> None:
+    class Keeper(Static, can_focus=True):
+        def on_key(self, event: Key) -> None:
+            event.stop()
+
+    async def scene(person: Person) -> None:
+        await person.open("queue")
+        keeper = Keeper()
+        await person.app.screen.mount(keeper)
+        person.app.set_focus(keeper)
+        await person.in_one_moment("escape", "5")
+        await person.see("1 target")
+
+    plays(scene)
