@@ -22,8 +22,8 @@ ESC: Final = "\x1b"
 NOT_APART: Final = frozenset("[O]P_^XN\\" + "bf" + "\t\b\x7f" + ESC)
 """What after Esc begins a sequence of the terminal, moves or deletes by words in a text, or is shift+tab."""
 
-LONGEST_SECONDS: Final = 0.5
-"""So long the keys after an Esc wait for it at the most."""
+LONGEST_SECONDS: Final = 2.0
+"""So long the keys after an Esc wait for it at the most: nothing of ours stops it, and a machine may be busy."""
 
 
 class Parser(XTermParser):

@@ -203,3 +203,29 @@ def test_an_esc_that_somebody_keeps_does_not_keep_the_keys_after_it(session: Ses
         await person.see("1 target")
 
     plays(scene)
+
+
+def test_what_a_job_came_to_before_the_rows_are_there_does_not_stand_for_them(session: Session, serve: Serve) -> None:
+    async def begin(person: Person) -> None:
+        await person.open("targets")
+        await person.press("t")
+        await person.see("How many?")
+        await person.press("enter")
+        await person.see("1 of 1 confirmed")
+
+    with serve() as link:
+        play(link, begin)
+        source = HeldBack(link)
+        source.hold("targets.list")
+
+        async def come_later(person: Person) -> None:
+            await person.see("• live")
+            await person.press("5")
+            await person.see("…")
+            await person.until(lambda: "jobs.join" in source.asked, "the job to be joined")
+            await person.until(lambda: not person.app.page.under_way("jobs.join"), "its outcome")  # type: ignore[union-attr]
+            await person.press("m")
+            source.let.set()
+            await person.see("Target delivered")
+
+        play(source, come_later)

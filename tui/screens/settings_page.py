@@ -111,7 +111,7 @@ class ReachedPage(SettingsPage[E]):
     OUTAGE: ClassVar[str]
     """What it is called when one does not work."""
     ANSWER: ClassVar[str]
-    """What it is called what one said."""
+    """What that is called which one has said."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -124,11 +124,12 @@ class ReachedPage(SettingsPage[E]):
     def tell(self, name: str, text: str, style: str) -> None:
         """Show what an entry said."""
         self._answers[name] = (text, style)
-        self.table.fill(self.table.rows)
+        if self.table.filled:  # what a job of before came to may be known before the rows are
+            self.table.fill(self.table.rows)
         self.show_below()
 
     def tell_outcome(self, name: str, text: str, *, ok: bool, what: str = "") -> None:
-        """Show how it went to ask an entry; `what` was asked stands before it."""
+        """Show how it went to ask an entry; before it, what was asked."""
         self.tell(name, f"{what}{'•' if ok else '‼'} {text}", "good" if ok else "bad")
 
     def not_asked(self, name: str) -> Callable[[ControlError], None]:
