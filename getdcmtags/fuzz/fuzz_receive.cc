@@ -23,6 +23,7 @@ using namespace mercure;
 namespace fs = std::filesystem;
 
 constexpr int kBuffer = 4 << 20;  // all that either side says fits, so that one thread is enough
+constexpr std::uint32_t kSenders = 0x7F010000;  // 127.1.0.0/16
 constexpr const char* kStages[] = {"receiving", "incoming", "quarantine", "outbox"};
 
 [[noreturn]] void unsound() { std::abort(); }
@@ -94,9 +95,15 @@ Connection connect() {
   getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size);
   Connection made{Descriptor(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)), Descriptor()};
   grow(made.sender.get());
-  // No TIME_WAIT: a fuzzer would use up all ports within a minute.
-  const linger hard{1, 0};
-  setsockopt(made.sender.get(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+  // Each from another of 65,536 addresses: ended connections wait for a minute (TIME_WAIT), and with one address the ports
+  // were used up within seconds. A hard end (SO_LINGER) helps only where the receiver does not end first.
+  static std::uint16_t number = 0;
+  sockaddr_in from{};
+  from.sin_family = AF_INET;
+  from.sin_addr.s_addr = htonl(kSenders + number++);
+  const int late = 1;
+  setsockopt(made.sender.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &late, sizeof late);
+  if (bind(made.sender.get(), reinterpret_cast<sockaddr*>(&from), sizeof from) != 0) unsound();
   if (::connect(made.sender.get(), reinterpret_cast<sockaddr*>(&address), size) != 0) unsound();
   made.receiver = Descriptor(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
   if (!made.receiver) unsound();
