@@ -130,3 +130,9 @@ def test_the_sandbox_of_the_router_opens_the_folder_of_the_backups_which_is_ther
     unit = (ROOT / "roles/router/templates/mercure.service.j2").read_text()
     (paths,) = re.findall(r"^ReadWritePaths=(.*)$", unit, re.MULTILINE)
     assert "router_backup_paths" in paths
+
+
+def test_the_switches_of_the_kernel_are_set_after_those_of_debian_and_before_those_of_the_host() -> None:
+    # At boot the files are read in the order of their names, whatever folder they are in.
+    (template,) = (ROOT / "roles/hardening/templates").glob("*mercure*.conf.j2")
+    assert "99-protect-links.conf" < template.name.removesuffix(".j2") < "99-sysctl.conf"
