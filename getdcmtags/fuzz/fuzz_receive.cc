@@ -5,6 +5,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <dcmtk/config/osconfig.h>
+#include <dcmtk/dcmnet/dul.h>
+
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -137,6 +140,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const receive::Config config = config_of(spool);
   static const receive::WakeUp server;
   receive::log::set_level(receive::log::Level::error);
+  dcmDisableGethostbyaddr.set(OFTrue);  // as the receiver does: names are asked of nobody
 
   Connection connection = connect();
   send_all(connection.sender.get(), data, size);
