@@ -14,6 +14,7 @@ from pynetdicom.sop_class import CTImageStorage, Verification  # type: ignore[at
 
 from mercure.dicom.echo import EchoResult, echo
 from tests.conftest import MakeStoreScp
+from tests.support.raw_target import REQUEST, Peer, pdu, raw_target
 
 FreePort = Callable[[], int]
 
@@ -77,8 +78,19 @@ def test_a_name_that_does_not_exist() -> None:
     assert "DNS" in result.advice
 
 
-def test_a_node_that_refuses_every_association(storescp: MakeStoreScp) -> None:
-    result = ask(storescp("--refuse").port)
+REJECT = 3
+
+
+def test_a_node_that_refuses_every_association() -> None:
+    # Not stock `storescp --refuse`: on a busy machine it refuses before it has read the request, and aborts instead.
+    def refuse(peer: Peer) -> None:
+        kind, _ = peer.read_pdu()
+        if kind == REQUEST:  # the first connection only looks whether somebody listens
+            peer.write(pdu(REJECT, b"\0\1\1\1"))  # permanent, by the user, no reason given (PS3.8 section 9.3.4)
+            peer.read_pdu()
+
+    with raw_target(refuse) as node:
+        result = ask(node.port)
     assert (result.ok, result.kind) == (False, "rejected")
     assert "gives no reason" in result.text
     assert result.advice
