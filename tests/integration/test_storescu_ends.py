@@ -16,7 +16,7 @@ import pytest
 from tests.conftest import MakeStoreScp
 from tests.support.binaries import PROJECT, tool
 from tests.support.polling import eventually
-from tests.support.procfs import is_alive
+from tests.support.procfs import is_alive, is_pending
 from tests.support.series import synthetic_series
 from tests.support.store_node import store_node
 from tests.support.storescu import ACCEPT_ALL, command, listing, sending
@@ -38,6 +38,7 @@ def test_told_to_stop_it_finishes_the_image_and_tells_the_rest(free_port: FreePo
         with sending(port, files) as run:
             assert under_way.wait(30)
             run.program.send_signal(signal.SIGTERM)
+            eventually(lambda: not is_pending(run.program.pid, signal.SIGTERM), what="it has heard of the end")
             may_answer.set()
             sent = run.finish()
         assert released.wait(10)

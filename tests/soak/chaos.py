@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from appliance.control import api
 from appliance.control.client import Client, DisconnectedError
 from appliance.control.errors import ControlError
-from tests.support.dcmtk import StoreScp, storescp
+from tests.support.dcmtk import KEEP_EACH_TRY, StoreScp, storescp
 from tests.support.ports import free_port
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Node:
     def come(self) -> None:
         """Come back."""
         if self._running is None:
-            node = storescp(self.folder, "--bit-preserving", "--fork", port=self.port, aet="NODE")
+            node = storescp(self.folder, "--bit-preserving", "--fork", KEEP_EACH_TRY, port=self.port, aet="NODE")
             self._running = self._stack.enter_context(node)
 
     def go(self) -> None:

@@ -30,6 +30,11 @@ class StoreScp:
         return sorted(path for path in self.folder.iterdir() if path.is_file())
 
 
+KEEP_EACH_TRY = "--unique-filenames"
+"""Option of `storescp` for nodes that lose connections: by itself it removes what broke off by the name of the image,
+which the next try may have filled meanwhile, and was told Success for."""
+
+
 @contextmanager
 def storescp(
     folder: Path,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,12 @@ def _read(folder: Path) -> ProcessEntry | None:
 def is_alive(pid: int) -> bool:
     """Tell whether a process lives; a zombie does not."""
     return _read(Path(f"/proc/{pid}")) is not None
+
+
+def is_pending(pid: int, number: signal.Signals) -> bool:
+    """Tell whether a process has not taken a signal yet that was sent to it."""
+    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines())
+    return bool((int(fields["SigPnd"], 16) | int(fields["ShdPnd"], 16)) >> (number - 1) & 1)
 
 
 def is_stopped(pid: int) -> bool:

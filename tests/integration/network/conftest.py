@@ -15,7 +15,7 @@ from mercure.spool import Stage
 from mercure.targets import MODELS
 from tests.crash.running_router import RunningRouter, running_router
 from tests.support.account import Account
-from tests.support.dcmtk import StoreScp, storescp
+from tests.support.dcmtk import KEEP_EACH_TRY, StoreScp, storescp
 from tests.support.held import digest, digests
 from tests.support.memory import memory_folder
 from tests.support.polling import eventually
@@ -74,7 +74,7 @@ def hospital(netns: NamespacePair) -> Iterator[Hospital]:
     """Give a router in a namespace of its own, whose receiver gives up a silent association after two seconds."""
     outside, inside = netns.sender, netns.receiver
     with memory_folder() as folder, ExitStack() as stack:
-        node = storescp(folder / "archive", "--bit-preserving", "--fork", prefix=outside.command())
+        node = storescp(folder / "archive", "--bit-preserving", "--fork", KEEP_EACH_TRY, prefix=outside.command())
         archive = stack.enter_context(node)
         target = {"kind": "dicom", "host": outside.address, "port": archive.port, "called_aet": archive.aet}
         running = running_router(

@@ -14,6 +14,7 @@ from mercure.delivery.breaker import read_outage
 from mercure.spool import Stage, load_task, read_ledger
 from tests.integration.delivery.nodes import Office, dicom_target
 from tests.support.data_sets import data_set_of
+from tests.support.dcmtk import KEEP_EACH_TRY
 from tests.support.raw_target import Peer, raw_target
 from tests.support.relay import Way, relay, wherever
 
@@ -72,9 +73,7 @@ def delivered(desk: Office, task: Path) -> None:
 def test_wherever_the_way_ends(
     office: Callable[..., Office], storescp: MakeStoreScp, ending: Ending, count: int
 ) -> None:
-    # Unique names: stock `storescp` removes by its name what broke off, and the process that does so may be slower than
-    # the next try, which has brought the whole image under the same name and was told Success.
-    node = storescp("--bit-preserving", "--fork", "--unique-filenames")
+    node = storescp("--bit-preserving", "--fork", KEEP_EACH_TRY)
     with relay(node.port) as way:
         desk = office(way.port)
         delivered(desk, desk.wait_for("pacs", IMAGES))
