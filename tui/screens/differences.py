@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from appliance.control.client import Difference, Problem, api
 from tui.format import printable, wrap
 from tui.looks import Line
+from tui.widgets.lines import marked
 
 _SIGNS = {"added": ("+", "added"), "removed": ("-", "removed"), "changed": ("~", "notice"), "order": ("↕", "notice")}
 
@@ -41,8 +42,7 @@ def problem_lines(problems: Iterable[Problem], columns: int) -> Iterator[Line]:
     """Write what is wrong with a configuration: place, text, advice."""
     for problem in problems:
         text = f"{problem.place}: {problem.text}" if problem.place else problem.text
-        for number, line in enumerate(wrap(printable(text), columns - 4)):
-            yield (("‼ " if number == 0 else "  ", "bad"), (line, "bad"))
+        yield from marked("‼", text, columns - 4, "bad")
         for line in wrap(printable(problem.advice), columns - 4) if problem.advice else ():
             yield (("  ", ""), (line, "notice"))
 
@@ -50,9 +50,7 @@ def problem_lines(problems: Iterable[Problem], columns: int) -> Iterator[Line]:
 def finding_lines(finding: api.rules.RuleFinding, columns: int) -> Iterator[Line]:
     """Write what is wrong in a condition: where, what, the place under its text, advice."""
     glyph, style = ("‼", "bad") if finding.severity == "error" else ("▲", "warn")
-    text = f"column {finding.column}: {finding.text}"
-    for number, line in enumerate(wrap(printable(text), columns - 4)):
-        yield ((f" {glyph if number == 0 else ' '} {line}", style),)
+    yield from marked(f" {glyph}", f"column {finding.column}: {finding.text}", columns - 4, style)
     for line in finding.caret.split("\n"):
         if line.strip():
             yield ((f"   {printable(line)}", "dim"),)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, Protocol
 
-from tui.format import printable, wrap
 from tui.screens.form import FormPage
 from tui.widgets.fields import Field, fields_of_schema
+from tui.widgets.lines import marked
 
 _NAME: Final = Field("name", "text", "What rules call it: letters, digits, - _ .", needed=True)
 
@@ -68,5 +68,4 @@ class SettingsForm(FormPage):
     def show_outcome(self, text: str, *, ok: bool) -> None:
         """Show what came of trying it."""
         glyph, style = ("•", "good") if ok else ("‼", "bad")
-        texts = wrap(printable(text), self.app.size.width - 5)
-        self.show_wrong([((f" {glyph if number == 0 else ' '} {line}", style),) for number, line in enumerate(texts)])
+        self.show_wrong([*marked(f" {glyph}", text, self.app.size.width - 5, style)])

@@ -6,7 +6,7 @@ the UI would send, so ours compare line by line (`docs/decisions/0081-lines-of-o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from rich.segment import Segment
@@ -15,12 +15,19 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tui.format import printable, wrap
 from tui.looks import STYLES, Line
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
 
 _EMPTY: Final[Line] = ()
+
+
+def marked(mark: str, text: str, columns: int, style: str) -> Iterator[Line]:
+    """Write a text in lines of so many columns, the first behind a mark and the others as far in."""
+    for number, line in enumerate(wrap(printable(text), columns)):
+        yield ((f"{mark if number == 0 else ' ' * len(mark)} {line}", style),)
 
 
 def strip_of(line: Line, columns: int, under: str = "") -> Strip:
