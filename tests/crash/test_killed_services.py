@@ -13,7 +13,7 @@ import pytest
 from mercure.spool import Stage
 from tests.crash.running_router import SERVICES, RunningRouter, running_router
 from tests.support.data_sets import data_set_of
-from tests.support.dcmtk import dcmsend
+from tests.support.dcmtk import KEEP_EACH_TRY, dcmsend
 from tests.support.memory import memory_folder
 from tests.support.polling import eventually
 from tests.support.series import synthetic_series
@@ -63,7 +63,7 @@ class Scanner:
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 8))])
 def test_what_was_acknowledged_arrives_whatever_is_killed(folder: Path, storescp: MakeStoreScp, seed: int) -> None:
     chance = random.Random(seed)
-    node = storescp("--bit-preserving", "--fork")
+    node = storescp("--bit-preserving", "--fork", KEEP_EACH_TRY)
     delivered = folder / "delivered"
     delivered.mkdir()
     quick = {"retry": {"first_seconds": 0.2, "cap_seconds": 1}}
@@ -84,7 +84,8 @@ def test_what_was_acknowledged_arrives_whatever_is_killed(folder: Path, storescp
         eventually(lambda: router.kept() and _nothing_waits(router), seconds=90, what="nothing waits any more")
         wanted = sorted(data_set_of(path.read_bytes()) for scanner in scanners for path in scanner.acknowledged)
         assert sorted(data_set_of(path.read_bytes()) for path in delivered.rglob("*.dcm")) == wanted
-        assert sorted(data_set_of(path.read_bytes()) for path in node.files()) == wanted
+        # What was confirmed to a dispatcher that was killed before it noted it is there twice.
+        assert sorted({data_set_of(path.read_bytes()) for path in node.files()}) == wanted
         assert router.box.tasks(Stage.ERROR) == []
         # One that was only just started again may meet the signal before it knows what to do with it.
         assert set(router.stop().values()) <= {0, -signal.SIGTERM}

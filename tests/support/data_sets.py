@@ -63,7 +63,7 @@ def nested_sequences(depth: int) -> bytes:
 
 def data_set_of(file: bytes) -> bytes:
     """Cut preamble and meta header off a DICOM file that has both, the group length included."""
-    if file[128:132] != b"DICM" or file[132:138] != b"\2\0\0\0UL":
+    if len(file) < 144 or file[128:132] != b"DICM" or file[132:138] != b"\2\0\0\0UL":
         raise ValueError("no DICOM file with a group length at its start")
     (length,) = struct.unpack("<I", file[140:144])
     return file[144 + length :]

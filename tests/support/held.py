@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 NOT_HELD = ("receiving", "quarantine")
 """Stages whose objects were never acknowledged."""
 
+STOCK = "CT."
+"""How names begin that stock ``storescp`` gives. It writes under them from the first byte on."""
+
 
 def digest(data: bytes) -> str:
     """Return what stands for a data set where many are kept in mind."""
@@ -25,14 +28,16 @@ def digest(data: bytes) -> str:
 def held(folder: Path) -> Iterator[bytes]:
     """Walk the data sets under a folder that have names at which readers look: not hidden, and not being received.
 
-    Names as the router gives them, and those of stock ``storescp`` (``CT.`` and the UID). Images that move on while
-    this looks are passed over.
+    Names as the router gives them, and those of stock ``storescp``. Images that move on while this looks are passed
+    over, and so are those of stock ``storescp`` that have only just begun: what the router names is whole, or it is
+    an error.
     """
     for where, folders, names in os.walk(folder, onerror=_unless_gone):
         folders[:] = [name for name in folders if not name.startswith(".") and name not in NOT_HELD]
         for name in names:
-            if not name.startswith(".") and (name.endswith(".dcm") or name.startswith("CT.")):
-                with suppress(FileNotFoundError, NotADirectoryError):
+            stock = name.startswith(STOCK)
+            if stock or (name.endswith(".dcm") and not name.startswith(".")):
+                with suppress(FileNotFoundError, NotADirectoryError, *[ValueError] * stock):
                     yield data_set_of(Path(where, name).read_bytes())
 
 

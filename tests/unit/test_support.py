@@ -16,8 +16,10 @@ import pydicom
 import pytest
 
 from tests.support import leftovers, ports
+from tests.support.data_sets import data_set_of
 from tests.support.dicom_files import pydicom_files, storable_files
 from tests.support.folders import short_folder
+from tests.support.held import held
 from tests.support.polling import eventually
 from tests.support.processes import running
 from tests.support.procfs import group_members, is_alive
@@ -59,6 +61,19 @@ def test_listening_is_seen_without_connecting() -> None:
         server.settimeout(0)
         with pytest.raises(BlockingIOError):
             server.accept()
+
+
+@pytest.mark.parametrize("length", [0, 100, 134, 143])
+def test_an_image_that_stock_storescp_just_begins_is_not_held_and_one_of_the_router_is_an_error(
+    tmp_path: Path, length: int
+) -> None:
+    (image,) = synthetic_series(tmp_path / "whole", 1, 8, 8)
+    whole = image.read_bytes()
+    (tmp_path / "CT.1.2.3").write_bytes(whole[:length])
+    assert list(held(tmp_path)) == [data_set_of(whole)]
+    (tmp_path / "1.2.3.dcm").write_bytes(whole[:length])
+    with pytest.raises(ValueError, match="no DICOM file"):
+        list(held(tmp_path))
 
 
 def test_a_group_that_ignores_sigterm_is_killed() -> None:

@@ -17,7 +17,7 @@ from tests.crash.matrix import actors
 from tests.crash.matrix.world import World
 from tests.support import killing
 from tests.support.account import Account, Sent
-from tests.support.dcmtk import storescp
+from tests.support.dcmtk import KEEP_EACH_TRY, storescp
 from tests.support.polling import eventually
 from tests.support.procfs import is_stopped
 from tests.support.receiver import receiver
@@ -86,7 +86,9 @@ class Crashes:
         scenario, world = self.scenario, self.world
         with ExitStack() as stack:
             if scenario.dicom:
-                node = stack.enter_context(storescp(world.folder / "node", "--bit-preserving", "--fork", aet="NODE"))
+                node = stack.enter_context(
+                    storescp(world.folder / "node", "--bit-preserving", "--fork", KEEP_EACH_TRY, aet="NODE")
+                )
                 world.nodes["a"], world.node_port = node.folder, node.port
             world.configure({"targets": scenario.targets(world), "rules": scenario.rules, **scenario.more})
             if scenario.victim is not None:

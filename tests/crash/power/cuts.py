@@ -20,7 +20,7 @@ from mercure.targets import MODELS
 from tests.crash.power.living import Living
 from tests.support.account import Sent, ct_series
 from tests.support.cuttable_disk import CuttableDisk
-from tests.support.dcmtk import StoreScp, storescp
+from tests.support.dcmtk import KEEP_EACH_TRY, StoreScp, storescp
 from tests.support.held import digest, digests
 from tests.support.polling import eventually
 from tests.support.ports import free_port
@@ -79,7 +79,9 @@ class PowerCuts:
         self._disk.make()
         port = free_port()
         with ExitStack() as stack:
-            self._node = stack.enter_context(storescp(self._folder / "node", "--bit-preserving", "--fork", aet="NODE"))
+            self._node = stack.enter_context(
+                storescp(self._folder / "node", "--bit-preserving", "--fork", KEEP_EACH_TRY, aet="NODE")
+            )
             self._root = Root(self._disk.point / "root")
             _configure(self._root, self._delivered, self._node, port)
             self._living = Living(self._root.path, port)
