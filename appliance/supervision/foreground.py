@@ -26,6 +26,7 @@ from supervisor.supervisord import Supervisor
 from appliance.supervision import handover
 from appliance.supervision.errors import AlreadyRunningError, SupervisionError
 from appliance.supervision.programs import PID_NAME, SOCKET_NAME, Program, write_conf
+from appliance.supervision.waking import woken_by_signals
 
 REVIVE_SECONDS: Final = 300.0
 """A service that was given up is tried again after this time: what kept it from starting (a full disk, say) may have
@@ -173,7 +174,8 @@ class _Supervisor(Supervisor):  # type: ignore[misc]
         events.subscribe(events.ProcessStateEvent, self._narrator.on_state)
         for group in sorted(self.process_groups.values()):
             group.transition()
-        super().runforever()
+        with woken_by_signals(self.options.get_socket_map()):
+            super().runforever()
 
     def handle_signal(self) -> None:
         """End in order at the first signal, and at once at the second."""

@@ -26,7 +26,11 @@ from pathlib import Path
 from appliance.supervision.errors import SupervisionError
 from appliance.supervision.foreground import serve
 from appliance.supervision.programs import Program
-root, revive, programs = sys.argv[1:]
+root, revive, programs, seconds = sys.argv[1:]
+if float(seconds):
+    from supervisor.poller import PollPoller
+    poll = PollPoller.poll
+    PollPoller.poll = lambda self, timeout: poll(self, float(seconds))
 try:
     serve(Path(root), [Program(**program) for program in json.loads(programs)],
           lambda text: print(text, flush=True), revive_seconds=float(revive))
@@ -49,14 +53,15 @@ IGNORES_TERM = python("import signal, time; signal.signal(signal.SIGTERM, signal
 TELLS = python("import sys, time; print(sys.argv[1], flush=True); time.sleep(1000)")
 
 
-def driver(root: Path, programs: Sequence[Program], revive: float = 300.0) -> list[str | Path]:
+def driver(root: Path, programs: Sequence[Program], revive: float = 300.0, waits: float = 0.0) -> list[str | Path]:
     texts = json.dumps([vars(program) for program in programs])
-    return [sys.executable, "-c", DRIVER, root, str(revive), texts]
+    return [sys.executable, "-c", DRIVER, root, str(revive), texts, str(waits)]
 
 
 @contextmanager
-def supervised(root: Path, *programs: Program, revive: float = 300.0) -> Iterator[Running]:
-    command = driver(root, programs, revive)
+def supervised(root: Path, *programs: Program, revive: float = 300.0, waits: float = 0.0) -> Iterator[Running]:
+    """Run programs; `waits` is how many seconds supervisord waits for something to happen, instead of 1."""
+    command = driver(root, programs, revive, waits)
     with running(command, ready=lambda _: answers(root), grace=30) as router:
         yield router
 
@@ -98,6 +103,16 @@ def test_what_runs_is_told_and_logged(mercure_root: Path) -> None:
         assert log == mercure_root / "log" / "router_01.log"
         assert log.read_text() == "hello\n"
         assert "all services run (router_00, router_01)" in eventually(router.output)
+
+
+def test_ends_are_seen_when_they_happen_and_not_after_a_wait(mercure_root: Path) -> None:
+    programs = [program(name, priority=number) for number, name in enumerate(("receiver", "router", "cleaner"))]
+    with supervised(mercure_root, *programs, waits=600) as router:
+        before = infos(mercure_root)["router_00"]
+        os.kill(before.pid or 0, signal.SIGKILL)
+        eventually(lambda: infos(mercure_root)["router_00"].pid not in (before.pid, None), what="another process")
+        router.signal(signal.SIGTERM)
+        assert router.wait(seconds=60) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
