@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from mercure.model import Record
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from pynetdicom.association import Association
 
 Kind = Literal["answered", "unreachable", "rejected", "aborted", "timeout", "unsupported", "failed"]
 SUCCESS: Final = 0x0000
+_ACCEPT, _REJECT, _ABORT = 2, 3, 7
+"""Types of PDU (PS3.8 section 9.3)."""
 LONGEST_AE_TITLE: Final = 16
 _PLAIN: Final = "is it a DICOM server, without TLS, on this port?"
 _SEE_LOG: Final = "its log will say why"
@@ -84,16 +88,20 @@ class _Question:
 
 @dataclass
 class _Trace:
-    """What pynetdicom's threads saw: the connection, and the kinds of PDU that came."""
+    """What pynetdicom's threads saw: the connection, and the last PDU of each type that came, as bytes.
+
+    Its own account of an association is not to be had: one that is rejected before its caller's thread goes on counts
+    as aborted, and a reason that it does not know keeps it from telling of the PDU.
+    """
 
     sockets: list[socket.socket] = field(default_factory=list)
-    pdus: set[str] = field(default_factory=set)
+    pdus: dict[int, bytes] = field(default_factory=dict)
 
     def on_open(self, event: Any) -> None:  # noqa: ANN401 - pynetdicom's event
         self.sockets.append(event.assoc.dul.socket.socket)
 
-    def on_pdu(self, event: Any) -> None:  # noqa: ANN401
-        self.pdus.add(type(event.pdu).__name__)
+    def on_data(self, event: Any) -> None:  # noqa: ANN401
+        self.pdus[event.data[0]] = event.data
 
     def finish(self, association: Association, timeout: float) -> None:
         """Wait for the last event, and close the socket, which pynetdicom leaves open when the peer was first."""
@@ -143,8 +151,8 @@ def echo(host: str, port: int, *, called_aet: str, calling_aet: str, timeout: fl
         return result
     seconds = question.seconds
     trace.finish(association, timeout)
-    if association.is_rejected:
-        return question.answer("rejected", *_rejection(association), seconds=seconds)
+    if _REJECT in trace.pdus:
+        return question.answer("rejected", *_rejection(trace.pdus[_REJECT]), seconds=seconds)
     return question.answer(*_failure(association, trace.pdus, timed_out=seconds >= timeout), seconds=seconds)
 
 
@@ -159,7 +167,7 @@ def _associate(question: _Question, trace: _Trace) -> Association:
     entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = question.timeout
     entity.connection_timeout = question.timeout
     entity.add_requested_context(Verification)
-    handlers: list[Any] = [(evt.EVT_CONN_OPEN, trace.on_open), (evt.EVT_PDU_RECV, trace.on_pdu)]
+    handlers: list[Any] = [(evt.EVT_CONN_OPEN, trace.on_open), (evt.EVT_DATA_RECV, trace.on_data)]
     return entity.associate(question.host, question.port, ae_title=question.called, evt_handlers=handlers)
 
 
@@ -185,21 +193,20 @@ def _ask(association: Association, question: _Question) -> EchoResult:
     return question.answer("aborted", text, _SEE_LOG, seconds=seconds)
 
 
-def _rejection(association: Association) -> tuple[str, str]:
-    """Say in words why an association was rejected, and what to do."""
-    primitive = association.acceptor.primitive
-    source, reason = getattr(primitive, "result_source", 0), getattr(primitive, "diagnostic", 0)
+def _rejection(pdu: bytes) -> tuple[str, str]:
+    """Say in words why an association was rejected, and what to do (PS3.8 section 9.3.4)."""
+    source, reason = pdu[8], pdu[9]
     unknown = (f"gives reason {reason} of source {source}, which the standard does not know", "ask who runs it")
     text, advice = _REJECTIONS.get((source, reason), unknown)
     return f"{{node}} rejects the association: it {text}", advice
 
 
-def _failure(association: Association, received: set[str], *, timed_out: bool) -> tuple[Kind, str, str]:
+def _failure(association: Association, received: Collection[int], *, timed_out: bool) -> tuple[Kind, str, str]:
     """Say why there is no association although the node can be reached."""
-    if "A_ASSOCIATE_AC" in received and association.rejected_contexts:
+    if _ACCEPT in received and association.rejected_contexts:
         text = "{node} accepts associations, but not the echo (Verification SOP Class)"
         return ("unsupported", text, "it may take images all the same: try a test send")
-    if "A_ABORT_RQ" in received:
+    if _ABORT in received:
         return ("aborted", "{node} aborted the association request", _SEE_LOG)
     if timed_out:
         text = "{node} took the connection but did not answer the association request within {timeout} s"
