@@ -16,7 +16,6 @@ from pynetdicom.sop_class import CTImageStorage, Verification  # type: ignore[at
 from mercure.dicom.echo import EchoResult, echo
 from tests.conftest import MakeStoreScp
 from tests.support.polling import eventually
-from tests.support.raw_target import REQUEST, Peer, pdu, raw_target
 
 FreePort = Callable[[], int]
 
@@ -80,20 +79,8 @@ def test_a_name_that_does_not_exist() -> None:
     assert "DNS" in result.advice
 
 
-REJECT = 3
-
-
-def refuse(peer: Peer) -> None:
-    kind, _ = peer.read_pdu()
-    if kind == REQUEST:  # the first connection only looks whether somebody listens
-        peer.write(pdu(REJECT, b"\0\1\1\1"))  # permanent, by the user, no reason given (PS3.8 section 9.3.4)
-        peer.read_pdu()
-
-
-def test_a_node_that_refuses_every_association() -> None:
-    # Not stock `storescp --refuse`: on a busy machine it refuses before it has read the request, and aborts instead.
-    with raw_target(refuse) as node:
-        result = ask(node.port)
+def test_a_node_that_refuses_every_association(storescp: MakeStoreScp) -> None:
+    result = ask(storescp("--refuse").port)
     assert (result.ok, result.kind) == (False, "rejected")
     assert "gives no reason" in result.text
     assert result.advice
@@ -130,7 +117,9 @@ def test_a_reason_that_the_standard_does_not_know_is_told_as_a_number() -> None:
     assert "reason 7 of source 2" in result.text
 
 
-def test_a_rejection_that_is_quicker_than_our_thread_is_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rejection_that_is_quicker_than_our_thread_is_told_as_one(
+    monkeypatch: pytest.MonkeyPatch, storescp: MakeStoreScp
+) -> None:
     send = ACSE.send_request
 
     def send_and_come_late(self: ACSE) -> None:
@@ -140,8 +129,7 @@ def test_a_rejection_that_is_quicker_than_our_thread_is_told_as_one(monkeypatch:
         eventually(lambda: connection._ready.is_set() and not connection._is_connected, what="the end")
 
     monkeypatch.setattr(ACSE, "send_request", send_and_come_late)
-    with raw_target(refuse) as node:
-        result = ask(node.port)
+    result = ask(storescp("--refuse").port)
     assert (result.ok, result.kind) == (False, "rejected")
     assert "gives no reason" in result.text
 

@@ -6,6 +6,8 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+GONE = "(gone)"
+
 
 @dataclass(frozen=True)
 class ProcessEntry:
@@ -81,8 +83,8 @@ def command_line(pid: int) -> str:
     try:
         raw = Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
-        return "(gone)"
-    return raw.replace(b"\0", b" ").decode(errors="replace").strip()
+        return GONE
+    return raw.replace(b"\0", b" ").decode(errors="replace").strip() or GONE  # that of a zombie is empty
 
 
 def environment(pid: int) -> bytes:

@@ -22,7 +22,7 @@ from tests.support.folders import short_folder
 from tests.support.held import held
 from tests.support.polling import eventually
 from tests.support.processes import running
-from tests.support.procfs import group_members, is_alive
+from tests.support.procfs import group_members, is_alive, processes
 from tests.support.series import synthetic_images, synthetic_series
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -127,6 +127,15 @@ def test_an_orphan_is_found_and_removed() -> None:
     assert [(number, command) for (number, _), command in left.processes.items()] == [(pid, "sleep 600")]
     eventually(lambda: not is_alive(pid), what="the orphan is gone")
     assert not leftovers.present([]).beyond(before)
+
+
+def test_what_has_gone_since_the_table_was_read_is_not_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    with subprocess.Popen(["sleep", "600"]) as child:
+        table = processes()
+        assert child.pid in table
+        child.kill()
+    monkeypatch.setattr(leftovers, "processes", lambda: table)
+    assert child.pid not in [pid for pid, _ in leftovers.present([]).processes]
 
 
 def test_a_test_that_leaves_a_process_fails(tmp_path: Path) -> None:
