@@ -71,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
     create.add_argument("address")
     create.add_argument("--release", default="bookworm")
     create.add_argument("--disk", default="8G", metavar="SIZE")
+    create.add_argument("--second", default="", metavar="SIZE", help="of a second data disk, for an emulated guest")
     fetch = commands.add_parser("image", help="make the root file system and the kernel of a release, for later")
     fetch.add_argument("--release", default="bookworm")
     for name, (text, _) in _ON_A_GUEST.items():
@@ -85,7 +86,7 @@ def perform(arguments: argparse.Namespace) -> None:
     lab = Lab(arguments.scenario)
     command = arguments.command
     if command == "create":
-        spec = Spec(arguments.name, arguments.address, arguments.release, arguments.disk)
+        spec = Spec(arguments.name, arguments.address, arguments.release, arguments.disk, arguments.second)
         Guest(lab, spec).create()
     elif command == "image":
         image.root_archive(arguments.release)

@@ -19,6 +19,7 @@ HOME: Final = Path("/", "home", USER)
 NIC: Final = "host0"
 DISK_LINK: Final = "disk/by-id/data-ssd0"
 DISK_SERIAL: Final = "SSD0"
+SECOND_SERIAL: Final = "SSD1"
 CERTIFICATES: Final = "etc/ssl/test-registries.crt"
 _HERE: Final = Path(__file__).resolve().parent / "root"
 

@@ -62,6 +62,11 @@ class Guest:
         return DataDisk(self.folder / "drive.img")
 
     @property
+    def second(self) -> DataDisk:
+        """Its second data disk, of an emulated guest (`vm`)."""
+        return DataDisk(self.folder / "second.img")
+
+    @property
     def group(self) -> Group:
         """The control group of all that runs it."""
         return Group(f"{self.lab.id}/guest-{self.spec.name}")
@@ -79,6 +84,8 @@ class Guest:
         ssh.make_key(self.lab)
         run("tar", "--directory", self.root, "--xattrs", "--xattrs-include=*", "-xpf", archive)
         self.disk.make(self.spec.disk)
+        if self.spec.second:
+            self.second.make(self.spec.second)
         first_files.lay_out(self.root, self.spec, ssh.public_key(self.lab), self.disk.attach())
         self.spec.save(self.folder / "guest.json")
         ssh.write_config(self.lab)
@@ -148,6 +155,18 @@ class Guest:
         ssh.write_config(self.lab)
         changed.start()
         return changed
+
+    def pull(self, *serials: str) -> None:
+        """Take out the data disks with these serial numbers, and put back all others; of an emulated guest that is off.
+
+        Raises
+        ------
+        GuestError
+            It runs, or is no emulated one.
+        """
+        if self.is_running() or self.spec.backend != "vm":
+            raise GuestError(f"the disks of {self.spec.name} can be pulled only when it is emulated, and off")
+        vm.pulled(self).write_text("\n".join(serials))
 
     def destroy(self) -> None:
         """Remove all of it, whatever state it is in."""

@@ -37,6 +37,8 @@ class Spec:
         Debian release: ``bookworm`` or ``trixie``.
     disk : str
         Size of the data disk as ``truncate`` takes it.
+    second : str
+        Size of a second data disk, or empty for none. Only an emulated guest sees it.
     backend : str
         ``nspawn``: a container, at full speed, on this machine's kernel; ``vm``: emulated, with Debian's kernel.
 
@@ -50,6 +52,7 @@ class Spec:
     address: str
     release: str = "bookworm"
     disk: str = "8G"
+    second: str = ""
     backend: Backend = "nspawn"
 
     def __post_init__(self) -> None:

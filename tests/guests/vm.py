@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from tests.guests import image, nspawn
 from tests.guests.commands import run, succeeds
-from tests.guests.first_files import DISK_SERIAL
+from tests.guests.first_files import DISK_SERIAL, SECOND_SERIAL
 from tests.guests.lan import SWITCH
 
 if TYPE_CHECKING:
@@ -84,6 +84,20 @@ def _with_drive(guest: Guest, *command: str | Path) -> tuple[str | Path, ...]:
     return (*alone, device, guest.folder / "drive", *command)
 
 
+def pulled(guest: Guest) -> Path:
+    """Return the file that has the serial numbers of the data disks that are taken out, one a line."""
+    return guest.folder / "pulled"
+
+
+def _data_disks(guest: Guest) -> dict[str, Path]:
+    """Return the files of the data disks that are in the machine, by their serial numbers."""
+    out = pulled(guest).read_text().split() if pulled(guest).exists() else []
+    disks = {DISK_SERIAL: guest.folder / "drive" / guest.disk.file.name}
+    if guest.spec.second:
+        disks[SECOND_SERIAL] = guest.second.file
+    return {serial: file for serial, file in disks.items() if serial not in out}
+
+
 def start(guest: Guest) -> None:
     """Boot; the guest is not up yet when this returns."""
     tap = f"tap-{guest.spec.name}"
@@ -104,9 +118,9 @@ def start(guest: Guest) -> None:
     # The root disk is not what is tested: its syncs need not reach this machine's disk.
     command += ["-drive", f"file={guest.folder}/root.img,if=none,id=root,format=raw,cache=unsafe"]
     command += ["-device", "nvme,drive=root,serial=ROOT0"]
-    data = guest.folder / "drive" / guest.disk.file.name
-    command += ["-drive", f"file={data},if=none,id=data,format=raw,cache=writeback"]
-    command += ["-device", f"nvme,drive=data,serial={DISK_SERIAL}"]
+    for serial, file in _data_disks(guest).items():
+        command += ["-drive", f"file={file},if=none,id={serial},format=raw,cache=writeback"]
+        command += ["-device", f"nvme,drive={serial},serial={serial}"]
     command += ["-netdev", f"tap,id=net,ifname={tap},script=no,downscript=no"]
     command += ["-device", "virtio-net-pci,netdev=net,rx_queue_size=1024"]
     guest.group.spawn(_with_drive(guest, *guest.lan.inside(*command)), guest.folder / "qemu.log")
