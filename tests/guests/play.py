@@ -8,7 +8,8 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.guests.places import CHECKOUT
+from tests.guests.places import CHECKOUT, Lab
+from tests.guests.spec import patience
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +36,10 @@ class Run:
         self.says(*words)
 
 
+def _patience() -> float:
+    return SECONDS * patience(Lab(os.environ["MOLECULE_SCENARIO_NAME"]))
+
+
 def play(folder: Path, *options: str, **settings: Any) -> Run:
     """Run the playbook by molecule's inventory.
 
@@ -52,6 +57,6 @@ def play(folder: Path, *options: str, **settings: Any) -> Run:
     done = subprocess.run(
         ["ansible-playbook", "--inventory", os.environ["ANSIBLE_INVENTORY"], f"--extra-vars=@{more}", *options,
          "playbook.yml"],
-        cwd=CHECKOUT, capture_output=True, text=True, timeout=SECONDS, check=False, stdin=subprocess.DEVNULL,
+        cwd=CHECKOUT, capture_output=True, text=True, timeout=_patience(), check=False, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     return Run(done.returncode, done.stdout + done.stderr)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.guests.guest import Guest
 from tests.guests.places import Lab
+from tests.guests.play import play
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.guests.play import Run
 
     Boot = Callable[..., None]
 
@@ -31,3 +36,8 @@ def boot(guest: Guest) -> Boot:
         guest.start()
 
     return boot
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Callable[..., Run]:
+    return partial(play, tmp_path, "--tags=storage")

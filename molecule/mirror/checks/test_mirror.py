@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.guests.guest import Guest
+    from tests.guests.play import Run
 
     Boot = Callable[..., None]
 
@@ -46,6 +47,17 @@ def test_the_data_is_encrypted_on_two_disks(guest: Guest) -> None:
     assert types == ["crypt", "raid1", "part", "disk", "part", "disk"]
     assert "crypto_LUKS" in on(guest, "sudo blkid --probe --output value --match-tag TYPE /dev/md/mercure")
     assert on(guest, "stat --format '%a %U %s' /etc/mercure-data.key").split() == ["400", "root", "64"]
+
+
+def test_while_it_is_closed_nothing_lets_it_be_erased(guest: Guest, storage: Callable[..., Run]) -> None:
+    put(guest, "precious")
+    on(guest, "sudo umount /srv/mercure && sudo cryptsetup close mercure-data")
+    storage().refuses("part of a router's data disk", "crypto_LUKS", "cryptsetup", "Nothing was changed")
+    on(guest, "sudo mdadm --stop /dev/md/mercure")
+    storage().refuses("part of a router's data disk", "linux_raid_member", "mdadm --assemble", "Nothing was changed")
+    on(guest, "sudo mdadm --assemble --scan; sudo systemctl restart 'systemd-cryptsetup@mercure\\x2ddata'")
+    on(guest, "sudo mount /srv/mercure")
+    assert kept(guest) == "precious"
 
 
 def test_the_next_boot_finds_it(guest: Guest, boot: Boot) -> None:
