@@ -135,8 +135,9 @@ class _Options(ServerOptions):  # type: ignore[misc] # supervisor has no types
                 config["file"] = f"run/{SOCKET_NAME}"
 
     def setpgrp(self) -> None:
-        """In a new child: have the kernel end it when this process dies, however it dies."""
+        """In a new child: have the kernel end it when this process dies, however it dies; and wake nobody."""
         super().setpgrp()
+        signal.set_wakeup_fd(-1)
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
         if os.getppid() != self._parent:
             os._exit(1)  # it died in between
@@ -174,12 +175,15 @@ class _Supervisor(Supervisor):  # type: ignore[misc]
         events.subscribe(events.ProcessStateEvent, self._narrator.on_state)
         for group in sorted(self.process_groups.values()):
             group.transition()
-        with woken_by_signals(self.options.get_socket_map()):
+        with woken_by_signals(self.options.get_socket_map()) as self._pipe:
             super().runforever()
 
     def handle_signal(self) -> None:
         """End in order at the first signal, and at once at the second."""
         number = self.options.get_signal()
+        if number is not None:
+            # One is taken a round, and what it tells of (a process that has ended) is acted upon in the next.
+            self._pipe.wake()
         if number == signal.SIGUSR1 and not self._is_ending():
             self.is_handing_over = True
             self.options.mood = SupervisorStates.SHUTDOWN

@@ -10,21 +10,27 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 _ENOUGH: Final = 4096
 
 
-class _WakingPipe:
-    """The readable end as supervisord's loop wants it; what is read says nothing more than the signals themselves."""
+class WakingPipe:
+    """A pipe whose readable end is one of the sockets of supervisord's loop; a byte in it only wakes it."""
 
-    def __init__(self, end: int) -> None:
-        self._end = end
+    def __init__(self) -> None:
+        self.end, self.start = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._works = True
+
+    def wake(self) -> None:
+        """Have the loop go round once more without waiting."""
+        with suppress(BlockingIOError):  # full: it wakes anyway
+            os.write(self.start, b"\0")
 
     def readable(self) -> bool:
-        """Tell that it is waited for."""
-        return True
+        """Tell whether it is waited for."""
+        return self._works
 
     def writable(self) -> bool:
         """Tell that nothing is written."""
@@ -32,29 +38,39 @@ class _WakingPipe:
 
     def handle_read_event(self) -> None:
         """Empty the pipe; the loop looks after signals and children by itself afterwards."""
-        os.read(self._end, _ENOUGH)
+        with suppress(BlockingIOError):
+            os.read(self.end, _ENOUGH)
 
     def handle_error(self) -> None:
-        """Show what went wrong: without the pipe everything works, a second later."""
-        raise  # noqa: PLE0704 - supervisord calls this while it handles the error
+        """Do without: everything works, a second later."""
+        self._works = False
+
+    def close(self) -> None:
+        """Close both ends."""
+        os.close(self.start)
+        os.close(self.end)
 
 
 @contextmanager
-def woken_by_signals(sockets: dict[int, Any]) -> Iterator[None]:
+def woken_by_signals(sockets: dict[int, Any]) -> Iterator[WakingPipe]:
     """Have every signal that has a handler wake the loop that waits for `sockets`, while the block runs.
 
     Parameters
     ----------
     sockets : dict of int to object
         What supervisord's loop listens to beside its children, by descriptor.
+
+    Yields
+    ------
+    WakingPipe
+        To wake it for other reasons.
     """
-    end, start = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    before = signal.set_wakeup_fd(start, warn_on_full_buffer=False)
-    sockets[end] = _WakingPipe(end)
+    pipe = WakingPipe()
+    before = signal.set_wakeup_fd(pipe.start, warn_on_full_buffer=False)
+    sockets[pipe.end] = pipe
     try:
-        yield
+        yield pipe
     finally:
-        del sockets[end]
+        del sockets[pipe.end]
         signal.set_wakeup_fd(before)
-        os.close(start)
-        os.close(end)
+        pipe.close()

@@ -19,6 +19,7 @@ Kind = Literal["answered", "unreachable", "rejected", "aborted", "timeout", "uns
 SUCCESS: Final = 0x0000
 _ACCEPT, _REJECT, _ABORT = 2, 3, 7
 """Types of PDU (PS3.8 section 9.3)."""
+_REASON_AT: Final = 9
 LONGEST_AE_TITLE: Final = 16
 _PLAIN: Final = "is it a DICOM server, without TLS, on this port?"
 _SEE_LOG: Final = "its log will say why"
@@ -195,7 +196,7 @@ def _ask(association: Association, question: _Question) -> EchoResult:
 
 def _rejection(pdu: bytes) -> tuple[str, str]:
     """Say in words why an association was rejected, and what to do (PS3.8 section 9.3.4)."""
-    source, reason = pdu[8], pdu[9]
+    source, reason = pdu[8:10] if len(pdu) > _REASON_AT else (0, 0)
     unknown = (f"gives reason {reason} of source {source}, which the standard does not know", "ask who runs it")
     text, advice = _REJECTIONS.get((source, reason), unknown)
     return f"{{node}} rejects the association: it {text}", advice

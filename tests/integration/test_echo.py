@@ -16,7 +16,9 @@ from pynetdicom.sop_class import CTImageStorage, Verification  # type: ignore[at
 from mercure.dicom.echo import EchoResult, echo
 from tests.conftest import MakeStoreScp
 from tests.support.polling import eventually
+from tests.support.raw_target import REQUEST, Peer, pdu, raw_target
 
+REJECT = 3
 FreePort = Callable[[], int]
 
 
@@ -104,17 +106,21 @@ def test_a_node_that_rejects_a_title_says_which(
     assert advice in result.advice
 
 
-def test_a_reason_that_the_standard_does_not_know_is_told_as_a_number() -> None:
-    def reject(connection: socket.socket) -> None:
-        with connection:
-            if connection.recv(65536):
-                connection.sendall(bytes([3, 0, 0, 0, 0, 4, 0, 1, 2, 7]))  # A-ASSOCIATE-RJ, PS3.8 table 9-21
-                connection.recv(65536)
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [(b"\0\1\2\7", "reason 7 of source 2"), (b"", "reason 0 of source 0"), (b"\0\1\2", "reason 0 of source 0")],
+)
+def test_a_reason_that_the_standard_does_not_know_is_told_as_a_number(body: bytes, text: str) -> None:
+    def reject(peer: Peer) -> None:
+        kind, _ = peer.read_pdu()
+        if kind == REQUEST:  # the first connection only looks whether somebody listens
+            peer.write(pdu(REJECT, body))  # PS3.8 table 9-21
+            peer.read_pdu()
 
-    with listener(reject) as port:
-        result = ask(port)
+    with raw_target(reject) as node:
+        result = ask(node.port)
     assert (result.ok, result.kind) == (False, "rejected")
-    assert "reason 7 of source 2" in result.text
+    assert text in result.text
 
 
 def test_a_rejection_that_is_quicker_than_our_thread_is_told_as_one(

@@ -18,7 +18,7 @@ from appliance.supervision.errors import NotRunningError, RefusedError
 from appliance.supervision.programs import Program
 from tests.support.polling import eventually
 from tests.support.processes import Running, running
-from tests.support.procfs import is_alive
+from tests.support.procfs import descendants, is_alive, processes
 
 DRIVER = """
 import json, sys
@@ -108,9 +108,11 @@ def test_what_runs_is_told_and_logged(mercure_root: Path) -> None:
 def test_ends_are_seen_when_they_happen_and_not_after_a_wait(mercure_root: Path) -> None:
     programs = [program(name, priority=number) for number, name in enumerate(("receiver", "router", "cleaner"))]
     with supervised(mercure_root, *programs, waits=600) as router:
-        before = infos(mercure_root)["router_00"]
-        os.kill(before.pid or 0, signal.SIGKILL)
-        eventually(lambda: infos(mercure_root)["router_00"].pid not in (before.pid, None), what="another process")
+        wait_for(mercure_root, receiver_00="running", router_00="running", cleaner_00="running")
+        # From here on nobody asks by the socket: that would wake supervisord, too.
+        before, number = descendants(router.pid, processes()), infos(mercure_root)["router_00"].pid or 0
+        os.kill(number, signal.SIGKILL)
+        eventually(lambda: len(descendants(router.pid, processes()) - before) == 1, what="another process")
         router.signal(signal.SIGTERM)
         assert router.wait(seconds=60) == 0
 

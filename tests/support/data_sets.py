@@ -66,4 +66,6 @@ def data_set_of(file: bytes) -> bytes:
     if len(file) < 144 or file[128:132] != b"DICM" or file[132:138] != b"\2\0\0\0UL":
         raise ValueError("no DICOM file with a group length at its start")
     (length,) = struct.unpack("<I", file[140:144])
+    if len(file) < 144 + length:
+        raise ValueError("no DICOM file with the whole of its meta header")
     return file[144 + length :]

@@ -29,8 +29,8 @@ def held(folder: Path) -> Iterator[bytes]:
     """Walk the data sets under a folder that have names at which readers look: not hidden, and not being received.
 
     Names as the router gives them, and those of stock ``storescp``. Images that move on while this looks are passed
-    over, and so are those of stock ``storescp`` that have only just begun: what the router names is whole, or it is
-    an error.
+    over, and so are those of stock ``storescp`` that have no whole header yet: what the router names is whole, or it
+    is an error. That a data set is cut can only be told by comparing it.
     """
     for where, folders, names in os.walk(folder, onerror=_unless_gone):
         folders[:] = [name for name in folders if not name.startswith(".") and name not in NOT_HELD]

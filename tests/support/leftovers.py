@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.support.polling import eventually
-from tests.support.procfs import GONE, command_line, descendants, environment, processes
+from tests.support.procfs import command_line, descendants, environment, is_alive, processes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 # Handed on to all that a test starts, so that a process whose parent has ended is still known as ours.
 MARK = "MERCURE_TEST_RUN"
 PATIENCE = 3.0
-# The first two are kept by Python itself until it ends, the third comes and goes with a PostgreSQL of all tests; what
-# has gone since the table was read was on its way.
-EXPECTED = ("multiprocessing.resource_tracker", "multiprocessing.forkserver", "postgres: autovacuum worker", GONE)
+# The first two are kept by Python itself until it ends, the third comes and goes with a PostgreSQL of all tests.
+EXPECTED = ("multiprocessing.resource_tracker", "multiprocessing.forkserver", "postgres: autovacuum worker")
 
 
 def mark_this_run() -> None:
@@ -65,6 +64,8 @@ def present(roots: Sequence[Path]) -> Leftovers:
     marked = {pid for pid in table if mark in environment(pid).split(b"\0")}
     ours = (descendants(os.getpid(), table) | marked) - {os.getpid()}
     commands = {(pid, table[pid].started): command_line(pid) for pid in ours if pid in table}
+    # What has ended since the table was read was on its way.
+    commands = {key: command for key, command in commands.items() if is_alive(key[0])}
     return Leftovers(
         {key: command for key, command in commands.items() if not any(name in command for name in EXPECTED)},
         tuple(point for point in _mount_points() if any(Path(point).is_relative_to(root) for root in roots)),

@@ -6,8 +6,6 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-GONE = "(gone)"
-
 
 @dataclass(frozen=True)
 class ProcessEntry:
@@ -83,8 +81,8 @@ def command_line(pid: int) -> str:
     try:
         raw = Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
-        return GONE
-    return raw.replace(b"\0", b" ").decode(errors="replace").strip() or GONE  # that of a zombie is empty
+        return "(gone)"
+    return raw.replace(b"\0", b" ").decode(errors="replace").strip()
 
 
 def environment(pid: int) -> bytes:
