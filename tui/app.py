@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Hashable
 from functools import partial
@@ -79,6 +80,14 @@ class MercureApp(EscapeFirst):
         self._feed = Feed(source, self.post_message)
         self._roles: dict[str, str] = {}
         self._waiting: set[Page] = set()
+
+    def on_load(self) -> None:
+        """Have tasks begin in their turn, as on Python 3.11.
+
+        From 3.12 on Textual asks for eager ones: a page's widgets are then mounted before their page is on the screen,
+        and the first field that asks for it ends the program.
+        """
+        asyncio.get_running_loop().set_task_factory(None)
 
     def on_mount(self) -> None:
         """Begin to read the stream: in a thread of its own, that nobody has to wait for at the end."""
