@@ -57,11 +57,11 @@ def test_while_it_is_closed_nothing_lets_it_be_erased(guest: Guest, storage: Cal
     storage().refuses("crypto_LUKS", "systemd-cryptsetup@", *told)
     on(guest, "sudo mdadm --stop /dev/md/mercure")
     storage().refuses("linux_raid_member", "mdadm --assemble", *told)
-    on(guest, f"sudo dd if={disk} of=/root/table bs=1M count=1 && sudo dd if=/dev/zero of={disk} bs=1M count=1")
+    on(guest, f"sudo dd if={disk} of=/var/tmp/table bs=1M count=1 && sudo dd if=/dev/zero of={disk} bs=1M count=1")
     on(guest, f"sudo blockdev --rereadpt {disk}; sudo udevadm settle")
     assert on(guest, f"lsblk --noheadings --list --output TYPE {disk}").split() == ["disk"]
     storage().refuses("linux_raid_member", "a lost table of partitions", *told)
-    on(guest, f"sudo dd if=/root/table of={disk} && sudo blockdev --rereadpt {disk}; sudo udevadm settle")
+    on(guest, f"sudo dd if=/var/tmp/table of={disk} && sudo blockdev --rereadpt {disk}; sudo udevadm settle")
     on(guest, "sudo mdadm --assemble --scan; sudo systemctl restart 'systemd-cryptsetup@mercure\\x2ddata'")
     on(guest, "sudo mount /srv/mercure")
     assert kept(guest) == "precious"
