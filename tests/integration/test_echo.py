@@ -16,9 +16,8 @@ from pynetdicom.sop_class import CTImageStorage, Verification  # type: ignore[at
 from mercure.dicom.echo import EchoResult, echo
 from tests.conftest import MakeStoreScp
 from tests.support.polling import eventually
-from tests.support.raw_target import REQUEST, Peer, pdu, raw_target
+from tests.support.raw_target import REJECT, REQUEST, Peer, pdu, raw_target
 
-REJECT = 3
 FreePort = Callable[[], int]
 
 
