@@ -2,9 +2,46 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Final
+
+OFFSET_FILE: Final = "MERCURE_CLOCK_OFFSET"
+"""Names the file of seconds that the tests add to the wall clock (``docs/reference/spool.md``, "A clock that is wrong").
+The C++ twin is in ``getdcmtags/src/ids.cc``."""
+
+_last_offset = 0.0
+
+
+def wall_offset() -> float:
+    """Return by how many seconds the tests put the wall clock wrong; 0 where nothing does.
+
+    Read anew each time, so a running service meets a step as it would meet one of the machine's clock. A file that is
+    missing means 0; of one that is no number, the last that was one holds.
+    """
+    global _last_offset
+    path = os.environ.get(OFFSET_FILE)
+    if not path:
+        return 0.0
+    try:
+        with open(path, encoding="ascii") as reading, contextlib.suppress(ValueError):
+            _last_offset = float(reading.read(64))
+    except OSError:
+        _last_offset = 0.0
+    return _last_offset
+
+
+def wall_seconds() -> float:
+    """Return the present as seconds since 1970, as `time.time` does, with the offset of the tests."""
+    return time.time() + wall_offset()
+
+
+def wall_now() -> datetime:
+    """Return the present instant, aware, in UTC; every reading of the wall clock of this program is this one."""
+    return datetime.now(UTC) + timedelta(seconds=wall_offset())
 
 
 class Clock:
@@ -12,7 +49,7 @@ class Clock:
 
     def now(self) -> datetime:
         """Return the present instant, aware, in UTC."""
-        return datetime.now(UTC)
+        return wall_now()
 
     def monotonic(self) -> float:
         """Return seconds on a clock that never goes back; only differences mean anything."""

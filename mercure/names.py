@@ -10,6 +10,8 @@ import re
 import secrets
 from datetime import UTC, datetime
 
+from mercure.clock import wall_now
+
 _ID = re.compile(r"[0-9]{8}T[0-9]{12}-[0-9a-f]{8}")
 _UID = re.compile(r"[0-9][0-9.]{0,63}")
 
@@ -27,7 +29,7 @@ def new_id(now: datetime | None = None) -> str:
     str
         ``YYYYMMDDTHHMMSSffffff-RRRRRRRR``: UTC with microseconds, and 32 random bits in hexadecimal.
     """
-    instant = datetime.now(UTC) if now is None else now.astimezone(UTC)
+    instant = (wall_now() if now is None else now).astimezone(UTC)
     return f"{instant:%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import Final
 
+from mercure.clock import wall_now
 from mercure.rules.errors import Fault
 from mercure.rules.record import Images
 
@@ -28,7 +29,7 @@ _TOO_MUCH: Final = "shorten the texts that it works on, e.g. tags.ImageComments[
 
 def local_now() -> datetime:
     """Return the present instant in the zone of this machine."""
-    return datetime.now().astimezone()
+    return wall_now().astimezone()
 
 
 class Frame:

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any, Final, Protocol
 
 from mercure import __version__
-from mercure.clock import Clock
+from mercure.clock import Clock, wall_offset
 from mercure.config import Config, ConfigError, ConfigStore, LiveConfig, Loaded, Root
 from mercure.event_details import ConfigLoaded, ConfigRejected, ServiceChanged, Warned
 from mercure.events import TRIES_AGAIN, EventWriter
@@ -39,7 +39,7 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "time": datetime.fromtimestamp(record.created + wall_offset(), UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "pid": record.process,

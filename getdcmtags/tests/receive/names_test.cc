@@ -2,10 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <ctime>
+#include <fstream>
 #include <set>
 #include <string>
 
 #include "ids.h"
+#include "temporary_folder.h"
 
 namespace mercure {
 namespace {
@@ -51,6 +55,31 @@ TEST(Ids, SortByTimeAndDiffer) {
 TEST(Instants, AreWrittenInUtc) {
   EXPECT_EQ((Instant{1'000'000'000, 42}.text()), "2001-09-09T01:46:40.000042Z");
   EXPECT_EQ((Instant{0, 999'999}.text()), "1970-01-01T00:00:00.999999Z");
+}
+
+class WrongClock : public testing::Test {
+ protected:
+  WrongClock() { setenv("MERCURE_CLOCK_OFFSET", (folder_ / "offset").c_str(), 1); }
+  ~WrongClock() override { unsetenv("MERCURE_CLOCK_OFFSET"); }
+
+  void put_off(const std::string& text) const { std::ofstream(folder_ / "offset") << text; }
+  static double off() { return static_cast<double>(Instant::now().seconds - std::time(nullptr)); }
+
+  tests::TemporaryFolder folder_;
+};
+
+TEST_F(WrongClock, IsMetByARunningProgram) {
+  EXPECT_NEAR(off(), 0, 5);
+  put_off("31536000\n");
+  EXPECT_NEAR(off(), 31536000, 5);
+  put_off("-800000000.5");
+  EXPECT_NEAR(off(), -800000000, 5);
+  EXPECT_EQ(new_id().substr(0, 2), "20");
+  EXPECT_LT(new_id(), "2015");
+  put_off("");
+  EXPECT_NEAR(off(), -800000000, 5);
+  put_off("0");
+  EXPECT_NEAR(off(), 0, 5);
 }
 
 }  // namespace

@@ -8,11 +8,11 @@ import hmac
 import http.client
 import json
 import ssl
-import time
 from typing import Final
 from urllib.parse import urlsplit
 
 from mercure import __version__
+from mercure.clock import wall_seconds
 from mercure.config.notifications import Webhook
 from mercure.config.secrets import SecretError, read_secret
 from mercure.names import utc_text
@@ -100,7 +100,7 @@ def _headers(settings: Webhook, message: Message, body: bytes) -> dict[str, str]
         "Connection": "close",
     }
     if settings.secret is not None:
-        headers[SIGNATURE] = signature(read_secret(settings.secret), body, int(time.time()))
+        headers[SIGNATURE] = signature(read_secret(settings.secret), body, int(wall_seconds()))
     if settings.token is not None:
         headers["Authorization"] = f"Bearer {_one_word(read_secret(settings.token))}"
     return headers
