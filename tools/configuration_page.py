@@ -18,6 +18,7 @@ from mercure.config import alerts, models, notifications
 from mercure.config.completion import CompletionTimes, ExpectedCount, StudyCompletion
 from mercure.config.processing import ModuleSettings, Mount, Podman, Processing, Slurm
 from mercure.config.rule import Rule
+from mercure.config.senders import Sender
 from mercure.model import notes_of
 from mercure.targets import MODELS
 
@@ -40,8 +41,9 @@ This page is made from the models by `make docs`.
 TABLES: Final[tuple[tuple[str, type[BaseModel]], ...]] = (
     ("mercure.json", models.Config),
     ("receiver", models.Receiver),
+    ("senders.NAME", Sender),
     ("completion", models.Completion),
-    ("completion.senders.AE_TITLE", CompletionTimes),
+    ("completion.senders.AE_TITLE_OR_NAME", CompletionTimes),
     ("expected_images, expected_series", ExpectedCount),
     ("rules.NAME", Rule),
     ("rules.NAME.notifications", notifications.RuleNotifications),

@@ -5,6 +5,7 @@ from mercure.config.models import Config, Receiver, Retry, Services, TargetSetti
 from mercure.config.problems import ConfigError, Problem
 from mercure.config.processing import ModuleSettings, Processing
 from mercure.config.rule import Rule
+from mercure.config.senders import Sender
 from mercure.config.store import ConfigStore, LiveConfig, Root
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "RevisionedFile",
     "Root",
     "Rule",
+    "Sender",
     "Services",
     "StaleRevisionError",
     "TargetSettings",

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from mercure.config.basics import AETitle, PositiveSeconds, Seconds
+from mercure.config.basics import PositiveSeconds, Seconds
+from mercure.config.senders import TitleOrName, ae_title
 from mercure.model import Model
 
 
@@ -39,12 +40,13 @@ class CompletionTimes(Model):
 class Completion(CompletionTimes):
     """When a series counts as complete, and for which senders it is otherwise."""
 
-    senders: dict[AETitle, CompletionTimes] = {}
-    """By calling AE title; the whole of it replaces the general times."""
+    senders: dict[TitleOrName, CompletionTimes] = {}
+    """By calling AE title, or by the name of one of `senders`, which goes first; the whole of it replaces the general
+    times."""
 
-    def for_sender(self, calling_aet: str) -> CompletionTimes:
-        """Return the times that hold for a sender."""
-        return self.senders.get(calling_aet, self)
+    def for_sender(self, calling_aet: str, sender: str = "") -> CompletionTimes:
+        """Return the times that hold for a sender, by its name in the configuration or by its AE title."""
+        return self.senders.get(sender) or self.senders.get(ae_title(calling_aet), self)
 
 
 class StudyCompletion(Model):

@@ -19,6 +19,7 @@ from mercure.config.notifications import Notifications
 from mercure.config.processing import ModuleSettings, Processing
 from mercure.config.rule import Rule
 from mercure.config.secrets import Secret
+from mercure.config.senders import Sender, sender_of
 from mercure.config.status_page import StatusPage
 from mercure.model import Model
 
@@ -175,6 +176,8 @@ class Config(Model):
     spool: Path | None = None
     """Where the spool is; absent: ``spool`` in the root."""
     receiver: Receiver = Receiver()
+    senders: dict[Name, Sender] = {}
+    """What counts as one sender."""
     completion: Completion = Completion()
     targets: dict[Name, SerializeAsAny[TargetSettings]] = {}
     rules: dict[Name, Rule] = {}
@@ -195,6 +198,10 @@ class Config(Model):
         if value is not None and not value.is_absolute():
             raise ValueError("the path of the spool is absolute")
         return value
+
+    def sender_of(self, calling_aet: str, address: str) -> str:
+        """Name the sender of an association: a name of `senders`, or ``AET@address``."""
+        return sender_of(self.senders, calling_aet, address)
 
 
 class ServiceSettings(Model):

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from mercure.config.models import Config, TargetSettings
 from mercure.config.notifications import CHANNELS
+from mercure.config.senders import overlapping
 from mercure.rules import RuleError, StudyList, check
 
 _KIND_AT: Final = 3
@@ -165,7 +166,16 @@ def cross_check(config: Config) -> list[Problem]:
         problems += [Problem(place, f"column {item.column}: {item.message}", item.advice) for item in found]
         if rule.study is not None and rule.study.series is not None:
             problems += _readable(f"rules.{name}.study.series", StudyList.parse, rule.study.series)
-    return problems + _modules(config) + _told(config)
+    return problems + _senders(config) + _modules(config) + _told(config)
+
+
+def _senders(config: Config) -> list[Problem]:
+    """Find senders of which nobody could tell which is meant."""
+    advice = "give each its own AE titles or addresses, or make one sender of both"
+    return [
+        Problem(f"senders.{other}", f"an AE title and address could be of {one!r} too", advice)
+        for one, other in overlapping(config.senders)
+    ]
 
 
 def _modules(config: Config) -> list[Problem]:

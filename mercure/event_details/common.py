@@ -21,6 +21,7 @@ class Identity(Record):
     """Whose images these are: the tags that people search by, empty where missing."""
 
     PatientID: str = ""
+    IssuerOfPatientID: str = ""
     PatientName: str = ""
     AccessionNumber: str = ""
     StudyInstanceUID: str = ""
@@ -37,6 +38,8 @@ class Origin(Record):
     address: str = ""
     calling_aet: str = ""
     called_aet: str = ""
+    sender: str = ""
+    """What the configuration calls this sender, or ``AET@address``; empty until the router has looked."""
     associations: tuple[str, ...] = ()
     first_received: datetime | None = None
     last_received: datetime | None = None

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from mercure.clock import Clock
-from mercure.config.completion import Completion, CompletionTimes, ExpectedCount
+from mercure.config import Config
+from mercure.config.completion import CompletionTimes, ExpectedCount
 from mercure.names import is_id
 from mercure.spool import Spool, Stage, TagRecord, is_locked
 from mercure.spool.images import text
@@ -65,14 +66,25 @@ class _Seen:
     released: float | None = None
 
 
+_SenderKey = tuple[str, str]
+"""Calling AE title and address."""
+
+
 @dataclass(frozen=True)
 class _Content:
     """What a look into a series folder shows."""
 
     images: int = 0
     associations: tuple[str, ...] = ()
-    first: TagRecord = field(default_factory=dict)
-    """The first tag line that can be read; empty while there is none."""
+    sent_by: dict[str, _SenderKey] = field(default_factory=dict)
+    """Who opened each association, as far as a tag line tells."""
+    firsts: dict[_SenderKey, TagRecord] = field(default_factory=dict)
+    """One tag line of each sender."""
+
+    @property
+    def one_of_each(self) -> tuple[TagRecord, ...]:
+        """One tag line of each sender; an empty one while there is none."""
+        return tuple(self.firsts.values()) or ({},)
 
 
 def folder_signature(directory: Path) -> tuple[int, int] | None:
@@ -104,13 +116,13 @@ class CompletionTracker:
         self._difference: float | None = None
         self._clock_was_set = False
 
-    def due(self, settings: Completion, names: Iterable[str]) -> tuple[list[Due], float]:
+    def due(self, config: Config, names: Iterable[str]) -> tuple[list[Due], float]:
         """Look at all series.
 
         Parameters
         ----------
-        settings : Completion
-            The times that hold now.
+        config : Config
+            With the times that hold now, and the senders.
         names : iterable of str
             The entries of ``incoming/``.
 
@@ -137,21 +149,20 @@ class CompletionTracker:
                 continue
             if seen is None:
                 continue
-            times = settings.for_sender(text(seen.content.first, "SenderAET"))
-            at, reason = _due_at(seen, times)
+            at, reason, counted = _due_for_all(seen, config)
             if at <= now and self._is_as_seen(name, seen):
                 ready.append((at, Due(name, reason, seen.signature)))
                 continue
-            wait = min(wait, max(0.0, at - now), float("inf") if times.expected_images is None else COUNT_SECONDS)
+            wait = min(wait, max(0.0, at - now), COUNT_SECONDS if counted else float("inf"))
         return [due for _, due in sorted(ready, key=lambda item: item[0])], wait
 
     def arriving_studies(self) -> set[str | None]:
         """Return the studies of the series that may still grow, as of the last `due`; None is one unknown yet."""
-        return {_study(seen.content.first) for seen in self._seen.values()}
+        return {_study(first) for seen in self._seen.values() for first in seen.content.one_of_each}
 
     def _is_as_seen(self, name: str, seen: _Seen) -> bool:
         """Look once more who brought images: where times of files are coarse, one may have come just after a look."""
-        content = _content(self._spool.entry(Stage.INCOMING, name))
+        content = _content(self._spool.entry(Stage.INCOMING, name), seen.content)
         as_seen = content.associations == seen.content.associations
         seen.content = content
         return as_seen
@@ -167,7 +178,8 @@ class CompletionTracker:
         if seen is None or seen.signature != signature:
             earliest = seen.looked if seen is not None else float("-inf")
             changed = max(earliest, now - self._age(signature))
-            seen = self._seen[name] = _Seen(signature, changed, _content(directory), now)
+            content = _content(directory, seen.content if seen is not None else _Content())
+            seen = self._seen[name] = _Seen(signature, changed, content, now)
         seen.looked = now
         if any_open(self._spool, seen.content.associations):
             seen.released = None
@@ -208,19 +220,28 @@ def expected(count: ExpectedCount | None, record: TagRecord) -> int | None:
     return int(value) if value.isdecimal() and int(value) > 0 else None
 
 
-def _content(directory: Path) -> _Content:
+def _content(directory: Path, before: _Content) -> _Content:
+    """Look into a folder; what an earlier look found of an association still holds, for it has one sender."""
     try:
         with os.scandir(directory) as entries:
             names = [entry.name for entry in entries]
     except FileNotFoundError:
         return _Content()
-    lines = sorted(name for name in names if name.endswith(LINES_SUFFIX))
-    first = next((record for name in lines if (record := _first_line(directory / name))), {})
-    return _Content(
-        images=sum(name.endswith(IMAGE_SUFFIX) for name in names),
-        associations=tuple(name.removesuffix(LINES_SUFFIX) for name in lines),
-        first=first,
-    )
+    associations = sorted(name.removesuffix(LINES_SUFFIX) for name in names if name.endswith(LINES_SUFFIX))
+    sent_by: dict[str, _SenderKey] = {}
+    firsts: dict[_SenderKey, TagRecord] = {}
+    for association in associations:
+        key = before.sent_by.get(association)
+        record = before.firsts[key] if key else _first_line(directory / f"{association}{LINES_SUFFIX}")
+        if record:
+            sent_by[association] = _sender_key(record)
+            firsts.setdefault(sent_by[association], record)
+    images = sum(name.endswith(IMAGE_SUFFIX) for name in names)
+    return _Content(images=images, associations=tuple(associations), sent_by=sent_by, firsts=firsts)
+
+
+def _sender_key(record: TagRecord) -> _SenderKey:
+    return text(record, "SenderAET"), text(record, "SenderAddress")
 
 
 def _first_line(path: Path) -> TagRecord:
@@ -236,9 +257,24 @@ def _study(record: TagRecord) -> str | None:
     return text(record, "StudyInstanceUID") if record else None
 
 
-def _due_at(seen: _Seen, times: CompletionTimes) -> tuple[float, str]:
-    """Return when a series is or will be complete, and by what."""
-    wanted = expected(times.expected_images, seen.content.first)
+def _due_for_all(seen: _Seen, config: Config) -> tuple[float, str, bool]:
+    """Return when a series is or will be complete, by what, and whether its images are counted.
+
+    Where several senders brought images of it, the last by whose times it is complete decides.
+    """
+    dues = []
+    counted = False
+    for first in seen.content.one_of_each:
+        aet, address = _sender_key(first)
+        times = config.completion.for_sender(aet, config.sender_of(aet, address))
+        counted = counted or times.expected_images is not None
+        dues.append(_due_at(seen, times, first))
+    return (*max(dues), counted)
+
+
+def _due_at(seen: _Seen, times: CompletionTimes, first: TagRecord) -> tuple[float, str]:
+    """Return when a series is or will be complete by the times of one sender, and by what."""
+    wanted = expected(times.expected_images, first)
     if wanted is not None and seen.content.images >= wanted:
         return seen.changed, "count"
     quiet = seen.changed + times.quiet_seconds

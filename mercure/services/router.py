@@ -87,7 +87,7 @@ class Router:
     def _take_series(self) -> float:
         """Route every complete series; return seconds until the next may be complete."""
         context = self._context
-        due, wait = self._series.due(context.config.completion, self._spool.names(Stage.INCOMING))
+        due, wait = self._series.due(context.config, self._spool.names(Stage.INCOMING))
         for name, error in self._series.unreadable.items():
             context.failed(f"series {name} cannot be looked at", error)
         for series in due:

@@ -57,6 +57,7 @@ MERCURE: dict[str, Any] = {
         "run": {"rule": "True", "action": "process", "modules": ["copy"], "targets": ["folder"]},
         "no": {"rule": "False", "action": "discard", "comment": "never"},
     },
+    "senders": {"ct": {"ae_titles": ["CT1", "CT1_B"], "addresses": ["10.0.3.17", "fd00::/8"]}},
     "retention": {"success_seconds": 60, "pressure_free_bytes": 1},
     "off_peak": {"timezone": "Europe/Berlin", "start": "20:00", "end": "06:00"},
     "alerts": {"channels": ["mail"], "disk": {"free_bytes": 5}, "silence": {"senders": {"CT_1": {"seconds": 60}}}},

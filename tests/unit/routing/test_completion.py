@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mercure.config.completion import Completion
+from mercure.config import Config
 from mercure.routing.completion import CompletionTracker, Due, expected, folder_signature
 from mercure.spool import Stage
 from tests.support.box import GRACE, QUIET
@@ -27,7 +27,8 @@ class Watch:
 
     def __init__(self, box: Box, **settings: Any) -> None:
         self.box = box
-        self.settings = Completion.model_validate({**SETTINGS, **settings})
+        senders = settings.pop("known", {})
+        self.config = Config.model_validate({"completion": {**SETTINGS, **settings}, "senders": senders})
         self.restart()
 
     def restart(self) -> None:
@@ -48,7 +49,7 @@ class Watch:
         os.utime(self.folder, ns=(instant, instant))
 
     def look(self) -> tuple[list[Due], float]:
-        return self.tracker.due(self.settings, self.box.spool.names(Stage.INCOMING))
+        return self.tracker.due(self.config, self.box.spool.names(Stage.INCOMING))
 
     def seconds_until_due(self, limit: float = 300.0) -> tuple[float, str]:
         """Go on as a router would, that wakes only when it asked to; return when the series is complete, and why."""
@@ -246,6 +247,26 @@ def test_a_sender_of_its_own_has_times_of_its_own(box: Box) -> None:
     watch = Watch(box, senders={"SLOW": {"quiet_seconds": 300, "after_release_seconds": 120}})
     with box.associate("SLOW") as association:
         watch.land(association)
+    watch.look()
+    assert watch.seconds_until_due() == (120, "released")
+
+
+@pytest.mark.parametrize("key", ["ct", "SLOW", " SLOW"])
+def test_the_times_of_a_sender_go_by_its_name_or_by_its_ae_title(box: Box, key: str) -> None:
+    slow = {key: {"quiet_seconds": 300, "after_release_seconds": 120}}
+    watch = Watch(box, senders=slow, known={"ct": {"ae_titles": ["SLOW", "OTHER"]}})
+    with box.associate("SLOW ") as association:
+        watch.land(association)
+    watch.look()
+    assert watch.seconds_until_due() == (120, "released")
+
+
+@pytest.mark.parametrize("order", [("SCANNER", "SLOW"), ("SLOW", "SCANNER")])
+def test_of_several_senders_the_slowest_decides(box: Box, order: tuple[str, str]) -> None:
+    watch = Watch(box, senders={"SLOW": {"quiet_seconds": 300, "after_release_seconds": 120}})
+    for number, calling in enumerate(order, 1):
+        with box.associate(calling) as association:
+            watch.land(association, number)
     watch.look()
     assert watch.seconds_until_due() == (120, "released")
 

@@ -1,0 +1,132 @@
+"""Senders: the machines that send images, each by its AE titles and addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from itertools import combinations
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, model_validator
+
+from mercure.config.basics import AE_TITLE, NAME, AETitle, Name
+from mercure.model import Model
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+_BLANK: Final = " \0"
+"""What pads an AE title; at its ends it says nothing (PS3.5 section 6.2)."""
+
+
+def _address_or_network(text: str) -> str:
+    _network(text)
+    return text
+
+
+def _title_or_name(text: str) -> str:
+    if not (AE_TITLE.fullmatch(text) and text.strip()) and not NAME.fullmatch(text):
+        raise ValueError("neither an AE title (1 to 16 printable characters) nor the name of one of 'senders'")
+    return text.strip()
+
+
+AddressOrNetwork = Annotated[str, AfterValidator(_address_or_network)]
+TitleOrName = Annotated[str, AfterValidator(_title_or_name)]
+"""Names a sender: by its calling AE title, or by its name in ``senders``."""
+
+
+class Sender(Model):
+    """A machine (or a group of machines) that counts as one sender.
+
+    Without an entry, each AE title at each address is a sender of its own.
+    """
+
+    ae_titles: tuple[AETitle, ...] = ()
+    """Calling AE titles; empty: any."""
+    addresses: tuple[AddressOrNetwork, ...] = ()
+    """Addresses (`10.0.3.17`) or networks (`10.0.3.0/24`) that it sends from; empty: any."""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Sender:
+        if not self.ae_titles and not self.addresses:
+            raise ValueError("give 'ae_titles', 'addresses' or both: with neither it would be every sender")
+        return self
+
+    def matches(self, calling_aet: str, address: str) -> bool:
+        """Tell whether an association by this AE title from this address is of this sender."""
+        if self.ae_titles and ae_title(calling_aet) not in self.ae_titles:
+            return False
+        if not self.addresses:
+            return True
+        found = _address(address)
+        return found is not None and any(found in _network(text) for text in self.addresses)
+
+    def overlaps(self, other: Sender) -> bool:
+        """Tell whether some AE title and address could be of both."""
+        titles = not self.ae_titles or not other.ae_titles or set(self.ae_titles) & set(other.ae_titles)
+        return bool(titles) and (not self.addresses or not other.addresses or self._share_an_address(other))
+
+    def _share_an_address(self, other: Sender) -> bool:
+        theirs = [_network(text) for text in other.addresses]
+        return any(_overlap(_network(text), network) for text in self.addresses for network in theirs)
+
+
+def ae_title(text: str) -> str:
+    """Return what of an AE title is significant: without blanks at its ends (PS3.5 section 6.2)."""
+    return text.strip(_BLANK)
+
+
+def sender_of(senders: Mapping[Name, Sender], calling_aet: str, address: str) -> str:
+    """Name the sender of an association.
+
+    Parameters
+    ----------
+    senders : mapping of str to Sender
+        Those of the configuration.
+    calling_aet, address : str
+        By which AE title, and from where.
+
+    Returns
+    -------
+    str
+        Its name in the configuration, or ``AET@address``: no name has an ``@``.
+    """
+    title = ae_title(calling_aet)
+    found = next((name for name, sender in senders.items() if sender.matches(title, address)), None)
+    return f"{title}@{_plain(address)}" if found is None else found
+
+
+def overlapping(senders: Mapping[Name, Sender]) -> Iterator[tuple[Name, Name]]:
+    """Yield the pairs of senders that could both be meant."""
+    for (first, one), (second, other) in combinations(senders.items(), 2):
+        if one.overlaps(other):
+            yield first, second
+
+
+def _plain(address: str) -> str:
+    found = _address(address)
+    return address.strip() if found is None else str(found)
+
+
+@lru_cache(maxsize=4096)
+def _address(text: str) -> Address | None:
+    """Read an address; one of IPv4 that is written as one of IPv6 is the same address."""
+    try:
+        address = ip_address(text.strip())
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+@lru_cache(maxsize=4096)
+def _network(text: str) -> Network:
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no address and no network such as '10.0.3.0/24' ({error})") from error
+
+
+def _overlap(one: Network, other: Network) -> bool:
+    return one.version == other.version and one.overlaps(other)

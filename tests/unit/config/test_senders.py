@@ -1,0 +1,84 @@
+"""What counts as one sender: by AE title, address or network; and what nobody could tell apart is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mercure.config import Config, ConfigError, ConfigStore, Root
+from mercure.targets import MODELS
+
+CT = {"ae_titles": ["CT1", "CT1_B"], "addresses": ["10.0.3.17", "10.0.4.0/24", "fd00::/64"]}
+
+
+def parse(senders: dict[str, Any]) -> Config:
+    return ConfigStore(Root(Path("/nowhere")), MODELS).parse({"version": 1, "senders": senders})
+
+
+@pytest.mark.parametrize(
+    ("calling", "address", "sender"),
+    [
+        ("CT1", "10.0.3.17", "ct"),
+        (" CT1 ", "10.0.3.17", "ct"),
+        ("CT1_B\0", "10.0.4.200", "ct"),
+        ("CT1", "::ffff:10.0.3.17", "ct"),
+        ("CT1", "fd00::9", "ct"),
+        ("CT1", "10.0.3.18", "CT1@10.0.3.18"),
+        ("ct1", "10.0.3.17", "ct1@10.0.3.17"),
+        ("CT 1", "10.0.3.17", "CT 1@10.0.3.17"),
+        ("CT1", "", "CT1@"),
+        ("", "10.0.3.17", "@10.0.3.17"),
+        ("CT2 ", "::ffff:10.0.3.18", "CT2@10.0.3.18"),
+        ("CT2", "FD00:0::0009", "CT2@fd00::9"),
+        ("US7", "192.168.1.1", "us"),
+        ("US7", "", "us"),
+    ],
+)
+def test_a_sender_is_named_by_its_entry_or_by_its_title_and_address(calling: str, address: str, sender: str) -> None:
+    config = parse({"ct": CT, "us": {"ae_titles": ["US7"]}})
+    assert config.sender_of(calling, address) == sender
+
+
+@pytest.mark.parametrize("calling", ["CT1", ""])
+def test_a_network_alone_is_a_sender_whatever_the_title(calling: str) -> None:
+    config = parse({"lab": {"addresses": ["172.16.0.0/12"]}})
+    assert config.sender_of(calling, "172.16.0.9") == "lab"
+    assert config.sender_of(calling, "172.32.0.9") == f"{calling}@172.32.0.9"
+    assert config.sender_of(calling, "") == f"{calling}@"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"ae_titles": ["CT1"]},
+        {"addresses": ["10.0.3.17"]},
+        {"addresses": ["10.0.0.0/8"]},
+        {"ae_titles": [" CT1 "], "addresses": ["10.0.4.9"]},
+        {"ae_titles": ["X", "CT1_B"], "addresses": ["10.9.9.9", "10.0.4.0/25"]},
+        {"ae_titles": ["CT1"], "addresses": ["fd00::1"]},
+        {"ae_titles": ["CT1"], "addresses": ["::/0"]},
+    ],
+)
+def test_two_that_could_both_be_meant_are_refused(other: dict[str, Any]) -> None:
+    for senders in ({"ct": CT, "other": other}, {"other": other, "ct": CT}):
+        with pytest.raises(ConfigError) as caught:
+            parse(senders)
+        (problem,) = caught.value.problems
+        assert problem.place == f"senders.{list(senders)[1]}"
+        assert repr(next(iter(senders))) in problem.text
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"ae_titles": ["CT2"]},
+        {"ae_titles": ["ct1"]},
+        {"ae_titles": ["CT1"], "addresses": ["10.0.3.18"]},
+        {"ae_titles": ["CT2"], "addresses": ["10.0.3.17"]},
+        {"addresses": ["10.0.5.0/24", "fd00:1::/64"]},
+    ],
+)
+def test_what_cannot_be_confused_stands_side_by_side(other: dict[str, Any]) -> None:
+    assert set(parse({"ct": CT, "other": other}).senders) == {"ct", "other"}
