@@ -3,6 +3,8 @@
 MERCURE_ROOT ?= var
 WORKERS ?= $(shell n=$$(nproc); echo $$((n < 8 ? n : 8)))
 TESTS ?= tests
+# What runs the test runners; continuous integration runs what failed once more (tools/run_again.py).
+RUN_TESTS ?=
 
 PYTEST := .venv/bin/python -m pytest -n $(WORKERS)
 
@@ -28,10 +30,10 @@ setup-test: ## install what is missing to test it too
 test: test-python test-cpp ## run every test but the slow ones
 
 test-python: setup-test
-	$(PYTEST) -m 'not slow' $(TESTS)
+	$(RUN_TESTS) $(PYTEST) -m 'not slow' $(TESTS)
 
 test-cpp: setup-test
-	ctest --test-dir getdcmtags/build --output-on-failure --no-tests=error --parallel $(WORKERS)
+	$(RUN_TESTS) ctest --test-dir getdcmtags/build --output-on-failure --no-tests=error --parallel $(WORKERS)
 
 bench: setup-test ## measure against the peers (NAMES=receive routing rules idle control page tui)
 	.venv/bin/python -m tests.benchmarks $(NAMES)
