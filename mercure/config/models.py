@@ -92,6 +92,14 @@ class TargetSettings(Model):
         """Name the targets that take its tasks in its place; none for a target that takes them itself."""
         return ()
 
+    def node(self) -> tuple[str, int] | None:
+        """Return host and port of a DICOM node; None for other kinds."""
+        return None
+
+    def folder(self) -> Path | None:
+        """Return the folder of this machine that images are written into; None for other kinds."""
+        return None
+
 
 class Retention(Model):
     """How long what is finished is kept."""

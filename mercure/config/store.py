@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from mercure.config.files import Loaded, RevisionedFile
+from mercure.config.loops import loop_problems
 from mercure.config.models import Config, Services, TargetSettings
 from mercure.config.problems import ConfigError, cross_check, from_validation, targets_of, unwritable
 from mercure.spool import Spool
@@ -84,6 +85,7 @@ class ConfigStore:
             problems += [problem for problem in from_validation(error, Config) if problem.place not in told]
         else:
             problems += [] if problems else cross_check(config)
+            problems += [] if problems else loop_problems(config, self.root.path, self.root.spool(config).root)
             if not problems:
                 return config
         raise ConfigError("mercure.json", problems)

@@ -50,6 +50,10 @@ class DicomSettings(TargetSettings):
     dimse_timeout_seconds: PositiveSeconds = 60
     """The longest wait for the answer to one image."""
 
+    def node(self) -> tuple[str, int]:
+        """Return host and port."""
+        return self.host, self.port
+
 
 class DicomTarget:
     """Delivers to a DICOM node.

@@ -62,6 +62,10 @@ class FolderSettings(TargetSettings):
             raise ValueError("the path of a folder target is absolute")
         return value
 
+    def folder(self) -> Path:
+        """Return the folder."""
+        return self.path
+
 
 class FolderTarget:
     """Delivers into a folder.
