@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import struct
 import uuid
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _LONG_VRS = {b"OB", b"OW", b"SQ", b"UN", b"UT"}
 
@@ -50,6 +54,41 @@ def ct_image(
     if series is not None:
         data += text(0x0020000E, b"UI", series)
     return data + element(0x7FE00010, b"OW", pixels)
+
+
+_TAGS: dict[str, tuple[int, bytes]] = {
+    "SOPClassUID": (0x00080016, b"UI"),
+    "SOPInstanceUID": (0x00080018, b"UI"),
+    "AccessionNumber": (0x00080050, b"SH"),
+    "Modality": (0x00080060, b"CS"),
+    "InstitutionName": (0x00080080, b"LO"),
+    "StudyDescription": (0x00081030, b"LO"),
+    "SeriesDescription": (0x0008103E, b"LO"),
+    "PatientName": (0x00100010, b"PN"),
+    "PatientID": (0x00100020, b"LO"),
+    "IssuerOfPatientID": (0x00100021, b"LO"),
+    "BodyPartExamined": (0x00180015, b"CS"),
+    "StudyInstanceUID": (0x0020000D, b"UI"),
+    "SeriesInstanceUID": (0x0020000E, b"UI"),
+    "InstanceNumber": (0x00200013, b"IS"),
+    "ImagesInAcquisition": (0x00201002, b"IS"),
+}
+
+
+def tagged_image(tags: Mapping[str, str], pixels: bytes) -> bytes:
+    """Encode an image from its tags by keyword; a CT image where they do not name another class."""
+    whole = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.2", **tags}
+    parts = sorted((*_TAGS[keyword], value) for keyword, value in whole.items())
+    return b"".join(text(*part) for part in parts) + element(0x7FE00010, b"OW", pixels)
+
+
+def instance_of(data: bytes) -> str:
+    """Return the SOPInstanceUID of a data set that was made here; empty when it has none."""
+    _, found, rest = data.partition(b"\x08\x00\x18\x00UI")
+    if not found:
+        return ""
+    (length,) = struct.unpack("<H", rest[:2])
+    return rest[2 : 2 + length].decode("ascii", "replace").rstrip("\0")
 
 
 def nested_sequences(depth: int) -> bytes:

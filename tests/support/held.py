@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.support.data_sets import data_set_of
+from tests.oracle.record import Arrival, digest
+from tests.support.data_sets import data_set_of, instance_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+__all__ = ["arrivals", "digest", "digests", "held"]
+
 NOT_HELD = ("receiving", "quarantine")
 """Stages whose objects were never acknowledged."""
 
+_NUMBERED = re.compile(r"(.*?)(?:~(\d+))?", re.DOTALL)
 STOCK = "CT."
 """How names begin that stock ``storescp`` gives. It writes under them from the first byte on."""
-
-
-def digest(data: bytes) -> str:
-    """Return what stands for a data set where many are kept in mind."""
-    return hashlib.sha256(data).hexdigest()
 
 
 def held(folder: Path) -> Iterator[bytes]:
@@ -32,13 +31,18 @@ def held(folder: Path) -> Iterator[bytes]:
     over, and so are those of stock ``storescp`` that have no whole header yet: what the router names is whole, or it
     is an error. That a data set is cut can only be told by comparing it.
     """
+    yield from (data for _, data in _files(folder))
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, bytes]]:
     for where, folders, names in os.walk(folder, onerror=_unless_gone):
         folders[:] = [name for name in folders if not name.startswith(".") and name not in NOT_HELD]
         for name in names:
             stock = name.startswith(STOCK)
             if stock or (name.endswith(".dcm") and not name.startswith(".")):
                 with suppress(FileNotFoundError, NotADirectoryError, *[ValueError] * stock):
-                    yield data_set_of(Path(where, name).read_bytes())
+                    path = Path(where, name)
+                    yield path, data_set_of(path.read_bytes())
 
 
 def _unless_gone(error: OSError) -> None:
@@ -50,3 +54,15 @@ def _unless_gone(error: OSError) -> None:
 def digests(*folders: Path) -> set[str]:
     """Return the digests of all data sets under some folders."""
     return {digest(data) for folder in folders for data in held(folder)}
+
+
+def arrivals(*folders: Path) -> list[Arrival]:
+    """Return what came into some folders; of several files of one instance the later one stands later."""
+    found = sorted((_place(path), data) for folder in folders for path, data in _files(folder))
+    return [Arrival(instance_of(data), digest(data)) for _, data in found]
+
+
+def _place(path: Path) -> tuple[str, int]:
+    """Sort ``name.dcm`` before ``name~2.dcm``, and that before ``name~10.dcm``."""
+    stem, number = _NUMBERED.fullmatch(path.stem).groups()  # type: ignore[union-attr]  # it fits every name
+    return (str(path.parent / stem), int(number or 1))
