@@ -194,7 +194,7 @@ def write_file(path: Path, data: bytes, *, mode: int = 0o640, sync: bool = True)
 
 
 @contextlib.contextmanager
-def replacing(path: Path, *, mode: int = 0o640) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, mode: int = 0o640, replace: bool = True, owner: str | None = None) -> Iterator[BinaryIO]:
     """Give a file to be written piece by piece; whole and durable under its name when the block ends well, else gone.
 
     For what is too large for `write_file`.
@@ -205,8 +205,16 @@ def replacing(path: Path, *, mode: int = 0o640) -> Iterator[BinaryIO]:
         The file; its directory exists.
     mode : int
         Permissions, before the umask.
+    replace, owner
+        As for `copy_file`.
+
+    Raises
+    ------
+    FileExistsError
+        The name is taken, and `replace` is False.
     """
-    with _replacement(path, mode, sync=True) as descriptor, open(descriptor, "wb", closefd=False) as writing:
+    opened = _replacement(path, mode, sync=True, replace=replace, owner=owner)
+    with opened as descriptor, open(descriptor, "wb", closefd=False) as writing:
         step("write", path)
         yield writing
 
