@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -31,6 +31,7 @@ from mercure.spool import (
     read_ledger,
     save_task,
 )
+from mercure.spool.altered import AlteredBook, AlteredImage
 from mercure.spool.ending import fail_task
 from mercure.spool.task import COUNTED_KINDS
 from mercure.spool.telling import task_delivered
@@ -54,6 +55,8 @@ class _Results:
     sent: int = 0
     confirmed: int = 0
     warnings: list[ImageResult] = field(default_factory=list)
+    altered: list[ImageResult] = field(default_factory=list)
+    """Those that are not as they were received."""
     refused: OSError | None = None
     """The spool refused the ledger."""
     _lines: list[LedgerLine] = field(default_factory=list)
@@ -62,6 +65,8 @@ class _Results:
     def add(self, result: ImageResult) -> None:
         if result.outcome != "not-sent":
             self.sent += 1
+        if result.is_altered:
+            self.altered.append(result)
         if not result.stored:
             return
         self.confirmed += 1
@@ -169,11 +174,13 @@ class Deliverer:
         finally:
             results.flush()
         self._tell_warnings(task, results)
+        self._note_altered(claim, task, results)
         missing = len(pending) - results.confirmed
         if missing and self.stopping() and (trouble is None or trouble.kind not in COUNTED_KINDS):
             return None  # cut off by us, so it says nothing of the target; the rest is sent next time
-        if trouble is None and missing:
+        if trouble is None and missing > len(results.altered):
             trouble = Trouble("refused", f"the target did not confirm {missing} of {len(pending)} images")
+        trouble = with_altered(trouble, results.altered, missing)
         attempt = Attempt(
             number=task.attempts_made + 1,
             started=started,
@@ -207,6 +214,7 @@ class Deliverer:
             self._tell_attempt(finished, attempt, None)
         delivered = task_delivered(finished, claim.path)
         move(self.spool, claim, Stage.SUCCESS)
+        AlteredBook(self.spool).forget(task.id)  # what an earlier attempt read wrongly was read rightly since
         self.events.emit(delivered, task=task.id, series=_series(task), key="task.delivered")
 
     def _fail(self, claim: Claim, task: Task, reason: str, advice: str) -> None:
@@ -223,6 +231,21 @@ class Deliverer:
         )
         self.events.emit(details, task=task.id, series=_series(task), key=f"task.attempt:{attempt.number}")
 
+    def _note_altered(self, claim: Claim, task: Task, results: _Results) -> None:
+        book = AlteredBook(self.spool)
+        for result in results.altered:
+            image = AlteredImage(
+                path=str((claim.path / result.file).relative_to(self.spool.root)),
+                task=task.id,
+                series=_series(task),
+                sop=result.sop,
+                text=result.comment,
+                target=self.name,
+                found_by="delivery",
+                found=self.clock.now(),
+            )
+            book.note(image, self.events)
+
     def _tell_warnings(self, task: Task, results: _Results) -> None:
         if not results.warnings:
             return
@@ -230,6 +253,18 @@ class Deliverer:
         text = f"target {self.name!r} stored {len(results.warnings)} images with a warning ({statuses})"
         advice = "compare them at the target: it may have changed or doubted them"
         self.events.emit(Warned(text=text, advice=advice), task=task.id, series=_series(task))
+
+
+def with_altered(trouble: Trouble | None, altered: Sequence[ImageResult], missing: int) -> Trouble | None:
+    """Say of an attempt what it says with the images that are altered: they alone end it when all others went."""
+    if not altered:
+        return trouble
+    first = altered[0]
+    more = f", and {len(altered) - 1} more" if len(altered) > 1 else ""
+    text = f"{first.file} is altered on our disk and was not sent: {first.comment}{more}"
+    if trouble is None or missing <= len(altered):
+        return Trouble("altered", text)
+    return Trouble(trouble.kind, f"{trouble.text}; and {text}")
 
 
 _BROKEN: Final = "compare it with its parent or send the series again from the scanner; discard this task after that"

@@ -47,7 +47,7 @@ class Health:
 
     def note(self, trouble: Trouble | None) -> None:
         """Let the breaker know how an attempt ended."""
-        if trouble is not None and trouble.kind == "local":
+        if trouble is not None and trouble.kind in ("local", "altered"):
             return  # it never came as far as the target
         breaker = Breaker(self.spool, self.name)
         if trouble is None or trouble.kind in COUNTED_KINDS:

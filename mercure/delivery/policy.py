@@ -11,6 +11,13 @@ from mercure.spool import Task
 from mercure.spool.task import COUNTED_KINDS
 from mercure.targets import Trouble
 
+ALTERED_ADVICE: Final = (
+    "ask for it to be sent again from the scanner: it then arrives late and goes out by the rules; after that discard "
+    "this task. All its other images were delivered; what other targets have confirmed was checked as it left. "
+    "`mercure verify --deep` checks what else the disk holds, `smartctl -a` the disk; retry reads the copy once more"
+)
+"""What a person can do about an image that is altered on our disk."""
+
 _MOST_DOUBLINGS: Final = 40
 
 
@@ -53,6 +60,8 @@ def after_failure(task: Task, trouble: Trouble, retry: Retry, now: datetime) -> 
     now : datetime
         Aware instant.
     """
+    if trouble.kind == "altered":
+        return Next("fail", advice=ALTERED_ADVICE)  # to read it ten times makes it no better
     counted = trouble.kind in COUNTED_KINDS
     if counted and task.refusals >= retry.max_refusals:
         return Next("fail", advice="find out why at the target, then retry the task")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from mercure.model import Record
 
 
@@ -82,3 +84,17 @@ class ImageQuarantined(Record):
     reason: str
     address: str = ""
     calling_aet: str = ""
+
+
+class ImageAltered(Record):
+    """An image on our disk is not what was received (`altered`), or cannot be read any more (`unreadable`).
+
+    `file` is where it was found, in the spool; `target` where it was to go then; `found_by` what looked at it.
+    """
+
+    file: str
+    sop: str = ""
+    state: Literal["altered", "unreadable"]
+    text: str
+    target: str | None = None
+    found_by: Literal["delivery", "processing", "verify", "scrub"]

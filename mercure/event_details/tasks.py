@@ -34,7 +34,7 @@ class TaskAttempt(Record):
     module: str | None = None
     number: int
     outcome: Literal["success", "partial", "failure"]
-    kind: Literal["unreachable", "refused", "rejected", "timeout", "local"] | None = None
+    kind: Literal["unreachable", "refused", "rejected", "timeout", "local", "altered"] | None = None
     error: str | None = None
     images: int = 0
     sent: int = 0

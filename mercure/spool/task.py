@@ -27,11 +27,12 @@ Priority = Literal["urgent", "normal", "offpeak"]
 PRIORITIES: Final[tuple[Priority, ...]] = ("urgent", "normal", "offpeak")
 """From the first to the last to be served."""
 
-FailureKind = Literal["unreachable", "rejected", "timeout", "refused", "local"]
+FailureKind = Literal["unreachable", "rejected", "timeout", "refused", "local", "altered"]
 """Why an attempt failed: the target cannot be reached, rejects the association, does not answer in time (all three say
-nothing of the task), refuses images of this task, or this task cannot be sent from here."""
+nothing of the task), refuses images of this task, this task cannot be sent from here, or the bytes of an image on our
+disk are not those that were acknowledged."""
 
-COUNTED_KINDS: Final[tuple[FailureKind, ...]] = ("refused", "local")
+COUNTED_KINDS: Final[tuple[FailureKind, ...]] = ("refused", "local", "altered")
 """Failures that say something of the task, and of which so many end in ``error/``."""
 
 

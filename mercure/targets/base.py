@@ -25,6 +25,14 @@ class ImageResult(Record):
     status: str | None = None
     outcome: Outcome
     comment: str = ""
+    kind: str | None = None
+    """``altered``: it was not sent, or not to its end, because our copy is not what was received; `comment` says where
+    it differs."""
+
+    @property
+    def is_altered(self) -> bool:
+        """Whether our copy is the reason."""
+        return self.kind == "altered"
 
     @property
     def stored(self) -> bool:

@@ -123,7 +123,7 @@ def _reporter(job: Job, refused: list[ImageResult]) -> Callable[[dict[str, Any]]
             result = ImageResult.model_validate({**line, "file": name, "comment": line.get("comment") or ""})
         except ValidationError:
             return
-        if not result.stored:
+        if not result.stored and not result.is_altered:
             refused.append(result)
         job.report(result)
 

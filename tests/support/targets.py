@@ -39,6 +39,21 @@ def answers(**outcomes: str) -> Behaviour:
     return behave
 
 
+def finds_altered(*files: str) -> Behaviour:
+    """Take every image but these, of which our copy is not what was received."""
+
+    def behave(job: Job) -> Trouble | None:
+        for name in job.files:
+            if name in files:
+                text = "its data set (bytes 500 to 1500) is not what was received"
+                job.report(ImageResult(file=name, outcome="failed", kind="altered", comment=text))
+            else:
+                job.report(ImageResult(file=name, status="0x0000", outcome="confirmed"))
+        return None
+
+    return behave
+
+
 def fails(trouble: Trouble, *, after: int = 0) -> Behaviour:
     """Take ``after`` images, then fail as a whole."""
 

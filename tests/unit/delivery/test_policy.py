@@ -44,6 +44,7 @@ def test_first_wait_above_the_cap_is_cut_to_it() -> None:
         ("refused", 3, 0, "fail", None),
         ("local", 3, 0, "fail", None),
         ("refused", 4, 0, "fail", None),
+        ("altered", 1, 0, "fail", None),
         ("unreachable", 0, 24 * 60 + 1, "fail", None),
         ("refused", 1, 24 * 60 + 1, "fail", None),
         ("unreachable", 0, 24 * 60, "wait", None),
@@ -78,7 +79,13 @@ def test_when_a_task_may_be_tried(seconds: float | None, expected: float | None)
 
 @pytest.mark.parametrize(
     ("kind", "outcome", "counted"),
-    [("refused", "failure", 1), ("local", "partial", 1), ("unreachable", "failure", 0), (None, "success", 0)],
+    [
+        ("refused", "failure", 1),
+        ("local", "partial", 1),
+        ("altered", "partial", 1),
+        ("unreachable", "failure", 0),
+        (None, "success", 0),
+    ],
 )
 def test_only_what_says_something_of_the_task_counts(kind: FailureKind | None, outcome: str, counted: int) -> None:
     attempt = Attempt.model_validate(
