@@ -41,6 +41,8 @@ class Peer:
         Longest PDU to receive, in bytes.
     associations : int
         Associations in parallel; 1 keeps the order.
+    answer_watch_seconds : float
+        Before the end of the first image: the wait for an answer that comes too early.
     """
 
     host: str
@@ -52,6 +54,7 @@ class Peer:
     dimse_seconds: float = 60
     max_pdu: int = 131072
     associations: int = 1
+    answer_watch_seconds: float = 0
 
 
 class SendError(Exception):
@@ -132,6 +135,7 @@ def _command(peer: Peer, seconds: float) -> list[str]:
         "--calling-aet": peer.calling_aet,
         "--max-pdu": peer.max_pdu,
         "--associations": peer.associations,
+        "--answer-watch": peer.answer_watch_seconds,
     }
     limits = {
         "--connect-timeout": peer.connect_seconds,

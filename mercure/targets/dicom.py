@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Annotated, Any, Final, Literal, get_args
 
@@ -20,10 +21,17 @@ _KINDS: Final[dict[str, FailureKind]] = {
     "rejected": "rejected",
     "timeout": "timeout",
     "aborted": "unreachable",
+    "violation": "refused",
     "local": "local",
 }
 """What the sender calls a failure, and what it means for the task. An abort in the middle is most often a target that
-is being restarted, and says nothing of the images."""
+is being restarted, and says nothing of the images. Answers that confirm nothing are counted: what would answer so for
+ever must come before a person."""
+
+_ANSWER_WATCH_SECONDS: Final = 0.2
+_WATCHED_AGAIN_SECONDS: Final = 3600.0
+"""A target is looked at for answers that come too early when it is used for the first time, and then so often: what
+answers before it has the whole image always does."""
 
 
 class DicomSettings(TargetSettings):
@@ -66,6 +74,7 @@ class DicomTarget:
 
     def __init__(self, settings: DicomSettings) -> None:
         self._settings = settings
+        self._proven_until = float("-inf")
 
     def deliver(self, job: Job) -> Trouble | None:
         """Send by C-STORE; an image is confirmed by its own C-STORE response."""
@@ -80,6 +89,7 @@ class DicomTarget:
             dimse_seconds=settings.dimse_timeout_seconds,
             max_pdu=settings.max_pdu,
             associations=settings.associations,
+            answer_watch_seconds=self._watch_seconds(),
         )
         refused: list[ImageResult] = []
         report = _reporter(job, refused)
@@ -94,7 +104,12 @@ class DicomTarget:
         if failure is not None:
             kind, text = failure
             return Trouble(_KINDS.get(kind, "local"), text)
+        if not refused and peer.answer_watch_seconds:
+            self._proven_until = time.monotonic() + _WATCHED_AGAIN_SECONDS
         return _refusal(refused)
+
+    def _watch_seconds(self) -> float:
+        return 0.0 if time.monotonic() < self._proven_until else _ANSWER_WATCH_SECONDS
 
     def check(self) -> Check:
         """Send a C-ECHO."""

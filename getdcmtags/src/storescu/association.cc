@@ -79,7 +79,7 @@ OFCondition create_parameters(T_ASC_Parameters*& parameters, long max_pdu) {
 }  // namespace
 
 Association::Association(const Options& options, Clock::time_point total)
-    : options_(options), deadline_(total), layer_(deadline_, state_, options.acse_timeout) {
+    : options_(options), deadline_(total), layer_(deadline_, state_, options.acse_timeout), answer_watch_(options.answer_watch) {
   ASC_initializeNetwork(NET_REQUESTOR, 0, whole_seconds(options.acse_timeout), &network_);
   ASC_setTransportLayer(network_, &layer_, 0);
   dcmConnectionTimeout.set(whole_seconds(options.connect_timeout));
@@ -109,6 +109,9 @@ bool Association::add_contexts(T_ASC_Parameters* parameters, const std::vector<C
 
 std::optional<Problem> Association::open(const std::vector<Context>& contexts) {
   state_ = {};
+  early_.clear();
+  violation_.clear();
+  stray_data_set_ = false;
   T_ASC_Parameters* parameters = nullptr;
   if (!network_ || create_parameters(parameters, static_cast<long>(options_.max_pdu)).bad()) {
     return Problem{Kind::local, "DCMTK's network layer could not be started"};
@@ -161,6 +164,10 @@ Answer Association::store(const Image& image, std::size_t context) {
   if (ASC_findAcceptedPresentationContext(association_->params, id, &accepted).bad()) {
     return {{Outcome::refused, std::nullopt, refusal_text(association_->params, id, image)}, std::nullopt};
   }
+  if (image.transfer_syntax != accepted.acceptedTransferSyntax) {
+    // It was proposed alone, so this is no acceptance of anything that was (PS3.8 section 9.3.3.2).
+    return {{Outcome::refused, std::nullopt, "the target accepted a transfer syntax that was not proposed"}, std::nullopt};
+  }
   const Descriptor file(::open(image.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   struct stat status {};
   if (!file || fstat(file.get(), &status) != 0) return not_sent(std::string("cannot be opened: ") + std::strerror(errno));
@@ -173,19 +180,46 @@ Answer Association::store(const Image& image, std::size_t context) {
   layer_.transport()->cork();
   layer_.transport()->allow_per_progress(options_.dimse_timeout);
   OFCondition sent = send_command(id, store_request(message_id, image.sop_class, image.sop_instance));
-  if (sent.good()) sent = send_data_set(id, file.get(), image, end, unreadable);
+  if (sent.good()) sent = send_data_set(id, file.get(), image, end, message_id, unreadable);
   if (unreadable) return broken(sent, "the file could not be read to its end");
   if (sent.bad() || !layer_.transport()->uncork()) return broken(sent, "while it was sent");
 
   deadline_.begin(options_.dimse_timeout);
-  std::string command;
-  const OFCondition received = receive_command(command);
+  std::string command = std::move(early_);
+  early_.clear();
+  const OFCondition received = command.empty() ? receive_command(command, Until::answer) : EC_Normal;
   if (received.bad()) return broken(received, "before the target answered");
   const auto response = parse_store_response(command);
-  if (!response || response->message_id != message_id) return broken(received, "by an answer that is none to a C-STORE");
+  std::string objection = objection_to(response, message_id, image.sop_instance);
+  if (!objection.empty()) return broken(violated(std::move(objection)), "");
+  stray_data_set_ = response->data_set_follows;
   const Meaning meaning = meaning_of(response->status);
   const bool silent = response->comment.empty();
   return {{meaning.outcome, response->status, silent ? std::string(meaning.text) : response->comment}, std::nullopt};
+}
+
+OFCondition Association::violated(std::string how) {
+  violation_ = std::move(how);
+  return DUL_ILLEGALPDU;
+}
+
+// A success that comes before the last fragment has left cannot be about the image: the target does not have it. A
+// refusal can. An answer that is still on its way at that moment looks like a right one; `answer_watch` waits for it.
+OFCondition Association::look_for_early_answer(std::uint16_t message_id, const Image& image) {
+  if (answer_watch_ > Seconds(0) && !layer_.transport()->flush()) return DUL_NETWORKCLOSED;
+  const bool news = layer_.transport()->has_news(answer_watch_);
+  answer_watch_ = Seconds(0);
+  if (!news) return EC_Normal;
+  deadline_.begin(options_.dimse_timeout);
+  const OFCondition received = receive_command(early_, Until::answer_or_end_of_data_set);
+  if (received.bad() || early_.empty()) return received;
+  const auto response = parse_store_response(early_);
+  std::string objection = objection_to(response, message_id, image.sop_instance);
+  if (!objection.empty()) return violated(std::move(objection));
+  const Outcome outcome = meaning_of(response->status).outcome;
+  if (outcome == Outcome::refused || outcome == Outcome::failed) return EC_Normal;
+  answer_watch_ = options_.answer_watch;
+  return violated("the target answered before it had the whole image");
 }
 
 OFCondition Association::send_fragment(unsigned char context, DUL_DATAPDV type, bool last, char* bytes, std::size_t size) {
@@ -206,12 +240,16 @@ OFCondition Association::send_command(unsigned char context, std::string command
 }
 
 OFCondition Association::send_data_set(unsigned char context, int file, const Image& image, std::uint64_t end,
-                                       bool& unreadable) {
+                                       std::uint16_t message_id, bool& unreadable) {
   posix_fadvise(file, 0, 0, POSIX_FADV_SEQUENTIAL);
   buffer_.resize(association_->sendPDVLength & ~std::size_t{1});
   OFCondition sent = EC_Normal;
   for (std::uint64_t at = image.data_set_offset; at < end && sent.good();) {
-    const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(buffer_.size(), end - at));
+    auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(buffer_.size(), end - at));
+    // An image of one fragment has no moment between its first and its last one in which to look for an answer.
+    if (answer_watch_ > Seconds(0) && at == image.data_set_offset && wanted == end - at && wanted >= 4) {
+      wanted = (wanted / 2) & ~std::size_t{1};
+    }
     const ssize_t got = pread(file, buffer_.data(), wanted, static_cast<off_t>(at));
     if (got < 0 && errno == EINTR) continue;
     if (got != static_cast<ssize_t>(wanted)) {
@@ -222,12 +260,14 @@ OFCondition Association::send_data_set(unsigned char context, int file, const Im
     // Every fragment has an even length (PS3.8 annex E); DCMTK and others abort at an odd one.
     const bool odd = wanted % 2 != 0;
     if (odd) buffer_[wanted] = '\0';
-    sent = send_fragment(context, DUL_DATASETPDV, at == end, buffer_.data(), wanted + (odd ? 1 : 0));
+    if (at == end) sent = look_for_early_answer(message_id, image);
+    if (sent.good()) sent = send_fragment(context, DUL_DATASETPDV, at == end, buffer_.data(), wanted + (odd ? 1 : 0));
   }
   return sent;
 }
 
-OFCondition Association::receive_command(std::string& command) {
+// Passes over the data set that the last answer announced.
+OFCondition Association::receive_command(std::string& command, Until until) {
   while (command.size() <= kLongestCommand) {
     DUL_PDV pdv;
     OFCondition condition = DUL_NextPDV(&association_->DULassociation, &pdv);
@@ -236,7 +276,12 @@ OFCondition Association::receive_command(std::string& command) {
       if (condition != DUL_PDATAPDUARRIVED) return condition.good() ? DUL_NETWORKCLOSED : condition;
       continue;
     }
-    if (pdv.pdvType != DUL_COMMANDPDV) return DUL_ILLEGALPDU;
+    if (pdv.pdvType != DUL_COMMANDPDV) {
+      if (!stray_data_set_ || !command.empty()) return violated("the target sent a data set where an answer belongs");
+      stray_data_set_ = !pdv.lastPDV;
+      if (pdv.lastPDV && until == Until::answer_or_end_of_data_set) return EC_Normal;
+      continue;
+    }
     command.append(static_cast<const char*>(pdv.data), pdv.fragmentLength);
     if (pdv.lastPDV) return EC_Normal;
   }
@@ -246,7 +291,10 @@ OFCondition Association::receive_command(std::string& command) {
 // The association is of no use any more. What is known of the reason decides what is said of the image.
 Answer Association::broken(const OFCondition& condition, const std::string& what) {
   Problem problem{Kind::aborted, {}};
-  if (state_.expiry == Deadline::Expiry::stopped) {
+  if (!violation_.empty()) {
+    problem = {Kind::violation, std::move(violation_)};
+    violation_.clear();
+  } else if (state_.expiry == Deadline::Expiry::stopped) {
     problem = {Kind::stopped, "told to stop " + what};
   } else if (state_.expiry == Deadline::Expiry::total) {
     problem = {Kind::timeout, "the limit of " + limit_text(options_.total_timeout) + " for everything passed " + what};
@@ -262,7 +310,9 @@ Answer Association::broken(const OFCondition& condition, const std::string& what
     problem.text = "the association was ended " + what;
     if (condition.bad()) problem.text += std::string(": ") + condition.text();
   }
-  if (!state_.lost && condition != DUL_PEERABORTEDASSOCIATION) ASC_abortAssociation(association_);
+  if (!state_.lost && condition != DUL_PEERABORTEDASSOCIATION && layer_.transport()->uncork()) {
+    ASC_abortAssociation(association_);
+  }
   abandon();
   return {{Outcome::failed, std::nullopt, problem.text}, problem};
 }

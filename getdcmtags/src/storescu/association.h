@@ -42,13 +42,18 @@ class Association {
   void release();
 
  private:
+  enum class Until { answer, answer_or_end_of_data_set };
+
   bool add_contexts(T_ASC_Parameters* parameters, const std::vector<Context>& contexts);
   Problem opening_failed(const OFCondition& condition);
   Answer broken(const OFCondition& condition, const std::string& what);
   OFCondition send_fragment(unsigned char context, DUL_DATAPDV type, bool last, char* bytes, std::size_t size);
   OFCondition send_command(unsigned char context, std::string command);
-  OFCondition send_data_set(unsigned char context, int file, const Image& image, std::uint64_t end, bool& unreadable);
-  OFCondition receive_command(std::string& command);
+  OFCondition send_data_set(unsigned char context, int file, const Image& image, std::uint64_t end, std::uint16_t message_id,
+                            bool& unreadable);
+  OFCondition receive_command(std::string& command, Until until);
+  OFCondition look_for_early_answer(std::uint16_t message_id, const Image& image);
+  OFCondition violated(std::string how);
   void abandon();
 
   const Options& options_;
@@ -58,6 +63,10 @@ class Association {
   T_ASC_Network* network_ = nullptr;
   T_ASC_Association* association_ = nullptr;
   std::vector<char> buffer_;
+  std::string early_;           // the answer to the image under way, where it came before its end
+  std::string violation_;       // how the target broke the protocol
+  bool stray_data_set_ = false; // the last answer announced a data set
+  Seconds answer_watch_;        // how long to look for an answer before the end of the next image
 };
 
 }  // namespace mercure::storescu

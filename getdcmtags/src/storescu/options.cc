@@ -26,6 +26,7 @@ constexpr const char* kHelp =
     "  --dimse-timeout SECONDS  limit for the answer to an image (60)\n"
     "  --total-timeout SECONDS  limit for everything (3600)\n"
     "  --associations N         associations in parallel, 1 to 64 (1)\n"
+    "  --answer-watch SECONDS   wait before the end of the first image for an answer that comes too early (0)\n"
     "  --order-kept             one association at a time, images in the order of the list\n"
     "  --help                   show this and exit\n"
     "  --version                show the version and exit\n"
@@ -42,13 +43,14 @@ constexpr const char* kHelp =
     "  63  an association was aborted or lost\n"
     "  64  the target refused images or failed to store them\n"
     "  65  the target stored images with a warning\n"
+    "  66  the target broke the protocol: its answers confirm nothing\n"
     "  80  told to stop before all was sent\n"
     "  81  out of memory\n";
 
 constexpr std::size_t kLongestAeTitle = 16;  // PS3.5 section 6.2
 
 enum Choice : int {
-  kHost = 256, kPort, kCalled, kCalling, kMaxPdu, kConnect, kAcse, kDimse, kTotal, kAssociations, kOrderKept, kHelpShown, kVersion,
+  kHost = 256, kPort, kCalled, kCalling, kMaxPdu, kConnect, kAcse, kDimse, kTotal, kAssociations, kAnswerWatch, kOrderKept, kHelpShown, kVersion,
 };
 
 constexpr option kLong[] = {
@@ -62,6 +64,7 @@ constexpr option kLong[] = {
     {"dimse-timeout", required_argument, nullptr, kDimse},
     {"total-timeout", required_argument, nullptr, kTotal},
     {"associations", required_argument, nullptr, kAssociations},
+    {"answer-watch", required_argument, nullptr, kAnswerWatch},
     {"order-kept", no_argument, nullptr, kOrderKept},
     {"help", no_argument, nullptr, kHelpShown},
     {"version", no_argument, nullptr, kVersion},
@@ -73,12 +76,12 @@ bool whole(std::string_view text, unsigned least, unsigned most, unsigned& into)
   return error == std::errc() && end == text.data() + text.size() && into >= least && into <= most;
 }
 
-bool seconds(std::string_view text, Seconds& into) {
+bool seconds(std::string_view text, Seconds& into, double least = 1e-9) {
   constexpr double kWeek = 7 * 24 * 3600;
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   into = Seconds(value);
-  return error == std::errc() && end == text.data() + text.size() && value > 0 && value <= kWeek;
+  return error == std::errc() && end == text.data() + text.size() && value >= least && value <= kWeek;
 }
 
 bool ae_title(std::string_view text, std::string& into) {
@@ -103,6 +106,7 @@ bool apply(int choice, const char* value, Options& options) {
     case kAcse: return seconds(value, options.acse_timeout);
     case kDimse: return seconds(value, options.dimse_timeout);
     case kTotal: return seconds(value, options.total_timeout);
+    case kAnswerWatch: return seconds(value, options.answer_watch, 0);
     case kAssociations: return whole(value, 1, 64, options.associations);
     default: return options.order_kept = true;
   }

@@ -18,6 +18,7 @@ struct Options {
   unsigned max_pdu = 131'072;         // bytes, of the PDUs that the target may send to us
   unsigned associations = 1;
   bool order_kept = false;
+  Seconds answer_watch{0};            // before the end of the first image, for an answer that comes too early
   Seconds connect_timeout{10};        // from the first packet to the connection
   Seconds acse_timeout{30};           // each of negotiation and release
   Seconds dimse_timeout{60};          // the answer to one image; sending it without any progress

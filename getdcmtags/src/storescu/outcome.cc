@@ -32,7 +32,8 @@ constexpr std::array<Range, 16> kStatuses{{
 }};
 
 constexpr std::array<std::string_view, kOutcomes> kOutcomeNames{"confirmed", "warning", "refused", "failed", "not-sent"};
-constexpr std::array<std::string_view, 6> kKindNames{"unreachable", "rejected", "timeout", "aborted", "local", "local"};
+constexpr std::array<std::string_view, 7> kKindNames{"unreachable", "rejected", "timeout",  "aborted",
+                                                     "local",       "local",    "violation"};
 
 }  // namespace
 

@@ -34,7 +34,7 @@ struct Result {
   std::string comment;                  // for a person; empty for Success
 };
 
-enum class Kind : std::uint8_t { unreachable, rejected, timeout, aborted, local, stopped };
+enum class Kind : std::uint8_t { unreachable, rejected, timeout, aborted, local, stopped, violation };
 
 std::string_view name_of(Kind kind);
 

@@ -13,16 +13,17 @@ namespace {
 
 enum ExitCode : int {
   kDone = 0, kUnusableFile = 20, kNoOutput = 40, kUnreachable = 60, kRejected = 61, kTimeout = 62, kAborted = 63,
-  kNotStored = 64, kWarnings = 65, kStopped = 80,
+  kNotStored = 64, kWarnings = 65, kViolation = 66, kStopped = 80,
 };
 
-constexpr std::array<std::pair<Kind, ExitCode>, 6> kCodes{{
+constexpr std::array<std::pair<Kind, ExitCode>, 7> kCodes{{
     {Kind::unreachable, kUnreachable},
     {Kind::rejected, kRejected},
     {Kind::timeout, kTimeout},
     {Kind::aborted, kAborted},
     {Kind::local, kUnusableFile},
     {Kind::stopped, kStopped},
+    {Kind::violation, kViolation},
 }};
 
 void put(tags::JsonWriter& json, std::string_view key, std::string_view value) {

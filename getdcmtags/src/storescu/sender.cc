@@ -9,6 +9,9 @@ namespace {
 // Associations that break one after the other, without an answer in between, before it is given up.
 constexpr unsigned kMostBroken = 3;
 
+// What a new association may mend: the target ended the last one, or we did because of a strange answer.
+bool is_worth_another(Kind kind) { return kind == Kind::aborted || kind == Kind::violation; }
+
 Seconds since(Clock::time_point start) { return Clock::now() - start; }
 
 }  // namespace
@@ -62,7 +65,7 @@ void Sender::work(Association& association, const Batch& batch) {
     const auto problem = send_over(association, answered);
     if (!problem) return association.release();
     // A target that hangs would hang again, and cost a time limit each time.
-    if (problem->kind != Kind::aborted) return;
+    if (!is_worth_another(problem->kind)) return;
     broken = answered ? 1 : broken + 1;
     if (broken < kMostBroken && !open(association, batch)) return;
   }
@@ -97,7 +100,7 @@ std::optional<Sender::Waiting> Sender::take() {
 // Some targets close an association after so many images, some abort at an image that they cannot take: the image is
 // tried once more, first of all, on an association of its own. Then it has failed, and the others go on.
 void Sender::put_back_or_tell(Waiting image, const Answer& answer, Seconds seconds) {
-  const bool once_more = !image.tried && answer.problem->kind == Kind::aborted;
+  const bool once_more = !image.tried && is_worth_another(answer.problem->kind);
   if (!once_more) report_.tell(image.place, answer.result, seconds);
   const std::lock_guard lock(mutex_);
   broken_ = answer.problem;

@@ -61,9 +61,18 @@ ssize_t Transport::write(void* buffer, size_t size) {
 
 bool Transport::uncork() {
   corked_ = false;
+  return flush();
+}
+
+bool Transport::flush() {
   const bool sent = send_both(held_, {});
   held_.clear();
   return sent;
+}
+
+bool Transport::has_news(Seconds most) {
+  pollfd watched{getSocket(), POLLIN, 0};
+  return poll(&watched, 1, static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(most).count())) > 0;
 }
 
 bool Transport::send_both(std::string_view first, std::string_view second) {

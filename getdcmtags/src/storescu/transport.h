@@ -36,6 +36,10 @@ class Transport : public DcmTCPConnection {
   void cork() { corked_ = true; }
   bool uncork();
 
+  // Sends what is held back; whether something can be read within `most`, or the connection has ended.
+  bool flush();
+  bool has_news(Seconds most);
+
   // Each sending of something begins a new step of this length: a long image on a slow line is no time-out.
   void allow_per_progress(Seconds most) { per_progress_ = most; }
 
