@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import xxhash
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 OURS: Final = "2.25.140604012194056817564743319889658665803"
 EXPLICIT_LITTLE: Final = "1.2.840.10008.1.2.1"
@@ -84,3 +88,14 @@ def _common(transfer_syntax: str) -> tuple[bytes, ...]:
         element(0x0013, b"SH", b"MERCURE_0_1"),
         element(0x0016, b"AE", b"CT1"),
     )
+
+
+def flip(path: Path, at: int, bit: int = 0x40) -> None:
+    """Flip one bit of a file in place, as a disk does it: the name, the times and every link stay."""
+    status = path.stat()
+    with open(path, "r+b") as file:
+        file.seek(at, os.SEEK_END if at < 0 else os.SEEK_SET)
+        (byte,) = file.read(1)
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte ^ bit]))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))

@@ -1,0 +1,212 @@
+"""Whether an image on our disk is still what was received: its bytes against the digests in its own header.
+
+The receiver keeps two digests in the private information of the meta header (``docs/reference/spool.md``, "The meta
+header"): one of the data set as it came off the wire, one of the header itself. A file without them (of an older
+release, or written by a module) cannot be checked, and that is all that is said of it.
+"""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+import xxhash
+
+from mercure.dicom.receipt import (
+    DIGEST_PREFIX,
+    LONGEST_HEADER,
+    AlteredHeaderError,
+    read_header,
+    receipt_in,
+)
+
+CHUNK_BYTES: Final = 1024 * 1024
+"""So much is read at a time; a multiple of every block size, as reading past the page cache wants it."""
+
+_FIXED: Final = bytes(128) + b"DICM\x02\0\0\0UL\x04\0"
+"""What a file begins with (PS3.10 section 7.1), up to the value of the group length."""
+
+_LOST: Final = frozenset({errno.EIO, errno.EUCLEAN, errno.EBADMSG, errno.ENODATA})
+"""What a read is answered with where a sector is lost, or the file system finds that its checksum is wrong."""
+
+
+class State(StrEnum):
+    """What a look at the bytes of an image says."""
+
+    INTACT = "intact"
+    ALTERED = "altered"
+    """They are not those that were acknowledged."""
+    UNREADABLE = "unreadable"
+    """The disk does not give them back."""
+    UNCHECKABLE = "uncheckable"
+    """There is no digest of them."""
+
+
+@dataclass(frozen=True)
+class Integrity:
+    """The result of a look.
+
+    Parameters
+    ----------
+    state : State
+        What it says.
+    text : str
+        Which part of the file it is and what is wrong with it; empty for an image that is intact.
+    bytes : int
+        How many were read.
+    """
+
+    state: State
+    text: str = ""
+    bytes: int = 0
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether the image must not leave."""
+        return self.state in (State.ALTERED, State.UNREADABLE)
+
+
+Pace = Callable[[int], None]
+"""Told how many bytes were read just now; it may take its time."""
+
+
+def examine(path: Path, *, expected: str = "", past_cache: bool = False, pace: Pace | None = None) -> Integrity:
+    """Read an image to its end and compare it with its digests.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    expected : str
+        What its tag line says of it (``DataSetDigest``); "" when it says nothing.
+    past_cache : bool
+        Read from the disk itself, not what the page cache remembers of it, and leave nothing in the cache.
+    pace : callable, optional
+        Called after each piece.
+
+    Raises
+    ------
+    FileNotFoundError
+        It is not there (any more).
+    OSError
+        It cannot be opened, or not read for a reason that says nothing of its bytes.
+    """
+    reader = _Reader(path, past_cache=past_cache, pace=pace)
+    try:
+        return _compare(reader, expected)
+    except OSError as error:
+        if error.errno not in _LOST:
+            raise
+        text = f"it cannot be read from byte {reader.done} on: {os.strerror(error.errno or errno.EIO)}"
+        return Integrity(State.UNREADABLE, text, reader.done)
+    finally:
+        reader.close()
+
+
+def _compare(reader: _Reader, expected: str) -> Integrity:
+    piece = reader.read()
+    problem, receipt = "", None
+    try:
+        receipt = receipt_in(read_header(BytesIO(piece)))
+    except AlteredHeaderError as error:
+        problem = f"its header is altered: {error}"
+    if not problem and _ends_within(piece, reader.size):
+        problem = f"it ends within its header, after {reader.size} bytes"
+    if not problem and expected.startswith(DIGEST_PREFIX) and (receipt is None or receipt.digest != expected):
+        problem = "its header is altered: it is not the one that was written when the image was received"
+    digest = xxhash.xxh3_128()
+    at = 0 if receipt is None else receipt.header_bytes
+    while piece:  # to the end in any case: what cannot be compared can still be found unreadable
+        if receipt is not None:
+            digest.update(piece[at:])
+        at = 0
+        piece = reader.read()
+    if not problem and receipt is not None and digest.hexdigest() != receipt.data:
+        problem = f"its data set (bytes {receipt.header_bytes} to {reader.size}) is not what was received"
+    if problem:
+        return Integrity(State.ALTERED, problem, reader.done)
+    if receipt is None:
+        return Integrity(State.UNCHECKABLE, "it has no digest", reader.done)
+    return Integrity(State.INTACT, bytes=reader.done)
+
+
+def _ends_within(piece: memoryview, size: int) -> bool:
+    """Tell whether a file is shorter than its own header says."""
+    start = len(_FIXED) + 4
+    if size < start:
+        return _FIXED.startswith(bytes(piece[: len(_FIXED)]))
+    length = int.from_bytes(piece[start - 4 : start], "little")
+    return bytes(piece[: len(_FIXED)]) == _FIXED and size < start + length <= LONGEST_HEADER
+
+
+class _Reader:
+    """Reads a file piece by piece into one buffer that is aligned as a disk wants it."""
+
+    def __init__(self, path: Path, *, past_cache: bool, pace: Pace | None) -> None:
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        self._pace = pace
+        self._past_cache = past_cache
+        self._direct = False
+        self._descriptor = -1
+        if past_cache:
+            try:
+                self._descriptor = os.open(path, flags | os.O_DIRECT)
+                self._direct = True
+            except OSError as error:
+                if error.errno != errno.EINVAL:
+                    raise
+        if self._descriptor < 0:
+            self._descriptor = os.open(path, flags)
+        self._path, self._flags = path, flags
+        self.size = os.fstat(self._descriptor).st_size
+        self.done = 0
+        pages = max(1, -(-self.size // mmap.PAGESIZE))
+        self._room = min(CHUNK_BYTES, pages * mmap.PAGESIZE)
+        self._buffer = mmap.mmap(-1, self._room)
+        self._view = memoryview(self._buffer)
+        if past_cache and not self._direct:
+            os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_RANDOM)  # nothing is read ahead that would stay
+
+    def read(self) -> memoryview:
+        """Read the next piece, as long as it may be; empty at the end."""
+        have = 0
+        while have < self._room:
+            count = self._read_at(self.done + have, self._view[have:])
+            if not count:
+                break
+            have += count
+            if self._direct and have % mmap.PAGESIZE:
+                break  # the end of the file: from an uneven place no further read is possible, or needed
+        if have and self._past_cache and not self._direct:
+            os.posix_fadvise(self._descriptor, self.done, have, os.POSIX_FADV_DONTNEED)
+        self.done += have
+        if have and self._pace is not None:
+            self._pace(have)
+        return self._view[:have]
+
+    def _read_at(self, at: int, into: memoryview) -> int:
+        if self._direct and at % mmap.PAGESIZE:
+            return 0
+        try:
+            return os.preadv(self._descriptor, [into], at)
+        except OSError as error:
+            if error.errno != errno.EINVAL or not self._direct:
+                raise
+        # The file system takes the flag and not the read: then through the cache after all.
+        again = os.open(self._path, self._flags)
+        os.dup2(again, self._descriptor, inheritable=False)
+        os.close(again)
+        self._direct = False
+        return os.preadv(self._descriptor, [into], at)
+
+    def close(self) -> None:
+        """Let go of file and buffer."""
+        self._view.release()
+        os.close(self._descriptor)
