@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import filecmp
 import os
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pydantic import field_validator
 
 from mercure import durable
 from mercure.config import TargetSettings
+from mercure.dicom.copies import AlteredImageError, check_image, copy_image, same_image
 from mercure.names import safe_name
 from mercure.spool import TagRecord, read_tags
 from mercure.spool.images import text
@@ -94,9 +94,13 @@ class FolderTarget:
                 break
             if time.monotonic() > end:
                 return Trouble("timeout", f"the folder {self._settings.path} took longer than {job.seconds:.0f} s")
-            sop = text(tags.get(name, {}), "SOPInstanceUID")
+            record = tags.get(name, {})
+            sop = text(record, "SOPInstanceUID")
             try:
-                self._store(job, name, self._folder(tags.get(name, {})))
+                self._store(job, name, self._folder(record), text(record, "DataSetDigest"))
+            except AlteredImageError as error:
+                why = str(error).removeprefix(f"{name}: ")
+                job.report(ImageResult(file=name, sop=sop, outcome="failed", kind="altered", comment=why))
             except OSError as error:
                 trouble = self._trouble(job.directory / name, error)
                 if trouble.kind not in COUNTED_KINDS:
@@ -142,19 +146,20 @@ class FolderTarget:
             durable.make_directory(folder)
         return folder
 
-    def _store(self, job: Job, image: str, folder: Path) -> None:
+    def _store(self, job: Job, image: str, folder: Path, digest: str) -> None:
         source = job.directory / image
         if self._settings.existing == "replace":
-            durable.copy_file(source, folder / image, owner=job.task.id)
+            copy_image(source, folder / image, expected=digest, owner=job.task.id)
             return
         for name in _names(image):
             destination = folder / name
             if not os.path.lexists(destination):
                 # Another delivery may bring the same name in this moment: then the next name is tried.
                 with contextlib.suppress(FileExistsError):
-                    durable.copy_file(source, destination, replace=False, owner=job.task.id)
+                    copy_image(source, destination, expected=digest, replace=False, owner=job.task.id)
                     return
-            if destination.is_file() and filecmp.cmp(source, destination, shallow=False):
+            if destination.is_file() and same_image(source, destination):
+                check_image(source, expected=digest)
                 durable.sync_directory(folder)  # an attempt that crashed may have left the copy unsynced
                 return
 

@@ -99,3 +99,17 @@ def flip(path: Path, at: int, bit: int = 0x40) -> None:
         file.seek(-1, os.SEEK_CUR)
         file.write(bytes([byte ^ bit]))
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def spoil(path: Path, damage: str) -> None:
+    """Damage a received file in place: by the name of what a disk does to it."""
+    content = path.read_bytes()
+    places = {"pixel": -10, "transfer syntax": content.index(EXPLICIT_LITTLE.encode()) + 18}
+    places |= {"digest": content.index(b'"data":"') + 8, "header": 200}
+    if damage in places:
+        flip(path, places[damage], 0x01)
+    elif damage == "sector of zeros":
+        with open(path, "r+b") as file:
+            file.write(bytes(min(512, len(content))))
+    else:
+        os.truncate(path, {"cut off": len(content) - 100, "empty": 0}[damage])

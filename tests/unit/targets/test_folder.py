@@ -12,10 +12,12 @@ import pytest
 from pydantic import ValidationError
 
 from mercure import durable
+from mercure.dicom.receipt import read_receipt
 from mercure.spool import load_task
 from mercure.targets import FolderSettings, ImageResult, Job, Trouble, open_target
 from mercure.targets.folder import FolderTarget
 from tests.support.faults import Crash, Steps, at_each_step, crash_at
+from tests.support.receipts import flip, received_file, spoil
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -190,6 +192,40 @@ def test_an_image_that_our_own_disk_cannot_read_blames_the_task_and_not_the_targ
     assert trouble.kind == "local"
     assert "spool" in trouble.text
     assert delivery.outcomes() == ["failed", "confirmed"]
+
+
+@pytest.mark.parametrize("existing", ["keep-both", "replace"])
+@pytest.mark.parametrize("damage", ["pixel", "transfer syntax", "cut off", "digest", "sector of zeros", "empty"])
+def test_an_image_that_is_altered_on_our_disk_is_never_delivered(
+    box: Box, delivery: Delivery, damage: str, existing: str
+) -> None:
+    task = box.waiting_task(2)
+    bad, good = task / "1.2.3.1.dcm", task / "1.2.3.2.dcm"
+    for path in (bad, good):
+        path.write_bytes(received_file())
+    receipt = read_receipt(bad)
+    assert receipt is not None
+    lines = [
+        {"FileName": path.name, "SOPInstanceUID": path.stem, "DataSetDigest": receipt.digest} for path in (bad, good)
+    ]
+    (task / "tags.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+    spoil(bad, damage)
+    assert delivery.deliver(task, layout="flat", existing=existing) is None
+    first, second = delivery.results
+    assert (first.file, first.outcome, first.is_altered, first.sop) == (bad.name, "failed", True, "1.2.3.1")
+    assert first.comment
+    assert (second.outcome, second.is_altered) == ("confirmed", False)
+    assert list(delivery.delivered()) == [good.name]
+    assert b"192.0.2.7" not in delivery.delivered()[good.name]
+
+
+def test_what_an_older_release_delivered_altered_is_not_confirmed_for_being_there(box: Box, delivery: Delivery) -> None:
+    task = box.waiting_task(1)
+    (task / "1.2.3.1.dcm").write_bytes(received_file())
+    flip(task / "1.2.3.1.dcm", -10)
+    (box.delivered / "1.2.3.1.dcm").write_bytes((task / "1.2.3.1.dcm").read_bytes())
+    delivery.deliver(task, layout="flat")
+    assert delivery.results[0].is_altered
 
 
 def failing_in(folder: Path, error: str, name: str) -> AbstractContextManager[Steps]:
