@@ -14,7 +14,7 @@ from appliance.cli.text import duration, pairs, printable, size, table, terminal
 
 if TYPE_CHECKING:
     from appliance.control.api.services import ServiceState
-    from appliance.control.api.status import HistoryState, Status
+    from appliance.control.api.status import CopiesState, HistoryState, Status
 
 
 @click.command()
@@ -55,6 +55,7 @@ def _lines(found: Status) -> Iterator[str]:
         [
             ("associations", f"{found.associations} open"),
             ("disk", f"{size(disk.free_bytes)} of {size(disk.total_bytes)} free"),
+            ("copies", _copies(found.copies)),
             ("history", _history(found.history)),
             ("configuration", f"revision {found.config.revision}{', edited by hand' if found.config.by_hand else ''}"),
         ]
@@ -67,6 +68,12 @@ def _lines(found: Status) -> Iterator[str]:
 
 def _states(service: ServiceState) -> str:
     return ", ".join(dict.fromkeys(process.state for process in service.processes))
+
+
+def _copies(copies: CopiesState) -> str:
+    return ", ".join(
+        f"{count} {what}" for count, what in ((copies.altered, "altered"), (copies.unreadable, "unreadable")) if count
+    )
 
 
 def _history(history: HistoryState) -> str:

@@ -23,6 +23,7 @@ RULE_OF: Final[dict[AlertKind, str]] = {
     "module": "module_down",
     "quarantine": "quarantine",
     "failed": "failed",
+    "altered": "altered",
     "disk": "disk",
     "history": "history",
     "configuration": "configuration",
@@ -65,7 +66,9 @@ DISK_WORDS: Final[dict[str, tuple[Severity, str, str]]] = {
 }
 """The same for the states of the disk; in any other there is room."""
 
-_ONE_ONLY: Final = frozenset({"not-running", "quarantine", "failed", "disk", "history", "configuration", "clock"})
+_ONE_ONLY: Final = frozenset(
+    {"not-running", "quarantine", "failed", "altered", "disk", "history", "configuration", "clock"}
+)
 """Kinds of which there is one alert in all, and not one for each thing that it may be about."""
 
 _MARGIN: Final = 1.05
@@ -213,6 +216,28 @@ def _stages(seen: Seen) -> Iterator[Alert]:
             yield _alert("stuck", name, text, advice, since=since)
 
 
+def _copies(seen: Seen) -> Iterator[Alert]:
+    """Tell of copies that are bad, the worst first: one that was to be delivered still has no whole copy here."""
+    copies = seen.status.copies
+    if not (copies.altered or copies.unreadable):
+        return
+    found = [
+        plural(count, f"image is {what}", f"images are {what}")
+        for count, what in ((copies.altered, "altered on our disk"), (copies.unreadable, "lost on our disk"))
+        if count
+    ]
+    text = " and ".join(found)
+    if copies.waiting:
+        text += ": ask for a resend"
+        advice = f"`mercure verify` names {'it' if copies.waiting == 1 else 'them'}; have the scanner send again, then "
+        advice += "discard what failed; `smartctl -a` tells how the disk is"
+        yield _alert("altered", "spool", text, advice, severity="critical", since=copies.since)
+    else:
+        text += "; what was delivered before was checked as it left"
+        advice = "`smartctl -a` tells how the disk is, `mercure verify --deep` what else it holds"
+        yield _alert("altered", "spool", text, advice, since=copies.since)
+
+
 def _is_stuck(rules: Rules, stage: Stage, age: float) -> bool:
     limit: float = getattr(rules.stuck, f"{stage.value}_seconds", 0.0)
     return 0 < limit < age
@@ -314,6 +339,7 @@ _SOURCES: Final[tuple[Callable[[Seen], Iterator[Alert]], ...]] = (
     _outages,
     _modules,
     _stages,
+    _copies,
     _configuration,
     _history,
     _silences,

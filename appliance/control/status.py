@@ -12,6 +12,7 @@ from appliance.control.alerts import DISK_WORDS
 from appliance.control.api.services import ServiceState
 from appliance.control.api.status import (
     ConfigState,
+    CopiesState,
     HistoryState,
     ModuleOutageState,
     OutageState,
@@ -30,6 +31,7 @@ from mercure.delivery.reasons import outage_of
 from mercure.names import id_time, is_id
 from mercure.processing.health import read_outage
 from mercure.spool import Spool, Stage
+from mercure.spool.altered import AlteredBook
 
 SHOWN_STAGES: Final = (
     Stage.INCOMING,
@@ -42,6 +44,7 @@ SHOWN_STAGES: Final = (
     Stage.SUCCESS,
     Stage.DISCARD,
 )
+_DELIVERED: Final = f"{Stage.SUCCESS.value}/"
 LATE_SECONDS: Final = 60.0
 """A history that is behind by more is a matter for a person."""
 
@@ -70,6 +73,7 @@ def status(session: Session) -> Status:
         outages=tuple(_outages(session)),
         module_outages=tuple(_module_outages(session)),
         disk=disk_state(session),
+        copies=_copies(session.spool),
         history=_history(session),
         config=_config(session),
     )
@@ -120,6 +124,17 @@ def _module_outages(session: Session) -> Iterable[ModuleOutageState]:
             yield ModuleOutageState(module=name, outage=outage)
 
 
+def _copies(spool: Spool) -> CopiesState:
+    images = AlteredBook(spool).images()
+    states = [image.state for image in images]
+    return CopiesState(
+        altered=states.count("altered"),
+        unreadable=states.count("unreadable"),
+        waiting=sum(not image.path.startswith(_DELIVERED) for image in images),
+        since=min((image.found for image in images), default=None),
+    )
+
+
 def _history(session: Session) -> HistoryState:
     size, told = 0, 0.0
     for name in session.spool.names(Stage.OUTBOX):
@@ -164,6 +179,8 @@ def _problems(found: Status) -> Iterable[str]:
             counts[Stage.QUARANTINE], "object could not be read and was", "objects could not be read and were"
         )
         yield f"{text} refused: see spool/quarantine"
+    if found.copies.waiting:
+        yield f"{plural(found.copies.waiting, 'image is', 'images are')} altered or lost on our disk: `mercure verify`"
     for item in found.outages:
         yield f"target {item.target!r} takes nothing since {item.outage.since:%Y-%m-%d %H:%M} UTC: {item.outage.error}"
     for down in found.module_outages:

@@ -51,6 +51,10 @@ class Failed(AlertRule):
     """Something lies in ``error/``."""
 
 
+class Altered(AlertRule):
+    """Our copy of an image is not what was received, or cannot be read any more."""
+
+
 class Disk(AlertRule):
     """The disk of the spool is getting full."""
 
@@ -151,6 +155,7 @@ class Alerts(Model):
     stuck: Stuck = Stuck()
     quarantine: Quarantine = Quarantine()
     failed: Failed = Failed()
+    altered: Altered = Altered()
     disk: Disk = Disk()
     service: Service = Service()
     crash_loop: CrashLoop = CrashLoop()

@@ -97,4 +97,4 @@ class ImageAltered(Record):
     state: Literal["altered", "unreadable"]
     text: str
     target: str | None = None
-    found_by: Literal["delivery", "processing", "verify", "scrub"]
+    found_by: Literal["delivery", "processing", "scrub"]

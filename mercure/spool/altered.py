@@ -36,7 +36,7 @@ class AlteredImage(Record):
     """Which part of it, and what is wrong with that."""
     target: str | None = None
     """Where it was to go when it was found."""
-    found_by: Literal["delivery", "processing", "verify", "scrub"]
+    found_by: Literal["delivery", "processing", "scrub"]
     found: AwareDatetime
 
     @property

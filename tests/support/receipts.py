@@ -113,3 +113,14 @@ def spoil(path: Path, damage: str) -> None:
             file.write(bytes(min(512, len(content))))
     else:
         os.truncate(path, {"cut off": len(content) - 100, "empty": 0}[damage])
+
+
+def make_received(task: Path) -> None:
+    """Give the images of a waiting task the form that the receiver gives them, and its tag lines their digests."""
+    lines = []
+    for number, path in enumerate(sorted(task.glob("*.dcm")), 1):
+        content = DATA_SET + number.to_bytes(2, "little")
+        path.write_bytes(received_file(content))
+        digest = f"xxh3-128:{xxhash.xxh3_128_hexdigest(content)}"
+        lines.append({"FileName": path.name, "SOPInstanceUID": path.stem, "DataSetDigest": digest})
+    (task / "tags.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")

@@ -75,6 +75,18 @@ class ModuleOutageState(Model):
     outage: ModuleOutage
 
 
+class CopiesState(Model):
+    """Our copies of images that are known to be bad: how many are not what was received, how many cannot be read.
+
+    ``waiting`` of both still have something before them, or have failed; the others were delivered.
+    """
+
+    altered: int = 0
+    unreadable: int = 0
+    waiting: int = 0
+    since: AwareDatetime | None = None
+
+
 class Status(Model):
     """How the router is; ``problems`` says in words what a person should look at, and is empty when all is well."""
 
@@ -87,6 +99,7 @@ class Status(Model):
     outages: tuple[OutageState, ...]
     module_outages: tuple[ModuleOutageState, ...] = ()
     disk: DiskState
+    copies: CopiesState = CopiesState()
     history: HistoryState
     config: ConfigState
     problems: tuple[str, ...] = ()
@@ -113,6 +126,7 @@ AlertKind = Literal[
     "module",
     "quarantine",
     "failed",
+    "altered",
     "disk",
     "history",
     "configuration",

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from appliance.control.api.base import Nothing, Verb
+from appliance.control.api.base import Verb
 from mercure.bookkeeping.verify.report import Report
+from mercure.model import Model
 
-RUN: Final = Verb("verify.run", Nothing, Report, "viewer", "Account for every image ever acknowledged.", long=True)
+
+class Verification(Model):
+    """How thoroughly to look; `deep` reads every kept image and compares it with its digests."""
+
+    deep: bool = False
+
+
+RUN: Final = Verb("verify.run", Verification, Report, "viewer", "Account for every image ever acknowledged.", long=True)

@@ -14,9 +14,10 @@ from typing import Final
 from mercure.bookkeeping.database import HistoryError
 from mercure.bookkeeping.reader import HistoryUnavailableError, Reader, batches
 from mercure.bookkeeping.verify.accounts import ImageAccounts, TaskAccounts, lost_image
+from mercure.bookkeeping.verify.deep import DeepCheck, Told, known
 from mercure.bookkeeping.verify.evidence import Evidence
 from mercure.bookkeeping.verify.folders import FolderCheck, who_discarded
-from mercure.bookkeeping.verify.report import Finding, Report, Tally, named
+from mercure.bookkeeping.verify.report import DeepReport, Finding, Report, Tally, named
 from mercure.bookkeeping.verify.spool_walk import SpoolWalk
 from mercure.bookkeeping.verify.views import TaskView
 from mercure.clock import Clock
@@ -30,7 +31,9 @@ _AT_ONCE: Final = 500
 _BEFORE_ROUTING: Final = frozenset({Stage.ROUTING, Stage.STUDIES})
 
 
-def verify(root: Root, config: Config, clock: Clock | None = None) -> Report:
+def verify(
+    root: Root, config: Config, clock: Clock | None = None, *, deep: bool = False, told: Told | None = None
+) -> Report:
     """Prove that every acknowledged image of a router is accounted for, or name those that are not.
 
     Parameters
@@ -41,6 +44,10 @@ def verify(root: Root, config: Config, clock: Clock | None = None) -> Report:
         Names its spool, its history, and itself in it.
     clock : Clock, optional
         Where the time comes from.
+    deep : bool
+        Read every kept image, too, and compare it with its digests.
+    told : callable, optional
+        Told how many bytes of how many were read.
 
     Raises
     ------
@@ -50,9 +57,26 @@ def verify(root: Root, config: Config, clock: Clock | None = None) -> Report:
     spool, clock = root.spool(config), clock or Clock()
     try:
         with Reader.open(root, config) as history:
-            return Verifier(spool, config.name, history, clock).run()
+            report = Verifier(spool, config.name, history, clock).run()
     except HistoryError as error:
-        return Verifier(spool, config.name, None, clock).run(str(error))
+        report = Verifier(spool, config.name, None, clock).run(str(error))
+    read: DeepReport | None = None
+    if deep:
+        read, findings = DeepCheck(spool, clock, told or _to_nobody).run()
+    else:
+        findings = known(spool)
+    return _with_findings(report.model_copy(update={"deep": read}), findings)
+
+
+def _to_nobody(done: int, total: int) -> None:
+    """Take the progress that nobody asked for."""
+
+
+def _with_findings(report: Report, findings: list[Finding]) -> Report:
+    if not findings:
+        return report
+    all_named, more = named([*report.findings, *findings])
+    return report.model_copy(update={"findings": all_named, "findings_not_named": report.findings_not_named + more})
 
 
 @dataclass

@@ -32,6 +32,10 @@ class Kind(StrEnum):
     """Nobody can say who wanted it."""
     VANISHED = "folder gone"
     """A finished task is no longer in the spool, and the cleaner did not remove it."""
+    ALTERED = "image altered"
+    """Our copy is not what was received; another may be whole, at a target or with the sender."""
+    IMAGE_UNREADABLE = "image unreadable"
+    """The disk does not give our copy back."""
     UNREADABLE = "task unreadable"
     """The folder has no task.json that can be read; its images are kept."""
     EMPTY = "empty task"
@@ -42,7 +46,16 @@ class Kind(StrEnum):
 
 
 VIOLATIONS: Final = frozenset(
-    {Kind.IMAGE_LOST, Kind.TASK_LOST, Kind.NOT_PLANNED, Kind.NOT_CONFIRMED, Kind.IMAGE_MISSING, Kind.NO_RULE}
+    {
+        Kind.IMAGE_LOST,
+        Kind.TASK_LOST,
+        Kind.NOT_PLANNED,
+        Kind.NOT_CONFIRMED,
+        Kind.IMAGE_MISSING,
+        Kind.NO_RULE,
+        Kind.ALTERED,
+        Kind.IMAGE_UNREADABLE,
+    }
 )
 """An acknowledged image is not accounted for. The other kinds are worth a look, but nothing is lost by them."""
 
@@ -77,6 +90,19 @@ class Deliveries(Record):
     failed: int = 0
 
 
+class DeepReport(Record):
+    """What the kept images are like: each copy counts once, however many tasks hold it."""
+
+    images: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    intact: int = 0
+    altered: int = 0
+    unreadable: int = 0
+    uncheckable: int = 0
+    """Of an older release, or written by a module: they have no digest, and nothing is wrong with that."""
+
+
 class Report(Record):
     """The result of a verification."""
 
@@ -105,6 +131,8 @@ class Report(Record):
     """Routers in the same history; each is verified on its own machine."""
     findings: tuple[Finding, ...] = ()
     findings_not_named: int = 0
+    deep: DeepReport | None = None
+    """Only where every kept image was read."""
     unchecked: tuple[str, ...] = ()
     """What could not be checked, and why."""
 

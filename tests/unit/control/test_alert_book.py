@@ -22,6 +22,7 @@ from mercure.config.alerts import Alerts as Rules
 from mercure.config.alerts import Silence
 from mercure.notifications.queue import Queue
 from mercure.spool import Stage
+from mercure.spool.altered import AlteredBook, AlteredImage
 from tests.support.certificates import make_certificate
 from tests.support.faults import Crash, counted, crash_at
 from tests.unit.appliance.conftest import events_of, place_task
@@ -225,6 +226,34 @@ def test_one_and_many(session: Session) -> None:
     assert any(text.startswith("1 task has failed and waits") for text in status(session).problems)
     place_task(session, Stage.ERROR)
     assert "2 tasks have failed" in [item.text for item in alerts_of(status(session)).alerts]
+
+
+def test_a_bad_copy_is_told_until_somebody_decides(session: Session) -> None:
+    """One that waits asks for a resend; one that was delivered whole before asks to look at the disk."""
+    task = place_task(session, Stage.ERROR).id
+
+    def note(name: str, state: str) -> None:
+        told = {"path": f"error/{task}/{name}", "task": task, "state": state, "text": "its data set", "target": "pacs"}
+        image = AlteredImage.model_validate({**told, "found_by": "delivery", "found": "2026-01-01T00:00:00Z"})
+        (session.spool.root / image.path).write_bytes(b"image")
+        assert AlteredBook(session.spool).note(image, None)
+
+    def alerts() -> list[tuple[str, str]]:
+        found = alerts_of(status(session)).alerts
+        return [(item.severity, item.text) for item in found if item.kind == "altered"]
+
+    assert alerts() == []
+    note("1.dcm", "altered")
+    assert alerts() == [("critical", "1 image is altered on our disk: ask for a resend")]
+    note("2.dcm", "altered")
+    note("3.dcm", "unreadable")
+    text = "2 images are altered on our disk and 1 image is lost on our disk"
+    assert alerts() == [("critical", f"{text}: ask for a resend")]
+    assert any("3 images are altered or lost" in problem for problem in status(session).problems)
+    session.spool.entry(Stage.ERROR, task).rename(session.spool.entry(Stage.SUCCESS, task))
+    assert alerts() == [("warning", f"{text}; what was delivered before was checked as it left")]
+    session.spool.entry(Stage.SUCCESS, task).rename(session.spool.entry(Stage.DISCARD, task))
+    assert alerts() == []
 
 
 def test_certificates(tmp_path: Path, session: Session) -> None:

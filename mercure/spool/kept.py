@@ -1,0 +1,108 @@
+"""Every image that the spool holds, for whoever reads them all while the router goes on working."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mercure.names import is_id
+from mercure.spool.images import by_file, read_lines, text
+from mercure.spool.layout import Spool, Stage
+from mercure.spool.task import IMAGE_SUFFIX
+
+KEPT_STAGES: Final = (
+    Stage.INCOMING,
+    Stage.ROUTING,
+    Stage.STUDIES,
+    Stage.PROCESSING,
+    Stage.OUTGOING,
+    Stage.SUCCESS,
+    Stage.DISCARD,
+    Stage.ERROR,
+)
+"""In the order of an image's life: what moves on during a walk is met again further on."""
+
+_OF_A_RUN: Final = "run-"
+"""The work folder of a module: what is in it is a copy."""
+
+_LINES_SUFFIX: Final = ".jsonl"
+
+
+@dataclass(frozen=True)
+class KeptImage:
+    """One name of an image in the spool; other tasks may hold the same copy by other names.
+
+    Parameters
+    ----------
+    path : Path
+        Where it is.
+    inode : int
+        By which its names know each other.
+    bytes : int
+        Its size.
+    digest : str
+        What its tag line says of its data set; "" when it says nothing.
+    task : str or None
+        The task that holds it; None in ``incoming``.
+    """
+
+    path: Path
+    inode: int
+    bytes: int
+    digest: str
+    task: str | None
+
+    def seen_from(self, spool: Spool) -> str:
+        """Return where it is, from the root of the spool."""
+        return str(self.path.relative_to(spool.root))
+
+
+Place = tuple[int, str]
+"""How far a walk has come: the number of the stage, and the last entry of it."""
+
+
+def kept_entries(spool: Spool, after: Place | None = None) -> Iterator[tuple[Place, Path]]:
+    """Walk the entries of all stages that hold images, in one order; only those behind a place."""
+    for number, stage in enumerate(KEPT_STAGES):
+        if after is not None and number < after[0]:
+            continue
+        for name in spool.names(stage):
+            if after is None or (number, name) > after:
+                yield (number, name), spool.entry(stage, name)
+
+
+def images_in(entry: Path) -> Iterator[KeptImage]:
+    """Walk the images of one entry, those of the tasks inside a study too; what moves on meanwhile is passed over."""
+    yield from _walk(entry, entry.name if is_id(entry.name) else None)
+
+
+def _walk(folder: Path, task: str | None) -> Iterator[KeptImage]:
+    images: list[tuple[Path, os.stat_result]] = []
+    inside: list[Path] = []
+    lines: list[Path] = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith((".", _OF_A_RUN)):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    inside.append(Path(entry.path))
+                elif entry.name.endswith(IMAGE_SUFFIX) and entry.is_file(follow_symlinks=False):
+                    images.append((Path(entry.path), entry.stat(follow_symlinks=False)))
+                elif entry.name.endswith(_LINES_SUFFIX):
+                    lines.append(Path(entry.path))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    digests = _digests(lines, [path.name for path, _ in images]) if images else {}
+    for path, status in sorted(images, key=lambda found: found[0].name):
+        yield KeptImage(path, status.st_ino, status.st_size, digests.get(path.name, ""), task)
+    for path in sorted(inside):
+        yield from _walk(path, path.name if is_id(path.name) else task)
+
+
+def _digests(lines: list[Path], names: list[str]) -> dict[str, str]:
+    records = [record for path in sorted(lines) for record in read_lines(path)]
+    return {name: text(record, "DataSetDigest") for name, record in by_file(records, names).items()}
