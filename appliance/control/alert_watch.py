@@ -15,6 +15,7 @@ from appliance.control.alerts import alerts_of, is_due, rule_of
 from appliance.control.api.status import Acknowledgement, Alert, Alerts, Status
 from appliance.control.errors import ControlError
 from appliance.control.page_watch import PageWatch
+from appliance.control.refusals import Refusals
 from appliance.control.session import Session
 from appliance.control.signals import SilentSender, look, silences
 from appliance.control.status import status
@@ -53,6 +54,7 @@ class AlertWatch:
         self._failing = False
         self._by_heart = ByHeart()
         self._page = page or PageWatch()
+        self._refusals = Refusals()
         self._last: Session | None = None
 
     def start(self) -> None:
@@ -64,6 +66,7 @@ class AlertWatch:
         self._stop.set()
         self._thread.join(seconds)
         self._page.close()
+        self._refusals.close()
 
     def _keep_on(self) -> None:
         while not self._stop.is_set():
@@ -108,6 +111,7 @@ class AlertWatch:
         if rules.silence.enabled and session.clock.monotonic() - self._silences_at >= SILENCE_SECONDS:
             self._silences, self._silences_at = silences(session), session.clock.monotonic()
         silent, page = self._silences if rules.silence.enabled else (), self._page.look(session)
+        self._refusals.look(session)
         found_status, signals = status(session), look(session, silent, page)
         return session, lambda raised: alerts_of(found_status, signals, rules, raised)
 

@@ -11,7 +11,7 @@ from appliance.control.api.services import ProcessState
 from appliance.control.api.status import Alert, AlertKind, Alerts, Severity, Status
 from appliance.control.signals import Signals
 from appliance.wording import plural
-from mercure.config.alerts import AlertRule
+from mercure.config.alerts import AlertRule, Incident
 from mercure.config.alerts import Alerts as Rules
 from mercure.spool.layout import Stage
 
@@ -32,6 +32,10 @@ RULE_OF: Final[dict[AlertKind, str]] = {
     "certificate": "certificate",
     "clock": "clock",
     "notification": "notification",
+    "refused": "refused",
+    "rule": "rule",
+    "unrouted": "unrouted",
+    "loop": "loop",
 }
 """The rule of the configuration for each kind of alert."""
 
@@ -70,6 +74,9 @@ _ONE_ONLY: Final = frozenset(
     {"not-running", "quarantine", "failed", "altered", "disk", "history", "configuration", "clock"}
 )
 """Kinds of which there is one alert in all, and not one for each thing that it may be about."""
+
+_GRAVE: Final = frozenset({"loop"})
+"""Notices that cannot wait."""
 
 _MARGIN: Final = 1.05
 _DEFAULTS: Final = Rules()
@@ -324,6 +331,16 @@ def _notifications(seen: Seen) -> Iterator[Alert]:
         yield _alert("notification", "notifications", text, advice, since=since, key="given-up")
 
 
+def _notices(seen: Seen) -> Iterator[Alert]:
+    for notice in seen.signals.notices:
+        rule = rule_of(notice.kind, seen.rules)
+        if not isinstance(rule, Incident) or (seen.status.time - notice.last).total_seconds() >= rule.keep_seconds:
+            continue
+        text = notice.text + (f" ({notice.count} times)" if notice.count > 1 else "")
+        severity: Severity = "critical" if notice.kind in _GRAVE else "warning"
+        yield _alert(notice.kind, notice.about, text, notice.advice, severity=severity, since=notice.first)
+
+
 def _long(seconds: float) -> str:
     """Say a duration as people do."""
     for size, unit in ((86400.0, "day"), (3600.0, "hour"), (60.0, "minute")):
@@ -346,4 +363,5 @@ _SOURCES: Final[tuple[Callable[[Seen], Iterator[Alert]], ...]] = (
     _certificates,
     _clock,
     _notifications,
+    _notices,
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -27,28 +27,33 @@ _MOST_NAMES: Final = 10_000
 
 
 class OutboxTail:
-    """Follows all files of an outbox, from their end on.
+    """Follows all files of an outbox.
 
     Parameters
     ----------
     outbox : Path
         The stage.
+    only : sequence of str
+        Types of the events that are wanted; none: all. Most lines of others are not even parsed.
+    from_end : bool
+        Begin with what is written from now on.
     """
 
-    def __init__(self, outbox: Path) -> None:
-        self._outbox = outbox
+    def __init__(self, outbox: Path, *, only: Sequence[str] = (), from_end: bool = True) -> None:
+        self.outbox = outbox
+        self._only = [name.encode() for name in only]
         self._files: dict[str, tuple[int, int]] = {}
         self._done: OrderedDict[str, None] = OrderedDict()
-        self._look(from_end=True)
+        self._look(from_end=from_end)
 
     def _look(self, *, from_end: bool = False) -> None:
         """Open the files that are new. An open file can be read to its end after it was removed."""
-        for name in file_names(self._outbox):
+        for name in file_names(self.outbox):
             if name in self._files or len(self._files) >= _MOST_FILES:
                 continue
             with contextlib.suppress(OSError):
                 flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-                descriptor = os.open(self._outbox / name, flags)
+                descriptor = os.open(self.outbox / name, flags)
                 self._files[name] = (descriptor, os.fstat(descriptor).st_size if from_end else 0)
 
     def read(self) -> Iterator[Event]:
@@ -58,6 +63,8 @@ class OutboxTail:
             data, end = _whole_lines(descriptor, position)
             self._files[name] = (descriptor, end)
             for line in data.splitlines():
+                if self._only and not any(name in line for name in self._only):
+                    continue
                 with contextlib.suppress(UnreadableError):
                     yield parse(line)
             if not data and os.fstat(descriptor).st_nlink == 0:
@@ -74,7 +81,7 @@ class OutboxTail:
             and not name.startswith(".")
             and name not in self._files
             and name not in self._done
-            and not (self._outbox / name).exists()
+            and not (self.outbox / name).exists()
             for name in names
         )
 

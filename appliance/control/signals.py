@@ -15,6 +15,7 @@ from mercure.bookkeeping.queries import History
 from mercure.model import Model
 from mercure.notifications.queue import Queue
 from mercure.notifications.sending import failing_channels
+from mercure.spool.notices import Notice, notices
 
 if TYPE_CHECKING:
     from appliance.control.session import Session
@@ -65,6 +66,7 @@ class Signals(Model):
     given_up: int = 0
     given_up_since: AwareDatetime | None = None
     page: str = ""
+    notices: tuple[Notice, ...] = ()
 
 
 def look(session: Session, silent: tuple[SilentSender, ...] = (), page: str = "") -> Signals:
@@ -88,6 +90,7 @@ def look(session: Session, silent: tuple[SilentSender, ...] = (), page: str = ""
         given_up=queue.count("given_up"),
         given_up_since=None if first is None else first.finished,
         page=page,
+        notices=tuple(notices(session.spool)),
     )
 
 

@@ -141,6 +141,29 @@ class Configuration(AlertRule):
     """The configuration file cannot be used, and the revision before it goes on."""
 
 
+class Incident(AlertRule):
+    """What happened and left nothing that could be looked at."""
+
+    keep_seconds: PositiveSeconds = 86400
+    """It is over when it has not happened again for so long."""
+
+
+class SenderRefused(Incident):
+    """A sender was not let in."""
+
+
+class RuleSilent(Incident):
+    """A rule that used to fire for a sender does not any more."""
+
+
+class Unrouted(Incident):
+    """Series of a sender are discarded because no rule wants them, and that is not usual for it."""
+
+
+class LoopFound(Incident):
+    """Images come back that were sent on before."""
+
+
 class Alerts(Model):
     """What people are alerted to."""
 
@@ -165,6 +188,10 @@ class Alerts(Model):
     clock: ClockOff = ClockOff()
     notification: NotificationsFailing = NotificationsFailing()
     configuration: Configuration = Configuration()
+    refused: SenderRefused = SenderRefused()
+    rule: RuleSilent = RuleSilent()
+    unrouted: Unrouted = Unrouted()
+    loop: LoopFound = LoopFound()
 
     def rules(self) -> dict[str, AlertRule]:
         """Return every rule by its key."""

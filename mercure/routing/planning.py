@@ -12,7 +12,7 @@ from mercure.event_details import RuleOutcome
 from mercure.model import Record
 from mercure.names import derived_id
 from mercure.routing.studies import study_folder
-from mercure.rules import Images, compile_rule
+from mercure.rules import Images, RuleError, compile_rule
 from mercure.spool import FiredRule, Hold, Stage, TagRecord, Task
 from mercure.spool.task import PRIORITIES, Failure, Priority
 
@@ -127,6 +127,14 @@ def decide_study(config: Config, task: Task, files: Sequence[str], *, discard: b
     if discard:
         return Plan(files=tuple(files), rules=(outcome,), ends_in="discard", discarded_by=name)
     return _plan(task, files, [outcome], [(name, rule.model_copy(update={"trigger": "series"}))], now)
+
+
+def holds(expression: str, records: Sequence[TagRecord], now: datetime) -> bool:
+    """Tell whether an expression that was a rule's holds for a series; one that cannot be asked does not."""
+    try:
+        return _evaluate("", Rule(rule=expression, action="notify"), Images(records), now).fired
+    except RuleError:
+        return False
 
 
 def _in_order(config: Config) -> list[Named]:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+
 from mercure.clock import Clock
 from mercure.config import Config
 from mercure.events import EventWriter
 from mercure.names import is_id
 from mercure.routing.assembly import prepare_study
 from mercure.routing.carry_out import Executor, load_plan, save_plan
+from mercure.routing.habits import Decided, Habits
 from mercure.routing.intake import prepare
-from mercure.routing.planning import Plan, decide, decide_study
+from mercure.routing.planning import UNMATCHED, Plan, decide, decide_study, holds
 from mercure.routing.rehearsal import keep
 from mercure.routing.seen import remember
 from mercure.routing.studies import SEPARATOR, Taken, members, read_taken
 from mercure.spool import Claim, Spool, Stage, TagRecord, Task, TaskError, image_files, load_task, save_task
+
+_log = logging.getLogger(__name__)
 
 
 class NothingToRouteError(Exception):
@@ -33,6 +38,7 @@ class Routing:
         self._spool = spool
         self._clock = clock
         self._executor = Executor(spool, events, clock)
+        self._habits = Habits(spool)
 
     def route(self, config: Config, claim: Claim, reason: str) -> None:
         """Describe, decide, carry out.
@@ -72,6 +78,7 @@ class Routing:
         if plan is None or (plan.put_aside and task.failure is None):
             plan = self._decide(config, task, records, files, taken)
             save_plan(directory, plan)
+            self._compare(config, task, records, plan)
         if task.scope == "series":
             keep(self._spool, directory, task.id)
         self._executor.carry_out(config, claim, task, plan, earlier)
@@ -84,6 +91,23 @@ class Routing:
             return decide(config, task, records, files, now)
         discard = taken is not None and taken.action == "discard"
         return decide_study(config, task, files, discard=discard, now=now)
+
+    def _compare(self, config: Config, task: Task, records: list[TagRecord], plan: Plan) -> None:
+        """Notice what is not usual for the sender; a disk that takes no hints keeps no series from its way."""
+        if task.scope != "series" or plan.failure is not None:
+            return
+        sender = task.origin.sender or config.sender_of(task.origin.calling_aet, task.origin.address)
+        now = self._clock.now()
+        decided = Decided(
+            task=task.id,
+            fired=frozenset(outcome.rule for outcome in plan.rules if outcome.fired),
+            unwanted=plan.discarded_by == UNMATCHED,
+            would_fire=lambda text: holds(text, records, now),
+        )
+        try:
+            self._habits.note(sender, decided, config.rules, now)
+        except OSError as error:
+            _log.warning("what is usual for a sender cannot be noted: %s", error, extra={"task": task.id})
 
 
 def _group(task: Task) -> str:

@@ -24,8 +24,10 @@ from mercure.retention.leftovers import clear_hidden, forget_series
 from mercure.retention.reserve import Reserve
 from mercure.retention.space import families, freed_bytes
 from mercure.routing import rehearsal
+from mercure.routing.habits import Habits
 from mercure.services.common import Context
 from mercure.spool import Changes, Claim, Stage, Task, TaskError, image_files, image_refs, load_task
+from mercure.spool.notices import forget_notices
 from mercure.spool.telling import (
     discarded_key,
     failed_key,
@@ -90,6 +92,8 @@ class Cleaner:
             clear_hidden(self._spool, context.clock)
         with context.contained("outlived hints cannot be removed"):
             forget_series(self._spool, context.clock)
+            forget_notices(self._spool, context.clock.now())
+            Habits(self._spool).forget(context.clock.now())
             rehearsal.forget(self._spool, context.config.rehearsal.series)
         tasks = self._finished.scan()
         recorded = self._confirmed(tasks)

@@ -27,6 +27,9 @@ _WHERE: Final = {
     "stuck": "queue",
     "configuration": "config",
     "silence": "history",
+    "rule": "rules",
+    "unrouted": "queue",
+    "loop": "queue",
 }
 """The page on which something can be done about each kind of alert."""
 

@@ -135,6 +135,10 @@ AlertKind = Literal[
     "certificate",
     "clock",
     "notification",
+    "refused",
+    "rule",
+    "unrouted",
+    "loop",
 ]
 
 

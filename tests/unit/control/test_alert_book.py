@@ -20,9 +20,12 @@ from mercure.clock import ManualClock
 from mercure.config import Root
 from mercure.config.alerts import Alerts as Rules
 from mercure.config.alerts import Silence
+from mercure.event_details import AssociationRefused, ImageRefused
+from mercure.events import EventWriter
 from mercure.notifications.queue import Queue
 from mercure.spool import Stage
 from mercure.spool.altered import AlteredBook, AlteredImage
+from mercure.spool.notices import post
 from tests.support.certificates import make_certificate
 from tests.support.faults import Crash, counted, crash_at
 from tests.unit.appliance.conftest import events_of, place_task
@@ -218,6 +221,42 @@ def test_each_kind_has_a_rule_and_can_be_switched_off(watched_root: tuple[Sessio
     assert "failed" in {item.kind for item in alerts_of(found).alerts}
     off = Rules.model_validate({key: {"enabled": False} for key in Rules().rules()})
     assert alerts_of(found, look(session), off).alerts == ()
+
+
+def test_a_refused_scanner_is_an_alert_for_a_day(watched_root: tuple[Session, ManualClock]) -> None:
+    session, clock = watched_root
+    receiver = EventWriter(session.spool.stage(Stage.OUTBOX), "receiver", clock)
+    refused = AssociationRefused(address="10.0.0.7", calling_aet="CT1", called_aet="X", reason="called AE not known")
+    receiver.emit(refused)
+    watching = watch(session)
+    watching.look()
+    clock.advance(5)
+    for _ in range(3):
+        receiver.emit(ImageRefused(association="a", status="0xA700", reason="no room", address="10.0.0.8"))
+    watching.look()
+    watching.look()
+    found = {item.key: item.text for item in listed(session).alerts}
+    assert found == {
+        "refused:CT1@10.0.0.7": "CT1@10.0.0.7 was refused: called AE not known",
+        "refused:@10.0.0.8": "@10.0.0.8 was refused an image (0xA700): no room (3 times)",
+    }
+    again = watch(session)
+    again.look()
+    assert len(listed(session).alerts) == 2, "and counted once, although it is read again"
+    assert "(3 times)" in listed(session).alerts[1].text
+    for _ in range(3):
+        clock.advance(86400)
+        again.look()
+    assert not [item for item in listed(session).alerts if item.kind == "refused"]
+    receiver.close()
+
+
+def test_a_notice_is_an_alert_with_its_place_and_advice(watched_root: tuple[Session, ManualClock]) -> None:
+    session, clock = watched_root
+    post(session.spool, "unrouted", "CT1@x", "no rule wants it", "see the rules", now=clock.now())
+    watch(session).look()
+    (found,) = listed(session).alerts
+    assert (found.kind, found.object, found.advice, found.since) == ("unrouted", "CT1@x", "see the rules", clock.now())
 
 
 def test_one_and_many(session: Session) -> None:

@@ -36,7 +36,7 @@ class Group:
     def configure(self, strategy: str, *names: str, concurrency: int = 1, **settings: Any) -> None:
         """Write a configuration in which each member's comment names its script."""
         own = settings.pop("own", {})
-        member = {"kind": "folder", "path": "/", "concurrency": concurrency, "retry": RETRY}
+        member = {"kind": "folder", "path": "/srv", "concurrency": concurrency, "retry": RETRY}
         targets: dict[str, Any] = {name: {**member, "comment": name, **own.get(name, {})} for name in names}
         targets["pacs"] = {"kind": "group", "strategy": strategy, "members": list(names), **settings}
         self.box.configure(targets=targets, rules={})

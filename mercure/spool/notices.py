@@ -1,0 +1,138 @@
+"""Notices: what happened and should be looked at by a person; each is an alert for as long as it is recent.
+
+A state of the router (a target that is down, a full disk) is seen by whoever looks. What happened once and left
+nothing to see, a service writes down here: small files in ``state/notices/``, one for each kind and what it is about.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import AwareDatetime, ValidationError
+
+from mercure import durable
+from mercure.model import Record
+from mercure.spool.layout import Spool, Stage, list_names
+
+NoticeKind = Literal["refused", "rule", "unrouted", "loop"]
+"""Of the alerts that are raised by a notice."""
+
+MOST_OF_A_KIND: Final = 100
+"""Beyond, what is new is noticed together: whoever can connect must not fill the disk or the list of alerts."""
+
+OTHERS: Final = "others"
+"""What a notice is about that stands for many."""
+
+KEPT: Final = timedelta(days=30)
+"""An old notice is removed after this time; whether it is still an alert, the alert's rule says."""
+
+
+class Notice(Record):
+    """What happened, when first and last, and how often."""
+
+    kind: NoticeKind
+    about: str
+    text: str
+    advice: str = ""
+    first: AwareDatetime
+    last: AwareDatetime
+    count: int = 1
+
+
+def post(spool: Spool, kind: NoticeKind, about: str, text: str, advice: str, *, now: datetime, times: int = 1) -> None:
+    """Write a notice down; one of the same kind about the same thing is counted and gets the new text.
+
+    Parameters
+    ----------
+    spool : Spool
+        Whose.
+    kind : str
+        Of the alert.
+    about : str
+        A sender, a target, a task. There is one notice for each.
+    text, advice : str
+        What happened, and what to do; patients are named in neither.
+    now : datetime
+        When it happened. What happened no later than the last time was told before.
+    times : int
+        How often it has happened since it was told last.
+
+    Raises
+    ------
+    OSError
+        As the disk says.
+    """
+    about, text, advice = (_writable(each) for each in (about, text, advice))
+    with _exclusive(spool) as folder:
+        path = _path(folder, kind, about)
+        before = _read(path)
+        if before is None and len(list(folder.glob(f"{kind}-*.json"))) >= MOST_OF_A_KIND:
+            about, path = OTHERS, _path(folder, kind, OTHERS)
+            before = _read(path)
+        if before is not None and now <= before.last:
+            return
+        first, count = (now, times) if before is None else (before.first, before.count + times)
+        notice = Notice(kind=kind, about=about, text=text, advice=advice, first=first, last=now, count=count)
+        durable.write_file(path, notice.model_dump_json().encode(), sync=before is None)
+
+
+def withdraw(spool: Spool, kind: NoticeKind, about: str) -> None:
+    """Remove a notice: what it told of is over."""
+    path = _path(_folder(spool), kind, _writable(about))
+    if path.exists():
+        durable.unlink(path)
+
+
+def notices(spool: Spool) -> list[Notice]:
+    """Return all notices; one that cannot be read is passed over."""
+    folder = _folder(spool)
+    found = (_read(folder / name) for name in list_names(folder))
+    return [notice for notice in found if notice is not None]
+
+
+def forget_notices(spool: Spool, now: datetime) -> None:
+    """Remove the notices of what is long past."""
+    for notice in notices(spool):
+        if now - notice.last > KEPT:
+            durable.unlink(_path(_folder(spool), notice.kind, notice.about))
+
+
+def _writable(text: str) -> str:
+    """Write half a character, which a sender can bring, as its escape."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _folder(spool: Spool) -> Path:
+    return spool.stage(Stage.STATE) / "notices"
+
+
+def _path(folder: Path, kind: str, about: str) -> Path:
+    return folder / f"{kind}-{hashlib.sha256(about.encode()).hexdigest()[:24]}.json"
+
+
+def _read(path: Path) -> Notice | None:
+    try:
+        return Notice.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
+@contextlib.contextmanager
+def _exclusive(spool: Spool) -> Iterator[Path]:
+    """Let one at a time write, by a lock on the folder."""
+    folder = _folder(spool)
+    if not folder.is_dir():
+        durable.make_directory(folder, sync=False)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield folder
+    finally:
+        os.close(descriptor)
