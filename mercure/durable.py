@@ -194,7 +194,9 @@ def write_file(path: Path, data: bytes, *, mode: int = 0o640, sync: bool = True)
 
 
 @contextlib.contextmanager
-def replacing(path: Path, *, mode: int = 0o640, replace: bool = True, owner: str | None = None) -> Iterator[BinaryIO]:
+def replacing(
+    path: Path, *, mode: int = 0o640, replace: bool = True, owner: str | None = None, sync: bool = True
+) -> Iterator[BinaryIO]:
     """Give a file to be written piece by piece; whole and durable under its name when the block ends well, else gone.
 
     For what is too large for `write_file`.
@@ -207,13 +209,15 @@ def replacing(path: Path, *, mode: int = 0o640, replace: bool = True, owner: str
         Permissions, before the umask.
     replace, owner
         As for `copy_file`.
+    sync : bool
+        False for what may be lost with the power.
 
     Raises
     ------
     FileExistsError
         The name is taken, and `replace` is False.
     """
-    opened = _replacement(path, mode, sync=True, replace=replace, owner=owner)
+    opened = _replacement(path, mode, sync=sync, replace=replace, owner=owner)
     with opened as descriptor, open(descriptor, "wb", closefd=False) as writing:
         step("write", path)
         yield writing

@@ -23,13 +23,29 @@ _CHUNK: Final = 1024 * 1024
 
 
 class AlteredImageError(Exception):
-    """The bytes of an image on our disk are not those that were acknowledged; the text says where."""
+    """The bytes of an image on our disk are not those that were acknowledged; the text says of which, and where."""
+
+    @property
+    def file(self) -> str:
+        """The name of the file."""
+        return str(self).partition(": ")[0]
+
+    @property
+    def what(self) -> str:
+        """What is wrong with it."""
+        return str(self).partition(": ")[2]
 
 
 def copy_image(
-    source: Path, destination: Path, *, expected: str = "", replace: bool = True, owner: str | None = None
+    source: Path,
+    destination: Path,
+    *,
+    expected: str = "",
+    replace: bool = True,
+    owner: str | None = None,
+    sync: bool = True,
 ) -> int:
-    """Copy an image without its receipt, durable and whole under its name, and return its bytes.
+    """Copy an image without its receipt, whole under its name, and return its bytes.
 
     What is copied is compared with the digests taken at receipt; nothing appears under the name if it differs.
 
@@ -43,6 +59,8 @@ def copy_image(
         What its tag line says of it (``DataSetDigest``); "" when it says nothing.
     replace, owner
         As for `durable.copy_file`.
+    sync : bool
+        False for a copy that may be lost with the power.
 
     Raises
     ------
@@ -57,7 +75,7 @@ def copy_image(
         header = read_header(reading)
         receipt = _receipt(source, header, expected)
         stripped = _stripped(source, header.content)
-        with durable.replacing(destination, replace=replace, owner=owner) as writing:
+        with durable.replacing(destination, replace=replace, owner=owner, sync=sync) as writing:
             writing.write(stripped)
             size = len(stripped)
             digest = xxhash.xxh3_128()

@@ -20,6 +20,7 @@ from typing import Final, Literal
 from mercure import durable
 from mercure.clock import Clock
 from mercure.config import Config, ModuleSettings
+from mercure.dicom.copies import AlteredImageError
 from mercure.event_details import ModuleStarted, Warned
 from mercure.events import EventWriter
 from mercure.processing.adopt import adopt
@@ -54,7 +55,9 @@ from mercure.runners import (
     open_runner,
     run_name,
 )
-from mercure.spool import Claim, Spool, Task, nudge
+from mercure.spool import Claim, Failure, Spool, Stage, Task, nudge, read_tags
+from mercure.spool.altered import AlteredBook, AlteredImage
+from mercure.spool.images import text
 
 LOOK_SECONDS: Final = 1.0
 """A run is looked at this often: for its limits, for the end of the service, for a person who wants it stopped."""
@@ -65,6 +68,11 @@ AWAY_SECONDS: Final = 5.0
 _NOTE_BYTES: Final = 256
 """A bounded log may be longer than its limit by the note about what was left out."""
 
+_ALTERED_ADVICE: Final = (
+    "ask for the series to be sent again from the scanner: it then arrives late and is processed by the rules; after "
+    "that discard this task. `mercure verify --deep` checks what else the disk holds, `smartctl -a` the disk; retry "
+    "reads the copy once more"
+)
 _log = logging.getLogger(__name__)
 
 
@@ -128,7 +136,11 @@ class Stepper:
         request = self._request(task, folder, step, number)
         run = self._found(folder, request)
         if run is None:
-            self._build(claim.path, task, folder, request, step)
+            try:
+                self._build(claim.path, task, folder, request, step)
+            except AlteredImageError as error:
+                durable.remove_tree(folder)
+                return self._altered(claim.path, task, error)
             self._tell_start(task, request, step, number)
             run = self.runner.start(request)
         # Only now it is known that the module can be run: an image that is there says nothing of a start that fails.
@@ -192,10 +204,30 @@ class Stepper:
 
     def _build(self, directory: Path, task: Task, folder: Path, request: RunRequest, step: int) -> None:
         durable.make_directory(folder, sync=False)
-        build_inputs(inputs_of(directory, step), folder, copies=not self.runner.guards_inputs)
+        build_inputs(
+            inputs_of(directory, step), folder, copies=not self.runner.guards_inputs, sync=not self.runner.local
+        )
         write_task_file(folder, task_content(self.config, self.name, self.settings, task))
         known = RunRecord(runner=self.settings.runner, module=self.name, run=request.name)
         durable.write_file(folder / RUN_FILE, known.model_dump_json().encode())
+
+    def _altered(self, directory: Path, task: Task, error: AlteredImageError) -> Task:
+        """Note an image that is not what was received, and return the task as it fails for it: no module sees it."""
+        now = self.clock.now()
+        path = directory / error.file
+        found = AlteredImage(
+            path=str(path.relative_to(self.spool.root)),
+            task=task.id,
+            series=task.identity.SeriesInstanceUID or None,
+            sop=_sop(directory, error.file),
+            text=error.what,
+            found_by="processing",
+            found=now,
+        )
+        AlteredBook(self.spool).note(found, self.events)
+        reason = f"{error.file} is altered on our disk, and module {self.name!r} was not run: {error.what}"
+        failure = Failure(stage=Stage.PROCESSING.value, reason=reason, advice=_ALTERED_ADVICE, at=now)
+        return task.model_copy(update={"failure": failure, "next_attempt": None})
 
     def _tell_start(self, task: Task, request: RunRequest, step: int, number: int) -> None:
         started = ModuleStarted(
@@ -341,6 +373,11 @@ class _Watch:
 def _settles(result: Result | None) -> bool:
     """Tell whether a result says itself that nothing is to be sent."""
     return result is not None and result.routing.discard
+
+
+def _sop(directory: Path, file: str) -> str:
+    record = next((record for record in read_tags(directory) if record.get("FileName") == file), {})
+    return text(record, "SOPInstanceUID")
 
 
 def _begin(final: Path) -> Path:

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from mercure import __version__, durable
 from mercure.config import Config, ModuleSettings
+from mercure.dicom.copies import copy_image
+from mercure.dicom.receipt import AlteredHeaderError, read_receipt
 from mercure.names import safe_name
 from mercure.runners import IN, OUT
 from mercure.spool import Task, image_files, read_tags
@@ -25,11 +27,12 @@ def effective_settings(settings: ModuleSettings, task: Task) -> dict[str, Any]:
     return {**settings.settings, **task.module_settings, **own}
 
 
-def build_inputs(source: Path, folder: Path, *, copies: bool) -> int:
+def build_inputs(source: Path, folder: Path, *, copies: bool, sync: bool = True) -> int:
     """Make ``in/`` and ``out/`` of a run; return the number of images.
 
     Each image is named by its series and itself (``series#sop.dcm``), so that a module can tell the series of a study
-    apart without reading them.
+    apart without reading them. An image that was received is copied, without what its header tells of the sender, and
+    compared with its digests; one that a module wrote is linked.
 
     Parameters
     ----------
@@ -39,24 +42,36 @@ def build_inputs(source: Path, folder: Path, *, copies: bool) -> int:
         The run's; it exists and is empty.
     copies : bool
         The module could write to what it is given: it gets copies, and the originals stay as they are.
+    sync : bool
+        False where a copy may be lost with the power, because the run ends with it, too.
 
     Raises
     ------
+    AlteredImageError
+        An image is not what was received: no module sees any of them.
     OSError
         As the disk says.
     """
     durable.make_directory(folder / IN, sync=False)
     durable.make_directory(folder / OUT, mode=0o770, sync=False)
-    series = {str(record.get("FileName")): text(record, "SeriesInstanceUID") for record in read_tags(source)}
+    records = {str(record.get("FileName")): record for record in read_tags(source)}
     images = image_files(source)
     for image in images:
-        uid = series.get(image.name, "")
+        record = records.get(image.name, {})
+        uid, digest = text(record, "SeriesInstanceUID"), text(record, "DataSetDigest")
         place = folder / IN / (f"{safe_name(uid)}#{image.name}" if uid else image.name)
-        if copies:
-            durable.copy_file(source / image.name, place)
+        if copies or digest or _is_received(source / image.name):
+            copy_image(source / image.name, place, expected=digest, sync=sync)
         else:
             durable.link(source / image.name, place)
     return len(images)
+
+
+def _is_received(image: Path) -> bool:
+    try:
+        return read_receipt(image) is not None
+    except AlteredHeaderError:
+        return True  # what is left of it; the copy finds out what is wrong
 
 
 def write_task_file(folder: Path, content: dict[str, Any]) -> None:

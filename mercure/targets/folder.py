@@ -99,8 +99,7 @@ class FolderTarget:
             try:
                 self._store(job, name, self._folder(record), text(record, "DataSetDigest"))
             except AlteredImageError as error:
-                why = str(error).removeprefix(f"{name}: ")
-                job.report(ImageResult(file=name, sop=sop, outcome="failed", kind="altered", comment=why))
+                job.report(ImageResult(file=name, sop=sop, outcome="failed", kind="altered", comment=error.what))
             except OSError as error:
                 trouble = self._trouble(job.directory / name, error)
                 if trouble.kind not in COUNTED_KINDS:
