@@ -22,17 +22,22 @@ void step(std::string_view operation, std::string_view path) {
 
 [[noreturn]] void fail(std::string_view operation, std::string_view path) { throw StepError(errno, operation, path); }
 
-// Returns how much was written; less than `bytes` only with an error in errno.
-std::size_t write_most(int file, std::string_view bytes) {
+// Calls `write(what is left)` until all is written. Returns how much was; less than `bytes` only with an error in errno.
+template <typename Write>
+std::size_t write_most(std::string_view bytes, const Write& write) {
   std::size_t done = 0;
   while (done < bytes.size()) {
-    const ssize_t count = ::write(file, bytes.data() + done, bytes.size() - done);
+    const ssize_t count = write(bytes.substr(done));
     if (count < 0 && errno == EINTR) continue;
     if (count == 0) errno = EIO;  // a regular file never says this; without it a broken one would hold us here
     if (count <= 0) break;
     done += static_cast<std::size_t>(count);
   }
   return done;
+}
+
+std::size_t write_most(int file, std::string_view bytes) {
+  return write_most(bytes, [file](std::string_view left) { return ::write(file, left.data(), left.size()); });
 }
 
 }  // namespace
@@ -54,6 +59,15 @@ Descriptor create_file(const std::string& path) {
 void write(int file, std::string_view bytes, std::string_view path) {
   step("write", path);
   if (write_most(file, bytes) < bytes.size()) fail("write", path);
+}
+
+void write_at(int file, std::size_t place, std::string_view bytes, std::string_view path) {
+  step("write", path);
+  const std::size_t end = place + bytes.size();
+  const auto write = [file, end](std::string_view left) {
+    return pwrite(file, left.data(), left.size(), static_cast<off_t>(end - left.size()));
+  };
+  if (write_most(bytes, write) < bytes.size()) fail("write", path);
 }
 
 Descriptor open_to_append(const std::string& path) {

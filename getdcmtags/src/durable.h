@@ -27,6 +27,9 @@ Descriptor create_file(const std::string& path);
 // Writes all of it.
 void write(int file, std::string_view bytes, std::string_view path);
 
+// Writes all of it at a place that the file has already.
+void write_at(int file, std::size_t place, std::string_view bytes, std::string_view path);
+
 // Opens a file for append(), made when it is missing. Not a step: an empty file tells nobody anything.
 Descriptor open_to_append(const std::string& path);
 

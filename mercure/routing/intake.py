@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from mercure import durable
 from mercure.clock import Clock
+from mercure.dicom.receipt import AlteredHeaderError, read_receipt
 from mercure.dicom.tags import read_tag_records
 from mercure.event_details import Identity, Origin
 from mercure.names import id_time, is_id, utc_text
@@ -107,14 +108,27 @@ def _tag_lines(directory: Path) -> list[TagRecord]:
 
 
 def _read_again(directory: Path, names: Sequence[str], modified_ns: dict[str, int]) -> dict[str, TagRecord]:
-    """Make the tag lines that a crash lost; who sent these images, and under which id, is then not known any more."""
+    """Make the tag lines that a crash lost: what DICOM says from the data set, what is ours from the meta header."""
     found = read_tag_records([directory / name for name in names]) if names else {}
     records: dict[str, TagRecord] = {}
     for name in names:
         record: dict[str, Any] = dict(found.get(name, {"DecodingProblems": ["the header cannot be read again"]}))
         received = utc_text(datetime.fromtimestamp(modified_ns[name] / 1e9, UTC))
-        records[name] = {**record, "FileName": name, "ReceivedAt": received}
+        records[name] = {**record, "FileName": name, "ReceivedAt": received, **_receipt(directory / name, record)}
     return records
+
+
+def _receipt(path: Path, record: TagRecord) -> dict[str, str]:
+    """Return what is known of the receipt of an image; without ``SenderAET`` its origin is unknown."""
+    try:
+        receipt = read_receipt(path)
+    except (AlteredHeaderError, OSError):
+        return {}
+    if receipt is not None:
+        return receipt.members()
+    # An older release wrote no more of the sender than this.
+    calling = text(record, "SourceApplicationEntityTitle")
+    return {"SenderAET": calling} if calling else {}
 
 
 def _describe(directory: Path, records: Sequence[TagRecord], clock: Clock, *, reason: str) -> Task:

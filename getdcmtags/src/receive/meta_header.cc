@@ -4,11 +4,17 @@
 #include <cstdint>
 #include <string_view>
 
+#include "json.h"
+#include "tags/transcoder.h"
+
 namespace mercure::receive {
 
 namespace {
 
 constexpr std::size_t kPreambleBytes = 128;
+constexpr std::size_t kUidBytes = 64;     // PS3.5 section 6.2
+constexpr std::size_t kTitleBytes = 16;
+constexpr std::size_t kCommandUidBytes = 1024;  // of a hostile command; longer ones are cut
 
 void add_number(std::string& bytes, std::size_t number, std::size_t size) {
   for (std::size_t index = 0; index < size; ++index) bytes += static_cast<char>(number >> (8 * index) & 0xff);
@@ -29,27 +35,67 @@ void add_text(std::string& bytes, std::uint16_t element, std::string_view vr, st
   if (value.size() % 2 != 0) bytes += vr == "UI" ? '\0' : ' ';
 }
 
+void add_uid(std::string& bytes, std::uint16_t element, std::string_view uid) {
+  if (uid.size() <= kUidBytes) add_text(bytes, element, "UI", uid);
+}
+
+// With a 32-bit length after two reserved bytes.
+void add_bytes(std::string& bytes, std::uint16_t element, std::string_view value) {
+  add_tag(bytes, element, "OB");
+  add_number(bytes, 0, 2);
+  add_number(bytes, value.size(), 4);
+  bytes += value;
+}
+
+std::string utf8(std::string_view text) {
+  std::string valid;
+  tags::append_utf8(text, valid);
+  return valid;
+}
+
+std::string receipt_of(const MetaHeader& header) {
+  const Sender& sender = header.sender;
+  Json json = {{"v", 1},
+               {"image", header.image},
+               {"received", header.received},
+               {"address", utf8(sender.address)},
+               {"calling", utf8(sender.calling_aet)},
+               {"called", utf8(sender.called_aet)},
+               {"association", sender.association}};
+  if (header.command) {
+    json["class"] = utf8(std::string_view(header.command->sop_class).substr(0, kCommandUidBytes));
+    json["instance"] = utf8(std::string_view(header.command->sop_instance).substr(0, kCommandUidBytes));
+  }
+  std::string text = to_line(json);
+  text.pop_back();
+  text += receipt::last_members(header.data_digest);
+  if (text.size() % 2 != 0) text += ' ';
+  return text;
+}
+
 }  // namespace
 
 std::string encode(const MetaHeader& header) {
   std::string group;
-  add_tag(group, 0x0001, "OB");  // FileMetaInformationVersion: 32-bit length after two reserved bytes
-  add_number(group, 0, 2);
-  add_number(group, 2, 4);
-  add_number(group, 0x0100, 2);
-  add_text(group, 0x0002, "UI", header.sop_class);
-  add_text(group, 0x0003, "UI", header.sop_instance);
-  add_text(group, 0x0010, "UI", header.transfer_syntax);
-  add_text(group, 0x0012, "UI", kImplementationClassUid);
+  add_bytes(group, 0x0001, std::string_view("\0\1", 2));  // FileMetaInformationVersion
+  add_uid(group, 0x0002, header.sop.sop_class);
+  add_uid(group, 0x0003, header.sop.sop_instance);
+  add_uid(group, 0x0010, header.transfer_syntax);
+  add_uid(group, 0x0012, kImplementationClassUid);
   add_text(group, 0x0013, "SH", kImplementationVersion);
-  add_text(group, 0x0016, "AE", header.source_aet);
+  add_text(group, 0x0016, "AE", std::string_view(header.sender.calling_aet).substr(0, kTitleBytes));
+  add_text(group, 0x0018, "AE", std::string_view(header.sender.called_aet).substr(0, kTitleBytes));
+  add_uid(group, 0x0100, kImplementationClassUid);
+  add_bytes(group, 0x0102, receipt_of(header));
 
   std::string bytes(kPreambleBytes, '\0');
   bytes += "DICM";
   add_tag(bytes, 0x0000, "UL");
   add_number(bytes, 4, 2);
   add_number(bytes, group.size(), 4);
-  return bytes + group;
+  bytes += group;
+  receipt::seal(bytes);
+  return bytes;
 }
 
 }  // namespace mercure::receive

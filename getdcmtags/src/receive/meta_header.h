@@ -1,23 +1,35 @@
-// The file meta information that goes before a data set (PS3.10 section 7.1).
+// The file meta information that goes before a data set (PS3.10 section 7.1), with the receipt in it (docs/reference/spool.md,
+// "The meta header").
 #ifndef MERCURE_RECEIVE_META_HEADER_H
 #define MERCURE_RECEIVE_META_HEADER_H
 
+#include <optional>
 #include <string>
+
+#include "digest.h"
+#include "receipt.h"
+#include "receive/sender.h"
 
 namespace mercure::receive {
 
-// This program, as it names itself in files and associations. The UID is derived from a UUID (PS3.5 annex B.2).
-inline constexpr char kImplementationClassUid[] = "2.25.140604012194056817564743319889658665803";
-inline constexpr char kImplementationVersion[] = "MERCURE_0_1";
-
-struct MetaHeader {
+// SOP class and instance.
+struct SopUids {
   std::string sop_class;
   std::string sop_instance;
-  std::string transfer_syntax;
-  std::string source_aet;
 };
 
-// Preamble, prefix and group 0002. An element without a value is left out, except that the transfer syntax always has one.
+struct MetaHeader {
+  SopUids sop;
+  std::string transfer_syntax;
+  Sender sender;
+  std::string image;                                          // id
+  std::string received;                                       // Instant::text()
+  std::optional<SopUids> command;                             // what the sender's command said, where the data set says otherwise
+  std::string data_digest = std::string(Digest::kDigits, '0');  // zeros while the data set is under way
+};
+
+// Preamble, prefix and group 0002. An element without a value, or with one that its VR cannot hold, is left out; an AE title is
+// cut. The length does not depend on `received` and `data_digest`.
 std::string encode(const MetaHeader& header);
 
 }  // namespace mercure::receive

@@ -16,9 +16,9 @@ constexpr std::uint64_t kWriteBackEvery = 8 << 20;  // of a large object, so tha
 
 }  // namespace
 
-Part::Part(std::string path, const MetaHeader& header, std::string& buffer)
-    : path_(std::move(path)), file_(durable::create_file(path_)), buffer_(buffer) {
-  buffer_ = encode(header);
+Part::Part(std::string path, MetaHeader header, std::string& buffer)
+    : path_(std::move(path)), file_(durable::create_file(path_)), buffer_(buffer), header_(std::move(header)) {
+  buffer_ = encode(header_);
   header_size_ = size_ = buffer_.size();
   next_write_back_ = kWriteBackEvery;
 }
@@ -36,6 +36,7 @@ void Part::discard() noexcept {
 }
 
 void Part::add(std::string_view bytes) {
+  digest_.add(bytes);
   size_ += bytes.size();
   if (bytes.size() < kDirectBytes) {
     if (buffer_.size() + bytes.size() > kCollectBytes) flush();
@@ -53,14 +54,28 @@ void Part::add(std::string_view bytes) {
 void Part::flush() {
   if (buffer_.empty()) return;
   durable::write(file_.get(), buffer_, path_);
+  header_is_written_ = true;
   buffer_.clear();
+}
+
+void Part::finish(const std::string& received) {
+  header_.received = received;
+  header_.data_digest = digest_.hex();
+  const std::string header = encode(header_);
+  if (!header_is_written_) {
+    buffer_.replace(0, header_size_, header);
+    return flush();
+  }
+  flush();
+  durable::write_at(file_.get(), 0, header, path_);
 }
 
 void Part::start_write_back() const { durable::start_write_back(file_.get()); }
 
-void Part::replace_header(const MetaHeader& header) {
+void Part::correct(SopUids sop) {
+  header_.command = std::exchange(header_.sop, std::move(sop));
   const std::string path = path_ + ".new";
-  const std::string bytes = encode(header);
+  const std::string bytes = encode(header_);
   Descriptor file = durable::create_file(path);
   try {
     durable::write(file.get(), bytes, path);

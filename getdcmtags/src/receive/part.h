@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "descriptor.h"
+#include "digest.h"
 #include "receive/meta_header.h"
 
 namespace mercure::receive {
@@ -16,24 +17,25 @@ class Part {
  public:
   // Makes the file and puts the meta header into it. `buffer` is lent for the life of the part, so that an association
   // allocates it once.
-  Part(std::string path, const MetaHeader& header, std::string& buffer);
+  Part(std::string path, MetaHeader header, std::string& buffer);
 
   // A part that was not moved away is removed.
   ~Part();
   Part(const Part&) = delete;
   Part& operator=(const Part&) = delete;
 
-  // Adds bytes of the data set. Small pieces are collected, large ones go to the file at once.
+  // Adds bytes of the data set. Small pieces are collected, large ones go to the file at once. The digest is taken of these very
+  // bytes: what the page cache and the disk make of them is what it finds out.
   void add(std::string_view bytes);
 
-  // Writes what is collected.
-  void finish() { flush(); }
+  // The data set has ended: fills its digest into the header, with the time of receipt, and writes what is collected.
+  void finish(const std::string& received);
 
   // Has the kernel begin to bring it to the disk.
   void start_write_back() const;
 
-  // Puts another meta header before the same data set (the sender's command said other UIDs than its data set).
-  void replace_header(const MetaHeader& header);
+  // Puts a meta header with these UIDs before the same data set; those that it had were only the sender's command's.
+  void correct(SopUids sop);
 
   void sync();
 
@@ -42,6 +44,9 @@ class Part {
 
   // Removes the file now. A failure is of no matter: the folder is cleared when its association is over.
   void discard() noexcept;
+
+  // Of the data set, after finish().
+  const std::string& data_digest() const { return header_.data_digest; }
 
   int descriptor() const { return file_.get(); }
   const std::string& path() const { return path_; }
@@ -54,9 +59,12 @@ class Part {
   std::string path_;
   Descriptor file_;
   std::string& buffer_;
+  MetaHeader header_;
+  Digest digest_;
   std::uint64_t header_size_ = 0;
   std::uint64_t size_ = 0;
   std::uint64_t next_write_back_ = 0;
+  bool header_is_written_ = false;
 };
 
 }  // namespace mercure::receive

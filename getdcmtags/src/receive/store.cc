@@ -98,8 +98,14 @@ void Store::start(Object& object) {
   const std::string path = layout_.receiving + '/' + sender_.association + '/' + part_name(count_);
   const Command& request = object.request;
   try {
-    object.part.emplace(
-        path, MetaHeader{request.sop_class, request.sop_instance, object.transfer_syntax, sender_.calling_aet}, buffer_);
+    object.part.emplace(path,
+                        MetaHeader{.sop = {request.sop_class, request.sop_instance},
+                                   .transfer_syntax = object.transfer_syntax,
+                                   .sender = sender_,
+                                   .image = object.image,
+                                   .received = Instant::now().text(),
+                                   .command = std::nullopt},
+                        buffer_);
   } catch (const durable::StepError& error) {
     object.refusal = answer_to(error);
   }
@@ -148,9 +154,9 @@ Answer Store::finish(Object& object) {
 }
 
 Answer Store::keep(Object& object) {
-  object.part->finish();
-  if (config_.durable) object.part->start_write_back();
   const Instant at = Instant::now();
+  object.part->finish(at.text());
+  if (config_.durable) object.part->start_write_back();
   progress_.phase = Phase::reading;
   if (object.received == 0) return quarantine(object, "the data set is empty");
   tags::Result record = read_header(object, at);
@@ -166,23 +172,26 @@ Answer Store::keep(Object& object) {
 }
 
 tags::Result Store::read_header(const Object& object, const Instant& at) const {
-  return tags::read_descriptor(object.part->descriptor(), {{"FileSize", static_cast<std::int64_t>(object.part->size())},
-                                                           {"ImageID", object.image},
-                                                           {"ReceivedAt", at.text()},
-                                                           {"SenderAddress", sender_.address},
-                                                           {"SenderAET", sender_.calling_aet},
-                                                           {"ReceiverAET", sender_.called_aet},
-                                                           {"AssociationID", sender_.association}});
+  const std::string digest = std::string(receipt::kDigestPrefix) + object.part->data_digest();
+  tags::Result record =
+      tags::read_descriptor(object.part->descriptor(), {{"FileSize", static_cast<std::int64_t>(object.part->size())},
+                                                        {"ImageID", object.image},
+                                                        {"ReceivedAt", at.text()},
+                                                        {"SenderAddress", sender_.address},
+                                                        {"SenderAET", sender_.calling_aet},
+                                                        {"ReceiverAET", sender_.called_aet},
+                                                        {"AssociationID", sender_.association},
+                                                        {"DataSetDigest", digest}});
+  // A UID that the meta header cannot hold still names the image where the data set has none.
+  if (record.header.sop_class.empty()) record.header.sop_class = object.request.sop_class;
+  if (record.header.sop_instance.empty()) record.header.sop_instance = object.request.sop_instance;
+  return record;
 }
 
 void Store::correct_header(Object& object, const tags::Header& header) {
   const Command& request = object.request;
-  const bool class_differs = !header.sop_class.empty() && header.sop_class != request.sop_class;
-  const bool instance_differs = !header.sop_instance.empty() && header.sop_instance != request.sop_instance;
-  if (!class_differs && !instance_differs) return;
-  object.part->replace_header({header.sop_class.empty() ? request.sop_class : header.sop_class,
-                               header.sop_instance.empty() ? request.sop_instance : header.sop_instance,
-                               object.transfer_syntax, sender_.calling_aet});
+  if (header.sop_class == request.sop_class && header.sop_instance == request.sop_instance) return;
+  object.part->correct({header.sop_class, header.sop_instance});
   object.is_corrected = true;
 }
 

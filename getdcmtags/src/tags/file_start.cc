@@ -6,6 +6,7 @@
 #include <optional>
 #include <string_view>
 
+#include "receipt.h"
 #include "tags/byte_order.h"
 
 namespace mercure::tags {
@@ -17,6 +18,7 @@ constexpr std::uint16_t kMetaGroup = 0x0002;
 constexpr std::size_t kMetaValueBytes = 1024;
 constexpr Tag kGroupLength{0x0002, 0x0000};
 constexpr Tag kTransferSyntax{0x0002, 0x0010};
+constexpr Tag kImplementationClass{0x0002, 0x0012};
 
 constexpr std::string_view kImplicitLittle = "1.2.840.10008.1.2";
 constexpr std::string_view kExplicitLittle = "1.2.840.10008.1.2.1";
@@ -82,11 +84,12 @@ void skip_preamble(FileSource& source) {
   }
 }
 
-// Group 0002 as sent. The group length is believed only where nothing else tells the end: before a deflated data set.
+// Group 0002 as sent. The group length is believed where nothing else tells the end, before a deflated data set, and in a
+// header of our own: a group 0002 that follows it is in the data set, and may say what its sender likes.
 void read_meta(FileSource& source, const Limits& limits, FileStart& start) {
   ElementReader reader(source, Encoding{true, false}, {kMetaGroup, kMetaGroup}, limits);
   std::uint64_t end = UINT64_MAX;
-  while (source.position() != end || !syntax_of(start.transfer_syntax).deflated) {
+  while (source.position() != end || !(start.ours || syntax_of(start.transfer_syntax).deflated)) {
     const Step step = reader.next();
     if (step == Step::end) return;
     if (step == Step::element) {
@@ -99,6 +102,7 @@ void read_meta(FileSource& source, const Limits& limits, FileStart& start) {
                                                            false);
       }
       if (meta.element.tag == kTransferSyntax) start.transfer_syntax = trimmed_uid(meta.value);
+      if (meta.element.tag == kImplementationClass) start.ours = trimmed_uid(meta.value) == kImplementationClassUid;
       start.meta.push_back(std::move(meta));
     }
     if (reader.failure() != Failure::none) {
@@ -107,6 +111,18 @@ void read_meta(FileSource& source, const Limits& limits, FileStart& start) {
       return;
     }
   }
+}
+
+// Some senders put a meta header before their data set. It belongs to what they sent, and says nothing.
+void pass_over_second_meta(FileSource& source, const Limits& limits, FileStart& start) {
+  const auto bytes = source.peek(8);
+  const bool there = bytes.size() == 8 && number_at<std::uint16_t>(bytes.data(), false) == kMetaGroup && has_known_vr(bytes);
+  if (!start.ours || !there || syntax_of(start.transfer_syntax).deflated) return;
+  FileStart ignored;
+  read_meta(source, limits, ignored);
+  start.failure = ignored.failure;
+  start.reason = ignored.reason;
+  start.problems.push_back("a meta header in the data set; left out");
 }
 
 }  // namespace
@@ -137,6 +153,8 @@ FileStart read_file_start(FileSource& source, const Limits& limits) {
   const auto bytes = source.peek(8);
   const bool has_meta = bytes.size() == 8 && number_at<std::uint16_t>(bytes.data(), false) == kMetaGroup;
   if (has_meta) read_meta(source, limits, start);
+  start.data_set_offset = source.position();
+  if (start.failure == Failure::none) pass_over_second_meta(source, limits, start);
   if (start.failure != Failure::none) return start;
 
   if (!start.transfer_syntax.empty()) {

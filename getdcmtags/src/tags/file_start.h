@@ -2,6 +2,7 @@
 #ifndef MERCURE_TAGS_FILE_START_H
 #define MERCURE_TAGS_FILE_START_H
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct FileStart {
   std::string reason;
   std::vector<MetaElement> meta;  // group 0002 as sent
   std::string transfer_syntax;    // as named, or as found out from the bytes
+  std::uint64_t data_set_offset = 0;  // bytes before the data set
+  bool ours = false;  // the receiver wrote the meta header
   bool deflated = false;
   Encoding encoding;
   std::vector<std::string> problems;

@@ -4,7 +4,9 @@
 #include <array>
 #include <variant>
 
+#include "receipt.h"
 #include "tags/byte_order.h"
+#include "tags/file_start.h"
 
 namespace mercure::tags {
 namespace {
@@ -12,7 +14,10 @@ namespace {
 constexpr std::uint16_t kFirstPixelGroup = 0x7FE0;
 constexpr std::uint16_t kLastIdentityGroup = 0x0020;
 constexpr std::size_t kMostProblems = 100;
+constexpr std::uint16_t kMetaGroup = 0x0002;
 constexpr Tag kMetaVersion{0x0002, 0x0001};
+constexpr Tag kPrivateCreator{0x0002, 0x0100};
+constexpr Tag kPrivateInformation{0x0002, 0x0102};
 constexpr Tag kCharacterSet{0x0008, 0x0005};
 constexpr Tag kPixelRepresentation{0x0028, 0x0103};
 
@@ -46,6 +51,13 @@ std::string joined(const std::vector<std::string>& values) {
 }
 
 std::uint32_t block_key(Tag tag, unsigned block) { return (std::uint32_t{tag.group} << 8) | block; }
+
+// The receipt is not what DICOM says of the image; who wants it reads it (mercure/dicom/receipt.py).
+bool has_receipt(const std::vector<MetaElement>& meta) {
+  return std::any_of(meta.begin(), meta.end(), [](const auto& it) {
+    return it.element.tag == kPrivateCreator && trimmed_uid(it.value) == kImplementationClassUid;
+  });
+}
 
 bool is_big_endian(const Element& element) { return element.encoding.big_endian && element.vr != Vr::UN; }
 
@@ -86,9 +98,11 @@ void RecordBuilder::write(const std::vector<std::string>& values) {
 void RecordBuilder::add_start(const FileStart& start) {
   header_.transfer_syntax = start.transfer_syntax;
   for (const auto& what : start.problems) problem("", what);
+  const bool receipt = has_receipt(start.meta);
   for (const auto& [element, value] : start.meta) {
     const Vr vr = element.vr && *element.vr != Vr::UN ? *element.vr : public_vr(element.tag).value_or(Vr::UN);
     if (element.tag.element == 0 || element.tag == kMetaVersion || vr == Vr::SQ) continue;
+    if (receipt && (element.tag == kPrivateCreator || element.tag == kPrivateInformation)) continue;
     if (value.size() < element.length || !levels_.back().seen.first_time(element.tag)) continue;
     json_.key(key_of(element.tag));
     if (traits(vr).kind == Kind::bulk) {
@@ -156,6 +170,7 @@ void RecordBuilder::on_element(ElementReader& reader) {
   const Element element = reader.element();
   if (levels_.size() == 1) top_group_ = element.tag.group;
   if (element.tag.element == 0 || element.tag.group >= kFirstPixelGroup) return;
+  if (element.tag.group == kMetaGroup) return problem("", "a meta header in the data set; left out");
   const Vr vr = resolve(reader, element);
   if (vr == Vr::SQ) {
     on_sequence(reader, key_of(element.tag));

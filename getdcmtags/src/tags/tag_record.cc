@@ -29,7 +29,6 @@ Result read(FileSource& file, ByteBudget& budget, const std::vector<Extra>& extr
             Groups wanted) {
   const FileStart start = read_file_start(file, limits);
   if (!start.ok) return refused(start.reason);
-  const std::uint64_t data_set_offset = file.position();
   if (!file.may_hold(1)) return refused("there is no data set after the meta header");
 
   RecordBuilder builder(limits);
@@ -44,7 +43,7 @@ Result read(FileSource& file, ByteBudget& budget, const std::vector<Extra>& extr
     result.ok = builder.add_data_set(file, start.encoding, wanted);
   }
   result.header = builder.header();
-  result.header.data_set_offset = data_set_offset;
+  result.header.data_set_offset = start.data_set_offset;
   result.reason = builder.reason();
   if (result.ok) result.json = builder.finish(extras);
   return result;

@@ -20,9 +20,12 @@ class SeriesFolders : public testing::Test {
   SeriesFolders() { fs::create_directory(folder_ / "incoming"); }
 
   Filed file(SeriesFolder& series, const std::string& data) {
-    Part made(folder_ / ("part" + std::to_string(++parts_)), {"1.2", "1.2.3", "1.2.840.10008.1.2.1", "A"}, buffer_);
+    MetaHeader header;
+    header.sop = {"1.2", "1.2.3"};
+    header.transfer_syntax = "1.2.840.10008.1.2.1";
+    Part made(folder_ / ("part" + std::to_string(++parts_)), header, buffer_);
     made.add(data);
-    made.finish();
+    made.finish("2026-11-29T12:00:00.123456Z");
     const SeriesFolder::Lock lock(series);
     return series.file(made, "1.2.3");
   }

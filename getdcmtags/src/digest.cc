@@ -1,0 +1,38 @@
+#include "digest.h"
+
+#include <xxhash.h>
+
+#include <new>
+
+namespace mercure {
+
+namespace {
+
+std::string hex_of(XXH128_hash_t hash) {
+  static constexpr char kHexadecimal[] = "0123456789abcdef";
+  XXH128_canonical_t canonical;
+  XXH128_canonicalFromHash(&canonical, hash);
+  std::string text;
+  for (const unsigned char byte : canonical.digest) {
+    text += kHexadecimal[byte >> 4];
+    text += kHexadecimal[byte & 0x0f];
+  }
+  return text;
+}
+
+}  // namespace
+
+void Digest::Free::operator()(XXH3_state_s* state) const { XXH3_freeState(state); }
+
+Digest::Digest() : state_(XXH3_createState()) {
+  if (!state_) throw std::bad_alloc();
+  XXH3_128bits_reset(state_.get());
+}
+
+void Digest::add(std::string_view bytes) { XXH3_128bits_update(state_.get(), bytes.data(), bytes.size()); }
+
+std::string Digest::hex() const { return hex_of(XXH3_128bits_digest(state_.get())); }
+
+std::string Digest::of(std::string_view bytes) { return hex_of(XXH3_128bits(bytes.data(), bytes.size())); }
+
+}  // namespace mercure
