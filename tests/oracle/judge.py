@@ -8,8 +8,8 @@ from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, get_args
 
-from tests.oracle.meaning import Rule, Wanted, wanted
-from tests.oracle.record import Arrival, Disturbances, Image
+from tests.oracle.meaning import DISCARD, ERROR, Rule, Wanted, wanted
+from tests.oracle.record import AS_RECEIVED, Arrival, Disturbances, Image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -52,6 +52,8 @@ class Run:
         What explains a repetition.
     patience
         Seconds within which a sender brings a series that is surely decided as a whole.
+    damaged
+        Digests of images that were destroyed on the router's own disk: they may be nowhere, but never be altered.
     """
 
     sent: Sequence[Image]
@@ -60,6 +62,7 @@ class Run:
     destinations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     disturbances: Disturbances = field(default_factory=Disturbances)
     patience: float = 1.0
+    damaged: frozenset[str] = frozenset()
 
     @cached_property
     def images(self) -> list[Image]:
@@ -70,7 +73,15 @@ class Run:
     @cached_property
     def wants(self) -> dict[int, Wanted]:
         """Where each of the `images` belongs, by its number."""
-        return {number: wanted(image, self.rules) for number, image in enumerate(self.images)}
+        found = {number: wanted(image, self.rules) for number, image in enumerate(self.images)}
+        wanted_parts: dict[tuple[str, ...], set[str]] = defaultdict(set)
+        for image, wants in zip(self.images, found.values(), strict=True):
+            if any(not place.startswith(STAGE) for place, _ in wants.must):
+                wanted_parts[image.unit].add(image.association)
+        for image, wants in zip(self.images, found.values(), strict=True):
+            if wants.by_nobody and image.unit in wanted_parts:
+                _keep(image, wants, wanted_parts[image.unit])
+        return found
 
     @cached_property
     def held(self) -> dict[str, set[str]]:
@@ -80,6 +91,15 @@ class Run:
     def of(self, place: str) -> tuple[str, ...]:
         """Return the destinations of a place."""
         return self.destinations.get(place, (place,))
+
+
+def _keep(image: Image, wants: Wanted, associations: set[str]) -> None:
+    """Let what nobody wants be kept for a person, and not discarded, when other images of its series are wanted."""
+    kept = {(ERROR, AS_RECEIVED)}
+    if associations == {image.association}:
+        wants.must = kept
+    else:
+        wants.must, wants.may = set(), kept | {(DISCARD, AS_RECEIVED)}
 
 
 def _counts(run: Run) -> dict[tuple[str, ...], int]:
@@ -124,7 +144,7 @@ def _missing_and_half(run: Run) -> Iterator[Verdict]:
     versions, by_digest = _newer(run), {image.digest: image for image in run.images}
     seen: set[tuple[str, str, str]] = set()
     for number, image in enumerate(run.images):
-        if image.answer != "acknowledged":
+        if image.answer != "acknowledged" or image.digest in run.damaged:
             continue
         order = versions.get((image.unit, image.sop), [image.digest])
         later = [by_digest[digest] for digest in order[order.index(image.digest) + 1 :]]
@@ -162,6 +182,8 @@ def _strange(run: Run) -> Iterator[Verdict]:
     for name, came in run.arrivals.items():
         for arrival in came:
             if arrival.digest in allowed[name]:
+                continue
+            if name.startswith(STAGE) and run.damaged and arrival.digest not in known:
                 continue
             altered = arrival.digest not in known and arrival.sop in instances
             yield Verdict("altered" if altered else "unexpected", arrival.sop, name)

@@ -60,6 +60,8 @@ class Wanted:
     must: set[tuple[str, str]] = field(default_factory=set)
     may: set[tuple[str, str]] = field(default_factory=set)
     again: bool = False
+    by_nobody: bool = False
+    """No rule wants it."""
 
     def add(self, rule: Rule, fires: bool | None) -> None:
         """Take in what a rule says of the image."""
@@ -89,6 +91,7 @@ def wanted(image: Image, rules: Sequence[Rule]) -> Wanted:
     for rule in rules:
         if rule.fallback and not any(taken):
             found.add(rule, None if None in taken and fires[rule.name] else fires[rule.name])
+    found.by_nobody = not found.must and not found.may
     if not found.must:
         (found.may if found.may else found.must).add((DISCARD, AS_RECEIVED))
     found.may -= found.must

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from tests.support.namespaces import Namespace
 
 SUCCESS = 0
+_NUMBERS = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -102,14 +104,18 @@ class Account:
     forms: Mapping[str, Callable[[bytes], bytes]] = field(default_factory=dict)
     keeps: bool = True
     sent: list[Image] = field(default_factory=list)
-    associations: int = 0
+    association: int = 0
     confirmed: int = 0
     """How many sendings were answered with Success."""
+
+    def as_sender(self, calling: str, called: str = "MERCURE", source: str = "") -> Account:
+        """Return an account of another sender that is kept in the same books."""
+        return replace(self, calling=calling, called=called, source=source)
 
     def send(self, port: int, objects: list[Sent]) -> list[Sent]:
         """Send over one association until it ends, and return what was not answered with Success."""
         left = list(objects)
-        self.associations += 1
+        self.association = next(_NUMBERS)
         try:
             with self._connected(port) as peer:
                 peer.associate(associate_rq(calling=self.calling.encode(), called=self.called.encode()))
@@ -145,7 +151,7 @@ class Account:
             calling=self.calling,
             called=self.called,
             address=self.source or (self.place.address if self.place else "127.0.0.1"),
-            association=f"{self.calling} {id(self):x} {self.associations}",
+            association=str(self.association),
             answer=answer,
             began=began,
             ended=monotonic(),

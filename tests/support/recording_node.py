@@ -23,7 +23,7 @@ NO_DATA_SET = 0x0101
 SUCCESS, BUSY = 0x0000, 0xA700
 
 
-def _always(_number: int) -> int:
+def _always(_number: int) -> int | None:
     return SUCCESS
 
 
@@ -34,13 +34,14 @@ class RecordingNode:
     Parameters
     ----------
     answer
-        Gives the status for the n-th image, from 1; only what is answered with Success counts as arrived.
+        Gives the status for the n-th image, from 1; only what is answered with Success counts as arrived. None: the
+        node goes away for good, and has nothing of it.
     arrivals
         What came, in that order. A repetition stands there again.
     """
 
     port: int = field(default_factory=free_port)
-    answer: Callable[[int], int] = _always
+    answer: Callable[[int], int | None] = _always
     arrivals: list[Arrival] = field(default_factory=list)
     seen: int = 0
     _server: socket.socket | None = None
@@ -73,7 +74,20 @@ class RecordingNode:
                 each.shutdown(socket.SHUT_RDWR)
         threads, self._threads = self._threads, []
         for thread in threads:
-            thread.join(30)
+            if thread is not threading.current_thread():
+                thread.join(30)
+
+    def state(self) -> tuple[int, int, bool]:
+        """Return how far it got, for `back_to`."""
+        return len(self.arrivals), self.seen, self.is_there
+
+    def back_to(self, state: tuple[int, int, bool]) -> None:
+        """Forget what came since."""
+        self.go()
+        came, self.seen, was_there = state
+        del self.arrivals[came:]
+        if was_there:
+            self.come()
 
     def _start(self, work: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=work, args=arguments)
@@ -120,7 +134,7 @@ class RecordingNode:
 
     def _answer(self, peer: Peer, context: int, command: bytes, data: bytes) -> None:
         told = _elements(command)
-        status = SUCCESS
+        status: int | None = SUCCESS
         with self._lock:
             if data:
                 self.seen += 1
@@ -128,6 +142,9 @@ class RecordingNode:
                 if status == SUCCESS:
                     sop = told.get(0x1000, b"").rstrip(b"\0").decode()
                     self.arrivals.append(Arrival(sop, digest(data), monotonic()))
+        if status is None:
+            self.go()
+            raise ConnectionAbortedError
         (request,) = struct.unpack("<H", told[0x0100])
         answer: dict[int, bytes] = {number: told[number] for number in (0x0002, 0x1000) if number in told}
         answer |= {0x0100: struct.pack("<H", request | RESPONSE), 0x0120: told[0x0110]}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from mercure.clock import ManualClock
 
 EVERYTHING = Changes.everything()
+PATIENT_TURNS = 20
+"""After so many turns of a dispatcher the time goes faster: something waits for long."""
 
 
 @contextmanager
@@ -71,14 +75,43 @@ def dispatch(root: Path, clock: ManualClock) -> None:
     """Run a dispatcher until nothing waits for delivery."""
     with _context(root, "dispatcher", clock) as context:
         dispatcher = Dispatcher(context)
+        turns = itertools.count()
 
         def is_done() -> bool:
             dispatcher.turn(EVERYTHING)
-            clock.advance(3)
+            clock.advance(3 if next(turns) < PATIENT_TURNS else 300)
             return not _any(context, Stage.OUTGOING)
 
         eventually(is_done, seconds=60, what="everything is delivered")
         dispatcher.end()
+
+
+def try_once(root: Path, clock: ManualClock) -> None:
+    """Run a dispatcher for one try of each task, whatever comes of it."""
+    with _context(root, "dispatcher", clock) as context:
+        dispatcher = Dispatcher(context)
+        dispatcher.turn(EVERYTHING)
+        dispatcher.end()
+
+
+def move_target(root: Path, clock: ManualClock) -> None:
+    """Let target a be where target b is, as when a PACS moves to another machine."""
+    session = Session(Root(root), "tester", clock=clock)
+    content = saving.current(session, "mercure", session.loaded.revision)
+    targets = content["targets"]
+    targets["a"] = {**targets["a"], "port": targets["b"]["port"]}
+    change = saving.Change(verb="targets.set", object="a", content=content, edited_from=session.loaded.revision)
+    saving.save(session, change)
+
+
+def flip_a_bit(root: Path, _clock: ManualClock) -> None:
+    """Flip a bit in the pixels of the first image that waits for delivery, as a bad disk does."""
+    path = sorted((root / "spool" / "outgoing").glob("*/*.dcm"))[0]
+    with path.open("r+b") as file:
+        file.seek(-8, os.SEEK_END)
+        byte = file.read(1)[0]
+        file.seek(-8, os.SEEK_END)
+        file.write(bytes([byte ^ 0x40]))
 
 
 def record(root: Path, clock: ManualClock) -> None:

@@ -2,44 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.crash.matrix import actors
+from tests.crash.matrix.decisions import DECISIONS
+from tests.crash.matrix.scenario import BOTH, ONE, SHORT, TO_A, TWO, Batch, Scenario, ending
+from tests.oracle.meaning import DISCARD, ERROR, Rule, always
 from tests.support.account import Sent, ct_series
 from tests.support.data_sets import ct_image, nested_sequences
 from tests.support.modules import COPY, script
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from mercure.clock import ManualClock
     from tests.crash.matrix.world import World
 
-    Actor = Callable[[Path, ManualClock], None]
-
 STUDY_UID = "1.2.3"
-ONE = tuple(ct_series("1.2.9.1", 3))
-TWO = (*ONE, *ct_series("1.2.9.2", 2))
-LATE = tuple(ct_series("1.2.9.1", 2, first=4))
+LATE = (Batch(tuple(ct_series("1.2.9.1", 2, first=4))),)
 AWKWARD = (
     *TWO,
     ONE[0],  # a repetition
-    Sent(ONE[1].sop, ct_image(ONE[1].sop, "1.2.9.1", pixels=b"other" * 64)),  # the same UID, other bytes
+    Sent(ONE[1].sop, ct_image(ONE[1].sop, "1.2.9.1", pixels=b"other" * 64), tags=ONE[1].tags),  # one UID, other bytes
     Sent("1.2.9.9", nested_sequences(5_000), readable=False),
 )
-BOTH = {"all": {"rule": "True", "targets": ["a", "b"]}}
-TO_A = {"all": {"rule": "True", "targets": ["a"]}}
-STUDY = {"study": {"rule": "True", "targets": ["a"], "trigger": "study", "study": {"quiet_seconds": 30}}}
-NOT_CT = {"no": {"rule": 'tags.Modality == "CT"', "action": "discard"}}
-FAULTY = {"bad": {"rule": "number(tags.PatientID) > 3", "targets": ["a"]}}
+FEW = (Batch(ONE),)
+AGAIN = (Rule("all", {"rule": "True", "targets": ["a", "b"], "late": "again"}, always, ("a", "b"), again=True),)
+STUDY = (
+    Rule(
+        "study",
+        {"rule": "True", "targets": ["a"], "trigger": "study", "study": {"quiet_seconds": 30}},
+        always,
+        ("a",),
+    ),
+)
+NOT_CT = (Rule("no", {"rule": 'tags.Modality == "CT"', "action": "discard"}, always, (DISCARD,), discards=True),)
+FAULTY = (Rule("bad", {"rule": "number(tags.PatientID) > 3", "targets": ["a"]}, always, (ERROR,)),)
+CHAIN = (
+    Rule("all", {"rule": "True", "action": "process", "modules": ["one", "two"], "targets": ["a"]}, always, ("a",)),
+)
 AT_ONCE = {"success_seconds": 0, "discard_seconds": 0, "pressure_free_bytes": 0}
-SHORT = {"first_seconds": 1, "cap_seconds": 2, "max_refusals": 2}
-
-
-def _two_folders(world: World) -> dict[str, Any]:
-    return {name: world.folder_target(name) for name in "ab"}
 
 
 def _a_refusing(world: World) -> dict[str, Any]:
@@ -62,94 +61,47 @@ def _node(world: World) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class Scenario:
-    """One row of the matrix.
-
-    Parameters
-    ----------
-    name
-        What a person reads.
-    victim
-        Who is killed; None: the receiver, while it takes `objects`.
-    rules, targets, more
-        The configuration.
-    objects, late
-        What is sent; `late` comes when `before` is done.
-    before
-        Who works before the victim does.
-    ends
-        Targets at which every acknowledged image must be in the end, and stages (``stage/NAME``) that must hold it.
-    receiver
-        More settings of ``mercure-storescp``.
-    dicom
-        Target a is a real ``storescp``.
-    """
-
-    name: str
-    victim: Actor | None
-    rules: dict[str, Any]
-    ends: tuple[str, ...]
-    targets: Callable[[World], dict[str, Any]] = _two_folders
-    objects: tuple[Sent, ...] = TWO
-    late: tuple[Sent, ...] = ()
-    before: tuple[Actor, ...] = ()
-    more: dict[str, Any] = field(default_factory=dict)
-    receiver: dict[str, Any] = field(default_factory=dict)
-    dicom: bool = False
-
-
 _DELIVERED = (actors.route, actors.dispatch)
-SCENARIOS = (
+SCENARIOS: tuple[Scenario, ...] = (
+    Scenario("receive: two series, a repetition, one UID twice, one unreadable", None, BOTH, objects=(Batch(AWKWARD),)),
+    Scenario("receive without syncs", None, BOTH, receiver={"durability": "none"}),
+    Scenario("route to two targets", actors.route, BOTH),
+    Scenario("route late arrivals", actors.route, BOTH, objects=FEW, late=LATE, before=(actors.route,)),
     Scenario(
-        "receive: two series, a repetition, one UID twice, one unreadable", None, BOTH, ("a", "b"), objects=AWKWARD
+        "route late arrivals, the whole again", actors.route, AGAIN, objects=FEW, late=LATE, before=(actors.route,)
     ),
-    Scenario("receive without syncs", None, BOTH, ("a", "b"), receiver={"durability": "none"}),
-    Scenario("route to two targets", actors.route, BOTH, ("a", "b")),
-    Scenario("route late arrivals", actors.route, BOTH, ("a", "b"), objects=ONE, late=LATE, before=(actors.route,)),
-    Scenario(
-        "route late arrivals, the whole again",
-        actors.route,
-        {"all": {**BOTH["all"], "late": "again"}},
-        ("a", "b"),
-        objects=ONE,
-        late=LATE,
-        before=(actors.route,),
-    ),
-    Scenario("collect and complete a study", actors.route, STUDY, ("a",)),
-    Scenario("discard by a rule", actors.route, NOT_CT, ("stage/discard",)),
-    Scenario("put a series aside that cannot be decided", actors.route, FAULTY, ("stage/error",)),
+    Scenario("collect and complete a study", actors.route, STUDY),
+    Scenario("discard by a rule", actors.route, NOT_CT),
+    Scenario("put a series aside that cannot be decided", actors.route, FAULTY),
     Scenario(
         "process by a chain of two modules",
         actors.process,
-        {"all": {"rule": "True", "action": "process", "modules": ["one", "two"], "targets": ["a"]}},
-        ("a",),
-        objects=ONE,
+        CHAIN,
+        objects=FEW,
         before=(actors.route,),
         more={"modules": {name: script(COPY) for name in ("one", "two")}, "processing": {"stop_grace_seconds": 0.5}},
     ),
-    Scenario("deliver to two folders", actors.dispatch, BOTH, ("a", "b"), before=(actors.route,)),
-    Scenario("deliver by DICOM", actors.dispatch, TO_A, ("a",), _node, before=(actors.route,), dicom=True),
+    Scenario("deliver to two folders", actors.dispatch, BOTH, before=(actors.route,)),
+    Scenario("deliver by DICOM", actors.dispatch, TO_A, _node, before=(actors.route,), dicom=True),
     Scenario(
         "fail at one target, deliver to the other",
         actors.dispatch,
-        BOTH,
-        ("stage/error", "b"),
+        ending(BOTH, ERROR, "b"),
         _a_refusing,
         before=(actors.route,),
     ),
-    Scenario("fail over within a group", actors.dispatch, TO_A, ("two",), _group, before=(actors.route,)),
-    Scenario("record the history", actors.record, BOTH, ("a", "b"), before=_DELIVERED),
+    Scenario("fail over within a group", actors.dispatch, ending(TO_A, "two"), _group, before=(actors.route,)),
+    Scenario("record the history", actors.record, BOTH, before=_DELIVERED),
     Scenario(
         "retire what is delivered",
         actors.clean,
         BOTH,
-        ("a", "b"),
         before=(*_DELIVERED, actors.record),
         more={"retention": AT_ONCE},
     ),
-    Scenario("retry what failed", actors.retry, BOTH, ("stage/error", "b"), _a_refusing, before=_DELIVERED),
-    Scenario("reroute what failed", actors.reroute, TO_A, ("b",), _a_refusing, before=_DELIVERED),
-    Scenario("discard what failed", actors.discard, BOTH, ("stage/discard", "b"), _a_refusing, before=_DELIVERED),
-    Scenario("change the configuration", actors.configure, BOTH, ("a", "b")),
+    Scenario("retry what failed", actors.retry, ending(BOTH, ERROR, "b"), _a_refusing, before=_DELIVERED),
+    Scenario("reroute what failed", actors.reroute, ending(TO_A, "b"), _a_refusing, before=_DELIVERED),
+    Scenario("discard what failed", actors.discard, ending(BOTH, DISCARD, "b"), _a_refusing, before=_DELIVERED),
+    Scenario("change the configuration", actors.configure, BOTH),
+    *DECISIONS,
 )

@@ -16,7 +16,8 @@ from tests.crash.matrix.report import page
 from tests.crash.matrix.scenarios import SCENARIOS
 from tests.support.memory import memory_folder
 
-ENOUGH = 1000
+ENOUGH = 2500
+SHOWN = 3
 PAGE = Path("docs/crash-matrix.md")
 USAGE = "usage: python -m tests.crash.matrix [PART OF A SCENARIO'S NAME]"
 
@@ -57,6 +58,12 @@ def main(arguments: list[str]) -> int:
             except AssertionError as error:
                 failures.append(name)
                 _say(f"FAILED  {name}\n        {error}")
+                continue
+            if result.troubles:
+                failures.append(name)
+                found = ", ".join(f"{kind} {count}" for kind, count in sorted(result.verdicts.items()))
+                _say(f"FAILED  {name}: {found or 'verify'} of {result.kills + result.errors + 1} runs")
+                _say("".join(f"        {trouble}\n" for trouble in result.troubles[:SHOWN]).rstrip())
             else:
                 _say(f"ok      {name}: {result.steps} steps, {result.kills} kills, {result.errors} errors")
     kills = sum(result.kills for result in results.values())

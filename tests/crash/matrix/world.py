@@ -12,10 +12,15 @@ from mercure.clock import ManualClock
 from mercure.config import ConfigStore, Root
 from mercure.spool import Spool
 from mercure.targets import MODELS
-from tests.support.held import held
+from tests.oracle.judge import STAGE
+from tests.oracle.meaning import DISCARD, ERROR
+from tests.support.held import arrivals, digests
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.oracle.record import Arrival
+    from tests.support.recording_node import RecordingNode
 
 TURN_HOURS = 1
 COMPLETION = {"quiet_seconds": 60, "after_release_seconds": 5}
@@ -32,9 +37,15 @@ class World:
     folder: Path
     runs: int = 0
     nodes: dict[str, Path] = field(default_factory=dict)
-    """Folders of DICOM targets, by name."""
+    """Folders of targets that are stock ``storescp``, by name."""
     node_port: int = 0
-    """Where the DICOM target listens."""
+    """Where that listens."""
+    recording: dict[str, RecordingNode] = field(default_factory=dict)
+    """DICOM targets that remember the order, by name."""
+    folders: set[str] = field(default_factory=set)
+    """Names of the folder targets."""
+    steps: tuple[timedelta, ...] = ()
+    """How wrong the wall clock is in one service's run after the other, over and over; monotonic clocks do not care."""
 
     @property
     def root(self) -> Path:
@@ -53,6 +64,7 @@ class World:
     def folder_target(self, name: str, **more: Any) -> dict[str, Any]:
         """Make a folder, and return the settings of a target that delivers into it."""
         self.target(name).mkdir(parents=True, exist_ok=True)
+        self.folders.add(name)
         return {"kind": "folder", "path": str(self.target(name)), "retry": QUICK, "concurrency": 1, **more}
 
     def configure(self, content: dict[str, Any]) -> None:
@@ -66,29 +78,40 @@ class World:
     def clock(self) -> ManualClock:
         """Return a clock that stands hours after the last one."""
         self.runs += 1
-        return ManualClock(datetime.now(UTC) + timedelta(hours=TURN_HOURS * self.runs), 1000.0 + 10_000 * self.runs)
+        wrong = self.steps[self.runs % len(self.steps)] if self.steps else timedelta()
+        wall = datetime.now(UTC) + timedelta(hours=TURN_HOURS * self.runs) + wrong
+        return ManualClock(wall, 1000.0 + 10_000 * self.runs)
 
     def keep(self) -> None:
         """Take a snapshot, hard links and all."""
         self._copy(self.folder / "world", self.folder / "kept")
+        self.kept_runs = self.runs
+        self.reached = {name: node.state() for name, node in self.recording.items()}
 
     def restore(self) -> None:
         """Go back to the snapshot, under the same path."""
         self._copy(self.folder / "kept", self.folder / "world")
+        self.runs = self.kept_runs
+        for folder in self.nodes.values():
+            for path in folder.iterdir():
+                path.unlink()
+        for name, node in self.recording.items():
+            node.back_to(self.reached[name])
 
     def _copy(self, source: Path, destination: Path) -> None:
         if destination.exists():
             shutil.rmtree(destination)
         subprocess.run(["cp", "--archive", source, destination], check=True)
 
-    def images_at(self, target: str) -> list[bytes]:
-        """Return the data sets that a target holds."""
-        return list(held(self.target(target)))
+    def arrivals(self) -> dict[str, list[Arrival]]:
+        """Return what every target has, and what lies in the stages that may be the end of an image."""
+        places = {name: self.target(name) for name in {*self.folders, *self.nodes}}
+        places |= {place: self.spool.root / place.removeprefix(STAGE) for place in (DISCARD, ERROR)}
+        found = {name: arrivals(folder) for name, folder in places.items()}
+        return found | {name: list(node.arrivals) for name, node in self.recording.items()}
 
-    def images_in(self, stage: str) -> list[bytes]:
-        """Return the data sets in a stage; what is hidden (being built or removed) does not count."""
-        return list(held(self.spool.root / stage))
-
-    def everywhere(self) -> set[bytes]:
-        """Return the data sets that are in any stage or at any target, under names that readers look at."""
-        return {data for place in (self.folder / "world", *self.nodes.values()) for data in held(place)}
+    def everywhere(self) -> set[str]:
+        """Return the digests of the data sets in any stage or at any target, under names that readers look at."""
+        places = (self.folder / "world", *self.nodes.values())
+        taken = {arrival.digest for node in self.recording.values() for arrival in node.arrivals}
+        return digests(*places) | taken

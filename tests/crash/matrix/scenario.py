@@ -1,0 +1,122 @@
+"""What a scenario is: what is received, who is killed at its work, and where everything must be in the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from tests.oracle.meaning import Rule, always
+from tests.support.account import ct_series
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import timedelta
+    from pathlib import Path
+
+    from mercure.clock import ManualClock
+    from tests.crash.matrix.world import World
+    from tests.support.account import Sent
+    from tests.support.recording_node import RecordingNode
+
+    Actor = Callable[[Path, ManualClock], None]
+
+ONE = tuple(ct_series("1.2.9.1", 3))
+TWO = (*ONE, *ct_series("1.2.9.2", 2))
+BOTH = (Rule("all", {"rule": "True", "targets": ["a", "b"]}, always, ("a", "b")),)
+TO_A = (Rule("all", {"rule": "True", "targets": ["a"]}, always, ("a",)),)
+SHORT = {"first_seconds": 1, "cap_seconds": 2, "max_refusals": 2}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one sender sends over one association."""
+
+    objects: tuple[Sent, ...]
+    calling: str = "PEER"
+    called: str = "MERCURE"
+    source: str = ""
+
+
+def ending(rules: tuple[Rule, ...], *places: str) -> tuple[Rule, ...]:
+    """Return the rules with other ends: a target that refuses, say, or a person who reroutes."""
+    return tuple(replace(rule, to=places) for rule in rules)
+
+
+def two_folders(world: World) -> dict[str, Any]:
+    """Let targets a and b be folders."""
+    return {name: world.folder_target(name) for name in "ab"}
+
+
+def nodes(*names: str, **settings: Any) -> Callable[[World], dict[str, Any]]:
+    """Let targets be DICOM nodes that remember what came in which order; folders are there beside them."""
+
+    def made(world: World) -> dict[str, Any]:
+        return {
+            name: {
+                "kind": "dicom",
+                "host": "127.0.0.1",
+                "port": world.recording[name].port,
+                "called_aet": name.upper(),
+                "concurrency": 1,
+                "retry": {**SHORT, "max_refusals": 5},
+                **settings,
+            }
+            for name in names
+        }
+
+    return made
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One row of the matrix.
+
+    Parameters
+    ----------
+    name
+        What a person reads.
+    victim
+        Who is killed; None: the receiver, while it takes `objects`.
+    rules
+        As the router reads them, and what they mean: where each acknowledged image must be in the end.
+    targets, more
+        The rest of the configuration.
+    objects, late
+        What is sent, over one association for each batch; `late` comes when `before` is done.
+    before
+        Who works before the victim does, and what comes in between.
+    receiver
+        More settings of ``mercure-storescp``.
+    dicom
+        Target a is a real ``storescp``.
+    nodes
+        Targets that remember in which order images came, each with its answer to the n-th image.
+    destinations
+        Of targets that have several: see `tests.oracle.judge.Run`.
+    forms
+        What modules make of a data set.
+    steps
+        How wrong the wall clock is, in turn.
+    damaged
+        One image is destroyed on our own disk: it may be nowhere else, and never altered.
+    """
+
+    name: str
+    victim: Actor | None
+    rules: tuple[Rule, ...]
+    targets: Callable[[World], dict[str, Any]] = two_folders
+    objects: tuple[Batch, ...] = (Batch(TWO),)
+    late: tuple[Batch, ...] = ()
+    before: tuple[Actor | Batch, ...] = ()
+    more: dict[str, Any] = field(default_factory=dict)
+    receiver: dict[str, Any] = field(default_factory=dict)
+    dicom: bool = False
+    nodes: Mapping[str, Callable[[int], int | None]] = field(default_factory=dict)
+    destinations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    forms: Mapping[str, Callable[[bytes], bytes]] = field(default_factory=dict)
+    steps: tuple[timedelta, ...] = ()
+    damaged: bool = False
+
+    def recording(self, make: Callable[..., RecordingNode]) -> dict[str, RecordingNode]:
+        """Make the nodes."""
+        return {name: make(answer=answer) for name, answer in self.nodes.items()}
