@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import subprocess
@@ -20,6 +19,7 @@ from appliance.control.services import list_services
 from appliance.control.session import Session
 from appliance.control.wire import SOCKET_NAME
 from mercure import durable
+from mercure.clock import kernel_synchronised
 from mercure.dicom.echo import echo
 from mercure.dicom.tools import Tool, ToolMissingError, tool_path
 from mercure.programs import run_program
@@ -32,8 +32,6 @@ SLOW_BYTES_PER_SECOND: Final = 50e6
 _WRITTEN: Final = 32 * 1024 * 1024
 _LATE_SECONDS: Final = 60.0
 _EARLIEST_YEAR: Final = 2026
-_TIME_ERROR: Final = 5
-"""adjtimex(2): the clock is not kept by anything."""
 
 _PROGRAMS: Final[tuple[Tool, ...]] = ("mercure-storescp", "mercure-storescu", "getdcmtags")
 
@@ -124,19 +122,9 @@ def on_time(session: Session) -> Finding:
     if (newest - now).total_seconds() > _LATE_SECONDS:
         text = f"it is {now:%Y-%m-%d %H:%M} UTC, and {newest:%Y-%m-%d %H:%M} is recorded already"
         return Finding("failed", text, "the clock was set back: set it right")
-    if not _is_kept():
+    if not kernel_synchronised():
         return Finding("warning", "nothing keeps the clock right", "run chrony or systemd-timesyncd")
     return well(f"{now:%Y-%m-%d %H:%M:%S} UTC, kept right")
-
-
-def _is_kept() -> bool:
-    """Ask the kernel whether the clock is synchronised (adjtimex(2)); true where it does not tell."""
-    room = ctypes.create_string_buffer(512)  # more than struct timex; all zero: only ask
-    try:
-        state: int = ctypes.CDLL(None).adjtimex(room)
-    except (OSError, AttributeError):
-        return True
-    return state != _TIME_ERROR
 
 
 def equipped(session: Session) -> Finding:

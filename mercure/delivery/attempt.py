@@ -30,6 +30,7 @@ from mercure.spool import (
     move,
     read_ledger,
     save_task,
+    uptime,
 )
 from mercure.spool.altered import AlteredBook, AlteredImage
 from mercure.spool.ending import fail_task
@@ -200,12 +201,17 @@ class Deliverer:
         if trouble is None:
             self._deliver(claim, tried, attempt)
             return
-        what = after_failure(tried, trouble, self.settings.retry, now)
+        what = after_failure(tried, trouble, self.settings.retry, now, self._tried_for(tried))
         tried = tried.model_copy(update={"next_attempt": what.at})
         save_task(claim.path, tried)
         self._tell_attempt(tried, attempt, what.at)
         if what.action == "fail":
             self._fail(claim, tried, trouble.text, what.advice)
+
+    def _tried_for(self, task: Task) -> float:
+        """Return the seconds lived through since the first attempt; for time in which the box was off no target can."""
+        first = task.first_attempt
+        return uptime(self.spool, self.clock).age(first) if first else 0.0
 
     def _deliver(self, claim: Claim, task: Task, attempt: Attempt | None = None) -> None:
         finished = task.model_copy(update={"finished": self.clock.now(), "next_attempt": None, "failure": None})

@@ -46,7 +46,7 @@ class Next:
     advice: str = ""
 
 
-def after_failure(task: Task, trouble: Trouble, retry: Retry, now: datetime) -> Next:
+def after_failure(task: Task, trouble: Trouble, retry: Retry, now: datetime, tried: float) -> Next:
     """Decide what follows a failed attempt.
 
     Parameters
@@ -59,26 +59,27 @@ def after_failure(task: Task, trouble: Trouble, retry: Retry, now: datetime) -> 
         The target's settings.
     now : datetime
         Aware instant.
+    tried : float
+        For how many seconds the task has been tried: of the time lived through, not by the wall clock.
     """
     if trouble.kind == "altered":
         return Next("fail", advice=ALTERED_ADVICE)  # to read it ten times makes it no better
     counted = trouble.kind in COUNTED_KINDS
     if counted and task.refusals >= retry.max_refusals:
         return Next("fail", advice="find out why at the target, then retry the task")
-    first = task.first_attempt or now
-    if now - first > timedelta(seconds=retry.give_up_seconds):
+    if tried > retry.give_up_seconds:
         return Next("fail", advice="mend the target or correct its settings, then retry the task")
     if not counted:
         return Next("wait")
     return Next("retry", at=now + backoff(retry, task.refusals))
 
 
-def eligible_at(task: Task, retry: Retry, now: datetime) -> datetime | None:
+def eligible_at(task: Task, longest_seconds: float, now: datetime) -> datetime | None:
     """Tell when a task may be tried: None for at once.
 
-    A time farther off than any wait can be comes from a clock that was set back: it is not believed.
+    A time farther off than the longest wait comes from a clock that was set back: it is not believed.
     """
     at = task.next_attempt
-    if at is None or at <= now or at - now > timedelta(seconds=retry.cap_seconds):
+    if at is None or at <= now or at - now > timedelta(seconds=longest_seconds):
         return None
     return at

@@ -70,7 +70,7 @@ class Worker(Hand):
             except (TaskError, FileNotFoundError):
                 return  # the queue tells of it at its next look
             now, leave = deliverer.clock.now(), self.leave
-            if task.hold or task.target != self.target or eligible_at(task, leave.settings.retry, now):
+            if task.hold or task.target != self.target or eligible_at(task, leave.settings.retry.cap_seconds, now):
                 self.rest = PAUSE_WHEN_TAKEN  # it was changed since the queue looked
                 return
             if not (leave.holds(task) and self.may_start(task)):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Literal
 
@@ -62,6 +62,7 @@ class Queue:
     """
 
     def __init__(self, spool: Spool) -> None:
+        self.spool = spool
         self.folder = spool.stage(Stage.STATE) / "notifications"
         self._queued: dict[str, int] | None = None
 
@@ -176,14 +177,14 @@ class Queue:
         """Remove a message."""
         durable.unlink(self._path(state, identifier))
 
-    def trim(self, now: datetime, keep: timedelta) -> None:
-        """Remove what was sent or given up long ago, and the oldest of too many."""
+    def trim(self, before: datetime) -> None:
+        """Remove what was sent or given up before an instant, and the oldest of too many."""
         for state in ("sent", "given_up"):
             names = [name for name in list_names(self._place(state)) if is_id(name.removesuffix(_SUFFIX))]
             too_many = max(0, len(names) - MAX_KEPT)
             for index, name in enumerate(names):
                 message = None if index < too_many else self._read(self._place(state) / name)
-                if message is None or (message.finished or message.created) < now - keep:
+                if message is None or (message.finished or message.created) < before:
                     durable.unlink(self._place(state) / name)
 
     def channel(self, name: str) -> ChannelState:

@@ -23,6 +23,7 @@ from mercure.notifications.channels import ChannelError, Taken, send
 from mercure.notifications.facts import Facts
 from mercure.notifications.message import Message, compose
 from mercure.notifications.queue import ChannelState, Queue
+from mercure.spool import uptime
 
 FIRST_PAUSE: Final = 10.0
 LONGEST_PAUSE: Final = 1800.0
@@ -199,7 +200,7 @@ class Sender:
 
     def _refused(self, name: str, settings: ChannelSettings, message: Message, error: ChannelError) -> bool:
         now, state = self._clock.now(), self._queue.channel(name)
-        too_old = (now - message.created).total_seconds() > settings.give_up_seconds
+        too_old = uptime(self._queue.spool, self._clock).age(message.created) > settings.give_up_seconds
         if error.final or too_old:
             self._give_up(message, str(error), now)
         if error.final:

@@ -12,7 +12,7 @@ from mercure import durable
 from mercure.config import ModuleSettings, Processing, Retry
 from mercure.delivery.crew import Hand
 from mercure.delivery.order import ORDER_SECONDS
-from mercure.delivery.policy import backoff
+from mercure.delivery.policy import backoff, eligible_at
 from mercure.processing.attempt import NotAllowedError, Stepper
 from mercure.processing.finish import Finisher
 from mercure.processing.health import ModuleHealth
@@ -113,7 +113,7 @@ class Worker(Hand):
         if task.failure is None and task.module is not None:
             if lane is None or task.module != lane.stepper.name:
                 return  # it is another module's turn: the queue hears of it
-            if task.next_attempt is not None and task.next_attempt > finisher.clock.now():
+            if eligible_at(task, lane.stepper.settings.retry_seconds, finisher.clock.now()):
                 self.rest = PAUSE_WHEN_TAKEN
                 return
             if not self.may_start(task):

@@ -8,7 +8,7 @@ from typing import Final
 from mercure import durable
 from mercure.clock import Clock
 from mercure.routing import seen
-from mercure.spool import TASK_STAGES, Claim, Spool, Stage
+from mercure.spool import TASK_STAGES, Claim, Spool, Stage, Uptime, uptime
 
 HIDDEN_SECONDS: Final = 86400.0
 """Age at which a hidden entry that nobody holds is removed."""
@@ -22,12 +22,12 @@ def clear_hidden(spool: Spool, clock: Clock) -> int:
     They are links that were being made, or a task that was being removed: no image's only name.
     """
     cleared = 0
-    now = clock.now().timestamp()
+    lived = uptime(spool, clock)
     for stage in _STAGES:
         with os.scandir(spool.stage(stage)) as entries:
             hidden = [entry for entry in entries if entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)]
         for entry in hidden:
-            if _age(entry, now) < HIDDEN_SECONDS:
+            if _age(entry, lived) < HIDDEN_SECONDS:
                 continue
             claim = Claim.take(spool.stage(stage) / entry.name)
             if claim is not None:
@@ -42,17 +42,17 @@ def forget_series(spool: Spool, clock: Clock) -> int:
     folder = seen.folder(spool)
     if not folder.is_dir():
         return 0
-    now = clock.now().timestamp()
+    lived = uptime(spool, clock)
     with os.scandir(folder) as entries:
-        old = [entry.path for entry in entries if _age(entry, now) > seen.KEPT_SECONDS]
+        old = [entry.path for entry in entries if _age(entry, lived) > seen.KEPT_SECONDS]
     for path in old:
         durable.unlink(folder / os.path.basename(path))
     return len(old)
 
 
-def _age(entry: os.DirEntry[str], now: float) -> float:
-    """Return the seconds since an entry was changed; none for one that is being renamed in this moment."""
+def _age(entry: os.DirEntry[str], lived: Uptime) -> float:
+    """Return the seconds lived since an entry was changed; none for one that is being renamed in this moment."""
     try:
-        return now - entry.stat(follow_symlinks=False).st_mtime
+        return lived.age(entry.stat(follow_symlinks=False).st_mtime)
     except FileNotFoundError:
         return 0.0

@@ -20,7 +20,7 @@ from mercure.clock import Clock
 from mercure.config import Config
 from mercure.config.completion import CompletionTimes, ExpectedCount
 from mercure.names import is_id
-from mercure.spool import Spool, Stage, TagRecord, is_locked
+from mercure.spool import Spool, Stage, TagRecord, is_locked, uptime
 from mercure.spool.images import text
 from mercure.spool.task import IMAGE_SUFFIX
 
@@ -192,10 +192,10 @@ class CompletionTracker:
         return seen
 
     def _age(self, signature: tuple[int, int]) -> float:
-        """Return for how long a folder has been as it is, in seconds; 0 when the wall clock cannot tell."""
+        """Return for how long a folder has been as it is, in seconds lived; 0 when the wall clock cannot tell."""
         if self._clock_was_set:
             return 0.0
-        return max(0.0, self._clock.now().timestamp() - signature[1] / 1e9)
+        return uptime(self._spool, self._clock).age(signature[1] / 1e9)
 
     def _notice_clock(self, now: float) -> None:
         """Notice whether the wall clock was set since the last look."""

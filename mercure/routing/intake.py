@@ -17,7 +17,18 @@ from mercure.event_details import Identity, Origin
 from mercure.names import id_time, is_id, utc_text
 from mercure.routing.completion import LINES_SUFFIX, Due, folder_signature
 from mercure.routing.numbering import enter_routing
-from mercure.spool import Claim, Spool, Stage, TagRecord, Task, TaskError, image_files, load_task, save_task
+from mercure.spool import (
+    Claim,
+    Spool,
+    Stage,
+    TagRecord,
+    Task,
+    TaskError,
+    image_files,
+    load_task,
+    save_task,
+    uptime,
+)
 from mercure.spool.images import by_file, json_line, read_lines, text
 from mercure.spool.task import TAGS_FILE
 
@@ -176,10 +187,11 @@ def clear_receiving(spool: Spool, clock: Clock) -> int:
     quarantine, at once; the age leaves it the time to.
     """
     cleared = 0
+    lived = uptime(spool, clock)
     for name in spool.names(Stage.RECEIVING):
         path = spool.entry(Stage.RECEIVING, name)
         signature = folder_signature(path)
-        if signature is None or clock.now().timestamp() - signature[1] / 1e9 < LEFTOVER_SECONDS:
+        if signature is None or lived.age(signature[1] / 1e9) < LEFTOVER_SECONDS:
             continue
         claim = Claim.take(path)
         if claim is not None:

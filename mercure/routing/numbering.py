@@ -1,21 +1,36 @@
-"""Giving a complete series or study its id: one after the other, whatever the number of routers.
+"""Giving a complete series or study its id: one after the other, however many routers, whatever the clock says.
 
 Ordered dispatch rests on it: when a task of some id can be seen, every smaller id that was ever given can be seen too.
-Without the lock, a router that is held up between reading the clock and renaming would let later series overtake.
+Without the lock, a router that is held up between reading the clock and renaming would let later series overtake; and
+without the last id, a clock that was set back would.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+from datetime import timedelta
+from itertools import chain
+from pathlib import Path
 
+from pydantic import ValidationError
+
+from mercure import durable
 from mercure.clock import Clock
-from mercure.names import new_id
+from mercure.model import Record
+from mercure.names import id_time, is_id, new_id
 from mercure.spool import Claim, Spool, Stage, move
 
 
+class LastId(Record):
+    """The id that was given last, and in which boot of the machine: after a power cut the file may be an older one."""
+
+    boot: str
+    id: str
+
+
 def enter_routing(spool: Spool, claim: Claim, clock: Clock) -> None:
-    """Move a claimed folder to ``routing/`` under an id of now.
+    """Move a claimed folder to ``routing/`` under an id of now, later than all that were given.
 
     Waits for other routers that do the same, for as long as a rename takes; the kernel frees the lock at any death.
 
@@ -27,6 +42,34 @@ def enter_routing(spool: Spool, claim: Claim, clock: Clock) -> None:
     descriptor = os.open(spool.stage(Stage.ROUTING), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        move(spool, claim, Stage.ROUTING, new_id(clock.now()))
+        move(spool, claim, Stage.ROUTING, _next_id(spool, clock))
     finally:
         os.close(descriptor)
+
+
+def newest_id(spool: Spool) -> str:
+    """Return the newest id of all tasks in the spool; empty when there is none."""
+    return max((name for _, name in chain(spool.tasks(), spool.studies())), default="")
+
+
+def _next_id(spool: Spool, clock: Clock) -> str:
+    """Make an id, and note that it was given; the caller holds the lock."""
+    folder = spool.stage(Stage.STATE) / "clock"
+    last = _last_id(folder / "last-id.json", spool, clock)
+    identifier = new_id(clock.now())
+    if last and identifier[:21] <= last[:21]:
+        identifier = new_id(id_time(last) + timedelta(microseconds=1))
+    if not folder.is_dir():
+        durable.make_directory(folder, sync=False)
+    text = LastId(boot=clock.boot(), id=identifier).model_dump_json().encode()
+    durable.write_file(folder / "last-id.json", text, sync=False)
+    return identifier
+
+
+def _last_id(path: Path, spool: Spool, clock: Clock) -> str:
+    try:
+        last = LastId.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return newest_id(spool)
+    known = last.id if is_id(last.id) else ""
+    return known if last.boot == clock.boot() and known else max(known, newest_id(spool))

@@ -18,7 +18,7 @@ from mercure.names import is_id, safe_name
 from mercure.routing.completion import any_open, expected, folder_signature
 from mercure.routing.numbering import enter_routing
 from mercure.rules import StudyList
-from mercure.spool import Claim, Spool, Stage, TagRecord, Task, TaskError, load_task, read_tags
+from mercure.spool import Claim, Spool, Stage, TagRecord, Task, TaskError, load_task, read_tags, uptime
 from mercure.spool.layout import list_names
 
 SEPARATOR: Final = "+"
@@ -147,7 +147,7 @@ class StudyTracker:
             return None
         seen = self._seen.get(name)
         if seen is None or seen.signature != signature:
-            age = max(0.0, self._clock.now().timestamp() - signature[1] / 1e9) if seen is None else 0.0
+            age = uptime(self._spool, self._clock).age(signature[1] / 1e9) if seen is None else 0.0
             seen = self._seen[name] = _Seen(signature, now - age, collect(directory))
         return seen
 

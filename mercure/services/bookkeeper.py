@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +15,7 @@ from mercure.bookkeeping.reader import password_of
 from mercure.bookkeeping.recorder import FAILURES, Progress, Recorder
 from mercure.event_details import Recovered, Warned
 from mercure.services.common import Context
-from mercure.spool import Changes, Claim, Stage
+from mercure.spool import Changes, Claim, Stage, uptime
 
 SCAN_SECONDS: Final = 0.5
 """The outbox is looked at this often: a line that is appended to an open file wakes nobody."""
@@ -120,9 +119,9 @@ class Bookkeeper:
 
     def _forget(self, now: float) -> None:
         """Forget some of what was finished long ago, if the configuration says so; the rest with the next turns."""
-        days = self._context.config.history.keep_days
-        if days is not None:
-            before = self._context.clock.now() - timedelta(days=days)
+        days, lived = self._context.config.history.keep_days, uptime(self._context.spool, self._context.clock)
+        if days is not None and not lived.doubt():
+            before = lived.instant_before(days * 86400.0)
             forgotten = self._open().forget(before, self._forgotten_to)
             self._forgotten_to = forgotten.after
             if forgotten.tasks:

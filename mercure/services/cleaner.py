@@ -10,7 +10,7 @@ import logging
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Literal
 
@@ -19,14 +19,28 @@ from mercure.bookkeeping.database import HistoryError
 from mercure.bookkeeping.queries import RECORDED_AS, History
 from mercure.config.models import Retention
 from mercure.event_details import DiskSpace, TaskRetired
+from mercure.names import id_time
 from mercure.retention.finished import Finished, FinishedTasks
 from mercure.retention.leftovers import clear_hidden, forget_series
 from mercure.retention.reserve import Reserve
 from mercure.retention.space import families, freed_bytes
-from mercure.routing import rehearsal
+from mercure.routing import habits, rehearsal
 from mercure.routing.habits import Habits
+from mercure.routing.numbering import newest_id
 from mercure.services.common import Context
-from mercure.spool import Changes, Claim, Stage, Task, TaskError, image_files, image_refs, load_task
+from mercure.spool import (
+    Changes,
+    Claim,
+    Stage,
+    Task,
+    TaskError,
+    Uptime,
+    image_files,
+    image_refs,
+    load_task,
+    notices,
+    uptime,
+)
 from mercure.spool.notices import forget_notices
 from mercure.spool.telling import (
     discarded_key,
@@ -80,6 +94,7 @@ class Cleaner:
         self._recorded: set[tuple[str, Stage]] = set()
         self._told: dict[str, tuple[float, float]] = {}
         self._low = False
+        self._doubted = ""
 
     def watched(self) -> Iterable[Path]:
         """Nothing is urgent here."""
@@ -92,8 +107,9 @@ class Cleaner:
             clear_hidden(self._spool, context.clock)
         with context.contained("outlived hints cannot be removed"):
             forget_series(self._spool, context.clock)
-            forget_notices(self._spool, context.clock.now())
-            Habits(self._spool).forget(context.clock.now())
+            lived = uptime(self._spool, context.clock)
+            forget_notices(self._spool, lived.now_less_old(notices.KEPT.total_seconds()))
+            Habits(self._spool).forget(lived.now_less_old(habits.KEPT_SECONDS))
             rehearsal.forget(self._spool, context.config.rehearsal.series)
         tasks = self._finished.scan()
         recorded = self._confirmed(tasks)
@@ -157,13 +173,28 @@ class Cleaner:
 
     def _retire_expired(self, tasks: Sequence[Finished]) -> list[Finished]:
         """Retire what was kept long enough; return the removable rest."""
-        retention, now = self._context.config.retention, self._context.clock.now()
+        retention, lived = self._context.config.retention, uptime(self._spool, self._context.clock)
         removable = [task for task in tasks if task.stage is not Stage.ERROR and not self._has_parent(task)]
-        due = [task for task in removable if now - task.finished > _kept(retention, task.stage)]
+        removable.sort(key=lambda task: -lived.age(task.finished))
+        if self._doubts(lived):
+            return removable
+        due = [task for task in removable if lived.age(task.finished) > _kept_seconds(retention, task.stage)]
         retired: set[str] = set()
         for first in range(0, len(due), AT_ONCE):
             retired |= set(self._retire(due[first : first + AT_ONCE], "retention"))
         return [task for task in removable if task.id not in retired]
+
+    def _doubts(self, lived: Uptime) -> bool:
+        """Tell whether the wall clock is not believed now: then nothing is retired for its age."""
+        why = lived.doubt(newest=self._newest(), unsynchronised=not self._context.clock.synchronised())
+        if why and why != self._doubted:
+            _log.warning("nothing is removed for its age while the clock is doubted: %s", why)
+        self._doubted = why
+        return bool(why)
+
+    def _newest(self) -> datetime | None:
+        newest = newest_id(self._spool)
+        return id_time(newest) if newest else None
 
     def _has_parent(self, task: Finished) -> bool:
         """Tell whether the task that this one was derived from is still being worked on, and may look for it."""
@@ -224,6 +255,5 @@ class Cleaner:
             return history.task_states(tasks)
 
 
-def _kept(retention: Retention, stage: Stage) -> timedelta:
-    seconds = retention.success_seconds if stage is Stage.SUCCESS else retention.discard_seconds
-    return timedelta(seconds=seconds)
+def _kept_seconds(retention: Retention, stage: Stage) -> float:
+    return retention.success_seconds if stage is Stage.SUCCESS else retention.discard_seconds

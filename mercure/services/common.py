@@ -20,7 +20,8 @@ from mercure.clock import Clock, wall_offset
 from mercure.config import Config, ConfigError, ConfigStore, LiveConfig, Loaded, Root
 from mercure.event_details import ConfigLoaded, ConfigRejected, ServiceChanged, Warned
 from mercure.events import TRIES_AGAIN, EventWriter
-from mercure.spool import Changes, Spool, Stage, Watcher
+from mercure.spool import Changes, Spool, Stage, Watcher, uptime
+from mercure.spool.uptime import NOTE_SECONDS
 from mercure.targets import MODELS
 
 PAUSE_AFTER_ERROR: Final = 5.0
@@ -146,6 +147,7 @@ class Context:
                 bell.wait(NO_CONFIG_WAIT)
         self._spool = self.root.spool(self.config)
         self._spool.create()
+        uptime(self._spool, self.clock)
         self.events.emit(ServiceChanged(pid=os.getpid(), version=__version__), type="service.started")
         self._tell_config()
         return True
@@ -255,8 +257,12 @@ def serve(context: Context, make: Callable[[Context], Service]) -> None:
 
 def _loop(context: Context, service: Service, watcher: Watcher) -> None:
     changes = Changes.everything()
+    noted = context.clock.monotonic()
     while not context.stop:
         context.live.refresh()
+        if context.clock.monotonic() - noted > NOTE_SECONDS / 2:
+            uptime(context.spool, context.clock)
+            noted = context.clock.monotonic()
         turn = functools.partial(service.turn, changes)
         wait = context.contained_turn(f"a turn of the {context.service} failed", turn)
         if wait is None:

@@ -101,7 +101,7 @@ class Dispatcher:
             return SCAN_SECONDS
         if priority == "offpeak" and not self._context.config.off_peak.contains(now):
             return SCAN_SECONDS
-        at = eligible_at(task, retry, now)
+        at = eligible_at(task, retry.cap_seconds, now)
         return None if at is None else (at - now).total_seconds()
 
     def _start(self, task: Task, order: Order, leave: Leave, route: Route) -> None:

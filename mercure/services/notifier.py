@@ -26,7 +26,7 @@ from mercure.notifications.message import compose
 from mercure.notifications.queue import Queue
 from mercure.notifications.sending import Sender
 from mercure.services.common import Context
-from mercure.spool import Changes, Claim, Stage
+from mercure.spool import Changes, Claim, Stage, uptime
 
 LOOK_SECONDS: Final = 1.0
 """Between two looks at the history."""
@@ -93,7 +93,8 @@ class Notifier:
             with self._context.contained("what the rules want to be told cannot be put into the queue"):
                 self._look_at = now + self._look()
         if now >= self._trim_at:
-            self._queue.trim(self._context.clock.now(), KEEP)
+            lived = uptime(self._context.spool, self._context.clock)
+            self._queue.trim(lived.instant_before(KEEP.total_seconds()))
             self._trim_at = now + TRIM_SECONDS
         self._queue.forget_counts()
         if now >= self._send_at or self._sees() != self._seen_queue:

@@ -11,6 +11,7 @@ from mercure.config import ModuleSettings
 from mercure.config.processing import RunnerKind
 from mercure.delivery.crew import Crew
 from mercure.delivery.order import ORDER_SECONDS, Gate, first_routed
+from mercure.delivery.policy import eligible_at
 from mercure.delivery.queue import SCAN_SECONDS, Queue
 from mercure.processing.attempt import Stepper
 from mercure.processing.finish import Finisher
@@ -91,7 +92,7 @@ class Processor:
         for task, priority in self._queue.heads(module, settings.order):
             if task.id in self._crew:
                 continue
-            due = self._due(task, priority, now)
+            due = self._due(task, priority, settings.retry_seconds, now)
             if due is None and first_routed(task, settings.order, routed):
                 due = ORDER_SECONDS
             if due is None:
@@ -102,14 +103,14 @@ class Processor:
             wait = min(wait, due)
         return wait
 
-    def _due(self, task: Task, priority: Priority, now: datetime) -> float | None:
+    def _due(self, task: Task, priority: Priority, longest: float, now: datetime) -> float | None:
         """Return seconds until a task may be tried; None for now."""
         if task.hold is not None:
             return SCAN_SECONDS
         if priority == "offpeak" and not self._context.config.off_peak.contains(now):
             return SCAN_SECONDS
-        at = task.next_attempt
-        return (at - now).total_seconds() if at is not None and at > now else None
+        at = eligible_at(task, longest, now)
+        return None if at is None else (at - now).total_seconds()
 
     def _start(self, task: Task, module: str, settings: ModuleSettings) -> float | None:
         """Start one task on its module; return seconds to wait where nothing of the module can be started now."""

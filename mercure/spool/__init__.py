@@ -15,6 +15,7 @@ from mercure.spool.layout import TASK_STAGES, WAITING_STAGES, Spool, Stage
 from mercure.spool.link import derive
 from mercure.spool.move import move
 from mercure.spool.task import Attempt, Failure, FiredRule, Hold, Priority, Task, TaskError, load_task, save_task
+from mercure.spool.uptime import Uptime, uptime
 from mercure.spool.watch import Changes, Watcher, nudge
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "TagRecord",
     "Task",
     "TaskError",
+    "Uptime",
     "Watcher",
     "add_to_ledger",
     "derive",
@@ -46,4 +48,5 @@ __all__ = [
     "read_ledger",
     "read_tags",
     "save_task",
+    "uptime",
 ]

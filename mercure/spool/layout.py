@@ -37,11 +37,11 @@ WAITING_STAGES = (Stage.INCOMING, Stage.ROUTING, Stage.STUDIES, Stage.PROCESSING
 
 
 def list_names(directory: Path) -> list[str]:
-    """List what is in a directory and not hidden, in the order of the names; nothing when it is not there."""
+    """List what is in a directory and not hidden, in the order of the names; nothing when there is no directory."""
     try:
         with os.scandir(directory) as entries:
             return sorted(entry.name for entry in entries if not entry.name.startswith("."))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
 
 

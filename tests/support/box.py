@@ -15,7 +15,8 @@ from mercure.events import Event
 from mercure.names import new_id
 from mercure.services.common import Context
 from mercure.services.router import Router
-from mercure.spool import Changes, Spool, Stage, Task, image_files, save_task
+from mercure.spool import Changes, Spool, Stage, Task, Uptime, image_files, save_task
+from mercure.spool.uptime import Reading, Stretch
 from mercure.targets import MODELS
 from tests.support.incoming import Association, make_images
 
@@ -82,6 +83,14 @@ class Box:
         assert context.start()
         self.contexts.append(context)
         return context
+
+    def live_through(self, seconds: float) -> None:
+        """Have the box run for so long up to now, as its clock has it."""
+        now = Reading.of(self.clock)
+        stretch = Stretch(lived_from=0, lived_to=seconds, wall_from=now.wall - seconds, wall_to=now.wall)
+        path = self.spool.stage(Stage.STATE) / "clock" / "uptime.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(Uptime(boot=now.boot, monotonic=now.monotonic, stretches=(stretch,)).model_dump_json())
 
     def router(self) -> Router:
         """Start a router."""

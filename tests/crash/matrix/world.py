@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -79,8 +80,8 @@ class World:
         """Return a clock that stands hours after the last one."""
         self.runs += 1
         wrong = self.steps[self.runs % len(self.steps)] if self.steps else timedelta()
-        wall = datetime.now(UTC) + timedelta(hours=TURN_HOURS * self.runs) + wrong
-        return ManualClock(wall, 1000.0 + 10_000 * self.runs)
+        hours = timedelta(hours=TURN_HOURS * self.runs)
+        return ManualClock(datetime.now(UTC) + hours + wrong, time.monotonic() + hours.total_seconds())
 
     def keep(self) -> None:
         """Take a snapshot, hard links and all."""

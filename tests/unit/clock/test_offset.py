@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mercure.clock import OFFSET_FILE, Clock, wall_seconds
+from mercure.clock import OFFSET_FILE, Clock, ManualClock, wall_seconds
 from mercure.names import id_time, new_id
 from mercure.rules.frame import local_now
 
@@ -63,8 +63,6 @@ def test_of_a_file_that_is_no_number_the_last_one_holds(put_off: Callable[[str],
 
 
 def test_a_manual_clock_is_the_tests_own(put_off: Callable[[str], None]) -> None:
-    from mercure.clock import ManualClock
-
     put_off(str(YEAR))
     clock = ManualClock()
     before = clock.now()

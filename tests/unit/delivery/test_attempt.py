@@ -11,7 +11,7 @@ import pytest
 
 from mercure.config import Retry, TargetSettings
 from mercure.delivery.attempt import Deliverer
-from mercure.spool import Claim, Stage, Task, load_task, read_ledger, save_task
+from mercure.spool import Claim, Stage, Task, load_task, read_ledger, save_task, uptime
 from mercure.targets import Trouble
 from tests.support.faults import Crash, crash_at, failing_at
 from tests.support.targets import DOWN, Behaviour, ScriptedTarget, answers, confirms, fails, numbers
@@ -127,6 +127,27 @@ def test_it_is_given_up_after_the_limit(box: Box, sender: Sender) -> None:
     sender.target.then(fails(DOWN))
     sender.attempt(task)
     box.clock.advance(SETTINGS.retry.give_up_seconds + 1)
+    sender.attempt(task)
+    assert only(box, Stage.ERROR).name == task.name
+
+
+@pytest.mark.parametrize("step", ["ahead", "back", "off", "boot in 2000"])
+def test_a_clock_that_is_set_and_a_box_that_was_off_give_nothing_up(box: Box, sender: Sender, step: str) -> None:
+    task = box.waiting_task(1)
+    sender.target.then(fails(DOWN))
+    sender.attempt(task)
+    limit, year = SETTINGS.retry.give_up_seconds, 365 * 86400.0
+    box.clock.advance(limit / 2)
+    if step in ("off", "boot in 2000"):
+        uptime(box.spool, box.clock)
+        box.clock.restart(off=14 * 86400.0 if step == "off" else -26 * year)
+    else:
+        box.clock.step_wall({"ahead": year, "back": -year / 6}[step])
+    sender.attempt(task)
+    box.clock.advance(limit / 2 - 60)
+    sender.attempt(task)
+    assert task.is_dir()
+    box.clock.advance(120)
     sender.attempt(task)
     assert only(box, Stage.ERROR).name == task.name
 

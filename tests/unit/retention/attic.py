@@ -26,6 +26,7 @@ class Attic:
     def __init__(self, box: Box) -> None:
         self.box = box
         self.configure()
+        box.live_through(2000 * DAY)
         self.known: dict[str, str] = {}
         self.error: Exception | None = None
         self.restart()

@@ -180,11 +180,27 @@ def test_a_step_right_after_a_look_neither(box: Box, watch: Watch, step: float) 
 
 
 def test_a_router_that_was_away_does_not_make_an_old_series_wait_once_more(box: Box, watch: Watch) -> None:
+    box.live_through(60)
     with box.associate() as association:
         watch.land(association)
     box.clock.advance(3600)
     watch.restart()
     assert watch.look()[0][0].reason == "released"
+
+
+@pytest.mark.parametrize("boots", [False, True])
+def test_a_clock_that_was_set_while_the_router_was_away_makes_no_series_old(
+    box: Box, watch: Watch, boots: bool
+) -> None:
+    box.live_through(60)
+    with box.associate() as association:
+        watch.land(association)
+    if boots:
+        box.clock.restart(off=365 * 86400.0)
+    else:
+        box.clock.step_wall(365 * 86400.0)
+    watch.restart()
+    assert watch.seconds_until_due() == (GRACE, "released")
 
 
 def test_at_a_start_an_open_series_is_not_judged_by_a_clock_that_may_have_been_wrong(box: Box, watch: Watch) -> None:

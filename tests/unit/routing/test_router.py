@@ -205,6 +205,7 @@ def test_a_task_put_back_by_a_person_is_decided_anew(desk: RouterDesk) -> None:
 def test_what_a_dead_receiver_left_is_cleared_and_what_a_living_one_has_is_not(
     desk: RouterDesk, held: bool, age: float, stays: bool
 ) -> None:
+    desk.box.live_through(DAY)
     association = desk.box.associate()
     (association.folder / "000001.part").write_bytes(b"half")
     if not held:
