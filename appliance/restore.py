@@ -27,6 +27,7 @@ from mercure.bookkeeping.copies import bring_back, kind_of
 from mercure.bookkeeping.database import HistoryError, sqlite_path
 from mercure.bookkeeping.reader import password_of
 from mercure.config import Config, Root
+from mercure.config.place import record
 from mercure.event_details import Audit
 from mercure.events import EventWriter
 from mercure.model import Model
@@ -91,7 +92,7 @@ def restore(session: Session, path: Path, *, force: bool, report: Report) -> Res
         manifest = _read(path, lambda name: unpacked if name.startswith("config/") else None, comparing)
         # What was brought back says where spool and history are: they may be on disks of their own.
         config = Session(Root(unpacked), session.user).config
-        spool = root.spool(config)
+        spool = Spool(root.named_spool(config))
         _require_empty(root, spool, config, force=force)
         spool.create()
         images = _cleared(spool.root, stack)
@@ -175,6 +176,7 @@ class _Restoring:
             durable.make_directory(folder)
         self._replace(self._images / Stage.STATE.value, spool.stage(Stage.STATE))
         spool.create()
+        record(self._root.path, spool.root)
         self._add_files(self._images / Stage.OUTBOX.value, spool.stage(Stage.OUTBOX))
         self._add_images(spool)
         self._history(force=force)

@@ -13,6 +13,7 @@ from appliance.cli.common import Failure, narrate, open_session, program, root_o
 from appliance.cli.setup import first_options, lines, write_first
 from appliance.cli.text import pairs, printable
 from mercure import __version__
+from mercure.config.place import place_problems, settle
 
 if TYPE_CHECKING:
     from appliance.control.session import Session
@@ -43,7 +44,15 @@ def run(port: int | None, ae_title: str | None, page_port: int | None) -> None:
     for line in _welcome(session):
         click.echo(printable(line))
     sys.stdout.flush()
-    serve(session.root.path, programs, narrate)
+    serve(session.root.path, programs, narrate, prepare=lambda: _settle(session))
+
+
+def _settle(session: Session) -> None:
+    """Leave a spool that holds nothing any more for the one that is wanted; say what is wrong with its place."""
+    root, wanted = session.root.path, session.root.named_spool(session.config)
+    settle(root, wanted)
+    for problem in place_problems(root, wanted):
+        narrate(f"{problem.text} ({problem.advice})")
 
 
 def _refuse_other(session: Session, port: int | None, ae_title: str | None, page_port: int | None) -> None:

@@ -96,6 +96,7 @@ def _count(count: int) -> str:
 def _troubles(report: Report) -> Iterator[str]:
     columns = terminal_columns()
     lines = [f"? not checked: {text}" for text in report.unchecked]
+    lines += [f"- {text}" for text in report.notes]
     lines += [_finding(finding) for finding in report.findings]
     lines += [f"! and {report.findings_not_named} more"] if report.findings_not_named else []
     if lines:

@@ -36,6 +36,7 @@ RULE_OF: Final[dict[AlertKind, str]] = {
     "rule": "rule",
     "unrouted": "unrouted",
     "loop": "loop",
+    "spool": "spool",
 }
 """The rule of the configuration for each kind of alert."""
 
@@ -71,7 +72,7 @@ DISK_WORDS: Final[dict[str, tuple[Severity, str, str]]] = {
 """The same for the states of the disk; in any other there is room."""
 
 _ONE_ONLY: Final = frozenset(
-    {"not-running", "quarantine", "failed", "altered", "disk", "history", "configuration", "clock"}
+    {"not-running", "quarantine", "failed", "altered", "disk", "history", "configuration", "clock", "spool"}
 )
 """Kinds of which there is one alert in all, and not one for each thing that it may be about."""
 
@@ -280,6 +281,11 @@ def _configuration(seen: Seen) -> Iterator[Alert]:
         yield _alert("configuration", "configuration", text, "correct it, or roll back", severity="critical")
 
 
+def _spool(seen: Seen) -> Iterator[Alert]:
+    for problem in seen.status.spool[:1]:
+        yield _alert("spool", "spool", problem.text, problem.advice, severity="critical")
+
+
 def _silences(seen: Seen) -> Iterator[Alert]:
     for silence in seen.signals.silences:
         hours = (seen.status.time - silence.last).total_seconds()
@@ -358,6 +364,7 @@ _SOURCES: Final[tuple[Callable[[Seen], Iterator[Alert]], ...]] = (
     _stages,
     _copies,
     _configuration,
+    _spool,
     _history,
     _silences,
     _certificates,

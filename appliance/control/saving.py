@@ -11,7 +11,8 @@ from appliance.control.api.configuration import FileName
 from appliance.control.differences import differences
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
-from mercure.config import ConfigError, RevisionedFile, StaleRevisionError
+from mercure.config import Config, ConfigError, RevisionedFile, StaleRevisionError
+from mercure.config.place import change_problems
 from mercure.event_details import ConfigSaved
 
 HAND_EDIT: Final = "edited by hand"
@@ -118,9 +119,15 @@ def checked(session: Session, name: FileName, content: dict[str, Any]) -> Any:  
     """
     parse = session.store.parse if name == "mercure" else session.store.parse_services
     try:
-        return parse(content)
+        value = parse(content)
+        if isinstance(value, Config):
+            before, wanted = (session.root.named_spool(config) for config in (session.config, value))
+            problems = change_problems(session.root.path, before, wanted)
+            if problems and wanted != before:
+                raise ConfigError("mercure.json", problems)
     except ConfigError as error:
         raise invalid(error) from error
+    return value
 
 
 def compare_with(session: Session, name: FileName, content: dict[str, Any], revision: int) -> tuple[Difference, ...]:

@@ -14,6 +14,7 @@ from mercure.config import ConfigError, Receiver, Services
 from mercure.config.models import Retention
 from mercure.event_details import ConfigSaved
 from mercure.model import Model
+from mercure.spool import Spool
 
 DEFAULT_PORT: Final = 11112
 DEFAULT_AE_TITLE: Final = "MERCURE"
@@ -74,7 +75,7 @@ def initialise(
         raise ControlError("invalid", "; ".join(str(problem) for problem in error.problems)) from error
     for folder in (root.config, root.run, root.log, delivered):
         _make(folder)
-    root.spool(config).create()
+    Spool(root.named_spool(config)).create()
     comment = "written by mercure init"
     if store.services.signature() == ():
         store.services.save(Services(), author=session.user, comment=comment, edited_from=0, clock=session.clock)

@@ -16,6 +16,7 @@ from appliance.control.api.status import (
     HistoryState,
     ModuleOutageState,
     OutageState,
+    SpoolProblem,
     StageState,
     Status,
 )
@@ -27,6 +28,8 @@ from appliance.control.session import Session
 from appliance.wording import plural
 from mercure.bookkeeping.database import HistoryError
 from mercure.bookkeeping.queries import History
+from mercure.config import Problem
+from mercure.config.place import place_problems
 from mercure.delivery.reasons import outage_of
 from mercure.names import id_time, is_id
 from mercure.processing.health import read_outage
@@ -76,6 +79,7 @@ def status(session: Session) -> Status:
         copies=_copies(session.spool),
         history=_history(session),
         config=_config(session),
+        spool=tuple(SpoolProblem(text=problem.text, advice=problem.advice) for problem in _spool_problems(session)),
     )
     problems = [f"the services cannot be seen: {unseen}"] if unseen else []
     return found.model_copy(update={"problems": (*problems, *_problems(found))})
@@ -155,6 +159,10 @@ def _history(session: Session) -> HistoryState:
     return HistoryState(outbox_bytes=size, newest_event=own.newest_event, lag_seconds=round(lag, 3))
 
 
+def _spool_problems(session: Session) -> list[Problem]:
+    return place_problems(session.root.path, session.root.named_spool(session.config))
+
+
 def _config(session: Session) -> ConfigState:
     shown = configuration.show(session)
     problems = [
@@ -193,6 +201,7 @@ def _problems(found: Status) -> Iterable[str]:
         yield f"{found.history.problem}; events wait in the outbox, routing goes on"
     elif (found.history.lag_seconds or 0.0) > LATE_SECONDS:
         yield f"the history is {found.history.lag_seconds:.0f} s behind: see log/bookkeeper_00.log"
+    yield from (f"{problem.text} ({problem.advice})" for problem in found.spool)
     yield from (
         f"the configuration cannot be used, revision {found.config.revision} goes on: {text}"
         for text in found.config.problems

@@ -70,7 +70,14 @@ def _read_pid(path: Path) -> int | None:
         return None
 
 
-def serve(root: Path, programs: list[Program], narrate: Narrate, *, revive_seconds: float = REVIVE_SECONDS) -> None:
+def serve(
+    root: Path,
+    programs: list[Program],
+    narrate: Narrate,
+    *,
+    revive_seconds: float = REVIVE_SECONDS,
+    prepare: Callable[[], None] = lambda: None,
+) -> None:
     """Run programs until a signal ends this process: INT, TERM, HUP or QUIT once in order, twice at once.
 
     USR1 replaces it by what is installed now (`appliance.supervision.handover`), and does not return.
@@ -85,6 +92,8 @@ def serve(root: Path, programs: list[Program], narrate: Narrate, *, revive_secon
         Told in a sentence what becomes of the processes.
     revive_seconds : float
         After this time a process that was given up is tried again.
+    prepare : callable
+        Done before anything runs, when nobody else can run this root.
 
     Raises
     ------
@@ -98,6 +107,8 @@ def serve(root: Path, programs: list[Program], narrate: Narrate, *, revive_secon
         # What a crash left behind: the number would mislead, and the socket be announced on the terminal.
         for name in (PID_NAME, SOCKET_NAME):
             (root / "run" / name).unlink(missing_ok=True)
+        if not start.is_handed_over:
+            prepare()
         conf = write_conf(root, programs)
         os.chdir(root)
         options = _Options()

@@ -49,6 +49,11 @@ class Start:
             return cls(folder, str(command), tuple(sys.argv))
         return cls(folder, sys.executable, tuple(sys.orig_argv))
 
+    @property
+    def is_handed_over(self) -> bool:
+        """Whether this process was a router before, whose receiver still runs."""
+        return bool(os.environ.get(RELIEVES))
+
     def again(self, relieved: list[int]) -> None:
         """Become it; does not return.
 

@@ -141,6 +141,10 @@ class Configuration(AlertRule):
     """The configuration file cannot be used, and the revision before it goes on."""
 
 
+class SpoolPlace(AlertRule):
+    """The spool is not where the configuration says, a move of it was not finished, or it has several file systems."""
+
+
 class Incident(AlertRule):
     """What happened and left nothing that could be looked at."""
 
@@ -192,6 +196,7 @@ class Alerts(Model):
     rule: RuleSilent = RuleSilent()
     unrouted: Unrouted = Unrouted()
     loop: LoopFound = LoopFound()
+    spool: SpoolPlace = SpoolPlace()
 
     def rules(self) -> dict[str, AlertRule]:
         """Return every rule by its key."""

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from mercure.config.files import Loaded, RevisionedFile
 from mercure.config.loops import loop_problems
 from mercure.config.models import Config, Services, TargetSettings
+from mercure.config.place import in_force
 from mercure.config.problems import ConfigError, cross_check, from_validation, targets_of, unwritable
 from mercure.spool import Spool
 
@@ -42,8 +43,12 @@ class Root:
         return self.path / "log"
 
     def spool(self, config: Config) -> Spool:
-        """Return the spool that a configuration names."""
-        return Spool(config.spool or self.path / "spool")
+        """Return the spool in force: where it was when it was used last, whatever the configuration says."""
+        return Spool(in_force(self.path, self.named_spool(config)))
+
+    def named_spool(self, config: Config) -> Path:
+        """Return where a configuration says that the spool is."""
+        return config.spool or self.path / "spool"
 
     def history_url(self, config: Config) -> str:
         """Return the URL of the history that a configuration names."""

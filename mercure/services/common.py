@@ -18,9 +18,11 @@ from typing import Any, Final, Protocol
 from mercure import __version__
 from mercure.clock import Clock, wall_offset
 from mercure.config import Config, ConfigError, ConfigStore, LiveConfig, Loaded, Root
+from mercure.config.place import ADVICE, record
 from mercure.event_details import ConfigLoaded, ConfigRejected, ServiceChanged, Warned
 from mercure.events import TRIES_AGAIN, EventWriter
 from mercure.spool import Changes, Spool, Stage, Watcher, uptime
+from mercure.spool.identity import ensure_identity
 from mercure.spool.uptime import NOTE_SECONDS
 from mercure.targets import MODELS
 
@@ -145,11 +147,40 @@ class Context:
                 if self.stop:
                     return False
                 bell.wait(NO_CONFIG_WAIT)
-        self._spool = self.root.spool(self.config)
-        self._spool.create()
+        if not self._await_spool():
+            return False
         uptime(self._spool, self.clock)
         self.events.emit(ServiceChanged(pid=os.getpid(), version=__version__), type="service.started")
         self._tell_config()
+        return True
+
+    def _await_spool(self) -> bool:
+        """Make the spool in force; False when stopped before it was there.
+
+        A spool that the configuration does not name any more, and that is not there, is a disk that is not mounted: to
+        begin another one would leave its images behind.
+        """
+        told = False
+        with contextlib.closing(Watcher([])) as bell:
+            self.stop.on_set(bell.wake)
+            while True:
+                spool, named = self.root.spool(self.config), self.root.named_spool(self.config)
+                if spool.root == named or spool.root.is_dir():
+                    break
+                if not told:
+                    _log.error("waiting for the spool %s, which is not there; %s", spool.root, ADVICE)
+                    told = True
+                if self.stop:
+                    return False
+                bell.wait(NO_CONFIG_WAIT)
+                self.live.refresh()
+        self._spool = spool
+        self._spool.create()
+        try:
+            ensure_identity(spool)
+            record(self.root.path, spool.root)
+        except OSError as error:
+            _log.warning("the place of the spool cannot be written down: %s", error)
         return True
 
     def finish(self, reason: str = "asked to stop") -> None:

@@ -53,6 +53,13 @@ class HistoryState(Model):
     problem: str = ""
 
 
+class SpoolProblem(Model):
+    """What is wrong with the place of the spool, and what to do."""
+
+    text: str
+    advice: str
+
+
 class ConfigState(Model):
     """The configuration in force, and why the files cannot be used where they cannot."""
 
@@ -102,6 +109,7 @@ class Status(Model):
     copies: CopiesState = CopiesState()
     history: HistoryState
     config: ConfigState
+    spool: tuple[SpoolProblem, ...] = ()
     problems: tuple[str, ...] = ()
 
 
@@ -139,6 +147,7 @@ AlertKind = Literal[
     "rule",
     "unrouted",
     "loop",
+    "spool",
 ]
 
 

@@ -22,6 +22,7 @@ from mercure.bookkeeping.verify.spool_walk import SpoolWalk
 from mercure.bookkeeping.verify.views import TaskView
 from mercure.clock import Clock
 from mercure.config import Config, Root
+from mercure.config.place import place_problems
 from mercure.spool import Spool, Stage, Task
 
 ROUNDS: Final = 3
@@ -65,7 +66,10 @@ def verify(
         read, findings = DeepCheck(spool, clock, told or _to_nobody).run()
     else:
         findings = known(spool)
-    return _with_findings(report.model_copy(update={"deep": read}), findings)
+    notes = tuple(
+        f"{problem.text} ({problem.advice})" for problem in place_problems(root.path, root.named_spool(config))
+    )
+    return _with_findings(report.model_copy(update={"deep": read, "notes": notes}), findings)
 
 
 def _to_nobody(done: int, total: int) -> None:

@@ -135,6 +135,8 @@ class Report(Record):
     """Only where every kept image was read."""
     unchecked: tuple[str, ...] = ()
     """What could not be checked, and why."""
+    notes: tuple[str, ...] = ()
+    """What is not as configured, and changes nothing in the proof: where the spool is."""
 
     @property
     def exit_code(self) -> int:

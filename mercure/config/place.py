@@ -1,0 +1,209 @@
+"""The spool's place: where the spool in force is, remembered in the root.
+
+A changed ``spool`` must not begin an empty spool while images wait in the old one. So what is in force is the place
+that is written down; the configuration says where it should be, and `mercure spool move` brings it there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import ValidationError
+
+from mercure import durable
+from mercure.config.problems import Problem
+from mercure.model import Record
+from mercure.spool import Spool, Stage
+from mercure.spool.identity import read_identity
+
+FILE_NAME: Final = "spool-place.json"
+"""In the root. A backup leaves it out: where a spool is belongs to one machine."""
+
+ADVICE: Final = (
+    "stop the router and give `mercure spool move NEW`: it moves what is there and changes `spool`; or set it back"
+)
+
+_KEPT: Final = tuple(stage for stage in Stage if stage is not Stage.STATE)
+_WORDS: Final = {Stage.OUTBOX: "outbox (not read yet)", Stage.RECEIVING: "receiving"}
+
+
+class Place(Record):
+    """Where the spool in force is.
+
+    ``path`` is relative to the root where the spool is in it, so that a root may be moved whole; ``spool`` is its id.
+    ``moving`` is where a move that is not finished goes to, ``left`` what a finished one still has to remove.
+    """
+
+    version: Literal[1] = 1
+    path: str
+    spool: str = ""
+    moving: str | None = None
+    left: str | None = None
+
+
+def read_place(root: Path) -> Place | None:
+    """Return what is written down; None when nothing is."""
+    try:
+        return Place.model_validate_json((root / FILE_NAME).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def write_place(root: Path, place: Place) -> None:
+    """Write the place down, durably and whole.
+
+    Raises
+    ------
+    OSError
+        As the disk says; what was written before stands.
+    """
+    durable.write_file(root / FILE_NAME, place.model_dump_json(exclude_none=True).encode())
+
+
+def place_of(root: Path, spool: Path) -> Place:
+    """Return the place of a spool."""
+    path = spool.relative_to(root) if spool.is_relative_to(root) else spool
+    return Place(path=str(path), spool=read_identity(Spool(spool)))
+
+
+def in_force(root: Path, wanted: Path) -> Path:
+    """Return where the spool is.
+
+    Parameters
+    ----------
+    root : Path
+        The root.
+    wanted : Path
+        Where the configuration says it is.
+    """
+    place = read_place(root)
+    if place is not None:
+        found = root / place.path
+        by_hand = wanted != found and place.spool and not found.is_dir()
+        return wanted if by_hand and read_identity(Spool(wanted)) == place.spool else found
+    # Nothing is written down: a first start, or the first of this release. A spool at the default place that holds
+    # something is not left behind for one that was never begun.
+    default = root / "spool"
+    if wanted != default and not _is_begun(wanted) and _is_begun(default) and holds(Spool(default)):
+        return default
+    return wanted
+
+
+def settle(root: Path, wanted: Path) -> Path:
+    """Return where the spool is, and write it down. The caller knows that no service runs.
+
+    A place that holds nothing any more is left for the one that is wanted.
+
+    Raises
+    ------
+    OSError
+        As the disk says.
+    """
+    found = in_force(root, wanted)
+    if found != wanted and found.is_dir() and not holds(Spool(found)):
+        found = wanted
+    record(root, found)
+    return found
+
+
+def record(root: Path, spool: Path) -> None:
+    """Write down where the spool is, where nothing or something else is written.
+
+    Raises
+    ------
+    OSError
+        As the disk says.
+    """
+    before, place = read_place(root), place_of(root, spool)
+    if before is None or (before.path, before.spool) != (place.path, place.spool):
+        kept = before or place
+        write_place(root, kept.model_copy(update={"path": place.path, "spool": place.spool}))
+
+
+def holds(spool: Spool) -> Counter[str]:
+    """Count what a spool holds, by stage. What cannot be looked at counts: unknown is not nothing."""
+    found: Counter[str] = Counter()
+    for stage in _KEPT:
+        name = _WORDS.get(stage, stage.value)
+        try:
+            with os.scandir(spool.stage(stage)) as entries:
+                found[name] += sum(not _is_idle(stage, entry) for entry in entries)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            found[f"{name} (cannot be read)"] += 1
+    return +found
+
+
+def place_problems(root: Path, wanted: Path) -> list[Problem]:
+    """Say what is wrong with the place of the spool; each is an alert, and goes on until a person mends it."""
+    found, problems = in_force(root, wanted), []
+    if found != wanted:
+        text = f"{wanted} is not used: the spool is {found}, {_what(found)}"
+        problems.append(Problem("spool", text, ADVICE))
+    place = read_place(root)
+    if place is not None and place.moving is not None:
+        text = f"a move of the spool to {place.moving} was not finished"
+        problems.append(Problem("spool", text, f"stop the router and give `mercure spool move {place.moving}` again"))
+    spread = _elsewhere(found)
+    if spread:
+        text = f"{', '.join(spread)} of {found} {'is' if len(spread) == 1 else 'are'} on another file system"
+        advice = "a spool has one file system, or nothing can be moved on in it: stop the router and bring it together"
+        problems.append(Problem("spool", text, advice))
+    return problems
+
+
+def change_problems(root: Path, before: Path, wanted: Path) -> list[Problem]:
+    """Say why a configuration that names another place cannot be saved.
+
+    Parameters
+    ----------
+    root : Path
+        The root.
+    before, wanted : Path
+        Where the configuration of now, and the changed one, say that the spool is.
+    """
+    found = in_force(root, before)
+    if wanted == found:
+        return []
+    if not found.is_dir() and read_place(root) is None:
+        return []
+    if found.is_dir() and not holds(Spool(found)):
+        return []
+    return [Problem("spool", f"the spool cannot be changed to {wanted}: {found} is in use, {_what(found)}", ADVICE)]
+
+
+def _what(spool: Path) -> str:
+    if not spool.is_dir():
+        return "which is not there: mount it"
+    held = holds(Spool(spool))
+    entries = ", ".join(f"{count} in {name}" for name, count in held.items())
+    return f"which holds {entries}" if held else "which is left at the next start"
+
+
+def _is_begun(path: Path) -> bool:
+    return Spool(path).stage(Stage.INCOMING).is_dir()
+
+
+def _is_idle(stage: Stage, entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is nothing that anybody waits for."""
+    return stage is Stage.OUTBOX and entry.stat(follow_symlinks=False).st_size == 0
+
+
+def _elsewhere(spool: Path) -> list[str]:
+    """Return the stages that are not on the file system of the spool."""
+    try:
+        device = os.stat(spool).st_dev
+    except OSError:
+        return []
+    found = []
+    for stage in Stage:
+        try:
+            state = os.stat(spool / stage.value)
+        except OSError:
+            continue
+        found += [stage.value] if state.st_dev != device else []
+    return found

@@ -1,0 +1,60 @@
+"""The identity of a spool: made once with it, and the same wherever it is moved to.
+
+By it a spool that was moved by hand is known again, and by it the history knows which spool writes under a name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from typing import TYPE_CHECKING, Final
+
+from pydantic import ValidationError
+
+from mercure import durable
+from mercure.model import Record
+from mercure.spool.layout import Spool, Stage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILE_NAME: Final = "spool.json"
+
+
+class SpoolIdentity(Record):
+    """128 random bits in hexadecimal."""
+
+    id: str
+
+
+def read_identity(spool: Spool) -> str:
+    """Return the id of a spool; empty where it has none that can be read."""
+    try:
+        return SpoolIdentity.model_validate_json(_path(spool).read_bytes()).id
+    except (OSError, ValidationError):
+        return ""
+
+
+def ensure_identity(spool: Spool) -> str:
+    """Return the id of a spool; it is given one where it has none.
+
+    Raises
+    ------
+    OSError
+        As the disk says.
+    """
+    found = read_identity(spool)
+    if found:
+        return found
+    made = SpoolIdentity(id=secrets.token_hex(16)).model_dump_json().encode()
+    if _path(spool).exists():
+        durable.write_file(_path(spool), made)  # it cannot be read
+    else:
+        # Several services may start at once: the first gives the id.
+        with contextlib.suppress(FileExistsError), durable.replacing(_path(spool), replace=False) as writing:
+            writing.write(made)
+    return read_identity(spool)
+
+
+def _path(spool: Spool) -> Path:
+    return spool.stage(Stage.STATE) / FILE_NAME

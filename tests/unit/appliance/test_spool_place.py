@@ -1,0 +1,188 @@
+"""The spool's place: a changed `spool` never begins an empty spool while the old one holds anything, and it is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from appliance.control import saving
+from appliance.control.alert_watch import listed
+from appliance.control.errors import ControlError
+from appliance.control.session import Session
+from appliance.control.status import status
+from mercure import durable
+from mercure.bookkeeping.verify import verify
+from mercure.config.place import FILE_NAME, Place, holds, place_problems, read_place, settle, write_place
+from mercure.services.common import Context
+from mercure.spool import Spool, Stage
+from mercure.spool.identity import ensure_identity, read_identity
+from tests.unit.appliance.conftest import events_of, place_task
+
+if TYPE_CHECKING:
+    from mercure.clock import ManualClock
+
+
+def edit(session: Session, spool: Path | None) -> Session:
+    """Change `spool` in the file as an editor does, and look anew."""
+    path = session.store.mercure.path
+    content = json.loads(path.read_text())
+    content.pop("spool", None)
+    path.write_text(json.dumps(content | ({"spool": str(spool)} if spool else {})))
+    return Session(session.root, session.user, clock=session.clock)
+
+
+def save(session: Session, spool: Path | None) -> None:
+    content = saving.current(session, "mercure", session.loaded.revision)
+    content |= {"spool": str(spool)} if spool else {}
+    change = saving.Change(verb="config.save", object="", content=content, edited_from=session.loaded.revision)
+    saving.save(session, change)
+
+
+def start(session: Session) -> Context:
+    context = Context(session.root.path, "router", session.clock)
+    assert context.start()
+    context.events.close()
+    return context
+
+
+FILLED = [Stage.OUTGOING, Stage.ERROR, Stage.SUCCESS, Stage.DISCARD, Stage.ROUTING, Stage.PROCESSING]
+
+
+@pytest.mark.parametrize("stage", FILLED)
+def test_a_place_that_holds_a_task_is_kept_by_services_and_told(session: Session, tmp_path: Path, stage: Stage) -> None:
+    start(session)
+    task = place_task(session, stage)
+    new, old = tmp_path / "new", session.spool.root
+    changed = edit(session, new)
+    assert settle(session.root.path, changed.root.named_spool(changed.config)) == old
+    assert start(changed).spool.root == old
+    assert changed.spool.entry(stage, task.id).is_dir()
+    assert not new.exists()
+    (problem,) = [text for text in status(changed).problems if str(new) in text]
+    assert f"1 in {stage.value}" in problem
+    assert "mercure spool move" in problem
+    (alert,) = [item for item in listed(changed).alerts if item.kind == "spool"]
+    assert str(old) in alert.text
+    assert alert.severity == "critical"
+    assert any(str(new) in note for note in verify(changed.root, changed.config).notes)
+
+
+@pytest.mark.parametrize("stage", [Stage.INCOMING, Stage.QUARANTINE, Stage.STUDIES, Stage.RECEIVING])
+def test_images_that_are_no_task_yet_count(session: Session, tmp_path: Path, stage: Stage) -> None:
+    start(session)
+    events_of(session)
+    assert not holds(session.spool)
+    session.spool.entry(stage, "1.2.3").mkdir()
+    with pytest.raises(ControlError, match=f"1 in {stage.value}") as caught:
+        save(session, tmp_path / "new")
+    assert caught.value.problems[0].place == "spool"
+    assert "mercure spool move" in caught.value.problems[0].advice
+
+
+def test_events_that_nobody_has_read_count(session: Session, tmp_path: Path) -> None:
+    start(session)
+    with pytest.raises(ControlError, match="outbox"):
+        save(session, tmp_path / "new")
+
+
+def test_a_place_that_holds_nothing_is_left_at_the_next_start_of_the_router(session: Session, tmp_path: Path) -> None:
+    start(session)
+    events_of(session)
+    new = tmp_path / "new"
+    save(session, new)
+    events_of(session)
+    changed = Session(session.root, session.user, clock=session.clock)
+    assert changed.spool.root == session.root.path / "spool", "services that run go on where they are"
+    assert place_problems(changed.root.path, new)
+    settle(changed.root.path, new)
+    assert start(changed).spool.root == new
+    assert not place_problems(changed.root.path, new)
+
+
+def test_setting_it_back_is_no_change(session: Session, tmp_path: Path) -> None:
+    start(session)
+    place_task(session, Stage.OUTGOING)
+    back = edit(edit(session, tmp_path / "new"), None)
+    assert not place_problems(back.root.path, back.root.named_spool(back.config))
+    save(back, None)
+
+
+def test_a_place_that_is_not_there_is_waited_for(session: Session, tmp_path: Path, clock: ManualClock) -> None:
+    old = tmp_path / "disk" / "spool"
+    Spool(old).create()
+    write_place(session.root.path, Place(path=str(old)))
+    changed = edit(session, tmp_path / "new")
+    old.rename(tmp_path / "unmounted")
+    context = Context(changed.root.path, "router", clock)
+    context.stop.set()
+    assert not context.start()
+    assert not (tmp_path / "new").exists()
+    assert not old.exists()
+    assert "not there" in place_problems(changed.root.path, tmp_path / "new")[0].text
+    with pytest.raises(ControlError, match="not there"):
+        save(edit(changed, old), tmp_path / "other")
+
+
+def test_a_spool_that_was_moved_by_hand_is_known_again(session: Session, tmp_path: Path) -> None:
+    start(session)
+    place_task(session, Stage.OUTGOING)
+    session.spool.root.rename(tmp_path / "new")
+    changed = edit(session, tmp_path / "new")
+    assert changed.spool.root == tmp_path / "new"
+    assert start(changed).spool.root == tmp_path / "new"
+    assert not place_problems(changed.root.path, tmp_path / "new")
+    assert read_place(session.root.path) == Place(path=str(tmp_path / "new"), spool=read_identity(changed.spool))
+
+
+def test_the_id_of_a_spool_is_given_once(session: Session) -> None:
+    first = ensure_identity(session.spool)
+    assert len(first) == 32
+    assert ensure_identity(session.spool) == first
+    (session.spool.stage(Stage.STATE) / "spool.json").write_text("{")
+    assert ensure_identity(session.spool) not in ("", first)
+
+
+def test_a_spool_of_the_release_before_is_not_left_behind(session: Session, tmp_path: Path) -> None:
+    place_task(session, Stage.OUTGOING)
+    (session.root.path / FILE_NAME).unlink(missing_ok=True)
+    changed = edit(session, tmp_path / "new")
+    assert changed.spool.root == session.root.path / "spool"
+    Spool(tmp_path / "new").create()
+    assert changed.spool.root == tmp_path / "new", "one that was begun is used as before"
+
+
+def test_a_root_may_be_moved_whole(session: Session, tmp_path: Path) -> None:
+    start(session)
+    place_task(session, Stage.OUTGOING)
+    session.root.path.rename(tmp_path / "elsewhere")
+    moved = Session(type(session.root)(tmp_path / "elsewhere"), "alice", clock=session.clock)
+    assert moved.spool.root == tmp_path / "elsewhere" / "spool"
+    assert not place_problems(moved.root.path, moved.root.named_spool(moved.config))
+
+
+def test_a_broken_note_of_the_place_is_none(session: Session) -> None:
+    (session.root.path / FILE_NAME).write_text("{")
+    assert read_place(session.root.path) is None
+    assert start(session).spool.root == session.root.path / "spool"
+    assert read_place(session.root.path) == Place(path="spool", spool=read_identity(session.spool))
+
+
+def test_a_stage_on_another_file_system_is_told(session: Session) -> None:
+    start(session)
+    stage = session.spool.stage(Stage.SUCCESS)
+    stage.rmdir()
+    stage.symlink_to("/proc/self", target_is_directory=True)
+    (problem,) = place_problems(session.root.path, session.spool.root)
+    assert "success of" in problem.text
+
+
+def test_a_disk_that_refuses_the_note_stops_no_service(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object, **more: object) -> None:
+        raise OSError(28, "no room")
+
+    (session.root.path / FILE_NAME).unlink(missing_ok=True)
+    monkeypatch.setattr(durable, "write_file", refuse)
+    assert start(session).spool.root == session.root.path / "spool"
