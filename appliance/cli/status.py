@@ -14,7 +14,7 @@ from appliance.cli.text import duration, pairs, printable, size, table, terminal
 
 if TYPE_CHECKING:
     from appliance.control.api.services import ServiceState
-    from appliance.control.api.status import CopiesState, HistoryState, Status
+    from appliance.control.api.status import CopiesState, HistoryState, ScrubState, Status
 
 
 @click.command()
@@ -56,6 +56,7 @@ def _lines(found: Status) -> Iterator[str]:
             ("associations", f"{found.associations} open"),
             ("disk", f"{size(disk.free_bytes)} of {size(disk.total_bytes)} free"),
             ("copies", _copies(found.copies)),
+            ("scrub", _scrub(found.copies.scrub)),
             ("history", _history(found.history)),
             ("configuration", f"revision {found.config.revision}{', edited by hand' if found.config.by_hand else ''}"),
         ]
@@ -68,6 +69,16 @@ def _lines(found: Status) -> Iterator[str]:
 
 def _states(service: ServiceState) -> str:
     return ", ".join(dict.fromkeys(process.state for process in service.processes))
+
+
+def _scrub(scrub: ScrubState) -> str:
+    if not scrub.enabled:
+        return "switched off"
+    last = "none has ended yet"
+    if scrub.age_seconds is not None:
+        last = f"{duration(scrub.age_seconds)} ago: {scrub.images} images, {size(scrub.bytes)}, "
+        last += f"{scrub.altered} altered, {scrub.unreadable} unreadable"
+    return last if scrub.begun is None else f"{last}; one is under way: {size(scrub.done_bytes)} read"
 
 
 def _copies(copies: CopiesState) -> str:

@@ -16,6 +16,7 @@ from appliance.control.api.status import (
     HistoryState,
     ModuleOutageState,
     OutageState,
+    ScrubState,
     SpoolProblem,
     StageState,
     Status,
@@ -33,6 +34,7 @@ from mercure.config.place import place_problems
 from mercure.delivery.reasons import outage_of
 from mercure.names import id_time, is_id
 from mercure.processing.health import read_outage
+from mercure.retention.scrub import read_state
 from mercure.spool import Spool, Stage
 from mercure.spool.altered import AlteredBook
 
@@ -76,7 +78,7 @@ def status(session: Session) -> Status:
         outages=tuple(_outages(session)),
         module_outages=tuple(_module_outages(session)),
         disk=disk_state(session),
-        copies=_copies(session.spool),
+        copies=_copies(session),
         history=_history(session),
         config=_config(session),
         spool=tuple(SpoolProblem(text=problem.text, advice=problem.advice) for problem in _spool_problems(session)),
@@ -128,14 +130,30 @@ def _module_outages(session: Session) -> Iterable[ModuleOutageState]:
             yield ModuleOutageState(module=name, outage=outage)
 
 
-def _copies(spool: Spool) -> CopiesState:
-    images = AlteredBook(spool).images()
+def _scrub(session: Session) -> ScrubState:
+    state, enabled = read_state(session.spool), session.config.scrub.every_days > 0
+    last, now = state.last, state.run
+    finished = None if last is None else last.finished
+    told = {} if last is None else last.model_dump(include={"images", "bytes", "altered", "unreadable", "uncheckable"})
+    return ScrubState(
+        enabled=enabled,
+        finished=finished,
+        age_seconds=None if finished is None else max(0.0, (session.clock.now() - finished).total_seconds()),
+        begun=None if now is None else now.begun,
+        done_bytes=0 if now is None else now.bytes,
+        **told,
+    )
+
+
+def _copies(session: Session) -> CopiesState:
+    images = AlteredBook(session.spool).images()
     states = [image.state for image in images]
     return CopiesState(
         altered=states.count("altered"),
         unreadable=states.count("unreadable"),
         waiting=sum(not image.path.startswith(_DELIVERED) for image in images),
         since=min((image.found for image in images), default=None),
+        scrub=_scrub(session),
     )
 
 

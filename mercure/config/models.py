@@ -113,6 +113,15 @@ class Retention(Model):
     """
 
 
+class Scrub(Model):
+    """How kept images are read and compared with their digests, slowly and all the time they are kept."""
+
+    every_days: Annotated[float, Field(ge=0, le=365)] = 7
+    """So long after the end of one scrub the next one begins; 0: there is none."""
+    bytes_per_second: Annotated[int, Field(ge=100_000)] = 20_000_000
+    """At most so much is read, and only when the disk has nothing else to do."""
+
+
 class Rehearsal(Model):
     """What is kept for rehearsing changed rules."""
 
@@ -193,6 +202,7 @@ class Config(Model):
     modules: dict[Name, ModuleSettings] = {}
     processing: Processing = Processing()
     retention: Retention = Retention()
+    scrub: Scrub = Scrub()
     rehearsal: Rehearsal = Rehearsal()
     off_peak: OffPeak = OffPeak()
     history: History = History()

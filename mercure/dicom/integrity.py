@@ -33,9 +33,6 @@ CHUNK_BYTES: Final = 1024 * 1024
 _FIXED: Final = bytes(128) + b"DICM\x02\0\0\0UL\x04\0"
 """What a file begins with (PS3.10 section 7.1), up to the value of the group length."""
 
-_LOST: Final = frozenset({errno.EIO, errno.EUCLEAN, errno.EBADMSG, errno.ENODATA})
-"""What a read is answered with where a sector is lost, or the file system finds that its checksum is wrong."""
-
 
 class State(StrEnum):
     """What a look at the bytes of an image says."""
@@ -95,19 +92,20 @@ def examine(path: Path, *, expected: str = "", past_cache: bool = False, pace: P
     ------
     FileNotFoundError
         It is not there (any more).
-    OSError
-        It cannot be opened, or not read for a reason that says nothing of its bytes.
     """
-    reader = _Reader(path, past_cache=past_cache, pace=pace)
+    reader: _Reader | None = None
     try:
+        reader = _Reader(path, past_cache=past_cache, pace=pace)
         return _compare(reader, expected)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileNotFoundError(errno.ENOENT, "the image has moved on", str(path)) from error
     except OSError as error:
-        if error.errno not in _LOST:
-            raise
-        text = f"it cannot be read from byte {reader.done} on: {os.strerror(error.errno or errno.EIO)}"
-        return Integrity(State.UNREADABLE, text, reader.done)
+        done = 0 if reader is None else reader.done
+        text = f"it cannot be read from byte {done} on: {os.strerror(error.errno or errno.EIO)}"
+        return Integrity(State.UNREADABLE, text, done)
     finally:
-        reader.close()
+        if reader is not None:
+            reader.close()
 
 
 def _compare(reader: _Reader, expected: str) -> Integrity:

@@ -15,6 +15,7 @@ from mercure.event_details.operation import (
     DiskSpace,
     Metrics,
     Recovered,
+    ScrubFinished,
     ServiceChanged,
     Warned,
 )
@@ -79,6 +80,7 @@ __all__ = [
     "Recovered",
     "RuleNotified",
     "RuleOutcome",
+    "ScrubFinished",
     "SeriesCompleted",
     "SeriesDecided",
     "ServiceChanged",
@@ -132,6 +134,7 @@ DETAILS: dict[str, type[Record]] = {
     "config.saved": ConfigSaved,
     "disk.low": DiskSpace,
     "disk.ok": DiskSpace,
+    "scrub.finished": ScrubFinished,
     "spool.recovered": Recovered,
     "audit": Audit,
     "notification.requested": NotificationRequested,

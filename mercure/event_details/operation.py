@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from mercure.model import Record
@@ -43,6 +44,17 @@ class DiskSpace(Record):
     total_bytes: int
     floor_bytes: int
     freed_bytes: int = 0
+
+
+class ScrubFinished(Record):
+    """All kept images were read once; those that are not intact are told one by one (`image.altered`)."""
+
+    begun: datetime
+    images: int
+    bytes: int
+    altered: int = 0
+    unreadable: int = 0
+    uncheckable: int = 0
 
 
 class Recovered(Record):

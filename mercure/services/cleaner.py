@@ -23,6 +23,7 @@ from mercure.names import id_time
 from mercure.retention.finished import Finished, FinishedTasks
 from mercure.retention.leftovers import clear_hidden, forget_series
 from mercure.retention.reserve import Reserve
+from mercure.retention.scrub_thread import ScrubThread
 from mercure.retention.space import families, freed_bytes
 from mercure.routing import habits, rehearsal
 from mercure.routing.habits import Habits
@@ -95,6 +96,7 @@ class Cleaner:
         self._told: dict[str, tuple[float, float]] = {}
         self._low = False
         self._doubted = ""
+        self._scrub = ScrubThread(context.spool, context.events, context.clock, lambda: context.config.scrub)
 
     def watched(self) -> Iterable[Path]:
         """Nothing is urgent here."""
@@ -120,10 +122,12 @@ class Cleaner:
                 kept = self._retire_expired([task for task in tasks if (task.id, task.stage) in recorded])
         with context.contained("no room can be made"):
             self._relieve(kept)
+        self._scrub.turn()
         return TURN_SECONDS
 
     def end(self) -> None:
-        """Nothing is in hand between turns."""
+        """Stop the scrub; nothing else is in hand between turns."""
+        self._scrub.end()
 
     def _confirmed(self, tasks: Sequence[Finished]) -> set[tuple[str, Stage]] | None:
         """Return which tasks the history knows in their stage; None when it cannot be asked: removes nothing."""

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from mercure.names import is_id
-from mercure.spool.images import by_file, read_lines, text
+from mercure.spool.images import TagRecord, by_file, read_lines, text
 from mercure.spool.layout import Spool, Stage
-from mercure.spool.task import IMAGE_SUFFIX
+from mercure.spool.task import IMAGE_SUFFIX, TaskError, load_task
 
 KEPT_STAGES: Final = (
     Stage.INCOMING,
@@ -39,8 +39,8 @@ class KeptImage:
     ----------
     path : Path
         Where it is.
-    inode : int
-        By which its names know each other.
+    inode, links : int
+        By which its names know each other, and how many there are.
     bytes : int
         Its size.
     digest : str
@@ -51,6 +51,7 @@ class KeptImage:
 
     path: Path
     inode: int
+    links: int
     bytes: int
     digest: str
     task: str | None
@@ -58,6 +59,29 @@ class KeptImage:
     def seen_from(self, spool: Spool) -> str:
         """Return where it is, from the root of the spool."""
         return str(self.path.relative_to(spool.root))
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a kept image beside its bytes: SOP Instance UID, id given at receipt, series, target."""
+
+    sop: str = ""
+    image: str | None = None
+    series: str | None = None
+    target: str | None = None
+
+
+def facts_of(image: KeptImage) -> Facts:
+    """Return what the folder of an image says of it, as far as it can be read."""
+    folder = image.path.parent
+    record = by_file(_records(sorted(folder.glob(f"*{_LINES_SUFFIX}"))), [image.path.name]).get(image.path.name, {})
+    series = target = None
+    try:
+        task = load_task(folder)
+        series, target = task.identity.SeriesInstanceUID, task.target
+    except (TaskError, OSError):
+        series = text(record, "SeriesInstanceUID")
+    return Facts(text(record, "SOPInstanceUID"), text(record, "ImageID") or None, series or None, target)
 
 
 Place = tuple[int, str]
@@ -98,11 +122,14 @@ def _walk(folder: Path, task: str | None) -> Iterator[KeptImage]:
         return
     digests = _digests(lines, [path.name for path, _ in images]) if images else {}
     for path, status in sorted(images, key=lambda found: found[0].name):
-        yield KeptImage(path, status.st_ino, status.st_size, digests.get(path.name, ""), task)
+        yield KeptImage(path, status.st_ino, status.st_nlink, status.st_size, digests.get(path.name, ""), task)
     for path in sorted(inside):
         yield from _walk(path, path.name if is_id(path.name) else task)
 
 
 def _digests(lines: list[Path], names: list[str]) -> dict[str, str]:
-    records = [record for path in sorted(lines) for record in read_lines(path)]
-    return {name: text(record, "DataSetDigest") for name, record in by_file(records, names).items()}
+    return {name: text(record, "DataSetDigest") for name, record in by_file(_records(sorted(lines)), names).items()}
+
+
+def _records(lines: list[Path]) -> list[TagRecord]:
+    return [record for path in lines for record in read_lines(path)]

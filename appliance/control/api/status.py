@@ -82,6 +82,25 @@ class ModuleOutageState(Model):
     outage: ModuleOutage
 
 
+class ScrubState(Model):
+    """The scrub of all kept images: how old the end of the last one is (seconds), what it read, and whether one runs.
+
+    ``enabled`` is False where the configuration has none; ``finished`` None where none has ended yet. ``done_bytes``
+    are those of the one under way.
+    """
+
+    enabled: bool = True
+    finished: AwareDatetime | None = None
+    age_seconds: float | None = None
+    images: int = 0
+    bytes: int = 0
+    altered: int = 0
+    unreadable: int = 0
+    uncheckable: int = 0
+    begun: AwareDatetime | None = None
+    done_bytes: int = 0
+
+
 class CopiesState(Model):
     """Our copies of images that are known to be bad: how many are not what was received, how many cannot be read.
 
@@ -92,6 +111,7 @@ class CopiesState(Model):
     unreadable: int = 0
     waiting: int = 0
     since: AwareDatetime | None = None
+    scrub: ScrubState = ScrubState()
 
 
 class Status(Model):

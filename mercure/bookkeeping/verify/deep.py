@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from mercure.bookkeeping.verify.report import DeepReport, Finding, Kind
 from mercure.clock import Clock
 from mercure.dicom.integrity import Integrity, State, examine
-from mercure.event_details import ImageRef
-from mercure.spool import Spool, TaskError, image_refs, load_task, read_ledger
+from mercure.spool import Spool, read_ledger
 from mercure.spool.altered import AlteredBook
-from mercure.spool.kept import KeptImage, images_in, kept_entries
+from mercure.spool.kept import KeptImage, facts_of, images_in, kept_entries
 
 ROUNDS: Final = 3
 """So often the spool is walked: what moved on behind the walk is met by the next one; each copy is read once."""
@@ -143,31 +141,13 @@ def _confirmed(image: KeptImage) -> Iterator[str]:
 
 
 def _of_task(kind: Kind, text: str, image: KeptImage) -> Finding:
-    folder = image.path.parent
-    ref = next((ref for ref in _listed(folder) if ref.file == image.path.name), None)
-    series, target = _task_in(folder)
+    facts = facts_of(image)
     return Finding(
         kind=kind,
         text=text,
-        image=None if ref is None else ref.image,
-        sop=None if ref is None else ref.sop or None,
-        series_uid=series,
+        image=facts.image,
+        sop=facts.sop or None,
+        series_uid=facts.series,
         task=image.task,
-        target=target,
+        target=facts.target,
     )
-
-
-def _listed(folder: Path) -> tuple[ImageRef, ...]:
-    try:
-        return image_refs(folder)
-    except FileNotFoundError:
-        return ()
-
-
-def _task_in(folder: Path) -> tuple[str | None, str | None]:
-    """Return the series and the target of the task in a folder, where it has one."""
-    try:
-        task = load_task(folder)
-    except (TaskError, FileNotFoundError):
-        return None, None
-    return task.identity.SeriesInstanceUID or None, task.target

@@ -32,7 +32,7 @@ class Attic:
         self.restart()
 
     def configure(self, **retention: float) -> None:
-        self.box.configure(retention={**KEEP, **retention})
+        self.box.configure(retention={**KEEP, **retention}, scrub={"every_days": 0})
 
     def restart(self) -> None:
         self.cleaner = Cleaner(self.box.context("cleaner"), self.states)

@@ -1,0 +1,213 @@
+"""The scrub: all kept images are read from the disk, slowly, and compared with their digests.
+
+It holds no claim: what it reads may move on or go at any time, and is then met further on, or is no longer of interest.
+How far it has come lies in ``state/scrub.json``; a service that starts again goes on there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import AwareDatetime, ValidationError
+
+from mercure import durable
+from mercure.clock import Clock
+from mercure.config.models import Scrub as Settings
+from mercure.dicom.integrity import Integrity, State, examine
+from mercure.event_details import ScrubFinished
+from mercure.events import EventWriter
+from mercure.model import Record
+from mercure.spool import Spool, Stage
+from mercure.spool.altered import AlteredBook, AlteredImage
+from mercure.spool.kept import KeptImage, Place, facts_of, images_in, kept_entries
+
+SAVE_SECONDS: Final = 30.0
+"""A crash means that so much is read again."""
+
+LEAST_WAIT: Final = 0.02
+_AHEAD: Final = timedelta(days=1)
+"""An end that lies farther in the future was written by a clock that was set back since."""
+
+_BAD: Final[dict[State, Literal["altered", "unreadable"]]] = {
+    State.ALTERED: "altered",
+    State.UNREADABLE: "unreadable",
+}
+_log = logging.getLogger(__name__)
+
+
+class ScrubRun(Record):
+    """One walk through all images, each copy counted once."""
+
+    begun: AwareDatetime
+    finished: AwareDatetime | None = None
+    images: int = 0
+    bytes: int = 0
+    altered: int = 0
+    unreadable: int = 0
+    uncheckable: int = 0
+
+    def with_image(self, state: State, size: int) -> ScrubRun:
+        """Return it with one more image."""
+        update = {"images": self.images + 1, "bytes": self.bytes + size}
+        if state is not State.INTACT:
+            update[state.value] = getattr(self, state.value) + 1
+        return self.model_copy(update=update)
+
+
+class ScrubState(Record):
+    """What is kept of the scrub: the run under way and the last entry that it has read, and the last whole run."""
+
+    run: ScrubRun | None = None
+    place: Place | None = None
+    last: ScrubRun | None = None
+
+
+def read_state(spool: Spool) -> ScrubState:
+    """Return how far the scrub is; a state that cannot be read counts as none."""
+    try:
+        return ScrubState.model_validate_json(_path(spool).read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return ScrubState()
+
+
+def _path(spool: Spool) -> Path:
+    return spool.stage(Stage.STATE) / "scrub.json"
+
+
+class StoppedError(Exception):
+    """The scrub was told to stop in the middle of an image."""
+
+
+class Scrub:
+    """Reads all images once, from where the last one was stopped.
+
+    Parameters
+    ----------
+    spool, events, clock
+        What is read, who is told, and when.
+    settings : callable
+        The settings of now.
+    wait : callable
+        Waits for so many seconds; True when the scrub is to stop.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        events: EventWriter,
+        clock: Clock,
+        settings: Callable[[], Settings],
+        wait: Callable[[float], bool],
+    ) -> None:
+        self._spool = spool
+        self._events = events
+        self._clock = clock
+        self._settings = settings
+        self._wait = wait
+        self._next = 0.0
+        self._seen: set[int] = set()
+
+    def is_due(self) -> bool:
+        """Tell whether there is something to be read now: a run was interrupted, or the last one is old."""
+        days = self._settings().every_days
+        state, now = read_state(self._spool), self._clock.now()
+        if not days:
+            return False
+        if state.run is not None or state.last is None or state.last.finished is None:
+            return True
+        return not timedelta(0) - _AHEAD <= now - state.last.finished < timedelta(days=days)
+
+    def run(self) -> ScrubRun | None:
+        """Read all images; None when it was stopped before the end.
+
+        Raises
+        ------
+        OSError
+            As the disk says of the spool as a whole; it goes on from the same place later.
+        """
+        state = read_state(self._spool)
+        if state.run is None:
+            state = ScrubState(run=ScrubRun(begun=self._clock.now()), last=state.last)
+            self._save(state)
+        self._seen.clear()
+        self._next = saved = self._clock.monotonic()
+        for place, entry in kept_entries(self._spool, state.place):
+            run = self._read(entry, state.run or ScrubRun(begun=self._clock.now()))
+            if run is None:
+                self._save(state)
+                return None
+            state = state.model_copy(update={"run": run, "place": place})
+            if self._clock.monotonic() - saved >= SAVE_SECONDS:
+                self._save(state)
+                saved = self._clock.monotonic()
+        return self._finish(state)
+
+    def _finish(self, state: ScrubState) -> ScrubRun | None:
+        if state.run is None:
+            return None
+        done = state.run.model_copy(update={"finished": self._clock.now()})
+        AlteredBook(self._spool).clear()
+        details = ScrubFinished(**done.model_dump(exclude={"begun", "finished"}), begun=done.begun)
+        self._events.emit(details)
+        self._save(ScrubState(last=done))
+        return done
+
+    def _read(self, entry: Path, run: ScrubRun) -> ScrubRun | None:
+        """Read the images of one entry; None when told to stop: it is read anew then."""
+        for image in images_in(entry):
+            if image.inode in self._seen:
+                continue
+            if self._wait(0.0) or not self._settings().every_days:
+                return None
+            try:
+                result = self._examine(image)
+            except FileNotFoundError:
+                continue  # it moved on, and is met further on, or is gone
+            except StoppedError:
+                return None
+            if image.links > 1:
+                self._seen.add(image.inode)
+            if result.state in _BAD:
+                self._note(image, result)
+            run = run.with_image(result.state, result.bytes)
+        return run
+
+    def _examine(self, image: KeptImage) -> Integrity:
+        """Read an image; what looks bad is read once more: it may have been the cable."""
+        result = examine(image.path, expected=image.digest, past_cache=True, pace=self._pace)
+        if not result.is_bad:
+            return result
+        again = examine(image.path, expected=image.digest, past_cache=True, pace=self._pace)
+        if not again.is_bad:
+            _log.warning("an image was read wrongly once", extra={"path": str(image.path), "problem": result.text})
+        return again
+
+    def _note(self, image: KeptImage, result: Integrity) -> None:
+        facts = facts_of(image)
+        found = AlteredImage(
+            path=image.seen_from(self._spool),
+            task=image.task,
+            series=facts.series,
+            sop=facts.sop,
+            state=_BAD[result.state],
+            text=result.text,
+            target=facts.target,
+            found_by="scrub",
+            found=self._clock.now(),
+        )
+        if AlteredBook(self._spool).note(found, self._events):
+            _log.error("a kept image is bad", extra={"path": found.path, "problem": found.text})
+
+    def _pace(self, count: int) -> None:
+        """Wait until so many bytes may be read again."""
+        now = self._clock.monotonic()
+        self._next = max(self._next, now - 1.0) + count / self._settings().bytes_per_second
+        if self._next - now >= LEAST_WAIT and self._wait(self._next - now):
+            raise StoppedError
+
+    def _save(self, state: ScrubState) -> None:
+        durable.write_file(_path(self._spool), state.model_dump_json(exclude_none=True).encode())
