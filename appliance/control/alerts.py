@@ -37,6 +37,7 @@ RULE_OF: Final[dict[AlertKind, str]] = {
     "unrouted": "unrouted",
     "loop": "loop",
     "spool": "spool",
+    "mixed": "mixed",
 }
 """The rule of the configuration for each kind of alert."""
 

@@ -47,6 +47,8 @@ _HOME: Final = {"route": Stage.OUTGOING, "process": Stage.PROCESSING, "complete"
 """Where a task of each action waits for the service that works on it."""
 
 _HELD_WHERE: Final = frozenset({Stage.OUTGOING, Stage.PROCESSING})
+_RELEASED_FROM: Final = _HELD_WHERE | {Stage.ERROR}
+"""A part of a mixed series is held in ``error/``, before anything is decided of it."""
 _RETRIED_FROM: Final = frozenset({Stage.OUTGOING, Stage.PROCESSING, Stage.ERROR, Stage.DISCARD})
 _REROUTED_FROM: Final = frozenset({Stage.OUTGOING, Stage.ERROR})
 _DISCARDED_FROM: Final = frozenset({Stage.OUTGOING, Stage.PROCESSING, Stage.ERROR})
@@ -158,10 +160,13 @@ def release(session: Session, name: str, reason: str = "") -> Changed:
     ControlError
         No such task, it is being worked on, or it is not held.
     """
-    with _claimed(session, name, "release", _HELD_WHERE) as work:
-        if work.task.hold is None:
+    with _claimed(session, name, "release", _RELEASED_FROM) as work:
+        task = work.task
+        if task.hold is None:
             raise ControlError("invalid", f"task {work.id} is not held")
-        return work.finish(work.task.model_copy(update={"hold": None}), work.stage, reason)
+        if work.stage is Stage.ERROR:
+            return work.finish(task.for_retry(), _HOME.get(task.action, Stage.ROUTING), reason)
+        return work.finish(task.model_copy(update={"hold": None}), work.stage, reason)
 
 
 def retry(session: Session, name: str, reason: str = "") -> Changed:
@@ -293,6 +298,10 @@ def _why_not_held(stage: Stage) -> str:
     return "only a task that waits in outgoing/ or processing/ can be held"
 
 
+def _why_not_released(stage: Stage) -> str:
+    return "only a task that waits in outgoing/ or processing/, or is kept in error/, can be held"
+
+
 def _why_not_retried(stage: Stage) -> str:
     return "it was delivered" if stage is Stage.SUCCESS else "the router decides on it by itself"
 
@@ -313,7 +322,7 @@ def _why_not_discarded(stage: Stage) -> str:
 
 _WHY_NOT: Final[dict[Verb, Callable[[Stage], str]]] = {
     "hold": _why_not_held,
-    "release": _why_not_held,
+    "release": _why_not_released,
     "retry": _why_not_retried,
     "reroute": _why_not_rerouted,
     "discard": _why_not_discarded,
@@ -330,7 +339,7 @@ VERBS: Final[dict[Verb, Callable[[Session, str, str], Changed]]] = {
 
 _STAGES: Final[dict[Verb, frozenset[Stage]]] = {
     "hold": _HELD_WHERE,
-    "release": _HELD_WHERE,
+    "release": _RELEASED_FROM,
     "retry": _RETRIED_FROM,
     "reroute": _REROUTED_FROM,
     "discard": _DISCARDED_FROM,

@@ -31,6 +31,8 @@ _STATE_OF_STAGE: Final[Mapping[Stage, State]] = {
     Stage.DISCARD: "discarded",
 }
 
+_HELD_IN: Final = frozenset({Stage.PROCESSING, Stage.OUTGOING, Stage.ERROR})
+"""Where a person, or a policy, keeps what is not to go on."""
 
 NOBODY: Final = Identity()
 
@@ -117,11 +119,12 @@ def _settled(directory: Path, stage: Stage) -> Stamp | None:
 def row_of(task: Task, stage: Stage) -> Row:
     """Describe a task that stands in a stage."""
     last = task.attempts[-1].error if task.attempts else None
+    held = task.hold is not None and stage in _HELD_IN
     return Row(
         id=task.id,
         stage=stage,
         created=task.created,
-        state=_STATE_OF_STAGE.get(stage) or ("held" if task.hold else None),
+        state="held" if held else _STATE_OF_STAGE.get(stage),
         action=task.action,
         target=task.target,
         module=task.module,

@@ -168,6 +168,10 @@ class LoopFound(Incident):
     """Images come back that were sent on before."""
 
 
+class MixedSeries(Incident):
+    """A series held images of several senders, studies or patients."""
+
+
 class Alerts(Model):
     """What people are alerted to."""
 
@@ -197,6 +201,7 @@ class Alerts(Model):
     unrouted: Unrouted = Unrouted()
     loop: LoopFound = LoopFound()
     spool: SpoolPlace = SpoolPlace()
+    mixed: MixedSeries = MixedSeries()
 
     def rules(self) -> dict[str, AlertRule]:
         """Return every rule by its key."""

@@ -43,6 +43,9 @@ class Completion(CompletionTimes):
     senders: dict[TitleOrName, CompletionTimes] = {}
     """By calling AE title, or by the name of one of `senders`, which goes first; the whole of it replaces the general
     times."""
+    mixed: Literal["split", "hold"] = "split"
+    """What is done with a series that holds images of several senders, studies or patients: ``split``: each part is
+    decided on by itself; ``hold``: each part is kept in `error/` until a person releases it."""
 
     def for_sender(self, calling_aet: str, sender: str = "") -> CompletionTimes:
         """Return the times that hold for a sender, by its name in the configuration or by its AE title."""

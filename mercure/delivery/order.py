@@ -18,8 +18,8 @@ from mercure.config import TargetSettings
 from mercure.config.models import Order
 from mercure.event_details import Identity
 from mercure.names import is_id
-from mercure.spool import Spool, Stage, Task, TaskError, is_locked, load_task
-from mercure.spool.images import read_lines, text
+from mercure.spool import Spool, Stage, Task, TaskError, image_files, is_locked, load_division, load_task
+from mercure.spool.images import by_file, read_lines, text
 
 ORDER_SECONDS: Final = 0.25
 """Wait before a task that must not start yet is looked at again, when nothing else wakes the dispatcher: what it waits
@@ -126,8 +126,8 @@ class Waiting(Protocol):
         """List the line in which a task stands."""
 
 
-Routed = Sequence[tuple[str, str | None]]
-"""What is in ``routing/``: ids, and the study of each as `study_in` says."""
+Routed = Sequence[tuple[str, frozenset[str] | None]]
+"""What is in ``routing/``: ids, and the studies of each as `studies_in` says."""
 
 
 @dataclass
@@ -147,7 +147,7 @@ class Gate:
     spool: Spool
     queue: Waiting
     stage: Stage = Stage.OUTGOING
-    _studies: dict[str, str] = field(default_factory=dict)
+    _studies: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def before(self, task: Task, order: Order, others_in_flight: Callable[[], bool] = lambda: True) -> Before | None:
         """Look at the spool afresh; return what goes before `task`, or None when it may start.
@@ -188,7 +188,7 @@ class Gate:
         """Look at ``routing/``."""
         names = [name for name in self.spool.names(Stage.ROUTING) if is_id(name)]
         known = self._studies
-        studies = [known.get(name) or study_in(self.spool.entry(Stage.ROUTING, name)) for name in names]
+        studies = [known.get(name) or studies_in(self.spool.entry(Stage.ROUTING, name)) for name in names]
         self._studies = {name: study for name, study in zip(names, studies, strict=True) if study}
         return list(zip(names, studies, strict=True))
 
@@ -198,38 +198,50 @@ def first_routed(task: Task, order: Order, routed: Routed) -> Before | None:
     study = task.identity.StudyInstanceUID
     if order == "none" or (order == "study" and not study):
         return None
-    for name, other in routed:
+    for name, studies in routed:
+        in_line = order == "received" or studies is None or study in studies
         # At the same microsecond only the derived ids could decide, so the router is waited for.
-        if name != task.parent and name[:_TIME] <= task.id[:_TIME] and (order == "received" or other in (None, study)):
+        if name != task.parent and name[:_TIME] <= task.id[:_TIME] and in_line:
             return Before(name, "routing")
     return None
 
 
-def study_in(directory: Path) -> str | None:
-    """Find out to which study a folder in ``routing/`` belongs.
+def studies_in(directory: Path) -> frozenset[str] | None:
+    """Find out to which studies the images in a folder of ``routing/`` belong.
 
-    Until its ``task.json`` is there, the receiver's tag lines say it, and for a collected study its first series.
+    Until its ``task.json`` or ``division.json`` is there, the receiver's tag lines say it, and for a collected study
+    its series.
 
     Returns
     -------
-    str or None
-        The UID, "" when the folder is gone or its images have none, None when it cannot be told yet.
+    frozenset of str or None
+        The UIDs, none when the folder is gone or its images have none, None when it cannot be told yet.
     """
+    division = load_division(directory)
+    if division is not None:
+        return division.studies - {""}
     try:
-        return load_task(directory).identity.StudyInstanceUID
+        return frozenset({load_task(directory).identity.StudyInstanceUID}) - {""}
     except FileNotFoundError:
-        return ""
+        return frozenset()
     except TaskError:
         pass
     try:
-        for path in sorted(directory.iterdir()):
-            lines = read_lines(path) if path.suffix == ".jsonl" else []
-            study = text(lines[0], "StudyInstanceUID") if lines else study_in(path) if is_id(path.name) else None
-            if study:
-                return study
+        return _by_tag_lines(directory)
     except FileNotFoundError:
-        return ""
-    return None
+        return frozenset()
+
+
+def _by_tag_lines(directory: Path) -> frozenset[str] | None:
+    """Read the studies of all images; None when some image has no line."""
+    names = [path.name for path in directory.iterdir()]
+    records = [line for name in names if name.endswith(".jsonl") for line in read_lines(directory / name)]
+    described = by_file(records, [image.name for image in image_files(directory)])
+    members = [studies_in(directory / name) for name in names if is_id(name)]
+    if len(described) < len(image_files(directory)) or None in members or not (described or members):
+        return None
+    found = {text(record, "StudyInstanceUID") for record in described.values()}
+    return frozenset(found.union(*filter(None, members)) - {""})
 
 
 def waits_for(tasks: Iterable[InLine], targets: Mapping[str, TargetSettings]) -> dict[str, str]:

@@ -120,6 +120,7 @@ def _describe(directory: Path, tasks: Sequence[Task], taken: Taken) -> Task:
         created=id_time(directory.name),
         scope="study",
         study_rule=first.study_rule,
+        sender_apart=first.sender_apart,
         identity=identity,
         origin=origin,
         images=len(files),

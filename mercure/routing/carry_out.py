@@ -17,8 +17,21 @@ from mercure.events import EventWriter
 from mercure.names import derived_id
 from mercure.routing.assembly import member_ids
 from mercure.routing.planning import Derived, Plan
-from mercure.routing.studies import read_taken
-from mercure.spool import Claim, FiredRule, Spool, Stage, Task, derive, image_files, image_refs, move, save_task
+from mercure.routing.studies import open_folder, read_taken
+from mercure.routing.units import same_unit
+from mercure.spool import (
+    Claim,
+    FiredRule,
+    Spool,
+    Stage,
+    Task,
+    derive,
+    image_files,
+    image_refs,
+    load_task,
+    move,
+    save_task,
+)
 from mercure.spool.ending import fail_task
 from mercure.spool.link import Source
 from mercure.spool.task import PLAN_FILE, Failure
@@ -95,7 +108,7 @@ class Executor:
             derive(self._spool, derived.task, self._spool.stage(derived.stage), sources)
             return
         # A series is added to its study under a shared lock, as an image is to its series: the study may be taken now.
-        folder = self._spool.entry(Stage.STUDIES, derived.study)
+        folder = self._spool.entry(Stage.STUDIES, open_folder(self._spool, derived.study, derived.task))
         durable.make_directory(folder)
         lock = Claim.take(folder, exclusive=False)
         if lock is None:
@@ -111,7 +124,9 @@ class Executor:
             keys += [f"process:{rule}" for rule in config.rules]
             directory = next((path for key in keys if (path := self._find(derived_id(parent, key))) is not None), None)
             if directory is not None:
-                sources.append(Source(directory, [image.name for image in image_files(directory)]))
+                # A hint of an older router may name a task of another patient or sender with the same series.
+                if task.scope == "study" or same_unit(task, load_task(directory)):
+                    sources.append(Source(directory, [image.name for image in image_files(directory)]))
                 continue
             text = f"task {task.id} was to be sent again whole, but the images of {parent} are not kept any more"
             advice = "send the whole series again from the scanner or archive, or keep delivered tasks for longer"

@@ -11,14 +11,17 @@ from pydantic import TypeAdapter, ValidationError
 
 from mercure import durable
 from mercure.clock import Clock
+from mercure.config import Config
 from mercure.dicom.receipt import AlteredHeaderError, read_receipt
 from mercure.dicom.tags import read_tag_records
 from mercure.event_details import Identity, Origin
 from mercure.names import id_time, is_id, utc_text
 from mercure.routing.completion import LINES_SUFFIX, Due, folder_signature
 from mercure.routing.numbering import enter_routing
+from mercure.routing.units import unit_of
 from mercure.spool import (
     Claim,
+    ImageFile,
     Spool,
     Stage,
     TagRecord,
@@ -26,7 +29,6 @@ from mercure.spool import (
     TaskError,
     image_files,
     load_task,
-    save_task,
     uptime,
 )
 from mercure.spool.images import by_file, json_line, read_lines, text
@@ -75,11 +77,13 @@ def take_series(spool: Spool, due: Due, clock: Clock) -> Claim | None:
     return claim
 
 
-def prepare(directory: Path, clock: Clock, *, reason: str) -> tuple[Task, list[TagRecord]]:
-    """Make sure that a task in ``routing/`` has its model and its tag lines, whatever an earlier crash left out.
+def described(config: Config, directory: Path, clock: Clock, *, reason: str) -> tuple[Task, list[TagRecord]]:
+    """Read what a task in ``routing/`` is, whatever an earlier crash left out; its model is not written here.
 
     Parameters
     ----------
+    config : Config
+        For the name of the sender.
     directory : Path
         The task, claimed.
     clock : Clock
@@ -90,17 +94,17 @@ def prepare(directory: Path, clock: Clock, *, reason: str) -> tuple[Task, list[T
     Returns
     -------
     Task
-        The model.
+        Its model, or one made of its first image where it has none.
     list of TagRecord
-        One for each image, in the order received.
+        One for each image, in the order received; they are on disk.
     """
     records = _tag_lines(directory)
     try:
         return load_task(directory), records
     except TaskError:
-        task = _describe(directory, records, clock, reason=reason)
-        save_task(directory, task)
-        return task, records
+        created = id_time(directory.name) if is_id(directory.name) else clock.now()
+        task = Task(id=directory.name, created=created, reason=reason)
+        return of_images(config, task, records, image_files(directory)), records
 
 
 def _tag_lines(directory: Path) -> list[TagRecord]:
@@ -142,29 +146,30 @@ def _receipt(path: Path, record: TagRecord) -> dict[str, str]:
     return {"SenderAET": calling} if calling else {}
 
 
-def _describe(directory: Path, records: Sequence[TagRecord], clock: Clock, *, reason: str) -> Task:
+def of_images(config: Config, task: Task, records: Sequence[TagRecord], files: Sequence[ImageFile]) -> Task:
+    """Return a task with the identity, origin and numbers of images that are one unit."""
     first: TagRecord = records[0] if records else {}
-    identity = Identity.model_validate({keyword: text(first, keyword) for keyword in Identity.model_fields})
+    unit = unit_of(config, first)
+    identity = {keyword: text(first, keyword) for keyword in Identity.model_fields}
+    identity |= {"PatientID": unit.patient, "IssuerOfPatientID": unit.issuer, "StudyInstanceUID": unit.study}
     times = [time for record in records if (time := _instant(text(record, "ReceivedAt"))) is not None]
     associations = {text(record, "AssociationID") for record in records} - {""}
     origin = Origin(
         address=text(first, "SenderAddress"),
         calling_aet=text(first, "SenderAET"),
         called_aet=text(first, "ReceiverAET"),
+        sender=unit.sender,
         associations=tuple(sorted(associations)),
         first_received=min(times, default=None),
         last_received=max(times, default=None),
     )
-    files = image_files(directory)
-    return Task(
-        id=directory.name,
-        created=id_time(directory.name) if is_id(directory.name) else clock.now(),
-        identity=identity,
-        origin=origin,
-        images=len(files),
-        bytes=sum(image.bytes for image in files),
-        reason=reason,
-    )
+    update = {
+        "identity": Identity.model_validate(identity),
+        "origin": origin,
+        "images": len(files),
+        "bytes": sum(image.bytes for image in files),
+    }
+    return task.model_copy(update=update)
 
 
 def _instant(value: str) -> datetime | None:

@@ -32,7 +32,7 @@ def folder(spool: Spool) -> Path:
     return spool.stage(Stage.STATE) / "seen"
 
 
-def remember(spool: Spool, series: str, task: str, clock: Clock) -> tuple[str, ...]:
+def remember(spool: Spool, series: str, before: str, task: str, clock: Clock) -> tuple[str, ...]:
     """Note that a task holds images of a series, and return the tasks that did before it.
 
     Parameters
@@ -40,7 +40,9 @@ def remember(spool: Spool, series: str, task: str, clock: Clock) -> tuple[str, .
     spool : Spool
         Where the hints are.
     series : str
-        Series Instance UID; without one nothing is remembered.
+        Names the series of one sender, patient and study; when it is empty nothing is remembered.
+    before : str
+        The name that a router gave it that did not tell these apart.
     task : str
         The routed task; noting it again changes nothing.
     clock : Clock
@@ -49,13 +51,21 @@ def remember(spool: Spool, series: str, task: str, clock: Clock) -> tuple[str, .
     if not series:
         return ()
     durable.make_directory(folder(spool), sync=False)
-    path = folder(spool) / f"{safe_name(series)}.json"
-    try:
-        known = _Seen.model_validate_json(path.read_bytes()).tasks
-    except (FileNotFoundError, ValidationError):
-        known = ()
+    path = _path(spool, series)
+    known = _tasks(path if path.exists() else _path(spool, before))
     if task not in known:
         seen = _Seen(tasks=(*known, task)[-KEPT_TASKS:], last=clock.now())
         durable.write_file(path, seen.model_dump_json().encode(), sync=False)
         return known
     return known[: known.index(task)]
+
+
+def _path(spool: Spool, series: str) -> Path:
+    return folder(spool) / f"{safe_name(series)}.json"
+
+
+def _tasks(path: Path) -> tuple[str, ...]:
+    try:
+        return _Seen.model_validate_json(path.read_bytes()).tasks
+    except (FileNotFoundError, ValidationError):
+        return ()

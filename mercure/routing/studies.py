@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final, Literal
 
@@ -17,8 +18,10 @@ from mercure.model import Record
 from mercure.names import is_id, safe_name
 from mercure.routing.completion import any_open, expected, folder_signature
 from mercure.routing.numbering import enter_routing
+from mercure.routing.units import patient_digest
 from mercure.rules import StudyList
 from mercure.spool import Claim, Spool, Stage, TagRecord, Task, TaskError, load_task, read_tags, uptime
+from mercure.spool.images import instance_of
 from mercure.spool.layout import list_names
 
 SEPARATOR: Final = "+"
@@ -59,12 +62,19 @@ class StudyDue:
 class _Collected:
     """What a study's folder holds."""
 
+    directory: Path
     tasks: tuple[Task, ...]
     first: TagRecord
 
     @property
     def study(self) -> str:
         return self.tasks[0].identity.StudyInstanceUID if self.tasks else ""
+
+    @cached_property
+    def instances(self) -> frozenset[str]:
+        """The SOP instances of all its series; an image without a UID counts by its file."""
+        folders = [self.directory / task.id for task in self.tasks]
+        return frozenset(instance_of(record) for folder in folders for record in read_tags(folder))
 
     @property
     def associations(self) -> Iterable[str]:
@@ -79,14 +89,36 @@ class _Seen:
 
 
 def study_folder(task: Task, rule: str) -> str:
-    """Name the folder in which a rule collects the study of a task."""
+    """Name the folder in which a rule collects the study of a task: other patients may have its UID too."""
     uid = task.identity.StudyInstanceUID
-    return f"{safe_name(uid) if uid else f'none-{task.id}'}{SEPARATOR}{rule}"
+    return SEPARATOR.join([safe_name(uid) if uid else f"none-{task.id}", rule, patient_digest(task)])
+
+
+def open_folder(spool: Spool, folder: str, task: Task) -> str:
+    """Return where a series is added to its study: an older router may still collect it under a name without patient.
+
+    Parameters
+    ----------
+    spool : Spool
+        Where the studies are.
+    folder : str
+        As `study_folder` named it.
+    task : Task
+        The series.
+    """
+    older = folder.rpartition(SEPARATOR)[0]
+    directory = spool.entry(Stage.STUDIES, older)
+    for name in list_names(directory):
+        try:
+            return older if patient_digest(load_task(directory / name)) == patient_digest(task) else folder
+        except (TaskError, OSError):
+            continue
+    return folder
 
 
 def rule_of(folder: str) -> str:
     """Return the rule that collects in a study's folder."""
-    return folder.partition(SEPARATOR)[2]
+    return folder.split(SEPARATOR)[1] if SEPARATOR in folder else ""
 
 
 class StudyTracker:
@@ -189,7 +221,7 @@ def collect(directory: Path) -> _Collected:
         except (TaskError, OSError):
             continue  # not a task, or not readable: it is judged when the study is taken
     records = read_tags(directory / tasks[0].id) if tasks else []
-    return _Collected(tuple(tasks), records[0] if records else {})
+    return _Collected(directory, tuple(tasks), records[0] if records else {})
 
 
 def _has_all(settings: StudyCompletion, collected: _Collected) -> bool:
@@ -199,7 +231,7 @@ def _has_all(settings: StudyCompletion, collected: _Collected) -> bool:
         if not StudyList.parse(settings.series).matches(descriptions):
             return False
     series = {task.identity.SeriesInstanceUID for task in collected.tasks}
-    images = sum(task.images for task in collected.tasks)
+    images = len(collected.instances) if settings.expected_images is not None else 0
     counts = [(settings.expected_series, len(series)), (settings.expected_images, images)]
     for count, present in counts:
         wanted = expected(count, collected.first)

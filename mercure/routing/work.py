@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 from mercure.clock import Clock
 from mercure.config import Config
@@ -10,13 +11,26 @@ from mercure.events import EventWriter
 from mercure.names import is_id
 from mercure.routing.assembly import prepare_study
 from mercure.routing.carry_out import Executor, load_plan, save_plan
+from mercure.routing.division import Divider, division_of, waits_for_parent
 from mercure.routing.habits import Decided, Habits
-from mercure.routing.intake import prepare
+from mercure.routing.intake import described
 from mercure.routing.planning import UNMATCHED, Plan, decide, decide_study, holds
 from mercure.routing.rehearsal import keep
 from mercure.routing.seen import remember
-from mercure.routing.studies import SEPARATOR, Taken, members, read_taken
-from mercure.spool import Claim, Spool, Stage, TagRecord, Task, TaskError, image_files, load_task, save_task
+from mercure.routing.studies import SEPARATOR, Taken, members, read_taken, study_folder
+from mercure.routing.units import sender_of, unit_digest
+from mercure.spool import (
+    Claim,
+    Spool,
+    Stage,
+    TagRecord,
+    Task,
+    TaskError,
+    image_files,
+    load_division,
+    load_task,
+    save_task,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -39,9 +53,10 @@ class Routing:
         self._clock = clock
         self._executor = Executor(spool, events, clock)
         self._habits = Habits(spool)
+        self._divider = Divider(spool, events)
 
-    def route(self, config: Config, claim: Claim, reason: str) -> None:
-        """Describe, decide, carry out.
+    def route(self, config: Config, claim: Claim, reason: str) -> tuple[str, ...]:
+        """Describe, divide what is no unit, decide, carry out.
 
         Parameters
         ----------
@@ -51,6 +66,11 @@ class Routing:
             The claim on the task.
         reason : str
             Why its series counts as complete, if that is not on record yet.
+
+        Returns
+        -------
+        tuple of str
+            Tasks that stand in ``routing/`` now in its place.
 
         Raises
         ------
@@ -63,14 +83,40 @@ class Routing:
         """
         directory = claim.path
         taken = read_taken(directory)
-        if taken is None and not members(directory):
-            task, records = prepare(directory, self._clock, reason=reason)
+        if taken is not None or members(directory):
+            taken = taken or Taken(reason=reason)
+            task, records = prepare_study(directory, taken)
+        elif waits_for_parent(self._spool, directory):
+            return ()
         else:
-            task, records = prepare_study(directory, taken or Taken(reason=reason))
+            task, records = described(config, directory, self._clock, reason=reason)
+            division = division_of(config, directory, task, records, self._clock)
+            if division is not None:
+                return self._divider.divide(claim, task, division)
+            task = self._saved(config, directory, task, records)
+        self._route_unit(config, claim, task, records, taken)
+        return ()
+
+    def _saved(self, config: Config, directory: Path, task: Task, records: list[TagRecord]) -> Task:
+        """Write the model of a unit, unless it is there; one that an older router wrote does not name its sender."""
+        try:
+            load_task(directory)
+        except TaskError:
+            save_task(directory, task)
+        self._divider.warn_of_names(task, records)
+        if task.origin.sender or not records:
+            return task
+        origin = task.origin.model_copy(update={"sender": sender_of(config, records[0])})
+        return task.model_copy(update={"origin": origin})
+
+    def _route_unit(
+        self, config: Config, claim: Claim, task: Task, records: list[TagRecord], taken: Taken | None
+    ) -> None:
+        directory = claim.path
         files = [image.name for image in image_files(directory)]
         if not files:
             raise NothingToRouteError("there is no image in the task")
-        earlier = remember(self._spool, _group(task), task.id, self._clock)
+        earlier = remember(self._spool, *_groups(task), task.id, self._clock)
         if earlier and not task.late:
             task = task.model_copy(update={"late": True})
             save_task(directory, task)
@@ -110,12 +156,16 @@ class Routing:
             _log.warning("what is usual for a sender cannot be noted: %s", error, extra={"task": task.id})
 
 
-def _group(task: Task) -> str:
-    """Name what a late arrival belongs to: a series, or a study as one rule collects it; empty where no UID tells."""
+def _groups(task: Task) -> tuple[str, str]:
+    """Name what a late arrival belongs to, and what it did when routers did not tell units apart; empty without a UID.
+
+    That is the series of a unit, or a study as one rule collects it.
+    """
     if task.scope == "series":
-        return task.identity.SeriesInstanceUID
-    study = task.identity.StudyInstanceUID
-    return f"{study}{SEPARATOR}{task.study_rule}" if study else ""
+        series = task.identity.SeriesInstanceUID
+        return (f"{series}{SEPARATOR}{unit_digest(task)}", series) if series else ("", "")
+    study, rule = task.identity.StudyInstanceUID, task.study_rule or ""
+    return (study_folder(task, rule), f"{study}{SEPARATOR}{rule}") if study else ("", "")
 
 
 def studies_in_routing(spool: Spool) -> set[str | None]:
@@ -131,5 +181,12 @@ def studies_in_routing(spool: Spool) -> set[str | None]:
         except TaskError:
             studies.add(None)
         else:
-            studies |= {task.identity.StudyInstanceUID} if task.scope == "series" else set()
+            studies |= _studies_of(spool, name, task)
     return studies
+
+
+def _studies_of(spool: Spool, name: str, task: Task) -> frozenset[str]:
+    if task.scope != "series":
+        return frozenset()
+    division = load_division(spool.entry(Stage.ROUTING, name))
+    return frozenset({task.identity.StudyInstanceUID}) if division is None else division.studies

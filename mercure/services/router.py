@@ -13,6 +13,7 @@ from mercure.dicom.tools import ToolMissingError
 from mercure.event_details import Recovered, TaskFailed, Warned
 from mercure.events import TRIES_AGAIN
 from mercure.routing.completion import CompletionTracker
+from mercure.routing.division import parts_of
 from mercure.routing.intake import clear_receiving, take_series, unfinished
 from mercure.routing.studies import StudyTracker, take_study
 from mercure.routing.work import Routing, studies_in_routing
@@ -121,6 +122,7 @@ class Router:
 
     def _finish_leftovers(self, now: float) -> None:
         names = unfinished(self._spool)
+        parts = parts_of(names, self._spool)
         self._troubles = {name: trouble for name, trouble in self._troubles.items() if name in names}
         for name in names:
             trouble = self._troubles.get(name)
@@ -130,16 +132,17 @@ class Router:
                 claim = Claim.take(self._spool.entry(Stage.ROUTING, name))
                 if claim is None:
                     continue
-                if trouble is None:
+                if trouble is None and name not in parts:
                     what = f"series {name} was found half-routed and is finished now"
                     self._context.events.emit(Recovered(what=what), task=name, key="spool.recovered")
                 self._guarded(claim, "recovered")
 
     def _guarded(self, claim: Claim, reason: str) -> None:
-        """Route one series; whatever goes wrong concerns this series only."""
+        """Route one series, and what it was divided into; whatever goes wrong concerns this series only."""
+        parts: tuple[str, ...] = ()
         name = claim.path.name
         try:
-            self._routing.route(self._context.config, claim, reason)
+            parts = self._routing.route(self._context.config, claim, reason)
             self._troubles.pop(name, None)
         except Exception as error:  # noqa: BLE001 - one series that we cannot handle must not stop all others
             if isinstance(error, _NOT_ITS_FAULT) and not isinstance(error, FileNotFoundError):
@@ -150,6 +153,10 @@ class Router:
                 self._after_fault(claim, f"{type(error).__name__}: {error}")
         finally:
             claim.release()
+        for part in parts:
+            taken = None if self._context.stop else Claim.take(self._spool.entry(Stage.ROUTING, part))
+            if taken is not None:
+                self._guarded(taken, reason)
 
     def _after_fault(self, claim: Claim, text: str) -> None:
         name = claim.path.name

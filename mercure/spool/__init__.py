@@ -1,6 +1,7 @@
 """Crash-safe tasks in directories: stages, claims, moves, links. ``docs/reference/spool.md`` is the contract."""
 
 from mercure.spool.claim import Claim, is_locked
+from mercure.spool.division import Division, Part, load_division, save_division
 from mercure.spool.images import (
     ImageFile,
     LedgerLine,
@@ -24,11 +25,13 @@ __all__ = [
     "Attempt",
     "Changes",
     "Claim",
+    "Division",
     "Failure",
     "FiredRule",
     "Hold",
     "ImageFile",
     "LedgerLine",
+    "Part",
     "Priority",
     "Spool",
     "Stage",
@@ -42,11 +45,13 @@ __all__ = [
     "image_files",
     "image_refs",
     "is_locked",
+    "load_division",
     "load_task",
     "move",
     "nudge",
     "read_ledger",
     "read_tags",
+    "save_division",
     "save_task",
     "uptime",
 ]

@@ -113,6 +113,11 @@ def text(record: TagRecord, keyword: str) -> str:
     return value if value.isprintable() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
+def instance_of(record: TagRecord) -> str:
+    """Name the SOP instance of an image: two files with one UID are one; without a UID each file is one."""
+    return text(record, "SOPInstanceUID") or f"file {text(record, 'FileName')}"
+
+
 def image_refs(directory: Path) -> tuple[ImageRef, ...]:
     """Name the images of a task for an event, in the order received; those without a tag line come last."""
     files = {image.name: image for image in image_files(directory)}

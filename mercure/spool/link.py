@@ -28,7 +28,7 @@ class Source:
     files: Sequence[str]
 
 
-def derive(spool: Spool, task: Task, into: Path, sources: Sequence[Source]) -> bool:
+def derive(spool: Spool, task: Task, into: Path, sources: Sequence[Source], *, whole: bool = True) -> bool:
     """Build a task under a hidden name, and rename it into place.
 
     Parameters
@@ -42,6 +42,8 @@ def derive(spool: Spool, task: Task, into: Path, sources: Sequence[Source]) -> b
     sources : sequence of Source
         The first is the routed task, whose claim the caller holds; of images with the same name the first source's is
         taken. With more than one, the numbers of the model are set to what was found.
+    whole : bool
+        The one source gives all of its images, so its tag lines are shared; else the task gets its own.
 
     Returns
     -------
@@ -65,7 +67,7 @@ def derive(spool: Spool, task: Task, into: Path, sources: Sequence[Source]) -> b
             if name not in names:
                 durable.link(source.directory / name, building / name)
                 names.add(name)
-    if len(sources) > 1:
+    if len(sources) > 1 or not whole:
         task = _merge(building, task, sources)
     elif (sources[0].directory / TAGS_FILE).exists():
         durable.link(sources[0].directory / TAGS_FILE, building / TAGS_FILE)
@@ -75,7 +77,7 @@ def derive(spool: Spool, task: Task, into: Path, sources: Sequence[Source]) -> b
 
 
 def _merge(building: Path, task: Task, sources: Sequence[Source]) -> Task:
-    """Write the tag lines of all sources, and return the task with the numbers of what it holds now."""
+    """Write the tag lines of the images that are here, and return the task with the numbers of what it holds now."""
     images = image_files(building)
     lines = [line for source in sources for line in read_lines(source.directory / TAGS_FILE)]
     records = by_file(lines, [image.name for image in images]).values()

@@ -21,7 +21,7 @@ from mercure import durable
 from mercure.model import Record
 from mercure.spool.layout import Spool, Stage, list_names
 
-NoticeKind = Literal["refused", "rule", "unrouted", "loop"]
+NoticeKind = Literal["refused", "rule", "unrouted", "loop", "mixed"]
 """Of the alerts that are raised by a notice."""
 
 MOST_OF_A_KIND: Final = 100
@@ -58,7 +58,7 @@ def post(spool: Spool, kind: NoticeKind, about: str, text: str, advice: str, *, 
     about : str
         A sender, a target, a task. There is one notice for each.
     text, advice : str
-        What happened, and what to do; patients are named in neither.
+        What happened, and what to do; patients are named in neither, or masked.
     now : datetime
         When it happened. What happened no later than the last time was told before.
     times : int

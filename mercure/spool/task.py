@@ -18,6 +18,7 @@ TASK_FILE: Final = "task.json"
 TAGS_FILE: Final = "tags.jsonl"
 LEDGER_FILE: Final = "ledger.jsonl"
 PLAN_FILE: Final = "plan.json"
+DIVISION_FILE: Final = "division.json"
 MEMBERS_FILE: Final = "members.txt"
 IMAGE_SUFFIX: Final = ".dcm"
 KEPT_ATTEMPTS: Final = 20
@@ -115,6 +116,11 @@ class Task(Record):
     """The tasks that the result became."""
     processed_by: tuple[str, ...] = ()
     """The modules from whose result this came: a rule with one of them does not act on it again."""
+    unit: str = ""
+    """Of a series that was divided because it held images of several senders, studies or patients: which part this
+    is."""
+    sender_apart: bool = False
+    """Its series came from several senders: its study is collected from this one alone."""
     late: bool = False
     reason: str = ""
     hold: Hold | None = None

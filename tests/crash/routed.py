@@ -35,6 +35,17 @@ class Scene:
     tear: Callable[[Path], None] = lambda folder: None
     told: tuple[str, ...] = ("series.completed", "series.decided", "task.created")
     tags: dict[str, str] = field(default_factory=dict)
+    patients: tuple[str, ...] = ("P1",)
+    """Those of the images in turn."""
+
+    @property
+    def images(self) -> list[Image]:
+        """All images of the scene, wave after wave."""
+        numbers = [number for first, count in self.waves for number in range(first, first + count)]
+        return [image for number in numbers for image in make_images(1, first=number, **self._tags_of(number))]
+
+    def _tags_of(self, number: int) -> dict[str, str]:
+        return {"PatientID": self.patients[number % len(self.patients)], **self.tags}
 
 
 def tear_tag_lines(folder: Path) -> None:
@@ -57,6 +68,13 @@ SCENES = {
     ),
     "late arrivals": Scene({"all": both()}, {Stage.OUTGOING: 2}, waves=((1, 2), (3, 2))),
     "torn tag lines": Scene({"all": both()}, {Stage.OUTGOING: 2}, tear=tear_tag_lines),
+    "a mixed series": Scene(
+        {"all": both()},
+        {Stage.OUTGOING: 2},
+        waves=((1, 5),),
+        patients=("P1", "P2", "P3"),
+        told=("series.completed", "series.decided", "task.created", "warning"),
+    ),
     "a study": Scene(
         {"s": both(trigger="study", study={"quiet_seconds": 30})},
         {Stage.OUTGOING: 2},
@@ -68,7 +86,7 @@ SCENES = {
 def set_up(box: Box, scene: Scene) -> list[Image]:
     """Configure, receive the first wave, and return all images of the scene."""
     box.configure(targets=A_B, rules=scene.rules)
-    images = [image for first, count in scene.waves for image in make_images(count, first=first, **scene.tags)]
+    images = scene.images
     box.receive(images[: scene.waves[0][1]])
     scene.tear(box.spool.entry(Stage.INCOMING, "1.2.3"))
     return images
@@ -128,6 +146,9 @@ def _check_task(box: Box, directory: Path, names: dict[bytes, str]) -> None:
     for image in files:
         assert names[(directory / image.name).read_bytes()] == image.name
     assert {record["FileName"] for record in read_tags(directory)} == {image.name for image in files}
+    assert {record.get("PatientID", task.identity.PatientID) for record in read_tags(directory)} == {
+        task.identity.PatientID
+    }
 
 
 def _check_events(box: Box, scene: Scene) -> None:

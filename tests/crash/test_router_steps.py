@@ -121,7 +121,7 @@ class Landing:
     """
 
     def __init__(self, box: Box, image: Image, number: int) -> None:
-        self._association = box.associate("LATE")
+        self._association = box.associate()
         self._image = image
         self._thread = threading.Thread(target=self._store)
         self._hook = at_each_step(lambda step, *_: self._land() if step == number else None)

@@ -102,9 +102,9 @@ class Box:
             context.events.close()
         self.contexts.clear()
 
-    def associate(self, calling: str = "SCANNER") -> Association:
-        """Open an association."""
-        return Association(self.spool, self.clock, calling)
+    def associate(self, calling: str = "SCANNER", **ends: str) -> Association:
+        """Open an association; `ends` are its address and called AE title."""
+        return Association(self.spool, self.clock, calling, **ends)
 
     def receive(self, images: Iterable[Image], calling: str = "SCANNER") -> None:
         """Receive images over one association that then ends."""

@@ -76,14 +76,22 @@ class Association:
         Where it files.
     clock : Clock
         For ids and times of receipt.
-    calling : str
-        AE title of the sender.
+    calling, address, called : str
+        AE title and address of the sender, and the title by which it calls.
     """
 
-    def __init__(self, spool: Spool, clock: Clock, calling: str = "SCANNER") -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        clock: Clock,
+        calling: str = "SCANNER",
+        *,
+        address: str = "127.0.0.1",
+        called: str = "MERCURE",
+    ) -> None:
         self._spool = spool
         self._clock = clock
-        self._calling = calling
+        self._origin = {"SenderAddress": address, "SenderAET": calling, "ReceiverAET": called}
         self.id = new_id(clock.now())
         self.folder = spool.entry(Stage.RECEIVING, self.id)
         self.folder.mkdir()
@@ -176,9 +184,7 @@ class Association:
             "FileSize": len(image.data),
             "ImageID": new_id(self._clock.now()),
             "ReceivedAt": utc_text(self._clock.now()),
-            "SenderAddress": "127.0.0.1",
-            "SenderAET": self._calling,
-            "ReceiverAET": "MERCURE",
+            **self._origin,
             "AssociationID": self.id,
         }
         with open(folder / f"{self.id}.jsonl", "ab") as file:

@@ -168,6 +168,7 @@ AlertKind = Literal[
     "unrouted",
     "loop",
     "spool",
+    "mixed",
 ]
 
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mercure.config import TargetSettings
-from mercure.delivery.order import ORDER_SECONDS, Before, Gate, study_in, waits_for
+from mercure.delivery.order import ORDER_SECONDS, Before, Gate, studies_in, waits_for
 from mercure.delivery.queue import Queue
+from mercure.event_details import Identity
 from mercure.names import derived_id, new_id
-from mercure.spool import Changes, Claim, Stage, Task, load_task, move, save_task
+from mercure.spool import Changes, Claim, Division, Part, Stage, Task, load_task, move, save_division, save_task
 from tests.support.waiting import Dispatchers, waiting_series
 
 if TYPE_CHECKING:
@@ -51,8 +52,15 @@ def routing(box: Box, *, study: str | None, described: bool = False) -> Path:
             ),
         )
     elif study is not None:
-        (directory / "association.jsonl").write_text(json.dumps({"StudyInstanceUID": study}) + "\n", encoding="utf-8")
+        bring(directory, study)
     return directory
+
+
+def bring(directory: Path, study: str, number: int = 1) -> None:
+    """Add an image of a study, and the receiver's line of it."""
+    (directory / f"{number}.dcm").write_bytes(b"image")
+    line = {"StudyInstanceUID": study, "FileName": f"{number}.dcm"}
+    (directory / f"association{number}.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
 
 
 # --- lines
@@ -185,8 +193,33 @@ def test_the_study_of_a_collected_study_is_that_of_its_series(box: Box) -> None:
         member,
         Task.model_validate({"id": member.name, "created": box.clock.now(), "identity": {"StudyInstanceUID": "1.2"}}),
     )
-    assert study_in(directory) == "1.2"
-    assert study_in(directory.with_name("gone")) == ""
+    assert studies_in(directory) == frozenset({"1.2"})
+    assert studies_in(directory.with_name("gone")) == frozenset()
+
+
+def test_a_series_of_several_studies_stands_before_each_of_them(box: Box) -> None:
+    directory = routing(box, study="1.2")
+    bring(directory, "1.3", number=2)
+    for study in ("1.2", "1.3"):
+        assert before(box, waiting_series(box, f"{study}.1", study=study)) == Before(directory.name, "routing")
+    assert before(box, waiting_series(box, "1.4.1", study="1.4")) is None
+
+
+def test_an_image_that_nobody_has_described_yet_may_be_of_any_study(box: Box) -> None:
+    directory = routing(box, study="1.2")
+    (directory / "9.dcm").write_bytes(b"image")
+    assert before(box, waiting_series(box, "1.4.1", study="1.4")) == Before(directory.name, "routing")
+
+
+def test_a_series_that_is_just_being_divided_stands_before_the_studies_of_its_parts(box: Box) -> None:
+    directory = routing(box, study="1.2", described=True)
+    task = load_task(directory)
+    parts = [
+        Part(task=task.model_copy(update={"identity": Identity(StudyInstanceUID=study)}), files=())
+        for study in ("1.2", "1.3")
+    ]
+    save_division(directory, Division(parts=tuple(parts)))
+    assert before(box, waiting_series(box, "1.3.1", study="1.3")) == Before(directory.name, "routing")
 
 
 def test_what_waits_only_for_its_turn_can_be_named(box: Box) -> None:

@@ -213,7 +213,7 @@ def test_series_whose_last_image_came_long_ago_are_forgotten(attic: Attic) -> No
     spool, clock = attic.box.spool, attic.box.clock
     assert forget_series(spool, clock) == 0
     for number, age in ((1, seen.KEPT_SECONDS + 1), (2, seen.KEPT_SECONDS - 1)):
-        seen.remember(spool, f"1.{number}", "20260101T000000000000-00000001", clock)
+        seen.remember(spool, f"1.{number}", f"1.{number}", "20260101T000000000000-00000001", clock)
         moment = clock.now().timestamp() - age
         os.utime(seen.folder(spool) / f"1.{number}.json", (moment, moment))
     assert forget_series(spool, clock) == 1

@@ -29,8 +29,8 @@ class RouterDesk:
         self.context = self.box.context("router")
         self.router = Router(self.context)
 
-    def configure(self, rules: dict[str, Any]) -> None:
-        self.box.configure(rules=rules, targets=TARGETS)
+    def configure(self, rules: dict[str, Any], **more: Any) -> None:
+        self.box.configure(rules=rules, targets=TARGETS, **more)
         for context in self.box.contexts:
             context.live.refresh()
 

@@ -22,7 +22,7 @@ DAY = 86400.0
 
 
 def test_a_series_becomes_a_task_that_tells_all_that_is_known(desk: RouterDesk) -> None:
-    with desk.box.associate("CT1") as first, desk.box.associate("CT2") as second:
+    with desk.box.associate("CT1") as first, desk.box.associate("CT1") as second:
         for number, association in ((1, first), (2, second), (3, first)):
             association.store(make_images(1, first=number, PatientName="Doe^Jane", SeriesDescription="Axial")[0])
             desk.clock.advance(1)
@@ -89,8 +89,7 @@ def test_tag_lines_that_a_crash_lost_are_made_again(desk: RouterDesk, loss: str)
         path.write_bytes(b"".join(lines[:2]) + lines[2].replace(images[2].name.encode(), b"other.dcm"))
     desk.turn()
     desk.turn(61)
-    directory = desk.only(Stage.OUTGOING)
-    records = {record["FileName"]: record for record in read_tags(directory)}
+    records = {record["FileName"]: record for path in desk.box.tasks(Stage.OUTGOING) for record in read_tags(path)}
     assert set(records) == {image.name for image in images}
     assert records[images[2].name]["PatientID"] == "P9"
     assert records[images[2].name]["SOPInstanceUID"] == images[2].sop
