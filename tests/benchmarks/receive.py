@@ -20,7 +20,7 @@ from tests.benchmarks.receivers import (
     Contender,
     Receiver,
 )
-from tests.benchmarks.rows import Result, Row, median
+from tests.benchmarks.rows import Result, Row, median, with_peers
 from tests.support.namespaces import NamespacePair, namespace_pair
 from tests.support.polling import eventually
 from tests.support.series import synthetic_series
@@ -49,8 +49,9 @@ def run(folder: Path) -> Iterator[Result]:
     for load in loads(folder):
         for associations in (1, 4):
             with namespace_pair() as ends, ExitStack() as stack:
-                contenders = [OURS, OURS_UNSYNCED, BARE, CLASSIC, ORTHANC]
-                contenders += [UNTOUCHED] if associations == 1 else []
+                contenders = [OURS, OURS_UNSYNCED]
+                if with_peers():
+                    contenders += [BARE, CLASSIC, ORTHANC, *([UNTOUCHED] if associations == 1 else [])]
                 place = folder / f"{len(load.files)}-{associations}"
                 started = {
                     contender: stack.enter_context(contender.start(ends.receiver, _new(place / str(number))))
@@ -59,7 +60,8 @@ def run(folder: Path) -> Iterator[Result]:
                 rates: dict[Contender, list[float]] = {contender: [] for contender in contenders}
                 loop: list[float] = []
                 for _ in range(ROUNDS):
-                    loop.append(sync_loop(load.files, _new(place / "loop")))
+                    if with_peers():
+                        loop.append(sync_loop(load.files, _new(place / "loop")))
                     for contender, receiver in started.items():
                         files = load.files[: contender.most]
                         rates[contender].append(rate(ends, receiver, files, associations))
@@ -73,6 +75,11 @@ def _new(folder: Path) -> Path:
 
 def _rows(what: str, rates: dict[Contender, list[float]], loop: list[float], associations: int) -> Iterator[Result]:
     image, none = median(rates[OURS]), median(rates[OURS_UNSYNCED])
+
+    if not with_peers():
+        yield Row(f"{what}: image", image, "img/s")
+        yield Row(f"{what}: none", none, "img/s")
+        return
 
     def row(name: str, ours: float, peer: Contender, bound: float) -> Row:
         return Row(f"{what}: {name}", ours, "img/s", median(rates[peer]), peer.name, bound)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
+
+PEERS: Final = "MERCURE_BENCH_PEERS"
+"""Set to ``no`` where revisions of ours are compared: most of the time of some benchmarks is the peers'."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,11 @@ class Skipped:
 
 
 Result = Row | Skipped
+
+
+def with_peers() -> bool:
+    """Tell whether the peers are to be measured beside ours."""
+    return os.environ.get(PEERS) != "no"
 
 
 def median(values: Iterable[float]) -> float:

@@ -52,7 +52,10 @@ def remove(lab: Lab) -> None:
 _ON_A_LAB: dict[str, tuple[str, Callable[[Lab], object]]] = {
     "where": ("print the folder of the scenario", lambda lab: sys.stdout.write(f"{lab.folder}\n")),
     "snapshot": ("copy this checkout, for the guests to run", sources.snapshot),
-    "before": ("unpack the version before this one (MERCURE_BEFORE, else HEAD^)", sources.before),
+    "before": (
+        "unpack the version before this one (MERCURE_BEFORE, else the newest ancestor of another release)",
+        sources.before,
+    ),
     "archive": ("start the archive that images are delivered to", lambda lab: Archive(lab).start()),
     "authority": ("start the authority that gives certificates by ACME", lambda lab: Authority(lab).start()),
     "clean": ("remove everything of the scenario", remove),

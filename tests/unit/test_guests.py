@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.guests import ssh
+from tests.guests import sources, ssh
+from tests.guests.commands import GuestError, run
 from tests.guests.places import Lab
 from tests.guests.spec import Backend, Spec, patience
 
@@ -71,3 +72,63 @@ def test_a_scanner_hangs_up_on_a_router_that_says_nothing_and_tries_again(tmp_pa
                     open_ones.enter_context(silent.accept()[0])
             finally:
                 scanner.kill()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Give a repository with one commit of what a release is made of."""
+    folder = tmp_path / "checkout"
+    for name in ("appliance", "getdcmtags", "mercure", "tui", "tests"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "file").write_text("1")
+    for name in ("LICENSE", "README.md", "pyproject.toml", "requirements-build.lock", "requirements.lock"):
+        (folder / name).write_text("1")
+    (folder / "mercure/__init__.py").write_text('__version__ = "0.1.0"\n')
+    run("git", "init", "--quiet", folder)
+    commit(folder, "tests/file", "the first")
+    return folder
+
+
+def commit(checkout: Path, file: str, content: str) -> str:
+    (checkout / file).write_text(content)
+    run("git", "-C", checkout, "add", ".")
+    who = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
+    run("git", "-C", checkout, *who, "commit", "--quiet", "--message", content)
+    return run("git", "-C", checkout, "rev-parse", "HEAD")
+
+
+def test_the_version_before_is_of_another_release_whatever_changed_since_beside_it(lab: Lab, checkout: Path) -> None:
+    commit(checkout, "mercure/file", "the release before")
+    commit(checkout, "tests/file", "its tests")
+    commit(checkout, "mercure/file", "this release")
+    commit(checkout, "getdcmtags/tests", "no part of a release")
+    commit(checkout, "tests/file", "tests only")
+    found = sources.before(lab, checkout)
+    assert (found / "mercure/file").read_text() == "the release before"
+    assert (found / "tests/file").read_text() == "its tests"
+
+
+def test_a_change_that_is_not_committed_has_head_before_it(lab: Lab, checkout: Path) -> None:
+    commit(checkout, "mercure/file", "committed")
+    (checkout / "mercure/file").write_text("being written")
+    assert (sources.before(lab, checkout) / "mercure/file").read_text() == "committed"
+
+
+def test_a_tag_can_be_the_version_before(lab: Lab, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit(checkout, "mercure/file", "released")
+    run("git", "-C", checkout, "tag", "v1")
+    for number in range(3):
+        commit(checkout, "mercure/file", f"later {number}")
+    monkeypatch.setenv(sources.BEFORE, "v1")
+    assert (sources.before(lab, checkout) / "mercure/file").read_text() == "released"
+
+
+def test_without_another_release_there_is_nothing_to_upgrade_from(
+    lab: Lab, checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = commit(checkout, "tests/file", "tests only")
+    with pytest.raises(GuestError, match="every ancestor is the same release"):
+        sources.before(lab, checkout)
+    monkeypatch.setenv(sources.BEFORE, head)
+    with pytest.raises(GuestError, match=f"{head} is the same release"):
+        sources.before(lab, checkout)
