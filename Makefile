@@ -35,8 +35,8 @@ test-python: setup-test
 test-cpp: setup-test
 	$(RUN_TESTS) ctest --test-dir getdcmtags/build --output-on-failure --no-tests=error --parallel $(WORKERS)
 
-bench: setup-test ## measure against the peers (NAMES=receive routing rules idle control page tui)
-	.venv/bin/python -m tests.benchmarks $(NAMES)
+bench: setup-test ## measure against the peers (NAMES='receive routing'), or against another revision (BASE=COMMIT PAIRS=5)
+	.venv/bin/python -m $(if $(BASE),tests.benchmarks.compare --pairs $(or $(PAIRS),5) $(BASE),tests.benchmarks) $(NAMES)
 
 test-slow: setup-test ## run the slow tests: minutes each
 	$(PYTEST) -m slow --timeout 1800 $(TESTS) || [ $$? -eq 5 ] # 5: there is none, which is no failure here

@@ -13,7 +13,7 @@ from typing import TypedDict
 
 from _pytest.outcomes import Skipped as PytestSkipped
 
-from tests.benchmarks import bench_history, bench_rules, control, idle, page, receive, routing, tui
+from tests.benchmarks import bench_history, bench_rules, control, endtoend, idle, page, receive, routing, send, tui
 from tests.benchmarks.rows import Result, Row, Skipped, render
 
 
@@ -40,6 +40,8 @@ def _alone(figures: Callable[[], Iterable[Figure]]) -> Callable[[Path], Iterator
 BENCHMARKS: dict[str, Callable[[Path], Iterable[Result]]] = {
     "receive": receive.run,
     "routing": routing.run,
+    "send": send.run,
+    "endtoend": endtoend.run,
     "rules": _alone(bench_rules.run),
     "history": _alone(bench_history.run),
     "idle": idle.run,

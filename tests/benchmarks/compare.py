@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import shutil
 import signal
@@ -16,19 +17,23 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from pydantic import BaseModel
 
+from tests.benchmarks.__main__ import BENCHMARKS
 from tests.benchmarks.rows import PEERS
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
 LEAST_PAIRS: Final = 5
 WORSE: Final = 0.05
 """A row that is worse by more than this share is a failure."""
+
+STDERR: Final = 2
+"""Where the programs' own output goes."""
 
 SPREAD: Final = 0.05
 """A row whose ratios spread by more than this says nothing about a difference of `WORSE`."""
@@ -83,8 +88,10 @@ class Compared:
     @property
     def spread(self) -> float:
         """How far the middle half of the ratios is spread, as a share of their median."""
+        if self.median in (0, math.inf):  # as good, or as bad, as can be
+            return 0.0
         low, _, high = statistics.quantiles(self.ratios, n=4, method="inclusive")
-        return (high - low) / self.median if self.median else 0.0
+        return (high - low) / self.median
 
     @property
     def is_measurable(self) -> bool:
@@ -108,7 +115,7 @@ class Compared:
 def _ratio(one: float, other: float) -> float:
     if other:
         return one / other
-    return 1.0 if not one else float("inf")
+    return 1.0 if not one else math.inf
 
 
 @dataclass(frozen=True)
@@ -175,14 +182,13 @@ class Side:
         with tempfile.TemporaryDirectory(prefix="mercure-bench-") as folder:
             file = Path(folder) / "rows.json"
             environment = {key: value for key, value in os.environ.items() if key != "MERCURE_BUILD"}
-            done = subprocess.run(
-                [self.root / ".venv/bin/python", "-P", PROJECT / "tests/benchmarks/measure.py", bench, file],
-                cwd=self.root,
-                env={**environment, "PYTHONPATH": str(self.root), PEERS: "no"},
-                stdout=sys.stderr,
-                check=False,
+            python, script = self.root / ".venv/bin/python", PROJECT / "tests/benchmarks/measure.py"
+            code = _run(
+                [python, "-P", script, bench, file],
+                self.root,
+                {**environment, "PYTHONPATH": str(self.root), PEERS: "no"},
             )
-            if done.returncode != 0 or not file.exists():
+            if code != 0 or not file.exists():
                 return None
             return [Measured.model_validate(row) for row in json.loads(file.read_text())]
 
@@ -210,14 +216,42 @@ class Base(Side):
 @contextmanager
 def built(project: Path, commit: str) -> Iterator[Base]:
     """Give a revision of a repository, built, in a temporary folder; nothing is left of it afterwards."""
-    with tempfile.TemporaryDirectory(prefix="mercure-base-", dir="/var/tmp") as folder:  # noqa: S108 - room for a build
+    with tempfile.TemporaryDirectory(prefix="mercure-base-", dir="/var/tmp") as folder:
         root = Path(folder) / "base"
         subprocess.run(["git", "worktree", "add", "--quiet", "--detach", root, commit], cwd=project, check=True)
         try:
-            subprocess.run([root / "tools/setup", "test"], cwd=root, stdout=sys.stderr, check=True)
+            _build(root, project)
             yield Base(root)
         finally:
             subprocess.run(["git", "worktree", "remove", "--force", root], cwd=project, check=True)
+
+
+def _build(root: Path, project: Path) -> None:
+    """Make its programs without their tests, and an environment that can run benchmarks.
+
+    It begins with a copy of ours: the set-up then installs what differs, and downloads nothing where nothing does.
+    """
+    shutil.copytree(project / ".venv", root / ".venv", symlinks=True)
+    launcher = shutil.which("ccache")
+    environment = {f"CMAKE_{language}_COMPILER_LAUNCHER": launcher for language in ("C", "CXX") if launcher}
+    install = ["pip", "--quiet", "--disable-pip-version-check", "install", "--require-hashes"]
+    commands: list[list[str | Path]] = [
+        [root / "tools/setup", "run"],
+        [root / ".venv/bin/python", "-m", *install, "--requirement", "requirements-dev.lock"],
+    ]
+    for command in commands:
+        if _run(command, root, {**os.environ, **environment}) != 0:
+            sys.exit("the base could not be built")
+
+
+def _run(command: Sequence[str | Path], folder: Path, environment: Mapping[str, str]) -> int:
+    """Run a program to its end; what it started ends with it, also when this here is told to end."""
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=STDERR, process_group=0) as program:
+        try:
+            return program.wait()
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(program.pid, signal.SIGKILL)
 
 
 def measured(base: Base, here: Side, bench: str, pairs: int) -> list[tuple[Run, Run]]:
@@ -255,14 +289,14 @@ def main(argv: Sequence[str] | None = None, project: Path = PROJECT) -> int:
     """Compare; the exit code is 1 when a measurable row is worse by more than 5 %."""
     parser = argparse.ArgumentParser(prog="make bench BASE=COMMIT", description=__doc__)
     parser.add_argument("base")
-    parser.add_argument("names", nargs="+")
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(BENCHMARKS)} (default: all)")
     parser.add_argument("--pairs", type=int, default=LEAST_PAIRS)
     asked = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the worktree goes, too
     pairs = max(LEAST_PAIRS, asked.pairs)
     results = []
     with built(project, asked.base) as base:
-        for name in asked.names:
+        for name in asked.names or BENCHMARKS:
             results.append(compare(measured(base, Side(project), name, pairs)))
     whole = Comparison(
         {key: row for one in results for key, row in one.rows.items()},
@@ -271,7 +305,9 @@ def main(argv: Sequence[str] | None = None, project: Path = PROJECT) -> int:
     )
     print(render(whole))
     measurable = sum(row.is_measurable for row in whole.rows.values())
-    print(f"{len(whole.rows)} rows in {pairs} pairs, {measurable} measurable, {len(whole.worse)} worse by more than 5 %")
+    print(
+        f"{len(whole.rows)} rows in {pairs} pairs, {measurable} measurable, {len(whole.worse)} worse by more than 5 %"
+    )
     return 1 if whole.worse else 0
 
 

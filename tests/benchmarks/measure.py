@@ -1,7 +1,7 @@
-"""``python -P tests/benchmarks/measure.py NAME FILE``: run one benchmark of the checkout on the path, and keep its rows.
+"""``python -P tests/benchmarks/measure.py NAME FILE``: run one benchmark of the checkout on the path, keep its rows.
 
-For `tests.benchmarks.compare`, which runs it in two checkouts. It asks of the checkout only what every revision has: the
-table of the benchmarks, and rows with a name, a unit and a figure.
+For `tests.benchmarks.compare`, which runs it in two checkouts. It asks of the checkout only what every revision has:
+the table of the benchmarks, and rows with a name, a unit and a figure.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def main() -> int:
         except PytestSkipped as skipped:
             print(f"{name}: skipped: {skipped}")
     told = [
-        {"name": row.name, "unit": row.unit, "ours": row.ours, "at_most": row.at_most, "bound": row.bound} for row in rows
+        {"name": row.name, "unit": row.unit, "ours": row.ours, "at_most": row.at_most, "bound": row.bound}
+        for row in rows
     ]
     Path(file).write_text(json.dumps(told))
     return 0
