@@ -28,9 +28,6 @@ bool is_padding(std::span<const std::uint8_t> bytes) {
 
 bool is_upper(std::uint8_t byte) { return byte >= 'A' && byte <= 'Z'; }
 
-// For a function that says by `false` that a step ended it.
-bool stop(Step) { return false; }
-
 std::optional<Vr> vr_at(const std::uint8_t* bytes) {
   return vr_from(static_cast<char>(bytes[0]), static_cast<char>(bytes[1]));
 }
@@ -101,7 +98,9 @@ Step ElementReader::finish_passing_over() {
 Step ElementReader::next() {
   if (failure_ != Failure::none) return Step::failed;
   if (passing_over_) return finish_passing_over();
-  if (fragments_ahead_ && !skip_fragments()) return failure_ == Failure::none ? Step::damaged : Step::failed;
+  while (next_fragment()) continue;
+  if (failure_ != Failure::none) return Step::failed;
+  if (passing_over_) return Step::damaged;
   if (!skip_rest_of_value()) return fail_from_source();
   while (true) {
     const Frame& frame = frames_.back();
@@ -244,27 +243,32 @@ bool ElementReader::read_value(std::size_t at_most, std::string& out) {
   return true;
 }
 
-// Encapsulated pixel data in an item (an icon): fragments up to a delimiter. False after damage or a failure.
-bool ElementReader::skip_fragments() {
-  fragments_ahead_ = false;
+// Encapsulated pixel data: fragments up to a delimiter (PS3.5 annex A.4).
+std::optional<std::uint32_t> ElementReader::next_fragment() {
+  if (!fragments_ahead_) return std::nullopt;
+  const auto stop = [this](Step) -> std::optional<std::uint32_t> {
+    fragments_ahead_ = false;
+    return std::nullopt;
+  };
+  if (!skip_rest_of_value()) return stop(fail_from_source());
+  const auto bytes = source_.peek(kShortHeader);
+  if (bytes.size() < kShortHeader) return stop(fail_from_source());
   const bool big_endian = element_.encoding.big_endian;
   const std::uint64_t bound = frames_.back().bound;
-  while (true) {
-    const auto bytes = source_.peek(kShortHeader);
-    if (bytes.size() < kShortHeader) return stop(fail_from_source());
-    const Tag tag = tag_at(bytes.data(), big_endian);
-    const std::uint32_t length = number_at<std::uint32_t>(bytes.data() + 4, big_endian);
-    if (tag == kSequenceEnd && fits(kShortHeader, bound)) {
-      source_.consume(kShortHeader);
-      return true;
-    }
-    if (tag != kItem || length == kUndefined || !fits(kShortHeader + std::uint64_t{length}, bound)) {
-      return stop(damage("a fragment of element " + spelled(element_.tag) + " makes no sense"));
-    }
-    if (!count_element()) return stop(fail(Failure::limit, kTooManyElements));
+  const Tag tag = tag_at(bytes.data(), big_endian);
+  const std::uint32_t length = number_at<std::uint32_t>(bytes.data() + 4, big_endian);
+  if (tag == kSequenceEnd && fits(kShortHeader, bound)) {
     source_.consume(kShortHeader);
-    if (!source_.may_hold(length) || !source_.skip(length)) return stop(fail_from_source());
+    return stop(Step::end_sequence);
   }
+  if (tag != kItem || length == kUndefined || !fits(kShortHeader + std::uint64_t{length}, bound)) {
+    return stop(damage("a fragment of element " + spelled(element_.tag) + " makes no sense"));
+  }
+  if (!count_element()) return stop(fail(Failure::limit, kTooManyElements));
+  source_.consume(kShortHeader);
+  if (!source_.may_hold(length)) return stop(fail_from_source());
+  value_left_ = length;
+  return length;
 }
 
 }  // namespace mercure::tags

@@ -65,6 +65,14 @@ class ElementReader {
   // Whether the value of element() begins like a sequence: with an item, or with nothing.
   bool looks_like_sequence();
 
+  // Goes to the next fragment of element(), which has encapsulated pixel data: its length, and read_value() reads it.
+  // Nothing after the last one; then failed_or_damaged() tells whether that was in order.
+  std::optional<std::uint32_t> next_fragment();
+  bool failed_or_damaged() const { return failure_ != Failure::none || passing_over_; }
+
+  // Whether what was entered last names its length, after Step::item and enter_sequence().
+  bool has_known_length() const { return frames_.back().end != kOpen; }
+
   Failure failure() const { return failure_; }
   const std::string& reason() const { return reason_; }
 
@@ -89,7 +97,6 @@ class ElementReader {
   Step fail_from_source();
   bool count_element();
   bool skip_rest_of_value();
-  bool skip_fragments();
   bool fits(std::uint64_t length, std::uint64_t bound);
   std::size_t read_header(const std::uint8_t* bytes, std::size_t available);
   std::size_t read_explicit_header(const std::uint8_t* bytes, std::size_t available, Encoding encoding);

@@ -1,0 +1,160 @@
+#include "convert/decoder_process.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <utility>
+
+#include "convert/decoder_protocol.h"
+
+namespace mercure::convert {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr std::size_t kMostAtOnce = 1 << 20;
+
+DecodeRequest request_for(const CompressedSyntax& syntax, const Pixels& pixels, std::size_t frame_bytes) {
+  DecodeRequest request{};
+  syntax.uid.copy(request.transfer_syntax.data(), request.transfer_syntax.size() - 1);
+  pixels.photometric.copy(request.photometric.data(), request.photometric.size() - 1);
+  request.codec = static_cast<std::uint8_t>(syntax.codec);
+  request.is_signed = pixels.is_signed;
+  request.by_plane = pixels.by_plane;
+  request.rows = pixels.rows;
+  request.columns = pixels.columns;
+  request.samples = pixels.samples;
+  request.bits_allocated = pixels.bits_allocated;
+  request.bits_stored = pixels.bits_stored;
+  request.frame_bytes = frame_bytes;
+  return request;
+}
+
+std::string_view bytes_of(const DecodeRequest& request) {
+  return {reinterpret_cast<const char*>(&request), sizeof request};
+}
+
+// Both ends are closed when a program is started, but those that it is given; ours do not block.
+bool make_pipe(Descriptor& read_end, Descriptor& write_end, bool we_read) {
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) return false;
+  read_end = Descriptor(ends[0]);
+  write_end = Descriptor(ends[1]);
+  return fcntl(we_read ? ends[0] : ends[1], F_SETFL, O_NONBLOCK) == 0;
+}
+
+// True when there is something to do before `end`.
+bool wait_for(int descriptor, short events, steady_clock::time_point end) {
+  while (true) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - steady_clock::now()).count();
+    if (left <= 0) return false;
+    pollfd waiting{descriptor, events, 0};
+    const int ready = poll(&waiting, 1, static_cast<int>(std::min<std::int64_t>(left, 60'000)));
+    if (ready > 0) return true;
+    if (ready < 0 && errno != EINTR) return false;
+  }
+}
+
+std::string because(const char* what) { return std::string(what) + ": " + std::strerror(errno); }
+
+}  // namespace
+
+DecoderProcess::DecoderProcess(std::string program, std::chrono::milliseconds per_frame)
+    : program_(std::move(program)), per_frame_(per_frame) {}
+
+DecoderProcess::~DecoderProcess() { end(); }
+
+std::string DecoderProcess::decode(const CompressedSyntax& syntax, const Pixels& pixels, std::string_view frame,
+                                   std::string& samples) {
+  if (child_ < 0) {
+    if (std::string problem = start(); !problem.empty()) return problem;
+  }
+  const Time end = steady_clock::now() + per_frame_;
+  const DecodeRequest request = request_for(syntax, pixels, frame.size());
+  std::string head;
+  DecodeAnswer answer{};
+  if (!send(bytes_of(request), end) || !send(frame, end) || !receive(sizeof answer, head, end)) return lost(end);
+  std::memcpy(&answer, head.data(), sizeof answer);
+  const std::uint64_t most = answer.is_decoded ? pixels.frame_bytes() : 4096;
+  if (answer.bytes > most) return lost(end);
+  std::string& body = answer.is_decoded ? samples : head;
+  if (!receive(answer.bytes, body, end)) return lost(end);
+  return answer.is_decoded ? std::string() : head;
+}
+
+std::string DecoderProcess::start() {
+  Descriptor child_reads;
+  Descriptor child_writes;
+  if (!make_pipe(child_reads, to_child_, false) || !make_pipe(from_child_, child_writes, true)) {
+    return because("the decoder cannot be started");
+  }
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, child_reads.get(), STDIN_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, child_writes.get(), STDOUT_FILENO);
+  std::array<char*, 2> arguments{program_.data(), nullptr};
+  std::array<char*, 1> environment{nullptr};
+  errno = posix_spawn(&child_, program_.c_str(), &actions, nullptr, arguments.data(), environment.data());
+  posix_spawn_file_actions_destroy(&actions);
+  if (errno == 0) return {};
+  child_ = -1;
+  return because("the decoder cannot be started");
+}
+
+bool DecoderProcess::send(std::string_view bytes, Time end) {
+  while (!bytes.empty()) {
+    const ssize_t put = write(to_child_.get(), bytes.data(), std::min(bytes.size(), kMostAtOnce));
+    if (put > 0) bytes.remove_prefix(static_cast<std::size_t>(put));
+    const bool full = put < 0 && errno == EAGAIN;
+    if (put < 0 && errno != EINTR && !full) return false;
+    if (full && !wait_for(to_child_.get(), POLLOUT, end)) return false;
+  }
+  return true;
+}
+
+bool DecoderProcess::receive(std::size_t count, std::string& answer, Time end) {
+  answer.resize(count);
+  for (std::size_t at = 0; at < count;) {
+    const ssize_t got = read(from_child_.get(), answer.data() + at, count - at);
+    if (got == 0) return false;
+    if (got > 0) at += static_cast<std::size_t>(got);
+    const bool empty = got < 0 && errno == EAGAIN;
+    if (got < 0 && errno != EINTR && !empty) return false;
+    if (empty && !wait_for(from_child_.get(), POLLIN, end)) return false;
+  }
+  return true;
+}
+
+// Why there is no answer. The process is ended in any case: what it would say next answers nothing that is asked.
+std::string DecoderProcess::lost(Time end) {
+  if (steady_clock::now() >= end) {
+    this->end();
+    return "the decoder took longer than " + std::to_string(per_frame_.count()) + " ms for one frame and was ended";
+  }
+  to_child_.reset();
+  from_child_.reset();
+  int status = 0;
+  while (waitpid(child_, &status, 0) < 0 && errno == EINTR) continue;
+  child_ = -1;
+  if (WIFSIGNALED(status)) return "the decoder was ended by signal " + std::to_string(WTERMSIG(status)) + " at this frame";
+  return "the decoder ended without an answer, with code " + std::to_string(WEXITSTATUS(status));
+}
+
+void DecoderProcess::end() {
+  to_child_.reset();
+  from_child_.reset();
+  if (child_ < 0) return;
+  kill(child_, SIGKILL);
+  while (waitpid(child_, nullptr, 0) < 0 && errno == EINTR) continue;
+  child_ = -1;
+}
+
+}  // namespace mercure::convert

@@ -1,0 +1,45 @@
+// Frames are decoded by `mercure-decode`, a process that can reach nothing but the two pipes between it and us.
+#ifndef MERCURE_CONVERT_DECODER_PROCESS_H
+#define MERCURE_CONVERT_DECODER_PROCESS_H
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <string>
+
+#include "convert/frame_decoder.h"
+#include "descriptor.h"
+
+namespace mercure::convert {
+
+class DecoderProcess final : public FrameDecoder {
+ public:
+  // Nothing is started before the first frame.
+  explicit DecoderProcess(std::string program, std::chrono::milliseconds per_frame = std::chrono::minutes(2));
+  ~DecoderProcess() override;
+  DecoderProcess(const DecoderProcess&) = delete;
+  DecoderProcess& operator=(const DecoderProcess&) = delete;
+
+  // A process that crashed, hangs or was ended is replaced: it costs the frame at which that happened.
+  std::string decode(const CompressedSyntax& syntax, const Pixels& pixels, std::string_view frame,
+                     std::string& samples) override;
+
+ private:
+  using Time = std::chrono::steady_clock::time_point;
+
+  std::string start();
+  bool send(std::string_view bytes, Time end);
+  bool receive(std::size_t count, std::string& answer, Time end);
+  std::string lost(Time end);
+  void end();
+
+  std::string program_;
+  std::chrono::milliseconds per_frame_;
+  pid_t child_ = -1;
+  Descriptor to_child_;
+  Descriptor from_child_;
+};
+
+}  // namespace mercure::convert
+
+#endif

@@ -1,0 +1,35 @@
+// What a sender and its decoder say to each other: fixed heads in the machine's own byte order, since both run on it.
+// A request is its head and a compressed frame; an answer is its head and the samples, or a text that says why not.
+#ifndef MERCURE_CONVERT_DECODER_PROTOCOL_H
+#define MERCURE_CONVERT_DECODER_PROTOCOL_H
+
+#include <array>
+#include <cstdint>
+#include <type_traits>
+
+namespace mercure::convert {
+
+struct DecodeRequest {
+  std::array<char, 65> transfer_syntax;
+  std::array<char, 17> photometric;
+  std::uint8_t codec;
+  std::uint8_t is_signed;
+  std::uint8_t by_plane;
+  std::uint16_t rows;
+  std::uint16_t columns;
+  std::uint16_t samples;
+  std::uint16_t bits_allocated;
+  std::uint16_t bits_stored;
+  std::uint64_t frame_bytes;
+};
+
+struct DecodeAnswer {
+  std::uint64_t bytes;
+  std::uint8_t is_decoded;
+};
+
+static_assert(std::is_trivially_copyable_v<DecodeRequest> && std::is_trivially_copyable_v<DecodeAnswer>);
+
+}  // namespace mercure::convert
+
+#endif

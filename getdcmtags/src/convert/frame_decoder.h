@@ -1,0 +1,25 @@
+// Decodes one compressed frame after the other. The codecs run in a process of their own (decoder_process.h).
+#ifndef MERCURE_CONVERT_FRAME_DECODER_H
+#define MERCURE_CONVERT_FRAME_DECODER_H
+
+#include <string>
+#include <string_view>
+
+#include "convert/compressed_syntax.h"
+#include "convert/pixels.h"
+
+namespace mercure::convert {
+
+class FrameDecoder {
+ public:
+  virtual ~FrameDecoder() = default;
+
+  // Puts the samples of one frame into `samples`: pixel by pixel, little endian, `pixels.bits_allocated` wide,
+  // `pixels.frame_bytes()` in all, in the colours of decoded_photometric(). An empty text, or why it could not be done.
+  virtual std::string decode(const CompressedSyntax& syntax, const Pixels& pixels, std::string_view frame,
+                             std::string& samples) = 0;
+};
+
+}  // namespace mercure::convert
+
+#endif

@@ -1,0 +1,108 @@
+// JPEG (PS3.5 annex A.4.1) and JPEG-LS (A.4.3), by DCMTK's codecs. A data set is made for them that holds the frame and
+// its description, since they take nothing else.
+#include <dcmtk/config/osconfig.h>
+#include <dcmtk/dcmdata/dctk.h>
+#include <dcmtk/dcmdata/dcpixseq.h>
+#include <dcmtk/dcmdata/dcpxitem.h>
+#include <dcmtk/dcmjpeg/djdecode.h>
+#include <dcmtk/dcmjpls/djdecode.h>
+#include <dcmtk/oflog/oflog.h>
+
+#include <array>
+#include <memory>
+
+#include "decoder/codecs.h"
+
+namespace mercure::decoder {
+namespace {
+
+using convert::Pixels;
+
+OFCondition describe(DcmItem& item, const Pixels& pixels) {
+  struct Number {
+    DcmTagKey tag;
+    Uint16 value;
+  };
+  const std::array<Number, 8> numbers{{{DCM_SamplesPerPixel, pixels.samples},
+                                       {DCM_Rows, pixels.rows},
+                                       {DCM_Columns, pixels.columns},
+                                       {DCM_BitsAllocated, pixels.bits_allocated},
+                                       {DCM_BitsStored, pixels.bits_stored},
+                                       {DCM_HighBit, static_cast<Uint16>(pixels.bits_stored - 1)},
+                                       {DCM_PixelRepresentation, static_cast<Uint16>(pixels.is_signed ? 1 : 0)},
+                                       {DCM_PlanarConfiguration, static_cast<Uint16>(pixels.by_plane ? 1 : 0)}}};
+  OFCondition done = item.putAndInsertString(DCM_PhotometricInterpretation, pixels.photometric.c_str());
+  for (const Number& number : numbers) {
+    if (number.tag == DCM_PlanarConfiguration && pixels.samples == 1) continue;
+    if (done.good()) done = item.putAndInsertUint16(number.tag, number.value);
+  }
+  return done.good() ? item.putAndInsertString(DCM_NumberOfFrames, "1") : done;
+}
+
+// The frame as pixel data of one fragment behind an empty offset table.
+OFCondition add_frame(DcmDataset& data_set, std::string_view frame, E_TransferSyntax syntax) {
+  auto sequence = std::make_unique<DcmPixelSequence>(DCM_PixelSequenceTag);
+  auto table = std::make_unique<DcmPixelItem>(DCM_PixelItemTag);
+  if (const auto done = sequence->insert(table.get()); done.bad()) return done;
+  table.release();
+  auto fragment = std::make_unique<DcmPixelItem>(DCM_PixelItemTag);
+  std::string even(frame);
+  if (even.size() % 2 != 0) even += '\0';
+  OFCondition done = fragment->putUint8Array(reinterpret_cast<const Uint8*>(even.data()), static_cast<unsigned long>(even.size()));
+  if (done.good()) done = sequence->insert(fragment.get());
+  if (done.bad()) return done;
+  fragment.release();
+  auto pixel_data = std::make_unique<DcmPixelData>(DCM_PixelData);
+  pixel_data->putOriginalRepresentation(syntax, nullptr, sequence.release());
+  done = data_set.insert(pixel_data.get());
+  if (done.good()) pixel_data.release();
+  return done;
+}
+
+// Copies what was decoded; samples of 8 bits go into wider ones where these are allocated.
+std::string take_samples(DcmDataset& data_set, const Pixels& pixels, std::string& samples) {
+  Uint16 bits = 0;
+  Uint16 by_plane = 0;
+  data_set.findAndGetUint16(DCM_BitsAllocated, bits);
+  data_set.findAndGetUint16(DCM_PlanarConfiguration, by_plane);
+  if (pixels.samples > 1 && by_plane != 0) return "it was decoded plane by plane";
+  DcmElement* element = nullptr;
+  if (data_set.findAndGetElement(DCM_PixelData, element).bad()) return "nothing was decoded";
+  const Uint8* bytes = nullptr;
+  const Uint16* words = nullptr;
+  const std::size_t wanted = pixels.frame_bytes();
+  const std::size_t narrow = wanted / (pixels.bits_allocated / 8U);
+  if (bits == pixels.bits_allocated && data_set.findAndGetUint8Array(DCM_PixelData, bytes).good() && bytes) {
+    if (element->getLength() < wanted) return "too few samples were decoded";
+    samples.assign(reinterpret_cast<const char*>(bytes), wanted);
+    return {};
+  }
+  if (bits == pixels.bits_allocated && data_set.findAndGetUint16Array(DCM_PixelData, words).good() && words) {
+    if (element->getLength() < wanted) return "too few samples were decoded";
+    samples.assign(reinterpret_cast<const char*>(words), wanted);
+    return {};
+  }
+  return "it was decoded to " + std::to_string(bits) + " bits a sample instead of " + std::to_string(pixels.bits_allocated) +
+         " (" + std::to_string(narrow) + " samples)";
+}
+
+}  // namespace
+
+void prepare_codecs() {
+  OFLog::configure(OFLogger::OFF_LOG_LEVEL);
+  DcmTag(DCM_PixelData).getTagName();  // reads the dictionary
+  DJDecoderRegistration::registerCodecs(EDC_photometricInterpretation, EUC_never, EPC_colorByPixel);
+  DJLSDecoderRegistration::registerCodecs(EJLSUC_never, EJLSPC_colorByPixel);
+}
+
+std::string decode_jpeg(const Task& task, std::string& samples) {
+  const DcmXfer syntax(std::string(task.syntax.uid).c_str());
+  DcmDataset data_set;
+  OFCondition done = describe(data_set, task.pixels);
+  if (done.good()) done = add_frame(data_set, task.frame, syntax.getXfer());
+  if (done.good()) done = data_set.chooseRepresentation(EXS_LittleEndianExplicit, nullptr);
+  if (done.bad()) return std::string("JPEG: ") + done.text();
+  return take_samples(data_set, task.pixels, samples);
+}
+
+}  // namespace mercure::decoder

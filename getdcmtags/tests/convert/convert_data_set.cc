@@ -1,0 +1,47 @@
+// convert_data_set FROM explicit|implicit IN OUT: IN and OUT are data sets without a meta header, FROM is a transfer
+// syntax. The decoder is looked for one folder up. Prints why it could not be done and exits with 1; 2 is a wrong call.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <string>
+
+#include "convert/data_set.h"
+#include "convert/decoder_process.h"
+
+namespace {
+
+class FileSink final : public mercure::convert::Sink {
+ public:
+  explicit FileSink(const char* path) : file_(path, std::ios::binary) {}
+  bool write(std::string_view bytes) override {
+    file_.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    return file_.good();
+  }
+
+ private:
+  std::ofstream file_;
+};
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  using namespace mercure::convert;
+  std::signal(SIGPIPE, SIG_IGN);  // the decoder may be gone
+  const auto from = count == 5 ? Source::of(arguments[1]) : std::nullopt;
+  const int file = from ? open(arguments[3], O_RDONLY | O_CLOEXEC) : -1;
+  struct stat status {};
+  if (file < 0 || fstat(file, &status) != 0) return 2;
+  const Form to = std::string(arguments[2]) == "explicit" ? Form::explicit_little : Form::implicit_little;
+  const std::string program(arguments[0]);
+  DecoderProcess decoder(program.substr(0, program.rfind('/')) + "/../mercure-decode");
+  Conversion conversion(file, 0, static_cast<std::uint64_t>(status.st_size), *from, to, &decoder);
+  FileSink sink(arguments[4]);
+  const bool done = conversion.measure() && conversion.write(sink);
+  if (!done) std::puts(conversion.reason().c_str());
+  close(file);
+  return done ? 0 : 1;
+}

@@ -1,0 +1,111 @@
+"""Pictures whose every sample is known, and files of them compressed by other programs than ours."""
+
+from __future__ import annotations
+
+import random
+import struct
+import subprocess
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from tests.support.encoded import ENCODINGS, EXPLICIT, Element, encode
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECONDARY_CAPTURE: Final = "1.2.840.10008.5.1.4.1.1.7"
+
+
+def _us(value: int) -> bytes:
+    return struct.pack("<H", value)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Smooth with some noise, so that codecs have something to do and lossy ones stay close."""
+
+    rows: int = 37
+    columns: int = 51
+    samples: int = 1
+    allocated: int = 16
+    stored: int = 12
+    signed: bool = False
+    frames: int = 1
+    photometric: str = "MONOCHROME2"
+    values: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Make the samples: pixel by pixel, little endian."""
+        chance = random.Random(repr((self.rows, self.columns, self.samples, self.stored, self.frames)))
+        low, high = (
+            (-(1 << self.stored - 1), (1 << self.stored - 1) - 1) if self.signed else (0, (1 << self.stored) - 1)
+        )
+        made = bytearray()
+        for frame in range(self.frames):
+            for row in range(self.rows):
+                for column in range(self.columns):
+                    for sample in range(self.samples):
+                        place = (row + column * (sample + 1) + 13 * frame) / (self.rows + self.columns * 3 + 13 * frame)
+                        value = round(low + (high - low) * place) + chance.randint(-2, 2)
+                        value = min(max(value, low), high)
+                        made += value.to_bytes(self.allocated // 8, "little", signed=self.signed)
+        object.__setattr__(self, "values", bytes(made))
+
+    def elements(self) -> tuple[Element, ...]:
+        """Describe it in a data set without compression."""
+        colours = (Element(0x00280006, "US", _us(0)),) if self.samples > 1 else ()
+        return (
+            Element(0x00080016, "UI", SECONDARY_CAPTURE.encode() + b"\0"),
+            Element(0x00080018, "UI", b"1.2.3.4.5.6\0"),
+            Element(0x00080060, "CS", b"OT"),
+            Element(0x00280002, "US", _us(self.samples)),
+            Element(0x00280004, "CS", self.photometric.encode().ljust(len(self.photometric) + 1 & ~1)),
+            *colours,
+            Element(0x00280008, "IS", str(self.frames).encode().ljust(2)),
+            Element(0x00280010, "US", _us(self.rows)),
+            Element(0x00280011, "US", _us(self.columns)),
+            Element(0x00280100, "US", _us(self.allocated)),
+            Element(0x00280101, "US", _us(self.stored)),
+            Element(0x00280102, "US", _us(self.stored - 1)),
+            Element(0x00280103, "US", _us(int(self.signed))),
+            Element(0x7FE00010, "OW" if self.allocated > 8 else "OB", self.values + b"\0" * (len(self.values) % 2)),
+        )
+
+    def file(self, path: Path) -> Path:
+        """Write a file of it in Explicit VR Little Endian."""
+        path.write_bytes(file_of(EXPLICIT, encode(self.elements(), ENCODINGS[EXPLICIT])))
+        return path
+
+
+def file_of(transfer_syntax: str, data_set: bytes) -> bytes:
+    """Put preamble and meta header before a data set."""
+    meta = (
+        Element(0x00020001, "OB", b"\0\1"),
+        Element(0x00020002, "UI", SECONDARY_CAPTURE.encode() + b"\0"),
+        Element(0x00020003, "UI", b"1.2.3.4.5.6\0"),
+        Element(0x00020010, "UI", transfer_syntax.encode() + b"\0" * (len(transfer_syntax) % 2)),
+        Element(0x00020012, "UI", b"1.2.3.4\0"),
+    )
+    group = encode(meta, ENCODINGS[EXPLICIT])
+    length = encode((Element(0x00020000, "UL", struct.pack("<I", len(group))),), ENCODINGS[EXPLICIT])
+    return bytes(128) + b"DICM" + length + group + data_set
+
+
+ENCODERS: Final[dict[str, tuple[str, ...]]] = {
+    "RLE by DCMTK": ("dcmcrle", "{0}", "{1}"),
+    "RLE by GDCM": ("gdcmconv", "--rle", "{0}", "{1}"),
+    "JPEG lossless by DCMTK": ("dcmcjpeg", "+e1", "{0}", "{1}"),
+    "JPEG lossless, process 14, by DCMTK": ("dcmcjpeg", "+el", "{0}", "{1}"),
+    "JPEG lossless by GDCM": ("gdcmconv", "--jpeg", "{0}", "{1}"),
+    "JPEG-LS by DCMTK": ("dcmcjpls", "{0}", "{1}"),
+    "JPEG-LS by GDCM": ("gdcmconv", "--jpegls", "{0}", "{1}"),
+    "JPEG 2000 by GDCM": ("gdcmconv", "--j2k", "{0}", "{1}"),
+}
+"""Commands that compress a file without loss."""
+
+
+def compress(encoder: str, source: Path, made: Path) -> Path:
+    """Compress a file by another program."""
+    command = [part.format(source, made) for part in ENCODERS[encoder]]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    return made
