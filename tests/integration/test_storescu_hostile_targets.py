@@ -46,7 +46,9 @@ def test_only_what_is_needed_is_asked_for(files: list[Path]) -> None:
     with raw_target(serve) as target:
         assert send(target.port, files, "--max-pdu", "65536").code == 0
     (request,) = asked
-    assert list(request.contexts.values()) == [("1.2.840.10008.5.1.4.1.1.2", ["1.2.840.10008.1.2.1"])]
+    # What the files are in and what PS3.5 section 10.1 asks for, each in a context of its own.
+    syntaxes = (["1.2.840.10008.1.2.1"], ["1.2.840.10008.1.2"])
+    assert list(request.contexts.values()) == [("1.2.840.10008.5.1.4.1.1.2", syntax) for syntax in syntaxes]
     # Maximum length, implementation class and version name; above all no asynchronous operations window (0x53).
     assert set(request.user_information) == {0x51, 0x52, 0x55}
     assert request.user_information[0x51] == struct.pack(">I", 65536)

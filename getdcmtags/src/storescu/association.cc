@@ -12,8 +12,10 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
+#include "convert/data_set.h"
 #include "descriptor.h"
 
 namespace mercure::storescu {
@@ -47,16 +49,20 @@ std::string rejection_text(const T_ASC_RejectParameters& rejection) {
   return text;
 }
 
-std::string uid_text(const std::string& uid) { return dcmFindNameOfUID(uid.c_str(), uid.c_str()); }
-
-// Why the target took a context not, from its part of the negotiation (PS3.8 section 9.3.3.2).
-std::string refusal_text(T_ASC_Parameters* parameters, unsigned char id, const Image& image) {
-  std::string text = "the target takes no " + uid_text(image.sop_class) + " in " + uid_text(image.transfer_syntax);
+// What of a context the target said (PS3.8 section 9.3.3.2).
+std::optional<T_ASC_P_ResultReason> reason_of(T_ASC_Parameters* parameters, unsigned char id) {
   T_ASC_PresentationContext context;
   for (int place = 0; ASC_getPresentationContext(parameters, place, &context).good(); ++place) {
-    if (context.presentationContextID != id) continue;
-    if (context.resultReason == ASC_P_ABSTRACTSYNTAXNOTSUPPORTED) return text + ": SOP class not supported";
-    if (context.resultReason == ASC_P_TRANSFERSYNTAXESNOTSUPPORTED) return text + ": transfer syntax not supported";
+    if (context.presentationContextID == id) return context.resultReason;
+  }
+  return std::nullopt;
+}
+
+std::string names_of(const std::vector<std::string>& syntaxes) {
+  std::string text;
+  for (std::size_t place = 0; place < syntaxes.size(); ++place) {
+    if (place > 0) text += place + 1 < syntaxes.size() ? ", " : " or ";
+    text += uid_name(syntaxes[place]);
   }
   return text;
 }
@@ -79,7 +85,8 @@ OFCondition create_parameters(T_ASC_Parameters*& parameters, long max_pdu) {
 }  // namespace
 
 Association::Association(const Options& options, Clock::time_point total)
-    : options_(options), deadline_(total), layer_(deadline_, state_, options.acse_timeout), answer_watch_(options.answer_watch) {
+    : options_(options), deadline_(total), layer_(deadline_, state_, options.acse_timeout), answer_watch_(options.answer_watch),
+      decoder_(options.decoder) {
   ASC_initializeNetwork(NET_REQUESTOR, 0, whole_seconds(options.acse_timeout), &network_);
   ASC_setTransportLayer(network_, &layer_, 0);
   dcmConnectionTimeout.set(whole_seconds(options.connect_timeout));
@@ -158,32 +165,141 @@ Problem Association::opening_failed(const OFCondition& condition) {
   return {Kind::aborted, std::string("negotiation failed: ") + condition.text()};
 }
 
-Answer Association::store(const Image& image, std::size_t context) {
-  T_ASC_PresentationContext accepted;
-  const auto id = context_id(context);
-  if (ASC_findAcceptedPresentationContext(association_->params, id, &accepted).bad()) {
-    return {{Outcome::refused, std::nullopt, refusal_text(association_->params, id, image)}, std::nullopt};
+// The best syntax that the target takes. Each was proposed alone, so what it accepts must be that one: anything else is no
+// acceptance (PS3.8 section 9.3.3.2).
+std::optional<std::size_t> Association::choose(const Image& image, const std::vector<std::size_t>& contexts) const {
+  for (std::size_t place = 0; place < contexts.size(); ++place) {
+    T_ASC_PresentationContext accepted;
+    const auto found = ASC_findAcceptedPresentationContext(association_->params, context_id(contexts[place]), &accepted);
+    if (found.good() && image.syntaxes[place] == accepted.acceptedTransferSyntax) return place;
   }
-  if (image.transfer_syntax != accepted.acceptedTransferSyntax) {
-    // It was proposed alone, so this is no acceptance of anything that was (PS3.8 section 9.3.3.2).
-    return {{Outcome::refused, std::nullopt, "the target accepted a transfer syntax that was not proposed"}, std::nullopt};
+  return std::nullopt;
+}
+
+Answer Association::refused(const Image& image, const std::vector<std::size_t>& contexts) const {
+  std::string text = "the target takes no " + uid_name(image.sop_class);
+  std::size_t no_class = 0;
+  for (const std::size_t place : contexts) {
+    const auto reason = reason_of(association_->params, context_id(place));
+    if (reason == ASC_P_ACCEPTANCE) text = "the target accepted a transfer syntax that was not proposed";
+    no_class += reason == ASC_P_ABSTRACTSYNTAXNOTSUPPORTED ? 1 : 0;
   }
+  if (no_class == contexts.size()) {
+    text += ": SOP class not supported";
+  } else if (text.find("proposed") == std::string::npos) {
+    text += " in " + names_of(image.syntaxes);
+  }
+  return {{Outcome::refused, std::nullopt, std::move(text), Cause::unsupported}, std::nullopt};
+}
+
+Answer Association::store(const Image& image, const std::vector<std::size_t>& contexts) {
+  const auto chosen = choose(image, contexts);
+  if (!chosen) return refused(image, contexts);
   const Descriptor file(::open(image.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   struct stat status {};
   if (!file || fstat(file.get(), &status) != 0) return not_sent(std::string("cannot be opened: ") + std::strerror(errno));
   const auto end = static_cast<std::uint64_t>(status.st_size);
   if (end <= image.data_set_offset) return not_sent("it holds no data set any more");
 
-  const std::uint16_t message_id = association_->nextMsgID++;
-  deadline_.begin(options_.dimse_timeout);
+  const std::string& syntax = image.syntaxes[*chosen];
+  const auto id = context_id(contexts[*chosen]);
+  Answer answer = syntax == image.transfer_syntax ? store_as_it_is(id, file.get(), image, end)
+                                                  : store_converted(id, file.get(), image, end, syntax);
+  if (answer.result.status) answer.result.sent_as = syntax;
+  return answer;
+}
+
+Answer Association::store_as_it_is(unsigned char context, int file, const Image& image, std::uint64_t end) {
   bool unreadable = false;
+  const std::uint16_t message_id = begin_message();
+  OFCondition sent = send_command(context, store_request(message_id, image.sop_class, image.sop_instance));
+  if (sent.good()) sent = send_data_set(context, file, image, end, message_id, unreadable);
+  if (unreadable) return broken(sent, "the file could not be read to its end");
+  return answer_to(message_id, image, sent);
+}
+
+// Collects what is converted into fragments. The last one waits until it is known to be the last.
+class Association::ConvertedSink final : public convert::Sink {
+ public:
+  ConvertedSink(Association& association, unsigned char context, const Image& image, std::uint16_t message_id)
+      : association_(association), context_(context), image_(image), message_id_(message_id) {
+    association.buffer_.resize(association.association_->sendPDVLength & ~std::size_t{1});
+  }
+
+  bool write(std::string_view bytes) override {
+    auto& buffer = association_.buffer_;
+    while (!bytes.empty()) {
+      if (used_ == buffer.size() && !send(used_, false)) return false;
+      const std::size_t piece = std::min(bytes.size(), buffer.size() - used_);
+      std::memcpy(buffer.data() + used_, bytes.data(), piece);
+      used_ += piece;
+      bytes.remove_prefix(piece);
+    }
+    return true;
+  }
+
+  // An image of one fragment has no moment between its first and its last one in which to look for an answer.
+  OFCondition finish() {
+    const bool is_split = association_.answer_watch_ > Seconds(0) && is_first_ && used_ >= 4;
+    if (is_split && !send((used_ / 2) & ~std::size_t{1}, false)) return condition_;
+    condition_ = association_.look_for_early_answer(message_id_, image_);
+    if (condition_.good() && used_ % 2 != 0) association_.buffer_[used_++] = '\0';
+    if (condition_.good()) send(used_, true);
+    return condition_;
+  }
+
+  OFCondition condition() const { return condition_; }
+
+ private:
+  bool send(std::size_t count, bool last) {
+    auto& buffer = association_.buffer_;
+    condition_ = association_.send_fragment(context_, DUL_DATASETPDV, last, buffer.data(), count);
+    std::memmove(buffer.data(), buffer.data() + count, used_ - count);
+    used_ -= count;
+    is_first_ = false;
+    return condition_.good();
+  }
+
+  Association& association_;
+  unsigned char context_;
+  const Image& image_;
+  std::uint16_t message_id_;
+  std::size_t used_ = 0;
+  bool is_first_ = true;
+  OFCondition condition_ = EC_Normal;
+};
+
+// What cannot be converted is mostly found out by the first walk, before anything has left.
+Answer Association::store_converted(unsigned char context, int file, const Image& image, std::uint64_t end,
+                                    const std::string& syntax) {
+  const auto form = syntax == convert::kImplicitLittle ? convert::Form::implicit_little : convert::Form::explicit_little;
+  convert::Conversion conversion(file, image.data_set_offset, end, *convert::Source::of(image.transfer_syntax), form, &decoder_);
+  const std::string what = "the target takes no " + uid_name(image.transfer_syntax) + ", and it cannot be converted to " +
+                           uid_name(syntax) + ": ";
+  if (!conversion.measure()) {
+    return {{Outcome::not_sent, std::nullopt, what + conversion.reason(), Cause::unsupported}, std::nullopt};
+  }
+  const std::uint16_t message_id = begin_message();
+  ConvertedSink sink(*this, context, image, message_id);
+  OFCondition sent = send_command(context, store_request(message_id, image.sop_class, image.sop_instance));
+  if (sent.good() && !conversion.write(sink)) {
+    if (sink.condition().good()) own_fault_ = what + conversion.reason();
+    return broken(sink.condition(), "while it was sent");
+  }
+  if (sent.good()) sent = sink.finish();
+  return answer_to(message_id, image, sent);
+}
+
+std::uint16_t Association::begin_message() {
+  deadline_.begin(options_.dimse_timeout);
   layer_.transport()->cork();
   layer_.transport()->allow_per_progress(options_.dimse_timeout);
-  OFCondition sent = send_command(id, store_request(message_id, image.sop_class, image.sop_instance));
-  if (sent.good()) sent = send_data_set(id, file.get(), image, end, message_id, unreadable);
-  if (unreadable) return broken(sent, "the file could not be read to its end");
-  if (sent.bad() || !layer_.transport()->uncork()) return broken(sent, "while it was sent");
+  return association_->nextMsgID++;
+}
 
+// Waits for the answer to an image that was sent, or not to its end.
+Answer Association::answer_to(std::uint16_t message_id, const Image& image, const OFCondition& sent) {
+  if (sent.bad() || !layer_.transport()->uncork()) return broken(sent, "while it was sent");
   deadline_.begin(options_.dimse_timeout);
   std::string command = std::move(early_);
   early_.clear();
@@ -291,7 +407,10 @@ OFCondition Association::receive_command(std::string& command, Until until) {
 // The association is of no use any more. What is known of the reason decides what is said of the image.
 Answer Association::broken(const OFCondition& condition, const std::string& what) {
   Problem problem{Kind::aborted, {}};
-  if (!violation_.empty()) {
+  if (!own_fault_.empty()) {
+    problem = {Kind::local, std::move(own_fault_)};
+    own_fault_.clear();
+  } else if (!violation_.empty()) {
     problem = {Kind::violation, std::move(violation_)};
     violation_.clear();
   } else if (state_.expiry == Deadline::Expiry::stopped) {
@@ -314,7 +433,8 @@ Answer Association::broken(const OFCondition& condition, const std::string& what
     ASC_abortAssociation(association_);
   }
   abandon();
-  return {{Outcome::failed, std::nullopt, problem.text}, problem};
+  const Cause cause = problem.kind == Kind::local ? Cause::local : Cause::none;
+  return {{Outcome::failed, std::nullopt, problem.text, cause}, problem};
 }
 
 void Association::release() {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "convert/decoder_process.h"
 #include "storescu/command_set.h"
 #include "storescu/image.h"
 #include "storescu/options.h"
@@ -35,8 +36,8 @@ class Association {
   // Connects and negotiates. Nothing on success.
   std::optional<Problem> open(const std::vector<Context>& contexts);
 
-  // Sends one image, whose context is the n-th of those given to open(), and waits for the answer.
-  Answer store(const Image& image, std::size_t context);
+  // Sends one image and waits for the answer. `contexts` are the places of its syntaxes among those given to open().
+  Answer store(const Image& image, const std::vector<std::size_t>& contexts);
 
   // Ends it in order, or by A-ABORT where that cannot be.
   void release();
@@ -44,6 +45,14 @@ class Association {
  private:
   enum class Until { answer, answer_or_end_of_data_set };
 
+  class ConvertedSink;
+
+  std::optional<std::size_t> choose(const Image& image, const std::vector<std::size_t>& contexts) const;
+  Answer refused(const Image& image, const std::vector<std::size_t>& contexts) const;
+  std::uint16_t begin_message();
+  Answer answer_to(std::uint16_t message_id, const Image& image, const OFCondition& sent);
+  Answer store_as_it_is(unsigned char context, int file, const Image& image, std::uint64_t end);
+  Answer store_converted(unsigned char context, int file, const Image& image, std::uint64_t end, const std::string& syntax);
   bool add_contexts(T_ASC_Parameters* parameters, const std::vector<Context>& contexts);
   Problem opening_failed(const OFCondition& condition);
   Answer broken(const OFCondition& condition, const std::string& what);
@@ -64,9 +73,11 @@ class Association {
   T_ASC_Association* association_ = nullptr;
   std::vector<char> buffer_;
   std::string early_;           // the answer to the image under way, where it came before its end
+  std::string own_fault_;       // why we ended the association ourselves
   std::string violation_;       // how the target broke the protocol
   bool stray_data_set_ = false; // the last answer announced a data set
   Seconds answer_watch_;        // how long to look for an answer before the end of the next image
+  convert::DecoderProcess decoder_;
 };
 
 }  // namespace mercure::storescu

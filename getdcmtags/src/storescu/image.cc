@@ -21,9 +21,25 @@ std::string unusable(const tags::Header& header) {
   return {};
 }
 
+std::size_t missing_in(const Batch& batch, const Image& image) {
+  const auto is_missing = [&](const std::string& syntax) {
+    const Context context{image.sop_class, syntax};
+    return std::find(batch.contexts.begin(), batch.contexts.end(), context) == batch.contexts.end();
+  };
+  return static_cast<std::size_t>(std::count_if(image.syntaxes.begin(), image.syntaxes.end(), is_missing));
+}
+
+// Adds the context where it is not there yet.
+std::size_t place_of(const Context& context, std::vector<Context>& contexts) {
+  const auto found = std::find(contexts.begin(), contexts.end(), context);
+  const auto place = static_cast<std::size_t>(found - contexts.begin());
+  if (found == contexts.end()) contexts.push_back(context);
+  return place;
+}
+
 }  // namespace
 
-Image examine(std::string path) {
+Image examine(std::string path, const SyntaxPolicy& policy) {
   Image image;
   image.path = std::move(path);
   const auto result = tags::read_sop(image.path);
@@ -32,24 +48,24 @@ Image examine(std::string path) {
   image.sop_instance = result.header.sop_instance;
   image.transfer_syntax = result.header.transfer_syntax;
   image.data_set_offset = result.header.data_set_offset;
+  image.syntaxes = syntaxes_for(image.transfer_syntax, policy);
   return image;
 }
 
 std::vector<Batch> cut_into_batches(const std::vector<Image>& images) {
   std::vector<Batch> batches;
   for (std::size_t place = 0; place < images.size(); ++place) {
-    if (!images[place].problem.empty()) continue;
-    const Context context{images[place].sop_class, images[place].transfer_syntax};
-    const auto is_there = [&](const Batch& batch) {
-      return std::find(batch.contexts.begin(), batch.contexts.end(), context) != batch.contexts.end();
-    };
-    const bool full = batches.empty() || batches.back().contexts.size() == kMostContexts;
-    if (full && (batches.empty() || !is_there(batches.back()))) batches.emplace_back();
+    const Image& image = images[place];
+    if (!image.problem.empty() || image.syntaxes.empty()) continue;
+    if (batches.empty() || batches.back().contexts.size() + missing_in(batches.back(), image) > kMostContexts) {
+      batches.emplace_back();
+    }
     Batch& batch = batches.back();
-    if (!is_there(batch)) batch.contexts.push_back(context);
-    const auto found = std::find(batch.contexts.begin(), batch.contexts.end(), context);
     batch.images.push_back(place);
-    batch.context_of_image.push_back(static_cast<std::size_t>(found - batch.contexts.begin()));
+    batch.contexts_of_image.emplace_back();
+    for (const auto& syntax : image.syntaxes) {
+      batch.contexts_of_image.back().push_back(place_of({image.sop_class, syntax}, batch.contexts));
+    }
   }
   return batches;
 }

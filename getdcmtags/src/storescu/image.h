@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "storescu/syntaxes.h"
+
 namespace mercure::storescu {
 
 struct Image {
@@ -14,12 +16,13 @@ struct Image {
   std::string sop_class;
   std::string sop_instance;
   std::string transfer_syntax;
+  std::vector<std::string> syntaxes;  // in which it may go, best first
   std::uint64_t data_set_offset = 0;
   std::string problem;  // why it cannot be sent; empty when it can
 };
 
 // What is proposed for one presentation context. Each pair has its own, so that the target answers for each: of several
-// transfer syntaxes in one context it would choose one, and we send files as they are.
+// transfer syntaxes in one context it would choose one, and an image would be converted that it takes as it is.
 struct Context {
   std::string sop_class;
   std::string transfer_syntax;
@@ -29,12 +32,13 @@ struct Context {
 // Images that follow one another and fit into one association.
 struct Batch {
   std::vector<Context> contexts;
-  std::vector<std::size_t> images;            // places in the list
-  std::vector<std::size_t> context_of_image;  // places in `contexts`, in the order of `images`
+  std::vector<std::size_t> images;  // places in the list
+  // For each of `images` the places in `contexts` of its syntaxes, in their order.
+  std::vector<std::vector<std::size_t>> contexts_of_image;
 };
 
-// Reads what is needed of a file to send it.
-Image examine(std::string path);
+// Reads what is needed of a file to send it to a target with this policy.
+Image examine(std::string path, const SyntaxPolicy& policy);
 
 // Cuts the images that can be sent into as few batches as the limit of 128 contexts allows (PS3.8 section 9.3.2.2).
 std::vector<Batch> cut_into_batches(const std::vector<Image>& images);

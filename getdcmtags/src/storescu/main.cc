@@ -11,7 +11,9 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <new>
+#include <system_error>
 #include <thread>
 
 #include "descriptor.h"
@@ -50,10 +52,24 @@ bool wait_for(int done, Clock::time_point total) {
   }
 }
 
+// What is known of an image before anything is sent.
+std::optional<Result> unsendable(const Image& image) {
+  if (!image.problem.empty()) return Result{Outcome::not_sent, std::nullopt, image.problem};
+  if (!image.syntaxes.empty()) return std::nullopt;
+  const std::string why = uid_name(image.transfer_syntax) + " cannot be converted to what the settings of the target ask for";
+  return Result{Outcome::not_sent, std::nullopt, why, Cause::unsupported};
+}
+
+// Programs of one version lie in one folder.
+std::string beside_us(const std::string& program) {
+  std::error_code error;
+  return (std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / program).string();
+}
+
 int send_all(const Options& options, const std::vector<Image>& images, Clock::time_point total) {
   Report report(images);
   for (std::size_t place = 0; place < images.size(); ++place) {
-    if (!images[place].problem.empty()) report.tell(place, {Outcome::not_sent, std::nullopt, images[place].problem}, {});
+    if (const auto problem = unsendable(images[place])) report.tell(place, *problem, {});
   }
   Sender sender(options, images, report, total);
   const mercure::Descriptor done(eventfd(0, EFD_CLOEXEC));
@@ -82,7 +98,7 @@ int run(const Options& options) {
   }
   std::vector<Image> images;
   images.reserve(paths->size());
-  for (auto& path : *paths) images.push_back(examine(std::move(path)));
+  for (auto& path : *paths) images.push_back(examine(std::move(path), options.syntaxes));
   return send_all(options, images, total);
 }
 
@@ -91,7 +107,10 @@ int run(const Options& options) {
 int main(int argc, char** argv) {
   try {
     const auto parsed = parse_options(argc, argv);
-    return parsed.options ? run(*parsed.options) : parsed.exit_code;
+    if (!parsed.options) return parsed.exit_code;
+    Options options = *parsed.options;
+    options.decoder = beside_us("mercure-decode");
+    return run(options);
   } catch (const std::bad_alloc&) {
     std::fputs("mercure-storescu: out of memory\n", stderr);
     return kNoMemory;

@@ -13,8 +13,8 @@ namespace {
 constexpr const char* kHelp =
     "usage: mercure-storescu --host HOST --port PORT [options] < LIST\n"
     "\n"
-    "Sends DICOM files by C-STORE, bit by bit as they are. LIST names them, one per line. Prints one line of JSON\n"
-    "for each file as soon as its result is known, and a summary as the last line.\n"
+    "Sends DICOM files by C-STORE, bit by bit as they are wherever the target takes them so. LIST names them, one per\n"
+    "line. Prints one line of JSON for each file as soon as its result is known, and a summary as the last line.\n"
     "\n"
     "  --host HOST              name or IPv4 address of the target\n"
     "  --port PORT              its port, 1 to 65535\n"
@@ -28,6 +28,7 @@ constexpr const char* kHelp =
     "  --associations N         associations in parallel, 1 to 64 (1)\n"
     "  --answer-watch SECONDS   wait before the end of the first image for an answer that comes too early (0)\n"
     "  --order-kept             one association at a time, images in the order of the list\n"
+    "  --transfer-syntaxes WHICH  as-needed, as-received, uncompressed, or UIDs with commas between (as-needed)\n"
     "  --help                   show this and exit\n"
     "  --version                show the version and exit\n"
     "\n"
@@ -50,7 +51,7 @@ constexpr const char* kHelp =
 constexpr std::size_t kLongestAeTitle = 16;  // PS3.5 section 6.2
 
 enum Choice : int {
-  kHost = 256, kPort, kCalled, kCalling, kMaxPdu, kConnect, kAcse, kDimse, kTotal, kAssociations, kAnswerWatch, kOrderKept, kHelpShown, kVersion,
+  kHost = 256, kPort, kCalled, kCalling, kMaxPdu, kConnect, kAcse, kDimse, kTotal, kAssociations, kAnswerWatch, kOrderKept, kSyntaxes, kHelpShown, kVersion,
 };
 
 constexpr option kLong[] = {
@@ -66,6 +67,7 @@ constexpr option kLong[] = {
     {"associations", required_argument, nullptr, kAssociations},
     {"answer-watch", required_argument, nullptr, kAnswerWatch},
     {"order-kept", no_argument, nullptr, kOrderKept},
+    {"transfer-syntaxes", required_argument, nullptr, kSyntaxes},
     {"help", no_argument, nullptr, kHelpShown},
     {"version", no_argument, nullptr, kVersion},
     {nullptr, 0, nullptr, 0},
@@ -95,6 +97,12 @@ bool host(std::string_view text, std::string& into) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~' && c != ':'; });
 }
 
+bool syntaxes(std::string_view text, SyntaxPolicy& into) {
+  const auto policy = SyntaxPolicy::parse(text);
+  if (policy) into = *policy;
+  return policy.has_value();
+}
+
 bool apply(int choice, const char* value, Options& options) {
   switch (choice) {
     case kHost: return host(value, options.host);
@@ -108,6 +116,7 @@ bool apply(int choice, const char* value, Options& options) {
     case kTotal: return seconds(value, options.total_timeout);
     case kAnswerWatch: return seconds(value, options.answer_watch, 0);
     case kAssociations: return whole(value, 1, 64, options.associations);
+    case kSyntaxes: return syntaxes(value, options.syntaxes);
     default: return options.order_kept = true;
   }
 }

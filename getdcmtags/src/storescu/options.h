@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "storescu/syntaxes.h"
+
 namespace mercure::storescu {
 
 using Seconds = std::chrono::duration<double>;
@@ -18,6 +20,8 @@ struct Options {
   unsigned max_pdu = 131'072;         // bytes, of the PDUs that the target may send to us
   unsigned associations = 1;
   bool order_kept = false;
+  SyntaxPolicy syntaxes;
+  std::string decoder;                // the program that decodes compressed frames
   Seconds answer_watch{0};            // before the end of the first image, for an answer that comes too early
   Seconds connect_timeout{10};        // from the first packet to the connection
   Seconds acse_timeout{30};           // each of negotiation and release

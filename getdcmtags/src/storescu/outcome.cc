@@ -1,5 +1,8 @@
 #include "storescu/outcome.h"
 
+#include <dcmtk/config/osconfig.h>
+#include <dcmtk/dcmdata/dcuid.h>
+
 #include <array>
 
 namespace mercure::storescu {
@@ -35,11 +38,17 @@ constexpr std::array<std::string_view, kOutcomes> kOutcomeNames{"confirmed", "wa
 constexpr std::array<std::string_view, 7> kKindNames{"unreachable", "rejected", "timeout",  "aborted",
                                                      "local",       "local",    "violation"};
 
+constexpr std::array<std::string_view, 3> kCauseNames{"", "local", "unsupported"};
+
 }  // namespace
 
 std::string_view name_of(Outcome outcome) { return kOutcomeNames[static_cast<std::size_t>(outcome)]; }
 
 std::string_view name_of(Kind kind) { return kKindNames[static_cast<std::size_t>(kind)]; }
+
+std::string_view name_of(Cause cause) { return kCauseNames[static_cast<std::size_t>(cause)]; }
+
+std::string uid_name(const std::string& uid) { return dcmFindNameOfUID(uid.c_str(), uid.c_str()); }
 
 Meaning meaning_of(std::uint16_t status) {
   for (const auto& range : kStatuses) {

@@ -27,11 +27,25 @@ struct Meaning {
 };
 Meaning meaning_of(std::uint16_t status);
 
+// Why an image did not go, where it is not the target's answer.
+enum class Cause : std::uint8_t {
+  none,
+  local,        // what is wrong is on this side
+  unsupported,  // the target takes no such object, or in no transfer syntax in which it can be had
+};
+
+std::string_view name_of(Cause cause);
+
+// The name of a SOP class or transfer syntax, or the UID itself.
+std::string uid_name(const std::string& uid);
+
 // The result for one image.
 struct Result {
   Outcome outcome;
   std::optional<std::uint16_t> status;  // what the target answered
   std::string comment;                  // for a person; empty for Success
+  Cause cause = Cause::none;
+  std::string sent_as = {};             // the transfer syntax in which it went
 };
 
 enum class Kind : std::uint8_t { unreachable, rejected, timeout, aborted, local, stopped, violation };

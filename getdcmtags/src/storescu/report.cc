@@ -82,6 +82,9 @@ void Report::tell_locked(std::size_t place, const Result& result, Seconds second
   }
   put(json, "outcome", name_of(result.outcome));
   put(json, "comment", result.comment);
+  put(json, "syntax", image.transfer_syntax);
+  if (!result.sent_as.empty()) put(json, "sent_as", result.sent_as);
+  if (result.cause != Cause::none) put(json, "kind", name_of(result.cause));
   put_seconds(json, seconds);
   json.end_object();
   write_line(json.take());

@@ -31,7 +31,7 @@ void Sender::run() {
 
 void Sender::run_batch(const Batch& batch) {
   for (std::size_t i = 0; i < batch.images.size(); ++i) {
-    waiting_.push_back({batch.images[i], batch.context_of_image[i]});
+    waiting_.push_back({batch.images[i], &batch.contexts_of_image[i]});
   }
   // The first association comes first: a target that takes one alone would reject each of several that come together.
   if (!open(*associations_.front(), batch)) return;
@@ -64,6 +64,10 @@ void Sender::work(Association& association, const Batch& batch) {
     bool answered = false;
     const auto problem = send_over(association, answered);
     if (!problem) return association.release();
+    if (problem->kind == Kind::local) {  // the image's own fault: it is told, and the others go on
+      if (!open(association, batch)) return;
+      continue;
+    }
     // A target that hangs would hang again, and cost a time limit each time.
     if (!is_worth_another(problem->kind)) return;
     broken = answered ? 1 : broken + 1;
@@ -75,7 +79,7 @@ void Sender::work(Association& association, const Batch& batch) {
 std::optional<Problem> Sender::send_over(Association& association, bool& answered) {
   while (const auto image = take()) {
     const auto start = Clock::now();
-    const Answer answer = association.store(images_[image->place], image->context);
+    const Answer answer = association.store(images_[image->place], *image->contexts);
     if (answer.problem) {
       put_back_or_tell(*image, answer, since(start));
       return answer.problem;
@@ -102,6 +106,7 @@ std::optional<Sender::Waiting> Sender::take() {
 void Sender::put_back_or_tell(Waiting image, const Answer& answer, Seconds seconds) {
   const bool once_more = !image.tried && is_worth_another(answer.problem->kind);
   if (!once_more) report_.tell(image.place, answer.result, seconds);
+  if (answer.problem->kind == Kind::local) return;
   const std::lock_guard lock(mutex_);
   broken_ = answer.problem;
   image.tried = true;

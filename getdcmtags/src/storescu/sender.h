@@ -27,7 +27,7 @@ class Sender {
  private:
   struct Waiting {
     std::size_t place;
-    std::size_t context;
+    const std::vector<std::size_t>* contexts;
     bool tried = false;
   };
 

@@ -11,7 +11,7 @@ namespace {
 using namespace mercure::storescu;
 
 Image image(int sop_class, const char* transfer_syntax = "1.2.840.10008.1.2.1") {
-  return {"file", "1.2." + std::to_string(sop_class), "1.2.3", transfer_syntax, 0, ""};
+  return {"file", "1.2." + std::to_string(sop_class), "1.2.3", transfer_syntax, {transfer_syntax}, 0, ""};
 }
 
 TEST(Batches, AreNoneForNothing) { EXPECT_TRUE(cut_into_batches({}).empty()); }
@@ -28,7 +28,7 @@ TEST(Batches, HaveOneContextForEachPairOfClassAndSyntax) {
   const auto batches = cut_into_batches({image(1), image(2), image(1, "1.2.840.10008.1.2"), image(1)});
   ASSERT_EQ(batches.size(), 1U);
   EXPECT_EQ(batches[0].contexts.size(), 3U);
-  EXPECT_EQ(batches[0].context_of_image, (std::vector<std::size_t>{0, 1, 2, 0}));
+  EXPECT_EQ(batches[0].contexts_of_image, (std::vector<std::vector<std::size_t>>{{0}, {1}, {2}, {0}}));
 }
 
 TEST(Batches, HoldAtMost128ContextsAndKeepTheOrder) {
