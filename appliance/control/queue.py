@@ -15,6 +15,7 @@ from appliance.control.listing import entry_of
 from appliance.control.locks import Held
 from appliance.control.session import Session
 from appliance.control.targets import find_target
+from mercure.delivery.destinations import counted_for
 from mercure.event_details import TaskChanged
 from mercure.events import EventWriter
 from mercure.names import is_id
@@ -34,6 +35,7 @@ from mercure.spool import (
     read_ledger,
     save_task,
 )
+from mercure.spool.delivered import holder
 from mercure.spool.telling import discarded_key, task_discarded
 
 _EVENTS: Final = {
@@ -130,11 +132,19 @@ def _detail(session: Session, task_id: str, stage: Stage, directory: Path) -> Ta
         task=task,
         files=tuple(image.name for image in files),
         bytes=sum(image.bytes for image in files),
-        # What a task was rerouted from has confirmed nothing for where it goes now.
-        confirmed=len(read_ledger(directory, {task.target} if task and task.target else None)),
+        confirmed=_confirmed(session, task, stage, directory, {image.name for image in files}),
         running=directory in Held(),
         problem=problem,
     )
+
+
+def _confirmed(session: Session, task: Task | None, stage: Stage, directory: Path, files: set[str]) -> int:
+    """Count the images that the destination of a task has: what was confirmed elsewhere counts for nothing there."""
+    if task is None or task.target is None:
+        return 0
+    if stage is Stage.SUCCESS:
+        return len(holder(directory, task, files))
+    return len(files & read_ledger(directory, counted_for(task, session.config.targets)).keys())
 
 
 def hold(session: Session, name: str, reason: str = "") -> Changed:

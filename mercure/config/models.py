@@ -92,6 +92,14 @@ class TargetSettings(Model):
         """Name the targets that take its tasks in its place; none for a target that takes them itself."""
         return ()
 
+    def destination(self) -> str:
+        """Say which place this is: what was delivered under the same text is there.
+
+        It stands in each line of a ledger. A kind of target names what identifies it, and nothing that may change
+        while the images stay where they are.
+        """
+        return f"{self.kind}:"
+
     def node(self) -> tuple[str, int] | None:
         """Return host and port of a DICOM node; None for other kinds."""
         return None

@@ -12,6 +12,7 @@ from typing import Final
 
 from mercure.clock import Clock
 from mercure.config import TargetSettings
+from mercure.delivery.destinations import adopt_lines
 from mercure.delivery.health import Health
 from mercure.delivery.policy import after_failure
 from mercure.event_details import TaskAttempt, Warned
@@ -52,6 +53,7 @@ class _Results:
     directory: Path
     target: str
     group: str | None
+    destination: str
     now: Callable[[], datetime]
     sent: int = 0
     confirmed: int = 0
@@ -75,7 +77,13 @@ class _Results:
             self.warnings.append(result)
         status = result.status or "0x0000"
         line = LedgerLine(
-            file=result.file, sop=result.sop, status=status, time=self.now(), target=self.target, group=self.group
+            file=result.file,
+            sop=result.sop,
+            status=status,
+            time=self.now(),
+            target=self.target,
+            group=self.group,
+            destination=self.destination,
         )
         self._lines.append(line)
         if len(self._lines) >= LEDGER_LINES or time.monotonic() - self._flushed > LEDGER_SECONDS:
@@ -109,8 +117,10 @@ class Deliverer:
         Tells whether the service is ending.
     group : str, optional
         The group to which the task is addressed, where the target takes it as a member.
-    members : tuple of str
-        All members of that group: an image that one of them has confirmed is sent to none.
+    counted : frozenset of str, optional
+        The destinations whose confirmations count, where they are not the target's own alone.
+    past : callable, optional
+        Tells of a ledger line without a destination which it had; None when that is not known.
     """
 
     spool: Spool
@@ -121,7 +131,8 @@ class Deliverer:
     target: Target
     stopping: Callable[[], bool]
     group: str | None = None
-    members: tuple[str, ...] = ()
+    counted: frozenset[str] | None = None
+    past: Callable[[LedgerLine], str | None] = lambda line: line.destination
 
     @property
     def health(self) -> Health:
@@ -152,15 +163,29 @@ class Deliverer:
         if not files or len(files) != task.images:
             self._fail(claim, task, f"the task holds {len(files)} images and should hold {task.images}", _BROKEN)
             return None
-        known = read_ledger(claim.path, {self.name, self.group or self.name, *self.members})
+        # By the settings of now: a folder behind a symbolic link may be another one than at the last attempt.
+        destination = self.settings.destination()
+        counted = self.counted or frozenset({destination})
+        adopt_lines(claim.path, counted, self.past)
+        known = read_ledger(claim.path, counted)
         pending = [ref.file for ref in image_refs(claim.path) if ref.file not in known]
+        task = self._split(claim, task, destination, {line.destination or "" for line in known.values()})
         if not pending:
             self._deliver(claim, task)  # an earlier attempt ended between its last confirmation and the move
             return None
-        return self._send(claim, task, pending)
+        elsewhere = sum(line.destination != destination for line in known.values())
+        return self._send(claim, task, pending, destination, elsewhere)
 
-    def _send(self, claim: Claim, task: Task, pending: list[str]) -> Trouble | None:
-        results = _Results(claim.path, self.name, self.group, self.clock.now)
+    def _split(self, claim: Claim, task: Task, destination: str, places: set[str]) -> Task:
+        """Note at which destinations the images lie in parts, before another has a part; none where one has all."""
+        split = tuple(sorted({*places, destination})) if places - {destination} else ()
+        if split != task.split:
+            task = task.model_copy(update={"split": split})
+            save_task(claim.path, task)
+        return task
+
+    def _send(self, claim: Claim, task: Task, pending: list[str], destination: str, elsewhere: int) -> Trouble | None:
+        results = _Results(claim.path, self.name, self.group, destination, self.clock.now)
         started, start = self.clock.now(), time.monotonic()
         seconds = self.settings.timeout_seconds
         job = Job(claim.path, pending, task, seconds, results.add, self.stopping, (claim.descriptor,))
@@ -191,6 +216,7 @@ class Deliverer:
             error=trouble.text if trouble and missing else None,
             sent=results.sent,
             confirmed=results.confirmed,
+            elsewhere=elsewhere,
         )
         self._after(claim, task, attempt, trouble if missing else None)
         return trouble if missing else None
@@ -230,7 +256,7 @@ class Deliverer:
     def _tell_attempt(self, task: Task, attempt: Attempt, next_attempt: datetime | None) -> None:
         details = TaskAttempt(
             target=self.name,
-            **attempt.model_dump(include={"number", "outcome", "kind", "error", "sent", "confirmed", "seconds"}),
+            **attempt.model_dump(include=_TOLD),
             images=task.images,
             bytes=task.bytes,
             next_attempt=next_attempt,
@@ -272,6 +298,9 @@ def with_altered(trouble: Trouble | None, altered: Sequence[ImageResult], missin
         return Trouble("altered", text)
     return Trouble(trouble.kind, f"{trouble.text}; and {text}")
 
+
+_TOLD: Final = {"number", "outcome", "kind", "error", "sent", "confirmed", "elsewhere", "seconds"}
+"""What the event of an attempt has in common with its record in the task."""
 
 _BROKEN: Final = "compare it with its parent or send the series again from the scanner; discard this task after that"
 

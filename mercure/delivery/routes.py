@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from mercure.config import Retry, TargetSettings
 from mercure.delivery.breaker import Breaker
+from mercure.delivery.destinations import counted_at
 from mercure.delivery.queue import Queue
 from mercure.delivery.shares import ShareBook
 from mercure.delivery.slots import any_taken, make_slots, take_slot
@@ -55,8 +56,8 @@ class Leave:
         That target's.
     group : str or None
         The group in whose name it takes the task.
-    members : tuple of str
-        All members of that group.
+    counted : frozenset of str, optional
+        The destinations whose confirmations count, where they are not the target's own alone.
     slot : Claim
         A slot there, to be released at the end.
     probe : bool
@@ -71,7 +72,7 @@ class Leave:
     settings: TargetSettings
     slot: Claim
     group: str | None = None
-    members: tuple[str, ...] = ()
+    counted: frozenset[str] | None = None
     probe: bool = False
     holds: Callable[[Task], bool] = lambda task: True
     settle: Callable[[int], None] = lambda taken: None
@@ -131,7 +132,8 @@ class GroupRoute:
     """The way to a target group.
 
     Members that are down are left out here, and asked by `mercure.delivery.probing` whether they are back. A task that
-    was begun with a member goes on with it as long as it is up.
+    was begun with a member goes on with it as long as it is up, and begins anew at the next one unless the group splits
+    tasks.
     """
 
     def __init__(self, way: Way) -> None:
@@ -165,7 +167,7 @@ class GroupRoute:
         begun = task.member if task.member in self._up else None
         if begun in self._full or (begun is None and self._nobody):
             return Wait(SLOT_SECONDS, everybody=False)
-        images = owed(task)
+        images = owed(task) if begun or self._settings.split else max(1, task.images)
         amount = self._rules.amount(images)
         with self._shares(amount) as taken:
             for name in [begun] if begun else self._rules.prefer(self._choice(task, amount, taken)):
@@ -219,7 +221,8 @@ class GroupRoute:
                 self._book.give_back(name, more)
 
         own = self._way.targets[name]
-        return Leave(name, own, slot, self._way.name, self._settings.members, holds=holds, settle=settle)
+        counted = counted_at(self._settings, own, self._way.targets)
+        return Leave(name, own, slot, self._way.name, counted, holds=holds, settle=settle)
 
     def _is_down(self, name: str) -> bool:
         return Breaker(self._way.spool, name).outage() is not None

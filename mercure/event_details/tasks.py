@@ -28,7 +28,10 @@ class TaskCreated(Record):
 
 
 class TaskAttempt(Record):
-    """One try to deliver or process; `kind` says what went wrong."""
+    """One try to deliver or process; `kind` says what went wrong.
+
+    `elsewhere` counts images that another member of a group that splits tasks has already.
+    """
 
     target: str | None = None
     module: str | None = None
@@ -39,15 +42,17 @@ class TaskAttempt(Record):
     images: int = 0
     sent: int = 0
     confirmed: int = 0
+    elsewhere: int = 0
     bytes: int = 0
     seconds: float = 0.0
     next_attempt: datetime | None = None
 
 
 class TaskDelivered(Record):
-    """The target confirmed every image of the task."""
+    """One destination confirmed every image of the task; several only where a group splits tasks."""
 
     target: str
+    destinations: tuple[str, ...] = ()
     images: tuple[ImageRef, ...]
     bytes: int = 0
     seconds: float = 0.0

@@ -10,6 +10,7 @@ from mercure.config import Retry, TargetSettings
 from mercure.config.models import Order
 from mercure.delivery.attempt import Deliverer
 from mercure.delivery.crew import Crew
+from mercure.delivery.destinations import Past
 from mercure.delivery.health import Health
 from mercure.delivery.order import ORDER_SECONDS, Gate, first_routed
 from mercure.delivery.policy import eligible_at
@@ -39,6 +40,7 @@ class Dispatcher:
         self._queue = Queue(context.spool, self._unreadable)
         self._crew: Crew[Worker] = Crew(self._queue, context.events, context.clock, self._wake)
         self._targets: dict[str, tuple[TargetSettings, Target]] = {}
+        self._past = Past(context.store)
         self._gate = Gate(context.spool, self._queue)
         self._prober = Prober(context.spool, self._health, self._open, self._wake)
 
@@ -125,7 +127,8 @@ class Dispatcher:
             target=self._open(leave.name, leave.settings),
             stopping=self._stopping,
             group=leave.group,
-            members=leave.members,
+            counted=leave.counted,
+            past=self._past.destination,
         )
 
     def _wake(self) -> None:

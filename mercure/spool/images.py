@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Set
@@ -30,6 +31,8 @@ class LedgerLine(Record):
     target: str
     group: str | None = None
     """Where the task was addressed to a group: its name; `target` is then the member that has the image."""
+    destination: str | None = None
+    """The place that has the image (`TargetSettings.destination`); absent in a line of an older release."""
 
 
 @dataclass(frozen=True)
@@ -134,20 +137,23 @@ def image_refs(directory: Path) -> tuple[ImageRef, ...]:
     )
 
 
-def read_ledger(directory: Path, targets: Set[str] | None = None) -> dict[str, LedgerLine]:
-    """Read what was confirmed, by file name; only by some targets (or in the name of some groups) when they are named.
-
-    A task that a person rerouted keeps what its first target confirmed.
-    """
-    ledger = {}
+def ledger_lines(directory: Path) -> list[LedgerLine]:
+    """Read the lines of a task's ledger, in the order written."""
+    lines = []
     for line in read_lines(directory / LEDGER_FILE):
-        try:
-            entry = LedgerLine.model_validate(line)
-        except ValidationError:
-            continue
-        if targets is None or entry.target in targets or entry.group in targets:
-            ledger[entry.file] = entry
-    return ledger
+        with contextlib.suppress(ValidationError):
+            lines.append(LedgerLine.model_validate(line))
+    return lines
+
+
+def read_ledger(directory: Path, destinations: Set[str] | None = None) -> dict[str, LedgerLine]:
+    """Read what was confirmed, by file name; only at some destinations when they are named.
+
+    A task that a person rerouted, or whose target has moved, keeps what was confirmed before. Whether a task is
+    delivered says `mercure.spool.delivered`.
+    """
+    lines = ledger_lines(directory)
+    return {line.file: line for line in lines if destinations is None or line.destination in destinations}
 
 
 def add_to_ledger(directory: Path, lines: Iterable[LedgerLine]) -> None:

@@ -59,6 +59,8 @@ class Attempt(Record):
     error: str | None = None
     sent: int = 0
     confirmed: int = 0
+    elsewhere: int = 0
+    """Images that were not sent because another member of a group that splits tasks has them."""
 
 
 class Hold(Record):
@@ -100,6 +102,8 @@ class Task(Record):
     target: str | None = None
     member: str | None = None
     """Of a target that is a group: the member that was last asked to take images of this task."""
+    split: tuple[str, ...] = ()
+    """The destinations at which its images lie in parts, because its group allows that."""
     module: str | None = None
     modules: tuple[str, ...] = ()
     """The modules still to come after `module`."""

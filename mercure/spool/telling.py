@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mercure.event_details import ImageRef, TaskChanged, TaskCreated, TaskDelivered, TaskFailed, TaskProcessed
-from mercure.spool.images import image_refs, read_ledger
+from mercure.spool.delivered import holder, place_of
+from mercure.spool.images import image_refs
 from mercure.spool.layout import Stage
 from mercure.spool.task import Hold, Task
 
@@ -32,14 +33,15 @@ def task_created(task: Task, stage: Stage, images: tuple[ImageRef, ...]) -> Task
 
 
 def task_delivered(task: Task, directory: Path) -> TaskDelivered:
-    """Tell that the target confirmed every image, with the status that it gave for each."""
-    ledger = read_ledger(directory)
+    """Tell that one destination confirmed every image, with the status that it gave for each."""
+    ledger = holder(directory, task)
     images = tuple(
         image.model_copy(update={"status": ledger[image.file].status}) if image.file in ledger else image
         for image in image_refs(directory)
     )
     return TaskDelivered(
         target=task.target or "",
+        destinations=tuple(sorted({place_of(line) for line in ledger.values()})),
         images=images,
         bytes=task.bytes,
         seconds=sum(attempt.seconds for attempt in task.attempts),

@@ -58,6 +58,10 @@ class DicomSettings(TargetSettings):
     dimse_timeout_seconds: PositiveSeconds = 60
     """The longest wait for the answer to one image."""
 
+    def destination(self) -> str:
+        """Say which node this is: host (names are compared without case), port and called AE title."""
+        return f"dicom:{self.host.lower()}:{self.port}:{self.called_aet}"
+
     def node(self) -> tuple[str, int]:
         """Return host and port."""
         return self.host, self.port

@@ -55,6 +55,10 @@ class FolderSettings(TargetSettings):
     existing: Literal["keep-both", "replace"] = "keep-both"
     """What to do with a file of the same name and other content."""
 
+    def destination(self) -> str:
+        """Say which folder this is, behind all symbolic links; the layout only says where in it."""
+        return f"folder:{os.path.realpath(self.path)}"
+
     @field_validator("path")
     @classmethod
     def _absolute(cls, value: Path) -> Path:

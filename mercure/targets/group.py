@@ -42,9 +42,17 @@ class GroupSettings(TargetSettings):
     weights: dict[Name, Weight] = {}
     """For ``weighted``: each member's share of the images, as a number relative to the others; 1 where not named."""
 
+    split: bool = False
+    """Whether one task may lie in parts at several members. Else a task that goes on at another member begins anew
+    there, so that one member has all of it."""
+
     def leads_to(self) -> tuple[str, ...]:
         """Name the members."""
         return self.members
+
+    def destination(self) -> str:
+        """Return nothing: the member that takes an image is the place where it is."""
+        return ""
 
     @field_validator("members")
     @classmethod
@@ -90,17 +98,18 @@ class GroupTarget:
 
     def __init__(self, settings: GroupSettings, open_member: Callable[[str], Target]) -> None:
         self._members = {name: open_member(name) for name in settings.members}
+        self._split = settings.split
 
     def deliver(self, job: Job) -> Trouble | None:
         """Give the images to the first member, in the order of the settings, that can be reached.
 
-        What one member has taken is not offered to the next.
+        What one member has taken is offered to the next as well, unless the group splits tasks.
         """
         stored: set[str] = set()
         end = time.monotonic() + job.seconds
         trouble: Trouble | None = None
         for name, member in self._members.items():
-            rest = [file for file in job.files if file not in stored]
+            rest = [file for file in job.files if not self._split or file not in stored]
             seconds = end - time.monotonic()
             if not rest or seconds <= 0 or job.stopping():
                 break

@@ -10,7 +10,8 @@ from typing import Final
 from mercure.bookkeeping.verify.report import Finding, Kind
 from mercure.bookkeeping.verify.views import Entry, TaskView
 from mercure.clock import Clock
-from mercure.spool import ImageFile, Stage, Task, TaskError, image_files, load_task, read_ledger
+from mercure.spool import ImageFile, Stage, Task, TaskError, image_files, load_task
+from mercure.spool.delivered import holder
 
 PATIENCE_SECONDS: Final = 3600.0
 """So long a series in ``routing`` may be without its model."""
@@ -98,12 +99,11 @@ class FolderCheck:
         ]
 
     def _against_ledger(self, place: Path, task: Task, files: Iterable[ImageFile]) -> list[Finding]:
-        ledger = read_ledger(place)
-        text = f"it is in success/ and the ledger does not say that {task.target!r} confirmed"
+        names = [file.name for file in files]
+        ledger = holder(place, task, names)
+        text = f"it is in success/ and the ledger does not say that one destination of {task.target!r} confirmed"
         return [
-            _finding(Kind.NOT_CONFIRMED, f"{text} {file.name}", place, Stage.SUCCESS)
-            for file in files
-            if file.name not in ledger
+            _finding(Kind.NOT_CONFIRMED, f"{text} {name}", place, Stage.SUCCESS) for name in names if name not in ledger
         ]
 
 

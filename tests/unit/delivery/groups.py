@@ -9,7 +9,8 @@ import pytest
 
 from mercure.delivery.breaker import read_outage
 from mercure.services import dispatcher as dispatcher_module
-from mercure.spool import Stage, Task, load_task, read_ledger
+from mercure.spool import Stage, Task, load_task
+from mercure.spool.delivered import holder
 from tests.support.box import Box
 from tests.support.targets import ScriptedTarget, confirms, numbers
 from tests.support.waiting import waiting_series
@@ -36,8 +37,10 @@ class Group:
     def configure(self, strategy: str, *names: str, concurrency: int = 1, **settings: Any) -> None:
         """Write a configuration in which each member's comment names its script."""
         own = settings.pop("own", {})
-        member = {"kind": "folder", "path": "/srv", "concurrency": concurrency, "retry": RETRY}
-        targets: dict[str, Any] = {name: {**member, "comment": name, **own.get(name, {})} for name in names}
+        member = {"kind": "folder", "concurrency": concurrency, "retry": RETRY}
+        targets: dict[str, Any] = {
+            name: {**member, "path": f"/members/{name}", "comment": name, **own.get(name, {})} for name in names
+        }
         targets["pacs"] = {"kind": "group", "strategy": strategy, "members": list(names), **settings}
         self.box.configure(targets=targets, rules={})
         self.members |= {name: ScriptedTarget() for name in names if name not in self.members}
@@ -68,7 +71,8 @@ def model(box: Box, task: str) -> Task:
 
 def ledger_of(box: Box, task: str) -> dict[int, str]:
     """Return who has confirmed which image of a delivered task."""
-    ledger = read_ledger(box.spool.entry(Stage.SUCCESS, task))
+    directory = box.spool.entry(Stage.SUCCESS, task)
+    ledger = holder(directory, load_task(directory))
     return {numbers([name])[0]: line.target for name, line in ledger.items()}
 
 

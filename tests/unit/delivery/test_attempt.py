@@ -172,7 +172,13 @@ def test_a_task_without_the_images_it_should_hold_is_never_a_success(box: Box, s
 def test_confirmed_before_a_crash_it_moves_on_without_sending(box: Box, sender: Sender) -> None:
     task = box.waiting_task(2)
     lines = [
-        {"file": f"1.2.3.{n}.dcm", "status": "0x0000", "time": box.clock.now().isoformat(), "target": "archive"}
+        {
+            "file": f"1.2.3.{n}.dcm",
+            "status": "0x0000",
+            "time": box.clock.now().isoformat(),
+            "target": "archive",
+            "destination": "scripted:",
+        }
         for n in (1, 2)
     ]
     (task / "ledger.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")

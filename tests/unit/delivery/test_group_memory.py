@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from mercure.delivery.breaker import Breaker
 from mercure.delivery.queue import Queue
 from mercure.delivery.routes import Leave, Way, open_route
 from mercure.delivery.worker import Worker
 from mercure.spool import Stage, load_task, read_ledger, save_task
+from mercure.spool.delivered import by_place
+from mercure.spool.images import ledger_lines
 from tests.support.box import Box
 from tests.support.targets import DOWN, answers, confirms, fails, numbers
 from tests.support.waiting import Dispatchers
@@ -18,13 +22,20 @@ if TYPE_CHECKING:
     from mercure.targets import Job, Trouble
 
 
-def test_what_one_member_has_is_never_sent_to_another(box: Box, group: Group) -> None:
+def held_at(box: Box, task: str) -> dict[str, list[int]]:
+    """Return which images each place has by the ledger of a delivered task."""
+    places = by_place(ledger_lines(box.spool.entry(Stage.SUCCESS, task)))
+    return {place: numbers(sorted(lines)) for place, lines in places.items()}
+
+
+def test_a_task_begins_anew_at_the_next_member_so_that_one_has_all_of_it(box: Box, group: Group) -> None:
     group.configure("failover", "a", "b")
     group.members["a"].then(fails(DOWN, after=2)).up = False
     task = group.task("1.1", images=5)
     Dispatchers(box).until(lambda: group.delivered() == [task], rounds=3)
-    assert ledger_of(box, task) == {1: "a", 2: "a", 3: "b", 4: "b", 5: "b"}
-    assert [numbers(files) for _, files in group.members["b"].asked] == [[3, 4, 5]]
+    assert held_at(box, task) == {"folder:/members/a": [1, 2], "folder:/members/b": [1, 2, 3, 4, 5]}
+    assert ledger_of(box, task) == dict.fromkeys(range(1, 6), "b")
+    assert [numbers(files) for _, files in group.members["b"].asked] == [[1, 2, 3, 4, 5]]
     assert {line.group for line in read_ledger(box.spool.entry(Stage.SUCCESS, task)).values()} == {"pacs"}
     attempts = box.events("task.attempt")
     assert [(event.details["target"], event.details["outcome"]) for event in attempts] == [
@@ -33,6 +44,46 @@ def test_what_one_member_has_is_never_sent_to_another(box: Box, group: Group) ->
     ]
     (delivered,) = box.events("task.delivered")
     assert delivered.details["target"] == "pacs"
+    assert delivered.details["destinations"] == ["folder:/members/b"]
+
+
+def test_a_task_that_comes_back_to_its_first_member_goes_on_where_it_was(box: Box, group: Group) -> None:
+    group.configure("failover", "a", "b")
+    group.members["a"].then(fails(DOWN, after=2), confirms).up = False
+    group.members["b"].then(fails(DOWN, after=1)).up = False
+    task = group.task("1.1", images=3)
+    dispatchers = Dispatchers(box)
+    dispatchers.round()
+    dispatchers.round()
+    group.members["a"].up = True
+    dispatchers.until(lambda: group.delivered() == [task], rounds=60)
+    assert [numbers(files) for _, files in group.members["a"].asked] == [[1, 2, 3], [3]]
+    assert held_at(box, task) == {"folder:/members/a": [1, 2, 3], "folder:/members/b": [1]}
+
+
+def test_a_group_may_split_a_task_and_then_it_is_told(box: Box, group: Group) -> None:
+    group.configure("failover", "a", "b", split=True)
+    group.members["a"].then(fails(DOWN, after=2)).up = False
+    task = group.task("1.1", images=5)
+    Dispatchers(box).until(lambda: group.delivered() == [task], rounds=3)
+    assert held_at(box, task) == {"folder:/members/a": [1, 2], "folder:/members/b": [3, 4, 5]}
+    model_ = load_task(box.spool.entry(Stage.SUCCESS, task))
+    assert model_.split == ("folder:/members/a", "folder:/members/b")
+    assert [attempt.elsewhere for attempt in model_.attempts] == [0, 2]
+    assert [event.details.get("elsewhere", 0) for event in box.events("task.attempt")] == [0, 2]
+    (delivered,) = box.events("task.delivered")
+    assert delivered.details["destinations"] == ["folder:/members/a", "folder:/members/b"]
+    assert [image["status"] for image in delivered.details["images"]] == ["0x0000"] * 5
+
+
+def test_of_a_split_task_what_a_member_had_at_its_old_address_counts_for_nothing(box: Box, group: Group) -> None:
+    group.configure("failover", "a", "b", split=True)
+    group.members["a"].then(fails(DOWN, after=2)).up = False
+    task = group.task("1.1", images=3)
+    Dispatchers(box).round()
+    group.configure("failover", "a", "b", split=True, own={"a": {"path": "/members/new"}})
+    Dispatchers(box).until(lambda: group.delivered() == [task], rounds=3)
+    assert held_at(box, task)["folder:/members/b"] == [1, 2, 3]
 
 
 def test_the_rest_goes_to_the_same_member_while_it_is_up(box: Box, group: Group) -> None:
@@ -95,12 +146,24 @@ def test_another_dispatcher_may_have_begun_it_with_another_member(box: Box, grou
     assert leave.holds(begun), "the other one is down by now"
 
 
-def test_a_member_that_left_the_group_keeps_what_it_has(box: Box, group: Group) -> None:
-    group.configure("failover", "a", "b")
+@pytest.mark.parametrize("split", [False, True])
+def test_what_a_member_has_that_left_the_group_counts_no_more(box: Box, group: Group, split: bool) -> None:
+    group.configure("failover", "a", "b", split=split)
     group.members["a"].then(fails(DOWN, after=1)).up = False
     task = group.task("1.1", images=2)
     dispatchers = Dispatchers(box)
     dispatchers.round()
-    group.configure("failover", "b", "c")
+    group.configure("failover", "b", "c", split=split)
     Dispatchers(box).until(lambda: group.delivered() == [task], rounds=3)
-    assert ledger_of(box, task) == {1: "a", 2: "b"}
+    assert ledger_of(box, task) == {1: "b", 2: "b"}
+
+
+def test_a_member_that_got_another_address_gets_all_of_it(box: Box, group: Group) -> None:
+    group.configure("round-robin", "a", "b")
+    group.members["a"].then(answers(_2="refused"), confirms)
+    task = group.task("1.1", images=3)
+    Dispatchers(box).round()
+    group.configure("round-robin", "a", "b", own={"a": {"path": "/members/new"}})
+    box.clock.advance(11)
+    Dispatchers(box).until(lambda: group.delivered() == [task], rounds=3)
+    assert held_at(box, task) == {"folder:/members/a": [1, 3], "folder:/members/new": [1, 2, 3]}

@@ -26,7 +26,7 @@ def line(name: str, **tags: object) -> bytes:
 
 
 def confirmed(name: str, target: str = "pacs", status: str = "0x0000") -> LedgerLine:
-    return LedgerLine(file=name, status=status, time=NOW, target=target)
+    return LedgerLine(file=name, status=status, time=NOW, target=target, destination=f"at {target}")
 
 
 def test_images_are_the_visible_regular_dcm_files_by_name(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_the_ledger_grows_and_the_last_word_on_an_image_holds(tmp_path: Path) ->
         "1.dcm": "0xB000",
         "2.dcm": "0x0000",
     }
-    assert set(read_ledger(tmp_path, {"pacs"})) == {"1.dcm"}
+    assert set(read_ledger(tmp_path, {"at pacs"})) == {"1.dcm"}
     assert set(read_ledger(tmp_path, {"nobody"})) == set()
 
 

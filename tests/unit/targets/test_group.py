@@ -83,8 +83,8 @@ def test_a_group_in_a_group_is_refused(tmp_path: Path) -> None:
 # --- by hand
 
 
-def group(**members: ScriptedTarget) -> GroupTarget:
-    settings = GroupSettings.model_validate({**GROUP, "members": list(members)})
+def group(members: dict[str, ScriptedTarget], *, split: bool = False) -> GroupTarget:
+    settings = GroupSettings.model_validate({**GROUP, "members": list(members), "split": split})
     return GroupTarget(settings, members.__getitem__)
 
 
@@ -96,25 +96,27 @@ def job(tmp_path: Path, reported: list[ImageResult], count: int = 3) -> Job:
 
 def test_a_group_is_well_while_one_member_is(tmp_path: Path) -> None:
     members = {"a": ScriptedTarget(up=False), "b": ScriptedTarget()}
-    check = group(**members).check()
+    check = group(members).check()
     assert check.ok
     assert check.text == "1 of 2 members take images: a: down, no answer; b: ok, it answered"
     members["b"].up = False
-    assert not group(**members).check().ok
+    assert not group(members).check().ok
 
 
-def test_by_hand_the_first_member_that_can_be_reached_takes_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("split", "first"), [(False, 1), (True, 2)])
+def test_by_hand_the_first_member_that_can_be_reached_takes_it(tmp_path: Path, split: bool, first: int) -> None:
     members = {"a": ScriptedTarget([fails(DOWN, after=1)]), "b": ScriptedTarget([confirms]), "c": ScriptedTarget()}
     reported: list[ImageResult] = []
-    assert group(**members).deliver(job(tmp_path, reported)) is None
-    assert [result.file for result in reported] == ["1.2.1.dcm", "1.2.2.dcm", "1.2.3.dcm"]
-    assert members["b"].asked == [("t", ["1.2.2.dcm", "1.2.3.dcm"])], "what the first has taken is not sent again"
+    assert group(members, split=split).deliver(job(tmp_path, reported)) is None
+    anew = [f"1.2.{number}.dcm" for number in range(first, 4)]
+    assert [result.file for result in reported] == ["1.2.1.dcm", *anew]
+    assert members["b"].asked == [("t", anew)], "one member has all of it, unless the group splits"
     assert members["c"].asked == []
 
 
 def test_by_hand_a_refusal_is_no_reason_to_ask_another(tmp_path: Path) -> None:
     members = {"a": ScriptedTarget([answers(_2="refused")]), "b": ScriptedTarget()}
-    trouble = group(**members).deliver(job(tmp_path, []))
+    trouble = group(members).deliver(job(tmp_path, []))
     assert trouble is not None
     assert trouble.kind == "refused"
     assert members["b"].asked == []
@@ -122,7 +124,7 @@ def test_by_hand_a_refusal_is_no_reason_to_ask_another(tmp_path: Path) -> None:
 
 def test_by_hand_with_nobody_there_the_last_trouble_names_its_member(tmp_path: Path) -> None:
     members = {"a": ScriptedTarget([fails(DOWN)]), "b": ScriptedTarget([fails(Trouble("timeout", "too slow"))])}
-    assert group(**members).deliver(job(tmp_path, [])) == Trouble("timeout", "member 'b': too slow")
+    assert group(members).deliver(job(tmp_path, [])) == Trouble("timeout", "member 'b': too slow")
 
 
 def test_the_registry_opens_members_by_name(tmp_path: Path) -> None:
