@@ -33,6 +33,8 @@ class Sender:
     series: Callable[[int], list[Sent]]
     account: Account = field(default_factory=Account)
     sent_series: int = 0
+    is_idle: bool = True
+    """Whether it is between two associations."""
     _may: threading.Event = field(default_factory=threading.Event)
     _ended: threading.Event = field(default_factory=threading.Event)
 
@@ -47,7 +49,9 @@ class Sender:
             left = self.series(self.sent_series + 1)
             while left:
                 self._may.wait()
+                self.is_idle = False
                 left = [sent for sent in self.account.send(self.port, left) if sent.readable]
+                self.is_idle = True
                 if left:
                     threading.Event().wait(PATIENCE)
             self.sent_series += 1

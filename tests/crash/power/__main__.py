@@ -10,6 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from tests.crash.power.cuts import PowerCuts
+from tests.oracle.judge import KINDS
 from tests.support.memory import memory_folder
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def main() -> None:
     parser.add_argument("--cuts", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--filesystem", choices=FILESYSTEMS, action="append")
+    parser.add_argument("--goes-on", action="store_true", help="go on when something is found, to see what else is")
     options = parser.parse_args()
     if ALONE not in os.environ:
         # In a mount namespace of its own: see `CuttableDisk.mount`.
@@ -39,17 +41,21 @@ def main() -> None:
     for filesystem in filesystems:
         began = monotonic()
         with memory_folder() as folder:
-            cuts = PowerCuts(folder, filesystem, options.seed)
+            cuts = PowerCuts(folder, filesystem, options.seed, goes_on=options.goes_on)
             try:
                 with cuts.running():
                     report = cuts.cut(options.cuts // len(filesystems))
             except AssertionError as error:
                 out.write(f"{filesystem}: FAILED after {cuts.report.cuts} cuts: {cuts.report.trouble or error}\n")
                 sys.exit(1)
+        found = ", ".join(f"{report.verdicts.get(kind, 0)} {kind}" for kind in KINDS)
         out.write(
-            f"{filesystem}: {report.cuts} power cuts, {report.acknowledged} images acknowledged, 0 lost; "
+            f"{filesystem}: {report.cuts} power cuts, {report.wrong_clocks} boots under a wrong clock, "
+            f"{report.acknowledged} images acknowledged: {found}; "
             f"settled and verified {report.settled} times, in {monotonic() - began:.0f} s\n"
         )
+        if report.trouble:
+            out.write(f"{filesystem}: {report.trouble}\n")
 
 
 if __name__ == "__main__":

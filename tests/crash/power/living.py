@@ -7,6 +7,7 @@ import signal
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
+from mercure.clock import OFFSET_FILE
 from mercure.services import NAMES, main
 from tests.support import killing
 from tests.support.polling import eventually
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def run_service(root: Path, name: str) -> None:
-    """Run a service until it is told to stop."""
+def run_service(root: Path, name: str, offset: str = "") -> None:
+    """Run a service until it is told to stop; `offset` is the file that says how wrong its clock is."""
+    os.environ[OFFSET_FILE] = offset
     main([name, "--root", str(root)])
 
 
@@ -30,9 +32,12 @@ class Living:
     ----------
     root
         Whose configuration names `port` for the receiver.
+    offset
+        The file that says how wrong their clock is, in seconds.
     """
 
-    def __init__(self, root: Path, port: int) -> None:
+    def __init__(self, root: Path, port: int, offset: Path | None = None) -> None:
+        self._offset = str(offset or "")
         self._root = root
         self._port = port
         self._stack = ExitStack()
@@ -41,7 +46,7 @@ class Living:
     def start(self) -> None:
         """Start them, and wait until images can be received."""
         for name in NAMES:
-            started = killing.started(run_service, self._root, name)
+            started = killing.started(run_service, self._root, name, self._offset)
             self._processes.append(self._stack.enter_context(started))
         eventually(lambda: is_listening(self._port), seconds=60, what="the receiver listens")
 
