@@ -138,8 +138,11 @@ def scanner(name: str, seed: int, pixels: tuple[int, ...] = (64, 2000)) -> Serie
         is_corrected = number > 1 and chance.random() < 0.1
         base = number - 1 if is_corrected else number
         made = _series(random.Random(f"{name} {seed} {base} its tags"), f"1.2.{place}.{seed}.{base}", name, pixels)
-        if is_corrected:
+        # A module is given every version, and may not bring two images of one instance.
+        if is_corrected and made[0].tags["Modality"] != "PT":
             return [_corrected(each) for each in made]
+        if is_corrected:
+            return _series(chance, f"1.2.{place}.{seed}.{number}", name, pixels)
         if chance.random() < 0.1:
             made.append(made[0])
         if chance.random() < 0.05:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from tests.oracle.judge import KINDS
 from tests.soak.running import Soak
 from tests.support.folders import short_folder
 
@@ -23,6 +24,7 @@ def main() -> int:
         f"soak of {outcome.minutes:g} minutes, seed {options.seed}",
         f"  {outcome.acknowledged} images of {outcome.series} series acknowledged; {outcome.visits} visits of a vandal",
         f"  done to it: {done}",
+        "  " + ", ".join(f"{outcome.verdicts[kind]} {kind}" for kind in KINDS),
         f"  oldest seen: {oldest}",
         *outcome.lines,
         *(f"TROUBLE {trouble}" for trouble in outcome.troubles),

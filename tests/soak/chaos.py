@@ -5,47 +5,54 @@ from __future__ import annotations
 import os
 import random
 import signal
-from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from copy import deepcopy
+from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 from appliance.control import api
 from appliance.control.client import Client, DisconnectedError
 from appliance.control.errors import ControlError
-from tests.support.dcmtk import KEEP_EACH_TRY, StoreScp, storescp
-from tests.support.ports import free_port
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from tests.oracle.record import Disturbances
+    from tests.support.recording_node import RecordingNode
 
 KILLED = ("receiver", "router", "dispatcher", "cleaner", "bookkeeper", "control")
 
 
-class Node:
-    """A DICOM target that can be away."""
+DAY = 86_400.0
+WRONG_CLOCKS = (0.0, 9 * DAY, -DAY, 400 * DAY, -26 * 365 * DAY)
+"""By how many seconds the clock may be wrong: right again, ahead, back, the year 2000."""
 
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        self.folder = folder
-        self._stack = ExitStack()
-        self._running: StoreScp | None = None
 
-    @property
-    def is_there(self) -> bool:
-        """Whether it answers."""
-        return self._running is not None
+class Switch:
+    """A rule that is there and is not there, and when it was which.
 
-    def come(self) -> None:
-        """Come back."""
-        if self._running is None:
-            node = storescp(self.folder, "--bit-preserving", "--fork", KEEP_EACH_TRY, port=self.port, aet="NODE")
-            self._running = self._stack.enter_context(node)
+    Parameters
+    ----------
+    unsure
+        So many seconds around a change, the sender cannot know whether the rule held.
+    """
 
-    def go(self) -> None:
-        """Go away, in the middle of whatever it is doing."""
-        if self._running is not None:
-            self._running.program.kill()
-            self._stack.close()
-            self._running = None
+    def __init__(self, unsure: float) -> None:
+        self._unsure = unsure
+        self.is_on = False
+        self.changes: list[float] = []
+
+    def turned(self) -> None:
+        """Note a change."""
+        self.changes.append(monotonic())
+        self.is_on = not self.is_on
+
+    def held(self, began: float) -> bool | None:
+        """Tell whether the rule held for an image that was sent at a moment; None: nobody knows."""
+        if any(began - 1 <= change <= began + self._unsure for change in self.changes):
+            return None
+        return sum(change < began for change in self.changes) % 2 == 1
 
 
 class Chaos:
@@ -55,30 +62,47 @@ class Chaos:
     ----------
     root
         The router's.
-    node
-        Its DICOM target.
+    nodes
+        Its DICOM targets.
+    clock
+        The file that says by how much its clock is wrong.
+    disturbances
+        Where it notes what may make the router send an image again.
     seed
         Decides what happens.
     """
 
-    def __init__(self, root: Path, node: Node, seed: int) -> None:
+    def __init__(
+        self,
+        root: Path,
+        nodes: Mapping[str, RecordingNode],
+        clock: Path,
+        disturbances: Disturbances,
+        seed: int,
+    ) -> None:
         self._root = root
-        self._node = node
+        self._nodes = nodes
+        self._clock = clock
+        self._disturbances = disturbances
         self._chance = random.Random(seed)
+        self.switch = Switch(60.0)
         self.done: dict[str, int] = {}
 
     def act(self) -> None:
         """Do one of the things."""
-        acts = (self._kill, self._kill, self._outage, self._change)
+        acts = (self._kill, self._kill, self._outage, self._change, self._turn_a_rule, self._clock_step)
         act = self._chance.choice(acts)
         with suppress(DisconnectedError, ControlError):  # the control service itself may be the one that was killed
-            act()
+            with self._disturbances.during():
+                act()
             name = act.__name__.removeprefix("_")
             self.done[name] = self.done.get(name, 0) + 1
 
     def calm(self) -> None:
         """Bring back what is away."""
-        self._node.come()
+        for node in self._nodes.values():
+            node.come()
+        self._clock.write_text("0", encoding="ascii")
 
     def processes(self) -> dict[str, int]:
         """Return the running processes by name; empty while nobody can be asked."""
@@ -96,19 +120,37 @@ class Chaos:
                 os.kill(self._chance.choice(sorted(named.values())), signal.SIGKILL)
 
     def _outage(self) -> None:
-        if self._node.is_there:
-            self._node.go()
-        else:
-            self._node.come()
+        """Let one go away in the middle of what it is doing, or come back."""
+        node = self._nodes[self._chance.choice(sorted(self._nodes))]
+        (node.go if node.is_there else node.come)()
+
+    def _clock_step(self) -> None:
+        self._clock.write_text(str(self._chance.choice(WRONG_CLOCKS)), encoding="ascii")
 
     def _change(self) -> None:
+        """Edit a rule and a target while tasks wait, as a person does who changes nothing that matters."""
+        number = self._chance.random()
+
+        def edit(content: dict[str, Any]) -> None:
+            content["rules"]["scanner"]["comment"] = f"changed by the soak: {number}"
+            content["targets"]["node"]["contact"] = f"somebody else: {number}"
+
+        self._save(edit)
+
+    def _turn_a_rule(self) -> None:
+        """Disable a rule, or enable it again."""
+        is_on = self.switch.is_on
+
+        def edit(content: dict[str, Any]) -> None:
+            content["rules"]["switched"]["disabled"] = is_on
+
+        self._save(edit)
+        self.switch.turned()
+
+    def _save(self, edit: Callable[[dict[str, Any]], None]) -> None:
         with Client(self._root) as client:
             state = client.call(api.configuration.SHOW).mercure
-            content = dict(state.content)
-            rules = content["rules"]
-            assert isinstance(rules, dict)
-            rule = rules["ct"]
-            assert isinstance(rule, dict)
-            rules["ct"] = {**rule, "comment": f"changed by the soak: {self._chance.random()}"}
+            content = deepcopy(dict(state.content))
+            edit(content)
             request = api.configuration.SaveConfig(content=content, edited_from=state.revision, comment="soak")
             client.call(api.configuration.SAVE, request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections import Counter, defaultdict
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from time import monotonic
@@ -12,20 +13,30 @@ from typing import TYPE_CHECKING, Any
 from appliance.control.client import Client, DisconnectedError
 from appliance.control.errors import ControlError
 from mercure.bookkeeping.verify import verify
+from mercure.clock import OFFSET_FILE
 from mercure.config import ConfigStore, Root
-from mercure.spool import Spool, Stage
+from mercure.spool import Spool, Stage, load_task
 from mercure.targets import MODELS
-from tests.soak.chaos import Chaos, Node
+from tests.oracle import hospital
+from tests.oracle.judge import STAGE, Kind, Run, judge
+from tests.oracle.meaning import DISCARD, ERROR, Rule
+from tests.oracle.planting import assert_planted_are_found
+from tests.oracle.record import Disturbances
+from tests.soak.chaos import Chaos
 from tests.soak.measuring import Samples
-from tests.soak.traffic import CT, MODALITIES, MR, OT, Vandal, scanner
-from tests.support.held import digest, digests
+from tests.soak.traffic import PIXELS, Vandal
+from tests.support.held import arrivals
+from tests.support.modules import script
 from tests.support.polling import eventually
 from tests.support.ports import free_port, is_listening
 from tests.support.processes import Running, running
+from tests.support.recording_node import RecordingNode
 from tests.support.senders import Sender
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.oracle.record import Image
 
 SAMPLE_SECONDS = 2.0
 QUIET_SHARE = 0.5
@@ -39,16 +50,12 @@ MOST_WAITING = 200
 """With more series and tasks on their way the senders pause: how the router lasts is tested, and not how much a machine
 that has other work can take."""
 
-FLOW_STAGES = (Stage.INCOMING, Stage.ROUTING, Stage.OUTGOING)
+FLOW_STAGES = (Stage.INCOMING, Stage.ROUTING, Stage.STUDIES, Stage.PROCESSING, Stage.OUTGOING)
+SWITCHED = "switched"
 SETTLE_SECONDS = 180.0
 """In the end something must have moved on within this time, until nothing waits."""
 
 QUICK = {"retry": {"first_seconds": 0.5, "cap_seconds": 3}}
-RULES: dict[str, Any] = {
-    "ct": {"rule": f'tags.Modality == "{CT}"', "targets": ["node", "folder"]},
-    "mr": {"rule": f'tags.Modality == "{MR}"', "targets": ["folder"]},
-    "ot": {"rule": f'tags.Modality == "{OT}"', "action": "discard"},
-}
 
 
 @dataclass
@@ -60,6 +67,7 @@ class Outcome:
     series: int = 0
     done: dict[str, int] = field(default_factory=dict)
     visits: int = 0
+    verdicts: Counter[Kind] = field(default_factory=Counter)
     oldest: dict[str, float] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
@@ -84,8 +92,12 @@ class Soak:
         self._minutes = minutes
         self._seed = seed
         self._chance = random.Random(seed)
-        self._node = Node(folder / "node")
-        self._chaos = Chaos(self._root.path, self._node, seed)
+        self._nodes = {name: RecordingNode() for name in hospital.NODES}
+        self._folders = {name: folder / "delivered" / name for name in (*hospital.FOLDERS, SWITCHED)}
+        self._disturbances = Disturbances()
+        self._clock = folder / "clock"
+        self._chaos = Chaos(self._root.path, self._nodes, self._clock, self._disturbances, seed)
+        self._rules = (*hospital.RULES, self._switched())
         self._port = free_port()
         self._samples = Samples(self._root.path / "history.db")
         self._outcome = Outcome(minutes)
@@ -94,13 +106,22 @@ class Soak:
         """Run it; `command` starts a router in the foreground and is given ``--root``."""
         self._configure()
         with ExitStack() as stack:
-            self._node.come()
-            stack.callback(self._node.go)
+            self._chaos.calm()
+            for node in self._nodes.values():
+                stack.callback(node.go)
             ready = lambda _: is_listening(self._port)  # noqa: E731 - a condition
-            router = stack.enter_context(
-                running([*command, "--root", str(self._root.path)], ready=ready, seconds=120, grace=120)
+            start = running(
+                [*command, "--root", str(self._root.path)],
+                ready=ready,
+                seconds=120,
+                grace=120,
+                env={OFFSET_FILE: str(self._clock)},
             )
-            senders = [Sender(self._port, scanner(modality, self._seed)) for modality in MODALITIES]
+            router = stack.enter_context(start)
+            senders = [
+                Sender(self._port, hospital.scanner(name, self._seed, PIXELS), account)
+                for name, account in hospital.accounts().items()
+            ]
             vandal = Vandal(self._port, self._seed)
             try:
                 for sender in senders:
@@ -118,18 +139,39 @@ class Soak:
         self._outcome.troubles += self._samples.troubles()
         return self._outcome
 
+    def _switched(self) -> Rule:
+        """Return a rule that is enabled and disabled while images are on their way."""
+        switch = self._chaos.switch
+
+        def fires(image: Image) -> bool | None:
+            return image.tags.get("PatientID") == "PATIENT-2" and switch.held(image.began)
+
+        written = {"rule": 'tags.PatientID == "PATIENT-2"', "targets": [SWITCHED], "disabled": True}
+        return Rule(SWITCHED, written, fires, (SWITCHED,))
+
+    def _targets(self) -> dict[str, Any]:
+        targets: dict[str, Any] = {}
+        for name, path in self._folders.items():
+            path.mkdir(parents=True)
+            targets[name] = {"kind": "folder", "path": str(path), **QUICK}
+        for name, node in self._nodes.items():
+            place = {"host": "127.0.0.1", "port": node.port, "called_aet": name.upper()}
+            targets[name] = {"kind": "dicom", **place, **QUICK}
+        for name, members in hospital.GROUPS.items():
+            targets[name] = {"kind": "group", "members": list(members), "strategy": "failover"}
+        return targets
+
     def _configure(self) -> None:
-        delivered = self._folder / "delivered"
-        delivered.mkdir()
-        targets = {
-            "node": {"kind": "dicom", "host": "127.0.0.1", "port": self._node.port, "called_aet": "NODE", **QUICK},
-            "folder": {"kind": "folder", "path": str(delivered), **QUICK},
-        }
         content = {
             "version": 1,
-            "targets": targets,
-            "rules": RULES,
-            "completion": {"quiet_seconds": 3, "after_release_seconds": 0.5},
+            "targets": self._targets(),
+            "rules": hospital.written(self._rules),
+            "modules": {"hide": script(hospital.HIDE)},
+            "completion": {
+                "quiet_seconds": 3,
+                "after_release_seconds": 0.5,
+                "senders": {"MR1": {"quiet_seconds": 4, "after_release_seconds": 0.8}},
+            },
             "receiver": {"bind": "127.0.0.1", "port": self._port, "min_free_bytes": 0, "idle_timeout_seconds": 5},
             "retention": {"success_seconds": 10, "discard_seconds": 100_000, "pressure_free_bytes": 0},
             "status_page": {"port": free_port()},
@@ -187,31 +229,45 @@ class Soak:
             self._outcome.oldest[name] = max(age, self._outcome.oldest.get(name, 0.0))
 
     def _account(self, senders: list[Sender]) -> None:
-        """Let everything arrive, and find each acknowledged image; say what is not as it should be."""
+        """Let everything arrive, and let the oracle judge; say what is not as it should be."""
         outcome = self._outcome
-        sent = {modality: sender.account.acknowledged for modality, sender in zip(MODALITIES, senders, strict=True)}
-        outcome.acknowledged = sum(map(len, sent.values()))
+        outcome.acknowledged = sum(sender.account.confirmed for sender in senders)
         outcome.series = sum(sender.sent_series for sender in senders)
-        spool = Spool(self._root.path / "spool")
         try:
             self._settle()
         except AssertionError as error:
             outcome.troubles.append(str(error))
-        node, delivered = digests(self._node.folder), digests(self._folder / "delivered")
-        discarded = digests(spool.stage(Stage.DISCARD))
-        places = {CT: node & delivered, MR: delivered, OT: discarded}
-        for modality, objects in sent.items():
-            lost = [each.sop for each in objects if digest(each.data) not in places[modality]]
-            if lost:
-                outcome.troubles.append(
-                    f"{len(lost)} acknowledged {modality} images are not where they belong: {lost[:5]}"
-                )
+        run = self._run(senders)
+        verdicts = judge(run)
+        outcome.verdicts = Counter(verdict.kind for verdict in verdicts)
+        places: dict[str, list[str]] = defaultdict(list)
+        for verdict in verdicts:
+            places[f"{verdict.kind} at {verdict.place}"].append(verdict.sop)
+        outcome.troubles += [f"{len(sops)} {what}: {sops[:4]}" for what, sops in places.items()]
+        outcome.troubles += self._reasons()
+        if not verdicts:
+            assert_planted_are_found(run)
         outcome.troubles += self._verified()
         outcome.troubles += [
             f"a task in {stage}/ was {outcome.oldest[stage]:.0f} s old"
             for stage, limit in OLDEST_SECONDS.items()
             if outcome.oldest.get(stage, 0.0) > limit
         ]
+
+    def _run(self, senders: list[Sender]) -> Run:
+        stages = self._root.path / "spool"
+        came = {name: arrivals(folder) for name, folder in self._folders.items()}
+        came |= {name: list(node.arrivals) for name, node in self._nodes.items()}
+        came |= {place: arrivals(stages / place.removeprefix(STAGE)) for place in (DISCARD, ERROR)}
+        sent = [image for sender in senders for image in sender.account.sent]
+        return Run(sent, self._rules, came, hospital.GROUPS, self._disturbances)
+
+    def _reasons(self) -> list[str]:
+        """Say why something is in ``error/``."""
+        spool = Spool(self._root.path / "spool")
+        failures = [load_task(spool.entry(Stage.ERROR, name)).failure for name in spool.names(Stage.ERROR)]
+        reasons = Counter(failure.reason for failure in failures if failure)
+        return [f"{count} in error/: {reason}" for reason, count in reasons.most_common(5)]
 
     def _verified(self) -> list[str]:
         config = ConfigStore(self._root, MODELS).mercure.load().value
