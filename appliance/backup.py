@@ -49,8 +49,8 @@ _IMAGE_STAGES: Final = (
 """In the order of a task's life: one that moves on meanwhile is met again, and not missed."""
 
 _REPORT_BYTES: Final = 8 * 1024 * 1024
-_NOT_KEPT: Final = frozenset({"reserve"})
-"""In ``state/``: room that the cleaner keeps free, with nothing in it."""
+_NOT_KEPT: Final = frozenset({"reserve", "returns"})
+"""In ``state/``: room that the cleaner keeps free, with nothing in it; and hints of the last days, a file a series."""
 
 Report = Callable[[Progress], None]
 

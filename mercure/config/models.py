@@ -130,6 +130,15 @@ class Scrub(Model):
     """At most so much is read, and only when the disk has nothing else to do."""
 
 
+class Loops(Model):
+    """When images that come back are in a loop (``docs/reference/targets.md``)."""
+
+    returns: Annotated[int, Field(ge=0, le=10_000)] = 3
+    """So often the same image may come back from somebody else than who sent it first; beyond, it is held."""
+    within_seconds: PositiveSeconds = 7 * 86400
+    """Counted from the first return; after this time it is counted anew."""
+
+
 class Rehearsal(Model):
     """What is kept for rehearsing changed rules."""
 
@@ -211,6 +220,7 @@ class Config(Model):
     processing: Processing = Processing()
     retention: Retention = Retention()
     scrub: Scrub = Scrub()
+    loops: Loops = Loops()
     rehearsal: Rehearsal = Rehearsal()
     off_peak: OffPeak = OffPeak()
     history: History = History()

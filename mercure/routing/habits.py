@@ -6,11 +6,9 @@ sender, replaced atomically and not synced. Losing one costs a warning, no image
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,6 +20,7 @@ from mercure import durable
 from mercure.config import Rule
 from mercure.model import Record
 from mercure.spool import Spool, Stage
+from mercure.spool.hints import exclusive
 from mercure.spool.notices import NoticeKind, post, withdraw
 
 LEARNED: Final = timedelta(days=7)
@@ -239,7 +238,7 @@ class Habits:
             As the disk says.
         """
         sender = sender.encode("utf-8", "backslashreplace").decode()
-        with self._exclusive() as folder:
+        with exclusive(habits_folder(self._spool)) as folder:
             path = folder / f"{hashlib.sha256(sender.encode()).hexdigest()[:32]}.json"
             habit, findings = judge(_read(path, sender), decided, rules, now)
             durable.write_file(path, habit.model_dump_json(exclude_defaults=True).encode(), sync=False)
@@ -260,18 +259,6 @@ class Habits:
         for number, (age, path) in enumerate(ages):
             if age > KEPT_SECONDS or number >= MOST_SENDERS:
                 durable.unlink(Path(path))
-
-    @contextlib.contextmanager
-    def _exclusive(self) -> Iterator[Path]:
-        folder = habits_folder(self._spool)
-        if not folder.is_dir():
-            durable.make_directory(folder, sync=False)
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield folder
-        finally:
-            os.close(descriptor)
 
 
 def habits_folder(spool: Spool) -> Path:

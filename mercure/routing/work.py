@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mercure.clock import Clock
 from mercure.config import Config
+from mercure.event_details import Warned
 from mercure.events import EventWriter
 from mercure.names import is_id
 from mercure.routing.assembly import prepare_study
@@ -16,6 +17,7 @@ from mercure.routing.habits import Decided, Habits
 from mercure.routing.intake import described
 from mercure.routing.planning import UNMATCHED, Plan, decide, decide_study, holds
 from mercure.routing.rehearsal import keep
+from mercure.routing.returns import ReturnCounter, held, notice
 from mercure.routing.seen import remember
 from mercure.routing.studies import SEPARATOR, Taken, members, read_taken, study_folder
 from mercure.routing.units import sender_of, unit_digest
@@ -52,8 +54,10 @@ class Routing:
         self._spool = spool
         self._clock = clock
         self._executor = Executor(spool, events, clock)
+        self._events = events
         self._habits = Habits(spool)
         self._divider = Divider(spool, events)
+        self._returns = ReturnCounter(spool)
 
     def route(self, config: Config, claim: Claim, reason: str) -> tuple[str, ...]:
         """Describe, divide what is no unit, decide, carry out.
@@ -122,7 +126,7 @@ class Routing:
             save_task(directory, task)
         plan = load_plan(directory)
         if plan is None or (plan.put_aside and task.failure is None):
-            plan = self._decide(config, task, records, files, taken)
+            plan = self._without_loops(config, task, records, self._decide(config, task, records, files, taken))
             save_plan(directory, plan)
             self._compare(config, task, records, plan)
         if task.scope == "series":
@@ -137,6 +141,23 @@ class Routing:
             return decide(config, task, records, files, now)
         discard = taken is not None and taken.action == "discard"
         return decide_study(config, task, files, discard=discard, now=now)
+
+    def _without_loops(self, config: Config, task: Task, records: list[TagRecord], plan: Plan) -> Plan:
+        """Hold what came back too often; a disk that takes no hints keeps no series from its way."""
+        now = self._clock.now()
+        try:
+            loop = self._returns.look(config, task, records, now)
+            if loop is None or plan.ends_in != "derived":
+                return plan
+            notice(self._spool, config, plan, loop, now)
+        except OSError as error:
+            _log.warning("what came back cannot be counted: %s", error, extra={"task": task.id})
+            return plan
+        plan = held(plan, loop, now)
+        advice = "release or discard it when the loop is broken"
+        warned = Warned(text=f"held: {loop.reason}", advice=advice)
+        self._events.emit(warned, task=task.id, key="loop")
+        return plan
 
     def _compare(self, config: Config, task: Task, records: list[TagRecord], plan: Plan) -> None:
         """Notice what is not usual for the sender; a disk that takes no hints keeps no series from its way."""

@@ -59,6 +59,8 @@ LONGEST_RETELL_SECONDS: Final = 86400.0
 """A state that the history does not know is told again after this time, which doubles up to this limit: the history may
 only lag, and must not be buried under what it knows less and less of."""
 
+DAY_SECONDS: Final = 86400.0
+
 AT_ONCE: Final = 100
 """So many tasks are held and removed together; each costs a file descriptor, and together one sync."""
 

@@ -6,11 +6,7 @@ nothing to see, a service writes down here: small files in ``state/notices/``, o
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
-import os
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal
@@ -19,6 +15,7 @@ from pydantic import AwareDatetime, ValidationError
 
 from mercure import durable
 from mercure.model import Record
+from mercure.spool.hints import exclusive
 from mercure.spool.layout import Spool, Stage, list_names
 
 NoticeKind = Literal["refused", "rule", "unrouted", "loop", "mixed"]
@@ -70,7 +67,7 @@ def post(spool: Spool, kind: NoticeKind, about: str, text: str, advice: str, *, 
         As the disk says.
     """
     about, text, advice = (_writable(each) for each in (about, text, advice))
-    with _exclusive(spool) as folder:
+    with exclusive(_folder(spool)) as folder:
         path = _path(folder, kind, about)
         before = _read(path)
         if before is None and len(list(folder.glob(f"{kind}-*.json"))) >= MOST_OF_A_KIND:
@@ -122,17 +119,3 @@ def _read(path: Path) -> Notice | None:
         return Notice.model_validate_json(path.read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
-
-
-@contextlib.contextmanager
-def _exclusive(spool: Spool) -> Iterator[Path]:
-    """Let one at a time write, by a lock on the folder."""
-    folder = _folder(spool)
-    if not folder.is_dir():
-        durable.make_directory(folder, sync=False)
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield folder
-    finally:
-        os.close(descriptor)
