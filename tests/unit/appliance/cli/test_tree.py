@@ -32,6 +32,7 @@ class TestTree:
             "verify",
             "selftest",
             "restore",
+            "spool move",
             "backup create",
             "backup list",
             "backup check",

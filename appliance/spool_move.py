@@ -1,0 +1,71 @@
+"""Moving the spool of a root in which no router runs: its files, its place, and then the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from appliance.control import saving
+from appliance.control.errors import ControlError
+from appliance.control.identity import require_owner
+from appliance.control.session import Session
+from appliance.supervision.errors import AlreadyRunningError
+from appliance.supervision.foreground import sole_runner
+from mercure.config.relocation import MoveError, move_spool
+from mercure.model import Model
+
+Told = Callable[[int, int], None]
+
+
+class SpoolMoved(Model):
+    """Where the spool was, and where it is; ``revision`` is the configuration that says so."""
+
+    was: str
+    path: str
+    revision: int
+
+
+def move(session: Session, new: Path, told: Told = lambda done, total: None) -> SpoolMoved:
+    """Move the spool; called again it goes on where it was cut off.
+
+    Parameters
+    ----------
+    session : Session
+        Whose.
+    new : Path
+        Where to.
+    told : callable
+        Told how many bytes of how many are copied.
+
+    Raises
+    ------
+    ControlError
+        A router runs, or the spool cannot be moved there.
+    OSError
+        The disk refuses; call it again when that is mended.
+    """
+    require_owner(session.root.path)
+    try:
+        with sole_runner(session.root.path):
+            was = move_spool(session.root.path, new, told)
+            revision = _configure(Session(session.root, session.user, clock=session.clock), new)
+    except AlreadyRunningError as error:
+        raise ControlError("busy", str(error), "end the router first: nothing may be written meanwhile") from error
+    except MoveError as error:
+        raise ControlError("invalid", str(error)) from error
+    return SpoolMoved(was=str(was), path=str(new), revision=revision)
+
+
+def _configure(session: Session, new: Path) -> int:
+    """Have the configuration name the place, if it does not yet; the place in force does not depend on it."""
+    loaded = session.loaded
+    if session.root.named_spool(loaded.value) == new:
+        return loaded.revision
+    content = saving.current(session, "mercure", loaded.revision)
+    content.pop("spool", None)
+    if new != session.root.path / "spool":
+        content["spool"] = str(new)
+    change = saving.Change(
+        verb="spool.move", object=str(new), content=content, edited_from=loaded.revision, by_hand=loaded.by_hand
+    )
+    return saving.save(session, change).revision
