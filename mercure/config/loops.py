@@ -218,7 +218,8 @@ def _own_folders(config: Config, root: Path, spool: Path) -> Iterator[Problem]:
         if found:
             yield Problem(place, f"{folder} is in {found} of this router ({own[found]})", advice)
             continue
-        inside = next((what for what, path in real.items() if path.is_relative_to(there)), None)
+        # Further up nothing of ours can be met: what is delivered goes into folders named by UIDs.
+        inside = next((what for what, path in real.items() if path.parent == there), None)
         if inside:
             yield Problem(place, f"{folder} contains {inside} of this router ({own[inside]})", advice)
 

@@ -150,8 +150,6 @@ OWN_FOLDERS: dict[str, Callable[[Path], Path]] = {
     "the backups": lambda root: root / "backup",
     "the history": lambda root: root / "history.db",
     "the root": lambda root: root,
-    "above the root": lambda root: root.parent,
-    "the top": lambda root: Path("/"),
     "by dots": lambda root: root / "delivered" / ".." / "spool",
     "by a link": _link,
     "by a relative link": _relative_link,
@@ -183,6 +181,11 @@ def test_a_history_elsewhere_is_not_written_into(store: ConfigStore, tmp_path: P
 def test_a_folder_beside_them_is_a_target(store: ConfigStore) -> None:
     assert not problems(store, {"kind": "folder", "path": str(store.root.path / "delivered")})
     assert not problems(store, {"kind": "folder", "path": str(store.root.path / "spool-of-others")})
+
+
+def test_a_folder_above_the_root_is_a_target(store: ConfigStore) -> None:
+    """As ``/srv`` or ``/tmp`` of a small installation: folders of series there meet nothing of ours."""
+    assert not problems(store, {"kind": "folder", "path": str(store.root.path.parent)})
 
 
 def test_links_in_a_circle_end(tmp_path: Path) -> None:
