@@ -273,6 +273,14 @@ def _history(seen: Seen) -> Iterator[Alert]:
         text = f"the history is {history.lag_seconds:.0f} s behind"
     if text:
         yield _alert("history", "history", text, "see the log of the bookkeeper")
+    if history.outbox_bytes > seen.rules.history.outbox_bytes:
+        text = f"{history.outbox_bytes / 1e9:.1f} GB of events wait in the outbox"
+        advice = "see that the history can be written: nothing of this is ever dropped"
+        yield _alert("history", "outbox", text, advice, key="history:outbox")
+    if (history.size_bytes or 0) > seen.rules.history.size_bytes:
+        text = f"the history takes {(history.size_bytes or 0) / 1e9:.1f} GB"
+        advice = "let it forget earlier (`history.keep_days`), or raise the bound"
+        yield _alert("history", "size", text, advice, key="history:size")
 
 
 def _configuration(seen: Seen) -> Iterator[Alert]:

@@ -167,14 +167,14 @@ def _history(session: Session) -> HistoryState:
         size, told = size + state.st_size, max(told, state.st_mtime if state.st_size else 0.0)
     try:
         with History.open(session.root, session.config) as history:
-            nodes = {lag.node: lag for lag in history.lag()}
+            nodes, whole = {lag.node: lag for lag in history.lag()}, history.size_bytes()
     except HistoryError as error:
         return HistoryState(outbox_bytes=size, problem=str(error))
     own = nodes.get(session.config.name)
     if own is None:
-        return HistoryState(outbox_bytes=size, lag_seconds=None if told else 0.0)
+        return HistoryState(outbox_bytes=size, size_bytes=whole, lag_seconds=None if told else 0.0)
     lag = max(0.0, told - own.newest_event.timestamp()) if told else 0.0
-    return HistoryState(outbox_bytes=size, newest_event=own.newest_event, lag_seconds=round(lag, 3))
+    return HistoryState(outbox_bytes=size, size_bytes=whole, newest_event=own.newest_event, lag_seconds=round(lag, 3))
 
 
 def _spool_problems(session: Session) -> list[Problem]:

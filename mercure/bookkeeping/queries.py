@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from peewee import JOIN, fn
+from peewee import JOIN, SqliteDatabase, fn
 
 from mercure.bookkeeping import models, timelines
+from mercure.bookkeeping.database import run_sql
 from mercure.bookkeeping.instants import MINUTE, instant, micros
 from mercure.bookkeeping.models import EventRow, Identifier, Image, MetricsMinute, Node, Series, Task
 from mercure.bookkeeping.reader import HistoryUnavailableError, Reader, batches
@@ -288,6 +289,13 @@ class History(Reader):
             if missing:
                 found.append(Unrecorded(task=task, stage=stage, missing=tuple(missing)))
         return found
+
+    def size_bytes(self) -> int:
+        """Tell how much room the history takes; on a server that of its whole database."""
+        with self.reading() as database:
+            if isinstance(database, SqliteDatabase):
+                return int(database.pragma("page_count")) * int(database.pragma("page_size"))
+            return int(run_sql(database, "SELECT pg_database_size(current_database())").fetchone()[0])
 
     def lag(self) -> list[NodeLag]:
         """Tell how far the history of each node has come."""

@@ -117,10 +117,14 @@ class Certificate(AlertRule):
 
 
 class HistoryLag(AlertRule):
-    """The history cannot be asked, or lags behind."""
+    """The history cannot be asked, lags behind, or grows beyond its bounds."""
 
     lag_seconds: PositiveSeconds = 60
     after_seconds: Seconds = 30
+    outbox_bytes: Annotated[int, Field(ge=1_000_000)] = 2_000_000_000
+    """More than this waits in the outbox: some million images that the history has not heard of."""
+    size_bytes: Annotated[int, Field(ge=1_000_000)] = 50_000_000_000
+    """The history itself is larger; `history.keep_days` bounds it."""
 
 
 class ClockOff(AlertRule):

@@ -190,8 +190,9 @@ class History(Model):
     url: str | None = None
     """``sqlite:////absolute/path`` or ``postgresql://user@host/database``; absent: SQLite in the root."""
     password: Secret | None = None
-    keep_days: Annotated[int, Field(ge=30, le=36_500)] | None = None
-    """Days after which what was finished is forgotten; absent: never. The audit is kept for good."""
+    keep_days: Annotated[int, Field(ge=30, le=36_500)] | None = 3650
+    """Days after which what was finished is forgotten; null: never. The audit is kept for good. Ten years are what
+    medical records are commonly kept for; what is in the history names patients, so fewer may be right."""
 
     @field_validator("url")
     @classmethod

@@ -22,6 +22,7 @@ from mercure.event_details import DiskSpace, TaskRetired
 from mercure.names import id_time
 from mercure.retention.finished import Finished, FinishedTasks
 from mercure.retention.leftovers import clear_hidden, forget_series
+from mercure.retention.proof import has_whole_ledger, is_over, sync_outbox, tell_state
 from mercure.retention.reserve import Reserve
 from mercure.retention.scrub_thread import ScrubThread
 from mercure.retention.space import families, freed_bytes
@@ -33,25 +34,14 @@ from mercure.spool import (
     Changes,
     Claim,
     Stage,
-    Task,
     TaskError,
     Uptime,
     image_files,
-    image_refs,
     load_task,
     notices,
     uptime,
 )
 from mercure.spool.notices import forget_notices
-from mercure.spool.telling import (
-    discarded_key,
-    failed_key,
-    task_created,
-    task_delivered,
-    task_discarded,
-    task_failed,
-    task_processed,
-)
 
 TURN_SECONDS: Final = 60.0
 RETELL_SECONDS: Final = 300.0
@@ -64,12 +54,6 @@ DAY_SECONDS: Final = 86400.0
 AT_ONCE: Final = 100
 """So many tasks are held and removed together; each costs a file descriptor, and together one sync."""
 
-_BEGINS_IN: Final = {
-    "route": Stage.OUTGOING,
-    "process": Stage.PROCESSING,
-    "collect": Stage.STUDIES,
-    "discard": Stage.DISCARD,
-}
 _DERIVE: Final = (Stage.ROUTING, Stage.PROCESSING)
 """Stages in which other tasks are derived from a task."""
 
@@ -97,6 +81,10 @@ class Cleaner:
         self._recorded: set[tuple[str, Stage]] = set()
         self._told: dict[str, tuple[float, float]] = {}
         self._low = False
+        self._away = False
+        """The history cannot be asked."""
+        self._synced = False
+        """What all services told before this turn is on stable storage."""
         self._doubted = ""
         self._scrub = ScrubThread(context.spool, context.events, context.clock, lambda: context.config.scrub)
 
@@ -116,14 +104,17 @@ class Cleaner:
             Habits(self._spool).forget(lived.now_less_old(habits.KEPT_SECONDS))
             rehearsal.forget(self._spool, context.config.rehearsal.series)
         tasks = self._finished.scan()
-        recorded = self._confirmed(tasks)
-        kept: list[Finished] = []
-        if recorded is not None:
-            self._tell_again([task for task in tasks if (task.id, task.stage) not in recorded])
-            with context.contained("finished tasks cannot be removed"):
-                kept = self._retire_expired([task for task in tasks if (task.id, task.stage) in recorded])
+        known = self._confirmed(tasks)
+        self._synced = False
+        recorded = [task for task in tasks if known is None or (task.id, task.stage) in known]
+        unknown = [task for task in tasks if known is not None and (task.id, task.stage) not in known]
+        self._tell_again(unknown)
+        removable = self._removable(recorded)
+        with context.contained("finished tasks cannot be removed"):
+            self._retire_expired(removable)
         with context.contained("no room can be made"):
-            self._relieve(kept)
+            proven = [task for task in unknown if has_whole_ledger(self._spool.entry(task.stage, task.id))]
+            self._relieve([*removable, *self._removable(proven)])
         self._scrub.turn()
         return TURN_SECONDS
 
@@ -132,15 +123,18 @@ class Cleaner:
         self._scrub.end()
 
     def _confirmed(self, tasks: Sequence[Finished]) -> set[tuple[str, Stage]] | None:
-        """Return which tasks the history knows in their stage; None when it cannot be asked: removes nothing."""
+        """Return which tasks the history knows in their stage; None when it cannot be asked."""
         present = {(task.id, task.stage) for task in tasks}
         self._recorded &= present
         unknown = [task for task in tasks if (task.id, task.stage) not in self._recorded]
         try:
             states = self._states([task.id for task in unknown]) if unknown else {}
         except HistoryError as error:
-            _log.warning("nothing is removed while the history cannot be asked: %s", error)
+            if not self._away:
+                _log.warning("the history cannot be asked: what goes is told to the outbox once more: %s", error)
+            self._away = True
             return None
+        self._away = False
         known = {(task.id, task.stage) for task in unknown if states.get(task.id) in RECORDED_AS[task.stage.value]}
         self._recorded |= known
         return self._recorded
@@ -160,35 +154,22 @@ class Cleaner:
                 task = load_task(directory)
             except (OSError, TaskError):
                 continue
-            self._tell(task, finished.stage, directory)
+            tell_state(self._context.events, task, finished.stage, directory)
 
-    def _tell(self, task: Task, stage: Stage, directory: Path) -> None:
-        events, series = self._context.events, task.identity.SeriesInstanceUID or None
-        if task.action != "complete":
-            created = task_created(task, _BEGINS_IN[task.action], image_refs(directory))
-            events.emit(created, task=task.id, series=series, key="task.created")
-        if stage is Stage.DISCARD and task.discarded is not None:
-            key = discarded_key(task.discarded)
-            events.emit(task_discarded(task.discarded), type="task.discarded", task=task.id, series=series, key=key)
-        if stage is Stage.SUCCESS and task.action == "route":
-            events.emit(task_delivered(task, directory), task=task.id, series=series, key="task.delivered")
-        if stage is Stage.SUCCESS and task.action == "process":
-            events.emit(task_processed(task), task=task.id, series=series, key="task.processed")
-        if stage is Stage.ERROR:
-            events.emit(task_failed(task), task=task.id, series=series, key=failed_key(task))
+    def _removable(self, tasks: Sequence[Finished]) -> list[Finished]:
+        """Return the tasks that may go, the longest finished first."""
+        lived = uptime(self._spool, self._context.clock)
+        found = [task for task in tasks if task.stage is not Stage.ERROR and not self._has_parent(task)]
+        return sorted(found, key=lambda task: -lived.age(task.finished))
 
-    def _retire_expired(self, tasks: Sequence[Finished]) -> list[Finished]:
-        """Retire what was kept long enough; return the removable rest."""
+    def _retire_expired(self, tasks: Sequence[Finished]) -> None:
+        """Retire what was kept long enough."""
         retention, lived = self._context.config.retention, uptime(self._spool, self._context.clock)
-        removable = [task for task in tasks if task.stage is not Stage.ERROR and not self._has_parent(task)]
-        removable.sort(key=lambda task: -lived.age(task.finished))
         if self._doubts(lived):
-            return removable
-        due = [task for task in removable if lived.age(task.finished) > _kept_seconds(retention, task.stage)]
-        retired: set[str] = set()
+            return
+        due = [task for task in tasks if lived.age(task.finished) > _kept_seconds(retention, task.stage)]
         for first in range(0, len(due), AT_ONCE):
-            retired |= set(self._retire(due[first : first + AT_ONCE], "retention"))
-        return [task for task in removable if task.id not in retired]
+            self._retire(due[first : first + AT_ONCE], "retention")
 
     def _doubts(self, lived: Uptime) -> bool:
         """Tell whether the wall clock is not believed now: then nothing is retired for its age."""
@@ -207,23 +188,38 @@ class Cleaner:
         parent = task.parent
         return parent is not None and any(self._spool.entry(stage, parent).is_dir() for stage in _DERIVE)
 
-    def _retire(self, tasks: Sequence[Finished], reason: Literal["retention", "pressure"]) -> list[str]:
+    def _retire(self, tasks: Sequence[Finished], reason: Literal["retention", "pressure"]) -> None:
         with ExitStack() as stack:
             claims = []
             for task in tasks:
                 claim = Claim.take(self._spool.entry(task.stage, task.id))
                 if claim is None:
                     continue
-                claims.append(stack.enter_context(claim))
+                stack.enter_context(claim)
+                if (task.id, task.stage) not in self._recorded and not self._told_for_good(task, claim.path):
+                    continue
+                claims.append(claim)
                 details = TaskRetired(stage=task.stage.value, images=len(image_files(claim.path)), reason=reason)
                 # Told before it is done: afterwards nothing is left that could tell it again.
                 self._context.events.emit(details, task=task.id, key="task.retired")
-            retired = [claim.path.name for claim in claims]
             if claims:
                 self._context.events.sync()
             for claim in claims:
                 durable.remove_tree(claim.path)
-        return retired
+
+    def _told_for_good(self, finished: Finished, directory: Path) -> bool:
+        """Tell the history, by the outbox, what it is not known to know of a task; False when the task must stay."""
+        try:
+            task = load_task(directory)
+        except (OSError, TaskError):
+            return False
+        if not is_over(task, finished.stage, directory):
+            return False
+        if not self._synced:
+            sync_outbox(self._spool)
+            self._synced = True
+        tell_state(self._context.events, task, finished.stage, directory)
+        return True
 
     def _relieve(self, tasks: Sequence[Finished]) -> None:
         """Make room when there is too little: the longest finished first, and no more than needed.

@@ -50,6 +50,8 @@ class HistoryState(Model):
     lag_seconds: float | None = None
     newest_event: datetime | None = None
     outbox_bytes: int
+    size_bytes: int | None = None
+    """Of the history itself; None when it cannot be asked."""
     problem: str = ""
 
 

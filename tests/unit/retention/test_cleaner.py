@@ -5,22 +5,20 @@ from __future__ import annotations
 import itertools
 import os
 import resource
-import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
-from mercure.bookkeeping.database import HistoryError
-from mercure.bookkeeping.reader import HistoryUnavailableError
 from mercure.retention.leftovers import HIDDEN_SECONDS, clear_hidden, forget_series
 from mercure.routing import seen
 from mercure.services import cleaner as cleaner_module
+from mercure.services.bookkeeper import Bookkeeper
 from mercure.services.cleaner import LONGEST_RETELL_SECONDS, RETELL_SECONDS, Cleaner
 from mercure.spool import Claim, Stage
 from tests.support.box import turn
 from tests.support.faults import Crash, crash_at, failing_at
-from tests.unit.retention.attic import DAY, HOUR, STATES, Attic, Usage
+from tests.unit.retention.attic import DAY, HOUR, STATES, Attic
 
 if TYPE_CHECKING:
     pass
@@ -57,20 +55,6 @@ def test_what_the_history_does_not_know_as_finished_stays(attic: Attic, state: s
     attic.known[directory.name] = "delivered"
     attic.turn()
     assert not directory.exists()
-
-
-@pytest.mark.parametrize("error", [HistoryUnavailableError("down"), HistoryError("no password")])
-def test_while_the_history_cannot_be_asked_nothing_is_removed_and_the_disk_is_watched_all_the_same(
-    attic: Attic, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    directory = attic.finished(Stage.SUCCESS, age=100 * DAY)
-    attic.error = error
-    monkeypatch.setattr(shutil, "disk_usage", lambda _path: Usage(100, 100, 0))
-    attic.configure(pressure_free_bytes=10)
-    attic.restart()
-    attic.turn(times=3)
-    assert directory.exists()
-    assert attic.types() == ["disk.low"]
 
 
 def test_a_task_whose_parent_is_still_being_routed_stays(attic: Attic) -> None:
@@ -221,7 +205,10 @@ def test_series_whose_last_image_came_long_ago_are_forgotten(attic: Attic) -> No
 
 
 def test_with_a_real_history_what_was_recorded_goes(attic: Attic) -> None:
-    """The history of the configuration: none is made yet, so nothing is removed."""
+    """The history of the configuration: it answers, and knows nothing of the task yet."""
+    bookkeeper = Bookkeeper(attic.box.context("bookkeeper"))
+    bookkeeper.run_once()
+    bookkeeper.end()
     directory = attic.finished(Stage.SUCCESS, age=100 * DAY)
     cleaner = Cleaner(attic.box.context("cleaner"))
     turn(cleaner)
