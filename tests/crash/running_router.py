@@ -86,9 +86,10 @@ def running_router(
     *,
     receiver: dict[str, Any] | None = None,
     prefix: tuple[str | Path, ...] = (),
+    rules: dict[str, Any] | None = None,
     **more: Any,
 ) -> Iterator[RunningRouter]:
-    """Configure a root that sends every series to all of some targets, and run its services.
+    """Configure a root that sends every series to all of some targets, or where `rules` say, and run its services.
 
     Parameters
     ----------
@@ -100,6 +101,8 @@ def running_router(
         Settings of the receiver that differ from those of the tests.
     prefix
         Put before the command of each service, as :meth:`tests.support.namespaces.Namespace.command` does.
+    rules
+        In place of the one for everything.
     more
         More of the configuration.
     """
@@ -109,7 +112,7 @@ def running_router(
         root,
         {
             "targets": targets,
-            "rules": {"all": {"rule": "True", "targets": list(targets)}},
+            "rules": rules or {"all": {"rule": "True", "targets": list(targets)}},
             "completion": COMPLETION,
             "receiver": {**listens, **(receiver or {})},
             **more,

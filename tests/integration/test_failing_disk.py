@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +18,16 @@ from mercure.clock import ManualClock
 from mercure.config import Root
 from mercure.spool import Stage
 from tests.crash.running_router import SERVICES, RunningRouter, running_router
+from tests.oracle.judge import STAGE, Run, judged
+from tests.oracle.meaning import DISCARD, ERROR
+from tests.oracle.planting import assert_planted_are_found
+from tests.oracle.rules import ELSEWHERE, of_the_scanner
 from tests.support.account import SUCCESS, Account, Sent, ct_series
 from tests.support.dicom_peer import Peer, PeerError
 from tests.support.disks import fill
 from tests.support.failing_disk import FailingDisk
 from tests.support.folders import short_folder
-from tests.support.held import digest, digests
+from tests.support.held import arrivals, digest, digests
 from tests.support.mail_server import Mailbox, mail_server
 from tests.support.polling import eventually
 from tests.unit.appliance.conftest import events_of
@@ -31,6 +35,7 @@ from tests.unit.appliance.conftest import events_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.oracle.meaning import Rule
     from tests.support.cuttable_disk import CuttableDisk
 
 pytestmark = pytest.mark.timeout(240)
@@ -189,10 +194,12 @@ def test_a_disk_that_cannot_even_be_read(cuttable_disk: CuttableDisk) -> None:
 class House:
     """A router on a disk, its scanner, and its target beside that disk."""
 
-    def __init__(self, router: RunningRouter, delivered: Path) -> None:
+    def __init__(self, router: RunningRouter, delivered: Path, rules: tuple[Rule, ...]) -> None:
         self.router = router
         self.delivered = delivered
-        self.account = Account(timeout=30)
+        self.elsewhere = delivered.parent / ELSEWHERE
+        self.rules = rules
+        self.account = Account(timeout=30, calling="CT1", source="127.0.0.2")
 
     def refused(self, sent: Sent) -> str:
         """Send an image that must not be acknowledged, and return what the sender was told."""
@@ -211,8 +218,11 @@ class House:
         eventually(
             lambda: self.router.kept() and not any(map(spool.names, WAITING)), seconds=90, what="nothing waits any more"
         )
-        there = digests(self.delivered)
-        assert [sent.sop for sent in self.account.acknowledged if digest(sent.data) not in there] == []
+        stages = {place: self.router.root / "spool" / place.removeprefix(STAGE) for place in (DISCARD, ERROR)}
+        places = {"folder": self.delivered, ELSEWHERE: self.elsewhere, **stages}
+        run = Run(self.account.sent, self.rules, {name: arrivals(folder) for name, folder in places.items()})
+        judged(run)
+        assert_planted_are_found(run)
         assert self.router.box.tasks(Stage.ERROR) == []
         database = self.router.root / "history.db"
         eventually(lambda: self.router.kept() and database.exists(), seconds=60, what="the bookkeeper is there")
@@ -227,12 +237,22 @@ class House:
 
 @pytest.fixture
 def house(disk: FailingDisk) -> Iterator[House]:
+    with _house(disk) as made:
+        yield made
+
+
+@contextmanager
+def _house(disk: FailingDisk, **more: Any) -> Iterator[House]:
     delivered = disk.folder / "delivered"
-    delivered.mkdir()
-    targets: dict[str, Any] = {"folder": {"kind": "folder", "path": str(delivered), "retry": RETRY}}
-    with running_router(disk.point / "root", targets) as router:
+    targets: dict[str, Any] = {}
+    for name, folder in {"folder": delivered, ELSEWHERE: disk.folder / ELSEWHERE}.items():
+        folder.mkdir()
+        targets[name] = {"kind": "folder", "path": str(folder), "retry": RETRY}
+    rules = of_the_scanner("folder", calling="CT1", address="127.0.0.2")
+    written = {rule.name: dict(rule.written) for rule in rules}
+    with running_router(disk.point / "root", targets, rules=written, **more) as router:
         disk.settle()
-        yield House(router, delivered)
+        yield House(router, delivered, rules)
 
 
 @pytest.mark.parametrize("fault", ["full", pytest.param("no inodes", marks=pytest.mark.slow)])
@@ -293,3 +313,22 @@ def test_a_disk_that_is_read_only_when_the_services_start(house: House, disk: Fa
         assert house.is_accounted_for()
     house.router.listening()
     house.all_are_there()
+
+
+HISTORY_AWAY = "postgresql://nobody@127.0.0.1:1/history"
+LARGE = 40_000
+"""An image of 300 to 400 kB."""
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(reason="found by the oracle, and not mended yet", strict=False)
+def test_the_history_is_away_for_longer_than_the_disk_lasts(disk: FailingDisk) -> None:
+    """What is delivered makes room for what comes, though nobody can ask the history whether it knows it."""
+    away = {"history": {"url": HISTORY_AWAY}, "retention": {"pressure_free_bytes": 30_000_000}}
+    with _house(disk, receiver={"min_free_bytes": 4_000_000}, **away) as house:
+        for number in range(1, 16):
+            house.account.send_all(house.router.port, ct_series(f"1.2.{number}", 20, repeated=LARGE))
+        eventually(lambda: not any(map(house.router.box.spool.names, WAITING)), seconds=120, what="nothing waits")
+        places = {"folder": house.delivered, ELSEWHERE: house.elsewhere}
+        run = Run(house.account.sent, house.rules, {name: arrivals(folder) for name, folder in places.items()})
+        judged(run)

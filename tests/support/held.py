@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,12 +58,27 @@ def digests(*folders: Path) -> set[str]:
 
 
 def arrivals(*folders: Path) -> list[Arrival]:
-    """Return what came into some folders; of several files of one instance the later one stands later."""
-    found = sorted((_place(path), data) for folder in folders for path, data in _files(folder))
-    return [Arrival(instance_of(data), digest(data)) for _, data in found]
+    """Return what came into some folders; of several files of one instance the later one stands later.
+
+    The router numbers them. Stock ``storescp`` does not, but writes its files at the moment at which they come.
+    """
+    found = sorted((_place(path), path, data) for folder in folders for path, data in _files(folder))
+    return [Arrival(instance_of(data), digest(data), _moment(path)) for _, path, data in found]
 
 
-def _place(path: Path) -> tuple[str, int]:
-    """Sort ``name.dcm`` before ``name~2.dcm``, and that before ``name~10.dcm``."""
+def _moment(path: Path) -> float | None:
+    """Return when stock ``storescp`` had written a file, on the monotonic clock; None for files of others."""
+    if not path.name.startswith(STOCK):
+        return None
+    with suppress(FileNotFoundError):
+        return time.monotonic() - (time.time() - path.stat().st_mtime)
+    return None
+
+
+def _place(path: Path) -> tuple[str, float]:
+    """Sort ``name.dcm`` before ``name~2.dcm``, and that before ``name~10.dcm``; files of stock ``storescp`` by time."""
+    moment = _moment(path)
+    if moment is not None:
+        return ("", moment)
     stem, number = _NUMBERED.fullmatch(path.stem).groups()  # type: ignore[union-attr]  # it fits every name
-    return (str(path.parent / stem), int(number or 1))
+    return (str(path.parent / stem), float(number or 1))

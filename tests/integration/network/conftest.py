@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -14,9 +15,14 @@ from mercure.delivery.breaker import read_outage
 from mercure.spool import Stage
 from mercure.targets import MODELS
 from tests.crash.running_router import RunningRouter, running_router
+from tests.oracle.judge import STAGE, Run, judged
+from tests.oracle.meaning import DISCARD, ERROR
+from tests.oracle.planting import assert_planted_are_found
+from tests.oracle.record import Disturbances
+from tests.oracle.rules import ELSEWHERE, of_the_scanner
 from tests.support.account import Account
 from tests.support.dcmtk import KEEP_EACH_TRY, StoreScp, storescp
-from tests.support.held import digest, digests
+from tests.support.held import arrivals
 from tests.support.memory import memory_folder
 from tests.support.polling import eventually
 from tests.support.receiver import Receiver, receiver
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mercure.delivery.outage import Outage
+    from tests.oracle.meaning import Rule
     from tests.support.namespaces import NamespacePair
 
 PATIENCE = {"retry": {"first_seconds": 0.2, "cap_seconds": 1}, "connect_timeout_seconds": 1}
@@ -41,6 +48,13 @@ class Hospital:
     router: RunningRouter
     archive: StoreScp
     account: Account
+    rules: tuple[Rule, ...]
+    elsewhere: Path
+    disturbances: Disturbances = field(default_factory=Disturbances)
+
+    def __post_init__(self) -> None:
+        """Begin: from now on something may happen to the lines."""
+        self.began = monotonic()
 
     def outage(self) -> Outage | None:
         """Return what the router knows of an outage of the archive."""
@@ -58,10 +72,15 @@ class Hospital:
         return eventually(found, seconds=seconds, what=f"the history tells of {kind}")
 
     def settled(self) -> None:
-        """Wait until all that was acknowledged is in the archive, bit by bit; and let ``mercure verify`` judge."""
+        """Wait until nothing is on its way; then let the oracle and ``mercure verify`` judge."""
         eventually(lambda: not any(map(self.router.box.spool.names, WAITING)), seconds=60, what="nothing waits")
-        there = digests(self.archive.folder)
-        assert [sent.sop for sent in self.account.acknowledged if digest(sent.data) not in there] == []
+        self.disturbances.spans.append((self.began, monotonic()))
+        stages = {place: self.router.root / "spool" / place.removeprefix(STAGE) for place in (DISCARD, ERROR)}
+        places = {"archive": self.archive.folder, ELSEWHERE: self.elsewhere, **stages}
+        came = {name: arrivals(folder) for name, folder in places.items()}
+        run = Run(self.account.sent, self.rules, came, disturbances=self.disturbances)
+        judged(run)
+        assert_planted_are_found(run)
         assert self.router.box.tasks(Stage.ERROR) == []
         assert self.outage() is None
         assert set(self.router.stop().values()) == {0}, "a service ended by something else than the request"
@@ -76,15 +95,23 @@ def hospital(netns: NamespacePair) -> Iterator[Hospital]:
     with memory_folder() as folder, ExitStack() as stack:
         node = storescp(folder / "archive", "--bit-preserving", "--fork", KEEP_EACH_TRY, prefix=outside.command())
         archive = stack.enter_context(node)
+        elsewhere = folder / ELSEWHERE
+        elsewhere.mkdir()
+        rules = of_the_scanner("archive", address=outside.address)
         target = {"kind": "dicom", "host": outside.address, "port": archive.port, "called_aet": archive.aet}
         running = running_router(
             folder / "root",
-            {"archive": {**target, **PATIENCE, **LIMITS}},
+            {
+                "archive": {**target, **PATIENCE, **LIMITS},
+                ELSEWHERE: {"kind": "folder", "path": str(elsewhere)},
+            },
+            rules={rule.name: dict(rule.written) for rule in rules},
             receiver={"bind": "0.0.0.0", "idle_timeout_seconds": 2, "acse_timeout_seconds": 2},  # noqa: S104 - nobody else is there
             prefix=inside.command(),
         )
         router = stack.enter_context(running)
-        yield Hospital(netns, router, archive, Account(host=inside.address, timeout=2, place=outside))
+        account = Account(host=inside.address, timeout=2, place=outside)
+        yield Hospital(netns, router, archive, account, rules, elsewhere)
 
 
 class StartReceiver(Protocol):
