@@ -68,6 +68,12 @@ std::optional<Layout> layout_of(int file) {
 
 }  // namespace
 
+bool same_transfer_syntax(int left, int right) {
+  const auto ours = layout_of(left);
+  const auto theirs = layout_of(right);
+  return ours && theirs && ours->transfer_syntax == theirs->transfer_syntax;
+}
+
 bool same_image(int left, int right) {
   const auto ours = layout_of(left);
   const auto theirs = layout_of(right);

@@ -11,6 +11,9 @@ namespace mercure::receive {
 // its data set and its transfer syntax are given by its meta header.
 bool same_image(int left, int right);
 
+// Compares the transfer syntaxes alone.
+bool same_transfer_syntax(int left, int right);
+
 }  // namespace mercure::receive
 
 #endif

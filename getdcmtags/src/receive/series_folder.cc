@@ -8,6 +8,8 @@
 #include <utility>
 
 #include "durable.h"
+#include "receipt.h"
+#include "receive/log.h"
 #include "receive/same_image.h"
 
 namespace mercure::receive {
@@ -46,11 +48,25 @@ SeriesFolder::Lock::Lock(SeriesFolder& folder) : folder_(folder) {
 
 SeriesFolder::Lock::~Lock() { flock(folder_.directory_.get(), LOCK_UN); }
 
-bool SeriesFolder::holds_same(const std::string& name, const Part& part) {
+bool SeriesFolder::holds_same(const std::string& name, Part& part) {
   const Descriptor file(openat(directory_.get(), name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (!file || !same_image(part.descriptor(), file.get())) return false;
+  if (!file) return false;
+  const receipt::Found known = receipt::read(file.get());
+  const bool is_same = same_image(part.descriptor(), file.get());
+  const bool has_our_digest = known.state == receipt::State::sound && known.data_digest == part.data_digest();
+  const bool was_same = is_same || (has_our_digest && same_transfer_syntax(part.descriptor(), file.get()));
+  if (!was_same) return false;
+  if (!is_same || !(has_our_digest || known.state == receipt::State::none)) return replace(name, part);
   // The association that put it there may be about to sync it, but our Success must not wait for another's.
   if (durable_) durable::sync_data(file.get(), path_ + '/' + name);
+  return true;
+}
+
+// What lies there was altered after it was received: no target would get it, and here is the image once more.
+bool SeriesFolder::replace(const std::string& name, Part& part) {
+  log::error("the disk had altered an image, and the sender has sent it again", {{"path", path_ + '/' + name}});
+  durable::rename(part.path(), path_ + '/' + name);
+  part.moved();
   return true;
 }
 

@@ -37,7 +37,8 @@ class SeriesFolder {
   };
 
   // Gives the part its name, `<stem>.dcm` or, beside another image of that name, `<stem>~2.dcm` and so on, and makes the entry
-  // durable. Needs a Lock. A repetition leaves the part where it is.
+  // durable. Needs a Lock. A repetition leaves the part where it is, but for one of an image that the disk has altered since:
+  // then it takes its place.
   Filed file(Part& part, const std::string& stem);
 
   // Appends one tag line (with its newline) to `<association>.jsonl`. Needs a Lock.
@@ -46,7 +47,8 @@ class SeriesFolder {
  private:
   void open();
   bool is_in_place() const;
-  bool holds_same(const std::string& name, const Part& part);
+  bool holds_same(const std::string& name, Part& part);
+  bool replace(const std::string& name, Part& part);
 
   std::string incoming_;
   std::string name_;

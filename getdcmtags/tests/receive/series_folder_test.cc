@@ -5,6 +5,7 @@
 #include <sys/file.h>
 
 #include <filesystem>
+#include <fstream>
 #include <string>
 
 #include "durable.h"
@@ -35,6 +36,8 @@ class SeriesFolders : public testing::Test {
   int parts_ = 0;
 };
 
+void overwrite(const std::string& path, const std::string& content) { std::ofstream(path, std::ios::binary) << content; }
+
 TEST_F(SeriesFolders, RepetitionsAndOthersAreToldApart) {
   SeriesFolder series(folder_ / "incoming", "1.4", true);
   EXPECT_EQ(file(series, "one").file, "1.2.3.dcm");
@@ -45,6 +48,43 @@ TEST_F(SeriesFolders, RepetitionsAndOthersAreToldApart) {
   EXPECT_TRUE(file(series, "two").repetition);
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_ / "incoming/1.4"), {}), 2);
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_.path()), {}), 1) << "no part is left";
+}
+
+TEST_F(SeriesFolders, AnImageThatTheDiskHasAlteredIsReplacedWhenItComesAgain) {
+  SeriesFolder series(folder_ / "incoming", "1.4", true);
+  file(series, "one");
+  const std::string path = folder_ / "incoming/1.4/1.2.3.dcm";
+  const std::string good = tests::read_file(path);
+  const std::size_t in_data = good.size() - 1;
+  const std::size_t in_header = good.find("\"association\"");
+  for (const std::size_t at : {in_data, in_header, good.find("\"data\":\"") + 9, std::size_t{3}}) {
+    std::string bad = good;
+    bad[at] ^= 0x01;
+    overwrite(path, bad);
+    const Filed again = file(series, "one");
+    EXPECT_EQ(again.file, "1.2.3.dcm") << at;
+    EXPECT_TRUE(again.repetition) << at;
+    EXPECT_EQ(tests::read_file(path), good) << at;
+  }
+  overwrite(path, good.substr(0, good.size() - 1));
+  EXPECT_TRUE(file(series, "one").repetition);
+  EXPECT_EQ(tests::read_file(path), good) << "one that was cut off";
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_ / "incoming/1.4"), {}), 1);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_.path()), {}), 1) << "no part is left";
+}
+
+TEST_F(SeriesFolders, WhatCannotBeToldApartFromAnAlteredImageIsKeptBeside) {
+  SeriesFolder series(folder_ / "incoming", "1.4", true);
+  file(series, "one");
+  const std::string path = folder_ / "incoming/1.4/1.2.3.dcm";
+  const std::string good = tests::read_file(path);
+  std::string bad = good;
+  bad[good.find("1.2.840.10008.1.2.1") + 18] ^= 0x03;
+  overwrite(path, bad);
+  EXPECT_EQ(file(series, "one").file, "1.2.3~2.dcm") << "another transfer syntax";
+  EXPECT_EQ(tests::read_file(folder_ / "incoming/1.4/1.2.3~2.dcm"), good);
+  overwrite(path, std::string(good.size(), '\0'));
+  EXPECT_EQ(file(series, "two").file, "1.2.3~3.dcm");
 }
 
 TEST_F(SeriesFolders, AFolderThatWasTakenAwayIsMadeAnew) {
