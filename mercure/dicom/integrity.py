@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import mmap
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -30,6 +31,7 @@ from mercure.dicom.receipt import (
 CHUNK_BYTES: Final = 1024 * 1024
 """So much is read at a time; a multiple of every block size, as reading past the page cache wants it."""
 
+_HEAD_BYTES: Final = LONGEST_HEADER + 4096
 _FIXED: Final = bytes(128) + b"DICM\x02\0\0\0UL\x04\0"
 """What a file begins with (PS3.10 section 7.1), up to the value of the group length."""
 
@@ -112,7 +114,7 @@ def _compare(reader: _Reader, expected: str) -> Integrity:
     piece = reader.read()
     problem, receipt = "", None
     try:
-        receipt = receipt_in(read_header(BytesIO(piece)))
+        receipt = receipt_in(read_header(BytesIO(piece[:_HEAD_BYTES])))
     except AlteredHeaderError as error:
         problem = f"its header is altered: {error}"
     if not problem and _ends_within(piece, reader.size):
@@ -144,8 +146,19 @@ def _ends_within(piece: memoryview, size: int) -> bool:
     return bytes(piece[: len(_FIXED)]) == _FIXED and size < start + length <= LONGEST_HEADER
 
 
+_of_thread = threading.local()
+
+
+def _buffer() -> memoryview:
+    """Return the buffer of this thread, which is aligned as a disk wants it; it is made once, since that costs time."""
+    view: memoryview | None = getattr(_of_thread, "view", None)
+    if view is None:
+        view = _of_thread.view = memoryview(mmap.mmap(-1, CHUNK_BYTES))
+    return view
+
+
 class _Reader:
-    """Reads a file piece by piece into one buffer that is aligned as a disk wants it."""
+    """Reads a file piece by piece."""
 
     def __init__(self, path: Path, *, past_cache: bool, pace: Pace | None) -> None:
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -165,17 +178,14 @@ class _Reader:
         self._path, self._flags = path, flags
         self.size = os.fstat(self._descriptor).st_size
         self.done = 0
-        pages = max(1, -(-self.size // mmap.PAGESIZE))
-        self._room = min(CHUNK_BYTES, pages * mmap.PAGESIZE)
-        self._buffer = mmap.mmap(-1, self._room)
-        self._view = memoryview(self._buffer)
+        self._view = _buffer()
         if past_cache and not self._direct:
             os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_RANDOM)  # nothing is read ahead that would stay
 
     def read(self) -> memoryview:
         """Read the next piece, as long as it may be; empty at the end."""
         have = 0
-        while have < self._room:
+        while have < CHUNK_BYTES:
             count = self._read_at(self.done + have, self._view[have:])
             if not count:
                 break
@@ -205,6 +215,5 @@ class _Reader:
         return os.preadv(self._descriptor, [into], at)
 
     def close(self) -> None:
-        """Let go of file and buffer."""
-        self._view.release()
+        """Let go of the file."""
         os.close(self._descriptor)

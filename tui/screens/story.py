@@ -59,6 +59,7 @@ _WORDS: Final[Mapping[str, tuple[str, str, Callable[[Mapping[str, Any]], str]]]]
     "image.received": ("received", "good", lambda it: f"{it.get('file', '')} from {_sender(it)}"),
     "image.refused": ("refused", "bad", lambda it: f"{it.get('status', '')} {it.get('reason', '')}"),
     "image.quarantined": ("quarantined", "bad", lambda it: str(it.get("reason", ""))),
+    "image.altered": ("altered", "bad", lambda it: f"{it.get('file', '')}: {it.get('text', '')}"),
     "series.completed": ("complete", "", lambda it: f"{_count(it)}, {it.get('reason', '')}{_late(it)}"),
     "study.completed": ("study complete", "", _study),
     "series.decided": ("decided", "", _rules),
