@@ -12,12 +12,13 @@ from appliance.cli.asking import ask, asking
 from appliance.cli.common import Failure, end_with, json_option, narrate, root_option, show
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.text import duration, moment, pairs, printable, size, table
+from appliance.wording import conversions_in_words
 
 if TYPE_CHECKING:
     from appliance.cli.asking import Ask
     from appliance.control.api.queue import Changed, ListQueue, Queue, QueueEntry, TaskDetail
     from appliance.control.api.queue import TaskVerb as Verb
-    from mercure.spool import Task
+    from mercure.spool import Attempt, Task
 
     F = TypeVar("F", bound=Callable[..., Any])
 
@@ -125,10 +126,15 @@ def _detail_lines(detail: TaskDetail) -> Iterator[str]:
     if task and task.attempts:
         yield ""
         rows = [
-            (str(item.number), moment(item.started), f"{item.seconds:.1f} s", item.outcome, item.error or "")
+            (str(item.number), moment(item.started), f"{item.seconds:.1f} s", item.outcome, _outcome_in_words(item))
             for item in task.attempts
         ]
         yield from table(["TRY", "WHEN", "TOOK", "OUTCOME", "ERROR"], rows)
+
+
+def _outcome_in_words(attempt: Attempt) -> str:
+    converted = conversions_in_words(attempt.confirmed, attempt.converted)
+    return "; ".join(filter(None, [attempt.error, converted and f"went {converted}"]))
 
 
 def _task_pairs(task: Task) -> Iterator[tuple[str, str]]:

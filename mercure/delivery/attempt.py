@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -35,7 +36,7 @@ from mercure.spool import (
 )
 from mercure.spool.altered import AlteredBook, AlteredImage
 from mercure.spool.ending import fail_task
-from mercure.spool.task import COUNTED_KINDS
+from mercure.spool.task import COUNTED_KINDS, Converted
 from mercure.spool.telling import task_delivered
 from mercure.targets import ImageResult, Job, Target, Trouble
 
@@ -60,6 +61,10 @@ class _Results:
     warnings: list[ImageResult] = field(default_factory=list)
     altered: list[ImageResult] = field(default_factory=list)
     """Those that are not as they were received."""
+    unsupported: list[ImageResult] = field(default_factory=list)
+    """Those that the target takes in no form in which they can be had."""
+    converted: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Confirmed images by the transfer syntaxes from and to which they were converted."""
     refused: OSError | None = None
     """The spool refused the ledger."""
     _lines: list[LedgerLine] = field(default_factory=list)
@@ -70,9 +75,13 @@ class _Results:
             self.sent += 1
         if result.is_altered:
             self.altered.append(result)
+        if result.kind == "unsupported":
+            self.unsupported.append(result)
         if not result.stored:
             return
         self.confirmed += 1
+        if result.is_converted:
+            self.converted[result.syntax or "", result.sent_as or ""] += 1
         if result.outcome == "warning":
             self.warnings.append(result)
         status = result.status or "0x0000"
@@ -84,10 +93,16 @@ class _Results:
             target=self.target,
             group=self.group,
             destination=self.destination,
+            sent_as=result.sent_as if result.is_converted else None,
         )
         self._lines.append(line)
         if len(self._lines) >= LEDGER_LINES or time.monotonic() - self._flushed > LEDGER_SECONDS:
             self.flush()
+
+    def conversions(self) -> tuple[Converted, ...]:
+        """Count the converted images by what they were and what they became."""
+        counts = sorted(self.converted.items())
+        return tuple(Converted(images=count, from_syntax=own, to_syntax=other) for (own, other), count in counts)
 
     def flush(self) -> None:
         try:
@@ -204,22 +219,25 @@ class Deliverer:
         missing = len(pending) - results.confirmed
         if missing and self.stopping() and (trouble is None or trouble.kind not in COUNTED_KINDS):
             return None  # cut off by us, so it says nothing of the target; the rest is sent next time
-        if trouble is None and missing > len(results.altered):
+        hopeless = [*results.altered, *results.unsupported]
+        if trouble is None and missing > len(hopeless):
             trouble = Trouble("refused", f"the target did not confirm {missing} of {len(pending)} images")
-        trouble = with_altered(trouble, results.altered, missing)
+        trouble = with_hopeless(trouble, hopeless, missing)
+        trouble = trouble if missing else None
         attempt = Attempt(
             number=task.attempts_made + 1,
             started=started,
             seconds=round(time.monotonic() - start, 3),
             outcome="success" if not missing else "partial" if results.confirmed else "failure",
-            kind=trouble.kind if trouble and missing else None,
-            error=trouble.text if trouble and missing else None,
+            kind=trouble.kind if trouble else None,
+            error=trouble.text if trouble else None,
             sent=results.sent,
             confirmed=results.confirmed,
             elsewhere=elsewhere,
+            converted=results.conversions(),
         )
-        self._after(claim, task, attempt, trouble if missing else None)
-        return trouble if missing else None
+        self._after(claim, task, attempt, trouble)
+        return trouble
 
     def _after(self, claim: Claim, task: Task, attempt: Attempt, trouble: Trouble | None) -> None:
         now = self.clock.now()
@@ -287,19 +305,30 @@ class Deliverer:
         self.events.emit(Warned(text=text, advice=advice), task=task.id, series=_series(task))
 
 
-def with_altered(trouble: Trouble | None, altered: Sequence[ImageResult], missing: int) -> Trouble | None:
-    """Say of an attempt what it says with the images that are altered: they alone end it when all others went."""
-    if not altered:
+def with_hopeless(trouble: Trouble | None, images: Sequence[ImageResult], missing: int) -> Trouble | None:
+    """Say of an attempt what it says with the images that no further try will bring: they end it when all others went.
+
+    Parameters
+    ----------
+    trouble : Trouble, optional
+        What else went wrong.
+    images : sequence of ImageResult
+        Altered ones first, then those that the target does not support.
+    missing : int
+        How many images the target has not confirmed, these included.
+    """
+    if not images:
         return trouble
-    first = altered[0]
-    more = f", and {len(altered) - 1} more" if len(altered) > 1 else ""
-    text = f"{first.file} is altered on our disk and was not sent: {first.comment}{more}"
-    if trouble is None or missing <= len(altered):
-        return Trouble("altered", text)
+    first = images[0]
+    more = f", and {len(images) - 1} more" if len(images) > 1 else ""
+    what = "is altered on our disk and was not sent: " if first.is_altered else "was not sent: "
+    text = f"{first.file} {what}{first.comment}{more}"
+    if trouble is None or missing <= len(images):
+        return Trouble("altered" if first.is_altered else "unsupported", text)
     return Trouble(trouble.kind, f"{trouble.text}; and {text}")
 
 
-_TOLD: Final = {"number", "outcome", "kind", "error", "sent", "confirmed", "elsewhere", "seconds"}
+_TOLD: Final = {"number", "outcome", "kind", "error", "sent", "confirmed", "elsewhere", "converted", "seconds"}
 """What the event of an attempt has in common with its record in the task."""
 
 _BROKEN: Final = "compare it with its parent or send the series again from the scanner; discard this task after that"

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from mercure.config import Retry
 from mercure.spool import Task
-from mercure.spool.task import COUNTED_KINDS
+from mercure.spool.task import COUNTED_KINDS, FailureKind
 from mercure.targets import Trouble
 
 ALTERED_ADVICE: Final = (
@@ -17,6 +17,15 @@ ALTERED_ADVICE: Final = (
     "`mercure verify --deep` checks what else the disk holds, `smartctl -a` the disk; retry reads the copy once more"
 )
 """What a person can do about an image that is altered on our disk."""
+
+UNSUPPORTED_ADVICE: Final = (
+    "all its other images were delivered. Have the target take what it refused, or let its images be converted "
+    "('transfer_syntaxes' of the target: as-needed), then retry the task; else reroute or discard it"
+)
+"""What a person can do about images that a target takes in no form in which they can be had."""
+
+_AT_ONCE: Final[dict[FailureKind, str]] = {"altered": ALTERED_ADVICE, "unsupported": UNSUPPORTED_ADVICE}
+"""What ten tries would not make better, with the advice."""
 
 _MOST_DOUBLINGS: Final = 40
 
@@ -62,8 +71,8 @@ def after_failure(task: Task, trouble: Trouble, retry: Retry, now: datetime, tri
     tried : float
         For how many seconds the task has been tried: of the time lived through, not by the wall clock.
     """
-    if trouble.kind == "altered":
-        return Next("fail", advice=ALTERED_ADVICE)  # to read it ten times makes it no better
+    if trouble.kind in _AT_ONCE:
+        return Next("fail", advice=_AT_ONCE[trouble.kind])
     counted = trouble.kind in COUNTED_KINDS
     if counted and task.refusals >= retry.max_refusals:
         return Next("fail", advice="find out why at the target, then retry the task")

@@ -43,6 +43,8 @@ class Peer:
         Associations in parallel; 1 keeps the order.
     answer_watch_seconds : float
         Before the end of the first image: the wait for an answer that comes too early.
+    transfer_syntaxes : tuple of str
+        In which images may go, as the sender's option of that name says it.
     """
 
     host: str
@@ -55,6 +57,7 @@ class Peer:
     max_pdu: int = 131072
     associations: int = 1
     answer_watch_seconds: float = 0
+    transfer_syntaxes: tuple[str, ...] = ("as-needed",)
 
 
 class SendError(Exception):
@@ -136,6 +139,7 @@ def _command(peer: Peer, seconds: float) -> list[str]:
         "--max-pdu": peer.max_pdu,
         "--associations": peer.associations,
         "--answer-watch": peer.answer_watch_seconds,
+        "--transfer-syntaxes": ",".join(peer.transfer_syntaxes),
     }
     limits = {
         "--connect-timeout": peer.connect_seconds,

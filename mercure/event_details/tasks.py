@@ -27,6 +27,14 @@ class TaskCreated(Record):
     late: bool = False
 
 
+class ConvertedImages(Record):
+    """So many images went in another transfer syntax than they are kept in; both by their UIDs."""
+
+    images: int
+    from_syntax: str
+    to_syntax: str
+
+
 class TaskAttempt(Record):
     """One try to deliver or process; `kind` says what went wrong.
 
@@ -37,12 +45,13 @@ class TaskAttempt(Record):
     module: str | None = None
     number: int
     outcome: Literal["success", "partial", "failure"]
-    kind: Literal["unreachable", "refused", "rejected", "timeout", "local", "altered"] | None = None
+    kind: Literal["unreachable", "refused", "rejected", "timeout", "local", "altered", "unsupported"] | None = None
     error: str | None = None
     images: int = 0
     sent: int = 0
     confirmed: int = 0
     elsewhere: int = 0
+    converted: tuple[ConvertedImages, ...] = ()
     bytes: int = 0
     seconds: float = 0.0
     next_attempt: datetime | None = None

@@ -33,6 +33,8 @@ class LedgerLine(Record):
     """Where the task was addressed to a group: its name; `target` is then the member that has the image."""
     destination: str | None = None
     """The place that has the image (`TargetSettings.destination`); absent in a line of an older release."""
+    sent_as: str | None = None
+    """UID of the transfer syntax in which the image went, where it was converted; else it went as it is kept."""
 
 
 @dataclass(frozen=True)

@@ -28,12 +28,12 @@ Priority = Literal["urgent", "normal", "offpeak"]
 PRIORITIES: Final[tuple[Priority, ...]] = ("urgent", "normal", "offpeak")
 """From the first to the last to be served."""
 
-FailureKind = Literal["unreachable", "rejected", "timeout", "refused", "local", "altered"]
+FailureKind = Literal["unreachable", "rejected", "timeout", "refused", "local", "altered", "unsupported"]
 """Why an attempt failed: the target cannot be reached, rejects the association, does not answer in time (all three say
-nothing of the task), refuses images of this task, this task cannot be sent from here, or the bytes of an image on our
-disk are not those that were acknowledged."""
+nothing of the task), refuses images of this task, this task cannot be sent from here, the bytes of an image on our disk
+are not those that were acknowledged, or the target takes no such object in any form in which it can be had."""
 
-COUNTED_KINDS: Final[tuple[FailureKind, ...]] = ("refused", "local", "altered")
+COUNTED_KINDS: Final[tuple[FailureKind, ...]] = ("refused", "local", "altered", "unsupported")
 """Failures that say something of the task, and of which so many end in ``error/``."""
 
 
@@ -46,6 +46,16 @@ class FiredRule(Record):
 
     rule: str
     why: str = ""
+
+
+class Converted(Record):
+    """Images that did not go as they are kept, because the target does not take them so."""
+
+    images: int
+    from_syntax: str
+    """UID of the transfer syntax in which they are kept."""
+    to_syntax: str
+    """UID of the one in which they went."""
 
 
 class Attempt(Record):
@@ -61,6 +71,8 @@ class Attempt(Record):
     confirmed: int = 0
     elsewhere: int = 0
     """Images that were not sent because another member of a group that splits tasks has them."""
+    converted: tuple[Converted, ...] = ()
+    """Of the confirmed images those that were converted on their way; all others went as they were received."""
 
 
 class Hold(Record):

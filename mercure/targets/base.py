@@ -27,12 +27,22 @@ class ImageResult(Record):
     comment: str = ""
     kind: str | None = None
     """``altered``: it was not sent, or not to its end, because our copy is not what was received; `comment` says where
-    it differs."""
+    it differs. ``unsupported``: the target takes no such object in any form in which it can be had. ``local``: what
+    went wrong is on our side."""
+    syntax: str | None = None
+    """UID of the transfer syntax in which it is kept, where the kind of target knows of such."""
+    sent_as: str | None = None
+    """UID of the one in which it went."""
 
     @property
     def is_altered(self) -> bool:
         """Whether our copy is the reason."""
         return self.kind == "altered"
+
+    @property
+    def is_converted(self) -> bool:
+        """Whether it went in another form than it is kept in."""
+        return bool(self.sent_as) and self.sent_as != self.syntax
 
     @property
     def stored(self) -> bool:

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 
 from mercure.config import TargetSettings
 from mercure.config.basics import AETitle, Port, PositiveSeconds
+from mercure.config.transfer_syntaxes import TransferSyntaxes
 from mercure.dicom.echo import echo
 from mercure.dicom.send import Peer, SendError, send
 from mercure.dicom.tools import ToolMissingError
@@ -27,6 +28,9 @@ _KINDS: Final[dict[str, FailureKind]] = {
 """What the sender calls a failure, and what it means for the task. An abort in the middle is most often a target that
 is being restarted, and says nothing of the images. Answers that confirm nothing are counted: what would answer so for
 ever must come before a person."""
+
+_SAID_BY_THE_IMAGE: Final = ("altered", "unsupported")
+"""What an attempt says of single images, whatever became of the others."""
 
 _ANSWER_WATCH_SECONDS: Final = 0.2
 _WATCHED_AGAIN_SECONDS: Final = 3600.0
@@ -51,6 +55,10 @@ class DicomSettings(TargetSettings):
     within a series is then not kept."""
     max_pdu: Annotated[int, Field(ge=4096, le=131072)] = 131072
     """The longest PDU that we receive from it, in bytes; how long ours may be it says itself."""
+    transfer_syntaxes: TransferSyntaxes = ("as-needed",)
+    """``as-needed``: images go as they were received where the target takes them so, else without loss in Explicit or
+    Implicit VR Little Endian. ``as-received``: never converted. ``uncompressed``: compressed ones are decoded even
+    where the target would take them. Or transfer syntax UIDs in order of preference: nothing else is then sent."""
     connect_timeout_seconds: PositiveSeconds = 10
     """The longest wait for the TCP connection."""
     acse_timeout_seconds: PositiveSeconds = 30
@@ -93,6 +101,7 @@ class DicomTarget:
             dimse_seconds=settings.dimse_timeout_seconds,
             max_pdu=settings.max_pdu,
             associations=settings.associations,
+            transfer_syntaxes=settings.transfer_syntaxes,
             answer_watch_seconds=self._watch_seconds(),
         )
         refused: list[ImageResult] = []
@@ -142,7 +151,7 @@ def _reporter(job: Job, refused: list[ImageResult]) -> Callable[[dict[str, Any]]
             result = ImageResult.model_validate({**line, "file": name, "comment": line.get("comment") or ""})
         except ValidationError:
             return
-        if not result.stored and not result.is_altered:
+        if not result.stored and result.kind not in _SAID_BY_THE_IMAGE:
             refused.append(result)
         job.report(result)
 
@@ -156,4 +165,5 @@ def _refusal(refused: list[ImageResult]) -> Trouble | None:
     what = f"status {first.status}" if first.status else first.outcome
     comment = f" ({first.comment})" if first.comment else ""
     more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
-    return Trouble("refused", f"{first.file}: {what}{comment}{more}")
+    kind: FailureKind = "local" if all(result.kind == "local" for result in refused) else "refused"
+    return Trouble(kind, f"{first.file}: {what}{comment}{more}")

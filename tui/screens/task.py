@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from appliance.control.client import ControlError, api
-from appliance.wording import plural
+from appliance.wording import conversions_in_words, plural
 from tui.actions import bindings_of
 from tui.format import duration, moment, printable, size, wrap
 from tui.looks import OUTCOME, QUEUE, Line, other
@@ -210,6 +210,7 @@ def _deeper(detail: api.queue.TaskDetail, columns: int) -> Iterator[Line]:
         counts = f"  {attempt.confirmed} of {attempt.sent} confirmed in {duration(attempt.seconds)}"
         yield ((f" {moment(attempt.started)}  ", ""), look.span(), (counts, "dim"))
         yield from pair("", attempt.error or "", columns, "warn")
+        yield from pair("", conversions_in_words(attempt.confirmed, attempt.converted), columns)
 
 
 def pair(name: str, value: str, columns: int, style: str = "") -> Iterator[Line]:
