@@ -14,7 +14,7 @@ from appliance.cli.text import duration, pairs, printable, size, table, terminal
 
 if TYPE_CHECKING:
     from appliance.control.api.services import ServiceState
-    from appliance.control.api.status import CopiesState, HistoryState, ScrubState, Status
+    from appliance.control.api.status import CopiesState, HistoryState, ScrubState, Status, VerifyState
 
 
 @click.command()
@@ -57,6 +57,7 @@ def _lines(found: Status) -> Iterator[str]:
             ("disk", f"{size(disk.free_bytes)} of {size(disk.total_bytes)} free"),
             ("copies", _copies(found.copies)),
             ("scrub", _scrub(found.copies.scrub)),
+            ("verified", _verified(found.verify)),
             ("history", _history(found.history)),
             ("configuration", f"revision {found.config.revision}{', edited by hand' if found.config.by_hand else ''}"),
         ]
@@ -79,6 +80,13 @@ def _scrub(scrub: ScrubState) -> str:
         last = f"{duration(scrub.age_seconds)} ago: {scrub.images} images, {size(scrub.bytes)}, "
         last += f"{scrub.altered} altered, {scrub.unreadable} unreadable"
     return last if scrub.begun is None else f"{last}; one is under way: {size(scrub.done_bytes)} read"
+
+
+def _verified(verify: VerifyState) -> str:
+    if verify.age_seconds is None:
+        return "not yet" if verify.enabled else "switched off"
+    found = {0: f"all {verify.acknowledged} images accounted for", 1: f"{verify.findings} NOT accounted for"}
+    return f"{duration(verify.age_seconds)} ago: {found.get(verify.exit_code, 'not everything could be checked')}"
 
 
 def _copies(copies: CopiesState) -> str:

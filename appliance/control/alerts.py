@@ -38,6 +38,7 @@ RULE_OF: Final[dict[AlertKind, str]] = {
     "loop": "loop",
     "spool": "spool",
     "mixed": "mixed",
+    "verify": "verify",
 }
 """The rule of the configuration for each kind of alert."""
 
@@ -73,7 +74,7 @@ DISK_WORDS: Final[dict[str, tuple[Severity, str, str]]] = {
 """The same for the states of the disk; in any other there is room."""
 
 _ONE_ONLY: Final = frozenset(
-    {"not-running", "quarantine", "failed", "altered", "disk", "history", "configuration", "clock", "spool"}
+    {"not-running", "quarantine", "failed", "altered", "disk", "history", "configuration", "clock", "spool", "verify"}
 )
 """Kinds of which there is one alert in all, and not one for each thing that it may be about."""
 
@@ -283,6 +284,24 @@ def _history(seen: Seen) -> Iterator[Alert]:
         yield _alert("history", "size", text, advice, key="history:size")
 
 
+def _verified(seen: Seen) -> Iterator[Alert]:
+    verify, text = seen.status.verify, ""
+    severity: Severity = "warning"
+    if not verify.enabled or verify.finished is None:
+        return
+    if verify.exit_code == 1:
+        severity = "critical"
+        text = plural(verify.findings, "image is", "images are") + " not accounted for, says the proof of the night"
+    elif verify.exit_code:
+        text = f"the proof of the night could not check {'; '.join(verify.unchecked)}"
+    elif (verify.age_seconds or 0.0) > seen.rules.verify.overdue_hours * 3600:
+        text = f"the last proof that nothing is lost was made {_long(verify.age_seconds or 0.0)} ago"
+    if text:
+        advice = "`mercure verify` names what it is" if verify.exit_code else "see the log of the cleaner"
+        since = verify.finished if verify.exit_code == 1 else None
+        yield _alert("verify", "verify", text, advice, severity=severity, since=since)
+
+
 def _configuration(seen: Seen) -> Iterator[Alert]:
     config = seen.status.config
     if config.problems:
@@ -375,6 +394,7 @@ _SOURCES: Final[tuple[Callable[[Seen], Iterator[Alert]], ...]] = (
     _configuration,
     _spool,
     _history,
+    _verified,
     _silences,
     _certificates,
     _clock,

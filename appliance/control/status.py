@@ -20,6 +20,7 @@ from appliance.control.api.status import (
     SpoolProblem,
     StageState,
     Status,
+    VerifyState,
 )
 from appliance.control.disk import disk_state
 from appliance.control.errors import ControlError
@@ -34,6 +35,7 @@ from mercure.config.place import place_problems
 from mercure.delivery.reasons import outage_of
 from mercure.names import id_time, is_id
 from mercure.processing.health import read_outage
+from mercure.retention.nightly import read_proof
 from mercure.retention.scrub import read_state
 from mercure.spool import Spool, Stage
 from mercure.spool.altered import AlteredBook
@@ -81,6 +83,7 @@ def status(session: Session) -> Status:
         copies=_copies(session),
         history=_history(session),
         config=_config(session),
+        verify=_verified(session),
         spool=tuple(SpoolProblem(text=problem.text, advice=problem.advice) for problem in _spool_problems(session)),
     )
     problems = [f"the services cannot be seen: {unseen}"] if unseen else []
@@ -143,6 +146,14 @@ def _scrub(session: Session) -> ScrubState:
         done_bytes=0 if now is None else now.bytes,
         **told,
     )
+
+
+def _verified(session: Session) -> VerifyState:
+    proof, enabled = read_proof(session.spool), session.config.nightly_verify.enabled
+    if proof is None:
+        return VerifyState(enabled=enabled)
+    age = max(0.0, (session.clock.now() - proof.finished).total_seconds())
+    return VerifyState(enabled=enabled, age_seconds=age, **proof.model_dump())
 
 
 def _copies(session: Session) -> CopiesState:

@@ -107,7 +107,7 @@ def overview(seen: Seen, now: datetime, masking: Masking) -> Overview:
     return Overview(
         sign=sign,
         headline=headline,
-        summary=_summary(seen.flow, now),
+        summary=_summary(seen.flow, now) + _verified(seen.status.verify, now),
         alerts=alerts(seen, now, masking),
         tiles=tuple(_tiles(seen)),
         stages=tuple(_stages(seen)),
@@ -141,6 +141,14 @@ def _summary(flow: Flow | None, now: datetime) -> str:
     if when is None:
         return "No image has come yet."
     return f"{plural(hour, 'image')} in the last hour, the last one {when.ago}."
+
+
+def _verified(verify: api.status.VerifyState, now: datetime) -> str:
+    when = words.moment(verify.finished, now)
+    if when is None:
+        return ""
+    found = {0: "every image was accounted for", 1: "not every image is accounted for"}
+    return f" Proof of the night, {when.ago}: {found.get(verify.exit_code, 'not everything could be checked')}."
 
 
 def alerts(seen: Seen, now: datetime, masking: Masking) -> tuple[AlertView, ...]:

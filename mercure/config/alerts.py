@@ -127,6 +127,12 @@ class HistoryLag(AlertRule):
     """The history itself is larger; `history.keep_days` bounds it."""
 
 
+class Verified(AlertRule):
+    """The proof of the night found something, could not check everything, or is overdue."""
+
+    overdue_hours: Annotated[float, Field(ge=25, le=10_000)] = 72
+
+
 class ClockOff(AlertRule):
     """Nothing keeps the machine's clock in time, or only badly."""
 
@@ -206,6 +212,7 @@ class Alerts(Model):
     loop: LoopFound = LoopFound()
     spool: SpoolPlace = SpoolPlace()
     mixed: MixedSeries = MixedSeries()
+    verify: Verified = Verified()
 
     def rules(self) -> dict[str, AlertRule]:
         """Return every rule by its key."""

@@ -130,6 +130,14 @@ class Scrub(Model):
     """At most so much is read, and only when the disk has nothing else to do."""
 
 
+class NightlyVerify(Model):
+    """The proof that nothing acknowledged is lost (`mercure verify`), made every night by the router itself."""
+
+    enabled: bool = True
+    hour: Annotated[int, Field(ge=0, le=23)] = 3
+    """In this hour of the machine's clock; one that was missed, because the machine was off, is made when it is on."""
+
+
 class Loops(Model):
     """When images that come back are in a loop (``docs/reference/targets.md``)."""
 
@@ -221,6 +229,7 @@ class Config(Model):
     processing: Processing = Processing()
     retention: Retention = Retention()
     scrub: Scrub = Scrub()
+    nightly_verify: NightlyVerify = NightlyVerify()
     loops: Loops = Loops()
     rehearsal: Rehearsal = Rehearsal()
     off_peak: OffPeak = OffPeak()

@@ -22,6 +22,7 @@ from mercure.event_details import DiskSpace, TaskRetired
 from mercure.names import id_time
 from mercure.retention.finished import Finished, FinishedTasks
 from mercure.retention.leftovers import clear_hidden, forget_series
+from mercure.retention.nightly import NightlyVerify
 from mercure.retention.proof import has_whole_ledger, is_over, sync_outbox, tell_state
 from mercure.retention.reserve import Reserve
 from mercure.retention.scrub_thread import ScrubThread
@@ -86,6 +87,7 @@ class Cleaner:
         self._synced = False
         """What all services told before this turn is on stable storage."""
         self._doubted = ""
+        self._verify = NightlyVerify(context.root, context.spool, context.clock, lambda: context.config)
         self._scrub = ScrubThread(context.spool, context.events, context.clock, lambda: context.config.scrub)
 
     def watched(self) -> Iterable[Path]:
@@ -116,11 +118,13 @@ class Cleaner:
             proven = [task for task in unknown if has_whole_ledger(self._spool.entry(task.stage, task.id))]
             self._relieve([*removable, *self._removable(proven)])
         self._scrub.turn()
+        self._verify.turn()
         return TURN_SECONDS
 
     def end(self) -> None:
-        """Stop the scrub; nothing else is in hand between turns."""
+        """Stop the scrub and the proof; nothing else is in hand between turns."""
         self._scrub.end()
+        self._verify.end()
 
     def _confirmed(self, tasks: Sequence[Finished]) -> set[tuple[str, Stage]] | None:
         """Return which tasks the history knows in their stage; None when it cannot be asked."""

@@ -86,6 +86,7 @@ def status(*, bad: bool = False) -> api.status.Status:
                 "clean_below_bytes": 50 * GIB,
             },
             "history": {"lag_seconds": 0.4, "newest_event": NOW, "outbox_bytes": 20_480},
+            "verify": {"finished": NOW - timedelta(hours=7), "age_seconds": 7 * 3600.0, "acknowledged": 343_466},
             "config": {"revision": 17, "by_hand": False},
         }
     )

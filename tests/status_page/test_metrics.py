@@ -36,6 +36,7 @@ mercure_service_configured_processes mercure_service_processes mercure_stage_ent
 mercure_studies_completed_total mercure_target_enabled mercure_target_failed_tasks mercure_target_outage_seconds
 mercure_target_up mercure_target_waiting_tasks mercure_tasks_created_total mercure_tasks_delivered_total
 mercure_tasks_failed_total mercure_tasks_processed_total mercure_tasks_retired_total mercure_up
+mercure_verify_age_seconds mercure_verify_result
 """.split()  # noqa: SIM905 - a list of fifty names reads worse
 
 _LABELS = {family.exposed: family.labels for family in (*FAMILIES, REQUESTS)}

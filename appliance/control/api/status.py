@@ -103,6 +103,22 @@ class ScrubState(Model):
     done_bytes: int = 0
 
 
+class VerifyState(Model):
+    """The proof of the last night: how old it is (seconds), and what `mercure verify` ended with.
+
+    ``enabled`` is False where the configuration has none; ``finished`` None where none has been made yet. ``findings``
+    counts what is not accounted for, ``unchecked`` says what could not be checked.
+    """
+
+    enabled: bool = True
+    finished: datetime | None = None
+    age_seconds: float | None = None
+    exit_code: int = 0
+    acknowledged: int = 0
+    findings: int = 0
+    unchecked: tuple[str, ...] = ()
+
+
 class CopiesState(Model):
     """Our copies of images that are known to be bad: how many are not what was received, how many cannot be read.
 
@@ -131,6 +147,7 @@ class Status(Model):
     copies: CopiesState = CopiesState()
     history: HistoryState
     config: ConfigState
+    verify: VerifyState = VerifyState()
     spool: tuple[SpoolProblem, ...] = ()
     problems: tuple[str, ...] = ()
 
@@ -171,6 +188,7 @@ AlertKind = Literal[
     "loop",
     "spool",
     "mixed",
+    "verify",
 ]
 
 
