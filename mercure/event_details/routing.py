@@ -19,11 +19,15 @@ class SeriesCompleted(Record):
 
 
 class RuleOutcome(Record):
-    """What became of one rule; `error` is the text when it could not be evaluated."""
+    """What became of one rule; `error` is the text when it could not be evaluated.
+
+    `images` says for how many images it fired, when it did for some of them only.
+    """
 
     rule: str
     fired: bool
     error: str | None = None
+    images: int | None = None
 
 
 class StudyCompleted(Record):

@@ -13,7 +13,8 @@ class TaskCreated(Record):
     """A task stands in its stage."""
 
     stage: str
-    action: Literal["route", "process", "collect", "discard"]
+    action: Literal["route", "process", "collect", "discard", "complete"]
+    """``complete``: images of a series that no rule wanted while others were wanted, kept in ``error/``."""
     scope: Literal["series", "study"] = "series"
     parent: str | None = None
     target: str | None = None

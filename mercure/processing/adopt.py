@@ -146,7 +146,8 @@ def _take_images(out: Path, into: Path, images: Sequence[Found], task: Task) -> 
 def _tag_line(record: dict[str, Any], name: str, task: Task) -> TagRecord:
     origin = task.origin
     sender = {"SenderAddress": origin.address, "SenderAET": origin.calling_aet, "ReceiverAET": origin.called_aet}
-    return {**record, "FileName": name, **sender}
+    # What is not known of the sender is left out, and not empty: a rule must not take it for an answer.
+    return {**record, "FileName": name, **{keyword: value for keyword, value in sender.items() if value}}
 
 
 def _check(settings: ModuleSettings, records: Sequence[TagRecord], inputs: Sequence[TagRecord]) -> None:

@@ -6,6 +6,7 @@ import errno
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -25,6 +26,7 @@ from mercure.spool import (
     Spool,
     Stage,
     Task,
+    TaskError,
     derive,
     image_files,
     image_refs,
@@ -35,7 +37,10 @@ from mercure.spool import (
 from mercure.spool.ending import fail_task
 from mercure.spool.link import Source
 from mercure.spool.task import PLAN_FILE, Failure
-from mercure.spool.telling import task_created
+from mercure.spool.telling import failed_key, task_created, task_failed
+
+_TIME: Final = 21
+"""So many characters of an id are its time; a derived task has that of its parent."""
 
 
 def load_plan(directory: Path) -> Plan | None:
@@ -94,18 +99,20 @@ class Executor:
         images = image_refs(claim.path)
         self._tell_completion(claim.path, task, images, earlier)
         self._tell_decision(config, task, plan)
-        for derived in plan.derived:
-            sources = [Source(claim.path, plan.files)]
+        for planned in plan.derived:
+            derived, own = _of_files(planned, images)
+            sources = [Source(claim.path, derived.files or plan.files)]
             if derived.again:
                 sources += self._earlier_images(config, derived.task, earlier)
             self._place(derived, sources)
-            self._tell_created(derived, images)
+            self._tell_created(derived, own)
         ends = {"derived": self._retire, "discard": self._discard, "error": self._fail}
         ends[plan.ends_in](claim, task, plan)
 
     def _place(self, derived: Derived, sources: Sequence[Source]) -> None:
         if derived.study is None:
-            derive(self._spool, derived.task, self._spool.stage(derived.stage), sources)
+            into = self._spool.stage(derived.stage)
+            derive(self._spool, derived.task, into, sources, whole=not derived.files)
             return
         # A series is added to its study under a shared lock, as an image is to its series: the study may be taken now.
         folder = self._spool.entry(Stage.STUDIES, open_folder(self._spool, derived.study, derived.task))
@@ -114,7 +121,7 @@ class Executor:
         if lock is None:
             raise BlockingIOError(errno.EAGAIN, "the study is just being taken", str(folder))
         with lock:
-            derive(self._spool, derived.task, folder, sources)
+            derive(self._spool, derived.task, folder, sources, whole=not derived.files)
 
     def _earlier_images(self, config: Config, task: Task, earlier: Iterable[str]) -> list[Source]:
         """Find the images of the same series that were routed before, newest first, wherever they still are."""
@@ -128,10 +135,31 @@ class Executor:
                 if task.scope == "study" or same_unit(task, load_task(directory)):
                     sources.append(Source(directory, [image.name for image in image_files(directory)]))
                 continue
+            parts = self._parts_of(parent, task)
+            if parts:
+                sources += parts
+                continue
             text = f"task {task.id} was to be sent again whole, but the images of {parent} are not kept any more"
             advice = "send the whole series again from the scanner or archive, or keep delivered tasks for longer"
             self._events.emit(Warned(text=text, advice=advice), task=task.id, key=f"again:{parent}")
         return sources
+
+    def _parts_of(self, parent: str, task: Task) -> list[Source]:
+        """Find what became of an earlier series that was divided: the parts for the same target, or of one verdict."""
+        found: list[tuple[bool, Source]] = []
+        for stage, name in self._spool.tasks():
+            if name[:_TIME] != parent[:_TIME] or name == parent:
+                continue
+            directory = self._spool.entry(stage, name)
+            try:
+                part = load_task(directory)
+            except (TaskError, FileNotFoundError):
+                continue
+            if part.part and part.action in ("route", "process") and same_unit(task, part):
+                same_target = part.target == task.target
+                if same_target or part.part == task.part:
+                    found.append((same_target, Source(directory, [image.name for image in image_files(directory)])))
+        return [source for _, source in sorted(found, key=lambda item: not item[0])]
 
     def _find(self, task: str) -> Path | None:
         stage = self._spool.find(task)
@@ -187,7 +215,10 @@ class Executor:
 
     def _tell_created(self, derived: Derived, images: tuple[ImageRef, ...]) -> None:
         created = task_created(derived.task, derived.stage, images)
-        self._events.emit(created, task=derived.task.id, series=_series(derived.task), key="task.created")
+        task = derived.task
+        self._events.emit(created, task=task.id, series=_series(task), key="task.created")
+        if derived.stage is Stage.ERROR:
+            self._events.emit(task_failed(task), task=task.id, series=_series(task), key=failed_key(task))
 
     def _retire(self, claim: Claim, task: Task, plan: Plan) -> None:
         # What told of the images goes with the folder: the events that replace it must be on disk before.
@@ -215,6 +246,16 @@ class Executor:
         save_task(claim.path, task.model_copy(update={"failure": failure}))
         save_plan(claim.path, plan.model_copy(update={"put_aside": True}))
         fail_task(self._spool, self._events, claim, task, failure)
+
+
+def _of_files(planned: Derived, images: tuple[ImageRef, ...]) -> tuple[Derived, tuple[ImageRef, ...]]:
+    """Return a task to derive with the numbers of its images, and these."""
+    if not planned.files:
+        return planned, images
+    names = set(planned.files)
+    own = tuple(image for image in images if image.file in names)
+    numbers = {"images": len(planned.files), "bytes": sum(image.bytes for image in own)}
+    return planned.model_copy(update={"task": planned.task.model_copy(update=numbers)}), own
 
 
 def _series(task: Task) -> str | None:

@@ -12,8 +12,10 @@ from mercure.event_details import RuleOutcome
 from mercure.model import Record
 from mercure.names import derived_id
 from mercure.routing.studies import study_folder
-from mercure.rules import Images, RuleError, compile_rule
+from mercure.routing.verdicts import Decided, Named, Verdict, verdicts
+from mercure.rules import RuleError, compile_rule
 from mercure.spool import FiredRule, Hold, Stage, TagRecord, Task
+from mercure.spool.images import text
 from mercure.spool.task import PRIORITIES, Failure, Priority
 
 UNMATCHED: Final = "(no rule)"
@@ -22,20 +24,20 @@ UNMATCHED: Final = "(no rule)"
 HELD_BY: Final = "late arrivals"
 """Stands where a person's name does when the policy for late arrivals holds a task."""
 
-Named = tuple[str, Rule]
-
 
 class Derived(Record):
     """A task to derive.
 
     `study` is the folder in ``studies/`` for a series that waits for its study. `again` says that the images of earlier
-    tasks of the same series are to be added, because it is sent whole again.
+    tasks of the same series are to be added, because it is sent whole again. `files` are its images, where it has not
+    all of them.
     """
 
     stage: Stage
     task: Task
     study: str | None = None
     again: bool = False
+    files: tuple[str, ...] = ()
 
 
 class Plan(Record):
@@ -64,6 +66,9 @@ def decide(config: Config, task: Task, records: Sequence[TagRecord], files: Sequ
     else adds up; a fallback acts when nothing else did. A rule that cannot be evaluated does not fire, and when then
     nothing else takes the series, it is kept in ``error/``: to discard it would be a guess.
 
+    Where the rules treat the images differently, the series is divided along the verdicts. What no rule wants while
+    others are wanted is kept in ``error/``.
+
     Parameters
     ----------
     config : Config
@@ -77,23 +82,10 @@ def decide(config: Config, task: Task, records: Sequence[TagRecord], files: Sequ
     now : datetime
         Aware instant, for rules that ask for ages.
     """
-    images = Images(records)
-    outcomes: list[RuleOutcome] = []
-    fired: list[Named] = []
-    for name, rule in _in_order(config):
-        if rule.fallback and _takes(fired):
-            break
-        if set(rule.modules) & set(task.processed_by):
-            continue  # its result came back to the rules: the same module would see it for ever
-        outcome = _evaluate(name, rule, images, now)
-        outcomes.append(outcome)
-        if outcome.fired:
-            if rule.action == "discard" and rule.fallback and any(earlier.error for earlier in outcomes):
-                continue  # a rule that failed might have taken it: nobody knows that nothing else did
-            fired.append((name, rule))
-            if rule.action == "discard":
-                return Plan(files=tuple(files), rules=tuple(outcomes), ends_in="discard", discarded_by=name)
-    return _plan(task, files, outcomes, fired, now)
+    decided = verdicts(config, task, records, now)
+    if len(decided.verdicts) == 1:
+        return _whole(task, files, decided, now)
+    return _divided(task, records, files, decided, now)
 
 
 def decide_study(config: Config, task: Task, files: Sequence[str], *, discard: bool, now: datetime) -> Plan:
@@ -126,58 +118,95 @@ def decide_study(config: Config, task: Task, files: Sequence[str], *, discard: b
     outcome = RuleOutcome(rule=name, fired=True)
     if discard:
         return Plan(files=tuple(files), rules=(outcome,), ends_in="discard", discarded_by=name)
-    return _plan(task, files, [outcome], [(name, rule.model_copy(update={"trigger": "series"}))], now)
+    verdict = Verdict((), fired=((name, rule.model_copy(update={"trigger": "series"})),))
+    return _plan(task, files, [outcome], verdict, now)
 
 
 def holds(expression: str, records: Sequence[TagRecord], now: datetime) -> bool:
     """Tell whether an expression that was a rule's holds for a series; one that cannot be asked does not."""
     try:
-        return _evaluate("", Rule(rule=expression, action="notify"), Images(records), now).fired
+        return compile_rule(expression).evaluate(records, lambda: now).result
     except RuleError:
         return False
 
 
-def _in_order(config: Config) -> list[Named]:
-    """List the enabled rules in their order, fallbacks last."""
-    enabled = [(name, rule) for name, rule in config.rules.items() if not rule.disabled]
-    return sorted(enabled, key=lambda item: item[1].fallback)
+def _whole(task: Task, files: Sequence[str], decided: Decided, now: datetime) -> Plan:
+    """Decide on a series whose images are all treated in the same way."""
+    (verdict,) = decided.verdicts
+    if verdict.discarded_by is not None:
+        by = verdict.discarded_by
+        return Plan(files=tuple(files), rules=decided.outcomes, ends_in="discard", discarded_by=by)
+    return _plan(task, files, decided.outcomes, verdict, now)
 
 
-def _takes(fired: Sequence[Named]) -> bool:
-    """Tell whether any of the rules that fired takes the series somewhere; a notification does not."""
-    return any(rule.action != "notify" for _, rule in fired)
+def _divided(task: Task, records: Sequence[TagRecord], files: Sequence[str], decided: Decided, now: datetime) -> Plan:
+    """Divide a series along the verdicts: each part goes its own way, and the series itself ends."""
+    wanted = any(verdict.is_wanted for verdict in decided.verdicts)
+    derived: list[Derived] = []
+    for verdict in decided.verdicts:
+        own = {text(records[number], "FileName") for number in verdict.images}
+        part = task.model_copy(update={"part": verdict.digest})
+        made = _part(part, verdict, wanted=wanted, of=len(records), now=now)
+        kept = tuple(name for name in files if name in own)
+        derived += [item.model_copy(update={"files": kept}) for item in made]
+    told = dict.fromkeys(name for verdict in decided.verdicts for name in _notified(verdict))
+    return Plan(
+        files=tuple(files),
+        rules=decided.outcomes,
+        notified=tuple(told),
+        derived=tuple(_distinct(derived)),
+        ends_in="derived",
+    )
 
 
-def _evaluate(name: str, rule: Rule, images: Images, now: datetime) -> RuleOutcome:
-    evaluation = compile_rule(rule.rule).evaluate(images, lambda: now)
-    error = str(evaluation.error) if evaluation.error else None
-    return RuleOutcome(rule=name, fired=evaluation.result and error is None, error=error)
-
-
-def _plan(
-    task: Task, files: Sequence[str], outcomes: Sequence[RuleOutcome], fired: Sequence[Named], now: datetime
-) -> Plan:
-    notified = tuple(name for name, rule in fired if rule.action == "notify")
-    if _takes(fired):
-        derived = tuple(_late(item, fired, now) for item in _derive(task, fired))
-        return Plan(files=tuple(files), rules=tuple(outcomes), notified=notified, derived=derived, ends_in="derived")
-    failed = [outcome for outcome in outcomes if outcome.error]
-    if not failed:
-        return Plan(
-            files=tuple(files),
-            rules=tuple(outcomes),
-            notified=notified,
-            ends_in="discard",
-            discarded_by=UNMATCHED,
-        )
-    first = failed[0]
-    failure = Failure(
+def _part(task: Task, verdict: Verdict, *, wanted: bool, of: int, now: datetime) -> list[Derived]:
+    if verdict.is_wanted:
+        return [_late(item, verdict.fired, now) for item in _derive(task, verdict.takers)]
+    by = verdict.discarded_by or (None if verdict.failed or wanted or not verdict.has_origin else UNMATCHED)
+    if by is not None:
+        rules = (FiredRule(rule=by, why="discards the series"),)
+        update = {"id": _id(task, "discard"), "parent": task.id, "action": "discard", "rules": rules, "finished": now}
+        return [Derived(stage=Stage.DISCARD, task=task.model_copy(update=update))]
+    failure = _failure(verdict, now) or Failure(
         stage=Stage.ROUTING.value,
-        reason=f"rule {first.rule!r} could not be evaluated and no other rule took the series: {first.error}",
-        advice="correct the rule, then retry the task: it is decided anew",
+        reason=f"no rule wants {len(verdict.images)} of the {of} images of this series, while others are wanted",
+        advice="correct the rules and retry the task, or discard it",
         at=now,
     )
-    return Plan(files=tuple(files), rules=tuple(outcomes), notified=notified, ends_in="error", failure=failure)
+    update = {"id": _id(task, "error"), "parent": task.id, "failure": failure, "finished": now}
+    return [Derived(stage=Stage.ERROR, task=task.model_copy(update=update))]
+
+
+def _failure(verdict: Verdict, now: datetime) -> Failure | None:
+    """Say why nobody can tell what becomes of images; None when nothing kept the rules from saying."""
+    advice = "correct the rule, then retry the task: it is decided anew"
+    if verdict.undecided_discard is not None:
+        name = verdict.undecided_discard
+        reason = f"rule {name!r}, which discards, could not be evaluated: {dict(verdict.failed)[name]}"
+    elif verdict.failed:
+        name, error = verdict.failed[0]
+        reason = f"rule {name!r} could not be evaluated and no other rule took the series: {error}"
+    elif not verdict.has_origin:
+        reason = "no rule took the series, and nobody knows from where its images came"
+        advice = "find out who sent them; send them again, or retry the task when a rule takes them"
+    else:
+        return None
+    return Failure(stage=Stage.ROUTING.value, reason=reason, advice=advice, at=now)
+
+
+def _notified(verdict: Verdict) -> list[str]:
+    return [name for name, rule in verdict.fired if rule.action == "notify" and verdict.discarded_by is None]
+
+
+def _plan(task: Task, files: Sequence[str], outcomes: Sequence[RuleOutcome], verdict: Verdict, now: datetime) -> Plan:
+    plan = Plan(files=tuple(files), rules=tuple(outcomes), notified=tuple(_notified(verdict)), ends_in="derived")
+    if verdict.is_wanted:
+        derived = tuple(_late(item, verdict.fired, now) for item in _derive(task, verdict.takers))
+        return plan.model_copy(update={"derived": derived})
+    failure = _failure(verdict, now)
+    if failure is not None:
+        return plan.model_copy(update={"ends_in": "error", "failure": failure})
+    return plan.model_copy(update={"ends_in": "discard", "discarded_by": UNMATCHED})
 
 
 def _derive(task: Task, fired: Sequence[Named]) -> list[Derived]:
@@ -204,9 +233,13 @@ def _distinct(made: Sequence[Derived]) -> list[Derived]:
     return list(by_id.values())
 
 
+def _id(task: Task, key: str) -> str:
+    return derived_id(task.id, f"{key}@{task.part}" if task.part else key)
+
+
 def _child(task: Task, key: str, rules: Iterable[Named], priority: Priority, **fields: object) -> Task:
     fired = tuple(FiredRule(rule=name, why=rule.rule) for name, rule in rules)
-    update = {"id": derived_id(task.id, key), "parent": task.id, "rules": fired, "priority": priority, **fields}
+    update = {"id": _id(task, key), "parent": task.id, "rules": fired, "priority": priority, **fields}
     return task.model_copy(update=update)
 
 

@@ -18,6 +18,7 @@ from mercure.event_details import Identity
 from mercure.model import Record
 from mercure.names import id_time, is_id
 from mercure.routing.planning import Derived, Plan, decide
+from mercure.routing.units import units_of
 from mercure.spool import Spool, Stage, TagRecord, Task
 from mercure.spool.images import read_lines, text
 from mercure.spool.layout import list_names
@@ -133,12 +134,16 @@ def _identity(kept: Kept) -> Identity:
 
 
 def _destinations(config: Config, kept: Kept, at: datetime) -> tuple[tuple[str, ...], list[str]]:
-    """Return where a series would go, and the errors of rules on the way."""
-    task = Task(id=kept.task, created=at, identity=_identity(kept), images=len(kept.records))
-    files = [text(record, "FileName") for record in kept.records]
-    plan = decide(config, task, kept.records, files, at)
-    errors = [f"rule {outcome.rule!r}: {outcome.error}" for outcome in plan.rules if outcome.error]
-    return _places(plan), errors
+    """Return where the images of a series would go, and the errors of rules on the way."""
+    places: set[str] = set()
+    errors: list[str] = []
+    for records in units_of(config, kept.records).values():
+        task = Task(id=kept.task, created=at, identity=_identity(kept), images=len(records))
+        files = [text(record, "FileName") for record in records]
+        plan = decide(config, task, records, files, at)
+        errors += [f"rule {outcome.rule!r}: {outcome.error}" for outcome in plan.rules if outcome.error]
+        places.update(_places(plan))
+    return tuple(sorted(places)), errors
 
 
 def _places(plan: Plan) -> tuple[str, ...]:
@@ -151,6 +156,10 @@ def _places(plan: Plan) -> tuple[str, ...]:
 
 def _place(derived: Derived) -> str:
     task = derived.task
+    if derived.stage is Stage.DISCARD:
+        return f"discard by {task.rules[0].rule}"
+    if derived.stage is Stage.ERROR:
+        return "error"
     if derived.study is not None:
         return f"study of rule {task.study_rule}"
     return f"module {task.module}" if task.module else f"{task.target}"

@@ -120,7 +120,9 @@ class Routing:
         files = [image.name for image in image_files(directory)]
         if not files:
             raise NothingToRouteError("there is no image in the task")
-        earlier = remember(self._spool, *_groups(task), task.id, self._clock)
+        # What a person sends on its way again, and was a part, was routed before with the whole: it is not late.
+        known_as = task.parent if task.part and task.parent else task.id
+        earlier = remember(self._spool, *_groups(task), known_as, self._clock)
         if earlier and not task.late:
             task = task.model_copy(update={"late": True})
             save_task(directory, task)
@@ -129,7 +131,7 @@ class Routing:
             plan = self._without_loops(config, task, records, self._decide(config, task, records, files, taken))
             save_plan(directory, plan)
             self._compare(config, task, records, plan)
-        if task.scope == "series":
+        if task.scope == "series" and not task.part:
             keep(self._spool, directory, task.id)
         self._executor.carry_out(config, claim, task, plan, earlier)
 

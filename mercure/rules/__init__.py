@@ -4,6 +4,7 @@ from mercure.rules.check import check
 from mercure.rules.errors import Code, Finding, Place, RuleError, Severity
 from mercure.rules.explain import Explanation, Part
 from mercure.rules.frame import Clock
+from mercure.rules.inputs import Inputs, differing
 from mercure.rules.json_lines import evaluate_json_line
 from mercure.rules.record import Images, TagRecord
 from mercure.rules.rule import CompiledRule, Evaluation, compile_rule
@@ -18,6 +19,7 @@ __all__ = [
     "Explanation",
     "Finding",
     "Images",
+    "Inputs",
     "Part",
     "Place",
     "RuleError",
@@ -29,5 +31,6 @@ __all__ = [
     "check",
     "check_rule_set",
     "compile_rule",
+    "differing",
     "evaluate_json_line",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Never
 
-from mercure.rules.errors import Fault
+from mercure.rules.errors import Fault, RuleError
 from mercure.rules.frame import Frame
 from mercure.rules.kinds import Kind, Value, classes_of, kind_of, mismatch
 from mercure.rules.operators import Operator, is_in
@@ -38,6 +38,19 @@ def as_fault(error: Exception) -> Fault:
         if isinstance(error, kind):
             return Fault("limit" if kind is MemoryError else "value", meaning)
     return Fault("value", f"this cannot be done ({type(error).__name__})")
+
+
+def hangs_on(error: RuleError) -> RuleError:
+    """Return the error of a part that is not known: another part may decide without it.
+
+    Raises
+    ------
+    RuleError
+        It is another error, which ends the evaluation.
+    """
+    if error.code != "unknown-value":
+        raise error
+    return error
 
 
 def read(frame: Frame, keyword: str, raw: object) -> str:
@@ -202,17 +215,25 @@ def over_images(question: Question) -> Closure:
         views = images.views
         numbers = images.representatives(keywords) if grouped else range(len(views))
         stopped: int | None = None
+        unknown: RuleError | None = None
         try:
             frame.work_on_each(len(numbers), question.cost, "images")
             for number in numbers:
                 frame.tags = views[number]
-                if (not condition(frame)) is not stops_at:
+                try:
+                    decides = (not condition(frame)) is not stops_at
+                except RuleError as error:
+                    unknown = unknown or hangs_on(error)
+                    continue
+                if decides:
                     stopped = number
                     break
         except FAULTS as fault:
             fail(fault)
         finally:
             frame.tags = before
+        if stopped is None and unknown is not None:
+            raise unknown
         question.note("image", stopped, len(images))
         return stops_at if stopped is not None else not stops_at
 
@@ -227,19 +248,27 @@ def over_items(question: Question, over: Closure) -> Closure:
     def run(frame: Frame) -> bool:
         items, before = over(frame), frame.item
         stopped: int | None = None
+        unknown: RuleError | None = None
         try:
             if not isinstance(items, Items):
                 raise mismatch(f"what .{term.word}(…) looks at", kind_of(items), Kind.SEQUENCE, 0)
             frame.work_on_each(items.count, question.cost, "items")
             for number, record in enumerate(items.records):
                 frame.item = TagView(record)
-                if (not condition(frame)) is not stops_at:
+                try:
+                    decides = (not condition(frame)) is not stops_at
+                except RuleError as error:
+                    unknown = unknown or hangs_on(error)
+                    continue
+                if decides:
                     stopped = number
                     break
         except FAULTS as fault:
             fail(fault)
         finally:
             frame.item = before
+        if stopped is None and unknown is not None:
+            raise unknown
         question.note("item", stopped, items.count)
         return stops_at if stopped is not None else not stops_at
 

@@ -20,6 +20,7 @@ from mercure.rules.closures import (
     dispatching,
     guard,
     guards,
+    hangs_on,
     many,
     membership,
     named,
@@ -183,11 +184,18 @@ class _Compiler:
 
         def run(frame: Frame) -> Value:
             value: Any = not stops_at
+            unknown: RuleError | None = None
             for operand in operands:
-                value = operand(frame)
+                try:
+                    value = operand(frame)
+                except RuleError as error:
+                    unknown = unknown or hangs_on(error)
+                    continue
                 if bool(value) is stops_at:
-                    break
-            return value  # type: ignore[no-any-return]  # what an operand gave
+                    return value  # type: ignore[no-any-return]  # what an operand gave
+            if unknown is not None:
+                raise unknown
+            return value  # type: ignore[no-any-return]
 
         return run
 
@@ -197,7 +205,20 @@ class _Compiler:
 
     def _conditional(self, term: Conditional) -> Closure:
         test, then, otherwise = (self.closure(part) for part in term.children)
-        return lambda frame: then(frame) if test(frame) else otherwise(frame)
+
+        def run(frame: Frame) -> Value:
+            try:
+                chosen = then if test(frame) else otherwise
+            except RuleError as error:
+                unknown = hangs_on(error)
+                value: Value = then(frame)
+                if value.__class__ is not (other := otherwise(frame)).__class__ or value != other:
+                    raise unknown from None
+                return value
+            value = chosen(frame)
+            return value
+
+        return run
 
     def _collection(self, term: Collection) -> Closure:
         items = tuple(self.closure(item) for item in term.items)

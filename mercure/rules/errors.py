@@ -19,6 +19,7 @@ Code = Literal[
     "unknown-keyword",
     "arguments",  # too many, too few, or not written out where they must be
     "type",  # kinds of values that do not go together
+    "unknown-value",  # a tag that could not be read, or of which nobody knows whether the image has it
     "value",  # a text that is no number, no date, no pattern
     "never-true",
     "unreachable",

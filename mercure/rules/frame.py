@@ -41,14 +41,16 @@ class Frame:
         What the rule is asked about.
     clock : Clock
         Tells which day it is; asked at most once, so an evaluation over midnight has one answer.
+    image : int
+        The number of the image whose tags are looked at.
     """
 
     __slots__ = ("_clock", "_room", "_today", "_work", "images", "item", "tags")
 
-    def __init__(self, images: Images, clock: Clock | None = None) -> None:
+    def __init__(self, images: Images, clock: Clock | None = None, image: int = 0) -> None:
         self.images = images
-        self.tags = images.first
-        self.item = images.first
+        self.tags = images.views[image] if image else images.first
+        self.item = self.tags
         self._clock = clock or local_now
         self._today: date | None = None
         self._work = WORK

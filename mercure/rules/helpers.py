@@ -290,8 +290,8 @@ IMAGE_COUNT: Final = Function(
     "images.count",
     (),
     Kind.NUMBER,
-    _bound(lambda frame: len(frame.images), Reads(images=True)),
-    "number of images in the series",
+    _bound(lambda frame: frame.images.instances, Reads(images=True)),
+    "number of images in the series; two versions of one are one",
 )
 ITEM_VALUES: Final = Function(
     "values",

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from mercure.rules.errors import Fault
 from mercure.rules.keywords import BACKSLASH_IS_TEXT, canonical, vr_of
+from mercure.rules.unknown import CutRecord, Unknown, told
 
 TagRecord = Mapping[str, Any]
 """A tag record: keys are DICOM keywords, values are texts, lists of texts, or lists of such records."""
@@ -35,6 +36,8 @@ def as_text(keyword: str, raw: object) -> str:
         return raw
     if raw is None:
         return ""
+    if isinstance(raw, Unknown):
+        raw.fail(keyword)
     if isinstance(raw, Mapping):
         if _BINARY in raw:
             raise Fault("type", f"{keyword} holds binary data", f'whether it is there tells has("{keyword}")')
@@ -81,6 +84,8 @@ def as_items(keyword: str, raw: object) -> tuple[TagRecord, ...]:
     """
     if raw is None or raw == "":
         return ()
+    if isinstance(raw, Unknown):
+        raw.fail(keyword)
     if isinstance(raw, list | tuple) and all(isinstance(item, Mapping) for item in raw):
         return tuple(raw)
     raise Fault("type", f"{keyword} is not a sequence", f"write tags.{keyword}")
@@ -101,7 +106,7 @@ class TagView:
         self.record = record
 
     def raw(self, keyword: str) -> object:
-        """Return the value of a keyword as the record has it, an empty text when it is missing."""
+        """Return the value of a keyword as the record has it, an empty text when it is missing, or `Unknown`."""
         return self.record.get(keyword, "")
 
     def find(self, keyword: str) -> str | None:
@@ -131,7 +136,7 @@ class TagView:
         for key, raw in self.record.items():
             if key.startswith(opening) and key.endswith(closing) and len(key) == len(opening) + 2 + len(closing):
                 return raw
-        return ""
+        return self.record.rest if isinstance(self.record, CutRecord) else ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,7 +160,7 @@ class Images(Sequence[TagView]):
     Parameters
     ----------
     records : iterable of TagRecord
-        One for each image; not copied and never changed. Make one object for all rules: it remembers columns.
+        One for each image; never changed. Make one object for all rules: it remembers columns.
 
     Attributes
     ----------
@@ -165,12 +170,13 @@ class Images(Sequence[TagView]):
         The first of them; without tags when there is none.
     """
 
-    __slots__ = ("_columns", "_representatives", "first", "views")
+    __slots__ = ("_columns", "_instances", "_representatives", "first", "views")
 
     def __init__(self, records: Iterable[TagRecord]) -> None:
-        self.views = tuple(TagView(record) for record in records)
+        self.views = tuple(TagView(told(record)) for record in records)
         self.first = self.views[0] if self.views else TagView({})
         self._columns: dict[str, tuple[str, ...]] = {}
+        self._instances: int | None = None
         self._representatives: dict[tuple[str, ...], tuple[int, ...]] = {}
 
     @classmethod
@@ -193,6 +199,15 @@ class Images(Sequence[TagView]):
 
     def __iter__(self) -> Iterator[TagView]:
         return iter(self.views)
+
+    @property
+    def instances(self) -> int:
+        """How many SOP instances there are: two files with one UID are one; without a UID each file is one."""
+        if self._instances is None:
+            uids = [view.record.get("SOPInstanceUID") for view in self.views]
+            known = [uid for uid in uids if isinstance(uid, str) and uid]
+            self._instances = len(set(known)) + len(uids) - len(known)
+        return self._instances
 
     def texts(self, keyword: str) -> tuple[str, ...]:
         """Return a tag of every image, in the order received; an empty text where it is missing."""

@@ -12,6 +12,7 @@ from mercure.rules.compiler import Trace, compile_term
 from mercure.rules.errors import Finding, RuleError
 from mercure.rules.explain import Explanation, explanation
 from mercure.rules.frame import Clock, Frame
+from mercure.rules.inputs import NO_INPUTS, Inputs, inputs_of
 from mercure.rules.record import Images, TagRecord
 from mercure.rules.resolver import resolve
 from mercure.rules.terms import Term
@@ -56,13 +57,17 @@ class CompiledRule:
     findings: tuple[Finding, ...]
     term: Term = field(repr=False)
     _run: Closure = field(repr=False)
+    inputs: Inputs = NO_INPUTS
+    """What it reads of the image that it is asked about."""
 
     @property
     def keywords(self) -> frozenset[str]:
         """The tags that the rule is known to look at."""
         return self.term.reads.keywords
 
-    def evaluate(self, images: Images | TagRecord | Iterable[TagRecord], clock: Clock | None = None) -> Evaluation:
+    def evaluate(
+        self, images: Images | TagRecord | Iterable[TagRecord], clock: Clock | None = None, image: int = 0
+    ) -> Evaluation:
         """Ask the rule.
 
         Parameters
@@ -71,6 +76,8 @@ class CompiledRule:
             The images of the series, in the order received. Make one `Images` for all rules of a series.
         clock : callable, optional
             Returns the present instant, aware; for `days_since` and ages. The machine's when absent.
+        image : int
+            The number of the image whose tags are ``tags``, from 0.
 
         Returns
         -------
@@ -78,16 +85,18 @@ class CompiledRule:
             With an error instead of an exception, whatever the rule and the tags.
         """
         try:
-            return _YES if self._run(Frame(Images.of(images), clock)) else _NO
+            return _YES if self._run(Frame(Images.of(images), clock, image)) else _NO
         except RuleError as error:
             return Evaluation(False, error.with_traceback(None))
 
-    def explain(self, images: Images | TagRecord | Iterable[TagRecord], clock: Clock | None = None) -> Explanation:
+    def explain(
+        self, images: Images | TagRecord | Iterable[TagRecord], clock: Clock | None = None, image: int = 0
+    ) -> Explanation:
         """Ask the rule, and keep the value of every part.
 
         Parameters
         ----------
-        images, clock
+        images, clock, image
             As for `evaluate`.
         """
         trace = Trace()
@@ -95,7 +104,7 @@ class CompiledRule:
         error: RuleError | None = None
         result = False
         try:
-            result = bool(run(Frame(Images.of(images), clock)))
+            result = bool(run(Frame(Images.of(images), clock, image)))
         except RuleError as raised:
             error = raised.with_traceback(None)
         return explanation(self.text, self.term, trace, result, error)
@@ -116,4 +125,4 @@ def compile_rule(text: str) -> CompiledRule:
         It cannot be run at all. What runs but should not be saved, such as an unknown keyword, is for `check`.
     """
     term, findings = resolve(text)
-    return CompiledRule(text, findings, term, compile_term(text, term))
+    return CompiledRule(text, findings, term, compile_term(text, term), inputs_of(term))

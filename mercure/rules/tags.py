@@ -8,9 +8,12 @@ from mercure.rules.errors import Fault
 from mercure.rules.frame import Frame
 from mercure.rules.keywords import canonical, is_numbered, nearest, vr_of
 from mercure.rules.record import Images, TagView
+from mercure.rules.unknown import Unknown
 
 _NEVER_READ: Final = frozenset({"PixelData", "FloatPixelData", "DoubleFloatPixelData", "SpectroscopyData"})
 """From group 7FE0 on nothing is read (``docs/reference/tag-record.md``)."""
+
+_MISSING: Final = object()
 
 
 def spelled(keyword: str) -> str:
@@ -52,7 +55,7 @@ def raw_of(view: TagView, keyword: str) -> object:
     if keyword in view.record:
         return view.record[keyword]
     if is_known(keyword):
-        return ""
+        return view.raw(keyword)
     key = view.find(keyword)
     if key is None:
         raise unknown(keyword)
@@ -67,10 +70,11 @@ def is_present(view: TagView, keyword: str) -> bool:
     Fault
         Neither the dictionary nor the image knows the keyword.
     """
-    if keyword in view.record:
-        return True
-    if is_known(keyword):
-        return False
+    if keyword in view.record or is_known(keyword):
+        raw = view.record.get(keyword, _MISSING)
+        if isinstance(raw, Unknown) and not raw.present:
+            raw.fail(keyword)
+        return raw is not _MISSING
     if view.find(keyword) is None:
         raise unknown(keyword)
     return True
@@ -79,6 +83,8 @@ def is_present(view: TagView, keyword: str) -> bool:
 def has_value(view: TagView, keyword: str) -> bool:
     """Tell whether the image has a tag with a value."""
     raw = raw_of(view, keyword)
+    if isinstance(raw, Unknown) and not raw.present:
+        raw.fail(keyword)
     return raw is not None and raw not in ("", [], ())
 
 

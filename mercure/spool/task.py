@@ -137,6 +137,8 @@ class Task(Record):
     is."""
     sender_apart: bool = False
     """Its series came from several senders: its study is collected from this one alone."""
+    part: str = ""
+    """Of a series whose images the rules treat differently: which part this is."""
     late: bool = False
     reason: str = ""
     hold: Hold | None = None

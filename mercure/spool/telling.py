@@ -13,7 +13,7 @@ from mercure.spool.task import Hold, Task
 
 def task_created(task: Task, stage: Stage, images: tuple[ImageRef, ...]) -> TaskCreated:
     """Tell that a task stands in its first stage."""
-    if task.action == "complete":
+    if task.action == "complete" and not task.part:
         raise ValueError(f"task {task.id} is a series in routing, not a derived task")
     return TaskCreated(
         stage=stage.value,

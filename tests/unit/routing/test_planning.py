@@ -30,7 +30,7 @@ def plan(rules: dict[str, Any], *, late: bool = False, **tags: str) -> Plan:
             "identity": {"StudyInstanceUID": "1.2", "SeriesInstanceUID": "1.2.3"},
         }
     )
-    record = {"FileName": "1.dcm", "Modality": "CT", "PatientID": "P1", **tags}
+    record = {"FileName": "1.dcm", "Modality": "CT", "PatientID": "P1", "SenderAET": "CT1", **tags}
     return decide(config, task, [record, {**record, "FileName": "2.dcm"}], ["1.dcm", "2.dcm"], task.created)
 
 

@@ -1,0 +1,111 @@
+"""What of an image is not known: such a tag is not "", and what depends on it is neither true nor false.
+
+A value that could not be read, or that lies behind a limit of the tag record, is named in its ``DecodingProblems``
+(``docs/reference/tag-record.md``). The tags of the sender are not known where the record does not have them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, Never
+
+from mercure.rules.errors import Fault
+
+PROBLEMS: Final = "DecodingProblems"
+ORIGIN: Final = ("SenderAET", "SenderAddress", "ReceiverAET")
+"""The tags that say from where an image came; the receiver writes each of them, whatever its value."""
+
+_NO_ORIGIN: Final = "nobody knows from where the image came"
+_MANY: Final = "and more"
+_CUT: Final = ("the record is longer than the limit", "; left out after ", "the header cannot be read again", _MANY)
+_OF_VALUE: Final = ("not valid in ", "holds NUL")
+_OF_KEY: Final = ("cut after ", "damaged; ", "nested too deep", "bytes are no whole number")
+_REPLACEMENT: Final = "\ufffd"
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Stands for the value of a tag that is not known.
+
+    Parameters
+    ----------
+    why : str
+        Why not.
+    present : bool
+        Whether it is known that the image has the tag, with a value.
+    """
+
+    why: str
+    present: bool
+
+    def fail(self, keyword: str) -> Never:
+        """Refuse to answer.
+
+        Raises
+        ------
+        Fault
+            Always.
+        """
+        raise Fault("unknown-value", f"{keyword} is not known: {self.why}")
+
+
+class CutRecord(dict[str, Any]):
+    """A tag record of which the rest is not known: a tag that it does not show may be there all the same."""
+
+    rest: Unknown
+
+    def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401 - as of a dict
+        """Return a value; of a tag that is not shown, that it is not known."""
+        return super().get(key, self.rest)
+
+
+@lru_cache(maxsize=1024)
+def _unknown(why: str, present: bool = True) -> Unknown:
+    return Unknown(why, present)
+
+
+def told(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a record in which what is not known is `Unknown`: itself, mostly."""
+    problems = record.get(PROBLEMS)
+    missing = [keyword for keyword in ORIGIN if keyword not in record]
+    if not problems and not missing:
+        return record
+    made: dict[str, Any] = dict(record)
+    for problem in problems if isinstance(problems, list) else ():
+        if isinstance(problem, str):
+            made = _without(made, problem)
+    for keyword in missing:
+        made[keyword] = _unknown(_NO_ORIGIN, present=False)
+    return made
+
+
+def _without(record: dict[str, Any], problem: str) -> dict[str, Any]:
+    """Take a problem into account."""
+    if any(mark in problem for mark in _CUT):
+        cut = CutRecord(record)
+        cut.rest = _unknown("it may be behind the limit of what is read of a header", present=False)
+        if problem == _MANY:
+            cut.update({key: _marked(value, [], _MANY) for key, value in record.items() if key != PROBLEMS})
+        return cut
+    place, _, what = problem.partition(": ")
+    path = place.split(".")
+    if any(mark in what for mark in _OF_KEY):
+        record[path[0]] = _unknown(what)
+    elif what.startswith(_OF_VALUE) and path[0] in record:
+        record[path[0]] = _marked(record[path[0]], path[1:], what)
+    return record
+
+
+def _marked(value: object, path: list[str], why: str) -> object:
+    """Return a value, or the items of a sequence, in which what holds a replacement character is not known."""
+    if not path:
+        return _unknown(why) if _REPLACEMENT in str(value) else value
+    if not isinstance(value, list):
+        return value
+    key, rest = path[0], path[1:]
+    return [
+        {**item, key: _marked(item[key], rest, why)} if isinstance(item, dict) and key in item else item
+        for item in value
+    ]
