@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import AwareDatetime
 
+from mercure.event_details import FailureKind
 from mercure.model import Record
-from mercure.spool.task import FailureKind
 
 if TYPE_CHECKING:
     from mercure.config import Retry

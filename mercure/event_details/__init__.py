@@ -5,7 +5,7 @@ A reader is lenient (`Record`): an event of a newer or older version still count
 
 from __future__ import annotations
 
-from mercure.event_details.common import Identity, ImageRef, Origin
+from mercure.event_details.common import FailureKind, Identity, ImageRef, Origin, Try
 from mercure.event_details.modules import ModuleDown, ModuleFailed, ModuleFinished, ModuleStarted, ModuleUp
 from mercure.event_details.operation import (
     Audit,
@@ -61,6 +61,7 @@ __all__ = [
     "ConfigRejected",
     "ConfigSaved",
     "DiskSpace",
+    "FailureKind",
     "Identity",
     "ImageAltered",
     "ImageQuarantined",
@@ -94,6 +95,7 @@ __all__ = [
     "TaskFailed",
     "TaskProcessed",
     "TaskRetired",
+    "Try",
     "Warned",
 ]
 

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any, Final, Literal, get_args
+
+from pydantic import SerializationInfo, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from mercure.model import Record
+
+FailureKind = Literal["unreachable", "rejected", "timeout", "refused", "local", "altered", "unsupported"]
+"""Why an attempt failed: the target cannot be reached, rejects the association, does not answer in time (all three say
+nothing of the task), refuses images of this task, this task cannot be sent from here, the bytes of an image on our disk
+are not those that were acknowledged, or the target takes no such object in any form in which it can be had."""
+
+WRITTEN_AS: Final[Mapping[str, str]] = {"altered": "local", "unsupported": "refused"}
+"""Kinds that releases before do not know, and what is written in their place: one that goes back must read the task."""
 
 
 class ImageRef(Record):
@@ -43,3 +55,23 @@ class Origin(Record):
     associations: tuple[str, ...] = ()
     first_received: datetime | None = None
     last_received: datetime | None = None
+
+
+class Try(Record):
+    """How a try failed, if it did; what `kind` says more finely than releases before know is written beside it."""
+
+    kind: FailureKind | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_finer(cls, data: Any) -> Any:  # noqa: ANN401 - whatever was written
+        if isinstance(data, dict) and data.get("finer_kind") in get_args(FailureKind):
+            return {**data, "kind": data["finer_kind"]}
+        return data
+
+    @model_serializer(mode="wrap")
+    def _write_finer(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        data: dict[str, Any] = handler(self)
+        if info.mode == "json" and data.get("kind") in WRITTEN_AS:
+            data |= {"kind": WRITTEN_AS[data["kind"]], "finer_kind": data["kind"]}
+        return data

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from mercure.event_details.common import Identity, ImageRef, Origin
+from mercure.event_details.common import Identity, ImageRef, Origin, Try
 from mercure.model import Record
 
 
@@ -36,7 +36,7 @@ class ConvertedImages(Record):
     to_syntax: str
 
 
-class TaskAttempt(Record):
+class TaskAttempt(Try):
     """One try to deliver or process; `kind` says what went wrong.
 
     `elsewhere` counts images that another member of a group that splits tasks has already.
@@ -46,7 +46,6 @@ class TaskAttempt(Record):
     module: str | None = None
     number: int
     outcome: Literal["success", "partial", "failure"]
-    kind: Literal["unreachable", "refused", "rejected", "timeout", "local", "altered", "unsupported"] | None = None
     error: str | None = None
     images: int = 0
     sent: int = 0

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from pydantic import AwareDatetime, ValidationError
 
 from mercure import durable
-from mercure.event_details import Identity, Origin
+from mercure.event_details import FailureKind, Identity, Origin, Try
 from mercure.model import Record
 
 TASK_FILE: Final = "task.json"
@@ -27,11 +27,6 @@ KEPT_ATTEMPTS: Final = 20
 Priority = Literal["urgent", "normal", "offpeak"]
 PRIORITIES: Final[tuple[Priority, ...]] = ("urgent", "normal", "offpeak")
 """From the first to the last to be served."""
-
-FailureKind = Literal["unreachable", "rejected", "timeout", "refused", "local", "altered", "unsupported"]
-"""Why an attempt failed: the target cannot be reached, rejects the association, does not answer in time (all three say
-nothing of the task), refuses images of this task, this task cannot be sent from here, the bytes of an image on our disk
-are not those that were acknowledged, or the target takes no such object in any form in which it can be had."""
 
 COUNTED_KINDS: Final[tuple[FailureKind, ...]] = ("refused", "local", "altered", "unsupported")
 """Failures that say something of the task, and of which so many end in ``error/``."""
@@ -58,14 +53,13 @@ class Converted(Record):
     """UID of the one in which they went."""
 
 
-class Attempt(Record):
+class Attempt(Try):
     """One try to deliver or process."""
 
     number: int
     started: AwareDatetime
     seconds: float
     outcome: Literal["success", "partial", "failure"]
-    kind: FailureKind | None = None
     error: str | None = None
     sent: int = 0
     confirmed: int = 0

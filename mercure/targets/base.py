@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from mercure.event_details import FailureKind
 from mercure.model import Record
 from mercure.spool import Task
-from mercure.spool.task import FailureKind
 
 Outcome = Literal["confirmed", "warning", "refused", "failed", "not-sent"]
 STORED: tuple[Outcome, ...] = ("confirmed", "warning")

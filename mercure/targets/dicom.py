@@ -14,7 +14,7 @@ from mercure.config.transfer_syntaxes import TransferSyntaxes
 from mercure.dicom.echo import echo
 from mercure.dicom.send import Peer, SendError, send
 from mercure.dicom.tools import ToolMissingError
-from mercure.spool.task import FailureKind
+from mercure.event_details import FailureKind
 from mercure.targets.base import Check, ImageResult, Job, Outcome, Trouble
 
 _KINDS: Final[dict[str, FailureKind]] = {

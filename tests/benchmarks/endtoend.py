@@ -30,10 +30,10 @@ from tests.support.processes import running
 from tests.support.series import synthetic_series
 
 ROUNDS: Final = 3
-IMAGES: Final = 100
+IMAGES: Final = 60
 SIZE: Final = 512
 QUIET_SECONDS: Final = 0.3
-LIMIT_SECONDS: Final = 60.0
+LIMIT_SECONDS: Final = 100.0
 META_BYTES: Final = 1000
 """A file at the target differs from the one sent by its meta header alone, which is shorter than this."""
 

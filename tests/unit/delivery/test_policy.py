@@ -8,8 +8,8 @@ import pytest
 
 from mercure.config import Retry
 from mercure.delivery.policy import after_failure, backoff, eligible_at
+from mercure.event_details import FailureKind
 from mercure.spool import Attempt, Task
-from mercure.spool.task import FailureKind
 from mercure.targets import Trouble
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -11,7 +11,8 @@ import pytest
 
 from mercure.config import ConfigStore, Root
 from mercure.config.models import Order
-from mercure.spool.task import COUNTED_KINDS, FailureKind
+from mercure.event_details import FailureKind
+from mercure.spool.task import COUNTED_KINDS
 from mercure.targets import MODELS
 from mercure.targets.group import Strategy
 
