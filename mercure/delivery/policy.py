@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from mercure.config import Retry
+from mercure.event_details import FailureKind
 from mercure.spool import Task
-from mercure.spool.task import COUNTED_KINDS, FailureKind
+from mercure.spool.task import COUNTED_KINDS
 from mercure.targets import Trouble
 
 ALTERED_ADVICE: Final = (
