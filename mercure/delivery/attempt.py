@@ -13,6 +13,7 @@ from typing import Final
 
 from mercure.clock import Clock
 from mercure.config import TargetSettings
+from mercure.delivery.bad_copies import read_again
 from mercure.delivery.destinations import adopt_lines
 from mercure.delivery.health import Health
 from mercure.delivery.policy import after_failure
@@ -34,7 +35,7 @@ from mercure.spool import (
     save_task,
     uptime,
 )
-from mercure.spool.altered import AlteredBook, AlteredImage
+from mercure.spool.altered import AlteredBook, AlteredImage, BadState
 from mercure.spool.ending import fail_task
 from mercure.spool.task import COUNTED_KINDS, Converted
 from mercure.spool.telling import task_delivered
@@ -61,6 +62,8 @@ class _Results:
     warnings: list[ImageResult] = field(default_factory=list)
     altered: list[ImageResult] = field(default_factory=list)
     """Those that are not as they were received."""
+    suspect: list[ImageResult] = field(default_factory=list)
+    """Those that could not be read or sent from here."""
     unsupported: list[ImageResult] = field(default_factory=list)
     """Those that the target takes in no form in which they can be had."""
     converted: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -75,6 +78,8 @@ class _Results:
             self.sent += 1
         if result.is_altered:
             self.altered.append(result)
+        if result.kind == "local":
+            self.suspect.append(result)
         if result.kind == "unsupported":
             self.unsupported.append(result)
         if not result.stored:
@@ -282,19 +287,25 @@ class Deliverer:
         self.events.emit(details, task=task.id, series=_series(task), key=f"task.attempt:{attempt.number}")
 
     def _note_altered(self, claim: Claim, task: Task, results: _Results) -> None:
+        """Write down the images of which our copy is bad; one that can be read after all is tried again."""
+        found: list[tuple[ImageResult, BadState]] = [(result, "altered") for result in results.altered]
+        again = (read_again(claim.path, result) for result in results.suspect)
+        found += [bad for bad in again if bad is not None]
         book = AlteredBook(self.spool)
-        for result in results.altered:
+        for result, state in found:
             image = AlteredImage(
                 path=str((claim.path / result.file).relative_to(self.spool.root)),
                 task=task.id,
                 series=_series(task),
                 sop=result.sop,
+                state=state,
                 text=result.comment,
                 target=self.name,
                 found_by="delivery",
                 found=self.clock.now(),
             )
             book.note(image, self.events)
+        results.altered = [result for result, _ in found]
 
     def _tell_warnings(self, task: Task, results: _Results) -> None:
         if not results.warnings:

@@ -20,6 +20,9 @@ _SETTLED: Final = frozenset({Stage.DISCARD})
 """A rule or a person has decided that nobody wants it."""
 
 
+BadState = Literal["altered", "unreadable"]
+
+
 class AlteredImage(Record):
     """One image of one task of which our copy is bad.
 
@@ -31,7 +34,7 @@ class AlteredImage(Record):
     task: str | None = None
     series: str | None = None
     sop: str = ""
-    state: Literal["altered", "unreadable"] = "altered"
+    state: BadState = "altered"
     text: str
     """Which part of it, and what is wrong with that."""
     target: str | None = None

@@ -109,7 +109,8 @@ class FolderTarget:
                 if trouble.kind not in COUNTED_KINDS:
                     return trouble
                 failed.append(trouble)
-                job.report(ImageResult(file=name, sop=sop, outcome="failed", comment=trouble.text))
+                kind = "local" if trouble.kind == "local" else None
+                job.report(ImageResult(file=name, sop=sop, outcome="failed", kind=kind, comment=trouble.text))
             else:
                 job.report(ImageResult(file=name, sop=sop, status="0x0000", outcome="confirmed"))
         return failed[0] if failed else None

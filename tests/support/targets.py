@@ -54,6 +54,19 @@ def finds_altered(*files: str) -> Behaviour:
     return behave
 
 
+def cannot_read(*files: str) -> Behaviour:
+    """Take every image but these, which cannot be read from our disk."""
+
+    def behave(job: Job) -> Trouble | None:
+        for name in job.files:
+            bad = name in files
+            outcome = {"outcome": "failed", "kind": "local"} if bad else {"outcome": "confirmed", "status": "0x0000"}
+            job.report(ImageResult.model_validate({"file": name, **outcome}))
+        return Trouble("local", f"{files[0]}: the file could not be read to its end")
+
+    return behave
+
+
 def fails(trouble: Trouble, *, after: int = 0) -> Behaviour:
     """Take ``after`` images, then fail as a whole."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
+import os
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -15,7 +17,7 @@ from mercure.spool import Claim, Stage, load_task, move, read_ledger, save_task
 from mercure.spool.altered import AlteredBook
 from mercure.targets import Trouble
 from tests.support.faults import Crash, crash_at
-from tests.support.targets import DOWN, ScriptedTarget, confirms, finds_altered, numbers
+from tests.support.targets import DOWN, ScriptedTarget, cannot_read, confirms, finds_altered, numbers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,6 +129,34 @@ def test_a_retry_reads_the_copy_once_more(box: Box, sender: Sender) -> None:
     assert sender.target.asked[-1] == (task.name, [BAD])
     assert numbers(read_ledger(only(box, Stage.SUCCESS))) == [1, 2, 3]
     assert AlteredBook(box.spool).images() == []
+
+
+def test_a_lost_sector_ends_it_in_the_same_way(box: Box, sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
+    def preadv(*_: object) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "preadv", preadv)
+    sender.target.then(cannot_read(BAD))
+    trouble = sender.attempt(box.waiting_task(3))
+    assert trouble is not None
+    assert trouble.kind == "altered"
+    assert "it cannot be read from byte 0 on" in trouble.text
+    failed = only(box, Stage.ERROR)
+    assert numbers(read_ledger(failed)) == [1, 3]
+    (known,) = AlteredBook(box.spool).images()
+    assert (known.state, known.path) == ("unreadable", f"error/{failed.name}/{BAD}")
+
+
+def test_what_could_be_read_after_all_is_tried_again(box: Box, sender: Sender) -> None:
+    """An error that passes: a cable, no memory for a moment."""
+    sender.target.then(cannot_read(BAD), confirms)
+    task = box.waiting_task(3)
+    trouble = sender.attempt(task)
+    assert trouble is not None
+    assert trouble.kind == "local"
+    assert AlteredBook(box.spool).images() == []
+    assert sender.attempt(task) is None
+    assert only(box, Stage.SUCCESS).name == task.name
 
 
 def test_a_crash_anywhere_loses_neither_the_finding_nor_the_others(box: Box, sender: Sender) -> None:
