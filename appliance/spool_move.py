@@ -13,6 +13,7 @@ from appliance.supervision.errors import AlreadyRunningError
 from appliance.supervision.foreground import sole_runner
 from mercure.config.relocation import MoveError, move_spool
 from mercure.model import Model
+from mercure.spool.identity import want_adoption
 
 Told = Callable[[int, int], None]
 
@@ -23,6 +24,27 @@ class SpoolMoved(Model):
     was: str
     path: str
     revision: int
+
+
+class SpoolAdopted(Model):
+    """The name in the history, and the spool that it is given to."""
+
+    name: str
+    path: str
+
+
+def adopt(session: Session) -> SpoolAdopted:
+    """Give the spool of a router its name in the history, whoever wrote under it before.
+
+    Raises
+    ------
+    ControlError
+        There is no spool, or it belongs to another user.
+    """
+    with session.changing() as events:
+        want_adoption(session.spool)
+        session.audit(events, "spool.adopt", session.config.name)
+    return SpoolAdopted(name=session.config.name, path=str(session.spool.root))
 
 
 def move(session: Session, new: Path, told: Told = lambda done, total: None) -> SpoolMoved:

@@ -32,7 +32,10 @@ COMMANDS: Final = {
     "config": ("appliance.cli.config:config", "See the configuration, and check a file."),
     "backup": ("appliance.cli.backup:backup", "Write, list and check backups."),
     "restore": ("appliance.cli.backup:restore", "Bring a backup back into a root."),
-    "spool": ("appliance.cli.spool:spool", "Move the spool to another folder or disk."),
+    "spool": (
+        "appliance.cli.spool:spool",
+        "Move the spool to another folder or disk, or give it the name in the history.",
+    ),
     "selftest": ("appliance.cli.selftest:selftest", "Send a made-up image through; check disk, clock, programs."),
     "doctor": ("appliance.cli.doctor:doctor", "Whether the host still is as the playbook made it."),
     "jobs": ("appliance.cli.jobs:jobs", "See what takes long, and what came of it."),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.group(cls=OrderedGroup)
 @root_option
 def spool() -> None:
-    """Move the spool to another folder or disk."""
+    """Move the spool to another folder or disk, or give it the name in the history."""
 
 
 @spool.command()
@@ -54,3 +54,18 @@ def _moved(moved: SpoolMoved) -> Iterator[str]:
             ("then", f"{program()} run"),
         ]
     )
+
+
+@spool.command()
+@root_option
+@json_option("appliance.spool_move:SpoolAdopted")
+def adopt() -> None:
+    """Give this spool the router's name in the history, whoever wrote under it before.
+
+    For a router that replaces another one, or a spool that was begun anew under an old name. The other one is not to
+    run any more. The bookkeeper carries it out at its next turn.
+    """
+    from appliance.spool_move import adopt as adopt_name  # noqa: PLC0415
+
+    done = adopt_name(open_session())
+    show(done, lambda: pairs([("name", done.name), ("is given to", done.path)]))

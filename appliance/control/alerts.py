@@ -37,6 +37,7 @@ RULE_OF: Final[dict[AlertKind, str]] = {
     "unrouted": "unrouted",
     "loop": "loop",
     "spool": "spool",
+    "name": "name",
     "mixed": "mixed",
     "verify": "verify",
 }
@@ -78,7 +79,7 @@ _ONE_ONLY: Final = frozenset(
 )
 """Kinds of which there is one alert in all, and not one for each thing that it may be about."""
 
-_GRAVE: Final = frozenset({"loop"})
+_GRAVE: Final = frozenset({"loop", "name"})
 """Notices that cannot wait."""
 
 _MARGIN: Final = 1.05

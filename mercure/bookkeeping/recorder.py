@@ -26,6 +26,7 @@ from mercure.bookkeeping.lines import Line
 from mercure.bookkeeping.migrate import migrate
 from mercure.bookkeeping.models import OutboxPosition
 from mercure.bookkeeping.outbox import MAX_LINES, file_names, read_batch
+from mercure.bookkeeping.ownership import CLAIM_SECONDS, Owner, claim
 from mercure.bookkeeping.writer import forget_positions, write_positions, write_rows
 from mercure.clock import Clock
 
@@ -83,10 +84,19 @@ class Recorder:
         Where the time comes from.
     batch_lines : int
         At most so many events in one transaction.
+    owner : Owner, optional
+        Who writes: refused while another router writes under the same name. Without one nobody is asked.
     """
 
     def __init__(
-        self, database: peewee.Database, outbox: Path, node: str, clock: Clock, *, batch_lines: int = MAX_LINES
+        self,
+        database: peewee.Database,
+        outbox: Path,
+        node: str,
+        clock: Clock,
+        *,
+        batch_lines: int = MAX_LINES,
+        owner: Owner | None = None,
     ) -> None:
         self._database = database
         self._outbox = outbox
@@ -94,14 +104,17 @@ class Recorder:
         self._clock = clock
         self._batch_lines = batch_lines
         self._positions: dict[str, int] | None = None
+        self._owner = owner
+        self._held = False
+        self._claim_at = float("-inf")
 
     def run_once(self) -> Progress:
         """Record one batch.
 
         Raises
         ------
-        mercure.bookkeeping.migrate.NewerHistoryError
-            The history belongs to a newer program.
+        mercure.bookkeeping.database.HistoryError
+            The history belongs to a newer program, or another router writes under the same name.
         Exception
             One of `FAILURES`: the database or the disk. Nothing is lost: call again later.
         """
@@ -121,8 +134,24 @@ class Recorder:
         """Let go of the connection; the next run makes a new one."""
         disconnect(self._database)
 
+    def claim(self, *, adopt: bool = False) -> None:
+        """Say that this router writes under its name, unless it did so a moment ago.
+
+        Raises
+        ------
+        mercure.bookkeeping.ownership.NameTakenError
+            Another router writes under it.
+        """
+        now = self._clock.monotonic()
+        if self._owner is None or (now < self._claim_at and not adopt):
+            return
+        instant = micros(self._clock.now())
+        claim(self._database, self._node, self._owner, instant, held=self._held, adopt=adopt)
+        self._held, self._claim_at = True, now + CLAIM_SECONDS
+
     def _run(self) -> Progress:
         positions = self._known_positions()
+        self.claim()
         names = file_names(self._outbox)
         batch = read_batch(self._outbox, names, positions, max_lines=self._batch_lines)
         try:

@@ -182,6 +182,10 @@ class MixedSeries(Incident):
     """A series held images of several senders, studies or patients."""
 
 
+class NameTaken(Incident):
+    """Another router writes into the history under the same name, or with a copy of this spool."""
+
+
 class Alerts(Model):
     """What people are alerted to."""
 
@@ -211,6 +215,7 @@ class Alerts(Model):
     unrouted: Unrouted = Unrouted()
     loop: LoopFound = LoopFound()
     spool: SpoolPlace = SpoolPlace()
+    name: NameTaken = NameTaken()
     mixed: MixedSeries = MixedSeries()
     verify: Verified = Verified()
 

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Final
 
 from mercure.bookkeeping.database import HistoryError, open_history, without_password
+from mercure.bookkeeping.ownership import ADVICE, NameTakenError, Owner, machine_id
 from mercure.bookkeeping.reader import password_of
 from mercure.bookkeeping.recorder import FAILURES, Progress, Recorder
 from mercure.event_details import Recovered, Warned
 from mercure.services.common import Context
 from mercure.spool import Changes, Claim, Stage, uptime
+from mercure.spool.identity import forget_adoption, read_identity, wants_adoption
+from mercure.spool.notices import post, withdraw
 
 SCAN_SECONDS: Final = 0.5
 """The outbox is looked at this often: a line that is appended to an open file wakes nobody."""
@@ -50,6 +53,8 @@ class Bookkeeper:
         self._again = float("-inf")
         self._forget_at = float("-inf")
         self._forgotten_to = ""
+        spool = read_identity(context.spool)
+        self._owner = Owner(spool, machine_id()) if spool else None
 
     def watched(self) -> Iterable[Path]:
         """Wake up for new files and for writers that end."""
@@ -81,7 +86,11 @@ class Bookkeeper:
         Exception
             One of `mercure.bookkeeping.recorder.FAILURES`: the database or the disk. Call again later.
         """
-        return self._open().run_once()
+        recorder = self._open()
+        if wants_adoption(self._context.spool):
+            recorder.claim(adopt=True)
+            forget_adoption(self._context.spool)
+        return recorder.run_once()
 
     def end(self) -> None:
         """Record what the other services told at their end, as far as it is there."""
@@ -112,7 +121,7 @@ class Bookkeeper:
             if self._recorder is not None:
                 self._recorder.close()
             database = open_history(url, password=password, application=f"mercure-{node}")
-            self._recorder = Recorder(database, self._outbox, node, self._context.clock)
+            self._recorder = Recorder(database, self._outbox, node, self._context.clock, owner=self._owner)
             self._address = address
             _log.info("the history is at %s", without_password(url))
         return self._recorder
@@ -131,6 +140,8 @@ class Bookkeeper:
 
     def _put_off(self, error: Exception, now: float) -> float:
         text = f"the history cannot be written: {error}".strip()
+        if isinstance(error, NameTakenError):
+            self._notice(str(error))
         if not self._pause:
             _log.error("%s; %s", text, _ADVICE)
             self._context.events.emit(Warned(text=text, advice=_ADVICE))
@@ -138,8 +149,15 @@ class Bookkeeper:
         self._again = now + self._pause
         return self._pause
 
+    def _notice(self, text: str) -> None:
+        """Write down that another router has our name; it goes on being an alert while that is so."""
+        node, now = self._context.config.name, self._context.clock.now()
+        text = f"the history is not written: {text}"
+        post(self._context.spool, "name", node, text, ADVICE, now=now, times=0 if self._pause else 1)
+
     def _back(self) -> None:
         if self._pause:
             self._pause = 0.0
+            withdraw(self._context.spool, "name", self._context.config.name)
             _log.info("the history can be written again")
             self._context.events.emit(Recovered(what="the history can be written again and catches up"))

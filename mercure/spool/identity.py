@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE_NAME: Final = "spool.json"
+ADOPTION: Final = "adopt.json"
+"""Says that a person gives this spool the router's name in the history; whoever carries that out removes it."""
 
 
 class SpoolIdentity(Record):
@@ -54,6 +56,27 @@ def ensure_identity(spool: Spool) -> str:
         with contextlib.suppress(FileExistsError), durable.replacing(_path(spool), replace=False) as writing:
             writing.write(made)
     return read_identity(spool)
+
+
+def wants_adoption(spool: Spool) -> bool:
+    """Tell whether a person gives this spool the name in the history."""
+    return (spool.stage(Stage.STATE) / ADOPTION).exists()
+
+
+def want_adoption(spool: Spool) -> None:
+    """Give this spool the name in the history, at the next turn of the bookkeeper.
+
+    Raises
+    ------
+    OSError
+        As the disk says.
+    """
+    durable.write_file(spool.stage(Stage.STATE) / ADOPTION, b"{}")
+
+
+def forget_adoption(spool: Spool) -> None:
+    """Note that it was done."""
+    durable.unlink(spool.stage(Stage.STATE) / ADOPTION)
 
 
 def _path(spool: Spool) -> Path:

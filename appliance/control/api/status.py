@@ -189,6 +189,7 @@ AlertKind = Literal[
     "spool",
     "mixed",
     "verify",
+    "name",
 ]
 
 

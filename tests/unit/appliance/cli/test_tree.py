@@ -33,6 +33,7 @@ class TestTree:
             "selftest",
             "restore",
             "spool move",
+            "spool adopt",
             "backup create",
             "backup list",
             "backup check",
