@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from appliance import archive
+from appliance import archive, leftovers
 from appliance.archive import ArchiveError, Manifest, Writer
 from appliance.control.api.backup import BackupChecked, BackupFile, BackupMade
 from appliance.control.api.base import Progress
@@ -110,7 +108,7 @@ def create(session: Session, *, images: bool, folder: Path | None, report: Repor
     """
     begin = session.clock.monotonic()
     path = _folder(session, folder) / archive.file_name(session.config.name, session.clock.now())
-    with session.changing() as events:
+    with session.changing() as events, leftovers.cleared(path):
         with durable.replacing(path, mode=0o600) as file:
             manifest = _write(session, file, images=images, report=report)
         made = BackupMade(
@@ -257,18 +255,16 @@ def _add_history(session: Session, writer: Writer) -> tuple[Kind | None, str]:
     """Add a copy of the history; return its kind, or why there is none."""
     url = session.root.history_url(session.config)
     kind = kind_of(url)
-    scratch = Path(tempfile.mkdtemp(prefix="backup-", dir=session.root.run))
-    try:
-        copy = scratch / "history"
-        if not copy_history(url, password_of(session.config), copy):
-            return None, ""
-        _add(writer, HISTORY_NAMES[kind], copy)
-    except ToolMissingError as error:
-        return None, f"the history: {error}"
-    except HistoryError as error:
-        raise ControlError("failed", str(error), "see that the history answers: `mercure status`") from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with leftovers.scratch(session.root.run) as folder:
+        copy = folder / "history"
+        try:
+            if not copy_history(url, password_of(session.config), copy):
+                return None, ""
+            _add(writer, HISTORY_NAMES[kind], copy)
+        except ToolMissingError as error:
+            return None, f"the history: {error}"
+        except HistoryError as error:
+            raise ControlError("failed", str(error), "see that the history answers: `mercure status`") from error
     return kind, ""
 
 

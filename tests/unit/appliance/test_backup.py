@@ -342,3 +342,47 @@ def test_a_spool_of_its_own_is_filled_where_the_configuration_says(
     bring(made.path, tmp_path / "new", clock)
     assert Session(Root(tmp_path / "new"), "bob").spool.root == other
     assert elsewhere.spool.names(Stage.OUTGOING) == waiting
+
+
+def test_what_killed_backups_left_goes_with_the_next_one_and_nothing_else(used: Session) -> None:
+    whole = Path(make(used).path)
+    half = whole.with_name(f".{whole.name}.0123abcd.tmp")
+    kept = [
+        whole,
+        whole.with_name(".mercure-other-20260101T000000Z.tar.0123abcd.tmp"),
+        whole.with_name("mercure-notes.tmp"),
+    ]
+    scratch, used_by_another = used.root.run / "backup-dead", used.root.run / "backup-alive"
+    for path in (half, *kept[1:]):
+        path.write_bytes(b"x" * 100)
+    for folder in (scratch, used_by_another):
+        folder.mkdir()
+        (folder / "history").write_bytes(b"x")
+    alive = os.open(used_by_another, os.O_RDONLY)
+    fcntl.flock(alive, fcntl.LOCK_EX)
+    try:
+        assert isinstance(used.clock, ManualClock)
+        used.clock.advance(1)
+        made = Path(make(used).path)
+    finally:
+        os.close(alive)
+    assert not half.exists()
+    assert not scratch.exists()
+    assert used_by_another.exists()
+    assert all(path.exists() for path in (*kept, made))
+
+
+def test_a_backup_that_is_being_written_is_no_leftover(used: Session) -> None:
+    whole = Path(make(used).path)
+    half = whole.with_name(f".{whole.name}.0123abcd.tmp")
+    half.write_bytes(b"x")
+    writing = os.open(whole.parent, os.O_RDONLY)
+    fcntl.flock(writing, fcntl.LOCK_SH)
+    assert isinstance(used.clock, ManualClock)
+    used.clock.advance(1)
+    make(used)
+    assert half.exists()
+    os.close(writing)
+    used.clock.advance(1)
+    make(used)
+    assert not half.exists()

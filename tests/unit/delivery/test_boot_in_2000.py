@@ -1,4 +1,4 @@
-"""A boot with a clock of the year 2000, while tasks of 2026 wait: delivered, in order, not given up, and recorded so."""
+"""A boot with a clock of the year 2000, while tasks wait: delivered, in order, not given up, and recorded so."""
 
 from __future__ import annotations
 
