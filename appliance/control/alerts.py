@@ -82,6 +82,7 @@ _ONE_ONLY: Final = frozenset(
 _GRAVE: Final = frozenset({"loop", "name"})
 """Notices that cannot wait."""
 
+_NAMED_SENDERS: Final = 3
 _MARGIN: Final = 1.05
 _DEFAULTS: Final = Rules()
 _NOTHING: Final = Signals()
@@ -239,7 +240,8 @@ def _copies(seen: Seen) -> Iterator[Alert]:
     ]
     text = " and ".join(found)
     if copies.waiting:
-        text += ": ask for a resend"
+        asked = f" {', '.join(copies.senders[:_NAMED_SENDERS])}" if copies.senders else ""
+        text += f": ask{asked} for a resend"
         advice = f"`mercure verify` names {'it' if copies.waiting == 1 else 'them'}; have the scanner send again, then "
         advice += "discard what failed; `smartctl -a` tells how the disk is"
         yield _alert("altered", "spool", text, advice, severity="critical", since=copies.since)

@@ -159,10 +159,12 @@ def _verified(session: Session) -> VerifyState:
 def _copies(session: Session) -> CopiesState:
     images = AlteredBook(session.spool).images()
     states = [image.state for image in images]
+    waiting = [image for image in images if not image.path.startswith(_DELIVERED)]
     return CopiesState(
         altered=states.count("altered"),
         unreadable=states.count("unreadable"),
-        waiting=sum(not image.path.startswith(_DELIVERED) for image in images),
+        waiting=len(waiting),
+        senders=tuple(sorted({image.sender for image in waiting if image.sender})),
         since=min((image.found for image in images), default=None),
         scrub=_scrub(session),
     )

@@ -298,6 +298,7 @@ class Deliverer:
                 task=task.id,
                 series=_series(task),
                 sop=result.sop,
+                sender=task.origin.known_as,
                 state=state,
                 text=result.comment,
                 target=self.name,

@@ -56,6 +56,11 @@ class Origin(Record):
     first_received: datetime | None = None
     last_received: datetime | None = None
 
+    @property
+    def known_as(self) -> str:
+        """Who sent it, as people know it; empty where nobody knows."""
+        return self.sender or "@".join(part for part in (self.calling_aet, self.address) if part)
+
 
 class Try(Record):
     """How a try failed, if it did; what `kind` says more finely than releases before know is written beside it."""

@@ -220,6 +220,7 @@ class Stepper:
             task=task.id,
             series=task.identity.SeriesInstanceUID or None,
             sop=_sop(directory, error.file),
+            sender=task.origin.known_as,
             text=error.what,
             found_by="processing",
             found=now,

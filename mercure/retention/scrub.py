@@ -193,6 +193,7 @@ class Scrub:
             task=image.task,
             series=facts.series,
             sop=facts.sop,
+            sender=facts.sender,
             state=_BAD[result.state],
             text=result.text,
             target=facts.target,

@@ -34,6 +34,8 @@ class AlteredImage(Record):
     task: str | None = None
     series: str | None = None
     sop: str = ""
+    sender: str = ""
+    """Who sent it, as far as the task says; who is asked to send it again."""
     state: BadState = "altered"
     text: str
     """Which part of it, and what is wrong with that."""

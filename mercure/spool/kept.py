@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from mercure.event_details import Origin
 from mercure.names import is_id
 from mercure.spool.images import TagRecord, by_file, read_lines, text
 from mercure.spool.layout import Spool, Stage
@@ -63,25 +64,26 @@ class KeptImage:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a kept image beside its bytes: SOP Instance UID, id given at receipt, series, target."""
+    """What is known of a kept image beside its bytes: SOP Instance UID, id given at receipt, series, target, sender."""
 
     sop: str = ""
     image: str | None = None
     series: str | None = None
     target: str | None = None
+    sender: str = ""
 
 
 def facts_of(image: KeptImage) -> Facts:
     """Return what the folder of an image says of it, as far as it can be read."""
     folder = image.path.parent
     record = by_file(_records(sorted(folder.glob(f"*{_LINES_SUFFIX}"))), [image.path.name]).get(image.path.name, {})
-    series = target = None
+    sop, given = text(record, "SOPInstanceUID"), text(record, "ImageID") or None
     try:
         task = load_task(folder)
-        series, target = task.identity.SeriesInstanceUID, task.target
     except (TaskError, OSError):
-        series = text(record, "SeriesInstanceUID")
-    return Facts(text(record, "SOPInstanceUID"), text(record, "ImageID") or None, series or None, target)
+        origin = Origin(address=text(record, "SenderAddress"), calling_aet=text(record, "SenderAET"))
+        return Facts(sop, given, text(record, "SeriesInstanceUID") or None, None, origin.known_as)
+    return Facts(sop, given, task.identity.SeriesInstanceUID or None, task.target, task.origin.known_as)
 
 
 Place = tuple[int, str]

@@ -128,6 +128,8 @@ class CopiesState(Model):
     altered: int = 0
     unreadable: int = 0
     waiting: int = 0
+    senders: tuple[str, ...] = ()
+    """Who sent those."""
     since: AwareDatetime | None = None
     scrub: ScrubState = ScrubState()
 

@@ -271,9 +271,9 @@ def test_a_bad_copy_is_told_until_somebody_decides(session: Session) -> None:
     """One that waits asks for a resend; one that was delivered whole before asks to look at the disk."""
     task = place_task(session, Stage.ERROR).id
 
-    def note(name: str, state: str) -> None:
+    def note(name: str, state: str, **more: str) -> None:
         told = {"path": f"error/{task}/{name}", "task": task, "state": state, "text": "its data set", "target": "pacs"}
-        image = AlteredImage.model_validate({**told, "found_by": "delivery", "found": "2026-01-01T00:00:00Z"})
+        image = AlteredImage.model_validate({**told, "found_by": "delivery", "found": "2026-01-01T00:00:00Z", **more})
         (session.spool.root / image.path).write_bytes(b"image")
         assert AlteredBook(session.spool).note(image, None)
 
@@ -285,9 +285,9 @@ def test_a_bad_copy_is_told_until_somebody_decides(session: Session) -> None:
     note("1.dcm", "altered")
     assert alerts() == [("critical", "1 image is altered on our disk: ask for a resend")]
     note("2.dcm", "altered")
-    note("3.dcm", "unreadable")
+    note("3.dcm", "unreadable", sender="CT1@192.0.2.7")
     text = "2 images are altered on our disk and 1 image is lost on our disk"
-    assert alerts() == [("critical", f"{text}: ask for a resend")]
+    assert alerts() == [("critical", f"{text}: ask CT1@192.0.2.7 for a resend")]
     assert any("3 images are altered or lost" in problem for problem in status(session).problems)
     session.spool.entry(Stage.ERROR, task).rename(session.spool.entry(Stage.SUCCESS, task))
     assert alerts() == [("warning", f"{text}; what was delivered before was checked as it left")]
