@@ -31,12 +31,14 @@ std::uint32_t number_at(std::string_view bytes, std::size_t at, std::size_t size
   return number;
 }
 
-std::string read_start(int file, std::size_t size) {
+// Fewer bytes where the file ends before, or at an error, which is then in `error`.
+std::string read_start(int file, std::size_t size, int& error) {
   std::string bytes(size, '\0');
   std::size_t done = 0;
   while (done < size) {
     const ssize_t count = pread(file, bytes.data() + done, size - done, static_cast<off_t>(done));
     if (count < 0 && errno == EINTR) continue;
+    if (count < 0) error = errno;
     if (count <= 0) break;
     done += static_cast<std::size_t>(count);
   }
@@ -117,20 +119,22 @@ void seal(std::string& header) {
 }
 
 Found read(int file) {
-  std::string start = read_start(file, kLook);
+  int error = 0;
+  std::string start = read_start(file, kLook, error);
   const auto end = end_of_header(start);
-  if (end && *end > start.size()) start = read_start(file, *end);
+  if (end && *end > start.size() && error == 0) start = read_start(file, *end, error);
+  if (error != 0) return {State::unreadable, error, {}, 0};
   const bool there = end && *end <= start.size();
   const std::string_view header = there ? std::string_view(start).substr(0, *end) : std::string_view();
   const Group group = there ? group_in(header.substr(kGroupLengthEnd)) : Group{};
   if (group.whole && group.creator == kImplementationClassUid) {
     const auto places = places_in(header);
-    if (!places || header.substr(places->meta, kDigits) != digest_of(std::string(header), *places)) return {State::altered, {}, 0};
-    return {State::sound, std::string(header.substr(places->data, kDigits)), header.size()};
+    if (!places || header.substr(places->meta, kDigits) != digest_of(std::string(header), *places)) return {State::altered, 0, {}, 0};
+    return {State::sound, 0, std::string(header.substr(places->data, kDigits)), header.size()};
   }
   // A group that goes on behind its end has lost its length, and one without an end may have lost more.
   const bool goes_on = there && start.compare(*end, kGroup.size(), kGroup) == 0;
-  return {has_mark(group.whole && !goes_on ? header : std::string_view(start)) ? State::altered : State::none, {}, 0};
+  return {has_mark(group.whole && !goes_on ? header : std::string_view(start)) ? State::altered : State::none, 0, {}, 0};
 }
 
 }  // namespace mercure::receipt

@@ -29,16 +29,18 @@ enum class State : std::uint8_t {
   none,     // the file was written without
   sound,    // the header is as it was written
   altered,  // there was a receipt, and the header is not as it was written
+  unreadable,
 };
 
 struct Found {
   State state = State::none;
-  std::string data_digest;     // when sound
+  int error = 0;                // when unreadable: of the system
+  std::string data_digest;      // when sound
   std::size_t header_size = 0;  // when sound: where the data set begins
 };
 
 // Looks at the start of an open file. The meta header is believed as far as its group length says and no further: what
-// follows is a data set, and came from the network. What cannot be read has no receipt.
+// follows is a data set, and came from the network.
 Found read(int file);
 
 }  // namespace receipt

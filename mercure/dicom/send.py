@@ -8,7 +8,7 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -72,6 +72,7 @@ def send(
     report: Callable[[dict[str, Any]], None],
     stopping: Callable[[], bool],
     held: Sequence[int] = (),
+    digests: Mapping[str, str] | None = None,
 ) -> tuple[str, str] | None:
     """Send files and report each result as it comes.
 
@@ -89,6 +90,8 @@ def send(
         Asked twice a second; True ends the sending in order.
     held : sequence of int
         Descriptors of locks that the sender holds too: killed, we end before it does.
+    digests : mapping, optional
+        By file name what its tag line says of the data set (``DataSetDigest``): what the sender must find in it.
 
     Returns
     -------
@@ -107,7 +110,7 @@ def send(
         assert process.stdin is not None  # noqa: S101 - asked for above; this tells mypy
         assert process.stdout is not None  # noqa: S101
         try:
-            _give(process.stdin, files)
+            _give(process.stdin, files, digests or {})
             failure: tuple[str, str] | None = None
             done = False
             for line in _lines(process, process.stdout, time.monotonic() + seconds, stopping):
@@ -151,10 +154,11 @@ def _command(peer: Peer, seconds: float) -> list[str]:
     return [str(tool_path("mercure-storescu")), *(f"{name}={value}" for name, value in options.items())]
 
 
-def _give(stdin: IO[bytes], files: Sequence[Path]) -> None:
+def _give(stdin: IO[bytes], files: Sequence[Path], digests: Mapping[str, str]) -> None:
+    lines = (f"{path}\t{digests[path.name]}" if path.name in digests else str(path) for path in files)
     try:
         with stdin:
-            stdin.writelines(os.fsencode(path) + b"\n" for path in files)
+            stdin.writelines(os.fsencode(line) + b"\n" for line in lines)
     except BrokenPipeError:
         return  # it ended early; its last line, or its exit code, says why
 

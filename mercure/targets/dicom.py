@@ -12,9 +12,12 @@ from mercure.config import TargetSettings
 from mercure.config.basics import AETitle, Port, PositiveSeconds
 from mercure.config.transfer_syntaxes import TransferSyntaxes
 from mercure.dicom.echo import echo
+from mercure.dicom.receipt import DIGEST_PREFIX
 from mercure.dicom.send import Peer, SendError, send
 from mercure.dicom.tools import ToolMissingError
 from mercure.event_details import FailureKind
+from mercure.spool import read_tags
+from mercure.spool.images import text
 from mercure.targets.base import Check, ImageResult, Job, Outcome, Trouble
 
 _KINDS: Final[dict[str, FailureKind]] = {
@@ -107,16 +110,26 @@ class DicomTarget:
         refused: list[ImageResult] = []
         report = _reporter(job, refused)
         paths = [job.directory / name for name in job.files]
+        known = {text(record, "FileName"): text(record, "DataSetDigest") for record in read_tags(job.directory)}
+        digests = {name: digest for name, digest in known.items() if digest.startswith(DIGEST_PREFIX)}
         try:
-            failure = send(peer, paths, seconds=job.seconds, report=report, stopping=job.stopping, held=job.held)
+            failure = send(
+                peer,
+                paths,
+                seconds=job.seconds,
+                report=report,
+                stopping=job.stopping,
+                held=job.held,
+                digests=digests,
+            )
         except (ToolMissingError, SendError) as error:
             return Trouble("local", str(error))
         if job.stopping():
             # What was not sent then says nothing of the target; what it answered does.
             return _refusal([result for result in refused if result.status])
         if failure is not None:
-            kind, text = failure
-            return Trouble(_KINDS.get(kind, "local"), text)
+            kind, what = failure
+            return Trouble(_KINDS.get(kind, "local"), what)
         if not refused and peer.answer_watch_seconds:
             self._proven_until = time.monotonic() + _WATCHED_AGAIN_SECONDS
         return _refusal(refused)
@@ -165,5 +178,6 @@ def _refusal(refused: list[ImageResult]) -> Trouble | None:
     what = f"status {first.status}" if first.status else first.outcome
     comment = f" ({first.comment})" if first.comment else ""
     more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
+    # An image that our own disk does not give back says nothing of the target.
     kind: FailureKind = "local" if all(result.kind == "local" for result in refused) else "refused"
     return Trouble(kind, f"{first.file}: {what}{comment}{more}")

@@ -71,6 +71,8 @@ unsigned char context_id(std::size_t place) { return static_cast<unsigned char>(
 
 int whole_seconds(Seconds seconds) { return std::max(1, static_cast<int>(std::ceil(seconds.count()))); }
 
+Answer failed(const Fault& fault) { return {{Outcome::failed, std::nullopt, fault.text, fault.cause}, std::nullopt}; }
+
 Answer not_sent(std::string why) { return {{Outcome::not_sent, std::nullopt, std::move(why)}, std::nullopt}; }
 
 // DCMTK 3.6.9 (Debian 13) takes the time limit for connecting here; before, it came from the global alone.
@@ -194,12 +196,18 @@ Answer Association::refused(const Image& image, const std::vector<std::size_t>& 
 
 Answer Association::store(const Image& image, const std::vector<std::size_t>& contexts) {
   const auto chosen = choose(image, contexts);
-  if (!chosen) return refused(image, contexts);
   const Descriptor file(::open(image.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!chosen) {
+    const Fault fault = fault_of(file.get(), image);
+    return fault ? failed(fault) : refused(image, contexts);
+  }
   struct stat status {};
   if (!file || fstat(file.get(), &status) != 0) return not_sent(std::string("cannot be opened: ") + std::strerror(errno));
   const auto end = static_cast<std::uint64_t>(status.st_size);
-  if (end <= image.data_set_offset) return not_sent("it holds no data set any more");
+  if (end <= image.data_set_offset) {
+    if (image.data_digest.empty()) return not_sent("it holds no data set any more");
+    return failed({Cause::altered, "it holds no data set any more"});
+  }
 
   const std::string& syntax = image.syntaxes[*chosen];
   const auto id = context_id(contexts[*chosen]);
@@ -210,11 +218,12 @@ Answer Association::store(const Image& image, const std::vector<std::size_t>& co
 }
 
 Answer Association::store_as_it_is(unsigned char context, int file, const Image& image, std::uint64_t end) {
-  bool unreadable = false;
+  posix_fadvise(file, 0, 0, POSIX_FADV_SEQUENTIAL);
+  DataSetReader data_set(file, image, end);
   const std::uint16_t message_id = begin_message();
   OFCondition sent = send_command(context, store_request(message_id, image.sop_class, image.sop_instance));
-  if (sent.good()) sent = send_data_set(context, file, image, end, message_id, unreadable);
-  if (unreadable) return broken(sent, "the file could not be read to its end");
+  if (sent.good()) sent = send_data_set(context, data_set, image, message_id);
+  if (own_fault_) return broken(sent, "");
   return answer_to(message_id, image, sent);
 }
 
@@ -274,6 +283,11 @@ Answer Association::store_converted(unsigned char context, int file, const Image
                                     const std::string& syntax) {
   const auto form = syntax == convert::kImplicitLittle ? convert::Form::implicit_little : convert::Form::explicit_little;
   convert::Conversion conversion(file, image.data_set_offset, end, *convert::Source::of(image.transfer_syntax), form, &decoder_);
+  // The conversion reads what it needs where it needs it, so the whole is checked before it begins.
+  DataSetReader data_set(file, image, end);
+  if (!image.data_digest.empty() && !data_set.check()) {
+    return failed(data_set.fault());
+  }
   const std::string what = "the target takes no " + uid_name(image.transfer_syntax) + ", and it cannot be converted to " +
                            uid_name(syntax) + ": ";
   if (!conversion.measure()) {
@@ -283,7 +297,7 @@ Answer Association::store_converted(unsigned char context, int file, const Image
   ConvertedSink sink(*this, context, image, message_id);
   OFCondition sent = send_command(context, store_request(message_id, image.sop_class, image.sop_instance));
   if (sent.good() && !conversion.write(sink)) {
-    if (sink.condition().good()) own_fault_ = what + conversion.reason();
+    if (sink.condition().good()) own_fault_ = {Cause::local, what + conversion.reason()};
     return broken(sink.condition(), "while it was sent");
   }
   if (sent.good()) sent = sink.finish();
@@ -355,29 +369,29 @@ OFCondition Association::send_command(unsigned char context, std::string command
   return send_fragment(context, DUL_COMMANDPDV, true, command.data(), command.size());
 }
 
-OFCondition Association::send_data_set(unsigned char context, int file, const Image& image, std::uint64_t end,
-                                       std::uint16_t message_id, bool& unreadable) {
-  posix_fadvise(file, 0, 0, POSIX_FADV_SEQUENTIAL);
+// What differs from what was received must not arrive: the last fragment leaves when all is compared.
+OFCondition Association::send_data_set(unsigned char context, DataSetReader& data_set, const Image& image,
+                                       std::uint16_t message_id) {
   buffer_.resize(association_->sendPDVLength & ~std::size_t{1});
   OFCondition sent = EC_Normal;
-  for (std::uint64_t at = image.data_set_offset; at < end && sent.good();) {
-    auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(buffer_.size(), end - at));
+  bool is_first = true;
+  while (data_set.left() > 0 && sent.good()) {
+    auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(buffer_.size(), data_set.left()));
     // An image of one fragment has no moment between its first and its last one in which to look for an answer.
-    if (answer_watch_ > Seconds(0) && at == image.data_set_offset && wanted == end - at && wanted >= 4) {
+    if (answer_watch_ > Seconds(0) && std::exchange(is_first, false) && wanted == data_set.left() && wanted >= 4) {
       wanted = (wanted / 2) & ~std::size_t{1};
     }
-    const ssize_t got = pread(file, buffer_.data(), wanted, static_cast<off_t>(at));
-    if (got < 0 && errno == EINTR) continue;
-    if (got != static_cast<ssize_t>(wanted)) {
-      unreadable = true;
+    const bool is_read = data_set.read(buffer_.data(), wanted);
+    const bool is_last = data_set.left() == 0;
+    if (!is_read || (is_last && !data_set.is_as_received())) {
+      own_fault_ = data_set.fault();
       return EC_Normal;
     }
-    at += wanted;
     // Every fragment has an even length (PS3.8 annex E); DCMTK and others abort at an odd one.
     const bool odd = wanted % 2 != 0;
     if (odd) buffer_[wanted] = '\0';
-    if (at == end) sent = look_for_early_answer(message_id, image);
-    if (sent.good()) sent = send_fragment(context, DUL_DATASETPDV, at == end, buffer_.data(), wanted + (odd ? 1 : 0));
+    if (is_last) sent = look_for_early_answer(message_id, image);
+    if (sent.good()) sent = send_fragment(context, DUL_DATASETPDV, is_last, buffer_.data(), wanted + (odd ? 1 : 0));
   }
   return sent;
 }
@@ -407,9 +421,9 @@ OFCondition Association::receive_command(std::string& command, Until until) {
 // The association is of no use any more. What is known of the reason decides what is said of the image.
 Answer Association::broken(const OFCondition& condition, const std::string& what) {
   Problem problem{Kind::aborted, {}};
-  if (!own_fault_.empty()) {
-    problem = {Kind::local, std::move(own_fault_)};
-    own_fault_.clear();
+  const Cause cause = own_fault_.cause;
+  if (own_fault_) {
+    problem = {Kind::local, std::exchange(own_fault_, {}).text};
   } else if (!violation_.empty()) {
     problem = {Kind::violation, std::move(violation_)};
     violation_.clear();
@@ -433,7 +447,6 @@ Answer Association::broken(const OFCondition& condition, const std::string& what
     ASC_abortAssociation(association_);
   }
   abandon();
-  const Cause cause = problem.kind == Kind::local ? Cause::local : Cause::none;
   return {{Outcome::failed, std::nullopt, problem.text, cause}, problem};
 }
 

@@ -12,6 +12,7 @@
 
 #include "convert/decoder_process.h"
 #include "storescu/command_set.h"
+#include "storescu/data_set_reader.h"
 #include "storescu/image.h"
 #include "storescu/options.h"
 #include "storescu/outcome.h"
@@ -58,8 +59,7 @@ class Association {
   Answer broken(const OFCondition& condition, const std::string& what);
   OFCondition send_fragment(unsigned char context, DUL_DATAPDV type, bool last, char* bytes, std::size_t size);
   OFCondition send_command(unsigned char context, std::string command);
-  OFCondition send_data_set(unsigned char context, int file, const Image& image, std::uint64_t end, std::uint16_t message_id,
-                            bool& unreadable);
+  OFCondition send_data_set(unsigned char context, DataSetReader& data_set, const Image& image, std::uint16_t message_id);
   OFCondition receive_command(std::string& command, Until until);
   OFCondition look_for_early_answer(std::uint16_t message_id, const Image& image);
   OFCondition violated(std::string how);
@@ -73,7 +73,7 @@ class Association {
   T_ASC_Association* association_ = nullptr;
   std::vector<char> buffer_;
   std::string early_;           // the answer to the image under way, where it came before its end
-  std::string own_fault_;       // why we ended the association ourselves
+  Fault own_fault_;             // why we ended the association ourselves
   std::string violation_;       // how the target broke the protocol
   bool stray_data_set_ = false; // the last answer announced a data set
   Seconds answer_watch_;        // how long to look for an answer before the end of the next image

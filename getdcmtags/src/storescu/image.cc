@@ -1,8 +1,14 @@
 #include "storescu/image.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
+#include "descriptor.h"
+#include "receipt.h"
+#include "storescu/data_set_reader.h"
 #include "tags/tag_record.h"
 
 namespace mercure::storescu {
@@ -37,11 +43,27 @@ std::size_t place_of(const Context& context, std::vector<Context>& contexts) {
   return place;
 }
 
+// A header that is as it was written says what to expect of the data set. Where the list says it, too, it must be the same.
+void check_header(Image& image, int file, const std::string& listed) {
+  const auto found = receipt::read(file);
+  image.data_digest = found.data_digest;
+  if (found.state == receipt::State::unreadable) {
+    image.cause = Cause::local;
+    image.problem = std::string(std::strerror(found.error)) + " while the meta header was read";
+    return;
+  }
+  const bool differs = !listed.empty() && listed != found.data_digest;
+  if (found.state != receipt::State::altered && !differs) return;
+  image.cause = Cause::altered;
+  image.problem = "the meta header is not as it was written at receipt";
+  if (found.state == receipt::State::sound) image.problem += ", or of another image";
+}
+
 }  // namespace
 
-Image examine(std::string path, const SyntaxPolicy& policy) {
+Image examine(Listed listed, const SyntaxPolicy& policy) {
   Image image;
-  image.path = std::move(path);
+  image.path = std::move(listed.path);
   const auto result = tags::read_sop(image.path);
   image.problem = result.ok ? unusable(result.header) : result.reason;
   image.sop_class = result.header.sop_class;
@@ -49,6 +71,15 @@ Image examine(std::string path, const SyntaxPolicy& policy) {
   image.transfer_syntax = result.header.transfer_syntax;
   image.data_set_offset = result.header.data_set_offset;
   image.syntaxes = syntaxes_for(image.transfer_syntax, policy);
+  const Descriptor file(::open(image.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!file) return image;
+  const bool is_unusable = !image.problem.empty();
+  check_header(image, file.get(), listed.data_digest);
+  if (!is_unusable || image.cause != Cause::none) return image;
+  if (const Fault fault = fault_of(file.get(), image)) {
+    image.cause = fault.cause;
+    image.problem = fault.text;
+  }
   return image;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "storescu/outcome.h"
 #include "storescu/syntaxes.h"
 
 namespace mercure::storescu {
@@ -19,6 +20,14 @@ struct Image {
   std::vector<std::string> syntaxes;  // in which it may go, best first
   std::uint64_t data_set_offset = 0;
   std::string problem;  // why it cannot be sent; empty when it can
+  std::string data_digest = {};  // of the data set, taken at receipt; empty: it cannot be checked
+  Cause cause = Cause::none;     // of the problem, where it is our copy: it is unreadable, or not what was received
+};
+
+// A file to be sent, and what is known of it from elsewhere.
+struct Listed {
+  std::string path;
+  std::string data_digest = {};  // empty: nothing
 };
 
 // What is proposed for one presentation context. Each pair has its own, so that the target answers for each: of several
@@ -37,8 +46,8 @@ struct Batch {
   std::vector<std::vector<std::size_t>> contexts_of_image;
 };
 
-// Reads what is needed of a file to send it to a target with this policy.
-Image examine(std::string path, const SyntaxPolicy& policy);
+// Reads what is needed of a file to send it to a target with this policy, and checks its meta header.
+Image examine(Listed file, const SyntaxPolicy& policy);
 
 // Cuts the images that can be sent into as few batches as the limit of 128 contexts allows (PS3.8 section 9.3.2.2).
 std::vector<Batch> cut_into_batches(const std::vector<Image>& images);

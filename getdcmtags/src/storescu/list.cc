@@ -5,16 +5,21 @@
 
 #include <array>
 #include <cerrno>
+#include <algorithm>
+#include <string>
 #include <string_view>
+
+#include "digest.h"
+#include "receipt.h"
 
 namespace mercure::storescu {
 namespace {
 
-std::vector<std::string> lines_of(std::string_view text) {
-  std::vector<std::string> lines;
+std::vector<Listed> lines_of(std::string_view text) {
+  std::vector<Listed> lines;
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());
-    if (end > 0) lines.emplace_back(text.substr(0, end));
+    if (end > 0) lines.push_back(parse_line(text.substr(0, end)));
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return lines;
@@ -22,7 +27,20 @@ std::vector<std::string> lines_of(std::string_view text) {
 
 }  // namespace
 
-std::optional<std::vector<std::string>> read_list(int descriptor, Clock::time_point limit) {
+Listed parse_line(std::string_view line) {
+  constexpr std::size_t kTail = 1 + receipt::kDigestPrefix.size() + Digest::kDigits;
+  if (line.size() > kTail) {
+    const auto tail = line.substr(line.size() - kTail);
+    const auto digits = tail.substr(kTail - Digest::kDigits);
+    if (tail[0] == '\t' && tail.substr(1, receipt::kDigestPrefix.size()) == receipt::kDigestPrefix &&
+        digits.find_first_not_of("0123456789abcdef") == std::string_view::npos) {
+      return {std::string(line.substr(0, line.size() - kTail)), std::string(digits)};
+    }
+  }
+  return {std::string(line), {}};
+}
+
+std::optional<std::vector<Listed>> read_list(int descriptor, Clock::time_point limit) {
   const Deadline deadline(limit);
   std::string text;
   std::array<char, 65536> piece;

@@ -3,16 +3,20 @@
 #define MERCURE_STORESCU_LIST_H
 
 #include <optional>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "storescu/deadline.h"
+#include "storescu/image.h"
 
 namespace mercure::storescu {
 
-// The names on `descriptor`, one per line; empty lines are passed over. Nothing when it could not be read to its end:
+// A line of the list: a name, or a name, a tab and the digest of its data set as a tag line has it.
+Listed parse_line(std::string_view line);
+
+// The files on `descriptor`, one per line; empty lines are passed over. Nothing when it could not be read to its end:
 // an error, the limit, or being told to stop.
-std::optional<std::vector<std::string>> read_list(int descriptor, Clock::time_point limit);
+std::optional<std::vector<Listed>> read_list(int descriptor, Clock::time_point limit);
 
 }  // namespace mercure::storescu
 

@@ -54,6 +54,7 @@ bool wait_for(int done, Clock::time_point total) {
 
 // What is known of an image before anything is sent.
 std::optional<Result> unsendable(const Image& image) {
+  if (image.cause != Cause::none) return Result{Outcome::failed, std::nullopt, image.problem, image.cause};
   if (!image.problem.empty()) return Result{Outcome::not_sent, std::nullopt, image.problem};
   if (!image.syntaxes.empty()) return std::nullopt;
   const std::string why = uid_name(image.transfer_syntax) + " cannot be converted to what the settings of the target ask for";
@@ -91,14 +92,14 @@ int send_all(const Options& options, const std::vector<Image>& images, Clock::ti
 int run(const Options& options) {
   prepare_process();
   const auto total = Clock::now() + std::chrono::duration_cast<Clock::duration>(options.total_timeout);
-  auto paths = read_list(STDIN_FILENO, total);
-  if (!paths) {
+  auto listed = read_list(STDIN_FILENO, total);
+  if (!listed) {
     std::fputs("mercure-storescu: the list of files could not be read\n", stderr);
     return kNoList;
   }
   std::vector<Image> images;
-  images.reserve(paths->size());
-  for (auto& path : *paths) images.push_back(examine(std::move(path), options.syntaxes));
+  images.reserve(listed->size());
+  for (auto& file : *listed) images.push_back(examine(std::move(file), options.syntaxes));
   return send_all(options, images, total);
 }
 

@@ -37,6 +37,7 @@ constexpr const char* kHelp =
     "   1  the command line is wrong\n"
     "  20  a file could not be read or sent as it is\n"
     "  21  the list of files could not be read\n"
+    "  22  an image is not as it was received\n"
     "  40  standard output could not be written\n"
     "  60  the target could not be reached\n"
     "  61  the target rejected the association\n"

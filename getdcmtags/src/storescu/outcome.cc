@@ -38,7 +38,7 @@ constexpr std::array<std::string_view, kOutcomes> kOutcomeNames{"confirmed", "wa
 constexpr std::array<std::string_view, 7> kKindNames{"unreachable", "rejected", "timeout",  "aborted",
                                                      "local",       "local",    "violation"};
 
-constexpr std::array<std::string_view, 3> kCauseNames{"", "local", "unsupported"};
+constexpr std::array<std::string_view, 4> kCauseNames{"", "local", "unsupported", "altered"};
 
 }  // namespace
 

@@ -32,6 +32,15 @@ enum class Cause : std::uint8_t {
   none,
   local,        // what is wrong is on this side
   unsupported,  // the target takes no such object, or in no transfer syntax in which it can be had
+  altered,      // our copy is not what was received
+};
+
+// What is wrong on this side, if anything is.
+struct Fault {
+  Cause cause = Cause::none;
+  std::string text;
+
+  explicit operator bool() const { return cause != Cause::none; }
 };
 
 std::string_view name_of(Cause cause);

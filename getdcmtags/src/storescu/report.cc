@@ -12,7 +12,7 @@ namespace mercure::storescu {
 namespace {
 
 enum ExitCode : int {
-  kDone = 0, kUnusableFile = 20, kNoOutput = 40, kUnreachable = 60, kRejected = 61, kTimeout = 62, kAborted = 63,
+  kDone = 0, kUnusableFile = 20, kAltered = 22, kNoOutput = 40, kUnreachable = 60, kRejected = 61, kTimeout = 62, kAborted = 63,
   kNotStored = 64, kWarnings = 65, kViolation = 66, kStopped = 80,
 };
 
@@ -67,6 +67,7 @@ void Report::tell_locked(std::size_t place, const Result& result, Seconds second
   if (told_[place]) return;
   told_[place] = true;
   ++counts_[static_cast<std::size_t>(result.outcome)];
+  altered_ |= result.cause == Cause::altered;
   const Image& image = images_[place];
   tags::JsonWriter json;
   json.begin_object();
@@ -144,6 +145,7 @@ int Report::exit_code(const std::optional<Problem>& error) const {
       if (kind == error->kind) return code;
     }
   }
+  if (altered_) return kAltered;
   if (count(Outcome::refused) + count(Outcome::failed) > 0) return kNotStored;
   if (count(Outcome::not_sent) > 0) return kUnusableFile;
   return count(Outcome::warning) > 0 ? kWarnings : kDone;

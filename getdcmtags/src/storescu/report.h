@@ -41,6 +41,7 @@ class Report {
   const std::vector<Image>& images_;
   std::vector<bool> told_;
   std::array<std::size_t, kOutcomes> counts_{};
+  bool altered_ = false;  // an image was not sent because it is not what was received
   std::size_t unusable_ = 0;  // not sent because of the file itself
   std::size_t associations_ = 0;
   Clock::time_point start_ = Clock::now();

@@ -131,7 +131,7 @@ TEST(Receipts, AreNotInOtherFiles) {
   EXPECT_EQ(found_in("short").state, receipt::State::none);
   EXPECT_EQ(found_in(kDataSet).state, receipt::State::none);
   EXPECT_EQ(found_in(std::string(128, '\0') + "DICM" + kDataSet).state, receipt::State::none);
-  EXPECT_EQ(receipt::read(-1).state, receipt::State::none);
+  EXPECT_EQ(receipt::read(-1).state, receipt::State::unreadable);
 }
 
 TEST(MetaHeaders, HostileUidsKeepTheirForm) {
