@@ -19,6 +19,7 @@ from mercure.delivery.destinations import counted_for
 from mercure.event_details import TaskChanged
 from mercure.events import EventWriter
 from mercure.names import is_id
+from mercure.routing.carry_out import load_plan, save_plan
 from mercure.spool import (
     TASK_STAGES,
     Claim,
@@ -182,6 +183,8 @@ def release(session: Session, name: str, reason: str = "") -> Changed:
 def retry(session: Session, name: str, reason: str = "") -> Changed:
     """Send a failed or discarded task on its way again, or make a waiting one due now.
 
+    About a series that a rule discarded, the rules of now are asked again.
+
     Its limits count anew; what the target confirmed is not sent again.
 
     Raises
@@ -194,8 +197,7 @@ def retry(session: Session, name: str, reason: str = "") -> Changed:
         if hold is not None and work.stage in _HELD_WHERE:
             raise ControlError("invalid", f"task {work.id} is held by {hold.by}", "release it first")
         if work.stage is Stage.DISCARD and task.discarded is None:
-            advice = "correct the rule, and send the series again from where it came"
-            raise ControlError("invalid", f"task {work.id} was discarded by a rule, and by no person", advice)
+            return work.finish(_undiscarded(work), Stage.ROUTING, reason)
         home = _HOME.get(task.action)
         if home is None:
             raise ControlError("invalid", f"task {work.id} is a {task.action!r} task: there is nothing to try again")
@@ -203,6 +205,16 @@ def retry(session: Session, name: str, reason: str = "") -> Changed:
             advice = "add the target again, or discard the task"
             raise ControlError("invalid", f"there is no target {task.target!r} in the configuration", advice)
         return work.finish(task.for_retry(), home, reason)
+
+
+def _undiscarded(work: _Work) -> Task:
+    """Return a series that a rule discarded as it was before the rules were asked: they are asked again."""
+    task, plan = work.task, load_plan(work.claim.path)
+    if task.scope != "series" or plan is None:
+        advice = "correct the rule, and send the series again from where it came"
+        raise ControlError("invalid", f"task {work.id} was discarded by a rule, and is no series as received", advice)
+    save_plan(work.claim.path, plan.model_copy(update={"put_aside": True}))
+    return task.for_retry().model_copy(update={"action": "complete", "rules": ()})
 
 
 def reroute(session: Session, name: str, target: str, reason: str = "") -> Changed:

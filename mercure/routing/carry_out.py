@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -199,7 +200,8 @@ class Executor:
         ids = tuple(derived.task.id for derived in plan.derived)
         decided = SeriesDecided(rules=plan.rules, derived=ids, discarded_by=plan.discarded_by)
         # A series that could not be decided is decided anew when a person retries it: that is another decision.
-        key = f"series.decided:{plan.failure.at}" if plan.failure else "series.decided"
+        at = plan.failure.at if plan.failure else plan.anew
+        key = f"series.decided:{at}" if at else "series.decided"
         self._events.emit(decided, task=task.id, series=_series(task), key=key)
         for outcome in plan.rules:
             if outcome.error:
@@ -213,10 +215,10 @@ class Executor:
             )
             self._events.emit(notified, task=task.id, series=_series(task), key=f"notified:{name}")
 
-    def _tell_created(self, derived: Derived, images: tuple[ImageRef, ...]) -> None:
+    def _tell_created(self, derived: Derived, images: tuple[ImageRef, ...], anew: datetime | None = None) -> None:
         created = task_created(derived.task, derived.stage, images)
-        task = derived.task
-        self._events.emit(created, task=task.id, series=_series(task), key="task.created")
+        task, key = derived.task, f"task.created:{anew}" if anew else "task.created"
+        self._events.emit(created, task=task.id, series=_series(task), key=key)
         if derived.stage is Stage.ERROR:
             self._events.emit(task_failed(task), task=task.id, series=_series(task), key=failed_key(task))
 
@@ -236,7 +238,7 @@ class Executor:
         save_task(claim.path, discarded)
         images = image_refs(claim.path)
         move(self._spool, claim, Stage.DISCARD)
-        self._tell_created(Derived(stage=Stage.DISCARD, task=discarded), images)
+        self._tell_created(Derived(stage=Stage.DISCARD, task=discarded), images, plan.anew)
 
     def _fail(self, claim: Claim, task: Task, plan: Plan) -> None:
         reason = "the plan names no reason"

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Final, Literal
 
+from pydantic import AwareDatetime
+
 from mercure.config import Config, Rule
 from mercure.config.rule import Action, LatePolicy
 from mercure.event_details import RuleOutcome
@@ -56,7 +58,10 @@ class Plan(Record):
     discarded_by: str | None = None
     failure: Failure | None = None
     put_aside: bool = False
-    """It was carried out as far as into ``error/``: whoever finds the task in ``routing/`` again decides anew."""
+    """It was carried out as far as into ``error/``, or a person sent it on its way again from ``discard/``: whoever finds
+    the task in ``routing/`` decides anew."""
+    anew: AwareDatetime | None = None
+    """When it was decided, if that was not the first time."""
 
 
 def decide(config: Config, task: Task, records: Sequence[TagRecord], files: Sequence[str], now: datetime) -> Plan:

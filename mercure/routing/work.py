@@ -128,7 +128,10 @@ class Routing:
             save_task(directory, task)
         plan = load_plan(directory)
         if plan is None or (plan.put_aside and task.failure is None):
+            before = plan
             plan = self._without_loops(config, task, records, self._decide(config, task, records, files, taken))
+            if before is not None:
+                plan = plan.model_copy(update={"anew": self._clock.now()})
             save_plan(directory, plan)
             self._compare(config, task, records, plan)
         if task.scope == "series" and not task.part:
