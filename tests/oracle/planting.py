@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from tests.oracle.judge import KINDS, STAGE, Kind, Run, Verdict, judge
-from tests.oracle.record import AS_RECEIVED, Arrival, Image, digest
+from tests.oracle.record import AS_RECEIVED, LINGER, Arrival, Image, digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +102,7 @@ def _repeated(run: Run, image: Image, at: str, form: str) -> Run:
     unit = [each for each in run.images if each.unit == image.unit]
     times = (len(unit) + 1) * (len(run.rules) + 1) * (len(unit) + 1)
     name = at if not at.startswith(STAGE) else at.removeprefix(STAGE)
-    now = monotonic() + 1
+    now = monotonic() + 10 * LINGER
     more = [Arrival(image.sop, image.forms[form], now + number) for number in range(times)]
     return _with(run, name, [*run.arrivals.get(name, ()), *more])
 

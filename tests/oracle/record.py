@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 Answer = Literal["acknowledged", "refused", "unknown"]
+LINGER = 2.0
+"""Seconds for which a sender whose dispatcher was killed may still go on with the image that it is sending."""
+
 AS_RECEIVED = ""
 """The form of an image that is delivered as it came."""
 
@@ -102,4 +105,4 @@ class Disturbances:
         """Tell whether something happened between two moments."""
         if first is None or second is None:
             return False
-        return any(began <= second and ended >= first for began, ended in self.spans)
+        return any(began <= second and ended + LINGER >= first for began, ended in self.spans)

@@ -21,6 +21,9 @@ NOT_HELD = ("receiving", "quarantine")
 """Stages whose objects were never acknowledged."""
 
 _NUMBERED = re.compile(r"(.*?)(?:~(\d+))?", re.DOTALL)
+WORK = (".", "run-", "failed-")
+"""How names of folders begin that hold nothing that counts: what is being built, and what a module is writing."""
+
 STOCK = "CT."
 """How names begin that stock ``storescp`` gives. It writes under them from the first byte on."""
 
@@ -37,7 +40,7 @@ def held(folder: Path) -> Iterator[bytes]:
 
 def _files(folder: Path) -> Iterator[tuple[Path, bytes]]:
     for where, folders, names in os.walk(folder, onerror=_unless_gone):
-        folders[:] = [name for name in folders if not name.startswith(".") and name not in NOT_HELD]
+        folders[:] = [name for name in folders if not name.startswith(WORK) and name not in NOT_HELD]
         for name in names:
             stock = name.startswith(STOCK)
             if stock or (name.endswith(".dcm") and not name.startswith(".")):

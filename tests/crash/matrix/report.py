@@ -34,14 +34,20 @@ runs:
 - *repeated*: an image came again and no fault explains it.
 
 In each scenario one of each of the last six was planted, and reported.
-
+%s
 | scenario | steps | kills by `_exit` | kills from outside | ENOSPC | EIO | images looked for | %s |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | %s |
 """
 COLUMNS = ("lost", *KINDS)
 
 
-def page(results: Sequence[Result]) -> str:
+_BRIEFLY = """
+This page was made with `--brief`: at each step one kill, by `_exit` and from outside by turns, and at each third step
+one error.
+"""
+
+
+def page(results: Sequence[Result], *, brief: bool = False) -> str:
     """Return the page; only runs in which all was as it should be get this far."""
     names = [result.scenario for result in results]
     figures = [
@@ -51,5 +57,5 @@ def page(results: Sequence[Result]) -> str:
     names.append("**all**")
     figures.append([sum(column) for column in zip(*figures, strict=True)])
     rows = ((name, *numbers) for name, numbers in zip(names, figures, strict=True))
-    head = _HEAD % (" | ".join(COLUMNS), " | ".join("---:" for _ in COLUMNS))
+    head = _HEAD % (_BRIEFLY if brief else "", " | ".join(COLUMNS), " | ".join("---:" for _ in COLUMNS))
     return head + "".join(f"| {' | '.join(map(str, row))} |\n" for row in rows)

@@ -19,7 +19,8 @@ from tests.support.memory import memory_folder
 ENOUGH = 2500
 SHOWN = 3
 PAGE = Path("docs/crash-matrix.md")
-USAGE = "usage: python -m tests.crash.matrix [PART OF A SCENARIO'S NAME]"
+USAGE = "usage: python -m tests.crash.matrix [--brief] [PART OF A SCENARIO'S NAME]"
+BRIEF = "--brief"
 
 
 def _say(line: str) -> None:
@@ -27,17 +28,19 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _scenario(index: int) -> Result:
+def _scenario(index: int, brief: bool) -> Result:
     # What the programs wrote is shown by pytest for a test that fails; here the error says where to look.
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, sys.stderr.fileno())
     os.close(silence)
     with contextlib.redirect_stdout(io.StringIO()), memory_folder() as folder:
-        return run(SCENARIOS[index], folder)
+        return run(SCENARIOS[index], folder, brief=brief)
 
 
 def main(arguments: list[str]) -> int:
     """Run the scenarios whose name holds the argument, all without one; only then is the report written."""
+    brief = BRIEF in arguments
+    arguments = [argument for argument in arguments if argument != BRIEF]
     if len(arguments) > 1:
         _say(USAGE)
         return 2
@@ -50,7 +53,7 @@ def main(arguments: list[str]) -> int:
     failures: list[str] = []
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(8, os.cpu_count() or 1), mp_context=context) as pool:
-        running = {pool.submit(_scenario, index): index for index in chosen}
+        running = {pool.submit(_scenario, index, brief): index for index in chosen}
         for future in as_completed(running):
             name = SCENARIOS[running[future]].name
             try:
@@ -70,6 +73,6 @@ def main(arguments: list[str]) -> int:
     _say(f"\n{kills} kills in {len(results)} scenarios, {len(failures)} failed, in {monotonic() - began:.0f} s")
     if arguments or failures:
         return int(bool(failures))
-    PAGE.write_text(page([results[index] for index in chosen]), encoding="utf-8")
+    PAGE.write_text(page([results[index] for index in chosen], brief=brief), encoding="utf-8")
     _say(f"written: {PAGE}")
     return int(kills < ENOUGH)

@@ -125,9 +125,9 @@ class PowerCuts:
             stack.callback(self._end)
             try:
                 yield
-            except AssertionError as error:
+            except Exception as error:
                 # What ends the senders in `_end` may fail for the same reason, and would hide this one.
-                self.report.trouble = str(error)
+                self.report.trouble = str(error) if isinstance(error, AssertionError) else repr(error)
                 raise
 
     def cut(self, times: int) -> Report:
