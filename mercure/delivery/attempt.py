@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,8 @@ from mercure.delivery.bad_copies import read_again
 from mercure.delivery.destinations import adopt_lines
 from mercure.delivery.health import Health
 from mercure.delivery.policy import after_failure
-from mercure.event_details import TaskAttempt, Warned
+from mercure.delivery.versions import NO_TURN, Turn, has_several, in_order, overtaken
+from mercure.event_details import ImagesSuperseded, TaskAttempt, Warned
 from mercure.events import EventWriter
 from mercure.spool import (
     Attempt,
@@ -39,6 +40,7 @@ from mercure.spool.altered import AlteredBook, AlteredImage, BadState
 from mercure.spool.ending import fail_task
 from mercure.spool.task import COUNTED_KINDS, Converted
 from mercure.spool.telling import task_delivered
+from mercure.spool.versions import SUPERSEDED
 from mercure.targets import ImageResult, Job, Target, Trouble
 
 LEDGER_SECONDS: Final = 0.5
@@ -120,6 +122,15 @@ class _Results:
 
 
 @dataclass(frozen=True)
+class _Way:
+    """Where an attempt goes, how many images other members of a group have, and what other tasks leave to send."""
+
+    destination: str
+    elsewhere: int
+    turn: Turn
+
+
+@dataclass(frozen=True)
 class Deliverer:
     """Makes attempts for one target.
 
@@ -159,7 +170,7 @@ class Deliverer:
         """The health of the target that takes the images."""
         return Health(self.spool, self.events, self.clock, self.name, self.settings.retry, self.stopping)
 
-    def attempt(self, claim: Claim, task: Task) -> Trouble | None:
+    def attempt(self, claim: Claim, task: Task, turn: Turn = NO_TURN) -> Trouble | None:
         """Try to deliver a task, and move it on when that is due.
 
         Parameters
@@ -168,6 +179,8 @@ class Deliverer:
             The claim on the task.
         task : Task
             Its model, read under the claim.
+        turn : Turn, optional
+            What other tasks with versions of its images leave it to send.
 
         Returns
         -------
@@ -188,13 +201,51 @@ class Deliverer:
         counted = self.counted or frozenset({destination})
         adopt_lines(claim.path, counted, self.past)
         known = read_ledger(claim.path, counted)
+        way = _Way(destination, sum(line.destination != destination for line in known.values()), turn)
         pending = [ref.file for ref in image_refs(claim.path) if ref.file not in known]
         task = self._split(claim, task, destination, {line.destination or "" for line in known.values()})
+        pending = self._without_superseded(claim, task, pending, known, way)
         if not pending:
             self._deliver(claim, task)  # an earlier attempt ended between its last confirmation and the move
             return None
-        elsewhere = sum(line.destination != destination for line in known.values())
-        return self._send(claim, task, pending, destination, elsewhere)
+        return self._send(claim, task, pending, way)
+
+    def _without_superseded(
+        self, claim: Claim, task: Task, pending: list[str], known: Mapping[str, LedgerLine], way: _Way
+    ) -> list[str]:
+        """Note which images are not sent any more; return the others, several versions of one in their order."""
+        superseded = {file: way.turn.superseded[file] for file in pending if file in way.turn.superseded}
+        if has_several([*pending, *known]):
+            superseded |= overtaken(claim.path, task, pending, known)
+            pending = in_order(claim.path, task, pending)
+        if superseded:
+            self._note_superseded(claim, task, superseded, way.destination)
+        return [file for file in pending if file not in superseded]
+
+    def _note_superseded(self, claim: Claim, task: Task, superseded: Mapping[str, str], destination: str) -> None:
+        sops = {ref.file: ref.sop for ref in image_refs(claim.path) if ref.file in superseded}
+        lines = [
+            LedgerLine(
+                file=file,
+                sop=sop,
+                status=SUPERSEDED,
+                time=self.clock.now(),
+                target=self.name,
+                group=self.group,
+                destination=destination,
+            )
+            for file, sop in sops.items()
+        ]
+        add_to_ledger(claim.path, lines)
+        details = ImagesSuperseded(
+            target=self.name,
+            destination=destination,
+            sops=tuple(sops.values())[:_NAMED],
+            images=len(lines),
+            by=next(iter(superseded.values())),
+        )
+        key = f"images.superseded:{task.attempts_made}:{destination}"
+        self.events.emit(details, task=task.id, series=_series(task), key=key)
 
     def _split(self, claim: Claim, task: Task, destination: str, places: set[str]) -> Task:
         """Note at which destinations the images lie in parts, before another has a part; none where one has all."""
@@ -204,11 +255,20 @@ class Deliverer:
             save_task(claim.path, task)
         return task
 
-    def _send(self, claim: Claim, task: Task, pending: list[str], destination: str, elsewhere: int) -> Trouble | None:
-        results = _Results(claim.path, self.name, self.group, destination, self.clock.now)
+    def _send(self, claim: Claim, task: Task, pending: list[str], way: _Way) -> Trouble | None:
+        results = _Results(claim.path, self.name, self.group, way.destination, self.clock.now)
         started, start = self.clock.now(), time.monotonic()
         seconds = self.settings.timeout_seconds
-        job = Job(claim.path, pending, task, seconds, results.add, self.stopping, (claim.descriptor,))
+        job = Job(
+            claim.path,
+            pending,
+            task,
+            seconds,
+            results.add,
+            self.stopping,
+            held=(claim.descriptor, *way.turn.held),
+            in_order=has_several(pending),
+        )
         try:
             trouble = self.target.deliver(job)
         except Exception as error:
@@ -238,7 +298,7 @@ class Deliverer:
             error=trouble.text if trouble else None,
             sent=results.sent,
             confirmed=results.confirmed,
-            elsewhere=elsewhere,
+            elsewhere=way.elsewhere,
             converted=results.conversions(),
         )
         self._after(claim, task, attempt, trouble)
@@ -342,6 +402,9 @@ def with_hopeless(trouble: Trouble | None, images: Sequence[ImageResult], missin
 
 _TOLD: Final = {"number", "outcome", "kind", "error", "sent", "confirmed", "elsewhere", "converted", "seconds"}
 """What the event of an attempt has in common with its record in the task."""
+
+_NAMED: Final = 20
+"""So many UIDs are named in an event; of more, the number is."""
 
 _BROKEN: Final = "compare it with its parent or send the series again from the scanner; discard this task after that"
 

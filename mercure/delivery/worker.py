@@ -12,6 +12,7 @@ from mercure.delivery.crew import Hand
 from mercure.delivery.order import ORDER_SECONDS
 from mercure.delivery.policy import backoff, eligible_at
 from mercure.delivery.routes import Leave
+from mercure.delivery.versions import Versions
 from mercure.spool import Claim, Stage, Task, TaskError, load_task, nudge, save_task
 from mercure.spool.task import COUNTED_KINDS
 
@@ -33,6 +34,8 @@ class Worker(Hand):
         Whom the task is addressed to: the target that takes it, or the group of which that is a member.
     may_start : callable
         Told the task's model as it is under its claim; tells whether it is its turn.
+    versions : Versions
+        Says whether it is its turn among other versions of its images.
     """
 
     doing: ClassVar = "deliver"
@@ -41,6 +44,7 @@ class Worker(Hand):
     leave: Leave
     target: str
     may_start: Callable[[Task], bool]
+    versions: Versions
     _taken: int = 0
 
     def work(self) -> None:
@@ -88,7 +92,11 @@ class Worker(Hand):
             task = task.model_copy(update={"member": member})
             save_task(claim.path, task)
             nudge(claim.path)
-        trouble = deliverer.attempt(claim, task)
+        with self.versions.turn(claim, task, deliverer.settings.destination()) as turn:
+            if turn is None:
+                self.rest = ORDER_SECONDS
+                return
+            trouble = deliverer.attempt(claim, task, turn)
         deliverer.health.note(trouble)
         if leave.probe and trouble is not None and trouble.kind not in COUNTED_KINDS:
             # The target answered and this task brought it down again, as far as can be seen. The next question whether

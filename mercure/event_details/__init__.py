@@ -30,6 +30,8 @@ from mercure.event_details.receiving import (
 )
 from mercure.event_details.routing import RuleNotified, RuleOutcome, SeriesCompleted, SeriesDecided, StudyCompleted
 from mercure.event_details.tasks import (
+    ImagesCollided,
+    ImagesSuperseded,
     TargetDown,
     TargetUp,
     TaskAttempt,
@@ -68,6 +70,8 @@ __all__ = [
     "ImageReceived",
     "ImageRef",
     "ImageRefused",
+    "ImagesCollided",
+    "ImagesSuperseded",
     "Metrics",
     "ModuleDown",
     "ModuleFailed",
@@ -111,6 +115,8 @@ DETAILS: dict[str, type[Record]] = {
     "series.decided": SeriesDecided,
     "study.completed": StudyCompleted,
     "rule.notified": RuleNotified,
+    "images.collided": ImagesCollided,
+    "images.superseded": ImagesSuperseded,
     "task.created": TaskCreated,
     "task.attempt": TaskAttempt,
     "task.delivered": TaskDelivered,

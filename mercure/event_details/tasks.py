@@ -68,6 +68,28 @@ class TaskDelivered(Record):
     attempts: int = 1
 
 
+class ImagesCollided(Record):
+    """Images of a task came before with other content, in a task (`other`) that still waits.
+
+    `kind` is ``version`` within one sender, patient, study and series, else ``twice``: a UID that was used twice.
+    """
+
+    other: str
+    sops: tuple[str, ...] = ()
+    images: int = 0
+    kind: str = "version"
+
+
+class ImagesSuperseded(Record):
+    """Images were not sent: a newer version of each is at the target already, in the task `by` for example."""
+
+    target: str
+    destination: str = ""
+    sops: tuple[str, ...] = ()
+    images: int = 0
+    by: str = ""
+
+
 class TaskProcessed(Record):
     """A module ended well and its result is in the spool."""
 

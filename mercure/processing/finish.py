@@ -32,7 +32,8 @@ from mercure.spool import (
 from mercure.spool.ending import fail_task
 from mercure.spool.images import text
 from mercure.spool.link import Source
-from mercure.spool.telling import discarded_key, task_created, task_discarded, task_processed
+from mercure.spool.telling import discarded_key, images_collided, task_created, task_discarded, task_processed
+from mercure.spool.versions import register
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,10 @@ class Finisher:
     def _place(self, folder: Path, derived: Task) -> None:
         stage = Stage.ROUTING if derived.target is None else Stage.OUTGOING
         images = image_refs(folder)
+        if stage is Stage.OUTGOING:  # of what is in routing, the router takes note
+            for collision in register(self.spool, folder, derived.model_copy(update={"id": derived.parent})):
+                details, key = images_collided(collision), f"images.collided:{collision.task}"
+                self.events.emit(details, task=derived.id, series=_series(derived), key=key)
         derive(self.spool, derived, self.spool.stage(stage), [Source(folder, [image.file for image in images])])
         if stage is Stage.OUTGOING:  # of what is in routing, the router tells
             created = task_created(derived, stage, images)

@@ -8,7 +8,7 @@ from typing import Final
 from mercure import durable
 from mercure.clock import Clock
 from mercure.routing import seen
-from mercure.spool import TASK_STAGES, Claim, Spool, Stage, Uptime, uptime
+from mercure.spool import TASK_STAGES, Claim, Spool, Stage, Uptime, uptime, versions
 
 HIDDEN_SECONDS: Final = 86400.0
 """Age at which a hidden entry that nobody holds is removed."""
@@ -48,6 +48,17 @@ def forget_series(spool: Spool, clock: Clock) -> int:
     for path in old:
         durable.unlink(folder / os.path.basename(path))
     return len(old)
+
+
+def forget_versions(spool: Spool, clock: Clock) -> int:
+    """Forget the versions of images of which nothing waits any more; return of how many series."""
+    folder = versions.hints(spool)
+    ages: dict[str, float] = {}
+    if folder.is_dir():
+        lived = uptime(spool, clock)
+        with os.scandir(folder) as entries:
+            ages = {entry.name: _age(entry, lived) for entry in entries}
+    return versions.forget(spool, ages, seen.KEPT_SECONDS)
 
 
 def _age(entry: os.DirEntry[str], lived: Uptime) -> float:

@@ -12,7 +12,8 @@ from typing import Final
 
 from mercure import durable
 from mercure.events import EventWriter
-from mercure.spool import Spool, Stage, Task, image_files, image_refs, read_ledger
+from mercure.spool import Spool, Stage, Task, TaskError, image_files, image_refs, load_task
+from mercure.spool.delivered import holder
 from mercure.spool.layout import list_names
 from mercure.spool.task import LEDGER_FILE
 from mercure.spool.telling import (
@@ -62,9 +63,13 @@ def is_over(task: Task, stage: Stage, directory: Path) -> bool:
 
 
 def has_whole_ledger(directory: Path) -> bool:
-    """Tell whether each image of a task was confirmed."""
-    files = image_files(directory)
-    return bool(files) and {image.name for image in files} <= read_ledger(directory).keys()
+    """Tell whether one destination has confirmed each image of a task."""
+    try:
+        task = load_task(directory)
+    except (OSError, TaskError):
+        return False
+    files = {image.name for image in image_files(directory)}
+    return bool(files) and files <= holder(directory, task, files).keys()
 
 
 def sync_outbox(spool: Spool) -> None:

@@ -13,6 +13,7 @@ from mercure.routing.studies import Taken, members
 from mercure.spool import FiredRule, TagRecord, Task, TaskError, image_files, load_task, read_tags, save_task
 from mercure.spool.images import json_line
 from mercure.spool.task import IMAGE_SUFFIX, MEMBERS_FILE, TAGS_FILE
+from mercure.spool.versions import routed_as
 
 _OF_SERIES: Final = {"SeriesInstanceUID": "", "SeriesDescription": "", "Modality": ""}
 
@@ -90,7 +91,7 @@ def _link_images(directory: Path, member: Path, used: set[str]) -> list[TagRecor
         names[image.name] = name
         if not (directory / name).exists():
             durable.link(member / image.name, directory / name)
-    return [{**record, "FileName": names[record["FileName"]]} for record in read_tags(member)]
+    return [{**routed_as(record, member), "FileName": names[record["FileName"]]} for record in read_tags(member)]
 
 
 def _free_name(name: str, used: set[str]) -> str:

@@ -39,6 +39,7 @@ from mercure.spool.ending import fail_task
 from mercure.spool.link import Source
 from mercure.spool.task import PLAN_FILE, Failure
 from mercure.spool.telling import failed_key, task_created, task_failed
+from mercure.spool.versions import Image, by_place, images_of
 
 _TIME: Final = 21
 """So many characters of an id are its time; a derived task has that of its parent."""
@@ -104,7 +105,7 @@ class Executor:
             derived, own = _of_files(planned, images)
             sources = [Source(claim.path, derived.files or plan.files)]
             if derived.again:
-                sources += self._earlier_images(config, derived.task, earlier)
+                sources += _newest(images_of(claim.path, task), self._earlier_images(config, derived.task, earlier))
             self._place(derived, sources)
             self._tell_created(derived, own)
         ends = {"derived": self._retire, "discard": self._discard, "error": self._fail}
@@ -248,6 +249,18 @@ class Executor:
         save_task(claim.path, task.model_copy(update={"failure": failure}))
         save_plan(claim.path, plan.model_copy(update={"put_aside": True}))
         fail_task(self._spool, self._events, claim, task, failure)
+
+
+def _newest(have: Iterable[Image], sources: Iterable[Source]) -> list[Source]:
+    """Leave of each image the newest version only, of those that came again since none."""
+    met = {image.key for image in have}
+    left = []
+    for source in sources:
+        images = images_of(source.directory, load_task(source.directory))
+        newest = {image.key: image.file for image in by_place(images) if image.file in source.files}
+        left.append(Source(source.directory, [file for key, file in newest.items() if key not in met]))
+        met |= newest.keys()
+    return left
 
 
 def _of_files(planned: Derived, images: tuple[ImageRef, ...]) -> tuple[Derived, tuple[ImageRef, ...]]:

@@ -17,6 +17,7 @@ from mercure.routing.habits import Decided, Habits
 from mercure.routing.intake import described
 from mercure.routing.planning import UNMATCHED, Plan, decide, decide_study, holds
 from mercure.routing.rehearsal import keep
+from mercure.routing.repeats import note_repeats
 from mercure.routing.returns import ReturnCounter, held, notice
 from mercure.routing.seen import remember
 from mercure.routing.studies import SEPARATOR, Taken, members, read_taken, study_folder
@@ -123,6 +124,7 @@ class Routing:
         # What a person sends on its way again, and was a part, was routed before with the whole: it is not late.
         known_as = task.parent if task.part and task.parent else task.id
         earlier = remember(self._spool, *_groups(task), known_as, self._clock)
+        note_repeats(self._spool, self._events, directory, task)
         if earlier and not task.late:
             task = task.model_copy(update={"late": True})
             save_task(directory, task)

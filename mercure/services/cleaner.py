@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Literal
@@ -21,7 +21,7 @@ from mercure.config.models import Retention
 from mercure.event_details import DiskSpace, TaskRetired
 from mercure.names import id_time
 from mercure.retention.finished import Finished, FinishedTasks
-from mercure.retention.leftovers import clear_hidden, forget_series
+from mercure.retention.leftovers import clear_hidden, forget_series, forget_versions
 from mercure.retention.nightly import NightlyVerify
 from mercure.retention.proof import has_whole_ledger, is_over, sync_outbox, tell_state
 from mercure.retention.reserve import Reserve
@@ -43,6 +43,7 @@ from mercure.spool import (
     uptime,
 )
 from mercure.spool.notices import forget_notices
+from mercure.spool.versions import keep_delivered
 
 TURN_SECONDS: Final = 60.0
 RETELL_SECONDS: Final = 300.0
@@ -101,6 +102,7 @@ class Cleaner:
             clear_hidden(self._spool, context.clock)
         with context.contained("outlived hints cannot be removed"):
             forget_series(self._spool, context.clock)
+            forget_versions(self._spool, context.clock)
             lived = uptime(self._spool, context.clock)
             forget_notices(self._spool, lived.now_less_old(notices.KEPT.total_seconds()))
             Habits(self._spool).forget(lived.now_less_old(habits.KEPT_SECONDS))
@@ -209,6 +211,7 @@ class Cleaner:
             if claims:
                 self._context.events.sync()
             for claim in claims:
+                self._keep_versions(claim.path)
                 durable.remove_tree(claim.path)
 
     def _told_for_good(self, finished: Finished, directory: Path) -> bool:
@@ -224,6 +227,11 @@ class Cleaner:
             self._synced = True
         tell_state(self._context.events, task, finished.stage, directory)
         return True
+
+    def _keep_versions(self, directory: Path) -> None:
+        """Keep what is known of versions that still wait; of a task that cannot be read nothing is."""
+        with suppress(TaskError):
+            keep_delivered(self._spool, directory, load_task(directory))
 
     def _relieve(self, tasks: Sequence[Finished]) -> None:
         """Make room when there is too little: the longest finished first, and no more than needed.

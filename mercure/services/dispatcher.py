@@ -17,6 +17,7 @@ from mercure.delivery.policy import eligible_at
 from mercure.delivery.probing import Prober
 from mercure.delivery.queue import SCAN_SECONDS, Queue
 from mercure.delivery.routes import Leave, Route, Way, open_route
+from mercure.delivery.versions import Versions
 from mercure.delivery.worker import Worker
 from mercure.services.common import PAUSE_AFTER_ERROR, Context
 from mercure.spool import Changes, Stage, Task
@@ -41,6 +42,7 @@ class Dispatcher:
         self._crew: Crew[Worker] = Crew(self._queue, context.events, context.clock, self._wake)
         self._targets: dict[str, tuple[TargetSettings, Target]] = {}
         self._past = Past(context.store)
+        self._versions = Versions(context.spool, lambda: context.config.targets, self._past.destination)
         self._gate = Gate(context.spool, self._queue)
         self._prober = Prober(context.spool, self._health, self._open, self._wake)
 
@@ -110,7 +112,7 @@ class Dispatcher:
         def may_start(current: Task) -> bool:
             return self._gate.before(current, order, lambda: route.others_in_flight(leave)) is None
 
-        worker = Worker(task.id, self.deliverer(leave), leave, task.target or "", may_start)
+        worker = Worker(task.id, self.deliverer(leave), leave, task.target or "", may_start, self._versions)
         if leave.group:
             self._queue.assign(task.id, leave.name)
         self._crew.begin(worker)

@@ -21,6 +21,7 @@ from mercure.services.common import PAUSE_AFTER_ERROR, Context
 from mercure.spool import Changes, Claim, Stage, move
 from mercure.spool.ending import fail_task
 from mercure.spool.task import Failure, TaskError, load_task
+from mercure.spool.versions import recall
 
 SCAN_SECONDS: Final = 30.0
 """Everything is looked at this often, whatever inotify said."""
@@ -62,6 +63,7 @@ class Router:
         self._routing = Routing(context.spool, context.events, context.clock)
         self._troubles: dict[str, _Trouble] = {}
         self._next_scan = float("-inf")
+        self._recalled = False
 
     def watched(self) -> Iterable[Path]:
         """Wake up for new series, for associations that end, and for tasks that are put back."""
@@ -71,6 +73,10 @@ class Router:
     def turn(self, changes: Changes) -> float:
         """Route every complete series, and what an earlier run left in ``routing/``."""
         now = self._context.clock.monotonic()
+        if not self._recalled:
+            with self._context.contained("what waits cannot be noted"):
+                recall(self._spool)
+                self._recalled = True
         if now >= self._next_scan or changes.lost or changes.within(self._spool.stage(Stage.ROUTING)):
             self._next_scan = now + SCAN_SECONDS
             self._finish_leftovers(now)

@@ -10,6 +10,7 @@ from mercure import durable
 from mercure.spool.images import by_file, image_files, json_line, read_lines
 from mercure.spool.layout import Spool
 from mercure.spool.task import TAGS_FILE, Task, save_task
+from mercure.spool.versions import routed_as
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,11 @@ def derive(spool: Spool, task: Task, into: Path, sources: Sequence[Source], *, w
 def _merge(building: Path, task: Task, sources: Sequence[Source]) -> Task:
     """Write the tag lines of the images that are here, and return the task with the numbers of what it holds now."""
     images = image_files(building)
-    lines = [line for source in sources for line in read_lines(source.directory / TAGS_FILE)]
+    lines = [
+        routed_as(line, source.directory) if len(sources) > 1 else line
+        for source in sources
+        for line in read_lines(source.directory / TAGS_FILE)
+    ]
     records = by_file(lines, [image.name for image in images]).values()
     durable.write_file(building / TAGS_FILE, b"".join(json_line(record) for record in records))
     return task.model_copy(update={"images": len(images), "bytes": sum(image.bytes for image in images)})

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
-from mercure.event_details import ImageRef, TaskChanged, TaskCreated, TaskDelivered, TaskFailed, TaskProcessed
+from mercure.event_details import (
+    ImageRef,
+    ImagesCollided,
+    TaskChanged,
+    TaskCreated,
+    TaskDelivered,
+    TaskFailed,
+    TaskProcessed,
+)
 from mercure.spool.delivered import holder, place_of
 from mercure.spool.images import image_refs
 from mercure.spool.layout import Stage
 from mercure.spool.task import Hold, Task
+from mercure.spool.versions import Collision
+
+_NAMED: Final = 20
+"""So many UIDs are named in an event; of more, the number is."""
 
 
 def task_created(task: Task, stage: Stage, images: tuple[ImageRef, ...]) -> TaskCreated:
@@ -46,6 +59,16 @@ def task_delivered(task: Task, directory: Path) -> TaskDelivered:
         bytes=task.bytes,
         seconds=sum(attempt.seconds for attempt in task.attempts),
         attempts=task.attempts_made,
+    )
+
+
+def images_collided(collision: Collision) -> ImagesCollided:
+    """Tell that another task that waits holds other versions of a task's images."""
+    return ImagesCollided(
+        other=collision.task,
+        sops=collision.sops[:_NAMED],
+        images=len(collision.sops),
+        kind="version" if collision.same_unit else "twice",
     )
 
 

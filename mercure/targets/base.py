@@ -87,6 +87,9 @@ class Job:
     held : tuple of int
         Descriptors of the locks on the task. A process that is started to deliver it inherits them: should this one be
         killed, nobody else begins the task before that one has ended too.
+    in_order : bool
+        There are several versions of an image among the files: none may leave before the one listed before it has been
+        answered.
     """
 
     directory: Path
@@ -96,6 +99,7 @@ class Job:
     report: Callable[[ImageResult], None]
     stopping: Callable[[], bool]
     held: tuple[int, ...] = ()
+    in_order: bool = False
 
 
 @dataclass(frozen=True)

@@ -153,6 +153,7 @@ class FolderTarget:
     def _store(self, job: Job, image: str, folder: Path, digest: str) -> None:
         source = job.directory / image
         if self._settings.existing == "replace":
+            image = _first_of_versions(job.directory, image)
             copy_image(source, folder / image, expected=digest, owner=job.task.id)
             return
         for name in _names(image):
@@ -166,6 +167,13 @@ class FolderTarget:
                 check_image(source, expected=digest)
                 durable.sync_directory(folder)  # an attempt that crashed may have left the copy unsynced
                 return
+
+
+def _first_of_versions(directory: Path, image: str) -> str:
+    """Return the name under which an image replaces the older versions of it that its task holds too."""
+    stem, mark, number = image.removesuffix(IMAGE_SUFFIX).rpartition("~")
+    first = f"{stem}{IMAGE_SUFFIX}"
+    return first if mark and number.isdigit() and (directory / first).exists() else image
 
 
 def _read_error(path: Path) -> OSError | None:

@@ -54,6 +54,11 @@ def _created(it: Mapping[str, Any]) -> str:
     return f"{it.get('action', '')} → {it.get('target') or it.get('module') or it.get('stage', '')}"
 
 
+def _collided(it: Mapping[str, Any]) -> str:
+    what = "used twice" if it.get("kind") == "twice" else "of another version"
+    return f"{_count(it)} {what}, in task {it.get('other', '')} too"
+
+
 _WORDS: Final[Mapping[str, tuple[str, str, Callable[[Mapping[str, Any]], str]]]] = {
     "images.received": ("received", "good", lambda it: f"{_count(it)} from {_sender(it)}"),
     "image.received": ("received", "good", lambda it: f"{it.get('file', '')} from {_sender(it)}"),
@@ -63,6 +68,8 @@ _WORDS: Final[Mapping[str, tuple[str, str, Callable[[Mapping[str, Any]], str]]]]
     "series.completed": ("complete", "", lambda it: f"{_count(it)}, {it.get('reason', '')}{_late(it)}"),
     "study.completed": ("study complete", "", _study),
     "series.decided": ("decided", "", _rules),
+    "images.collided": ("collided", "warn", _collided),
+    "images.superseded": ("superseded", "warn", lambda it: f"{_count(it)}: newer ones are at {it.get('target', '')}"),
     "task.created": ("task", "", _created),
     "task.attempt": ("attempt", "warn", _attempt),
     "task.delivered": ("delivered", "good", lambda it: f"to {it.get('target', '')}, {_count(it)}"),

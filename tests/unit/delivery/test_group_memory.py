@@ -9,6 +9,7 @@ import pytest
 from mercure.delivery.breaker import Breaker
 from mercure.delivery.queue import Queue
 from mercure.delivery.routes import Leave, Way, open_route
+from mercure.delivery.versions import Versions
 from mercure.delivery.worker import Worker
 from mercure.spool import Stage, load_task, read_ledger, save_task
 from mercure.spool.delivered import by_place
@@ -137,7 +138,8 @@ def test_another_dispatcher_may_have_begun_it_with_another_member(box: Box, grou
     begun = model(box, task).model_copy(update={"member": "b"})
     assert not leave.holds(begun)
     save_task(box.spool.entry(Stage.OUTGOING, task), begun)
-    worker = Worker(task, dispatcher.deliverer(leave), leave, "pacs", may_start=lambda task: True)
+    versions = Versions(box.spool, lambda: targets, lambda line: None)
+    worker = Worker(task, dispatcher.deliverer(leave), leave, "pacs", lambda task: True, versions)
     worker.start(lambda: None)
     assert worker.join(20)
     assert worker.rest
