@@ -72,6 +72,7 @@ molecule-vm: ## the same on a kernel of its own, under emulation; half an hour a
 docs: setup ## write the pages that are made from the code
 	.venv/bin/python tools/configuration_page.py
 	.venv/bin/python tools/terminal_ui_page.py
+	.venv/bin/python tools/alert_states_page.py
 	.venv/bin/python tools/manual_pages.py
 	.venv/bin/python -m appliance.cli.reference > docs/reference/cli.md
 	.venv/bin/python -m appliance.cli.api_reference > docs/reference/control-api.md

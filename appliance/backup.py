@@ -9,6 +9,7 @@ image that the history knows is in the backup, or has moved on to where it is co
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from mercure.bookkeeping.database import HistoryError
 from mercure.bookkeeping.reader import password_of
 from mercure.names import is_id
 from mercure.spool import Spool, Stage
+from mercure.spool.notices import post, withdraw
 
 FOLDER: Final = "backup"
 """Of the root: where backups go unless another folder is named."""
@@ -51,6 +53,7 @@ _NOT_KEPT: Final = frozenset({"reserve", "returns"})
 """In ``state/``: room that the cleaner keeps free, with nothing in it; and hints of the last days, a file a series."""
 
 Report = Callable[[Progress], None]
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -106,6 +109,31 @@ def create(session: Session, *, images: bool, folder: Path | None, report: Repor
     OSError
         The disk refuses; then there is no file.
     """
+    try:
+        made = _create(session, images=images, folder=folder, report=report)
+    except (ControlError, OSError) as error:
+        _notice(session, f"no backup could be made: {error}")
+        raise
+    _notice(session, f"a backup lacks {'; '.join(made.left_out)}" if made.left_out else "")
+    return made
+
+
+def _notice(session: Session, text: str) -> None:
+    """Write down for the alert that a backup failed, or that one is whole again."""
+    about, advice = (
+        "backup",
+        "`mercure backup create` tries it by hand; on an appliance see `journalctl -u mercure-backup`",
+    )
+    try:
+        if text:
+            post(session.spool, "backup", about, text, advice, now=session.clock.now())
+        else:
+            withdraw(session.spool, "backup", about)
+    except OSError as error:
+        _log.warning("whether a backup failed cannot be noted: %s", error)
+
+
+def _create(session: Session, *, images: bool, folder: Path | None, report: Report) -> BackupMade:
     begin = session.clock.monotonic()
     path = _folder(session, folder) / archive.file_name(session.config.name, session.clock.now())
     with session.changing() as events, leftovers.cleared(path):

@@ -38,16 +38,18 @@ RULE_OF: Final[dict[AlertKind, str]] = {
     "loop": "loop",
     "spool": "spool",
     "name": "name",
+    "backup": "backup",
     "mixed": "mixed",
     "verify": "verify",
 }
 """The rule of the configuration for each kind of alert."""
 
 _SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "warning")
-_PROCESS: Final[dict[str, tuple[Severity, str, str]]] = {
+PROCESS_WORDS: Final[dict[str, tuple[Severity, str, str]]] = {
     "retrying": ("critical", "ended as soon as it was started, and is tried again", "read its log"),
     "ended": ("warning", "ended unasked", "read its log; restart the service"),
     "stopped": ("warning", "was stopped", "start the service when its work is to go on"),
+    "unknown": ("warning", "is in a state that supervisor does not know", "restart the service"),
 }
 """What each state of a process means to a person; the others are passing."""
 
@@ -79,7 +81,7 @@ _ONE_ONLY: Final = frozenset(
 )
 """Kinds of which there is one alert in all, and not one for each thing that it may be about."""
 
-_GRAVE: Final = frozenset({"loop", "name"})
+GRAVE: Final = frozenset({"loop", "name"})
 """Notices that cannot wait."""
 
 _NAMED_SENDERS: Final = 3
@@ -174,8 +176,8 @@ def _services(seen: Seen) -> Iterator[Alert]:
         for process in service.processes:
             if process.is_looping or process.state == "failed":
                 yield _crash_loop(process)
-            elif process.state in _PROCESS:
-                severity, text, advice = _PROCESS[process.state]
+            elif process.state in PROCESS_WORDS:
+                severity, text, advice = PROCESS_WORDS[process.state]
                 text = f"{process.name} {text}" + (f": {process.problem}" if process.problem else "")
                 yield _alert("service", process.name, text, advice, severity=severity, since=process.since)
 
@@ -374,7 +376,7 @@ def _notices(seen: Seen) -> Iterator[Alert]:
         if not isinstance(rule, Incident) or (seen.status.time - notice.last).total_seconds() >= rule.keep_seconds:
             continue
         text = notice.text + (f" ({notice.count} times)" if notice.count > 1 else "")
-        severity: Severity = "critical" if notice.kind in _GRAVE else "warning"
+        severity: Severity = "critical" if notice.kind in GRAVE else "warning"
         yield _alert(notice.kind, notice.about, text, notice.advice, severity=severity, since=notice.first)
 
 

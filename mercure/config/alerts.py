@@ -186,6 +186,13 @@ class NameTaken(Incident):
     """Another router writes into the history under the same name, or with a copy of this spool."""
 
 
+class BackupFailed(Incident):
+    """A backup could not be made, or lacks something."""
+
+    keep_seconds: PositiveSeconds = 2 * 86400
+    """It is over when it has not happened again for so long, or when a whole one was made."""
+
+
 class Alerts(Model):
     """What people are alerted to."""
 
@@ -216,6 +223,7 @@ class Alerts(Model):
     loop: LoopFound = LoopFound()
     spool: SpoolPlace = SpoolPlace()
     name: NameTaken = NameTaken()
+    backup: BackupFailed = BackupFailed()
     mixed: MixedSeries = MixedSeries()
     verify: Verified = Verified()
 

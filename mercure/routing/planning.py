@@ -58,8 +58,8 @@ class Plan(Record):
     discarded_by: str | None = None
     failure: Failure | None = None
     put_aside: bool = False
-    """It was carried out as far as into ``error/``, or a person sent it on its way again from ``discard/``: whoever finds
-    the task in ``routing/`` decides anew."""
+    """It was carried out as far as into ``error/``, or a person sent it on its way again from ``discard/``: in
+    ``routing/`` it is decided anew."""
     anew: AwareDatetime | None = None
     """When it was decided, if that was not the first time."""
 

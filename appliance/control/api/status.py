@@ -192,6 +192,7 @@ AlertKind = Literal[
     "mixed",
     "verify",
     "name",
+    "backup",
 ]
 
 

@@ -24,6 +24,7 @@ from mercure import durable
 from mercure.clock import ManualClock
 from mercure.config import Root
 from mercure.spool import Stage
+from mercure.spool.notices import notices
 from tests.tui.filling import receive
 from tests.unit.appliance.conftest import PutTask, events_of
 
@@ -386,3 +387,12 @@ def test_a_backup_that_is_being_written_is_no_leftover(used: Session) -> None:
     used.clock.advance(1)
     make(used)
     assert not half.exists()
+
+
+def test_a_backup_that_failed_is_noticed_until_one_is_made(used: Session, tmp_path: Path) -> None:
+    with pytest.raises(ControlError):
+        make(used, folder=tmp_path / "not mounted")
+    (notice,) = notices(used.spool)
+    assert (notice.kind, "not mounted" in notice.text) == ("backup", True)
+    make(used)
+    assert not notices(used.spool)
