@@ -1,20 +1,39 @@
 #include "ids.h"
 
+#include <sys/mman.h>
 #include <sys/random.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <fstream>
+#include <new>
 #include <system_error>
+
+#include "json.h"
 
 namespace mercure {
 
 namespace {
 
 constexpr long long kMicroseconds = 1'000'000;
+
+// The file of the time lived through is written this often: so much later the clock may have been read before a crash.
+constexpr double kNoteSeconds = 60;
+
+// The year 9000: beyond, something else than a clock was read.
+constexpr double kLatestBelieved = 221'845'392'000;
+
+// The instant of the newest id, in microseconds since 1970. Shared with children, or their ids would overtake each other.
+using Newest = std::atomic<long long>;
+static_assert(Newest::is_always_lock_free);
+Newest g_own{0};
+Newest* g_newest = &g_own;
 
 std::tm broken_down(long long seconds) {
   const auto instant = static_cast<std::time_t>(seconds);
@@ -78,6 +97,39 @@ std::string new_id(const Instant& at) {
   return buffer.data();
 }
 
-std::string new_id() { return new_id(Instant::now()); }
+std::string new_id() {
+  const Instant now = Instant::now();
+  const long long wall = now.seconds * kMicroseconds + now.microseconds;
+  long long newest = g_newest->load();
+  long long given = 0;
+  do {
+    given = std::max(wall, newest + 1);
+  } while (!g_newest->compare_exchange_weak(newest, given));
+  return new_id(Instant{given / kMicroseconds, static_cast<int>(given % kMicroseconds)});
+}
+
+void order_ids(double shown) {
+  if (g_newest == &g_own) {
+    void* page = mmap(nullptr, sizeof(Newest), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "mmap");
+    g_newest = new (page) Newest(g_own.load());
+  }
+  const Instant now = Instant::now();
+  if (static_cast<double>(now.seconds) >= shown) return;
+  g_newest->store(std::max(g_newest->load(), static_cast<long long>((shown + kNoteSeconds) * kMicroseconds)));
+}
+
+double latest_shown(const std::string& spool) {
+  std::ifstream file(spool + "/state/clock/uptime.json", std::ios::binary);
+  const Json read = Json::parse(file, nullptr, false);
+  const auto stretches = read.is_object() ? read.find("stretches") : read.end();
+  double latest = 0;
+  if (stretches == read.end() || !stretches->is_array()) return latest;
+  for (const Json& stretch : *stretches) {
+    const auto shown = stretch.is_object() ? stretch.find("wall_to") : stretch.end();
+    if (shown != stretch.end() && shown->is_number()) latest = std::max(latest, shown->get<double>());
+  }
+  return latest < kLatestBelieved ? latest : 0;
+}
 
 }  // namespace mercure

@@ -19,7 +19,16 @@ struct Instant {
 
 // YYYYMMDDTHHMMSSffffff-RRRRRRRR: sorts by time, and 32 random bits keep apart what happens in one microsecond.
 std::string new_id(const Instant& at);
+
+// An id of now, later than all that this process, and those forked since `order_ids`, made: also when the clock goes back.
 std::string new_id();
+
+// Has the ids of this process and of its children to come stay in one order. `shown` are the latest seconds since 1970 that
+// the wall clock is known to have shown, 0 for none: where it shows less now, ids go on after that.
+void order_ids(double shown);
+
+// Reads from `state/clock/uptime.json` of a spool (docs/reference/spool.md, "Time lived through") what `order_ids` wants.
+double latest_shown(const std::string& spool);
 
 }  // namespace mercure
 

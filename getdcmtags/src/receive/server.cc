@@ -97,6 +97,7 @@ Server::Server(Config config, std::string config_path)
       next_house_(Clock::now() + kHousePeriod) {}
 
 void Server::run() {
+  order_ids(latest_shown(config_.spool));
   tell_start();
   clear();
   disk_.look(config_.min_free_bytes);

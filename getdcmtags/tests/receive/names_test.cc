@@ -1,6 +1,9 @@
 #include "names.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <ctime>
@@ -74,12 +77,46 @@ TEST_F(WrongClock, IsMetByARunningProgram) {
   EXPECT_NEAR(off(), 31536000, 5);
   put_off("-800000000.5");
   EXPECT_NEAR(off(), -800000000, 5);
-  EXPECT_EQ(new_id().substr(0, 2), "20");
-  EXPECT_LT(new_id(), "2015");
+  EXPECT_LT(new_id(Instant::now()), "2015");
   put_off("");
   EXPECT_NEAR(off(), -800000000, 5);
   put_off("0");
   EXPECT_NEAR(off(), 0, 5);
+}
+
+TEST_F(WrongClock, PutsNoIdBeforeAnEarlierOne) {
+  order_ids(0);
+  const std::string first = new_id();
+  put_off("-800000000");
+  const std::string second = new_id();
+  const pid_t child = fork();
+  if (child == 0) {
+    std::ofstream(folder_ / "child") << new_id();
+    _exit(0);
+  }
+  ASSERT_EQ(waitpid(child, nullptr, 0), child);
+  const std::string third = tests::read_file(folder_ / "child");
+  const std::string fourth = new_id();
+  put_off("0");
+  const std::string fifth = new_id();
+  EXPECT_LT(first, second);
+  EXPECT_LT(second, third);
+  EXPECT_LT(third, fourth);
+  EXPECT_LT(fourth, fifth);
+}
+
+TEST_F(WrongClock, IsKnownAfterARestartByWhatTheClockShowedBefore) {
+  ASSERT_EQ(latest_shown(folder_.path()), 0);
+  ASSERT_EQ(mkdir((folder_ / "state").c_str(), 0750), 0);
+  ASSERT_EQ(mkdir((folder_ / "state/clock").c_str(), 0750), 0);
+  for (const std::string text : {"", "{", "[]", R"({"stretches": 1})", R"({"stretches": [{"wall_to": "x"}, 3, {}]})"}) {
+    std::ofstream(folder_ / "state/clock/uptime.json") << text;
+    EXPECT_EQ(latest_shown(folder_.path()), 0) << text;
+  }
+  std::ofstream(folder_ / "state/clock/uptime.json") << R"({"stretches": [{"wall_to": 2e9}, {"wall_to": 9.5e8}]})";
+  EXPECT_EQ(latest_shown(folder_.path()), 2e9);
+  order_ids(latest_shown(folder_.path()));
+  EXPECT_EQ(new_id().substr(0, 15), "20330518T033420");
 }
 
 }  // namespace
