@@ -59,3 +59,5 @@ class SeriesDecided(Record):
     rules: tuple[RuleOutcome, ...]
     derived: tuple[str, ...]
     discarded_by: str | None = None
+    parts: dict[str, int] = {}
+    """Of the derived tasks that hold some of the images only, because the rules divide the series: how many."""

@@ -199,7 +199,8 @@ class Executor:
 
     def _tell_decision(self, config: Config, task: Task, plan: Plan) -> None:
         ids = tuple(derived.task.id for derived in plan.derived)
-        decided = SeriesDecided(rules=plan.rules, derived=ids, discarded_by=plan.discarded_by)
+        parts = {derived.task.id: len(derived.files) for derived in plan.derived if derived.files}
+        decided = SeriesDecided(rules=plan.rules, derived=ids, discarded_by=plan.discarded_by, parts=parts)
         # A series that could not be decided is decided anew when a person retries it: that is another decision.
         at = plan.failure.at if plan.failure else plan.anew
         key = f"series.decided:{at}" if at else "series.decided"

@@ -44,7 +44,7 @@ from mercure.spool.link import Source
 from mercure.spool.telling import failed_key, task_created, task_delivered, task_failed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from mercure.clock import ManualClock
@@ -162,6 +162,34 @@ class ScriptedRouter:
         if not stay:
             durable.remove_tree(parent)
         return derived
+
+    def divide(self, task: Task, parts: Mapping[str, tuple[Sequence[str], int]]) -> list[Task]:
+        """Let the rules divide a series: by target the files that its part holds, and how many it was to hold."""
+        self.clock.advance(1)
+        parent = self.spool.entry(Stage.ROUTING, task.id)
+        made = {
+            target: task.model_copy(
+                update={
+                    "id": derived_id(task.id, f"route:{target}"),
+                    "parent": task.id,
+                    "action": "route",
+                    "target": target,
+                    "rules": (FiredRule(rule="all"),),
+                    "images": len(files),
+                    "bytes": sum((parent / name).stat().st_size for name in files),
+                }
+            )
+            for target, (files, _) in parts.items()
+        }
+        planned = {made[target].id: count for target, (_, count) in parts.items()}
+        decided = SeriesDecided(rules=(), derived=tuple(planned), parts=planned)
+        self.tell(decided, task, "series.decided")
+        for target, (files, _) in parts.items():
+            derive(self.spool, made[target], self.spool.stage(Stage.OUTGOING), [Source(parent, files)])
+            images = image_refs(self.spool.entry(Stage.OUTGOING, made[target].id))
+            self.tell(task_created(made[target], Stage.OUTGOING, images), made[target], "task.created")
+        durable.remove_tree(parent)
+        return list(made.values())
 
     def collect(self, task: Task, study: str = "1.2+whole") -> Task:
         """Let a routed series wait for its study."""

@@ -99,10 +99,15 @@ class TaskAccounts:
         ]
 
     def _routed(self, view: TaskView, children: Sequence[TaskView]) -> list[Finding]:
-        """Compare a routed series with the tasks derived from it: each must hold all its images."""
-        findings = []
-        for child in children:
-            if child.digest is None or view.digest is None or child.digest == view.digest:
+        """Compare a routed series with the tasks derived from it.
+
+        Each must hold all its images, or as many of them as the rules wanted there; and each image is in one of them.
+        """
+        apart = [child for child in children if child.digest is not None and child.digest != view.digest]
+        parts = self._evidence.parts(view.id) if apart and view.digest is not None else {}
+        findings = self._in_no_part(view, children) if parts else []
+        for child in apart if view.digest is not None else ():
+            if child.id in parts and len(self._evidence.entries(child.digest)) >= parts[child.id]:
                 continue
             held = {entry.file for entry in self._evidence.entries(child.digest)}
             where = child.target or child.action
@@ -110,6 +115,12 @@ class TaskAccounts:
             missing = [entry for entry in self._evidence.entries(view.digest) if entry.file not in held]
             findings += [of_entry(Kind.NOT_PLANNED, text, entry, view, target=child.target) for entry in missing]
         return findings
+
+    def _in_no_part(self, view: TaskView, children: Sequence[TaskView]) -> list[Finding]:
+        held = {entry.file for child in children for entry in self._evidence.entries(child.digest)}
+        text = "the rules divided the series, and this image is in none of its parts"
+        entries = self._evidence.entries(view.digest)
+        return [of_entry(Kind.NOT_PLANNED, text, entry, view) for entry in entries if entry.file not in held]
 
     def _lost(self, view: TaskView) -> list[Finding]:
         what = "what was taken for routing" if view.is_routed else f"a task for {view.target or view.action!r}"

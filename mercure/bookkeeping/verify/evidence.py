@@ -100,6 +100,10 @@ class Evidence(AbstractContextManager["Evidence"]):
             grouped.setdefault(view.parent or "", []).append(view)
         return grouped
 
+    def parts(self, task: str) -> dict[str, int]:
+        """Return how many images each task was to get into which the rules divided a series; empty: they did not."""
+        return {name: count for source in self._sources for name, count in source.parts(task).items()}
+
     def tasks_of_series(self, folders: Sequence[str]) -> dict[str, list[TaskView]]:
         """Return the tasks of each series whose images are known, the earliest first."""
         found = _together(view for source in self._sources for view in source.tasks_of_series(folders))

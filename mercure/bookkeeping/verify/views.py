@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
@@ -9,7 +10,7 @@ from typing import Any, Final
 
 from peewee import JOIN, Database
 
-from mercure.bookkeeping.models import Image, ImageList, Series, Task, TaskImage
+from mercure.bookkeeping.models import EventRow, Image, ImageList, Series, Task, TaskImage
 from mercure.bookkeeping.reader import batches
 
 _AT_ONCE: Final = 500
@@ -135,6 +136,12 @@ class Source:
         """Return the tasks derived from these."""
         query = _task_query()
         return [view for some in batches(parents, _AT_ONCE) for view in self._tasks(query.where(Task.parent.in_(some)))]
+
+    def parts(self, task: str) -> dict[str, int]:
+        """Return how many images each task was to get into which the rules divided a series; empty: they did not."""
+        query = EventRow.select(EventRow.details).where(EventRow.task == task, EventRow.type == "series.decided")
+        rows = query.order_by(EventRow.id).tuples().execute(self._database)
+        return {name: count for (details,) in rows for name, count in json.loads(details).get("parts", {}).items()}
 
     def tasks_of_series(self, folders: Sequence[str]) -> list[TaskView]:
         """Return all tasks of these series."""

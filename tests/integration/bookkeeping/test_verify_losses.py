@@ -103,6 +103,22 @@ def test_an_image_that_one_of_the_derived_tasks_lacks_is_named(
     assert (finding.kind, finding.image, finding.target) == (Kind.NOT_PLANNED, left_out.id, "archive")
 
 
+@pytest.mark.parametrize(
+    ("a", "b", "missing"),
+    [((1, 2), (3,), None), ((1,), (3,), 2), ((1, 2), (2,), 3)],
+    ids=["each part is whole", "a part lacks one", "one is in no part"],
+)
+def test_a_series_that_the_rules_divided(
+    router: ScriptedRouter, verified: VerifyFunction, a: tuple[int, ...], b: tuple[int, ...], missing: int | None
+) -> None:
+    received = [router.receive(SERIES, number) for number in (1, 2, 3)]
+    parts = {"a": ([f"{SERIES}.{n}.dcm" for n in a], 2), "b": ([f"{SERIES}.{n}.dcm" for n in b], 1)}
+    for task in router.divide(router.take(SERIES), parts):
+        router.deliver(task)
+    named = {finding.image for finding in verified().findings}
+    assert (named == set()) if missing is None else (received[missing - 1].id in named)
+
+
 def test_an_image_that_the_study_lacks_is_named(router: ScriptedRouter, verified: VerifyFunction) -> None:
     router.receive(SERIES, 1)
     left_out = router.receive(SERIES, 2)
