@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -13,12 +15,15 @@ from appliance.control.api.rules import DryRun, Explained, ExplainedPart, Explai
 from appliance.control.errors import ControlError
 from appliance.control.queue import find_task
 from appliance.control.session import Session
+from appliance.wording import plural
 from mercure.config import Config
 from mercure.dicom.tags import read_tag_records
 from mercure.event_details import Identity
 from mercure.names import id_time
 from mercure.routing import rehearsal
 from mercure.routing.rehearsal import Rehearsal
+from mercure.routing.units import units_of
+from mercure.routing.verdicts import answers_of
 from mercure.rules import Explanation, Part, RuleError, compile_rule
 from mercure.spool import TASK_STAGES, Stage, TagRecord, read_tags
 from mercure.spool.images import by_file, read_lines, text
@@ -28,14 +33,16 @@ DEFAULT_LAST = 100
 _TOLD_EACH = 20
 
 
-def explained(explanation: Explanation, columns: int) -> Explained:
-    """Turn an explanation into a document, whose page has so many columns."""
+def explained(explanation: Explanation, columns: int, differs: str = "") -> Explained:
+    """Turn an explanation into a document, whose page has so many columns; `differs` says what it is not true of."""
+    page = explanation.render(columns)
     return Explained(
         expression=explanation.text,
         result=explanation.result,
         error=str(explanation.error) if explanation.error else None,
         parts=tuple(_parts(explanation.part, 0)),
-        page=explanation.render(columns),
+        page="\n".join([*textwrap.wrap(differs, columns), "", page]) if differs else page,
+        differs=differs,
     )
 
 
@@ -64,6 +71,28 @@ def explain(expression: str, records: Sequence[TagRecord]) -> Explanation:
         return compile_rule(expression).explain(records)
     except RuleError as error:
         raise ControlError("invalid", str(error), f"\n{error.caret()}") from error
+
+
+def one_unit(session: Session, records: Sequence[TagRecord]) -> tuple[list[TagRecord], str]:
+    """Return the images of the first unit, and a sentence where there are others: they are decided by themselves."""
+    units = list(units_of(session.config, records).values())
+    if len(units) <= 1:
+        return list(records), ""
+    others = plural(len(records) - len(units[0]), "image")
+    return units[0], f"{others} of other senders, studies or patients are decided on by themselves, and left out here."
+
+
+def divided(expression: str, records: Sequence[TagRecord], now: datetime) -> str:
+    """Say where the answer is not the same for all images of a unit."""
+    answers = answers_of(expression, records, now)
+    if len(answers) <= 1:
+        return ""
+    counts = {True: 0, False: 0, None: 0}
+    for answer, images in answers:
+        counts[None if answer.error else answer.result] += len(images)
+    words = {True: "it is so for {}", False: "it is not so for {}", None: "it cannot be said of {}"}
+    said = ", ".join(words[key].format(count) for key, count in counts.items() if count)
+    return f"The images differ, and the series is divided: {said} of {len(records)}. Shown is the first image."
 
 
 def records_of_file(path: Path) -> list[TagRecord]:

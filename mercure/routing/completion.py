@@ -11,15 +11,17 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from mercure.clock import Clock
 from mercure.config import Config
-from mercure.config.completion import CompletionTimes, ExpectedCount
+from mercure.config.completion import CompletionTimes
 from mercure.names import is_id
+from mercure.routing.arrivals import Arrivals, times_of
 from mercure.spool import Spool, Stage, TagRecord, is_locked, uptime
 from mercure.spool.images import text
 from mercure.spool.task import IMAGE_SUFFIX
@@ -111,6 +113,7 @@ class CompletionTracker:
         self._spool = spool
         self._clock = clock
         self._seen: dict[str, _Seen] = {}
+        self._arrivals: dict[str, Arrivals] = {}
         self.unreadable: dict[str, OSError] = {}
         """Series that could not be looked at by the last `due`, and why; the others do not wait for them."""
         self._difference: float | None = None
@@ -136,6 +139,7 @@ class CompletionTracker:
         present = set(names)
         for name in self._seen.keys() - present:
             del self._seen[name]
+            self._arrivals.pop(name, None)
         now = self._clock.monotonic()
         self._notice_clock(now)
         ready: list[tuple[float, Due]] = []
@@ -149,16 +153,28 @@ class CompletionTracker:
                 continue
             if seen is None:
                 continue
-            at, reason, counted = _due_for_all(seen, config)
+            at, reason, counted = _due_for_all(seen, config, partial(self._arrivals_of, name))
             if at <= now and self._is_as_seen(name, seen):
+                self._arrivals.pop(name, None)
                 ready.append((at, Due(name, reason, seen.signature)))
                 continue
             wait = min(wait, max(0.0, at - now), COUNT_SECONDS if counted else float("inf"))
         return [due for _, due in sorted(ready, key=lambda item: item[0])], wait
 
-    def arriving_studies(self) -> set[str | None]:
+    def arriving_studies(self, config: Config) -> set[str | None]:
         """Return the studies of the series that may still grow, as of the last `due`; None is one unknown yet."""
-        return {_study(first) for seen in self._seen.values() for first in seen.content.one_of_each}
+        found: set[str | None] = set()
+        for name in self._seen:
+            arrivals = self._arrivals_of(name)
+            arrivals.look(config)
+            found |= arrivals.studies or {None}
+        return found
+
+    def _arrivals_of(self, name: str) -> Arrivals:
+        known = self._arrivals.get(name)
+        if known is None:
+            known = self._arrivals[name] = Arrivals(self._spool.entry(Stage.INCOMING, name))
+        return known
 
     def _is_as_seen(self, name: str, seen: _Seen) -> bool:
         """Look once more who brought images: where times of files are coarse, one may have come just after a look."""
@@ -210,16 +226,6 @@ def any_open(spool: Spool, associations: Iterable[str]) -> bool:
     return any(is_locked(receiving / association) for association in associations if is_id(association))
 
 
-def expected(count: ExpectedCount | None, record: TagRecord) -> int | None:
-    """Return how many there should be, by number or by a tag of the images; None when that is not known."""
-    if count is None:
-        return None
-    if count.tag is None:
-        return count.number
-    value = text(record, count.tag).strip()
-    return int(value) if value.isdecimal() and int(value) > 0 else None
-
-
 def _content(directory: Path, before: _Content) -> _Content:
     """Look into a folder; what an earlier look found of an association still holds, for it has one sender."""
     try:
@@ -253,30 +259,20 @@ def _first_line(path: Path) -> TagRecord:
     return value if isinstance(value, dict) else {}
 
 
-def _study(record: TagRecord) -> str | None:
-    return text(record, "StudyInstanceUID") if record else None
-
-
-def _due_for_all(seen: _Seen, config: Config) -> tuple[float, str, bool]:
+def _due_for_all(seen: _Seen, config: Config, arrivals: Callable[[], Arrivals]) -> tuple[float, str, bool]:
     """Return when a series is or will be complete, by what, and whether its images are counted.
 
     Where several senders brought images of it, the last by whose times it is complete decides.
     """
-    dues = []
-    counted = False
-    for first in seen.content.one_of_each:
-        aet, address = _sender_key(first)
-        times = config.completion.for_sender(aet, config.sender_of(aet, address))
-        counted = counted or times.expected_images is not None
-        dues.append(_due_at(seen, times, first))
-    return (*max(dues), counted)
+    times = [times_of(config, first) for first in seen.content.one_of_each]
+    counted = any(each.expected_images is not None for each in times)
+    if counted and arrivals().all_expected(config):
+        return seen.changed, "count", counted
+    return (*max(_due_at(seen, each) for each in times), counted)
 
 
-def _due_at(seen: _Seen, times: CompletionTimes, first: TagRecord) -> tuple[float, str]:
+def _due_at(seen: _Seen, times: CompletionTimes) -> tuple[float, str]:
     """Return when a series is or will be complete by the times of one sender, and by what."""
-    wanted = expected(times.expected_images, first)
-    if wanted is not None and seen.content.images >= wanted:
-        return seen.changed, "count"
     quiet = seen.changed + times.quiet_seconds
     if seen.released is None:
         return quiet, "quiet"

@@ -16,7 +16,8 @@ from mercure.config import Config
 from mercure.config.completion import Completion, StudyCompletion
 from mercure.model import Record
 from mercure.names import is_id, safe_name
-from mercure.routing.completion import any_open, expected, folder_signature
+from mercure.routing.arrivals import expected
+from mercure.routing.completion import any_open, folder_signature
 from mercure.routing.numbering import enter_routing
 from mercure.routing.units import patient_digest
 from mercure.rules import StudyList

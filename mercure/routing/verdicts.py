@@ -120,6 +120,18 @@ def verdicts(config: Config, task: Task, records: Sequence[TagRecord], now: date
     return Decided(tuple(_merged(found)), tuple(outcomes))
 
 
+def answers_of(expression: str, records: Sequence[TagRecord], now: datetime) -> list[tuple[Evaluation, Numbers]]:
+    """Ask one expression of the images of a unit; return its answers, and for which images each is.
+
+    Raises
+    ------
+    mercure.rules.RuleError
+        It cannot be run at all.
+    """
+    answers = _Series(Images(records), now).answers(compile_rule(expression))
+    return answers.divide(tuple(range(len(records))))
+
+
 def in_order(config: Config) -> list[Named]:
     """List the enabled rules in their order, fallbacks last."""
     enabled = [(name, rule) for name, rule in config.rules.items() if not rule.disabled]

@@ -107,7 +107,7 @@ class Router:
         context = self._context
         if not self._spool.names(Stage.STUDIES):
             return float("inf")
-        arriving = self._series.arriving_studies() | studies_in_routing(self._spool)
+        arriving = self._series.arriving_studies(context.config) | studies_in_routing(self._spool)
         due, wait = self._studies.due(context.config, arriving)
         for study in due:
             take = partial(take_study, self._spool, study, context.clock)

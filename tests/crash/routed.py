@@ -36,7 +36,8 @@ class Scene:
     told: tuple[str, ...] = ("series.completed", "series.decided", "task.created")
     tags: dict[str, str] = field(default_factory=dict)
     patients: tuple[str, ...] = ("P1",)
-    """Those of the images in turn."""
+    modalities: tuple[str, ...] = ("CT",)
+    """Those of the images in turn, as the patients."""
 
     @property
     def images(self) -> list[Image]:
@@ -45,7 +46,8 @@ class Scene:
         return [image for number in numbers for image in make_images(1, first=number, **self._tags_of(number))]
 
     def _tags_of(self, number: int) -> dict[str, str]:
-        return {"PatientID": self.patients[number % len(self.patients)], **self.tags}
+        modality = self.modalities[number % len(self.modalities)]
+        return {"PatientID": self.patients[number % len(self.patients)], "Modality": modality, **self.tags}
 
 
 def tear_tag_lines(folder: Path) -> None:
@@ -74,6 +76,11 @@ SCENES = {
         waves=((1, 5),),
         patients=("P1", "P2", "P3"),
         told=("series.completed", "series.decided", "task.created", "warning"),
+    ),
+    "divided along the verdicts": Scene(
+        {"ct": both(CT), "ot": both('tags.Modality == "OT"')},
+        {Stage.OUTGOING: 2},
+        modalities=("CT", "OT"),
     ),
     "a study": Scene(
         {"s": both(trigger="study", study={"quiet_seconds": 30})},

@@ -40,6 +40,8 @@ def explained_lines(explained: api.rules.Explained, columns: int) -> Iterator[Li
     yield ()
     result = ("• it is so: the rule acts", "good") if explained.result else ("□ it is not so", "warn")
     yield ((f" {result[0]}", result[1]),)
+    for line in wrap(printable(explained.differs), columns - 4) if explained.differs else ():
+        yield ((f" ‼ {line}", "warn"),)
     if explained.error:
         for line in wrap(printable(explained.error), columns - 4):
             yield ((f" ‼ {line}", "bad"),)

@@ -64,13 +64,17 @@ class ExplainedPart(Model):
 
 
 class Explained(Model):
-    """What an expression said of a series, part by part; ``page`` is the same for a terminal."""
+    """What an expression said of a series, part by part; ``page`` is the same for a terminal.
+
+    ``differs`` says for how many images it is otherwise: the series is divided along the answers.
+    """
 
     expression: str
     result: bool
     error: str | None
     parts: tuple[ExplainedPart, ...]
     page: str
+    differs: str = ""
 
 
 RuleTable = dict[str, dict[str, JsonValue]]

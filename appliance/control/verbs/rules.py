@@ -33,8 +33,10 @@ def explain(asked: Asked, wanted: api.ExplainRule) -> api.Explained:
     expression = wanted.expression
     if expression is None:
         expression = rules.find_rule(asked.session, wanted.rule or "").rule
-    records = rehearsing.records_wanted(asked.session, wanted)
-    return rehearsing.explained(rehearsing.explain(expression, records), wanted.columns)
+    records, others = rehearsing.one_unit(asked.session, rehearsing.records_wanted(asked.session, wanted))
+    explanation = rehearsing.explain(expression, records)
+    differs = rehearsing.divided(expression, records, asked.session.clock.now())
+    return rehearsing.explained(explanation, wanted.columns, " ".join(filter(None, (differs, others))))
 
 
 @carries_out(api.DRY_RUN)

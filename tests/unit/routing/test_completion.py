@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mercure.config import Config
-from mercure.routing.completion import CompletionTracker, Due, expected, folder_signature
+from mercure.routing.arrivals import expected
+from mercure.routing.completion import CompletionTracker, Due, folder_signature
 from mercure.spool import Stage
 from tests.support.box import GRACE, QUIET
 from tests.support.incoming import make_images
@@ -259,6 +260,35 @@ def test_expected_counts(box: Box, count: dict[str, Any], images: int, tags: dic
     assert expected(None, {}) is None
 
 
+@pytest.mark.parametrize(
+    ("others", "reason"),
+    [
+        ([{}, {"PatientID": "P2"}, {"PatientID": "P2"}], "count"),
+        ([{}, {"PatientID": "P2"}], "quiet"),
+        ([{"SOPInstanceUID": "1.2.3.1"}], "quiet"),
+        ([{"SOPInstanceUID": "1.2.3.1"}, {}], "count"),
+    ],
+)
+def test_expected_counts_are_of_each_unit_and_of_distinct_instances(
+    box: Box, others: list[dict[str, Any]], reason: str
+) -> None:
+    watch = Watch(box, expected_images={"number": 2})
+    with box.associate() as association:
+        watch.land(association, 1)
+        watch.look()
+        for number, tags in enumerate(others, 2):
+            watch.land(association, number, **tags)
+        assert watch.seconds_until_due()[1] == reason
+
+
+def test_all_studies_of_a_series_that_arrives_are_known(box: Box, watch: Watch) -> None:
+    with box.associate() as association:
+        for number, study in enumerate(("1.7", "1.8", "1.7"), 1):
+            watch.land(association, number, study=study)
+            watch.look()
+        assert watch.tracker.arriving_studies(watch.config) == {"1.7", "1.8"}
+
+
 def test_a_sender_of_its_own_has_times_of_its_own(box: Box) -> None:
     watch = Watch(box, senders={"SLOW": {"quiet_seconds": 300, "after_release_seconds": 120}})
     with box.associate("SLOW") as association:
@@ -327,7 +357,7 @@ def test_a_torn_first_line_leaves_the_study_unknown_and_completion_as_it_is(
         watch.land(association)
         (watch.folder / f"{association.id}.jsonl").write_bytes(line)
         watch.look()
-        assert watch.tracker.arriving_studies() == {None}
+        assert watch.tracker.arriving_studies(watch.config) == {None}
     assert watch.seconds_until_due() == (GRACE, "released")
 
 
@@ -335,4 +365,4 @@ def test_the_studies_that_are_arriving(box: Box, watch: Watch) -> None:
     box.receive(make_images(1, series="1.1", study="7"))
     box.receive(make_images(1, series="1.2", study="8"))
     watch.look()
-    assert watch.tracker.arriving_studies() == {"7", "8"}
+    assert watch.tracker.arriving_studies(watch.config) == {"7", "8"}
