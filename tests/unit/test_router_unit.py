@@ -50,6 +50,12 @@ IN_THE_WAY_OF_BUBBLEWRAP = {
 }
 
 
+def unit(**changes: Any) -> str:
+    environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined)  # noqa: S701 - no page
+    shut = {"router_podman": False, "router_bubblewrap": False}
+    return environment.from_string(TEMPLATE.read_text()).render(SETTINGS | shut | changes)
+
+
 def measures(runner: str) -> set[str]:
     """Return the names of what the unit sets for a kind of runner."""
     environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined)  # noqa: S701 - no page
@@ -76,3 +82,15 @@ def test_bubblewrap_can_make_its_sandbox_and_gains_nothing() -> None:
     found = measures("command")
     assert not found & IN_THE_WAY_OF_BUBBLEWRAP
     assert {"NoNewPrivileges", "CapabilityBoundingSet", "RestrictAddressFamilies"} <= found
+
+
+def test_it_waits_for_the_clock_by_choice_and_not_for_ever() -> None:
+    assert "time-sync.target" not in unit(router_wait_for_time=0)
+    waiting = unit(router_wait_for_time=300)
+    assert "After=mercure-time.service time-sync.target" in waiting.splitlines()
+    assert "Wants=mercure-time.service time-sync.target" in waiting.splitlines()
+    template = TEMPLATE.with_name("mercure-time.service.j2").read_text()
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)  # noqa: S701 - no page
+    lines = environment.from_string(template).render(router_wait_for_time=301).splitlines()
+    assert "ExecStart=-/usr/bin/chronyc -n waitsync 61 1.0 0.0 5" in lines
+    assert "TimeoutStartSec=331" in lines
