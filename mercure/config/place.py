@@ -26,7 +26,7 @@ ADVICE: Final = (
     "stop the router and give `mercure spool move NEW`: it moves what is there and changes `spool`; or set it back"
 )
 
-_KEPT: Final = tuple(stage for stage in Stage if stage is not Stage.STATE)
+_KEPT: Final = frozenset(Stage) - {Stage.STATE}
 _WORDS: Final = {Stage.OUTBOX: "outbox (not read yet)", Stage.RECEIVING: "receiving"}
 
 
@@ -92,23 +92,6 @@ def in_force(root: Path, wanted: Path) -> Path:
     return wanted
 
 
-def settle(root: Path, wanted: Path) -> Path:
-    """Return where the spool is, and write it down. The caller knows that no service runs.
-
-    A place that holds nothing any more is left for the one that is wanted.
-
-    Raises
-    ------
-    OSError
-        As the disk says.
-    """
-    found = in_force(root, wanted)
-    if found != wanted and found.is_dir() and not holds(Spool(found)):
-        found = wanted
-    record(root, found)
-    return found
-
-
 def record(root: Path, spool: Path) -> None:
     """Write down where the spool is, where nothing or something else is written.
 
@@ -123,10 +106,13 @@ def record(root: Path, spool: Path) -> None:
         write_place(root, kept.model_copy(update={"path": place.path, "spool": place.spool}))
 
 
-def holds(spool: Spool) -> Counter[str]:
-    """Count what a spool holds, by stage. What cannot be looked at counts: unknown is not nothing."""
+def holds(spool: Spool, *, events: bool = True) -> Counter[str]:
+    """Count what a spool holds, by stage; without the events if they do not matter.
+
+    What cannot be looked at counts: unknown is not nothing.
+    """
     found: Counter[str] = Counter()
-    for stage in _KEPT:
+    for stage in sorted(_KEPT if events else _KEPT - {Stage.OUTBOX}):
         name = _WORDS.get(stage, stage.value)
         try:
             with os.scandir(spool.stage(stage)) as entries:
@@ -169,11 +155,27 @@ def change_problems(root: Path, before: Path, wanted: Path) -> list[Problem]:
     found = in_force(root, before)
     if wanted == found:
         return []
+    inside = nested_in(root, found, wanted)
+    if inside is not None:
+        return [Problem("spool", f"{wanted} and {inside} lie in each other", "give the spool a folder of its own")]
     if not found.is_dir() and read_place(root) is None:
         return []
     if found.is_dir() and not holds(Spool(found)):
         return []
     return [Problem("spool", f"the spool cannot be changed to {wanted}: {found} is in use, {_what(found)}", ADVICE)]
+
+
+def nested_in(root: Path, spool: Path, wanted: Path) -> Path | None:
+    """Return the folder of the router that a new place of the spool lies in, or that lies in it, if there is one.
+
+    Symbolic links are followed.
+    """
+    new, old = Path(os.path.realpath(wanted)), Path(os.path.realpath(spool))
+    if new != old and (new.is_relative_to(old) or old.is_relative_to(new)):
+        return spool
+    own = [root / name for name in ("config", "log", "run", "backup")]
+    real = [(path, Path(os.path.realpath(path))) for path in own]
+    return next((path for path, each in real if new.is_relative_to(each) or each.is_relative_to(new)), None)
 
 
 def _what(spool: Path) -> str:

@@ -7,6 +7,7 @@ of the old one is removed last. No service runs meanwhile.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from mercure import durable
-from mercure.config.place import Place, place_of, read_place, write_place
+from mercure.config.place import Place, holds, in_force, nested_in, place_of, read_place, record, write_place
 from mercure.spool import Spool
 from mercure.spool.identity import ensure_identity, read_identity
 
@@ -26,6 +27,26 @@ Told = Callable[[int, int], None]
 
 class MoveError(Exception):
     """A spool cannot be moved there; the text says why, and what to do."""
+
+
+def settle(root: Path, wanted: Path) -> Path:
+    """Return where the spool is, and write it down. The caller knows that no service runs.
+
+    A place in which no image is left is moved to the one that is wanted, with its state and the events that wait there.
+
+    Raises
+    ------
+    OSError
+        As the disk says.
+    """
+    found = in_force(root, wanted)
+    if found != wanted and found.is_dir() and not holds(Spool(found), events=False):
+        record(root, found)
+        with contextlib.suppress(MoveError):  # it stays where it is, which is told
+            move_spool(root, wanted)
+            return wanted
+    record(root, found)
+    return found
 
 
 def move_spool(root: Path, new: Path, told: Told = lambda done, total: None) -> Path:
@@ -112,12 +133,9 @@ def _check(root: Path, place: Place, old: Path, new: Path) -> None:
         raise MoveError(f"{new} is not an absolute path without '..'")
     if not old.is_dir():
         raise MoveError(f"the spool {old} is not there: mount it, or set `spool` back")
-    real_new, real_old = Path(os.path.realpath(new)), Path(os.path.realpath(old))
-    if real_new.is_relative_to(real_old) or real_old.is_relative_to(real_new):
-        raise MoveError(f"{new} and {old} lie in each other: a spool cannot hold itself")
-    for own in ("config", "log", "run", "backup"):
-        if real_new.is_relative_to(Path(os.path.realpath(root / own))):
-            raise MoveError(f"{new} lies in {root / own}: give the spool a folder of its own")
+    inside = nested_in(root, old, new)
+    if inside is not None:
+        raise MoveError(f"{new} and {inside} lie in each other: give the spool a folder of its own")
     if new.exists() and not new.is_dir():
         raise MoveError(f"{new} is no folder")
     ours = place.moving == str(new)

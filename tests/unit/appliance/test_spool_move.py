@@ -165,10 +165,10 @@ def test_what_does_not_fit_is_refused(filled: Session, tmp_path: Path) -> None:
     (occupied / "something").touch()
     (tmp_path / "link").symlink_to(root / "spool", target_is_directory=True)
     for place, why in (
-        (root / "spool" / "inner", "hold itself"),
-        (root, "hold itself"),
-        (tmp_path / "link" / "x", "hold itself"),
-        (root / "config" / "x", "folder of its own"),
+        (root / "spool" / "inner", "in each other"),
+        (root, "in each other"),
+        (tmp_path / "link" / "x", "in each other"),
+        (root / "config" / "x", "in each other"),
         (occupied, "not empty"),
         (occupied / "something", "no folder"),
     ):

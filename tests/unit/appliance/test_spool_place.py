@@ -15,7 +15,8 @@ from appliance.control.session import Session
 from appliance.control.status import status
 from mercure import durable
 from mercure.bookkeeping.verify import verify
-from mercure.config.place import FILE_NAME, Place, holds, place_problems, read_place, settle, write_place
+from mercure.config.place import FILE_NAME, Place, holds, place_problems, read_place, write_place
+from mercure.config.relocation import settle
 from mercure.services.common import Context
 from mercure.spool import Spool, Stage
 from mercure.spool.identity import ensure_identity, read_identity
@@ -93,13 +94,24 @@ def test_a_place_that_holds_nothing_is_left_at_the_next_start_of_the_router(sess
     events_of(session)
     new = tmp_path / "new"
     save(session, new)
-    events_of(session)
     changed = Session(session.root, session.user, clock=session.clock)
     assert changed.spool.root == session.root.path / "spool", "services that run go on where they are"
     assert place_problems(changed.root.path, new)
+    before = read_identity(changed.spool)
+    assert holds(changed.spool)["outbox (not read yet)"]
     settle(changed.root.path, new)
     assert start(changed).spool.root == new
+    assert read_identity(changed.spool) == before, "it is the same spool, with its state and its events"
+    assert changed.spool.names(Stage.OUTBOX)
     assert not place_problems(changed.root.path, new)
+
+
+@pytest.mark.parametrize("place", ["config/x", "log", "spool/inner", ".", "run"])
+def test_a_place_in_or_around_a_folder_of_the_router_is_refused(session: Session, place: str) -> None:
+    start(session)
+    events_of(session)
+    with pytest.raises(ControlError, match="lie in each other"):
+        save(session, session.root.path / place)
 
 
 def test_setting_it_back_is_no_change(session: Session, tmp_path: Path) -> None:
