@@ -39,6 +39,9 @@ MOST_SENDERS: Final = 2000
 LONGEST_EXPRESSION: Final = 4096
 """A longer one is not asked once it has been changed."""
 
+WRITTEN: Final = timedelta(seconds=10)
+"""So long counts stay in memory alone."""
+
 KEPT_SECONDS: Final = 180 * 86400.0
 """A sender is forgotten after so long without a series."""
 
@@ -228,9 +231,13 @@ class Habits:
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
+        self._known: dict[str, Habit] = {}
+        self._written: dict[str, datetime] = {}
 
     def note(self, sender: str, decided: Decided, rules: Mapping[str, Rule], now: datetime) -> None:
         """Count a decided series, and write notices of what is not as usual.
+
+        Counts alone are written now and then: a write for each series would cost more than they are worth.
 
         Raises
         ------
@@ -238,15 +245,31 @@ class Habits:
             As the disk says.
         """
         sender = sender.encode("utf-8", "backslashreplace").decode()
-        with exclusive(habits_folder(self._spool)) as folder:
-            path = folder / f"{hashlib.sha256(sender.encode()).hexdigest()[:32]}.json"
-            habit, findings = judge(_read(path, sender), decided, rules, now)
-            durable.write_file(path, habit.model_dump_json(exclude_defaults=True).encode(), sync=False)
+        before = self._known.get(sender) or _read(self._path(sender), sender)
+        habit, findings = judge(before, decided, rules, now)
+        if len(self._known) >= MOST_SENDERS:
+            self._known.clear()
+        self._known[sender] = habit
+        since = self._written.get(sender)
+        if findings or since is None or not timedelta(0) <= now - since < WRITTEN or _shape(habit) != _shape(before):
+            self._write(habit)
+            self._written[sender] = now
         for finding in findings:
             if finding.text:
                 post(self._spool, finding.kind, finding.about, finding.text, finding.advice, now=now)
             else:
                 withdraw(self._spool, finding.kind, finding.about)
+
+    def _write(self, habit: Habit) -> None:
+        """Write a habit down, with the rules that another router has seen to fire."""
+        path = self._path(habit.sender)
+        with exclusive(path.parent):
+            rules = {**_read(path, habit.sender).rules, **habit.rules}
+            merged = habit.model_copy(update={"rules": rules}) if len(rules) <= MOST_RULES else habit
+            durable.write_file(path, merged.model_dump_json(exclude_defaults=True).encode(), sync=False)
+
+    def _path(self, sender: str) -> Path:
+        return habits_folder(self._spool) / f"{hashlib.sha256(sender.encode()).hexdigest()[:32]}.json"
 
     def forget(self, now: datetime) -> None:
         """Forget senders that have sent nothing for long, and the oldest beyond the limit."""
@@ -259,6 +282,12 @@ class Habits:
         for number, (age, path) in enumerate(ages):
             if age > KEPT_SECONDS or number >= MOST_SENDERS:
                 durable.unlink(Path(path))
+
+
+def _shape(habit: Habit) -> object:
+    """Return what is written at once: which rules fire, and what is not as usual."""
+    rules = {name: (known.expression, known.changed) for name, known in habit.rules.items()}
+    return rules, habit.unwanted_since
 
 
 def habits_folder(spool: Spool) -> Path:

@@ -10,6 +10,7 @@ A hint in ``state/returns/``, one file for each series, replaced atomically and 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -136,15 +137,34 @@ class ReturnCounter:
     def _note(
         self, config: Config, task: Task, sender: str, series: str, *, marks: Sequence[str], now: datetime
     ) -> Returns:
-        with exclusive(returns_folder(self._spool)) as folder:
-            path = folder / f"{safe_name(series)}.json"
-            before = _read(path)
-            if before is not None and (before.task == task.id or task.scope != "series"):
-                return before
-            known = counted(before, sender, marks, now, timedelta(seconds=config.loops.within_seconds))
-            known = known.model_copy(update={"task": task.id})
+        path = returns_folder(self._spool) / f"{safe_name(series)}.json"
+        before = _read(path)
+        if before is not None and (before.task == task.id or task.scope != "series"):
+            return before
+        within = timedelta(seconds=config.loops.within_seconds)
+        if before is None:
+            known = counted(None, sender, marks, now, within).model_copy(update={"task": task.id})
+            if _write_new(path, known):
+                return known
+        with exclusive(path.parent):
+            known = counted(_read(path), sender, marks, now, within).model_copy(update={"task": task.id})
             durable.write_file(path, known.model_dump_json(exclude_defaults=True).encode(), sync=False)
             return known
+
+
+def _write_new(path: Path, known: Returns) -> bool:
+    """Write the hint of a series that is new, the cheap way; tell whether there was none."""
+    if not path.parent.is_dir():
+        durable.make_directory(path.parent, sync=False)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o640)
+    except FileExistsError:
+        return False
+    try:
+        durable.append(descriptor, known.model_dump_json(exclude_defaults=True).encode(), path, sync=False)
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def counted(before: Returns | None, sender: str, marks: Sequence[str], now: datetime, within: timedelta) -> Returns:

@@ -173,6 +173,23 @@ def test_a_misspelt_rule_is_noticed_by_the_router(desk: RouterDesk) -> None:
     assert len(desk.tasks(Stage.DISCARD)) == 2
 
 
+def test_counts_are_written_now_and_then_and_what_is_new_at_once(desk: RouterDesk) -> None:
+    def written() -> str:
+        (path,) = habits.habits_folder(desk.spool).iterdir()
+        return path.read_text()
+
+    store, rules = Habits(desk.spool), {"a": rule(), "b": rule("True")}
+    now = desk.clock.now()
+    store.note("CT1@x", Decided("1", ["a"], False, bool), rules, now)
+    first = written()
+    store.note("CT1@x", Decided("2", ["a"], False, bool), rules, now + timedelta(seconds=1))
+    assert written() == first
+    store.note("CT1@x", Decided("3", ["a", "b"], False, bool), rules, now + timedelta(seconds=2))
+    assert '"b"' in written()
+    store.note("CT1@x", Decided("4", ["a"], False, bool), rules, now + timedelta(seconds=13))
+    assert '"fired":4' in written()
+
+
 def test_a_series_that_a_rule_discards_is_nothing_to_notice(desk: RouterDesk) -> None:
     desk.configure({"no": {"rule": "True", "action": "discard"}})
     for number in range(3):
@@ -184,6 +201,7 @@ def test_a_broken_hint_is_begun_anew_and_an_old_one_forgotten(desk: RouterDesk) 
     arrive(desk, 1)
     (path,) = habits.habits_folder(desk.spool).iterdir()
     path.write_text("{")
+    desk.restart()
     arrive(desk, 2)
     assert path.read_text() != "{"
     Habits(desk.spool).forget(desk.clock.now() + timedelta(days=200_000))
