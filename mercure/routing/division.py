@@ -180,7 +180,7 @@ class Divider:
         parts = [part.task for part in division.parts]
         named = [described(part.identity, part.origin.sender) for part in parts[:_NAMED]]
         more = [f"{len(parts) - _NAMED} more"] if len(parts) > _NAMED else []
-        text = f"series {_series(task) or task.id} holds images of {'; '.join(named + more)}"
+        text = f"one series holds images of {'; '.join(named + more)}: {_series(task) or task.id}"
         does = "each is held in error/" if division.held else "each was decided on by itself"
         advice = f"{does}: {_RELEASE}" if division.held else f"{does}; tell the sender that uses a UID twice"
         post(self._spool, "mixed", task.id, text, advice, now=id_time(task.id))

@@ -117,9 +117,7 @@ def described(identity: Identity, sender: str) -> str:
     """Name a unit for a person, with the patient's id masked."""
     who = masked(identity.PatientID.strip(_BLANK))
     issuer = f" issued by {identity.IssuerOfPatientID}" if identity.IssuerOfPatientID else ""
-    return (
-        f"patient {who}{issuer} of study {identity.StudyInstanceUID or '(none)'} from {sender or 'an unknown sender'}"
-    )
+    return f"patient {who}{issuer} from {sender or 'an unknown sender'}, study {identity.StudyInstanceUID or '(none)'}"
 
 
 _SHOWN: Final = 3

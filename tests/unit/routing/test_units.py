@@ -101,8 +101,8 @@ def test_a_mixed_series_is_told_with_its_patients_masked(desk: RouterDesk) -> No
     (kept,) = notices(desk.spool)
     (warned,) = desk.events("warning")
     assert warned["text"] == kept.text
-    assert "patient …L-7 of study 1.2 from CT1@127.0.0.1" in kept.text
-    assert "patient …711 of study 1.2 from ANON@127.0.0.1" in kept.text
+    assert "patient …L-7 from CT1@127.0.0.1, study 1.2" in kept.text
+    assert "patient …711 from ANON@127.0.0.1, study 1.2" in kept.text
     assert "TRIAL" not in kept.text
     assert "90014711" not in kept.text
     session = person(desk)
