@@ -101,6 +101,13 @@ std::optional<Places> places_in(std::string_view header) {
   return Places{data, meta};
 }
 
+// The members from `address` to `called` as they are written. No text in them can look like the end: quotes are escaped.
+std::string origin_in(std::string_view header) {
+  const std::size_t begin = header.find(",\"address\":\"");
+  const std::size_t end = header.find(",\"association\":\"", begin == std::string_view::npos ? header.size() : begin);
+  return end == std::string_view::npos ? std::string() : std::string(header.substr(begin, end - begin));
+}
+
 std::string digest_of(std::string header, const Places& places) {
   header.replace(places.data, kDigits, kDigits, '0');
   header.replace(places.meta, kDigits, kDigits, '0');
@@ -123,18 +130,18 @@ Found read(int file) {
   std::string start = read_start(file, kLook, error);
   const auto end = end_of_header(start);
   if (end && *end > start.size() && error == 0) start = read_start(file, *end, error);
-  if (error != 0) return {State::unreadable, error, {}, 0};
+  if (error != 0) return {State::unreadable, error, {}, 0, {}};
   const bool there = end && *end <= start.size();
   const std::string_view header = there ? std::string_view(start).substr(0, *end) : std::string_view();
   const Group group = there ? group_in(header.substr(kGroupLengthEnd)) : Group{};
   if (group.whole && group.creator == kImplementationClassUid) {
     const auto places = places_in(header);
-    if (!places || header.substr(places->meta, kDigits) != digest_of(std::string(header), *places)) return {State::altered, 0, {}, 0};
-    return {State::sound, 0, std::string(header.substr(places->data, kDigits)), header.size()};
+    if (!places || header.substr(places->meta, kDigits) != digest_of(std::string(header), *places)) return {State::altered, 0, {}, 0, {}};
+    return {State::sound, 0, std::string(header.substr(places->data, kDigits)), header.size(), origin_in(header)};
   }
   // A group that goes on behind its end has lost its length, and one without an end may have lost more.
   const bool goes_on = there && start.compare(*end, kGroup.size(), kGroup) == 0;
-  return {has_mark(group.whole && !goes_on ? header : std::string_view(start)) ? State::altered : State::none, 0, {}, 0};
+  return {has_mark(group.whole && !goes_on ? header : std::string_view(start)) ? State::altered : State::none, 0, {}, 0, {}};
 }
 
 }  // namespace mercure::receipt

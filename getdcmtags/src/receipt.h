@@ -37,6 +37,7 @@ struct Found {
   int error = 0;                // when unreadable: of the system
   std::string data_digest;      // when sound
   std::size_t header_size = 0;  // when sound: where the data set begins
+  std::string origin;           // when sound: address and both AE titles, to be compared and no more
 };
 
 // Looks at the start of an open file. The meta header is believed as far as its group length says and no further: what

@@ -6,9 +6,9 @@
 
 namespace mercure::receive {
 
-// Compares transfer syntax and data set of two open DICOM files, byte by byte; the rest of the meta header does not count (the
-// same image may come from two senders). A file that cannot be read is the same as no other. `left` is of ours, so the place of
-// its data set and its transfer syntax are given by its meta header.
+// Compares transfer syntax and data set of two open DICOM files, byte by byte; the rest of the meta header does not count. A file
+// that cannot be read is the same as no other. `left` is of ours, so the place of its data set and its transfer syntax are given by
+// its meta header.
 bool same_image(int left, int right);
 
 // Compares the transfer syntaxes alone.

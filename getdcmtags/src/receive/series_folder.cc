@@ -52,6 +52,8 @@ bool SeriesFolder::holds_same(const std::string& name, Part& part) {
   const Descriptor file(openat(directory_.get(), name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!file) return false;
   const receipt::Found known = receipt::read(file.get());
+  // From another sender it is another image, which other rules may want; an older release did not write who sent it.
+  if (known.state == receipt::State::sound && known.origin != receipt::read(part.descriptor()).origin) return false;
   const bool is_same = same_image(part.descriptor(), file.get());
   const bool has_our_digest = known.state == receipt::State::sound && known.data_digest == part.data_digest();
   const bool was_same = is_same || (has_our_digest && same_transfer_syntax(part.descriptor(), file.get()));

@@ -225,9 +225,9 @@ def test_the_same_image_again_is_a_repetition(start_receiver: StartReceiver) -> 
     receiver = start_receiver()
     sop, series = uid(), uid()
     data = ct_image(sop, series)
-    for calling in (b"FIRST", b"SECOND"):
+    for _ in range(2):
         with Peer(receiver.port) as peer:
-            peer.associate(associate_rq(calling=calling))
+            peer.associate(associate_rq(calling=b"FIRST"))
             assert peer.store(data, sop).status == 0
             peer.release()
     assert [image.name for image in receiver.images()] == [f"{sop}.dcm"]
@@ -238,6 +238,28 @@ def test_the_same_image_again_is_a_repetition(start_receiver: StartReceiver) -> 
     assert second["details"]["file"] == first["details"]["file"]
     assert second["details"]["image"] != first["details"]["image"]
     assert receiver.parts() == []
+
+
+def test_the_same_image_from_another_sender_is_an_image_of_its_own(start_receiver: StartReceiver) -> None:
+    """Other rules may want it: dropped as a repetition it would be acknowledged, and never decided upon."""
+    receiver = start_receiver()
+    sop, series = uid(), uid()
+    data = ct_image(sop, series)
+    origins = [(b"FIRST", b"ROUTER"), (b"SECOND", b"ROUTER"), (b"FIRST", b"OTHER"), (b"FIRST", b"ROUTER")]
+    for calling, called in origins:
+        with Peer(receiver.port) as peer:
+            peer.associate(associate_rq(calling=calling, called=called))
+            assert peer.store(data, sop).status == 0
+            peer.release()
+    names = [f"{sop}.dcm", f"{sop}~2.dcm", f"{sop}~3.dcm"]
+    assert sorted(image.name for image in receiver.images()) == sorted(names)
+    assert receiver.data_sets() == [data] * 3
+    receiver.event("association.closed", count=4)
+    details = [event["details"] for event in receiver.events("image.received")]
+    assert [(entry["file"], entry["repetition"]) for entry in details] == [
+        *((name, False) for name in names),
+        (names[0], True),
+    ]
 
 
 def test_the_same_uid_with_other_bytes_is_kept_beside(start_receiver: StartReceiver) -> None:
