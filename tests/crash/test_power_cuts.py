@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 CUTS = 3
 
 
-@pytest.mark.xfail(reason="found by the oracle, and not mended yet", strict=False)
 @pytest.mark.parametrize("filesystem", ["ext4", "xfs"])
 def test_what_was_acknowledged_is_there_after_a_power_cut(memory: Path, filesystem: Filesystem) -> None:
     cuts = PowerCuts(memory, filesystem, seed=0)
