@@ -109,6 +109,14 @@ def test_replacing_is_by_choice_and_whole(box: Box, delivery: Delivery) -> None:
     assert delivery.delivered() == {"1.2.3.1.dcm": b"other"}
 
 
+def test_of_several_versions_in_one_task_the_last_replaces_the_others(box: Box, delivery: Delivery) -> None:
+    task = box.waiting_task(1)
+    (task / "1.2.3.1~2.dcm").write_bytes(b"corrected")
+    (task / "9.9~2.dcm").write_bytes(b"of another folder")
+    delivery.deliver(task, layout="flat", existing="replace")
+    assert delivery.delivered() == {"1.2.3.1.dcm": b"corrected", "9.9~2.dcm": b"of another folder"}
+
+
 def test_two_deliveries_of_one_name_at_the_same_moment_lose_nothing(box: Box, delivery: Delivery) -> None:
     """Both look, see that the name is free, and copy; each confirms its own content."""
     first, second = box.waiting_task(1), box.waiting_task(1)
