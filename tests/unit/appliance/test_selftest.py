@@ -125,7 +125,7 @@ def forget_the_time(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def let_nobody_keep_the_clock(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "_is_kept", lambda: False)
+    monkeypatch.setattr(health, "kernel_synchronised", lambda: False)
 
 
 def break_a_program(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
