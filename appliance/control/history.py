@@ -14,7 +14,7 @@ from appliance.control.session import Session
 from mercure.bookkeeping.database import HistoryError
 from mercure.bookkeeping.queries import History, Page
 from mercure.bookkeeping.reader import Reader
-from mercure.bookkeeping.records import EventRecord, SeriesRecord
+from mercure.bookkeeping.records import EventRecord, SeriesRecord, TaskRecord
 
 R = TypeVar("R", bound=Reader)
 _FIND_AT_MOST: Final = 1000
@@ -48,8 +48,19 @@ class Exam:
         """What finds the fewest."""
         return self.series or self.study or self.accession or self.patient or ""
 
-    def fits(self, record: SeriesRecord) -> bool:
-        """Tell whether a series is one of them."""
+    @property
+    def identifiers(self) -> dict[tuple[str, ...], str]:
+        """What is given, by the kinds of identifier that it may be."""
+        given = {
+            ("series_uid",): self.series,
+            ("study_uid",): self.study,
+            ("accession",): self.accession,
+            ("patient_id", "patient_name"): self.patient,
+        }
+        return {kinds: text for kinds, text in given.items() if text}
+
+    def fits(self, record: SeriesRecord | TaskRecord) -> bool:
+        """Tell whether a series, as its last image names it, or a task is one of them."""
         name = (record.patient_name or "").replace("=", "^").split("^")
         return (
             (self.series is None or record.series_uid == self.series)
@@ -113,6 +124,7 @@ def tasks(
             for record in _series(history, exam, None, limit)
             if record.series_uid
             for task in history.tasks(page, states=states, target=target, series_uid=record.series_uid)
+            if task.patient_id is None or exam.fits(task)
         ]
         return TasksFound(tasks=tuple(found[:limit]))
 
@@ -171,9 +183,26 @@ def _series(history: History, exam: Exam, since: datetime | None, limit: int) ->
     )
     left = limit
     for record in found:
-        if left and exam.fits(record) and (since is None or (record.last_received or since) >= since):
+        if left and _is_of(history, exam, record) and (since is None or (record.last_received or since) >= since):
             left -= 1
-            yield record
+            yield _as_asked(history, exam, record)
+
+
+def _is_of(history: History, exam: Exam, record: SeriesRecord) -> bool:
+    """Tell whether a series is one of those searched for; it may hold images of several patients or studies."""
+    return exam.fits(record) or history.holds(record.series_uid or "", exam.identifiers)
+
+
+def _as_asked(history: History, exam: Exam, record: SeriesRecord) -> SeriesRecord:
+    """Return a series with the identity that was searched for, where it has several."""
+    if exam.fits(record) or record.series_uid is None:
+        return record
+    tasks = history.tasks(Page(limit=_FIND_AT_MOST), series_uid=record.series_uid)
+    task = next((task for task in tasks if exam.fits(task)), None)
+    if task is None:
+        return record
+    shown = ("patient_id", "patient_name", "accession", "study_uid")
+    return record.model_copy(update={name: getattr(task, name) for name in shown})
 
 
 def asking(session: Session) -> AbstractContextManager[History]:

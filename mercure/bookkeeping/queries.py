@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -92,6 +92,27 @@ class History(Reader):
             query = query.where(Series.id.in_(timelines.series_ids(series_uid)))
         given = {Series.modality: modality, Series.calling_aet: calling_aet, Series.node: node}
         return self.fetch(page.apply(_equal(query, given), Series.last_received), SeriesRecord)
+
+    def holds(self, series_uid: str, identifiers: Mapping[tuple[str, ...], str]) -> bool:
+        """Tell whether a series was ever seen under all of some identifiers.
+
+        Parameters
+        ----------
+        series_uid : str
+            Which series.
+        identifiers : mapping of tuple of str to str
+            By kinds of identifier (one of them is enough) its beginning; a UID is meant whole.
+        """
+        with self.reading() as database:
+            return all(
+                Identifier.select(Identifier.series)
+                .where(Identifier.series.in_(timelines.series_ids(series_uid)), Identifier.kind.in_(kinds))
+                .where(_beginning(folded(text), whole=kinds[0].endswith("_uid")))
+                .limit(1)
+                .tuples()
+                .execute(database)
+                for kinds, text in identifiers.items()
+            )
 
     def find(self, text: str, *, limit: int = 100) -> list[SeriesRecord]:
         """Find series by the beginning of what identifies them.
@@ -300,6 +321,12 @@ class History(Reader):
     def lag(self) -> list[NodeLag]:
         """Tell how far the history of each node has come."""
         return self.fetch(Node.select().order_by(Node.node), NodeLag)
+
+
+def _beginning(wanted: str, *, whole: bool) -> Any:  # noqa: ANN401 - peewee's expressions
+    if whole:
+        return Identifier.folded == wanted
+    return (Identifier.folded >= wanted) & (Identifier.folded < wanted + _LAST_CHARACTER)
 
 
 def _equal(query: Any, given: dict[Any, str | None]) -> Any:  # noqa: ANN401 - peewee's queries

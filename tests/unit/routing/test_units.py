@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from appliance.control import queue
+from appliance.control import history, queue
 from appliance.control.alerts import alerts_of
 from appliance.control.session import Session
 from appliance.control.signals import look
 from appliance.control.status import status
 from mercure.config import Config, Root
 from mercure.routing.units import masked, names_of, units_of
+from mercure.services.bookkeeper import Bookkeeper
 from mercure.spool import Stage, image_files, read_tags
 from mercure.spool.notices import notices
+from tests.support.box import turn
 from tests.support.incoming import make_images
 
 if TYPE_CHECKING:
@@ -292,3 +294,18 @@ def test_a_mixed_series_is_held_for_a_person_where_that_is_wanted(desk: RouterDe
     desk.turn(31)
     assert targets(desk) == {"pacs": [{"2"}]}
     assert [task.identity.PatientID for task in desk.tasks(Stage.ERROR)] == ["TRIAL-7"]
+
+
+def test_each_patient_of_a_series_is_found_in_the_history(desk: RouterDesk) -> None:
+    desk.configure(BY_PATIENT)
+    bring(desk, ({"PatientID": "TRIAL-7"}, CT1), ({"PatientID": "4711", "PatientName": "Doe^Jane"}, CT1))
+    desk.context.events.sync()
+    turn(Bookkeeper(desk.box.context("bookkeeper")))
+    session = person(desk)
+    for patient, whole in (("trial", "TRIAL-7"), ("47", "4711"), ("jane", "4711")):
+        (series,) = history.series(session, history.Exam(patient=patient)).series
+        assert (series.series_uid, series.patient_id) == ("1.2.3", whole)
+        tasks = history.tasks(session, history.Exam(patient=patient)).tasks
+        assert {task.patient_id for task in tasks} == {whole}
+    assert history.series(session, history.Exam(patient="nobody")).series == ()
+    assert history.series(session, history.Exam(patient="trial", study="9.9")).series == ()
