@@ -124,7 +124,7 @@ def tasks(
             for record in _series(history, exam, None, limit)
             if record.series_uid
             for task in history.tasks(page, states=states, target=target, series_uid=record.series_uid)
-            if task.patient_id is None or exam.fits(task)
+            if task.patient_id is None or Exam(patient=exam.patient).fits(task)
         ]
         return TasksFound(tasks=tuple(found[:limit]))
 
