@@ -321,7 +321,6 @@ LARGE = 40_000
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="found by the oracle, and not mended yet", strict=False)
 def test_the_history_is_away_for_longer_than_the_disk_lasts(disk: FailingDisk) -> None:
     """What is delivered makes room for what comes, though nobody can ask the history whether it knows it."""
     away = {"history": {"url": HISTORY_AWAY}, "retention": {"pressure_free_bytes": 30_000_000}}
