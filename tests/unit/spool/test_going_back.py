@@ -28,7 +28,8 @@ CLOSED: dict[str, set[object]] = {
     "Attempt.kind": KINDS_OF_THEN | set(WRITTEN_AS),
     "Plan.version": {1},
     "Plan.ends_in": {"derived", "discard", "error"},
-    "TaskCreated.action": {"route", "process", "collect", "discard"},
+    # An event alone, no task: the first release keeps its line and makes no row of the part of a divided series.
+    "TaskCreated.action": {"route", "process", "collect", "discard", "complete"},
     "TaskCreated.scope": {"series", "study"},
     "TaskAttempt.outcome": {"success", "partial", "failure"},
     "TaskAttempt.kind": KINDS_OF_THEN | set(WRITTEN_AS),
