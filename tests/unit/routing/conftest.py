@@ -11,6 +11,7 @@ from mercure.services.router import Router
 from mercure.spool import Changes, Spool, Stage, Task, load_task
 from tests.support.box import Box
 from tests.support.incoming import Image
+from tests.support.memory import memory_folder
 from tests.support.series import synthetic_images
 
 if TYPE_CHECKING:
@@ -77,6 +78,15 @@ def desk(tmp_path: Path) -> Iterator[RouterDesk]:
     made = RouterDesk(tmp_path / "root")
     yield made
     made.box.close()
+
+
+@pytest.fixture
+def desk_in_memory() -> Iterator[RouterDesk]:
+    """Give a desk for a test of many syncs: a disk would be all that is measured."""
+    with memory_folder() as folder:
+        made = RouterDesk(folder / "root")
+        yield made
+        made.box.close()
 
 
 def dicom(count: int, **tags: object) -> list[Image]:
