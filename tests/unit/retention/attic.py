@@ -32,7 +32,8 @@ class Attic:
         self.restart()
 
     def configure(self, **retention: float) -> None:
-        self.box.configure(retention={**KEEP, **retention}, scrub={"every_days": 0})
+        off: dict[str, Any] = {"scrub": {"every_days": 0}, "nightly_verify": {"enabled": False}}
+        self.box.configure(retention={**KEEP, **retention}, **off)
 
     def restart(self) -> None:
         self.cleaner = Cleaner(self.box.context("cleaner"), self.states)
