@@ -7,8 +7,6 @@ the next attempt finds out again.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +18,7 @@ from mercure.config import Retry
 from mercure.delivery.outage import Outage
 from mercure.delivery.policy import backoff
 from mercure.spool import Spool, Stage
+from mercure.spool.hints import exclusive
 from mercure.targets import Trouble
 
 
@@ -41,13 +40,9 @@ def alone_in(folder: Path) -> Iterator[None]:
 
     Waiting is right here, unlike at a claim: nobody holds it for longer than it takes to write a small file.
     """
-    make_folders(folder.parent, folder)
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    make_folders(folder.parent)
+    with exclusive(folder):
         yield
-    finally:
-        os.close(descriptor)
 
 
 def read_outage(spool: Spool, target: str) -> Outage | None:

@@ -1,33 +1,80 @@
-"""Hints: small files in ``state/`` that may be lost; one process at a time changes those of a folder."""
+"""Hints: small files in ``state/`` that may be lost; one process at a time changes those of a folder.
+
+Nobody waits for a hint for long: it is not worth that a service stands still because another one is stopped, or hangs
+on its disk, while it changes it.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from mercure import durable
+
+PATIENCE_SECONDS: Final = 2.0
+"""Whoever changes a hint is done long before this time."""
+
+_PAUSE_SECONDS: Final = 0.01
+_log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
 def exclusive(folder: Path) -> Iterator[Path]:
     """Let one at a time change what is in a folder, by a lock on it; it is made where it is missing.
 
+    Who has waited for `PATIENCE_SECONDS` goes on without the lock: a change of the other one may then be lost.
+
     Raises
     ------
     OSError
         As the disk says.
     """
+    with _opened(folder) as descriptor:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not _locked(descriptor):
+            if time.monotonic() > deadline:
+                _log.warning("somebody has been changing %s for %g s; not waited for", folder, PATIENCE_SECONDS)
+                break
+            time.sleep(_PAUSE_SECONDS)
+        yield folder
+
+
+@contextlib.contextmanager
+def unless_busy(folder: Path) -> Iterator[bool]:
+    """Take the lock of `exclusive` without waiting; False when another one has it.
+
+    Raises
+    ------
+    OSError
+        As the disk says.
+    """
+    with _opened(folder) as descriptor:
+        yield _locked(descriptor)
+
+
+@contextlib.contextmanager
+def _opened(folder: Path) -> Iterator[int]:
     if not folder.is_dir():
         durable.make_directory(folder, sync=False)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield folder
+        yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def remove_older(folder: Path, seconds: float, now: float) -> None:

@@ -9,11 +9,7 @@ through").
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import logging
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +20,7 @@ from pydantic import ValidationError
 from mercure import durable
 from mercure.clock import Clock
 from mercure.model import Record
+from mercure.spool.hints import unless_busy
 from mercure.spool.layout import Spool, Stage
 
 NOTE_SECONDS: Final = 60.0
@@ -210,8 +207,9 @@ class Uptime(Record):
 def uptime(spool: Spool, clock: Clock) -> Uptime:
     """Return the time lived through as of now, and write it down when that is due.
 
-    A disk that refuses the file costs accuracy after the next restart, and stops nobody. A file that is missing or
-    cannot be read is begun anew: everything is then as old as that.
+    Nobody waits while another service writes it down: that is a sync, and the count is known without it. A disk that
+    refuses the file costs accuracy after the next restart, and stops nobody. A file that is missing or cannot be read
+    is begun anew: everything is then as old as that.
     """
     folder = spool.stage(Stage.STATE) / "clock"
     path, now = folder / "uptime.json", Reading.of(clock)
@@ -220,7 +218,9 @@ def uptime(spool: Spool, clock: Clock) -> Uptime:
         return known.gone_on_to(now)
     found = (known or Uptime.begin(now)).gone_on_to(now)
     try:
-        with _alone_in(folder):
+        with unless_busy(folder) as alone:
+            if not alone:
+                return found
             now = Reading.of(clock)
             known = _read(path)
             found = (known or Uptime.begin(now)).gone_on_to(now)
@@ -245,15 +245,3 @@ def _read(path: Path) -> Uptime | None:
         _log.warning("the time lived through cannot be read and is counted anew: %s", path, exc_info=True)
         return None
     return found if found.stretches else None
-
-
-@contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    if not folder.is_dir():
-        durable.make_directory(folder, sync=False)
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
