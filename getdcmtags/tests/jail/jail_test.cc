@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <seccomp.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <memory>
@@ -16,9 +18,10 @@ constexpr int kShutIn = 77;
 constexpr mercure::jail::Bounds kBounds{256 << 20, 1};
 
 // What becomes of a process that shuts itself in and then does something; 77 when it could do it.
-int fate_of(void (*deed)()) {
+int fate_of(void (*deed)(), void (*before)() = [] {}) {
   const pid_t child = fork();
   if (child == 0) {
+    before();
     if (!mercure::jail::enter(kBounds).empty()) _exit(1);
     deed();
     _exit(kShutIn);
@@ -39,6 +42,24 @@ TEST(Jail, ComputesAndUsesItsMemory) {
 
 TEST(Jail, OpensNoFile) {
   EXPECT_EQ(fate_of([] { open("/etc/hostname", O_RDONLY | O_CLOEXEC); }), -SIGSYS);
+}
+
+// As in a service whose unit lists the system calls that it may use, without those that shut a process in.
+void refuse_to_shut_in() {
+  scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+  for (const int call : {SCMP_SYS(landlock_create_ruleset), SCMP_SYS(landlock_restrict_self), SCMP_SYS(seccomp)}) {
+    if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), call, 0) != 0) _exit(3);
+  }
+  if (seccomp_load(filter) != 0) _exit(3);
+  // What this library knows of the kernel it asked before the filter was there; a program that is started asks anew.
+  seccomp_release(filter);
+  seccomp_reset(nullptr, SCMP_ACT_ALLOW);
+}
+
+TEST(Jail, IsShutAlsoInsideAFilterThatRefusesTheCallsForIt) {
+  EXPECT_EQ(fate_of([] {}, &refuse_to_shut_in), kShutIn);
+  EXPECT_EQ(fate_of([] { open("/etc/hostname", O_RDONLY | O_CLOEXEC); }, &refuse_to_shut_in), -SIGSYS);
+  EXPECT_EQ(fate_of([] { fork(); }, &refuse_to_shut_in), -SIGSYS);
 }
 
 TEST(Jail, HasNoNetwork) {
