@@ -174,8 +174,7 @@ class Cleaner:
         if self._doubts(lived):
             return
         due = [task for task in tasks if lived.age(task.finished) > _kept_seconds(retention, task.stage)]
-        for first in range(0, len(due), AT_ONCE):
-            self._retire(due[first : first + AT_ONCE], "retention")
+        self._retire(due, "retention")
 
     def _doubts(self, lived: Uptime) -> bool:
         """Tell whether the wall clock is not believed now: then nothing is retired for its age."""
@@ -195,6 +194,10 @@ class Cleaner:
         return parent is not None and any(self._spool.entry(stage, parent).is_dir() for stage in _DERIVE)
 
     def _retire(self, tasks: Sequence[Finished], reason: Literal["retention", "pressure"]) -> None:
+        for first in range(0, len(tasks), AT_ONCE):
+            self._retire_together(tasks[first : first + AT_ONCE], reason)
+
+    def _retire_together(self, tasks: Sequence[Finished], reason: Literal["retention", "pressure"]) -> None:
         with ExitStack() as stack:
             claims = []
             for task in tasks:
@@ -213,6 +216,7 @@ class Cleaner:
             for claim in claims:
                 self._keep_versions(claim.path)
                 durable.remove_tree(claim.path)
+                claim.release()
 
     def _told_for_good(self, finished: Finished, directory: Path) -> bool:
         """Tell the history, by the outbox, what it is not known to know of a task; False when the task must stay."""

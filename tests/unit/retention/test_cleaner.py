@@ -15,13 +15,13 @@ from mercure.routing import seen
 from mercure.services import cleaner as cleaner_module
 from mercure.services.bookkeeper import Bookkeeper
 from mercure.services.cleaner import LONGEST_RETELL_SECONDS, RETELL_SECONDS, Cleaner
-from mercure.spool import Claim, Stage
+from mercure.spool import Claim, Stage, is_locked
 from tests.support.box import turn
-from tests.support.faults import Crash, crash_at, failing_at
+from tests.support.faults import Crash, at_each_step, crash_at, failing_at
 from tests.unit.retention.attic import DAY, HOUR, STATES, Attic
 
 if TYPE_CHECKING:
-    pass
+    from collections.abc import Sequence
 
 
 @pytest.mark.parametrize(
@@ -215,3 +215,40 @@ def test_with_a_real_history_what_was_recorded_goes(attic: Attic) -> None:
     assert directory.exists()
     assert list(cleaner.watched()) == []
     cleaner.end()
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_a_batch_that_fails_at_any_step_holds_nothing_afterwards(attic: Attic) -> None:
+    attic.turn()
+    before, number = descriptors(), 0
+    steps: Sequence[object] = range(1)
+    while number < len(steps):
+        number += 1
+        kept = [attic.finished(Stage.SUCCESS, age=DAY + HOUR, known=known) for known in (True, True, False)]
+        with failing_at(number, "EIO") as taken:
+            attic.turn()
+        steps = taken.taken
+        assert descriptors() <= before, f"after an error at step {number}"
+        assert not any(is_locked(directory) for directory in kept)
+    attic.turn()
+    assert not {directory.name for directory in attic.box.tasks(Stage.SUCCESS)} & attic.known.keys()
+    assert number > 10
+
+
+def test_of_a_batch_that_is_being_removed_each_task_is_let_go_at_once(attic: Attic) -> None:
+    attic.turn()
+    for _ in range(20):
+        attic.finished(Stage.SUCCESS, age=DAY + HOUR)
+    held: list[int] = []
+
+    def look(_number: int, operation: str, _path: str) -> None:
+        if operation == "rmdir":
+            held.append(descriptors())
+
+    with at_each_step(look):
+        attic.turn()
+    assert held == sorted(held, reverse=True)
+    assert held[0] - held[-1] == 19
