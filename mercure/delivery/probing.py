@@ -71,13 +71,18 @@ class Prober:
         claim = Claim.take(folder / "probe")
         if claim is None:
             return TAKEN_SECONDS
-        left = self._left(name, settings, now)
-        if left is None or left:
-            claim.release()  # another dispatcher has just asked
-            return left or TAKEN_SECONDS
-        self._asking.add(name)
-        thread = threading.Thread(target=self._ask, args=(name, settings, claim), name=f"ask {name}", daemon=True)
-        thread.start()
+        try:
+            left = self._left(name, settings, now)
+            if left is None or left:
+                claim.release()  # another dispatcher has just asked
+                return left or TAKEN_SECONDS
+            thread = threading.Thread(target=self._ask, args=(name, settings, claim), name=f"ask {name}", daemon=True)
+            self._asking.add(name)
+            thread.start()
+        except BaseException:
+            self._asking.discard(name)
+            claim.release()
+            raise
         return float("inf")  # its end wakes the loop
 
     def _ask(self, name: str, settings: TargetSettings, claim: Claim) -> None:

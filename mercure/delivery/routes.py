@@ -7,7 +7,7 @@ turn: it looks at breakers once, and remembers who has no room.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -169,12 +169,18 @@ class GroupRoute:
             return Wait(SLOT_SECONDS, everybody=False)
         images = owed(task) if begun or self._settings.split else max(1, task.images)
         amount = self._rules.amount(images)
-        with self._shares(amount) as taken:
-            for name in [begun] if begun else self._rules.prefer(self._choice(task, amount, taken)):
-                slot = self._slot(name)
-                if slot is not None:
-                    taken[name] = taken.get(name, 0.0) + amount
-                    return self._leave(name, slot, images)
+        leave: Leave | None = None
+        try:
+            with self._shares(amount) as taken:
+                leave = self._first_free([begun] if begun else self._prefer(task, amount, taken), images)
+                if leave is not None:
+                    taken[leave.name] = taken.get(leave.name, 0.0) + amount
+        except BaseException:
+            if leave is not None:
+                leave.slot.release()  # the shares could not be written: nobody goes there
+            raise
+        if leave is not None:
+            return leave
         # Where shares decide, whoever is next is waited for: nobody else without a member of its own gets by.
         self._nobody = self._nobody or (begun is None and amount > 0)
         return Wait(SLOT_SECONDS, everybody=False)
@@ -190,9 +196,16 @@ class GroupRoute:
         """Look at the slots of all members; what they take as targets of their own counts too, which is harmless."""
         return any(any_taken(self._way.spool, name, besides=leave.slot) for name in self._settings.members)
 
-    def _choice(self, task: Task, amount: float, taken: Mapping[str, float]) -> Choice:
+    def _prefer(self, task: Task, amount: float, taken: Mapping[str, float]) -> Iterable[str]:
         queued = {name: self._way.queue.images_for(name) for name in self._up}
-        return Choice(task, self._up, amount, taken, queued)
+        return self._rules.prefer(Choice(task, self._up, amount, taken, queued))
+
+    def _first_free(self, names: Iterable[str], images: int) -> Leave | None:
+        for name in names:
+            slot = self._slot(name)
+            if slot is not None:
+                return self._leave(name, slot, images)
+        return None
 
     @contextlib.contextmanager
     def _shares(self, amount: float) -> Iterator[dict[str, float]]:

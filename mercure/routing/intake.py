@@ -200,7 +200,7 @@ def clear_receiving(spool: Spool, clock: Clock) -> int:
             continue
         claim = Claim.take(path)
         if claim is not None:
-            durable.remove_tree(claim.path)
-            claim.release()
+            with claim:
+                durable.remove_tree(claim.path)
             cleared += 1
     return cleared

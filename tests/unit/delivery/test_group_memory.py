@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
-from mercure.delivery.breaker import Breaker
+from mercure.delivery.breaker import Breaker, target_folder
 from mercure.delivery.queue import Queue
 from mercure.delivery.routes import Leave, Way, open_route
+from mercure.delivery.slots import make_slots
 from mercure.delivery.versions import Versions
 from mercure.delivery.worker import Worker
-from mercure.spool import Stage, load_task, read_ledger, save_task
+from mercure.spool import Stage, is_locked, load_task, read_ledger, save_task
 from mercure.spool.delivered import by_place
 from mercure.spool.images import ledger_lines
 from tests.support.box import Box
+from tests.support.faults import failing_at
 from tests.support.targets import DOWN, answers, confirms, fails, numbers
 from tests.support.waiting import Dispatchers
 from tests.unit.delivery.groups import Group, ledger_of, model
@@ -169,3 +172,24 @@ def test_a_member_that_got_another_address_gets_all_of_it(box: Box, group: Group
     box.clock.advance(11)
     Dispatchers(box).until(lambda: group.delivered() == [task], rounds=3)
     assert held_at(box, task) == {"folder:/members/a": [1, 3], "folder:/members/new": [1, 2, 3]}
+
+
+def test_shares_that_cannot_be_written_keep_no_slot(box: Box, group: Group) -> None:
+    group.configure("round-robin", "a", "b")
+    task = group.task("1.1")
+    targets = box.context("dispatcher").config.targets
+    way = Way(box.spool, Queue(box.spool, lambda name, reason: None), targets, "pacs", box.clock.now())
+    for name in ("a", "b"):
+        make_slots(box.spool, name, 1)
+    for number in range(1, 10):
+        leave = None
+        with failing_at(number, "ENOSPC") as steps, suppress(OSError):
+            leave = open_route(way).admit(model(box, task))
+        taken = [path for name in "ab" for path in target_folder(box.spool, name).glob("slot-*") if is_locked(path)]
+        assert len(taken) == (leave is not None), f"after an error at step {number}"
+        if isinstance(leave, Leave):
+            leave.slot.release()
+            assert len(steps) == number - 1 > 1
+            break
+    else:
+        pytest.fail("there is an end of its steps")

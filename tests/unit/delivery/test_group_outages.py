@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from mercure.delivery.breaker import Breaker, read_outage
+from mercure.delivery.breaker import Breaker, read_outage, target_folder
 from mercure.delivery.reasons import outage_of
 from mercure.delivery.slots import make_slots
-from mercure.spool import Changes, Stage
+from mercure.spool import Changes, Stage, is_locked
 from tests.support.box import Box
 from tests.support.polling import eventually
 from tests.support.targets import DOWN, confirms, fails
@@ -125,3 +127,27 @@ def test_with_every_member_disabled_nothing_is_lost(box: Box, group: Group) -> N
     task = group.task("1.1")
     Dispatchers(box).round()
     assert box.spool.names(Stage.OUTGOING) == [task]
+
+
+def test_a_question_that_cannot_be_put_leaves_it_to_others(
+    box: Box, group: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The claim on the question is free again, else nobody would ever ask this member."""
+    group.configure("failover", "a", "b")
+    group.members["a"].then(fails(DOWN)).up = False
+    dispatchers = Dispatchers(box)
+    task = group.task("1.1")
+    dispatchers.until(lambda: group.delivered() == [task], rounds=3)
+    box.clock.advance(11)
+
+    def refused(_thread: threading.Thread) -> None:
+        raise OSError(errno.EAGAIN, "no more threads")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refused)
+        with pytest.raises(OSError, match="no more threads"):
+            dispatchers.each[0].turn(Changes.everything())
+    assert not is_locked(target_folder(box.spool, "a") / "probe")
+    group.members["a"].up = True
+    dispatchers.round()
+    eventually(lambda: not group.is_down("a"))

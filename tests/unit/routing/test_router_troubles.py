@@ -11,8 +11,10 @@ import pytest
 from mercure.dicom.tools import ToolMissingError
 from mercure.routing import intake
 from mercure.routing.carry_out import Executor
+from mercure.routing.intake import clear_receiving
 from mercure.services.router import ATTEMPTS
-from mercure.spool import Claim, Stage, Task, load_task
+from mercure.spool import Claim, Stage, Task, is_locked, load_task
+from tests.support.faults import failing_at
 from tests.support.incoming import make_images
 from tests.unit.routing.conftest import dicom
 
@@ -172,3 +174,16 @@ def test_what_cannot_even_be_put_aside_stops_no_other(desk: RouterDesk) -> None:
     desk.turn(60)
     assert len(desk.box.tasks(Stage.OUTGOING)) == 1
     assert [path.name for path in desk.box.tasks(Stage.ROUTING)] == [name]
+
+
+def test_what_a_dead_receiver_left_is_let_go_when_it_cannot_be_removed(desk: RouterDesk) -> None:
+    left = desk.spool.entry(Stage.RECEIVING, "20260101T000000000000-00000009")
+    left.mkdir()
+    os.utime(left, (desk.clock.now().timestamp(),) * 2)
+    assert clear_receiving(desk.spool, desk.clock) == 0
+    desk.clock.advance(2 * intake.LEFTOVER_SECONDS)
+    with failing_at(1, "EIO", onward=True), pytest.raises(OSError, match="Input/output"):
+        clear_receiving(desk.spool, desk.clock)
+    assert not is_locked(left)
+    assert clear_receiving(desk.spool, desk.clock) == 1
+    assert desk.spool.names(Stage.RECEIVING) == []
