@@ -9,7 +9,7 @@ import pytest
 from pynetdicom.sop_class import CTImageStorage, MRImageStorage  # type: ignore[attr-defined]
 
 from mercure.delivery.breaker import read_outage
-from mercure.spool import Stage, load_task, read_ledger
+from mercure.spool import Claim, Stage, load_task, move, read_ledger, save_task
 from tests.integration.delivery.nodes import Node, Office, dicom_target
 from tests.support.data_sets import data_set_of
 from tests.support.disks import fill
@@ -120,17 +120,24 @@ def test_of_a_node_that_stops_answering_in_the_middle_only_the_rest_is_sent_agai
 def test_a_node_that_knows_half_of_the_sop_classes_gets_the_other_half_when_it_does(
     office: Callable[..., Office], free_port: Callable[[], int]
 ) -> None:
+    """What it said in the negotiation does not change by trying again: a person hears of it at once, by name."""
     node = Node(free_port())
     desk = office(pacs=dicom_target(node.port))
-    task = desk.wait_for("pacs", 3, classes=(CTImageStorage, MRImageStorage))
+    desk.wait_for("pacs", 3, classes=(CTImageStorage, MRImageStorage))
     with node.running():
         desk.settle()
-        assert sum(node.asked.values()) == len(read_ledger(task)) == 3
-        attempt = load_task(task).attempts[0]
-        assert (attempt.outcome, attempt.kind) == ("partial", "refused")
+    (failed,) = desk.box.tasks(Stage.ERROR)
+    assert sum(node.asked.values()) == len(read_ledger(failed)) == 3
+    attempt = load_task(failed).attempts[0]
+    assert (attempt.outcome, attempt.kind) == ("partial", "unsupported")
+    assert "SOP class not supported" in (attempt.error or "")
     node.classes.append(MRImageStorage)
+    claim = Claim.take(failed)
+    assert claim is not None
+    with claim:
+        save_task(failed, load_task(failed).for_retry())
+        move(desk.box.spool, claim, Stage.OUTGOING)
     with node.running():
-        desk.box.clock.advance(10)
         desk.settle()
     assert desk.count(Stage.SUCCESS) == 1
     assert set(node.asked.values()) == {1}
