@@ -62,9 +62,10 @@ class AlertWatch:
         self._thread.start()
 
     def stop(self, seconds: float = 10.0) -> None:
-        """End it."""
+        """End it, also where only single looks were made."""
         self._stop.set()
-        self._thread.join(seconds)
+        if self._thread.is_alive():
+            self._thread.join(seconds)
         self._page.close()
         self._refusals.close()
 
