@@ -37,8 +37,8 @@ def note_repeats(spool: Spool, events: EventWriter, directory: Path, task: Task)
         count = len({sop for collision in twice for sop in collision.sops})
         name = task.identity.SeriesInstanceUID or task.id
         text = (
-            f"{count} SOP Instance UIDs of series {name} are used twice, by another sender, study or patient than "
-            f"those of {len(twice)} tasks that still wait"
+            f"SOP Instance UIDs of series {name} are used twice, by another sender, study or patient than in tasks "
+            f"that still wait (images: {count}, tasks: {len(twice)})"
         )
         advice = (
             "both are delivered in the order received, and an archive may keep one of the two only: find out which is "
