@@ -59,9 +59,9 @@ class DicomSettings(TargetSettings):
     max_pdu: Annotated[int, Field(ge=4096, le=131072)] = 131072
     """The longest PDU that we receive from it, in bytes; how long ours may be it says itself."""
     transfer_syntaxes: TransferSyntaxes = ("as-needed",)
-    """``as-needed``: images go as they were received where the target takes them so, else without loss in Explicit or
-    Implicit VR Little Endian. ``as-received``: never converted. ``uncompressed``: compressed ones are decoded even
-    where the target would take them. Or transfer syntax UIDs in order of preference: nothing else is then sent."""
+    """``as-needed``: converted, without loss to Explicit or Implicit VR Little Endian, only where the target asks it.
+    ``as-received``: never converted. ``uncompressed``: always decoded. Or UIDs in order of preference, and only these.
+    """
     connect_timeout_seconds: PositiveSeconds = 10
     """The longest wait for the TCP connection."""
     acse_timeout_seconds: PositiveSeconds = 30
