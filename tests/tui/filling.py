@@ -19,7 +19,7 @@ from mercure.event_details import Identity
 from mercure.services.bookkeeper import Bookkeeper
 from mercure.services.common import Context
 from mercure.services.router import Router
-from mercure.spool import Changes, Stage
+from mercure.spool import Changes, Stage, uptime
 from mercure.spool.task import Attempt, Failure, Hold
 from mercure.targets import Trouble
 from tests.support.incoming import Association, date_back, make_images
@@ -66,6 +66,7 @@ SELFTEST = Selftest(
 
 def fill(session: Session) -> None:
     """Put into the spool what makes each state of the queue, and into the history a series and a change."""
+    clock = route(session)
     attempt = Attempt(number=1, started=NOW, seconds=2, outcome="failure", kind="refused", error="0xA700 no room there",
                       sent=2, confirmed=0)  # fmt: skip
     failure = Failure(stage="outgoing", reason="0xA700 no room there", advice="make room there, then retry", at=NOW)
@@ -78,7 +79,7 @@ def fill(session: Session) -> None:
     take_down(session, "delivered", timedelta(seconds=7300))
     with session.changing() as events:
         session.audit(events, "task.hold", "the third", before="waiting", after="held")
-    receive(session)
+    let_work(session, Bookkeeper, "bookkeeper", clock)
     keep_backup(session)
     _told_before(session, NOW - AN_HOUR)
 
@@ -168,17 +169,27 @@ PROCESSES: Final = tuple(
 
 def receive(session: Session, ago: timedelta = AN_HOUR) -> None:
     """Receive and route a series some time ago, and let the history know of all that was told."""
+    let_work(session, Bookkeeper, "bookkeeper", route(session, ago))
+
+
+def route(session: Session, ago: timedelta = AN_HOUR) -> ManualClock:
+    """Receive and route a series some time ago; before what came later: a task is numbered after all that wait."""
     clock = ManualClock(NOW - ago)
+    uptime(session.spool, clock)  # services have run since then: ages are counted in the time that they lived through
     with Association(session.spool, clock) as association:
         for image in make_images(2):
             association.store(image)
     date_back(session.spool, clock.now())
     clock.advance(100)
-    services: tuple[tuple[type[Router] | type[Bookkeeper], str], ...] = ((Router, "router"), (Bookkeeper, "bookkeeper"))
-    for service, name in services:
-        context = Context(session.root.path, name, clock)
-        assert context.start()
-        running = service(context)
-        for _ in range(3):
-            running.turn(Changes.everything())
-        context.events.close()
+    let_work(session, Router, "router", clock)
+    return clock
+
+
+def let_work(session: Session, service: type[Router] | type[Bookkeeper], name: str, clock: ManualClock) -> None:
+    """Turn a service until nothing is left to do."""
+    context = Context(session.root.path, name, clock)
+    assert context.start()
+    running = service(context)
+    for _ in range(3):
+        running.turn(Changes.everything())
+    context.events.close()

@@ -27,12 +27,14 @@ Asked = Callable[[Callable[[Person], Awaitable[None]]], list[str | None]]
 
 def test_a_key_after_saving_is_for_what_was_saved(session: Session, plays: Plays) -> None:
     source = HeldBack(Link(session.root.path))
+    archive = session.root.path / "archive"
+    archive.mkdir()
 
     async def scene(person: Person) -> None:
         await begin_a_folder(person)
         await person.write("archive")
         await person.press("tab")
-        await person.write(str(session.root.path))
+        await person.write(str(archive))
         source.hold("targets.list")
         await person.press("ctrl+s")
         await person.see("saved as revision 2")
