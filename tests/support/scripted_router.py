@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from mercure import durable
@@ -68,11 +69,12 @@ class ScriptedRouter:
         self.clock = clock
         self.outbox = self.spool.stage(Stage.OUTBOX)
         self.events = EventWriter(self.outbox, "scripted", clock)
+        self._newest: dict[str, datetime] = {}
 
     def receive(self, series: str, number: int = 1, *, tag_line: bool = True, told: bool = True) -> Received:
         """Take an image in; the same number again is a repetition."""
         self.clock.advance(0.01)
-        image, association, sop = new_id(self.clock.now()), f"association-{series}", f"{series}.{number}"
+        image, association, sop = self._next_id("images"), f"association-{series}", f"{series}.{number}"
         folder = self.spool.entry(Stage.INCOMING, safe_name(series))
         folder.mkdir(exist_ok=True)
         path = folder / f"{sop}.dcm"
@@ -104,13 +106,20 @@ class ScriptedRouter:
             self.events.emit(details, series=series)
         return Received(image, folder.name, path.name)
 
+    def _next_id(self, of: str) -> str:
+        """Make the next id of images or of tasks; neither go back with the clock, and neither know of the other."""
+        now = self.clock.now()
+        newest = self._newest.get(of, now - timedelta(microseconds=1))
+        self._newest[of] = max(now, newest + timedelta(microseconds=1))
+        return new_id(self._newest[of])
+
     def take(self, series: str, *, told: bool = True) -> Task:
         """Take a series for routing."""
         self.clock.advance(1)
         claim = Claim.take(self.spool.entry(Stage.INCOMING, safe_name(series)))
         assert claim is not None
         with claim:
-            move(self.spool, claim, Stage.ROUTING, new_id(self.clock.now()))
+            move(self.spool, claim, Stage.ROUTING, self._next_id("tasks"))
             lines = [path.read_bytes() for path in sorted(claim.path.glob("*.jsonl"))]
             durable.write_file(claim.path / "tags.jsonl", b"".join(lines))
             files = image_files(claim.path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -147,6 +146,10 @@ class ImageAccounts:
     that next took its folder. A folder is taken whole and under a lock, so every image before that instant went with
     it, and none after.
 
+    What came before what, the ids of images and tasks say as well as the time of receipt: after a clock was set back,
+    ids go on and times do not. A series taken under an id that is earlier than that of an image in it shows that no
+    order holds there: then the name of the file is all there is.
+
     Parameters
     ----------
     evidence : Evidence
@@ -175,15 +178,14 @@ class ImageAccounts:
     def _not_repeated(self, images: Sequence[ImageView]) -> list[ImageView]:
         repetitions = [image for image in images if image.repetition]
         folders, files = {image.folder for image in repetitions}, {image.file for image in repetitions}
-        firsts: dict[tuple[str, str], list[tuple[datetime, bool]]] = {}
+        firsts: dict[tuple[str, str], list[tuple[ImageView, bool]]] = {}
         for first, taken in self._evidence.firsts(sorted(folders), sorted(files)):
-            firsts.setdefault((first.folder, first.file), []).append((first.received, taken))
-        left = []
-        for image in images:
-            before = [first for first in firsts.get((image.folder, image.file), []) if first[0] <= image.received]
-            if not (image.repetition and before and max(before)[1]):
-                left.append(image)
-        return left
+            firsts.setdefault((first.folder, first.file), []).append((first, taken))
+        return [
+            image
+            for image in images
+            if not (image.repetition and _was_taken(image, firsts.get((image.folder, image.file), [])))
+        ]
 
     def _not_listed(self, images: Sequence[ImageView]) -> list[ImageView]:
         by_series = self._evidence.tasks_of_series(sorted({image.folder for image in images}))
@@ -192,10 +194,16 @@ class ImageAccounts:
         left = []
         for image in images:
             views = by_series.get(image.folder, [])
-            next_taken = _next_taken([view.id for view in views], image.received)
-            holding = [view for view in views if (view.digest or "", image.file) in entries]
-            by_id = any(entries[view.digest or "", image.file] == image.id for view in holding)
-            if not by_id and not any(view.id[:_TIME_CHARS] == next_taken for view in holding):
+            next_taken = {_next_taken([view.id for view in views], time) for time in _times_of(image)}
+            held = {
+                view.id: entries[view.digest or "", image.file]
+                for view in views
+                if (view.digest or "", image.file) in entries
+            }
+            if not any(
+                _is_or_repeats(image, listed) or task[:_TIME_CHARS] in next_taken or _out_of_order(task, listed)
+                for task, listed in held.items()
+            ):
                 left.append(image)
         return left
 
@@ -231,7 +239,12 @@ class _Held:
         """Tell whether this is the file of an image that was received."""
         if self.image == image.id:
             return True
-        return self.task[:_TIME_CHARS] >= _time_of(image.received) and self.folder in (None, image.folder)
+        after = (
+            _is_or_repeats(image, self.image)
+            or self.task[:_TIME_CHARS] >= min(_times_of(image))
+            or _out_of_order(self.task, self.image)
+        )
+        return after and self.folder in (None, image.folder)
 
 
 def lost_image(image: ImageView) -> Finding:
@@ -263,14 +276,33 @@ def _folder_of(task: Task) -> str:
     return folder_of(task.identity.SeriesInstanceUID, task.origin, task.id)
 
 
-def _next_taken(tasks: Iterable[str], received: datetime) -> str | None:
+def _was_taken(image: ImageView, firsts: Sequence[tuple[ImageView, bool]]) -> bool:
+    """Tell whether the last of these before a repetition is in a task: the last by its id, or by the time."""
+    by_id = [(first.id, taken) for first, taken in firsts if first.id <= image.id]
+    by_time = [(first.received, taken) for first, taken in firsts if first.received <= image.received]
+    return bool(by_id and max(by_id)[1]) or bool(by_time and max(by_time)[1])
+
+
+def _is_or_repeats(image: ImageView, listed: str | None) -> bool:
+    """Tell whether an image that is listed with the same file is this one, or came before this repetition of it."""
+    return listed is not None and (listed == image.id or (image.repetition and listed < image.id))
+
+
+def _next_taken(tasks: Iterable[str], time: str) -> str | None:
     """Return the time (as it begins an id) at which the folder was next taken after an image came."""
     times = (task[:_TIME_CHARS] for task in tasks if is_id(task))
-    return min((time for time in times if time >= _time_of(received)), default=None)
+    return min((taken for taken in times if taken >= time), default=None)
 
 
-def _time_of(moment: datetime) -> str:
-    return f"{moment:%Y%m%dT%H%M%S%f}"
+def _times_of(image: ImageView) -> set[str]:
+    """Return when an image came, as ids begin: by the clock, and by its id."""
+    by_clock = f"{image.received:%Y%m%dT%H%M%S%f}"
+    return {by_clock, image.id[:_TIME_CHARS]} if is_id(image.id) else {by_clock}
+
+
+def _out_of_order(task: str, image: str | None) -> bool:
+    """Tell whether the ids of a task and of an image in it contradict each other, as after a wrong clock."""
+    return image is not None and is_id(image) and is_id(task) and image[:_TIME_CHARS] > task[:_TIME_CHARS]
 
 
 def _plain(name: str) -> bool:
