@@ -209,12 +209,16 @@ class ImageAccounts:
 
     def _is_in_untold_task(self, image: ImageView) -> bool:
         """Tell whether an image is in a task of the spool whose images no event has told yet."""
-        if self._untold is None:
-            self._untold = self._look_into_untold()
-        return any(held.may_be(image) for held in self._untold.get(image.file, []))
+        return any(held.may_be(image) for held in self._look_into_untold().get(image.file, []))
+
+    def untold(self) -> set[str]:
+        """Return the ids of the images in tasks of the spool whose images no event has told yet."""
+        return {held.image for some in self._look_into_untold().values() for held in some if held.image}
 
     def _look_into_untold(self) -> dict[str, list[_Held]]:
-        """Index the files of those tasks by their names."""
+        """Index the files of those tasks by their names, once."""
+        if self._untold is not None:
+            return self._untold
         told = self._evidence.some_tasks(list(self._walk.places))
         untold: dict[str, list[_Held]] = {}
         for task in self._walk.places:
@@ -224,6 +228,7 @@ class ImageAccounts:
                 continue
             for name, held in _files_of(place):
                 untold.setdefault(name, []).append(held)
+        self._untold = untold
         return untold
 
 

@@ -141,7 +141,7 @@ class Verifier:
         with self._pass() as first:
             suspects = first.judge_all()
             acknowledged, repetitions = first.evidence.count()
-            unreported = first.evidence.unreported(first.walk.arrived)
+            unreported = first.unreported()
             other_nodes = first.evidence.other_nodes()
         for _ in range(ROUNDS):
             if suspects:
@@ -229,6 +229,10 @@ class _Pass:
             suspects.images |= {image.id: [lost_image(image)] for image in self._images.missing(images)}
         self.judge_folders(suspects, self.walk.places)
         return suspects
+
+    def unreported(self) -> int:
+        """Return how many images there are of whose receipt nothing tells."""
+        return self.evidence.unreported(self.walk.arrived, self._images.untold())
 
     def judge(self, before: _Suspects) -> _Suspects:
         """Judge again what looked wrong."""

@@ -7,7 +7,7 @@ in what was read, or was recorded before its file was removed: none can slip thr
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, ExitStack
 from itertools import islice
 from pathlib import Path
@@ -159,15 +159,17 @@ class Evidence(AbstractContextManager["Evidence"]):
             repetitions += sum(image.id not in known and image.repetition for image in some)
         return images, repetitions
 
-    def unreported(self, arrived: Mapping[str, Sequence[str]]) -> int:
+    def unreported(self, arrived: Mapping[str, Sequence[str]], untold: Set[str]) -> int:
         """Return how many images there are of whose receipt nothing tells.
 
         Parameters
         ----------
         arrived : mapping of str to sequence of str
             The files in ``incoming``, by folder.
+        untold : set of str
+            The ids of the images in those tasks of the spool whose images no event has told yet.
         """
-        ids = {image for source in self._sources for image in source.images_without_receipt()}
+        ids = {image for source in self._sources for image in source.images_without_receipt()} | untold
         files = {pair for source in self._sources for pair in source.routed_without_id()}
         files |= {(folder, file) for folder, names in arrived.items() for file in names}
         told = {

@@ -111,3 +111,13 @@ def test_a_lost_image_is_not_taken_for_an_earlier_one_of_the_same_name(
     router.receive(SERIES, 2)
     router.route(router.take(SERIES), "a")
     assert missing(router, history_url) == [lost.id]
+
+
+def test_images_of_a_task_of_which_no_event_is_left_are_counted(router: ScriptedRouter, history_url: str) -> None:
+    """A power cut can take all that was told of a series; its task is in the spool."""
+    for number in (1, 2):
+        router.receive(SERIES, number, told=False)
+    router.take(SERIES, told=False)
+    with Reader(history_url) as history:
+        report = Verifier(router.spool, "node-a", history, router.clock).run()
+    assert (report.acknowledged, report.unreported, report.findings) == (0, 2, ())
