@@ -72,7 +72,7 @@ def forget(url: str, *, schema_too: bool) -> None:
             run_sql(database, "CREATE SCHEMA public")
         else:
             empty(database)
-            run_sql(database, "DELETE FROM nodes")  # the next root is another router, which may have the name
+            run_sql(database, "DELETE FROM node_owners")  # the next root is another router, which may have the name
     finally:
         disconnect(database)
 
