@@ -179,17 +179,18 @@ std::optional<std::size_t> Association::choose(const Image& image, const std::ve
 }
 
 Answer Association::refused(const Image& image, const std::vector<std::size_t>& contexts) const {
-  std::string text = "the target takes no " + uid_name(image.sop_class);
   std::size_t no_class = 0;
+  bool accepts_another = false;
   for (const std::size_t place : contexts) {
     const auto reason = reason_of(association_->params, context_id(place));
-    if (reason == ASC_P_ACCEPTANCE) text = "the target accepted a transfer syntax that was not proposed";
+    accepts_another = accepts_another || reason == ASC_P_ACCEPTANCE;
     no_class += reason == ASC_P_ABSTRACTSYNTAXNOTSUPPORTED ? 1 : 0;
   }
-  if (no_class == contexts.size()) {
-    text += ": SOP class not supported";
-  } else if (text.find("proposed") == std::string::npos) {
-    text += " in " + names_of(image.syntaxes);
+  std::string text = "the target takes no " + uid_name(image.sop_class);
+  if (accepts_another) {
+    text = "the target accepted a transfer syntax that was not proposed";
+  } else {
+    text += no_class == contexts.size() ? ": SOP class not supported" : " in " + names_of(image.syntaxes);
   }
   return {{Outcome::refused, std::nullopt, std::move(text), Cause::unsupported}, std::nullopt};
 }
