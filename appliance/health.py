@@ -33,7 +33,7 @@ _WRITTEN: Final = 32 * 1024 * 1024
 _LATE_SECONDS: Final = 60.0
 _EARLIEST_YEAR: Final = 2026
 
-_PROGRAMS: Final[tuple[Tool, ...]] = ("mercure-storescp", "mercure-storescu", "mercure-decode", "getdcmtags")
+_PROGRAMS: Final[tuple[Tool, ...]] = ("mercure-storescp", "mercure-storescu", "mercure-codec", "getdcmtags")
 
 
 @dataclass(frozen=True)

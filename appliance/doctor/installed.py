@@ -13,7 +13,7 @@ from typing import Final
 
 from appliance.doctor.looking import Finding, Look, OwnedFile, only_root
 
-_PROGRAMS: Final = ("getdcmtags", "mercure-decode", "mercure-storescp", "mercure-storescu")
+_PROGRAMS: Final = ("getdcmtags", "mercure-codec", "mercure-storescp", "mercure-storescu")
 _BACKUP_AGE: Final = timedelta(hours=50)
 """Every night, with one that was missed; the third day is a failure that nobody saw."""
 

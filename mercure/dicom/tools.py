@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Final, Literal
 
-Tool = Literal["getdcmtags", "mercure-decode", "mercure-storescp", "mercure-storescu"]
+Tool = Literal["getdcmtags", "mercure-codec", "mercure-storescp", "mercure-storescu"]
 _BUILT: Final = Path(__file__).resolve().parents[2] / "getdcmtags" / "build"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).resolve().parents[2] / "roles/router/files/build-programs"
-PROGRAMS = ("getdcmtags", "mercure-decode", "mercure-storescp", "mercure-storescu")
+PROGRAMS = ("getdcmtags", "mercure-codec", "mercure-storescp", "mercure-storescu")
 SOURCES = f"""
 cmake_minimum_required(VERSION 3.18)
 project(small C)

@@ -20,8 +20,8 @@ std::optional<Source> Source::of(std::string_view transfer_syntax) {
 }
 
 Conversion::Conversion(int descriptor, std::uint64_t offset, std::uint64_t end, const Source& from, Form to,
-                       FrameDecoder* decoder)
-    : descriptor_(descriptor), offset_(offset), end_(end), from_(from), to_(to), decoder_(decoder) {}
+                       FrameCodec* codec)
+    : descriptor_(descriptor), offset_(offset), end_(end), from_(from), to_(to), codec_(codec) {}
 
 bool Conversion::measure() {
   plan_ = {};
@@ -42,7 +42,7 @@ bool Conversion::walk(Sink* sink) {
     // What the bytes say is read, as everywhere: some writers use the other VR encoding than they announce.
     std::vector<std::string> problems;
     const auto encoding = tags::probe_encoding(source, from_.native.encoding, problems);
-    Walk walk(source, {encoding, from_.native.big_endian_pixels, from_.compressed, decoder_}, to_, plan_, sink);
+    Walk walk(source, {encoding, from_.native.big_endian_pixels, from_.compressed, codec_}, to_, plan_, sink);
     const bool done = walk.run();
     reason_ = walk.reason();
     return done;

@@ -1,7 +1,7 @@
 // Writes a data set in Explicit or Implicit VR Little Endian. Without compression no value changes; only how elements are
 // headed, and the order of the bytes in numbers (PS3.5 section 7 and annex A). Compressed frames are decoded one by one.
 //
-//   Conversion conversion(descriptor, offset, size, *Source::of(transfer_syntax), Form::implicit_little, decoder);
+//   Conversion conversion(descriptor, offset, size, *Source::of(transfer_syntax), Form::implicit_little, codec);
 //   if (conversion.measure() && conversion.write(sink)) …  else tell(conversion.reason());
 //
 // The data set is walked twice: lengths of sequences and items stand before their content and change with it. Memory
@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "convert/compressed_syntax.h"
-#include "convert/frame_decoder.h"
+#include "convert/frame_codec.h"
 #include "convert/native_syntax.h"
 #include "tags/tag_record.h"
 
@@ -56,9 +56,9 @@ struct Plan {
 class Conversion {
  public:
   // The data set lies in an open file from `offset` to `end`. The descriptor stays open and its position is not used.
-  // Without a decoder compressed frames cannot be converted.
+  // Without a codec compressed frames cannot be converted.
   Conversion(int descriptor, std::uint64_t offset, std::uint64_t end, const Source& from, Form to,
-             FrameDecoder* decoder = nullptr);
+             FrameCodec* codec = nullptr);
 
   // The first walk. False when the data set cannot be converted; see reason().
   bool measure();
@@ -79,7 +79,7 @@ class Conversion {
   std::uint64_t end_;
   Source from_;
   Form to_;
-  FrameDecoder* decoder_;
+  FrameCodec* codec_;
   Plan plan_;
   std::string reason_;
 };

@@ -20,7 +20,7 @@ struct Content {
   tags::Encoding encoding;
   bool big_endian_pixels;
   std::optional<CompressedSyntax> compressed;  // of the frames
-  FrameDecoder* decoder;
+  FrameCodec* codec;
 };
 
 class Walk {

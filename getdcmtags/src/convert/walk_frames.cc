@@ -34,7 +34,7 @@ bool Walk::take_offsets(const Element& element) {
 
 bool Walk::take_frames() {
   const Pixels& pixels = frames_.back().pixels;
-  if (content_.decoder == nullptr) return fail("its frames are compressed, and nothing decodes them here");
+  if (content_.codec == nullptr) return fail("its frames are compressed, and no codec is here");
   if (const std::string problem = pixels.problem(); !problem.empty()) return fail("its frames cannot be decoded: " + problem);
   const std::uint64_t bytes = pixels.frame_bytes() * pixels.frames;
   const std::uint64_t even = bytes + bytes % 2;
@@ -81,7 +81,7 @@ bool Walk::write_frames(std::uint64_t padding) {
     if (!read_frame(plan_.fragments[next_frame_++])) return false;
     // What was altered on the way is described as it was: the codec has to know what it gets.
     const Pixels& pixels = frames_.back().pixels;
-    const std::string problem = content_.decoder->decode(*content_.compressed, pixels, piece_, samples_);
+    const std::string problem = content_.codec->decode(*content_.compressed, pixels, piece_, samples_);
     const std::string what = "frame " + std::to_string(place + 1) + " of " + std::to_string(pixels.frames);
     if (!problem.empty()) return fail(what + " cannot be decoded: " + problem);
     if (samples_.size() != pixels.frame_bytes()) return fail(what + " was decoded to another size than it should have");

@@ -88,7 +88,7 @@ OFCondition create_parameters(T_ASC_Parameters*& parameters, long max_pdu) {
 
 Association::Association(const Options& options, Clock::time_point total)
     : options_(options), deadline_(total), layer_(deadline_, state_, options.acse_timeout), answer_watch_(options.answer_watch),
-      decoder_(options.decoder) {
+      codec_(options.codec) {
   ASC_initializeNetwork(NET_REQUESTOR, 0, whole_seconds(options.acse_timeout), &network_);
   ASC_setTransportLayer(network_, &layer_, 0);
   dcmConnectionTimeout.set(whole_seconds(options.connect_timeout));
@@ -283,7 +283,7 @@ class Association::ConvertedSink final : public convert::Sink {
 Answer Association::store_converted(unsigned char context, int file, const Image& image, std::uint64_t end,
                                     const std::string& syntax) {
   const auto form = syntax == convert::kImplicitLittle ? convert::Form::implicit_little : convert::Form::explicit_little;
-  convert::Conversion conversion(file, image.data_set_offset, end, *convert::Source::of(image.transfer_syntax), form, &decoder_);
+  convert::Conversion conversion(file, image.data_set_offset, end, *convert::Source::of(image.transfer_syntax), form, &codec_);
   // The conversion reads what it needs where it needs it, so the whole is checked before it begins.
   DataSetReader data_set(file, image, end);
   if (!image.data_digest.empty() && !data_set.check()) {

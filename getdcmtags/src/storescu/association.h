@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "convert/decoder_process.h"
+#include "convert/codec_process.h"
 #include "storescu/command_set.h"
 #include "storescu/data_set_reader.h"
 #include "storescu/image.h"
@@ -77,7 +77,7 @@ class Association {
   std::string violation_;       // how the target broke the protocol
   bool stray_data_set_ = false; // the last answer announced a data set
   Seconds answer_watch_;        // how long to look for an answer before the end of the next image
-  convert::DecoderProcess decoder_;
+  convert::CodecProcess codec_;
 };
 
 }  // namespace mercure::storescu

@@ -110,7 +110,7 @@ int main(int argc, char** argv) {
     const auto parsed = parse_options(argc, argv);
     if (!parsed.options) return parsed.exit_code;
     Options options = *parsed.options;
-    options.decoder = beside_us("mercure-decode");
+    options.codec = beside_us("mercure-codec");
     return run(options);
   } catch (const std::bad_alloc&) {
     std::fputs("mercure-storescu: out of memory\n", stderr);

@@ -21,7 +21,7 @@ struct Options {
   unsigned associations = 1;
   bool order_kept = false;
   SyntaxPolicy syntaxes;
-  std::string decoder;                // the program that decodes compressed frames
+  std::string codec;                  // the program that runs codecs
   Seconds answer_watch{0};            // before the end of the first image, for an answer that comes too early
   Seconds connect_timeout{10};        // from the first packet to the connection
   Seconds acse_timeout{30};           // each of negotiation and release

@@ -16,7 +16,7 @@ from appliance.doctor.installed import backed_up, owned, released
 from appliance.doctor.looking import Expected, Look, ask
 from tests.unit.appliance.doctor.conftest import NOW, Host
 
-PROGRAMS = ("getdcmtags", "mercure-decode", "mercure-storescp", "mercure-storescu")
+PROGRAMS = ("getdcmtags", "mercure-codec", "mercure-storescp", "mercure-storescu")
 PID = "systemctl show --property=MainPID --value mercure.service"
 
 

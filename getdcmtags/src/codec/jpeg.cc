@@ -11,9 +11,9 @@
 #include <array>
 #include <memory>
 
-#include "decoder/codecs.h"
+#include "codec/codecs.h"
 
-namespace mercure::decoder {
+namespace mercure::codec {
 namespace {
 
 using convert::Pixels;
@@ -105,4 +105,4 @@ std::string decode_jpeg(const Task& task, std::string& samples) {
   return take_samples(data_set, task.pixels, samples);
 }
 
-}  // namespace mercure::decoder
+}  // namespace mercure::codec

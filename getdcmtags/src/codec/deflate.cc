@@ -3,9 +3,9 @@
 
 #include <memory>
 
-#include "decoder/codecs.h"
+#include "codec/codecs.h"
 
-namespace mercure::decoder {
+namespace mercure::codec {
 namespace {
 
 // Turns planes into pixels.
@@ -39,4 +39,4 @@ std::string decode_deflate(const Task& task, std::string& samples) {
   return {};
 }
 
-}  // namespace mercure::decoder
+}  // namespace mercure::codec

@@ -1,5 +1,5 @@
-// mercure-decode: decodes compressed frames from standard input to standard output, shut in: whatever a frame does to a
-// codec, it does it here. A sender starts one for each attempt (convert/decoder_process.h); it is no tool for people.
+// mercure-codec: decodes compressed frames from standard input to standard output, shut in: whatever a frame does to a
+// codec, it does it here. A sender starts one for each attempt (convert/codec_process.h); it is no tool for people.
 #include <unistd.h>
 
 #include <cerrno>
@@ -7,16 +7,16 @@
 #include <cstdio>
 #include <string>
 
-#include "convert/decoder_protocol.h"
-#include "decoder/codecs.h"
+#include "convert/codec_protocol.h"
+#include "codec/codecs.h"
 #include "jail/jail.h"
 
 namespace {
 
 using mercure::convert::CompressedSyntax;
-using mercure::convert::DecodeAnswer;
-using mercure::convert::DecodeRequest;
-using mercure::decoder::Task;
+using mercure::convert::CodecAnswer;
+using mercure::convert::CodecRequest;
+using mercure::codec::Task;
 
 constexpr std::uint64_t kMostMemory = 6ULL << 30;  // a frame of 1 GiB, compressed, decoded and in the codec
 constexpr std::uint64_t kMostCpuSeconds = 3600;
@@ -44,7 +44,7 @@ bool write_all(const void* from, std::size_t count) {
   return true;
 }
 
-Task task_of(const DecodeRequest& request, const std::string& frame) {
+Task task_of(const CodecRequest& request, const std::string& frame) {
   Task task{{request.transfer_syntax.data(), static_cast<mercure::convert::Codec>(request.codec)}, {}, frame};
   task.pixels.rows = request.rows;
   task.pixels.columns = request.columns;
@@ -59,16 +59,16 @@ Task task_of(const DecodeRequest& request, const std::string& frame) {
 
 // False when the sender is gone or says what makes no sense.
 bool serve(std::string& frame, std::string& samples) {
-  DecodeRequest request{};
+  CodecRequest request{};
   if (!read_all(&request, sizeof request) || request.frame_bytes > kLargestFrame) return false;
   request.transfer_syntax.back() = request.photometric.back() = '\0';
   frame.resize(request.frame_bytes);
   if (!read_all(frame.data(), frame.size())) return false;
   const Task task = task_of(request, frame);
   std::string problem = task.pixels.problem();
-  if (problem.empty()) problem = mercure::decoder::decode(task, samples);
+  if (problem.empty()) problem = mercure::codec::decode(task, samples);
   const std::string& body = problem.empty() ? samples : problem;
-  const DecodeAnswer answer{body.size(), problem.empty()};
+  const CodecAnswer answer{body.size(), problem.empty()};
   return write_all(&answer, sizeof answer) && write_all(body.data(), body.size());
 }
 
@@ -77,10 +77,10 @@ bool serve(std::string& frame, std::string& samples) {
 int main() {
   // A sender holds locks on its task; they end with it, whatever a codec is doing here.
   close_range(STDERR_FILENO + 1, ~0U, 0);
-  mercure::decoder::prepare_codecs();
+  mercure::codec::prepare_codecs();
   const std::string problem = mercure::jail::enter({kMostMemory, kMostCpuSeconds});
   if (!problem.empty()) {
-    std::fprintf(stderr, "mercure-decode: it cannot be shut in: %s\n", problem.c_str());
+    std::fprintf(stderr, "mercure-codec: it cannot be shut in: %s\n", problem.c_str());
     return 1;
   }
   std::string frame;

@@ -1,10 +1,10 @@
-#include "decoder/codecs.h"
+#include "codec/codecs.h"
 
 #include <array>
 #include <exception>
 #include <new>
 
-namespace mercure::decoder {
+namespace mercure::codec {
 namespace {
 
 // In the order of convert::Codec.
@@ -25,4 +25,4 @@ std::string decode(const Task& task, std::string& samples) {
   }
 }
 
-}  // namespace mercure::decoder
+}  // namespace mercure::codec

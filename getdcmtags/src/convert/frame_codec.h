@@ -1,6 +1,6 @@
-// Decodes one compressed frame after the other. The codecs run in a process of their own (decoder_process.h).
-#ifndef MERCURE_CONVERT_FRAME_DECODER_H
-#define MERCURE_CONVERT_FRAME_DECODER_H
+// Decodes one compressed frame after the other. The codecs run in a process of their own (codec_process.h).
+#ifndef MERCURE_CONVERT_FRAME_CODEC_H
+#define MERCURE_CONVERT_FRAME_CODEC_H
 
 #include <string>
 #include <string_view>
@@ -10,9 +10,9 @@
 
 namespace mercure::convert {
 
-class FrameDecoder {
+class FrameCodec {
  public:
-  virtual ~FrameDecoder() = default;
+  virtual ~FrameCodec() = default;
 
   // Puts the samples of one frame into `samples`: pixel by pixel, little endian, `pixels.bits_allocated` wide,
   // `pixels.frame_bytes()` in all, in the colours of decoded_photometric(). An empty text, or why it could not be done.

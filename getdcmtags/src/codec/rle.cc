@@ -3,10 +3,10 @@
 #include <cstdint>
 #include <span>
 
-#include "decoder/codecs.h"
+#include "codec/codecs.h"
 #include "tags/byte_order.h"
 
-namespace mercure::decoder {
+namespace mercure::codec {
 namespace {
 
 constexpr std::size_t kHeader = 64;
@@ -61,4 +61,4 @@ std::string decode_rle(const Task& task, std::string& samples) {
   return {};
 }
 
-}  // namespace mercure::decoder
+}  // namespace mercure::codec

@@ -1,4 +1,4 @@
-#include "convert/decoder_process.h"
+#include "convert/codec_process.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -13,7 +13,7 @@
 #include <cstring>
 #include <utility>
 
-#include "convert/decoder_protocol.h"
+#include "convert/codec_protocol.h"
 
 namespace mercure::convert {
 namespace {
@@ -22,8 +22,8 @@ using std::chrono::steady_clock;
 
 constexpr std::size_t kMostAtOnce = 1 << 20;
 
-DecodeRequest request_for(const CompressedSyntax& syntax, const Pixels& pixels, std::size_t frame_bytes) {
-  DecodeRequest request{};
+CodecRequest request_for(const CompressedSyntax& syntax, const Pixels& pixels, std::size_t frame_bytes) {
+  CodecRequest request{};
   syntax.uid.copy(request.transfer_syntax.data(), request.transfer_syntax.size() - 1);
   pixels.photometric.copy(request.photometric.data(), request.photometric.size() - 1);
   request.codec = static_cast<std::uint8_t>(syntax.codec);
@@ -38,7 +38,7 @@ DecodeRequest request_for(const CompressedSyntax& syntax, const Pixels& pixels, 
   return request;
 }
 
-std::string_view bytes_of(const DecodeRequest& request) {
+std::string_view bytes_of(const CodecRequest& request) {
   return {reinterpret_cast<const char*>(&request), sizeof request};
 }
 
@@ -67,20 +67,20 @@ std::string because(const char* what) { return std::string(what) + ": " + std::s
 
 }  // namespace
 
-DecoderProcess::DecoderProcess(std::string program, std::chrono::milliseconds per_frame)
+CodecProcess::CodecProcess(std::string program, std::chrono::milliseconds per_frame)
     : program_(std::move(program)), per_frame_(per_frame) {}
 
-DecoderProcess::~DecoderProcess() { end(); }
+CodecProcess::~CodecProcess() { end(); }
 
-std::string DecoderProcess::decode(const CompressedSyntax& syntax, const Pixels& pixels, std::string_view frame,
+std::string CodecProcess::decode(const CompressedSyntax& syntax, const Pixels& pixels, std::string_view frame,
                                    std::string& samples) {
   if (child_ < 0) {
     if (std::string problem = start(); !problem.empty()) return problem;
   }
   const Time end = steady_clock::now() + per_frame_;
-  const DecodeRequest request = request_for(syntax, pixels, frame.size());
+  const CodecRequest request = request_for(syntax, pixels, frame.size());
   std::string head;
-  DecodeAnswer answer{};
+  CodecAnswer answer{};
   if (!send(bytes_of(request), end) || !send(frame, end) || !receive(sizeof answer, head, end)) return lost(end);
   std::memcpy(&answer, head.data(), sizeof answer);
   const std::uint64_t most = answer.is_decoded ? pixels.frame_bytes() : 4096;
@@ -90,11 +90,11 @@ std::string DecoderProcess::decode(const CompressedSyntax& syntax, const Pixels&
   return answer.is_decoded ? std::string() : head;
 }
 
-std::string DecoderProcess::start() {
+std::string CodecProcess::start() {
   Descriptor child_reads;
   Descriptor child_writes;
   if (!make_pipe(child_reads, to_child_, false) || !make_pipe(from_child_, child_writes, true)) {
-    return because("the decoder cannot be started");
+    return because("the codec cannot be started");
   }
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
@@ -106,10 +106,10 @@ std::string DecoderProcess::start() {
   posix_spawn_file_actions_destroy(&actions);
   if (errno == 0) return {};
   child_ = -1;
-  return because("the decoder cannot be started");
+  return because("the codec cannot be started");
 }
 
-bool DecoderProcess::send(std::string_view bytes, Time end) {
+bool CodecProcess::send(std::string_view bytes, Time end) {
   while (!bytes.empty()) {
     const ssize_t put = write(to_child_.get(), bytes.data(), std::min(bytes.size(), kMostAtOnce));
     if (put > 0) bytes.remove_prefix(static_cast<std::size_t>(put));
@@ -120,7 +120,7 @@ bool DecoderProcess::send(std::string_view bytes, Time end) {
   return true;
 }
 
-bool DecoderProcess::receive(std::size_t count, std::string& answer, Time end) {
+bool CodecProcess::receive(std::size_t count, std::string& answer, Time end) {
   answer.resize(count);
   for (std::size_t at = 0; at < count;) {
     const ssize_t got = read(from_child_.get(), answer.data() + at, count - at);
@@ -134,21 +134,21 @@ bool DecoderProcess::receive(std::size_t count, std::string& answer, Time end) {
 }
 
 // Why there is no answer. The process is ended in any case: what it would say next answers nothing that is asked.
-std::string DecoderProcess::lost(Time end) {
+std::string CodecProcess::lost(Time end) {
   if (steady_clock::now() >= end) {
     this->end();
-    return "the decoder took longer than " + std::to_string(per_frame_.count()) + " ms for one frame and was ended";
+    return "the codec took longer than " + std::to_string(per_frame_.count()) + " ms for one frame and was ended";
   }
   to_child_.reset();
   from_child_.reset();
   int status = 0;
   while (waitpid(child_, &status, 0) < 0 && errno == EINTR) continue;
   child_ = -1;
-  if (WIFSIGNALED(status)) return "the decoder was ended by signal " + std::to_string(WTERMSIG(status)) + " at this frame";
-  return "the decoder ended without an answer, with code " + std::to_string(WEXITSTATUS(status));
+  if (WIFSIGNALED(status)) return "the codec was ended by signal " + std::to_string(WTERMSIG(status)) + " at this frame";
+  return "the codec ended without an answer, with code " + std::to_string(WEXITSTATUS(status));
 }
 
-void DecoderProcess::end() {
+void CodecProcess::end() {
   to_child_.reset();
   from_child_.reset();
   if (child_ < 0) return;

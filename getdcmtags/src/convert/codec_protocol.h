@@ -1,7 +1,7 @@
-// What a sender and its decoder say to each other: fixed heads in the machine's own byte order, since both run on it.
+// What a sender and its codec program say to each other: fixed heads in the machine's own byte order, since both run on it.
 // A request is its head and a compressed frame; an answer is its head and the samples, or a text that says why not.
-#ifndef MERCURE_CONVERT_DECODER_PROTOCOL_H
-#define MERCURE_CONVERT_DECODER_PROTOCOL_H
+#ifndef MERCURE_CONVERT_CODEC_PROTOCOL_H
+#define MERCURE_CONVERT_CODEC_PROTOCOL_H
 
 #include <array>
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace mercure::convert {
 
-struct DecodeRequest {
+struct CodecRequest {
   std::array<char, 65> transfer_syntax;
   std::array<char, 17> photometric;
   std::uint8_t codec;
@@ -23,12 +23,12 @@ struct DecodeRequest {
   std::uint64_t frame_bytes;
 };
 
-struct DecodeAnswer {
+struct CodecAnswer {
   std::uint64_t bytes;
   std::uint8_t is_decoded;
 };
 
-static_assert(std::is_trivially_copyable_v<DecodeRequest> && std::is_trivially_copyable_v<DecodeAnswer>);
+static_assert(std::is_trivially_copyable_v<CodecRequest> && std::is_trivially_copyable_v<CodecAnswer>);
 
 }  // namespace mercure::convert
 

@@ -6,9 +6,9 @@
 #include <cstring>
 #include <memory>
 
-#include "decoder/codecs.h"
+#include "codec/codecs.h"
 
-namespace mercure::decoder {
+namespace mercure::codec {
 namespace {
 
 struct Input {
@@ -125,4 +125,4 @@ std::string decode_jpeg_2000(const Task& task, std::string& samples) {
   return {};
 }
 
-}  // namespace mercure::decoder
+}  // namespace mercure::codec

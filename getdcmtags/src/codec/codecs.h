@@ -1,6 +1,6 @@
 // The codecs, each for one frame. They see the frame and its description, never a data set.
-#ifndef MERCURE_DECODER_CODECS_H
-#define MERCURE_DECODER_CODECS_H
+#ifndef MERCURE_CODEC_CODECS_H
+#define MERCURE_CODEC_CODECS_H
 
 #include <string>
 #include <string_view>
@@ -8,7 +8,7 @@
 #include "convert/compressed_syntax.h"
 #include "convert/pixels.h"
 
-namespace mercure::decoder {
+namespace mercure::codec {
 
 struct Task {
   convert::CompressedSyntax syntax;
@@ -16,7 +16,7 @@ struct Task {
   std::string_view frame;
 };
 
-// Each puts the samples as convert::FrameDecoder::decode() wants them, and returns why it could not, or nothing.
+// Each puts the samples as convert::FrameCodec::decode() wants them, and returns why it could not, or nothing.
 using Decode = std::string (*)(const Task& task, std::string& samples);
 
 std::string decode_rle(const Task& task, std::string& samples);
@@ -30,6 +30,6 @@ void prepare_codecs();
 // By the codec of the task.
 std::string decode(const Task& task, std::string& samples);
 
-}  // namespace mercure::decoder
+}  // namespace mercure::codec
 
 #endif

@@ -1,24 +1,24 @@
-// Frames are decoded by `mercure-decode`, a process that can reach nothing but the two pipes between it and us.
-#ifndef MERCURE_CONVERT_DECODER_PROCESS_H
-#define MERCURE_CONVERT_DECODER_PROCESS_H
+// Frames are decoded by `mercure-codec`, a process that can reach nothing but the two pipes between it and us.
+#ifndef MERCURE_CONVERT_CODEC_PROCESS_H
+#define MERCURE_CONVERT_CODEC_PROCESS_H
 
 #include <sys/types.h>
 
 #include <chrono>
 #include <string>
 
-#include "convert/frame_decoder.h"
+#include "convert/frame_codec.h"
 #include "descriptor.h"
 
 namespace mercure::convert {
 
-class DecoderProcess final : public FrameDecoder {
+class CodecProcess final : public FrameCodec {
  public:
   // Nothing is started before the first frame.
-  explicit DecoderProcess(std::string program, std::chrono::milliseconds per_frame = std::chrono::minutes(2));
-  ~DecoderProcess() override;
-  DecoderProcess(const DecoderProcess&) = delete;
-  DecoderProcess& operator=(const DecoderProcess&) = delete;
+  explicit CodecProcess(std::string program, std::chrono::milliseconds per_frame = std::chrono::minutes(2));
+  ~CodecProcess() override;
+  CodecProcess(const CodecProcess&) = delete;
+  CodecProcess& operator=(const CodecProcess&) = delete;
 
   // A process that crashed, hangs or was ended is replaced: it costs the frame at which that happened.
   std::string decode(const CompressedSyntax& syntax, const Pixels& pixels, std::string_view frame,
