@@ -137,7 +137,9 @@ def test_what_cannot_be_converted_is_refused_by_name_and_the_others_go(free_port
     assert len(got) == 3, "and nothing of the others, not half of it either"
     assert sent.outcomes == {"confirmed": 3, "refused": 1, "failed": 1}
     results = sent.by_name()
-    assert "MPEG4" in results["video.dcm"]["comment"]
+    assert results["video.dcm"]["comment"] == (
+        "the target takes no Secondary Capture Image Storage in MPEG-4 AVC/H.264 High Profile / Level 4.1"
+    )
     assert results["video.dcm"]["kind"] == "unsupported"
     assert "frame 1 of 1 cannot be decoded" in results["damaged.dcm"]["comment"]
     assert results["damaged.dcm"]["kind"] == "local"

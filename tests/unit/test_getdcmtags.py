@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from appliance.wording import uid_name
 from tests.support.binaries import PROJECT, tool
 from tests.support.dicom_files import storable_files
 from tests.support.getdcmtags import getdcmtags
 from tests.support.series import synthetic_series
+
+SOURCES = PROJECT / "getdcmtags/src"
 
 
 def test_prints_one_record_for_each_file_in_their_order(tmp_path: Path) -> None:
@@ -141,8 +144,21 @@ def test_needs_no_dictionary_from_a_file(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "SOPClassUID" in result.records[0]
 
 
-def test_public_dictionary_is_that_of_the_installed_pydicom() -> None:
-    generator = PROJECT / "getdcmtags/tools/make_public_dictionary.py"
-    made = subprocess.run([sys.executable, generator], check=True, capture_output=True, text=True).stdout
-    kept = (PROJECT / "getdcmtags/src/tags/public_dictionary.inc").read_text(encoding="utf-8")
-    assert made == kept, "run tools/make_public_dictionary.py as its first lines say"
+@pytest.mark.parametrize(
+    ("generator", "table"),
+    [("make_public_dictionary.py", "tags/public_dictionary.inc"), ("make_uid_names.py", "uid_names.inc")],
+)
+def test_tables_of_the_standard_are_those_of_the_installed_pydicom(generator: str, table: str) -> None:
+    command: list[str | Path] = [sys.executable, PROJECT / "getdcmtags/tools" / generator]
+    made = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    kept = (PROJECT / "getdcmtags/src" / table).read_text(encoding="utf-8")
+    assert made == kept, f"run tools/{generator} as its first lines say"
+
+
+def test_the_programs_call_transfer_syntaxes_and_classes_by_the_names_of_the_command_line() -> None:
+    table = (SOURCES / "uid_names.inc").read_text(encoding="utf-8")
+    rows = re.findall(r'^\{"([0-9.]+)", "(.+)"\},$', table, re.MULTILINE)
+    assert len(rows) > 300
+    assert all(uid_name(uid) == name for uid, name in rows)
+    by_dcmtk = [path.name for path in SOURCES.rglob("*.cc") if "dcmFindNameOfUID" in path.read_text(encoding="utf-8")]
+    assert by_dcmtk == []

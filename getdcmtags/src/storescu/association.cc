@@ -1,6 +1,5 @@
 #include "storescu/association.h"
 
-#include <dcmtk/dcmdata/dcuid.h>
 #include <dcmtk/dcmnet/cond.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -17,6 +16,7 @@
 
 #include "convert/data_set.h"
 #include "descriptor.h"
+#include "uids.h"
 
 namespace mercure::storescu {
 namespace {

@@ -21,6 +21,7 @@
 #include "storescu/options.h"
 #include "storescu/report.h"
 #include "storescu/sender.h"
+#include "uids.h"
 
 namespace {
 
@@ -57,7 +58,7 @@ std::optional<Result> unsendable(const Image& image) {
   if (image.cause != Cause::none) return Result{Outcome::failed, std::nullopt, image.problem, image.cause};
   if (!image.problem.empty()) return Result{Outcome::not_sent, std::nullopt, image.problem};
   if (!image.syntaxes.empty()) return std::nullopt;
-  const std::string why = uid_name(image.transfer_syntax) + " cannot be converted to what the settings of the target ask for";
+  const std::string why = mercure::uid_name(image.transfer_syntax) + " cannot be converted to what the settings of the target ask for";
   return Result{Outcome::not_sent, std::nullopt, why, Cause::unsupported};
 }
 

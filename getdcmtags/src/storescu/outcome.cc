@@ -1,8 +1,5 @@
 #include "storescu/outcome.h"
 
-#include <dcmtk/config/osconfig.h>
-#include <dcmtk/dcmdata/dcuid.h>
-
 #include <array>
 
 namespace mercure::storescu {
@@ -47,8 +44,6 @@ std::string_view name_of(Outcome outcome) { return kOutcomeNames[static_cast<std
 std::string_view name_of(Kind kind) { return kKindNames[static_cast<std::size_t>(kind)]; }
 
 std::string_view name_of(Cause cause) { return kCauseNames[static_cast<std::size_t>(cause)]; }
-
-std::string uid_name(const std::string& uid) { return dcmFindNameOfUID(uid.c_str(), uid.c_str()); }
 
 Meaning meaning_of(std::uint16_t status) {
   for (const auto& range : kStatuses) {

@@ -45,9 +45,6 @@ struct Fault {
 
 std::string_view name_of(Cause cause);
 
-// The name of a SOP class or transfer syntax, or the UID itself.
-std::string uid_name(const std::string& uid);
-
 // The result for one image.
 struct Result {
   Outcome outcome;
