@@ -39,7 +39,7 @@ from mercure.spool import (
 from mercure.spool.altered import AlteredBook, AlteredImage, BadState
 from mercure.spool.ending import fail_task
 from mercure.spool.task import COUNTED_KINDS, Converted
-from mercure.spool.telling import task_delivered
+from mercure.spool.telling import NAMED_IMAGES, task_delivered
 from mercure.spool.versions import SUPERSEDED
 from mercure.targets import ImageResult, Job, Target, Trouble
 
@@ -240,7 +240,7 @@ class Deliverer:
         details = ImagesSuperseded(
             target=self.name,
             destination=destination,
-            sops=tuple(sops.values())[:_NAMED],
+            sops=tuple(sops.values())[:NAMED_IMAGES],
             images=len(lines),
             by=next(iter(superseded.values())),
         )
@@ -402,9 +402,6 @@ def with_hopeless(trouble: Trouble | None, images: Sequence[ImageResult], missin
 
 _TOLD: Final = {"number", "outcome", "kind", "error", "sent", "confirmed", "elsewhere", "converted", "seconds"}
 """What the event of an attempt has in common with its record in the task."""
-
-_NAMED: Final = 20
-"""So many UIDs are named in an event; of more, the number is."""
 
 _BROKEN: Final = "compare it with its parent or send the series again from the scanner; discard this task after that"
 

@@ -81,9 +81,13 @@ class ImagesCollided(Record):
 
 
 class ImagesSuperseded(Record):
-    """Images were not sent: a newer version of each is at the target already, in the task `by` for example."""
+    """Images were not sent: a newer version of each is at the target already, in the task `by` for example.
+
+    With `module` they were not given to it: a newer version in the same task was.
+    """
 
     target: str
+    module: str = ""
     destination: str = ""
     sops: tuple[str, ...] = ()
     images: int = 0

@@ -10,14 +10,17 @@ from typing import Any, Final
 
 from mercure import durable
 from mercure.config import ModuleSettings
+from mercure.dicom.copies import same_image
 from mercure.dicom.tags import read_tag_records
 from mercure.names import safe_name
+from mercure.processing.inputs import Inputs, lineage
 from mercure.processing.result import Result, ResultError, parse_result
 from mercure.processing.steps import MAX_RESULT_BYTES, RESULT_FILE
 from mercure.processing.survey import Found, opened, survey
-from mercure.spool import TagRecord, Task, image_files, read_tags
-from mercure.spool.images import json_line, text
+from mercure.spool import TagRecord, Task, image_files
+from mercure.spool.images import free_name, json_line, text
 from mercure.spool.task import IMAGE_SUFFIX, TAGS_FILE
+from mercure.spool.versions import Image
 
 _COPIED: Final = "copied"
 _NAMED: Final = 20
@@ -50,7 +53,7 @@ class Adopted:
     replaced: tuple[str, ...] = ()
 
 
-def adopt(out: Path, into: Path, source: Path, settings: ModuleSettings, task: Task) -> Adopted:
+def adopt(out: Path, into: Path, inputs: Inputs, settings: ModuleSettings, task: Task) -> Adopted:
     """Take the result of a run, which has ended.
 
     Parameters
@@ -59,8 +62,8 @@ def adopt(out: Path, into: Path, source: Path, settings: ModuleSettings, task: T
         The run's ``out/``.
     into : Path
         A hidden folder that exists and is empty.
-    source : Path
-        Where the images that went in are.
+    inputs : Inputs
+        The images that went in.
     settings : ModuleSettings
         What a result must have, and whether the inputs are retained.
     task : Task
@@ -79,12 +82,11 @@ def adopt(out: Path, into: Path, source: Path, settings: ModuleSettings, task: T
     others = [file.path for file in found if not file.image and file.path != RESULT_FILE]
     if not images and result is None:
         raise ResultError(_nothing(others))
-    records = _take_images(out, into, images, task)
-    inputs = read_tags(source)
+    records = _take_images(out, into, images, inputs, task)
     _check(settings, records, inputs)
-    replaced = _replaced(into, records, source)
+    replaced = _replaced(into, records, inputs)
     if settings.retain_inputs:
-        records += _retain(into, source, inputs, {text(record, "FileName") for record in records})
+        records += _retain(into, inputs, records)
     durable.write_file(into / TAGS_FILE, b"".join(json_line(record) for record in records))
     files = image_files(into)
     return Adopted(
@@ -113,7 +115,7 @@ def _read_result(out: Path, found: Iterable[Found]) -> Result | None:
     return None
 
 
-def _take_images(out: Path, into: Path, images: Sequence[Found], task: Task) -> list[TagRecord]:
+def _take_images(out: Path, into: Path, images: Sequence[Found], inputs: Inputs, task: Task) -> list[TagRecord]:
     """Copy the images, read their tags from the copies, and give them the names that ours have."""
     if not images:
         return []
@@ -125,71 +127,68 @@ def _take_images(out: Path, into: Path, images: Sequence[Found], task: Task) -> 
             durable.copy_file(os.dup(descriptor), copied / name)
     read = read_tag_records([copied / name for name in names])
     records: list[TagRecord] = []
-    by_name: dict[str, str] = {}
+    taken: dict[tuple[str, str], str] = {}
+    used: set[str] = set()
     for name, path in names.items():
         record = read.get(name)
         sop = text(record, "SOPInstanceUID") if record else ""
         if record is None or not sop:
             what = "is no readable DICOM file" if record is None else "has no SOP Instance UID"
             raise ResultError(f"the file {_printable(path)!r} that it wrote {what}")
-        final = f"{safe_name(sop)}{IMAGE_SUFFIX}"
-        if final in by_name:
-            both = f"{_printable(by_name[final])!r} and {_printable(path)!r}"
+        # A sender may give one UID in two series; then so may the module, which was given both.
+        key = (text(record, "SeriesInstanceUID") if inputs.uids_repeat else "", sop)
+        if key in taken:
+            both = f"{_printable(taken[key])!r} and {_printable(path)!r}"
             raise ResultError(f"the files {both} that it wrote have the same SOP Instance UID {sop}")
-        by_name[final] = path
+        taken[key] = path
+        final = free_name(f"{safe_name(sop)}{IMAGE_SUFFIX}", used)
+        used.add(final)
         durable.link(copied / name, into / final)
-        records.append(_tag_line(record, final, task))
+        records.append(_tag_line(record, final, inputs.origin_of(record), task))
     durable.remove_tree(copied)
     return records
 
 
-def _tag_line(record: dict[str, Any], name: str, task: Task) -> TagRecord:
+def _tag_line(record: dict[str, Any], name: str, given: Image | None, task: Task) -> TagRecord:
     origin = task.origin
     sender = {"SenderAddress": origin.address, "SenderAET": origin.calling_aet, "ReceiverAET": origin.called_aet}
     # What is not known of the sender is left out, and not empty: a rule must not take it for an answer.
-    return {**record, "FileName": name, **{keyword: value for keyword, value in sender.items() if value}}
+    known = {keyword: value for keyword, value in sender.items() if value}
+    return {**record, "FileName": name, **known, **lineage(given)}
 
 
-def _check(settings: ModuleSettings, records: Sequence[TagRecord], inputs: Sequence[TagRecord]) -> None:
+def _check(settings: ModuleSettings, records: Sequence[TagRecord], inputs: Inputs) -> None:
     if settings.result != "any" and not records:
         raise ResultError("it ended well and wrote no image, and its setting 'result' asks for images")
     if settings.result == "same-series":
-        series = {text(record, "SeriesInstanceUID") for record in inputs}
+        series = {text(image.record, "SeriesInstanceUID") for image in inputs.images}
         for record in records:
             if text(record, "SeriesInstanceUID") not in series:
                 sop = text(record, "SOPInstanceUID")
                 raise ResultError(f"the image {sop} that it wrote is of another series, which 'result' does not allow")
 
 
-def _replaced(into: Path, records: Sequence[TagRecord], source: Path) -> tuple[str, ...]:
-    """Name the images that went in and came out under the same UID with other bytes."""
+def _replaced(into: Path, records: Sequence[TagRecord], inputs: Inputs) -> tuple[str, ...]:
+    """Name the images that went in and came out under the same UID with another data set."""
     return tuple(
         text(record, "SOPInstanceUID")
         for record in records
-        if not _same(into / text(record, "FileName"), source / text(record, "FileName"))
+        if (given := inputs.origin_of(record)) and not same_image(into / text(record, "FileName"), given.path)
     )
 
 
-def _same(one: Path, other: Path) -> bool:
-    """Tell whether two files hold the same; also when there is no other to compare with."""
-    try:
-        with open(one, "rb") as first, open(other, "rb") as second:
-            if os.fstat(first.fileno()).st_size != os.fstat(second.fileno()).st_size:
-                return False
-            while chunk := first.read(1024 * 1024):
-                if chunk != second.read(1024 * 1024):
-                    return False
-    except FileNotFoundError:
-        return True
-    return True
-
-
-def _retain(into: Path, source: Path, inputs: Sequence[TagRecord], taken: set[str]) -> list[TagRecord]:
+def _retain(into: Path, inputs: Inputs, records: Sequence[TagRecord]) -> list[TagRecord]:
     """Link the images that went in beside the result; where the module wrote one of the same UID, its own is sent."""
-    for image in image_files(source):
-        if image.name not in taken:
-            durable.link(source / image.name, into / image.name)
-    return [record for record in inputs if text(record, "FileName") not in taken]
+    written = {image.path for record in records if (image := inputs.origin_of(record))}
+    used = {text(record, "FileName") for record in records}
+    lines = []
+    for image in inputs.images:
+        if image.path not in written:
+            name = free_name(f"{image.key[1]}{IMAGE_SUFFIX}", used)
+            used.add(name)
+            durable.link(image.path, into / name)
+            lines.append({**image.record, "FileName": name, **lineage(image)})
+    return lines
 
 
 def _printable(path: str) -> str:

@@ -21,11 +21,12 @@ from mercure import durable
 from mercure.clock import Clock
 from mercure.config import Config, ModuleSettings
 from mercure.dicom.copies import AlteredImageError
-from mercure.event_details import ModuleStarted, Warned
+from mercure.event_details import ImagesSuperseded, ModuleStarted, Warned
 from mercure.events import EventWriter
 from mercure.processing.adopt import adopt
 from mercure.processing.contract import build_inputs, mount_problem, task_content, write_task_file
 from mercure.processing.health import ModuleHealth
+from mercure.processing.inputs import Inputs, step_inputs
 from mercure.processing.record import Recorder
 from mercure.processing.result import Result, ResultError
 from mercure.processing.steps import (
@@ -37,7 +38,6 @@ from mercure.processing.steps import (
     RunRecord,
     StepRecord,
     failed_folder,
-    inputs_of,
     read_run,
     run_folder,
     step_folder,
@@ -58,6 +58,7 @@ from mercure.runners import (
 from mercure.spool import Claim, Failure, Spool, Stage, Task, nudge, read_tags
 from mercure.spool.altered import AlteredBook, AlteredImage
 from mercure.spool.images import text
+from mercure.spool.telling import NAMED_IMAGES
 
 LOOK_SECONDS: Final = 1.0
 """A run is looked at this often: for its limits, for the end of the service, for a person who wants it stopped."""
@@ -134,14 +135,15 @@ class Stepper:
         step, number = len(task.done) + 1, task.attempts_made + 1
         folder = run_folder(claim.path, step, number)
         request = self._request(task, folder, step, number)
+        inputs = step_inputs(claim.path, task)
         run = self._found(folder, request)
         if run is None:
             try:
-                self._build(claim.path, task, folder, request, step)
+                self._build(inputs, task, folder, request)
             except AlteredImageError as error:
                 durable.remove_tree(folder)
                 return self._altered(claim.path, task, error)
-            self._tell_start(task, request, step, number)
+            self._tell_start(task, inputs, request, step, number)
             run = self.runner.start(request)
         # Only now it is known that the module can be run: an image that is there says nothing of a start that fails.
         self.health.worked()
@@ -150,7 +152,7 @@ class Stepper:
         status = watch.to_the_end()
         if status is None or status.outcome is None:
             return None
-        self._put_on_record(claim.path, task, folder, status, status.outcome)
+        self._put_on_record(claim.path, task, inputs, status, status.outcome)
         return Recorder(self.events, self.clock).settle(claim.path, task, self.settings)
 
     def _request(self, task: Task, folder: Path, step: int, number: int) -> RunRequest:
@@ -202,11 +204,9 @@ class Stepper:
             durable.remove_tree(folder)
         return None
 
-    def _build(self, directory: Path, task: Task, folder: Path, request: RunRequest, step: int) -> None:
+    def _build(self, inputs: Inputs, task: Task, folder: Path, request: RunRequest) -> None:
         durable.make_directory(folder, sync=False)
-        build_inputs(
-            inputs_of(directory, step), folder, copies=not self.runner.guards_inputs, sync=not self.runner.local
-        )
+        build_inputs(inputs, folder, copies=not self.runner.guards_inputs, sync=not self.runner.local)
         write_task_file(folder, task_content(self.config, self.name, self.settings, task))
         known = RunRecord(runner=self.settings.runner, module=self.name, run=request.name)
         durable.write_file(folder / RUN_FILE, known.model_dump_json().encode())
@@ -230,7 +230,7 @@ class Stepper:
         failure = Failure(stage=Stage.PROCESSING.value, reason=reason, advice=_ALTERED_ADVICE, at=now)
         return task.model_copy(update={"failure": failure, "next_attempt": None})
 
-    def _tell_start(self, task: Task, request: RunRequest, step: int, number: int) -> None:
+    def _tell_start(self, task: Task, inputs: Inputs, request: RunRequest, step: int, number: int) -> None:
         started = ModuleStarted(
             module=self.name,
             step=step,
@@ -239,14 +239,21 @@ class Stepper:
             runner=self.settings.runner,
             image=self.settings.image,
             run=request.name,
-            images=task.images,
+            images=len(inputs.images),
         )
         series = task.identity.SeriesInstanceUID or None
         self.events.emit(started, task=task.id, series=series, key=f"module.started:{step}:{number}")
+        if inputs.superseded:
+            sops = tuple(text(image.record, "SOPInstanceUID") for image in inputs.superseded[:NAMED_IMAGES])
+            older = ImagesSuperseded(target="", module=self.name, sops=sops, images=len(inputs.superseded), by=task.id)
+            self.events.emit(older, task=task.id, series=series, key=f"images.superseded:module:{step}")
 
-    def _put_on_record(self, directory: Path, task: Task, folder: Path, status: RunStatus, outcome: RunOutcome) -> None:
+    def _put_on_record(
+        self, directory: Path, task: Task, inputs: Inputs, status: RunStatus, outcome: RunOutcome
+    ) -> None:
         """Make the folder that says how the run ended, with the result where it is good; it appears by one rename."""
         step, number = len(task.done) + 1, task.attempts_made + 1
+        folder = run_folder(directory, step, number)
         record = StepRecord(
             step=step,
             number=number,
@@ -261,10 +268,12 @@ class Stepper:
             how=outcome.how,
             code=outcome.code,
             text=outcome.text,
+            superseded=tuple(image.file for image in inputs.superseded[:NAMED_IMAGES]),
+            superseded_files=len(inputs.superseded),
         )
         if outcome.well:
             try:
-                self._take_result(directory, task, folder, record)
+                self._take_result(directory, task, inputs, folder, record)
             except ResultError as error:
                 record = record.model_copy(update={"well": False, "how": "result", "text": str(error)})
             else:
@@ -272,12 +281,11 @@ class Stepper:
         building = _begin(failed_folder(directory, step, number))
         _finish(building, failed_folder(directory, step, number), folder, record, self._log_limit)
 
-    def _take_result(self, directory: Path, task: Task, folder: Path, record: StepRecord) -> None:
+    def _take_result(self, directory: Path, task: Task, inputs: Inputs, folder: Path, record: StepRecord) -> None:
         step = record.step
         building = _begin(step_folder(directory, step))
-        source = inputs_of(directory, step)
         try:
-            adopted = adopt(folder / "out", building, source, self.settings, task)
+            adopted = adopt(folder / "out", building, inputs, self.settings, task)
             needed = bool(task.modules) or (bool(task.then_targets) and not task.also_routed)
             if needed and not adopted.images and not _settles(adopted.result):
                 follows = f"module {task.modules[0]!r}" if task.modules else "the rule's targets"

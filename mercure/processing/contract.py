@@ -12,9 +12,9 @@ from mercure import __version__, durable
 from mercure.config import Config, ModuleSettings
 from mercure.dicom.copies import copy_image
 from mercure.dicom.receipt import AlteredHeaderError, read_receipt
-from mercure.names import safe_name
+from mercure.processing.inputs import Inputs, image_name
 from mercure.runners import IN, OUT
-from mercure.spool import Task, image_files, read_tags
+from mercure.spool import Task
 from mercure.spool.images import text
 
 TASK_FILE: Final = "task.json"
@@ -27,8 +27,8 @@ def effective_settings(settings: ModuleSettings, task: Task) -> dict[str, Any]:
     return {**settings.settings, **task.module_settings, **own}
 
 
-def build_inputs(source: Path, folder: Path, *, copies: bool, sync: bool = True) -> int:
-    """Make ``in/`` and ``out/`` of a run; return the number of images.
+def build_inputs(inputs: Inputs, folder: Path, *, copies: bool, sync: bool = True) -> None:
+    """Make ``in/`` and ``out/`` of a run.
 
     Each image is named by its series and itself (``series#sop.dcm``), so that a module can tell the series of a study
     apart without reading them. An image that was received is copied, without what its header tells of the sender, and
@@ -36,8 +36,8 @@ def build_inputs(source: Path, folder: Path, *, copies: bool, sync: bool = True)
 
     Parameters
     ----------
-    source : Path
-        The task, or the result of the step before.
+    inputs : Inputs
+        What goes in.
     folder : Path
         The run's; it exists and is empty.
     copies : bool
@@ -54,17 +54,13 @@ def build_inputs(source: Path, folder: Path, *, copies: bool, sync: bool = True)
     """
     durable.make_directory(folder / IN, sync=False)
     durable.make_directory(folder / OUT, mode=0o770, sync=False)
-    records = {str(record.get("FileName")): record for record in read_tags(source)}
-    images = image_files(source)
-    for image in images:
-        record = records.get(image.name, {})
-        uid, digest = text(record, "SeriesInstanceUID"), text(record, "DataSetDigest")
-        place = folder / IN / (f"{safe_name(uid)}#{image.name}" if uid else image.name)
-        if copies or digest or _is_received(source / image.name):
-            copy_image(source / image.name, place, expected=digest, sync=sync)
+    for image in inputs.images:
+        digest = text(image.record, "DataSetDigest")
+        place = folder / IN / image_name(image)
+        if copies or digest or _is_received(image.path):
+            copy_image(image.path, place, expected=digest, sync=sync)
         else:
-            durable.link(source / image.name, place)
-    return len(images)
+            durable.link(image.path, place)
 
 
 def _is_received(image: Path) -> bool:

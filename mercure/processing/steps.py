@@ -56,6 +56,10 @@ class StepRecord(Record):
     left_out: tuple[str, ...] = ()
     """Files of the result that are no images."""
     left_out_files: int = 0
+    superseded: tuple[str, ...] = ()
+    """The first files of the task that did not go in, because a newer version of each did."""
+    superseded_files: int = 0
+    """How many there are."""
 
 
 class RunRecord(Record):

@@ -11,8 +11,8 @@ from mercure.event_details import Identity
 from mercure.names import id_time
 from mercure.routing.studies import Taken, members
 from mercure.spool import FiredRule, TagRecord, Task, TaskError, image_files, load_task, read_tags, save_task
-from mercure.spool.images import json_line
-from mercure.spool.task import IMAGE_SUFFIX, MEMBERS_FILE, TAGS_FILE
+from mercure.spool.images import free_name, json_line
+from mercure.spool.task import MEMBERS_FILE, TAGS_FILE
 from mercure.spool.versions import routed_as
 
 _OF_SERIES: Final = {"SeriesInstanceUID": "", "SeriesDescription": "", "Modality": ""}
@@ -86,21 +86,12 @@ def _link_images(directory: Path, member: Path, used: set[str]) -> list[TagRecor
     """Link the images of one series into the study, under the same names at each run, and return their tag lines."""
     names = {}
     for image in image_files(member):
-        name = _free_name(image.name, used)
+        name = free_name(image.name, used)
         used.add(name)
         names[image.name] = name
         if not (directory / name).exists():
             durable.link(member / image.name, directory / name)
     return [{**routed_as(record, member), "FileName": names[record["FileName"]]} for record in read_tags(member)]
-
-
-def _free_name(name: str, used: set[str]) -> str:
-    """Return a name that no other series of the study uses: two may hold the same SOP Instance UID."""
-    stem, number = name.removesuffix(IMAGE_SUFFIX), 1
-    while name in used:
-        number += 1
-        name = f"{stem}~s{number}{IMAGE_SUFFIX}"
-    return name
 
 
 def _describe(directory: Path, tasks: Sequence[Task], taken: Taken) -> Task:

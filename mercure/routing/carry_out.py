@@ -39,7 +39,7 @@ from mercure.spool.ending import fail_task
 from mercure.spool.link import Source
 from mercure.spool.task import PLAN_FILE, Failure
 from mercure.spool.telling import failed_key, task_created, task_failed
-from mercure.spool.versions import Image, by_place, images_of
+from mercure.spool.versions import Image, images_of, newest
 
 _TIME: Final = 21
 """So many characters of an id are its time; a derived task has that of its parent."""
@@ -258,9 +258,9 @@ def _newest(have: Iterable[Image], sources: Iterable[Source]) -> list[Source]:
     left = []
     for source in sources:
         images = images_of(source.directory, load_task(source.directory))
-        newest = {image.key: image.file for image in by_place(images) if image.file in source.files}
-        left.append(Source(source.directory, [file for key, file in newest.items() if key not in met]))
-        met |= newest.keys()
+        last = newest(image for image in images if image.file in source.files)
+        left.append(Source(source.directory, [image.file for key, image in last.items() if key not in met]))
+        met |= last.keys()
     return left
 
 

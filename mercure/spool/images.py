@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Set
+from collections.abc import Collection, Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,6 +121,15 @@ def text(record: TagRecord, keyword: str) -> str:
 def instance_of(record: TagRecord) -> str:
     """Name the SOP instance of an image: two files with one UID are one; without a UID each file is one."""
     return text(record, "SOPInstanceUID") or f"file {text(record, 'FileName')}"
+
+
+def free_name(name: str, used: Collection[str]) -> str:
+    """Return a name for an image file that is not used yet: two series may hold the same SOP Instance UID."""
+    stem, number = name.removesuffix(IMAGE_SUFFIX), 1
+    while name in used:
+        number += 1
+        name = f"{stem}~s{number}{IMAGE_SUFFIX}"
+    return name
 
 
 def image_refs(directory: Path) -> tuple[ImageRef, ...]:

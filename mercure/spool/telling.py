@@ -20,7 +20,7 @@ from mercure.spool.layout import Stage
 from mercure.spool.task import Hold, Task
 from mercure.spool.versions import Collision
 
-_NAMED: Final = 20
+NAMED_IMAGES: Final = 20
 """So many UIDs are named in an event; of more, the number is."""
 
 
@@ -66,7 +66,7 @@ def images_collided(collision: Collision) -> ImagesCollided:
     """Tell that another task that waits holds other versions of a task's images."""
     return ImagesCollided(
         other=collision.task,
-        sops=collision.sops[:_NAMED],
+        sops=collision.sops[:NAMED_IMAGES],
         images=len(collision.sops),
         kind="version" if collision.same_unit else "twice",
     )

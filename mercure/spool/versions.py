@@ -37,6 +37,9 @@ SUPERSEDED: Final = "superseded"
 ROUTED_AS: Final = "RoutedAs"
 """Key of a tag line: the task as which the router took the image, in a task that holds images of several."""
 
+FILE_VERSION: Final = "FileVersion"
+"""Key of a tag line of a module's result: the number of the version that went in, where the name does not tell it."""
+
 WAITING: Final = (Stage.ROUTING, Stage.PROCESSING, Stage.OUTGOING, Stage.ERROR, Stage.DISCARD)
 """Stages from which an image may still go somewhere, by itself or because a person wants it; and ``studies/``."""
 
@@ -142,10 +145,16 @@ def by_place(images: Iterable[Image]) -> list[Image]:
     return sorted(images, key=lambda image: image.place)
 
 
+def newest(images: Iterable[Image]) -> dict[tuple[str, str], Image]:
+    """Return the last version of each image."""
+    return {image.key: image for image in by_place(images)}
+
+
 def _image(directory: Path, task: Task, name: str, record: TagRecord) -> Image:
     routed = text(record, ROUTED_AS) or task.id
-    number = _NUMBER.search(name)
-    place = Place(routed[:_TIME], int(number[1]) if number else 1)
+    found, told = _NUMBER.search(name), record.get(FILE_VERSION)
+    number = int(found[1]) if found else told if isinstance(told, int) else 1
+    place = Place(routed[:_TIME], number)
     series = text(record, "SeriesInstanceUID") or task.identity.SeriesInstanceUID
     return Image(directory / name, record, series, place)
 

@@ -19,6 +19,7 @@ from mercure.names import safe_name
 from mercure.spool import TagRecord, read_tags
 from mercure.spool.images import text
 from mercure.spool.task import COUNTED_KINDS, IMAGE_SUFFIX
+from mercure.spool.versions import stem_of
 from mercure.targets.base import Check, ImageResult, Job, Trouble
 
 Layout = Literal["study/series", "series", "flat"]
@@ -188,9 +189,9 @@ def _read_error(path: Path) -> OSError | None:
 
 
 def _names(name: str) -> Iterator[str]:
-    """Yield the names under which an image may be kept: its own, then with ``~2``, ``~3`` and so on."""
-    yield name
-    stem = name.removesuffix(IMAGE_SUFFIX)
+    """Yield the names under which an image may be kept: that of its UID, then with ``~2``, ``~3`` and so on."""
+    stem = stem_of(name)
+    yield f"{stem}{IMAGE_SUFFIX}"
     number = 2
     while True:
         yield f"{stem}~{number}{IMAGE_SUFFIX}"

@@ -79,6 +79,8 @@ def _write(image: FileDataset, outputs: Path) -> None:
     image.file_meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
     image.preamble = bytes(128)
     path = outputs / f"{image.SOPInstanceUID}.dcm"
+    if path.exists():  # a sender may have used the UID in two series
+        path = outputs / f"{image.SOPInstanceUID}#{image.get('SeriesInstanceUID', '')}.dcm"
     if path.exists():
         raise ModuleError(f"two images have the SOP Instance UID that became {path.stem}")
     temporary = outputs / f".{path.name}.tmp"

@@ -59,6 +59,11 @@ def _collided(it: Mapping[str, Any]) -> str:
     return f"{_count(it)} {what}, in task {it.get('other', '')} too"
 
 
+def _superseded(it: Mapping[str, Any]) -> str:
+    where = f"went into {it['module']}" if it.get("module") else f"are at {it.get('target', '')}"
+    return f"{_count(it)}: newer ones {where}"
+
+
 _WORDS: Final[Mapping[str, tuple[str, str, Callable[[Mapping[str, Any]], str]]]] = {
     "images.received": ("received", "good", lambda it: f"{_count(it)} from {_sender(it)}"),
     "image.received": ("received", "good", lambda it: f"{it.get('file', '')} from {_sender(it)}"),
@@ -69,7 +74,7 @@ _WORDS: Final[Mapping[str, tuple[str, str, Callable[[Mapping[str, Any]], str]]]]
     "study.completed": ("study complete", "", _study),
     "series.decided": ("decided", "", _rules),
     "images.collided": ("collided", "warn", _collided),
-    "images.superseded": ("superseded", "warn", lambda it: f"{_count(it)}: newer ones are at {it.get('target', '')}"),
+    "images.superseded": ("superseded", "warn", _superseded),
     "task.created": ("task", "", _created),
     "task.attempt": ("attempt", "warn", _attempt),
     "task.delivered": ("delivered", "good", lambda it: f"to {it.get('target', '')}, {_count(it)}"),

@@ -13,7 +13,7 @@ from mercure.services.bookkeeper import Bookkeeper
 from mercure.services.cleaner import Cleaner
 from mercure.services.dispatcher import Dispatcher
 from mercure.services.processor import Processor
-from mercure.spool import Stage
+from mercure.spool import Stage, load_task
 from tests.support.box import Box, turn
 from tests.support.incoming import Image
 from tests.support.modules import COPY, script
@@ -44,12 +44,15 @@ MODULES = {
 }
 
 
-def receive(box: Box, modality: str) -> None:
-    """Receive a series of three images as the receiver does, and tell of it."""
+def receive(box: Box, modality: str, **corrected: str) -> None:
+    """Receive a series of three images as the receiver does, and tell of it; the first comes again corrected."""
     uid = seeded_uid("series", modality)
     events = box.context("receiver").events
     with box.associate() as association:
-        for sop, data in synthetic_images(3, 16, 16, seed=modality, Modality=modality):
+        images = list(synthetic_images(3, 16, 16, seed=modality, Modality=modality))
+        if corrected:
+            images += list(synthetic_images(1, 16, 16, seed=modality, Modality=modality, **corrected))
+        for sop, data in images:
             tags: dict[str, object] = {
                 "SOPInstanceUID": sop,
                 "SeriesInstanceUID": uid,
@@ -60,8 +63,9 @@ def receive(box: Box, modality: str) -> None:
             association.store(image)
             lines = (box.spool.entry(Stage.INCOMING, uid) / f"{association.id}.jsonl").read_text().splitlines()
             told = json.loads(lines[-1])
+            image_id, file = str(told["ImageID"]), str(told["FileName"])
             details = ImageReceived(
-                image=str(told["ImageID"]), association=association.id, file=image.name, folder=uid, sop=sop, series=uid
+                image=image_id, association=association.id, file=file, folder=uid, sop=sop, series=uid
             )
             events.emit(details)
     events.close()
@@ -78,8 +82,9 @@ def test_every_image_of_a_processed_series_is_accounted_for(tmp_path: Path) -> N
     folder = {"archive": {"kind": "folder", "path": str(box.delivered)}}
     retention = {"success_seconds": 100, "discard_seconds": 100, "pressure_free_bytes": 0}
     box.configure(targets=folder, rules=RULES, modules=MODULES, retention=retention)
-    for modality in ("CT", "MR", "US"):
-        receive(box, modality)
+    receive(box, "CT", PatientName="CORRECTED^NAME")
+    receive(box, "MR")
+    receive(box, "US")
     services: list[Service] = [
         box.router(),
         Processor(box.context("processor")),
@@ -95,6 +100,10 @@ def test_every_image_of_a_processed_series_is_accounted_for(tmp_path: Path) -> N
         return not any(box.tasks(stage) for stage in (Stage.INCOMING, Stage.ROUTING, Stage.PROCESSING, Stage.OUTGOING))
 
     eventually(rest, seconds=60, what="everything has come to its end")
+    [told] = box.events("images.superseded")  # the module was given the corrected image only
+    assert (told.details["module"], told.details["images"]) == ("copy", 1)
+    sent = [load_task(path) for path in box.tasks(Stage.SUCCESS)]
+    assert sorted(task.images for task in sent if task.target) == [3, 4]
     cleaner = Cleaner(box.context("cleaner"))
 
     def removed() -> bool:
@@ -112,5 +121,5 @@ def test_every_image_of_a_processed_series_is_accounted_for(tmp_path: Path) -> N
     with History.open(Root(box.root), box.context("router").config) as history:
         assert history.task_states([kept.name]) == {kept.name: "failed"}
     report = check(box)
-    assert report.processed == 3
+    assert report.processed == 4
     box.close()

@@ -117,6 +117,24 @@ def test_of_several_versions_in_one_task_the_last_replaces_the_others(box: Box, 
     assert delivery.delivered() == {"1.2.3.1.dcm": b"corrected", "9.9~2.dcm": b"of another folder"}
 
 
+def test_versions_are_kept_beside_each_other_in_the_order_received(box: Box, delivery: Delivery) -> None:
+    """Also beside one that was there before, under a name of the same row."""
+    for name in ("1.2.3.1.dcm", "1.2.3.1~2.dcm"):
+        task = box.waiting_task(1)
+        (task / "1.2.3.1.dcm").rename(task / name)
+        (task / name).write_bytes(name.encode())
+        for _ in range(2):
+            assert delivery.deliver(task, layout="flat") is None
+    assert set(delivery.delivered()) == {"1.2.3.1.dcm", "1.2.3.1~2.dcm"}
+    task = box.waiting_task(1)
+    (task / "1.2.3.1.dcm").write_bytes(b"third")
+    (task / "1.2.3.1~2.dcm").write_bytes(b"fourth")
+    for _ in range(2):
+        assert delivery.deliver(task, layout="flat") is None
+    assert [delivery.delivered()[f"1.2.3.1~{number}.dcm"] for number in (3, 4)] == [b"third", b"fourth"]
+    assert len(delivery.delivered()) == 4
+
+
 def test_two_deliveries_of_one_name_at_the_same_moment_lose_nothing(box: Box, delivery: Delivery) -> None:
     """Both look, see that the name is free, and copy; each confirms its own content."""
     first, second = box.waiting_task(1), box.waiting_task(1)
