@@ -73,8 +73,15 @@ def _expected(error: Exception) -> Exception:
         return Failure(str(error))
     if type(error).__name__ == "ValidationError" and isinstance(error, ValueError):
         # Of pydantic, which `--help` does without: an argument that no request can carry, such as an empty one.
-        return click.UsageError(" ".join(str(error).split()))
+        return click.UsageError(_in_words(error))
     return error
+
+
+def _in_words(error: Any) -> str:  # noqa: ANN401 - pydantic's error, which is not imported here
+    """Say what is wrong with each argument: its name, and what it should be."""
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    words = [(".".join(map(str, one["loc"])), one["msg"].replace("Input", "it", 1)) for one in found]
+    return "; ".join(f"{place}: {text[:1].lower()}{text[1:]}" if place else text for place, text in words)
 
 
 @click.group(cls=Application, commands_in=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})

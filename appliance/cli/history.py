@@ -46,9 +46,7 @@ class Since(click.ParamType[datetime]):
 def _exam_options(command: F) -> F:
     """Add the options that say which exam is meant, and how much is shown."""
     for option in (
-        click.option(
-            "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most so many."
-        ),
+        click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many."),
         click.option("--since", type=Since(), help="Only after this: 30m, 12h, 7d, 2w ago, or a date or time."),
         click.option("--series", help="Series Instance UID."),
         click.option("--study", help="Study Instance UID."),

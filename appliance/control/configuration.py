@@ -10,7 +10,8 @@ from appliance.control.api.base import Problem
 from appliance.control.api.configuration import Configuration, FileState, Validation
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
-from mercure.config import ConfigError, RevisionedFile
+from mercure.config import Config, ConfigError, RevisionedFile
+from mercure.config.problems import template_trials
 
 SERVICES_NAME: Final = "services.json"
 
@@ -77,7 +78,9 @@ def validate(session: Session, path: Path | None = None) -> list[Validation]:
 
 def _checked(file: RevisionedFile[Any]) -> Validation:
     try:
-        file.load()
+        value = file.load().value
+        if isinstance(value, Config) and (problems := template_trials(value)):
+            raise ConfigError(str(file.path), problems)
     except ConfigError as error:
         return Validation(file=str(file.path), valid=False, problems=_problems(error))
     return Validation(file=str(file.path), valid=True)

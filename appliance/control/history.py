@@ -15,6 +15,7 @@ from mercure.bookkeeping.database import HistoryError
 from mercure.bookkeeping.queries import History, Page
 from mercure.bookkeeping.reader import Reader
 from mercure.bookkeeping.records import EventRecord, SeriesRecord, TaskRecord
+from mercure.bookkeeping.rows import folded, name_parts
 
 R = TypeVar("R", bound=Reader)
 _FIND_AT_MOST: Final = 1000
@@ -61,7 +62,6 @@ class Exam:
 
     def fits(self, record: SeriesRecord | TaskRecord) -> bool:
         """Tell whether a series, as its last image names it, or a task is one of them."""
-        name = (record.patient_name or "").replace("=", "^").split("^")
         return (
             (self.series is None or record.series_uid == self.series)
             and (self.study is None or record.study_uid == self.study)
@@ -69,14 +69,13 @@ class Exam:
             and (
                 self.patient is None
                 or _begins(record.patient_id, self.patient)
-                or _begins(record.patient_name, self.patient)
-                or any(_begins(part, self.patient) for part in name)
+                or any(_begins(part, self.patient) for part in name_parts(record.patient_name or ""))
             )
         )
 
 
 def _begins(value: str | None, text: str) -> bool:
-    return (value or "").casefold().startswith(text.casefold())
+    return folded(value or "").startswith(folded(text))
 
 
 def series(session: Session, exam: Exam, *, since: datetime | None = None, limit: int = 50) -> SeriesFound:

@@ -13,6 +13,7 @@ from appliance.control.errors import ControlError
 from appliance.control.session import Session
 from mercure.config import Config, ConfigError, RevisionedFile, StaleRevisionError
 from mercure.config.place import change_problems
+from mercure.config.problems import template_trials
 from mercure.event_details import ConfigSaved
 
 HAND_EDIT: Final = "edited by hand"
@@ -124,6 +125,8 @@ def checked(session: Session, name: FileName, content: dict[str, Any]) -> Any:  
             before, wanted = (session.root.named_spool(config) for config in (session.config, value))
             problems = change_problems(session.root.path, before, wanted)
             if problems and wanted != before:
+                raise ConfigError("mercure.json", problems)
+            if problems := template_trials(value):
                 raise ConfigError("mercure.json", problems)
     except ConfigError as error:
         raise invalid(error) from error

@@ -24,6 +24,9 @@ _NOTE: Final = {
     "%s": "INSERT INTO schema_migrations (number, name, applied) VALUES (%s, %s, %s)",
 }
 
+NOT_MADE: Final = "is not made yet: the bookkeeper makes it within seconds of its first start; ask again then"
+"""What is said of a history of a router that has just begun, or never ran."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -49,6 +52,8 @@ def check_schema(database: Database, migrations: Sequence[Migration] = MIGRATION
     """
     found, known = schema_number(database), migrations[-1].number
     _refuse_newer(found, known)
+    if found == 0:
+        raise HistoryError(f"the history {NOT_MADE}")
     if found < known:
         raise HistoryError(
             f"the history has schema {found} and this program needs {known}: "

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from peewee import JOIN, SqliteDatabase, fn
 
-from mercure.bookkeeping import models, timelines
+from mercure.bookkeeping import distinct, models, timelines
 from mercure.bookkeeping.database import run_sql
 from mercure.bookkeeping.instants import MINUTE, instant, micros
 from mercure.bookkeeping.models import EventRow, Identifier, Image, MetricsMinute, Node, Series, Task
@@ -91,7 +91,8 @@ class History(Reader):
         if series_uid is not None:
             query = query.where(Series.id.in_(timelines.series_ids(series_uid)))
         given = {Series.modality: modality, Series.calling_aet: calling_aet, Series.node: node}
-        return self.fetch(page.apply(_equal(query, given), Series.last_received), SeriesRecord)
+        with self.reading() as database:
+            return distinct.series(database, page.apply(_equal(query, given), Series.last_received))
 
     def holds(self, series_uid: str, identifiers: Mapping[tuple[str, ...], str]) -> bool:
         """Tell whether a series was ever seen under all of some identifiers.
@@ -136,8 +137,9 @@ class History(Reader):
         holding = holding.where((Image.sop >= wanted) & (Image.sop < beyond) & Image.series.is_null(False))
         with self.reading() as database:
             ids = {found for query in (named, holding) for (found,) in query.tuples().execute(database)}
-        query = Series.select().where(Series.id.in_(sorted(ids)))
-        return self.fetch(query.order_by(Series.last_received.desc(), Series.id.desc()).limit(limit), SeriesRecord)
+            query = Series.select().where(Series.id.in_(sorted(ids)))
+            ordered = query.order_by(Series.last_received.desc(), Series.id.desc())
+            return distinct.series(database, ordered.limit(limit))
 
     def images(
         self,
@@ -158,7 +160,8 @@ class History(Reader):
             )
             query = query.where(Image.id.in_(held.where(Task.id == task)))
         query = _equal(query, {Image.sop: sop, Image.node: node}).order_by(Image.id.desc())
-        return self.fetch(page.apply(query, Image.received), ImageRecord)
+        with self.reading() as database:
+            return distinct.images(database, page.apply(query, Image.received))
 
     def tasks(
         self,

@@ -16,10 +16,12 @@ from mercure.bookkeeping.database import (
     HistoryError,
     consistent_read,
     disconnect,
+    is_sqlite,
     open_history,
+    sqlite_path,
     without_password,
 )
-from mercure.bookkeeping.migrate import check_schema
+from mercure.bookkeeping.migrate import NOT_MADE, check_schema
 from mercure.config import Config, Root
 from mercure.config.secrets import SecretError, read_secret
 from mercure.model import Record
@@ -27,6 +29,7 @@ from mercure.model import Record
 _FAILURES: Final = (peewee.PeeweeException, sqlite3.Error, psycopg.Error, OSError)
 
 R = TypeVar("R", bound=Record)
+V = TypeVar("V", str, int)
 
 
 class HistoryUnavailableError(HistoryError):
@@ -63,6 +66,7 @@ class Reader:
 
     def __init__(self, url: str, *, password: str | None = None) -> None:
         self._shown = without_password(url)
+        self._file = sqlite_path(url)
         self._database = open_history(url, password=password, read_only=True, application="mercure-reader")
 
     @classmethod
@@ -93,6 +97,8 @@ class Reader:
                 yield self._database
         except _FAILURES as error:
             disconnect(self._database)
+            if is_sqlite(self._database) and not self._file.exists():
+                raise HistoryUnavailableError(f"the history at {self._shown} {NOT_MADE}") from None
             text = str(error).strip() or type(error).__name__
             raise HistoryUnavailableError(f"the history at {self._shown} cannot be asked: {text}") from error
 
@@ -121,7 +127,7 @@ def records(database: Database, query: Any, record: type[R]) -> list[R]:  # noqa
     return [record.model_validate(row) for row in query.dicts().execute(database)]
 
 
-def batches(values: Iterable[str], size: int) -> Iterator[list[str]]:
+def batches(values: Iterable[V], size: int) -> Iterator[list[V]]:
     """Cut a list of values into pieces that one statement can take as parameters."""
     wanted = list(values)
     for start in range(0, len(wanted), size):

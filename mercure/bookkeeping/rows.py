@@ -17,6 +17,8 @@ from mercure.bookkeeping.text import MAX_BYTES, NAME_CHARS, clip, count_of
 from mercure.event_details import ImageRef
 
 _SEPARATORS = re.compile(r"[\^=\s]+")
+_HYPHENS = re.compile(r"[-\u2010-\u2015\u2212]+")
+"""Between the two halves of a double name."""
 
 
 @dataclass(slots=True)
@@ -268,11 +270,22 @@ class Rows:
         """Make a series findable by a value, and by each word of a name."""
         if not value:
             return
-        whole = folded(value)
-        parts = {whole, *_SEPARATORS.split(whole)} if kind == "patient_name" else {whole}
+        parts = name_parts(value) if kind == "patient_name" else {folded(value)}
         self.identifiers.update((part, kind, folder) for part in parts if part)
 
 
 def folded(value: str) -> str:
-    """Return a text as it is searched: compatible forms and upper or lower case mean the same."""
-    return clip(unicodedata.normalize("NFKC", value).casefold().strip(), NAME_CHARS)
+    """Return a text as it is searched: compatible forms and upper or lower case mean the same.
+
+    It is composed after the change of case, too: that takes some characters apart.
+    """
+    caseless = unicodedata.normalize("NFKC", value).casefold()
+    return clip(unicodedata.normalize("NFKC", caseless).strip(), NAME_CHARS)
+
+
+def name_parts(name: str) -> set[str]:
+    """Return by what a name is found: whole, by each word of it, and by what follows a hyphen in a double name."""
+    whole = folded(name)
+    words = _SEPARATORS.split(whole)
+    halves = (word[match.end() :] for word in words for match in _HYPHENS.finditer(word))
+    return {whole, *words, *halves} - {""}

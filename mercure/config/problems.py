@@ -209,11 +209,26 @@ def _told(config: Config) -> list[Problem]:
         # Only who words messages himself pays for the template library.
         from mercure.notifications.templates import problems_of  # noqa: PLC0415
 
-        for occasion, wording in config.notifications.templates.items():
-            for key, text in wording:
-                place = f"notifications.templates.{occasion}.{key}"
-                problems += [Problem(place, *found) for found in problems_of(text)]
+        problems += _in_templates(config, problems_of)
     return problems
+
+
+def template_trials(config: Config) -> list[Problem]:
+    """Try the templates of a configuration that a person checks or saves; a service that loads one evaluates none."""
+    if not config.notifications.templates:
+        return []
+    from mercure.notifications.templates import tried  # noqa: PLC0415
+
+    return _in_templates(config, tried)
+
+
+def _in_templates(config: Config, find: Callable[[str], list[tuple[str, str]]]) -> list[Problem]:
+    return [
+        Problem(f"notifications.templates.{occasion}.{key}", *found)
+        for occasion, wording in config.notifications.templates.items()
+        for key, text in wording
+        for found in find(text)
+    ]
 
 
 def _groups(targets: Mapping[str, TargetSettings]) -> list[Problem]:

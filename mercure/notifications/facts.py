@@ -7,9 +7,9 @@ from typing import Any, Final
 from mercure.config.notifications import Occasion
 from mercure.model import Record
 
-_LONGEST_LINE: Final = 1000
-_LONGEST_TEXT: Final = 4000
-_MOST_LINES: Final = 50
+LONGEST_LINE: Final = 1000
+LONGEST_TEXT: Final = 4000
+MOST_LINES: Final = 50
 
 PATIENT_DATA: Final = frozenset(
     {
@@ -79,7 +79,7 @@ class Facts(Record):
         return {name: _cleaned(name, value) for name, value in values.items()} | {"patient_data": patient_data}
 
 
-def one_line(text: str, longest: int = _LONGEST_LINE) -> str:
+def one_line(text: str, longest: int = LONGEST_LINE) -> str:
     """Make a text that comes from anywhere fit for a line: no line break, no control or direction character."""
     plain = " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * longest]).split())
     return plain if len(plain) <= longest else plain[: longest - 1] + "…"
@@ -87,13 +87,13 @@ def one_line(text: str, longest: int = _LONGEST_LINE) -> str:
 
 def some_lines(text: str) -> str:
     """Make a text of several lines fit for a message."""
-    lines = [one_line(line) for line in text[: 4 * _LONGEST_TEXT].splitlines()[:_MOST_LINES]]
-    return "\n".join(lines)[:_LONGEST_TEXT].strip()
+    lines = [one_line(line) for line in text[: 4 * LONGEST_TEXT].splitlines()[:MOST_LINES]]
+    return "\n".join(lines)[:LONGEST_TEXT].strip()
 
 
 def _cleaned(name: str, value: object) -> object:
     if isinstance(value, str):
         return some_lines(value) if name == "module_text" else one_line(value)
     if isinstance(value, tuple):
-        return [one_line(str(item)) for item in value[:_MOST_LINES]]
+        return [one_line(str(item)) for item in value[:MOST_LINES]]
     return value

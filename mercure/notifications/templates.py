@@ -16,7 +16,8 @@ from jinja2 import TemplateError, TemplateSyntaxError, nodes
 from jinja2.runtime import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from mercure.notifications.facts import Facts
+from mercure.notifications.charges import ROOM, size_of
+from mercure.notifications.facts import LONGEST_LINE, LONGEST_TEXT, MOST_LINES, Facts
 
 FILTERS: Final = ("capitalize", "default", "filesizeformat", "first", "int", "join", "last", "length", "lower",
                   "round", "title", "trim", "truncate", "upper")  # fmt: skip
@@ -100,18 +101,25 @@ def _environment() -> _Environment:
 
 
 def problems_of(text: str) -> list[Found]:
-    """Return all that is wrong with a template, each with what to do; nothing for one that can be used.
+    """Return what is wrong with how a template is written, each with what to do.
 
-    It is read, looked through, and tried with values of every kind, empty ones too.
+    It is read and looked through, and nothing of it is evaluated: services ask this while they load a configuration.
     """
     try:
-        tree = _environment().parse(text)
+        return list(dict.fromkeys(_look_through(_parsed(text))))
     except TemplateSyntaxError as error:
         return [(f"line {error.lineno}: {error.message}", "see the Jinja template language, 'Template Designer'")]
     except (RecursionError, ValueError, OverflowError, MemoryError):
         return [("it cannot be read: nested too deep", "make it simpler")]
-    problems = list(dict.fromkeys(_look_through(tree)))
-    return problems or _tried(text)
+
+
+def tried(text: str) -> list[Found]:
+    """Return all that is wrong with a template that a person wants to save; nothing for one that can be used.
+
+    It is read and looked through; the most that it could make is counted; then it is tried with values of every kind,
+    empty ones too.
+    """
+    return problems_of(text) or list(_many(_parsed(text))) or _filled_in(text)
 
 
 def render(text: str, values: Mapping[str, Any]) -> str:
@@ -131,6 +139,7 @@ def render(text: str, values: Mapping[str, Any]) -> str:
     """
     if problems_of_cached(text):
         raise UnusableTemplateError(problems_of_cached(text)[0][0])
+    _charge(_parsed(text), values)
     pieces, size = [], 0
     try:
         for piece in _environment().from_string(text).generate(**values):
@@ -157,7 +166,34 @@ def problems_of_cached(text: str) -> tuple[Found, ...]:
     return tuple(problems_of(text))
 
 
-def _tried(text: str) -> list[Found]:
+@functools.lru_cache(maxsize=64)
+def _parsed(text: str) -> nodes.Template:
+    return _environment().parse(text)
+
+
+def _charge(tree: nodes.Template, values: Mapping[str, Any]) -> None:
+    """Refuse to make too much out of little, before anything is made."""
+    try:
+        size = size_of(tree, values)
+    except RecursionError:
+        raise UnusableTemplateError("it is nested too deep") from None
+    if size > ROOM:
+        raise UnusableTemplateError(f"it would make {size:,} characters, and may make {ROOM:,}")
+
+
+def _many(tree: nodes.Template) -> Iterator[Found]:
+    """Yield what multiplies: a join of a text, and a template that is too much for the longest values."""
+    for node in tree.find_all(nodes.Filter):
+        if node.name == "join" and not (isinstance(node.node, nodes.Name) and node.node.name in _LISTS):
+            advice = "write it after 'targets' or 'subjects'"
+            yield f"line {node.lineno}: join puts together a list, and nothing else", advice
+    try:
+        _charge(tree, {name: _longest(field.annotation) for name, field in Facts.model_fields.items()})
+    except UnusableTemplateError as error:
+        yield f"with the longest values, {error}", "make it shorter"
+
+
+def _filled_in(text: str) -> list[Found]:
     full = {name: _sample(field.annotation) for name, field in Facts.model_fields.items()}
     empty = {name: type(value)() for name, value in full.items()}
     for values in ({**full, "patient_data": True}, {**empty, "patient_data": False}):
@@ -168,6 +204,12 @@ def _tried(text: str) -> list[Found]:
                 (f"it cannot be filled in: {error}", "see which values there are in docs/reference/notifications.md")
             ]
     return []
+
+
+def _longest(annotation: object) -> object:
+    if annotation in (int, bool):
+        return 1
+    return ["x" * LONGEST_LINE] * MOST_LINES if annotation == tuple[str, ...] else "x" * LONGEST_TEXT
 
 
 def _sample(annotation: object) -> object:

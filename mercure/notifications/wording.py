@@ -39,7 +39,7 @@ Series:   {{ series_description }}
 {% if task %}
 Task:     {{ task }}
 
-`mercure history task {{ task }}` tells all that happened.
+`mercure history tasks {{ task }}` tells all that happened.
 {% endif %}
 """
 

@@ -59,6 +59,7 @@ class Told:
     images: int = 3
     targets: tuple[str, ...] = ("archive",)
     start: float = 0.0
+    name: str = ""
 
     @property
     def uid(self) -> str:
@@ -76,7 +77,7 @@ class Told:
     def identity(self) -> Identity:
         return Identity(
             PatientID=f"P{self.number:06}",
-            PatientName=f"Doe{self.number}^Jane",
+            PatientName=self.name or f"Doe{self.number}^Jane",
             AccessionNumber=f"A{self.number:06}",
             StudyInstanceUID=f"1.2.826.0.2.{self.number}",
             SeriesInstanceUID=self.uid,

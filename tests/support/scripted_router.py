@@ -275,6 +275,14 @@ class ScriptedRouter:
             if told:
                 self.tell(task_delivered(task, claim.path), task, "task.delivered")
 
+    def confirm(self, task: Task, images: int) -> None:
+        """Let the target confirm the first images of a task that waits."""
+        directory = self.spool.entry(Stage.OUTGOING, task.id)
+        now, target = self.clock.now(), task.target or ""
+        refs = image_refs(directory)[:images]
+        lines = [LedgerLine(file=ref.file, sop=ref.sop, status="0x0000", time=now, target=target) for ref in refs]
+        add_to_ledger(directory, lines)
+
     def fail(self, task: Task, stage: Stage = Stage.OUTGOING) -> None:
         """Put a task aside."""
         self.clock.advance(1)

@@ -24,11 +24,14 @@ from mercure.clock import Clock
 from mercure.config import Config, Root
 from mercure.config.place import place_problems
 from mercure.spool import Spool, Stage, Task
+from mercure.spool.delivered import holder
 
 ROUNDS: Final = 3
 """So often what looks wrong is looked at again."""
 
 _AT_ONCE: Final = 500
+_PARTLY: Final = frozenset({Stage.OUTGOING, Stage.ERROR, Stage.DISCARD})
+"""Where a target may have some images of a task, and not yet, or never, the others."""
 _BEFORE_ROUTING: Final = frozenset({Stage.ROUTING, Stage.STUDIES})
 
 
@@ -281,6 +284,10 @@ class _Pass:
     def _count_kept(self, stage: Stage, task: Task | None, view: TaskView | None) -> None:
         images = task.images if task is not None else (view.images if view is not None else None) or 0
         target = (task.target if task is not None else None) or ""
+        if task is not None and target and stage in _PARTLY:
+            confirmed = self._confirmed(task)
+            self.tally.delivered[target] += confirmed
+            images -= confirmed
         counters = {
             Stage.OUTGOING: self.tally.waiting,
             Stage.SUCCESS: self.tally.delivered,
@@ -298,6 +305,13 @@ class _Pass:
             counters[stage][target] += images
         else:
             self.tally.unrouted += images
+
+    def _confirmed(self, task: Task) -> int:
+        """Return how many images of a task its target has, though it has not all of them."""
+        try:
+            return len(holder(self.walk.places[task.id], task))
+        except OSError:
+            return 0  # it moved on: the next look counts it
 
     def _count_ended(self, view: TaskView) -> None:
         images = view.images or 0

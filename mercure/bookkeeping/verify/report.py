@@ -83,7 +83,10 @@ class Finding(Record):
 
 
 class Deliveries(Record):
-    """Images for one target: each image counts once for each task that is to bring it there."""
+    """Images for one target: each image counts once for each task that is to bring it there.
+
+    Of a task that is under way, failed or discarded, those that the target has confirmed count as delivered.
+    """
 
     delivered: int = 0
     waiting: int = 0

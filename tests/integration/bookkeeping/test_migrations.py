@@ -98,7 +98,7 @@ def test_a_history_of_a_newer_program_is_refused_and_untouched(
 
 
 def test_a_reader_of_an_empty_database_says_what_to_do(empty_database: Database) -> None:
-    with pytest.raises(HistoryError, match="start the bookkeeper"):
+    with pytest.raises(HistoryError, match="is not made yet: the bookkeeper makes it"):
         check_schema(empty_database)
 
 

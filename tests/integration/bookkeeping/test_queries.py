@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from mercure.bookkeeping.database import HistoryError, disconnect, open_history, run_sql
 from mercure.bookkeeping.queries import History, HistoryUnavailableError, Page
 from mercure.bookkeeping.recorder import Recorder
 from mercure.clock import ManualClock
@@ -65,6 +67,59 @@ def test_series_come_last_received_first_in_pages(history: History) -> None:
     assert (first.images, first.repetitions, first.bytes) == (3, 1, 3003)
     assert first.first_received == START
     assert history.series(modality="MR") == []
+
+
+def test_an_image_that_comes_three_times_counts_once_and_is_where_its_copy_is(
+    history_url: str, recorder: Recorder, outbox: Outbox
+) -> None:
+    again = replace(FIRST, start=5000)
+    third = replace(FIRST, start=6000)
+    twice = [FIRST.received(index, repetition=True) for index in range(3)]
+    outbox.put([*FIRST.receiver(), *twice, *FIRST.router(), *again.receiver(), *again.router()])
+    record_all(recorder)
+    with History(history_url) as history:
+        history.check()
+        assert [(found.images, found.repetitions, found.bytes) for found in history.series()] == [(3, 6, 3003)]
+        assert [found.images for found in history.find(FIRST.uid)] == [3]
+        assert {image.task for image in history.images()} == {FIRST.task, again.task}
+        outbox.put([third.received(0)], number=2)  # still arriving, for the third time
+        record_all(recorder)
+        assert [(found.images, found.repetitions) for found in history.series()] == [(3, 7)]
+        assert history.images()[0].task is None
+
+
+def test_a_repetition_waits_with_the_image_that_it_repeats(
+    history_url: str, recorder: Recorder, outbox: Outbox
+) -> None:
+    outbox.put([*FIRST.receiver(), FIRST.received(0, repetition=True)])
+    record_all(recorder)
+    with History(history_url) as history:
+        assert {image.task for image in history.images()} == {None}
+        assert [(found.images, found.repetitions) for found in history.series()] == [(3, 1)]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Müller-Lüdenscheidt^Jörg", "lüdenscheidt"),
+        ("Müller-Lüdenscheidt^Jörg", "Müller-Lüdenscheidt^Jörg"),
+        ("Garc\u00eda\u2010Lorca\u2010Ruiz^Ana", "lorca-ruiz"[:5]),
+        ("Anna-Maria-Luise", "maria-luise"),
+        ("Mu\u0308nch^A", "m\u00fcnch"),
+        ("M\u00fcnch^A", "mu\u0308nch"),
+        ("\u00c5SE^\u0130", "A\u030ase"),
+        ("Van der Berg^X", "berg"),
+    ],
+)
+def test_a_name_is_found_by_each_part_however_it_is_composed(
+    history_url: str, recorder: Recorder, outbox: Outbox, name: str, text: str
+) -> None:
+    told = replace(FIRST, name=name)
+    outbox.put([*told.receiver(), *told.router()])
+    record_all(recorder)
+    with History(history_url) as history:
+        assert len(history.find(text)) == 1
+        assert history.find("denscheidt") == []  # a piece of a word is no beginning of it
 
 
 def test_images_of_a_series_a_task_and_by_sop(history: History) -> None:
@@ -195,8 +250,18 @@ def test_a_reader_sees_what_was_committed_while_it_was_open(
 
 
 def test_no_history_is_told_in_words(tmp_path: Path) -> None:
-    with History(f"sqlite://{tmp_path}/none.db") as history, pytest.raises(HistoryUnavailableError, match=r"none\.db"):
+    with History(f"sqlite://{tmp_path}/none.db") as history, pytest.raises(HistoryUnavailableError) as caught:
         history.series()
+    assert "none.db is not made yet" in str(caught.value)
+    assert "unable to open" not in str(caught.value)
+
+
+def test_a_history_without_tables_yet_is_told_in_words(history_url: str) -> None:
+    empty = open_history(history_url)
+    run_sql(empty, "SELECT 1")
+    disconnect(empty)
+    with History(history_url) as history, pytest.raises(HistoryError, match="is not made yet"):
+        history.check()
 
 
 def test_a_server_that_is_away_is_told_in_words_without_the_password(free_port: object) -> None:

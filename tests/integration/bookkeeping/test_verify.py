@@ -62,6 +62,27 @@ def test_every_way_that_an_image_may_go(router: ScriptedRouter, verified: Verify
     assert waiting.target == "a"
 
 
+def test_of_a_task_that_is_partly_delivered_each_image_is_counted_where_it_is(
+    router: ScriptedRouter, verified: VerifyFunction
+) -> None:
+    for number in range(5):
+        router.receive(SERIES, number)
+    waiting, failed, untouched = router.route(router.take(SERIES), "a", "b", "c")
+    router.confirm(waiting, 2)
+    router.confirm(failed, 4)
+    router.fail(failed)
+
+    report = verified()
+
+    assert report.findings == ()
+    assert {name: count.model_dump() for name, count in report.targets.items()} == {
+        "a": {"delivered": 2, "waiting": 3, "failed": 0},
+        "b": {"delivered": 4, "waiting": 0, "failed": 1},
+        "c": {"delivered": 0, "waiting": 5, "failed": 0},
+    }
+    assert untouched.target == "c"
+
+
 def test_a_repetition_is_accounted_for_by_the_first(router: ScriptedRouter, verified: VerifyFunction) -> None:
     router.receive(SERIES)
     router.receive(SERIES)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 
 import pytest
 
 from mercure.config.notifications import OCCASIONS, Notifications, Wording
 from mercure.notifications.facts import PATIENT_DATA, Facts, one_line, some_lines
-from mercure.notifications.templates import MAX_RENDERED, UnusableTemplateError, problems_of, render
+from mercure.notifications.templates import MAX_RENDERED, UnusableTemplateError, problems_of, render, tried
 from mercure.notifications.wording import BUILT_IN, SUBJECT_CHARS, words
 
 FULL = Facts(
@@ -91,13 +92,58 @@ def test_nothing_that_grows_is_let_in_or_it_stays_small(text: str) -> None:
         ("{% if rule is definde %}{% endif %}", "line 1: there is no test 'definde'", "did you mean 'defined'?"),
         ("{{ rule", "line 1: unexpected end of template", "Jinja"),
         ("{% for s in subjects %}", "line 1: Unexpected end of template", "Jinja"),
-        ("{{ images | join }}", "it cannot be filled in", "docs/reference/notifications.md"),
+        ("{{ images | join }}", "line 1: join puts together a list", "targets"),
+        ("{{ rule < 1 }}", "it cannot be filled in", "docs/reference/notifications.md"),
     ],
 )
 def test_a_problem_has_its_line_and_an_advice(text: str, where: str, advice: str) -> None:
-    [(found, todo)] = problems_of(text)
+    [(found, todo)] = tried(text)
     assert found.startswith(where)
     assert advice in todo
+
+
+_LONG = "x" * 1000
+MULTIPLIED = [
+    "{{ " + " | join(".join([f"'{_LONG}'"] * 4) + ")" * 3 + " }}",
+    "{{ '" + _LONG + "'" + f" | join('{_LONG}')" * 3 + " }}",
+    "{{ reason" + " | join(reason)" * 8 + " }}",
+    "{{ (targets | join(reason))" + " | join(reason)" * 4 + " }}",
+    "{{ rule | default(reason | join(reason)) | join(reason | join(reason)) }}",
+    "{% for subject in subjects %}{{ subject | join(reason) | join(reason) }}{% endfor %}",
+    "{{ " + " ~ ".join(["(subjects | join(reason))"] * 500) + " }}",
+]
+"""Each makes hundreds of megabytes, or would."""
+
+
+@pytest.mark.parametrize("text", MULTIPLIED)
+def test_what_multiplies_is_counted_before_anything_is_made(text: str) -> None:
+    values = FULL.model_copy(update={"reason": "r" * 4000, "subjects": ("s" * 1000,) * 50}).told(patient_data=True)
+    tracemalloc.start()
+    try:
+        assert tried(text)
+        with pytest.raises(UnusableTemplateError, match="characters"):
+            render(text, values)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{{ targets | join(', ') }}", "archive, research"),
+        ("{% for s in subjects %}{{ s }}: {{ reason }}\n{% endfor %}", "one: \ntwo: "),
+        ("{{ patient_name | upper | truncate(3, true, '.', 0) }}", "DO."),
+    ],
+)
+def test_what_does_not_multiply_goes_on(text: str, told: str) -> None:
+    assert tried(text) == []
+    assert render(text, FULL.told(patient_data=True)).startswith(told)
+
+
+def test_nothing_is_evaluated_while_a_configuration_is_looked_through() -> None:
+    assert problems_of("{{ rule < 1 }}") == []
+    assert tried("{{ rule < 1 }}")
 
 
 def test_what_people_need_is_let_in() -> None:
@@ -112,7 +158,7 @@ def test_what_people_need_is_let_in() -> None:
 @pytest.mark.parametrize("occasion", OCCASIONS)
 def test_the_built_in_words_can_be_used(occasion: str) -> None:
     wording = next(value for key, value in BUILT_IN.items() if key == occasion)
-    assert [problems_of(text) for text in (wording.subject, wording.text)] == [[], []]
+    assert [tried(text) for text in (wording.subject, wording.text)] == [[], []]
 
 
 @pytest.mark.parametrize("occasion", OCCASIONS)

@@ -115,10 +115,27 @@ class TestHistory:
     def test_a_task_that_nobody_knows(self, call: Call, exam: Task) -> None:
         assert call("history", "tasks", new_id()).exit_code == exit_codes.NOT_FOUND
 
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (("history", "series", "--limit", "50000"), "50000 is not in the range 1<=x<=10000"),
+            (("history", "events", "--limit", "0"), "0 is not in the range 1<=x<=10000"),
+            (("queue", "hold", "T1", "--reason", "x" * 2001), "reason: string should have at most 2000 characters"),
+            (("queue", "hold", ""), "task: string should have at least 1 character"),
+        ],
+    )
+    def test_an_argument_out_of_its_bounds_is_told_in_words(
+        self, call: Call, arguments: tuple[str, ...], said: str
+    ) -> None:
+        result = call(*arguments)
+        assert result.exit_code == exit_codes.USAGE
+        assert said in result.stderr
+        assert "pydantic" not in result.stderr
+
     def test_without_a_history_it_says_what_still_works(self, call: Call) -> None:
         result = call("history", "series")
         assert result.exit_code == exit_codes.FAILED
-        assert "cannot be asked" in result.stderr
+        assert "is not made yet" in result.stderr
         assert "queue list" in result.stderr
 
     @pytest.mark.parametrize("text", ["yesterday", "3x", "-1d", "2026-13-01"])
