@@ -1,11 +1,19 @@
 #include "receive/store.h"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <functional>
+#include <string_view>
 #include <utility>
 
+#include "descriptor.h"
+#include "digest.h"
 #include "durable.h"
 #include "json.h"
 #include "names.h"
@@ -41,6 +49,20 @@ void add_member(std::string& object, const std::string& key, const std::string& 
   object += "," + to_line(Json(key)) + ":" + to_line(Json(value)) + "}";
 }
 
+// Reads a part of a file. Throws StepError.
+void for_each_piece(int file, std::uint64_t from, std::uint64_t to, const std::function<void(std::string_view)>& take) {
+  constexpr std::uint64_t kPiece = 1 << 20;
+  std::string piece(static_cast<std::size_t>(std::min(kPiece, to - from)), '\0');
+  while (from < to) {
+    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(piece.size(), to - from));
+    const ssize_t count = pread(file, piece.data(), size, static_cast<off_t>(from));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) throw durable::StepError(count < 0 ? errno : EIO, "read", "a part");
+    take({piece.data(), static_cast<std::size_t>(count)});
+    from += static_cast<std::uint64_t>(count);
+  }
+}
+
 Json log_fields(const Sender& sender, const std::string& sop_instance, const std::string& reason) {
   return {{"association", sender.association},
           {"address", sender.address},
@@ -59,7 +81,6 @@ Messages::Event Store::receive(const Command& request, std::uint8_t context, con
                                Messages& messages) {
   Object object{request, transfer_syntax, new_id(), 0, 0, std::nullopt, std::nullopt, false};
   progress_.image.set(object.image);
-  progress_.part.set(part_name(++count_));
   progress_.sop_class.set(request.sop_class);
   progress_.sop_instance.set(request.sop_instance);
   progress_.transfer_syntax.set(transfer_syntax);
@@ -95,20 +116,24 @@ Messages::Event Store::take_data_set(Object& object, std::uint8_t context, Messa
 void Store::start(Object& object) {
   look_at_disk(object);
   if (object.refusal) return;
-  const std::string path = layout_.receiving + '/' + sender_.association + '/' + part_name(count_);
-  const Command& request = object.request;
   try {
-    object.part.emplace(path,
-                        MetaHeader{.sop = {request.sop_class, request.sop_instance},
-                                   .transfer_syntax = object.transfer_syntax,
-                                   .sender = sender_,
-                                   .image = object.image,
-                                   .received = Instant::now().text(),
-                                   .command = std::nullopt},
-                        buffer_);
+    make_part(object);
   } catch (const durable::StepError& error) {
     object.refusal = answer_to(error);
   }
+}
+
+void Store::make_part(Object& object) {
+  const std::string name = part_name(++count_);
+  progress_.part.set(name);
+  object.part.emplace(layout_.receiving + '/' + sender_.association + '/' + name,
+                      MetaHeader{.sop = {object.request.sop_class, object.request.sop_instance},
+                                 .transfer_syntax = object.transfer_syntax,
+                                 .sender = sender_,
+                                 .image = object.image,
+                                 .received = Instant::now().text(),
+                                 .command = std::nullopt},
+                      buffer_);
 }
 
 void Store::look_at_disk(Object& object) {
@@ -161,6 +186,11 @@ Answer Store::keep(Object& object) {
   if (object.received == 0) return quarantine(object, "the data set is empty");
   tags::Result record = read_header(object, at);
   if (!record.ok) return quarantine(object, record.reason);
+  if (!record.foreign.empty()) {
+    leave_out(object, record.foreign, at);
+    record = read_header(object, at);
+    if (!record.ok) return quarantine(object, record.reason);
+  }
   progress_.phase = Phase::filing;
   correct_header(object, record.header);
   if (object.is_corrected) record = read_header(object, at);
@@ -186,6 +216,38 @@ tags::Result Store::read_header(const Object& object, const Instant& at) const {
   if (record.header.sop_class.empty()) record.header.sop_class = object.request.sop_class;
   if (record.header.sop_instance.empty()) record.header.sop_instance = object.request.sop_instance;
   return record;
+}
+
+// Writes the object again without what belongs into no data set (PS3.5 section 7.1). Whoever reads the file takes such elements at
+// its beginning for the meta header, and would believe their transfer syntax.
+void Store::leave_out(Object& object, const std::vector<tags::Range>& ranges, const Instant& at) {
+  const std::uint64_t end = object.part->size();
+  const std::uint64_t begin = end - object.part->data_set_size();
+  const std::string received = object.part->data_digest();
+  const Descriptor file(dup(object.part->descriptor()));
+  if (!file) throw durable::StepError(errno, "open", object.part->path());
+  make_part(object);
+  Digest digest;
+  std::uint64_t left_out = 0;
+  const auto copy = [&](std::uint64_t from, std::uint64_t to, bool is_kept) {
+    for_each_piece(file.get(), from, to, [&](std::string_view piece) {
+      digest.add(piece);
+      if (is_kept) object.part->add(piece);
+    });
+    if (!is_kept) left_out += to - from;
+  };
+  std::uint64_t done = begin;
+  for (const tags::Range& range : ranges) {
+    copy(done, range.begin, true);
+    copy(range.begin, range.end, false);
+    done = range.end;
+  }
+  copy(done, end, true);
+  if (digest.hex() != received) throw durable::StepError(EIO, "read", object.part->path());
+  object.part->finish(at.text());
+  Json fields = log_fields(sender_, object.request.sop_instance, "groups 0000, 0002, 0004 and 0006 belong into no data set");
+  fields["bytes"] = left_out;
+  log::warning("a part of a data set was left out", fields);
 }
 
 void Store::correct_header(Object& object, const tags::Header& header) {

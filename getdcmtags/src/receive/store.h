@@ -49,10 +49,12 @@ class Store {
   void start(Object& object);
   void add(Object& object, const Fragment& fragment);
   void look_at_disk(Object& object);
+  void make_part(Object& object);
   Answer finish(Object& object);
   Answer keep(Object& object);
   Answer quarantine(Object& object, const std::string& reason);
   tags::Result read_header(const Object& object, const Instant& at) const;
+  void leave_out(Object& object, const std::vector<tags::Range>& ranges, const Instant& at);
   void correct_header(Object& object, const tags::Header& header);
   void file(Object& object, const tags::Result& record);
   SeriesFolder& folder_of(const tags::Header& header);

@@ -32,6 +32,11 @@ std::optional<Vr> vr_at(const std::uint8_t* bytes) {
   return vr_from(static_cast<char>(bytes[0]), static_cast<char>(bytes[1]));
 }
 
+// Items without a length, which have to be walked through to their end; else they are fragments.
+bool has_items(const Element& element) {
+  return element.undefined_length && (!element.vr || element.vr == Vr::SQ || element.vr == Vr::UN);
+}
+
 }  // namespace
 
 std::string spelled(Tag tag) {
@@ -96,6 +101,49 @@ Step ElementReader::finish_passing_over() {
 }
 
 Step ElementReader::next() {
+  Step step = advance();
+  while (step == Step::element && is_unwanted(element_.tag.group)) step = pass_over_foreign();
+  return step;
+}
+
+bool ElementReader::is_unwanted(std::uint16_t group) const {
+  constexpr std::uint16_t kDirectoryGroup = 0x0004;
+  return is_foreign(group) && !wanted_.foreign_too && !(wanted_.directory_too && group == kDirectoryGroup);
+}
+
+// Goes past element() and gives the step after it.
+Step ElementReader::pass_over_foreign() {
+  const Element element = element_;
+  const std::uint64_t begin = element_begin_;
+  if (has_items(element) && !skip_foreign_sequence()) return Step::failed;
+  while (next_fragment()) continue;
+  if (failure_ != Failure::none) return Step::failed;
+  if (passing_over_) return Step::damaged;
+  if (!skip_rest_of_value()) return fail_from_source();
+  // Zeros after the last element are padding.
+  if (element.tag.number() == 0 && element.length == 0) return advance();
+  auto& groups = foreign_.groups;
+  if (std::find(groups.begin(), groups.end(), element.tag.group) == groups.end()) groups.push_back(element.tag.group);
+  if (frames_.size() > 1) return advance();
+  auto& ranges = foreign_.ranges;
+  if (!ranges.empty() && ranges.back().end == begin) {
+    ranges.back().end = source_.position();
+  } else if (ranges.size() < Foreign::kMostRanges) {
+    ranges.push_back({begin, source_.position()});
+  }
+  return advance();
+}
+
+bool ElementReader::skip_foreign_sequence() {
+  const std::size_t outside = frames_.size();
+  enter_sequence();
+  while (failure_ == Failure::none && frames_.size() > outside) {
+    if (advance() == Step::element && has_items(element_)) enter_sequence();
+  }
+  return failure_ == Failure::none;
+}
+
+Step ElementReader::advance() {
   if (failure_ != Failure::none) return Step::failed;
   if (passing_over_) return finish_passing_over();
   while (next_fragment()) continue;
@@ -127,7 +175,9 @@ bool ElementReader::fits(std::uint64_t length, std::uint64_t bound) {
 std::size_t ElementReader::read_header(const std::uint8_t* bytes, std::size_t available) {
   const Encoding encoding = frames_.back().encoding;
   element_ = Element{tag_at(bytes, encoding.big_endian), std::nullopt, 0, false, encoding};
-  const bool vr_expected = encoding.explicit_vr && element_.tag.group != kDelimiterGroup;
+  // Who puts a meta header into an implicit data set leaves it as it was: explicit.
+  const bool is_foreign_explicit = !encoding.big_endian && is_foreign(element_.tag.group) && vr_at(bytes + 4);
+  const bool vr_expected = (encoding.explicit_vr || is_foreign_explicit) && element_.tag.group != kDelimiterGroup;
   // Writers that mix the two: an element without a VR in an explicit data set is read as implicit.
   if (vr_expected && is_upper(bytes[4]) && is_upper(bytes[5])) return read_explicit_header(bytes, available, encoding);
   element_.length = number_at<std::uint32_t>(bytes + 4, encoding.big_endian);
@@ -154,6 +204,7 @@ Step ElementReader::next_element() {
     return Step::end;
   }
   if (bytes.size() < kShortHeader) return fail_from_source();
+  element_begin_ = source_.position();
   const std::size_t header = read_header(bytes.data(), bytes.size());
   const bool wanted = element_.tag.group >= wanted_.first && element_.tag.group <= wanted_.last;
   if (frame.kind == Kind::data_set && !wanted && element_.tag.group != kDelimiterGroup) return Step::end;

@@ -35,6 +35,19 @@ struct Element {
 struct Groups {
   std::uint16_t first;
   std::uint16_t last;
+  bool foreign_too = false;    // for what is no data set
+  bool directory_too = false;  // group 0004, for a DICOMDIR
+};
+
+// What belongs to a command, to a meta header or to a directory, and into no data set (PS3.5 section 7.1).
+constexpr bool is_foreign(std::uint16_t group) { return group <= 0x0006 && group % 2 == 0; }
+
+// Elements that were passed over, for their groups are foreign in a data set.
+struct Foreign {
+  static constexpr std::size_t kMostRanges = 256;
+
+  std::vector<Range> ranges;          // of those at the top level, as many as that; adjacent ones are one
+  std::vector<std::uint16_t> groups;  // of all, each once
 };
 
 enum class Step : std::uint8_t {
@@ -49,6 +62,7 @@ enum class Step : std::uint8_t {
 
 enum class Failure : std::uint8_t { none, truncated, damaged, too_deep, limit, unreadable };
 
+// Elements of foreign groups are passed over, at each level, unless they are wanted.
 class ElementReader {
  public:
   ElementReader(ByteSource& source, Encoding encoding, Groups wanted, const Limits& limits);
@@ -70,6 +84,8 @@ class ElementReader {
   std::optional<std::uint32_t> next_fragment();
   bool failed_or_damaged() const { return failure_ != Failure::none || passing_over_; }
 
+  const Foreign& foreign() const { return foreign_; }
+
   // Whether what was entered last names its length, after Step::item and enter_sequence().
   bool has_known_length() const { return frames_.back().end != kOpen; }
 
@@ -87,6 +103,10 @@ class ElementReader {
   };
   static constexpr std::uint64_t kOpen = UINT64_MAX;
 
+  bool is_unwanted(std::uint16_t group) const;
+  Step advance();
+  Step pass_over_foreign();
+  bool skip_foreign_sequence();
   Step next_element();
   Step next_item();
   Step begin_item(std::uint32_t length);
@@ -106,7 +126,9 @@ class ElementReader {
   Groups wanted_;
   std::vector<Frame> frames_;
   Element element_;
+  std::uint64_t element_begin_ = 0;
   std::uint64_t value_left_ = 0;
+  Foreign foreign_;
   bool fragments_ahead_ = false;
   bool passing_over_ = false;
   std::size_t keep_frames_ = 0;  // while passing over: the frames that stay open

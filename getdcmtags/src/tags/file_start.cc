@@ -85,9 +85,10 @@ void skip_preamble(FileSource& source) {
 }
 
 // Group 0002 as sent. The group length is believed where nothing else tells the end, before a deflated data set, and in a
-// header of our own: a group 0002 that follows it is in the data set, and may say what its sender likes.
+// header of our own: a group 0002 that follows it is in the data set, and may say what its sender likes. So the first
+// transfer syntax is the one that counts.
 void read_meta(FileSource& source, const Limits& limits, FileStart& start) {
-  ElementReader reader(source, Encoding{true, false}, {kMetaGroup, kMetaGroup}, limits);
+  ElementReader reader(source, Encoding{true, false}, {kMetaGroup, kMetaGroup, true}, limits);
   std::uint64_t end = UINT64_MAX;
   while (source.position() != end || !(start.ours || syntax_of(start.transfer_syntax).deflated)) {
     const Step step = reader.next();
@@ -101,7 +102,7 @@ void read_meta(FileSource& source, const Limits& limits, FileStart& start) {
         end = source.position() + number_at<std::uint32_t>(reinterpret_cast<const std::uint8_t*>(meta.value.data()),
                                                            false);
       }
-      if (meta.element.tag == kTransferSyntax) start.transfer_syntax = trimmed_uid(meta.value);
+      if (meta.element.tag == kTransferSyntax && start.transfer_syntax.empty()) start.transfer_syntax = trimmed_uid(meta.value);
       if (meta.element.tag == kImplementationClass) start.ours = trimmed_uid(meta.value) == kImplementationClassUid;
       start.meta.push_back(std::move(meta));
     }
@@ -113,16 +114,34 @@ void read_meta(FileSource& source, const Limits& limits, FileStart& start) {
   }
 }
 
-// Some senders put a meta header before their data set. It belongs to what they sent, and says nothing.
-void pass_over_second_meta(FileSource& source, const Limits& limits, FileStart& start) {
+// Whether what comes next is of a group that no data set has, written in little endian as commands and meta headers are.
+bool foreign_is_next(FileSource& source, const Syntax& syntax) {
   const auto bytes = source.peek(8);
-  const bool there = bytes.size() == 8 && number_at<std::uint16_t>(bytes.data(), false) == kMetaGroup && has_known_vr(bytes);
-  if (!start.ours || !there || syntax_of(start.transfer_syntax).deflated) return;
-  FileStart ignored;
-  read_meta(source, limits, ignored);
-  start.failure = ignored.failure;
-  start.reason = ignored.reason;
-  start.problems.push_back("a meta header in the data set; left out");
+  if (bytes.size() < 8 || !is_foreign(number_at<std::uint16_t>(bytes.data(), false))) return false;
+  if (number_at<std::uint64_t>(bytes.data(), false) == 0) return false;
+  if (syntax.encoding.big_endian && number_at<std::uint16_t>(bytes.data(), false) == 0) return false;
+  if (has_known_vr(bytes)) return true;
+  return !syntax.deflated && source.may_hold(8 + std::uint64_t{number_at<std::uint32_t>(bytes.data() + 4, false)});
+}
+
+// Some senders put a meta header, a command or the preamble of a file before their data set. It says nothing.
+void pass_over_foreign(FileSource& source, const Limits& limits, FileStart& start) {
+  if (!start.ours) return;
+  const std::uint64_t begin = source.position();
+  skip_preamble(source);
+  const Syntax syntax = syntax_of(start.transfer_syntax);
+  while (foreign_is_next(source, syntax)) {
+    const auto group = number_at<std::uint16_t>(source.peek(8).data(), false);
+    ElementReader reader(source, Encoding{true, false}, {group, group}, limits);
+    while (reader.next() != Step::end) {
+      if (reader.failure() == Failure::none) continue;
+      start.failure = reader.failure();
+      start.reason = "before the data set: " + reader.reason();
+      return;
+    }
+    start.foreign.groups.push_back(group);
+  }
+  if (source.position() > begin) start.foreign.ranges.push_back({begin, source.position()});
 }
 
 }  // namespace
@@ -154,7 +173,7 @@ FileStart read_file_start(FileSource& source, const Limits& limits) {
   const bool has_meta = bytes.size() == 8 && number_at<std::uint16_t>(bytes.data(), false) == kMetaGroup;
   if (has_meta) read_meta(source, limits, start);
   start.data_set_offset = source.position();
-  if (start.failure == Failure::none) pass_over_second_meta(source, limits, start);
+  if (start.failure == Failure::none) pass_over_foreign(source, limits, start);
   if (start.failure != Failure::none) return start;
 
   if (!start.transfer_syntax.empty()) {

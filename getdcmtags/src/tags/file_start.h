@@ -23,6 +23,7 @@ struct FileStart {
   std::vector<MetaElement> meta;  // group 0002 as sent
   std::string transfer_syntax;    // as named, or as found out from the bytes
   std::uint64_t data_set_offset = 0;  // bytes before the data set
+  Foreign foreign;  // before the data set, or at its beginning
   bool ours = false;  // the receiver wrote the meta header
   bool deflated = false;
   Encoding encoding;

@@ -98,6 +98,7 @@ void RecordBuilder::write(const std::vector<std::string>& values) {
 void RecordBuilder::add_start(const FileStart& start) {
   header_.transfer_syntax = start.transfer_syntax;
   for (const auto& what : start.problems) problem("", what);
+  tell_foreign(start.foreign);
   const bool receipt = has_receipt(start.meta);
   for (const auto& [element, value] : start.meta) {
     const Vr vr = element.vr && *element.vr != Vr::UN ? *element.vr : public_vr(element.tag).value_or(Vr::UN);
@@ -120,6 +121,20 @@ void RecordBuilder::add_start(const FileStart& start) {
 
 bool RecordBuilder::add_data_set(ByteSource& source, Encoding encoding, Groups wanted) {
   ElementReader reader(source, encoding, wanted, limits_);
+  const bool done = add_all(reader);
+  foreign_ = reader.foreign();
+  tell_foreign(foreign_);
+  return done;
+}
+
+void RecordBuilder::tell_foreign(const Foreign& foreign) {
+  for (const std::uint16_t group : foreign.groups) {
+    const bool is_meta = group == kMetaGroup;
+    problem("", is_meta ? "a meta header in the data set; left out" : "group 000" + std::to_string(group) + " in the data set; left out");
+  }
+}
+
+bool RecordBuilder::add_all(ElementReader& reader) {
   while (true) {
     switch (reader.next()) {
       case Step::element: on_element(reader); break;
@@ -170,7 +185,6 @@ void RecordBuilder::on_element(ElementReader& reader) {
   const Element element = reader.element();
   if (levels_.size() == 1) top_group_ = element.tag.group;
   if (element.tag.element == 0 || element.tag.group >= kFirstPixelGroup) return;
-  if (element.tag.group == kMetaGroup) return problem("", "a meta header in the data set; left out");
   const Vr vr = resolve(reader, element);
   if (vr == Vr::SQ) {
     on_sequence(reader, key_of(element.tag));

@@ -38,6 +38,9 @@ class RecordBuilder {
 
   const std::string& reason() const { return reason_; }
   Header header() const;
+
+  // What add_data_set() passed over.
+  const Foreign& foreign() const { return foreign_; }
   std::string finish(const std::vector<Extra>& extras);
 
  private:
@@ -53,6 +56,7 @@ class RecordBuilder {
     bool written;
   };
 
+  bool add_all(ElementReader& reader);
   void on_element(ElementReader& reader);
   void on_sequence(ElementReader& reader, const std::string& key);
   void on_value(ElementReader& reader, const Element& element, Vr vr, const std::string& key);
@@ -67,6 +71,7 @@ class RecordBuilder {
   bool visible(Tag tag) const;
   void write(const std::vector<std::string>& values);
   void problem(const std::string& key, const std::string& what);
+  void tell_foreign(const Foreign& foreign);
 
   const Limits& limits_;
   mutable Transcoders transcoders_;
@@ -77,6 +82,7 @@ class RecordBuilder {
   std::vector<std::string> sequence_keys_;
   std::vector<std::string> problems_;
   std::string reason_;
+  Foreign foreign_;
   std::uint16_t top_group_ = 0;
   bool cut_ = false;
 };

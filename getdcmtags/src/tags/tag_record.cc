@@ -25,9 +25,19 @@ Result refused(std::string reason) {
 
 std::string system_reason(const char* what) { return std::string(what) + ": " + std::strerror(errno); }
 
+// Both are in order, and what is in `more` comes later.
+void join(std::vector<Range>& ranges, std::vector<Range> more) {
+  if (!ranges.empty() && !more.empty() && ranges.back().end == more.front().begin) {
+    more.front().begin = ranges.back().begin;
+    ranges.pop_back();
+  }
+  ranges.insert(ranges.end(), more.begin(), more.end());
+}
+
 Result read(FileSource& file, ByteBudget& budget, const std::vector<Extra>& extras, const Limits& limits,
             Groups wanted) {
   const FileStart start = read_file_start(file, limits);
+  wanted.directory_too = !start.ours;
   if (!start.ok) return refused(start.reason);
   if (!file.may_hold(1)) return refused("there is no data set after the meta header");
 
@@ -45,6 +55,9 @@ Result read(FileSource& file, ByteBudget& budget, const std::vector<Extra>& extr
   result.header = builder.header();
   result.header.data_set_offset = start.data_set_offset;
   result.reason = builder.reason();
+  result.foreign = start.foreign.ranges;
+  // Those within a deflated data set have no place in the file.
+  if (!start.deflated) join(result.foreign, builder.foreign().ranges);
   if (result.ok) result.json = builder.finish(extras);
   return result;
 }

@@ -50,10 +50,17 @@ struct Limits {
   std::size_t record_bytes = 4ULL << 20;        // longer records are cut
 };
 
+// Bytes from `begin` up to `end`.
+struct Range {
+  std::uint64_t begin;
+  std::uint64_t end;
+};
+
 struct Result {
   bool ok = false;
   std::string reason;  // why not, for a person; empty when ok
   Header header;       // what was read before a failure is there too
+  std::vector<Range> foreign;  // bytes of the file that belong into no data set (PS3.5 section 7.1): where they can be left out
   std::string json;    // one line without its newline; empty unless ok
 };
 

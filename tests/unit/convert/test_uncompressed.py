@@ -100,6 +100,17 @@ def test_every_pair_of_syntaxes_gives_what_an_independent_writer_gives(
     assert converted(deflated, DEFLATED, IMPLICIT, folder) == written[IMPLICIT]
 
 
+def test_groups_that_belong_into_no_data_set_are_left_out(tmp_path: Path) -> None:
+    smuggled = Element(0x00020010, "UI", b"1.2.840.10008.1.2.4.70")
+    command = Element(0x00000100, "US", b"\1\0")
+    name = Element(0x00081155, "UI", b"1.2.3.4\0")
+    modality = Element(0x00080060, "CS", b"CT")
+    with_them = (command, smuggled, modality, Element(0x00081140, "SQ", items=(Item((smuggled, name)),)), smuggled)
+    without = (modality, Element(0x00081140, "SQ", items=(Item((name,)),)))
+    data = encode(with_them, ENCODINGS[EXPLICIT])
+    assert converted(data, EXPLICIT, IMPLICIT, tmp_path) == encode(without, ENCODINGS[IMPLICIT])
+
+
 def test_group_lengths_are_left_out(tmp_path: Path) -> None:
     lengths = Element(0x00080000, "UL", struct.pack("<I", 4711))
     name = Element(0x00100010, "PN", b"Doe^Jane")
