@@ -130,6 +130,7 @@ def clean(root: Path, clock: ManualClock) -> None:
         for _ in range(3):
             cleaner.turn(EVERYTHING)
             clock.advance(RETELL_SECONDS)
+        cleaner.end()
 
 
 def configure(root: Path, clock: ManualClock) -> None:

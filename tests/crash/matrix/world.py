@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 TURN_HOURS = 1
 COMPLETION = {"quiet_seconds": 60, "after_release_seconds": 5}
 QUICK = {"first_seconds": 1, "cap_seconds": 2}
+_NO_THREADS = {"nightly_verify": {"enabled": False}, "scrub": {"every_days": 0}}
+"""Threads of the cleaner would take steps of their own, and no two runs would number theirs alike."""
 
 
 @dataclass
@@ -70,7 +72,7 @@ class World:
 
     def configure(self, content: dict[str, Any]) -> None:
         """Write the configuration, which must be a good one, and make the spool."""
-        whole = {"version": 1, "completion": COMPLETION, **content}
+        whole = {"version": 1, "completion": COMPLETION, **_NO_THREADS, **content}
         store = ConfigStore(Root(self.root), MODELS)
         store.root.config.mkdir(parents=True)
         store.mercure.save(store.parse(whole), author="tester", comment="", edited_from=0)
