@@ -29,8 +29,15 @@ def uid_name(uid: str) -> str:
 
 def conversions_in_words(confirmed: int, converted: Sequence[Converted]) -> str:
     """Say in which form the confirmed images of an attempt went; empty where all went as they were received."""
-    parts = [f"{item.images} {uid_name(item.from_syntax)} → {uid_name(item.to_syntax)}" for item in converted]
+    parts = [_conversion_in_words(item) for item in converted]
     if not parts:
         return ""
     unchanged = confirmed - sum(item.images for item in converted)
     return ", ".join([f"{unchanged} as received", *parts] if unchanged else parts)
+
+
+def _conversion_in_words(item: Converted) -> str:
+    how = f"{uid_name(item.from_syntax)} → {uid_name(item.to_syntax)}"
+    if item.from_syntax == item.to_syntax:
+        how = "as received"
+    return f"{item.images} {how}" + (f" (not as {item.passed_over})" if item.passed_over else "")

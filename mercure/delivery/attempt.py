@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -68,8 +67,9 @@ class _Results:
     """Those that could not be read or sent from here."""
     unsupported: list[ImageResult] = field(default_factory=list)
     """Those that the target takes in no form in which they can be had."""
-    converted: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Confirmed images by the transfer syntaxes from and to which they were converted."""
+    converted: dict[tuple[str, str, bool], Converted] = field(default_factory=dict)
+    """Confirmed images by the transfer syntaxes from and to which they were converted, and whether another was
+    preferred."""
     refused: OSError | None = None
     """The spool refused the ledger."""
     _lines: list[LedgerLine] = field(default_factory=list)
@@ -87,8 +87,8 @@ class _Results:
         if not result.stored:
             return
         self.confirmed += 1
-        if result.is_converted:
-            self.converted[result.syntax or "", result.sent_as or ""] += 1
+        if result.is_converted or result.passed_over:
+            self._count_conversion(result)
         if result.outcome == "warning":
             self.warnings.append(result)
         status = result.status or "0x0000"
@@ -106,10 +106,16 @@ class _Results:
         if len(self._lines) >= LEDGER_LINES or time.monotonic() - self._flushed > LEDGER_SECONDS:
             self.flush()
 
+    def _count_conversion(self, result: ImageResult) -> None:
+        own, other = result.syntax or "", result.sent_as or ""
+        key = (own, other, bool(result.passed_over))
+        first = Converted(images=0, from_syntax=own, to_syntax=other, passed_over=result.passed_over)
+        so_far = self.converted.get(key, first)
+        self.converted[key] = so_far.model_copy(update={"images": so_far.images + 1})
+
     def conversions(self) -> tuple[Converted, ...]:
-        """Count the converted images by what they were and what they became."""
-        counts = sorted(self.converted.items())
-        return tuple(Converted(images=count, from_syntax=own, to_syntax=other) for (own, other), count in counts)
+        """Return the converted images by what they were and what they became."""
+        return tuple(counted for _, counted in sorted(self.converted.items()))
 
     def flush(self) -> None:
         try:

@@ -29,11 +29,12 @@ class TaskCreated(Record):
 
 
 class ConvertedImages(Record):
-    """So many images went in another transfer syntax than they are kept in; both by their UIDs."""
+    """So many images went in another transfer syntax than they are kept in, or than is preferred; by their UIDs."""
 
     images: int
     from_syntax: str
     to_syntax: str
+    passed_over: str | None = None
 
 
 class TaskAttempt(Try):

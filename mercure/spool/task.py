@@ -44,13 +44,15 @@ class FiredRule(Record):
 
 
 class Converted(Record):
-    """Images that did not go as they are kept, because the target does not take them so."""
+    """Images that did not go as they are kept, or not as the target's settings prefer."""
 
     images: int
     from_syntax: str
     """UID of the transfer syntax in which they are kept."""
     to_syntax: str
     """UID of the one in which they went."""
+    passed_over: str | None = None
+    """One that the target's settings prefer, and why the first of these images could not be had in it."""
 
 
 class Attempt(Try):

@@ -33,6 +33,8 @@ class ImageResult(Record):
     """UID of the transfer syntax in which it is kept, where the kind of target knows of such."""
     sent_as: str | None = None
     """UID of the one in which it went."""
+    passed_over: str | None = None
+    """One that was preferred, and why the image could not be had in it."""
 
     @property
     def is_altered(self) -> bool:

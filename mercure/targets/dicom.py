@@ -60,7 +60,7 @@ class DicomSettings(TargetSettings):
     """The longest PDU that we receive from it, in bytes; how long ours may be it says itself."""
     transfer_syntaxes: TransferSyntaxes = ("as-needed",)
     """``as-needed``: converted, without loss to Explicit or Implicit VR Little Endian, only where the target asks it.
-    ``as-received``: never converted. ``uncompressed``: always decoded. Or UIDs in order of preference, and only these.
+    ``as-received``: never converted. ``uncompressed``: always decoded. Or UIDs, best first; it is compressed for these.
     """
     connect_timeout_seconds: PositiveSeconds = 10
     """The longest wait for the TCP connection."""

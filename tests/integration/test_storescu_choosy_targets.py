@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import struct
+import subprocess
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from pynetdicom import AE, AllStoragePresentationContexts, evt
 
+from tests.support.binaries import tool
+from tests.support.data_sets import data_set_of
 from tests.support.encoded import BIG_ENDIAN, ENCODINGS, EXPLICIT, IMPLICIT, Element, encode
-from tests.support.pictures import SECONDARY_CAPTURE, Picture, compress, file_of
-from tests.support.storescu import send
+from tests.support.pictures import SECONDARY_CAPTURE, Picture, compress, converted, file_of, pixels_in
+from tests.support.storescu import listing, send
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +27,9 @@ if TYPE_CHECKING:
     from tests.support.router import FreePort
 
 JPEG_LOSSLESS = "1.2.840.10008.1.2.4.70"
+JPEG_LS = "1.2.840.10008.1.2.4.80"
+RLE = "1.2.840.10008.1.2.5"
+MADE = (JPEG_LS, RLE, "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.201")
 MPEG4 = "1.2.840.10008.1.2.4.102"
 
 
@@ -119,6 +128,79 @@ def test_the_settings_of_a_target_say_what_is_proposed(
         sent = send(port, [file], "--transfer-syntaxes", policy)
     assert [taken for taken, _ in got] == ([syntax] if syntax else [])
     assert sent.outcomes == {"confirmed" if syntax else "refused": 1}
+
+
+@pytest.mark.parametrize("syntax", MADE)
+def test_a_list_has_images_compressed_without_loss(syntax: str, free_port: FreePort, tmp_path: Path) -> None:
+    picture, port = Picture(frames=3), free_port()
+    file = kept(tmp_path, IMPLICIT, picture)
+    with node(port, EXPLICIT, IMPLICIT, syntax) as got:
+        as_needed = send(port, [file])
+        sent = send(port, [file], "--transfer-syntaxes", f"{syntax},{EXPLICIT}")
+    assert as_needed.results[0]["sent_as"] == IMPLICIT, "only where it is asked for"
+    assert sent.outcomes == {"confirmed": 1}
+    assert (sent.results[0]["syntax"], sent.results[0]["sent_as"]) == (IMPLICIT, syntax)
+    assert "passed_over" not in sent.results[0]
+    taken, data = got[1]
+    assert taken == syntax
+    assert len(data) < len(picture.values)
+    assert pixels_in(converted(data, syntax, tmp_path), len(picture.values)) == picture.values
+
+
+def test_what_cannot_be_compressed_goes_in_the_next_of_the_list_or_without_compression(
+    free_port: FreePort, tmp_path: Path
+) -> None:
+    port, files = free_port(), {}
+    files["wide"] = kept(tmp_path, EXPLICIT, Picture(allocated=32, stored=32)).rename(tmp_path / "wide.dcm")
+    bits = {0x00280100: b"\1\0", 0x00280101: b"\1\0", 0x00280102: b"\0\0"}
+    mask = tuple(replace(part, value=bits.get(part.tag, part.value)) for part in Picture().elements())
+    document = (*Picture().elements()[:2], Element(0x00420011, "OB", b"%PDF"))
+    for name, elements in (("mask", mask), ("document", document)):
+        files[name] = tmp_path / f"{name}.dcm"
+        files[name].write_bytes(file_of(EXPLICIT, encode(elements, ENCODINGS[EXPLICIT])))
+    with node(port, JPEG_LS, RLE, EXPLICIT) as got:
+        sent = send(port, files.values(), "--transfer-syntaxes", f"{JPEG_LS},{RLE}")
+    assert sent.outcomes == {"confirmed": 3}
+    results = {name: sent.by_name()[f"{name}.dcm"] for name in files}
+    assert {name: result["sent_as"] for name, result in results.items()} == {
+        "wide": RLE,
+        "mask": EXPLICIT,
+        "document": EXPLICIT,
+    }
+    assert results["wide"]["passed_over"].startswith("JPEG")
+    assert "32 bits a sample" in results["wide"]["passed_over"]
+    assert "1 bits a sample" in results["mask"]["passed_over"]
+    assert "no pixel data" in results["document"]["passed_over"]
+    assert got[1:] == [(EXPLICIT, data_set_of(files[name].read_bytes())) for name in ("mask", "document")]
+
+
+def test_a_target_that_takes_no_syntax_of_its_list_gets_nothing_else(free_port: FreePort, tmp_path: Path) -> None:
+    port = free_port()
+    with node(port, EXPLICIT, IMPLICIT) as got:
+        sent = send(port, [Picture().file(tmp_path / "image.dcm")], "--transfer-syntaxes", f"{JPEG_LS},{RLE}")
+    assert got == []
+    assert sent.outcomes == {"refused": 1}
+    assert "JPEG" in sent.results[0]["comment"]
+    assert "Explicit" not in sent.results[0]["comment"], "that was no wish of the list"
+
+
+def test_a_frame_that_is_lost_to_its_encoder_costs_the_association_and_not_the_image(
+    free_port: FreePort, tmp_path: Path
+) -> None:
+    """A codec program that is ended whenever it has read so much: the second frame meets it when half is sent."""
+    port, picture = free_port(), Picture(frames=3)
+    sender = shutil.copy(tool("mercure-storescu"), tmp_path)
+    (tmp_path / "mercure-codec").write_text(f"#!/bin/sh\ndd bs=1 count=6000 2>/dev/null | {tool('mercure-codec')}\n")
+    (tmp_path / "mercure-codec").chmod(0o755)
+    files = [picture.file(tmp_path / f"{number}.dcm") for number in range(2)]
+    with node(port, JPEG_LS, EXPLICIT) as got:
+        command = [sender, "--host=127.0.0.1", f"--port={port}", f"--transfer-syntaxes={JPEG_LS}"]
+        done = subprocess.run(command, input=listing(files), capture_output=True, timeout=60, check=False)
+    *results, end = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(result["outcome"], result["sent_as"]) for result in results] == [("confirmed", EXPLICIT)] * 2
+    assert "frame 2 of 3 cannot be encoded" in results[0]["passed_over"]
+    assert end["error"] is None
+    assert [syntax for syntax, _ in got] == [EXPLICIT] * 2, "half an image is none"
 
 
 def test_what_cannot_be_converted_is_refused_by_name_and_the_others_go(free_port: FreePort, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from tests.support.encoded import ENCODINGS, EXPLICIT, Element, encode
+from tests.support.binaries import tool
+from tests.support.encoded import ENCODINGS, EXPLICIT, UNDEFINED, Element, encode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,3 +110,37 @@ def compress(encoder: str, source: Path, made: Path) -> Path:
     command = [part.format(source, made) for part in ENCODERS[encoder]]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
     return made
+
+
+def converted(data: bytes, syntax: str, folder: Path, to: str = EXPLICIT) -> bytes:
+    """Convert, or raise with the reason."""
+    (folder / "in").write_bytes(data)
+    command = [str(tool("tests/convert_data_set")), syntax, to, str(folder / "in"), str(folder / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    if done.returncode:
+        raise ValueError(done.stdout.strip())
+    return (folder / "out").read_bytes()
+
+
+def syntax_of(file: bytes) -> str:
+    """Read the transfer syntax of a file."""
+    at = file.index(b"\2\0\x10\0UI") + 6
+    (length,) = struct.unpack("<H", file[at : at + 2])
+    return file[at + 2 : at + 2 + length].decode().rstrip("\0")
+
+
+def pixels_in(data: bytes, frames_bytes: int) -> bytes:
+    """Cut the pixels out of an explicit data set that ends with them."""
+    at = data.rindex(b"\xe0\x7f\x10\x00O")
+    return data[at + 12 : at + 12 + frames_bytes]
+
+
+def encapsulated(*fragments: bytes, table: bytes = b"") -> bytes:
+    """Write pixel data of an undefined length: the offset table, then fragments."""
+    items = b"".join(struct.pack("<HHI", 0xFFFE, 0xE000, len(part)) + part for part in (table, *fragments))
+    return struct.pack("<HH2sxxI", 0x7FE0, 0x0010, b"OB", UNDEFINED) + items + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+
+
+def with_pixels(picture: Picture, pixel_data: bytes) -> bytes:
+    """Put other pixel data behind the description of a picture."""
+    return encode(picture.elements()[:-1], ENCODINGS[EXPLICIT]) + pixel_data

@@ -1,15 +1,20 @@
 // JPEG (PS3.5 annex A.4.1) and JPEG-LS (A.4.3), by DCMTK's codecs. A data set is made for them that holds the frame and
-// its description, since they take nothing else.
+// its description, since they take nothing else. (They bring a CharLS of their own: Debian's beside it in one program has
+// the same names and another layout.)
 #include <dcmtk/config/osconfig.h>
 #include <dcmtk/dcmdata/dctk.h>
 #include <dcmtk/dcmdata/dcpixseq.h>
 #include <dcmtk/dcmdata/dcpxitem.h>
 #include <dcmtk/dcmjpeg/djdecode.h>
 #include <dcmtk/dcmjpls/djdecode.h>
+#include <dcmtk/dcmjpls/djencode.h>
+#include <dcmtk/dcmjpls/djrparam.h>
 #include <dcmtk/oflog/oflog.h>
 
 #include <array>
+#include <cstring>
 #include <memory>
+#include <vector>
 
 #include "codec/codecs.h"
 
@@ -86,6 +91,32 @@ std::string take_samples(DcmDataset& data_set, const Pixels& pixels, std::string
          " (" + std::to_string(narrow) + " samples)";
 }
 
+OFCondition add_samples(DcmDataset& data_set, const Task& task) {
+  const auto count = static_cast<unsigned long>(task.bytes.size());
+  if (task.pixels.bits_allocated == 8) {
+    return data_set.putAndInsertUint8Array(DCM_PixelData, reinterpret_cast<const Uint8*>(task.bytes.data()), count);
+  }
+  std::vector<Uint16> words(count / 2);
+  std::memcpy(words.data(), task.bytes.data(), count);
+  return data_set.putAndInsertUint16Array(DCM_PixelData, words.data(), count / 2);
+}
+
+// Takes the one fragment behind the offset table.
+OFCondition take_frame(DcmDataset& data_set, E_TransferSyntax syntax, const DcmRepresentationParameter& how, std::string& frame) {
+  DcmElement* element = nullptr;
+  OFCondition done = data_set.findAndGetElement(DCM_PixelData, element);
+  auto* pixel_data = done.good() ? dynamic_cast<DcmPixelData*>(element) : nullptr;
+  if (pixel_data == nullptr) return EC_TagNotFound;
+  DcmPixelSequence* sequence = nullptr;
+  done = pixel_data->getEncapsulatedRepresentation(syntax, &how, sequence);
+  DcmPixelItem* fragment = nullptr;
+  if (done.good()) done = sequence->getItem(fragment, 1);
+  Uint8* bytes = nullptr;
+  if (done.good()) done = fragment->getUint8Array(bytes);
+  if (done.good()) frame.assign(reinterpret_cast<const char*>(bytes), fragment->getLength());
+  return done;
+}
+
 }  // namespace
 
 void prepare_codecs() {
@@ -93,16 +124,28 @@ void prepare_codecs() {
   DcmTag(DCM_PixelData).getTagName();  // reads the dictionary
   DJDecoderRegistration::registerCodecs(EDC_photometricInterpretation, EUC_never, EPC_colorByPixel);
   DJLSDecoderRegistration::registerCodecs(EJLSUC_never, EJLSPC_colorByPixel);
+  // Not "cooked", which leaves out bits beyond those stored; all of a frame in one fragment; UIDs are no matter here.
+  DJLSEncoderRegistration::registerCodecs(0, 0, 0, 0, OFFalse, 0, OFFalse, EJLSUC_never);
 }
 
 std::string decode_jpeg(const Task& task, std::string& samples) {
   const DcmXfer syntax(std::string(task.syntax.uid).c_str());
   DcmDataset data_set;
   OFCondition done = describe(data_set, task.pixels);
-  if (done.good()) done = add_frame(data_set, task.frame, syntax.getXfer());
+  if (done.good()) done = add_frame(data_set, task.bytes, syntax.getXfer());
   if (done.good()) done = data_set.chooseRepresentation(EXS_LittleEndianExplicit, nullptr);
   if (done.bad()) return std::string("JPEG: ") + done.text();
   return take_samples(data_set, task.pixels, samples);
+}
+
+std::string encode_jpeg_ls(const Task& task, std::string& frame) {
+  const DJLSRepresentationParameter lossless(0, OFTrue);
+  DcmDataset data_set;
+  OFCondition done = describe(data_set, task.pixels);
+  if (done.good()) done = add_samples(data_set, task);
+  if (done.good()) done = data_set.chooseRepresentation(EXS_JPEGLSLossless, &lossless);
+  if (done.good()) done = take_frame(data_set, EXS_JPEGLSLossless, lossless, frame);
+  return done.good() ? std::string() : std::string("JPEG-LS: ") + done.text();
 }
 
 }  // namespace mercure::codec

@@ -104,9 +104,9 @@ void put_samples(const opj_image_t& image, const convert::Pixels& pixels, std::s
 }  // namespace
 
 std::string decode_jpeg_2000(const Task& task, std::string& samples) {
-  Input input{task.frame};
+  Input input{task.bytes};
   const Stream stream = stream_over(input);
-  const Codec codec(opj_create_decompress(format_of(task.frame)), &opj_destroy_codec);
+  const Codec codec(opj_create_decompress(format_of(task.bytes)), &opj_destroy_codec);
   if (!stream || !codec) return "not enough memory to decode it";
   std::string message;
   opj_set_error_handler(codec.get(), remember_message, &message);

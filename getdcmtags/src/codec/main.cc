@@ -1,4 +1,4 @@
-// mercure-codec: decodes compressed frames from standard input to standard output, shut in: whatever a frame does to a
+// mercure-codec: decodes and encodes frames from standard input to standard output, shut in: whatever a frame does to a
 // codec, it does it here. A sender starts one for each attempt (convert/codec_process.h); it is no tool for people.
 #include <unistd.h>
 
@@ -44,8 +44,8 @@ bool write_all(const void* from, std::size_t count) {
   return true;
 }
 
-Task task_of(const CodecRequest& request, const std::string& frame) {
-  Task task{{request.transfer_syntax.data(), static_cast<mercure::convert::Codec>(request.codec)}, {}, frame};
+Task task_of(const CodecRequest& request, const std::string& given) {
+  Task task{{request.transfer_syntax.data(), static_cast<mercure::convert::Codec>(request.codec)}, {}, given};
   task.pixels.rows = request.rows;
   task.pixels.columns = request.columns;
   task.pixels.samples = request.samples;
@@ -58,16 +58,17 @@ Task task_of(const CodecRequest& request, const std::string& frame) {
 }
 
 // False when the sender is gone or says what makes no sense.
-bool serve(std::string& frame, std::string& samples) {
+bool serve(std::string& given, std::string& made) {
   CodecRequest request{};
-  if (!read_all(&request, sizeof request) || request.frame_bytes > kLargestFrame) return false;
+  if (!read_all(&request, sizeof request) || request.bytes > kLargestFrame) return false;
   request.transfer_syntax.back() = request.photometric.back() = '\0';
-  frame.resize(request.frame_bytes);
-  if (!read_all(frame.data(), frame.size())) return false;
-  const Task task = task_of(request, frame);
+  given.resize(request.bytes);
+  if (!read_all(given.data(), given.size())) return false;
+  const Task task = task_of(request, given);
   std::string problem = task.pixels.problem();
-  if (problem.empty()) problem = mercure::codec::decode(task, samples);
-  const std::string& body = problem.empty() ? samples : problem;
+  const auto run = request.encodes != 0 ? mercure::codec::encode : mercure::codec::decode;
+  if (problem.empty()) problem = run(task, made);
+  const std::string& body = problem.empty() ? made : problem;
   const CodecAnswer answer{body.size(), problem.empty()};
   return write_all(&answer, sizeof answer) && write_all(body.data(), body.size());
 }
@@ -83,8 +84,8 @@ int main() {
     std::fprintf(stderr, "mercure-codec: it cannot be shut in: %s\n", problem.c_str());
     return 1;
   }
-  std::string frame;
-  std::string samples;
-  while (serve(frame, samples)) continue;
+  std::string given;
+  std::string made;
+  while (serve(given, made)) continue;
   _exit(0);
 }

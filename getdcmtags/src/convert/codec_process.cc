@@ -13,16 +13,18 @@
 #include <cstring>
 #include <utility>
 
-#include "convert/codec_protocol.h"
-
 namespace mercure::convert {
 namespace {
 
 using std::chrono::steady_clock;
 
 constexpr std::size_t kMostAtOnce = 1 << 20;
+constexpr std::uint64_t kLongestReason = 4096;
 
-CodecRequest request_for(const CompressedSyntax& syntax, const Pixels& pixels, std::size_t frame_bytes) {
+// What no codec makes of a frame (RLE grows by a byte in 128, JPEG-LS by a little more).
+std::uint64_t most_encoded(const Pixels& pixels) { return 2 * pixels.frame_bytes() + 65'536; }
+
+CodecRequest request_for(const CompressedSyntax& syntax, const Pixels& pixels, std::size_t bytes) {
   CodecRequest request{};
   syntax.uid.copy(request.transfer_syntax.data(), request.transfer_syntax.size() - 1);
   pixels.photometric.copy(request.photometric.data(), request.photometric.size() - 1);
@@ -34,7 +36,7 @@ CodecRequest request_for(const CompressedSyntax& syntax, const Pixels& pixels, s
   request.samples = pixels.samples;
   request.bits_allocated = pixels.bits_allocated;
   request.bits_stored = pixels.bits_stored;
-  request.frame_bytes = frame_bytes;
+  request.bytes = bytes;
   return request;
 }
 
@@ -73,21 +75,32 @@ CodecProcess::CodecProcess(std::string program, std::chrono::milliseconds per_fr
 CodecProcess::~CodecProcess() { end(); }
 
 std::string CodecProcess::decode(const CompressedSyntax& syntax, const Pixels& pixels, std::string_view frame,
-                                   std::string& samples) {
+                                 std::string& samples) {
+  return ask(request_for(syntax, pixels, frame.size()), frame, pixels.frame_bytes(), samples);
+}
+
+std::string CodecProcess::encode(const CompressedSyntax& syntax, const Pixels& pixels, std::string_view samples,
+                                 std::string& frame) {
+  CodecRequest request = request_for(syntax, pixels, samples.size());
+  request.encodes = true;
+  return ask(request, samples, most_encoded(pixels), frame);
+}
+
+// One request at a time, whichever of the attempt's associations makes it.
+std::string CodecProcess::ask(const CodecRequest& request, std::string_view bytes, std::uint64_t most, std::string& made) {
+  const std::lock_guard lock(mutex_);
   if (child_ < 0) {
     if (std::string problem = start(); !problem.empty()) return problem;
   }
   const Time end = steady_clock::now() + per_frame_;
-  const CodecRequest request = request_for(syntax, pixels, frame.size());
   std::string head;
   CodecAnswer answer{};
-  if (!send(bytes_of(request), end) || !send(frame, end) || !receive(sizeof answer, head, end)) return lost(end);
+  if (!send(bytes_of(request), end) || !send(bytes, end) || !receive(sizeof answer, head, end)) return lost(end);
   std::memcpy(&answer, head.data(), sizeof answer);
-  const std::uint64_t most = answer.is_decoded ? pixels.frame_bytes() : 4096;
-  if (answer.bytes > most) return lost(end);
-  std::string& body = answer.is_decoded ? samples : head;
+  if (answer.bytes > (answer.is_done ? most : kLongestReason)) return lost(end);
+  std::string& body = answer.is_done ? made : head;
   if (!receive(answer.bytes, body, end)) return lost(end);
-  return answer.is_decoded ? std::string() : head;
+  return answer.is_done ? std::string() : head;
 }
 
 std::string CodecProcess::start() {
@@ -141,6 +154,7 @@ std::string CodecProcess::lost(Time end) {
   }
   to_child_.reset();
   from_child_.reset();
+  kill(child_, SIGKILL);  // one that ended already keeps its own reason
   int status = 0;
   while (waitpid(child_, &status, 0) < 0 && errno == EINTR) continue;
   child_ = -1;

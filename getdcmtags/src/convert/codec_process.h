@@ -1,12 +1,15 @@
-// Frames are decoded by `mercure-codec`, a process that can reach nothing but the two pipes between it and us.
+// Frames are decoded and encoded by `mercure-codec`, a process that can reach nothing but the two pipes between it and us.
+// One serves all associations of an attempt.
 #ifndef MERCURE_CONVERT_CODEC_PROCESS_H
 #define MERCURE_CONVERT_CODEC_PROCESS_H
 
 #include <sys/types.h>
 
 #include <chrono>
+#include <mutex>
 #include <string>
 
+#include "convert/codec_protocol.h"
 #include "convert/frame_codec.h"
 #include "descriptor.h"
 
@@ -23,16 +26,20 @@ class CodecProcess final : public FrameCodec {
   // A process that crashed, hangs or was ended is replaced: it costs the frame at which that happened.
   std::string decode(const CompressedSyntax& syntax, const Pixels& pixels, std::string_view frame,
                      std::string& samples) override;
+  std::string encode(const CompressedSyntax& syntax, const Pixels& pixels, std::string_view samples,
+                     std::string& frame) override;
 
  private:
   using Time = std::chrono::steady_clock::time_point;
 
+  std::string ask(const CodecRequest& request, std::string_view bytes, std::uint64_t most, std::string& made);
   std::string start();
   bool send(std::string_view bytes, Time end);
   bool receive(std::size_t count, std::string& answer, Time end);
   std::string lost(Time end);
   void end();
 
+  std::mutex mutex_;
   std::string program_;
   std::chrono::milliseconds per_frame_;
   pid_t child_ = -1;

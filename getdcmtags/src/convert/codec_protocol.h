@@ -1,5 +1,6 @@
 // What a sender and its codec program say to each other: fixed heads in the machine's own byte order, since both run on it.
-// A request is its head and a compressed frame; an answer is its head and the samples, or a text that says why not.
+// A request is its head and a compressed frame or samples; an answer is its head and the other of the two, or a text that
+// says why not.
 #ifndef MERCURE_CONVERT_CODEC_PROTOCOL_H
 #define MERCURE_CONVERT_CODEC_PROTOCOL_H
 
@@ -13,6 +14,7 @@ struct CodecRequest {
   std::array<char, 65> transfer_syntax;
   std::array<char, 17> photometric;
   std::uint8_t codec;
+  std::uint8_t encodes;
   std::uint8_t is_signed;
   std::uint8_t by_plane;
   std::uint16_t rows;
@@ -20,12 +22,12 @@ struct CodecRequest {
   std::uint16_t samples;
   std::uint16_t bits_allocated;
   std::uint16_t bits_stored;
-  std::uint64_t frame_bytes;
+  std::uint64_t bytes;  // of what follows
 };
 
 struct CodecAnswer {
   std::uint64_t bytes;
-  std::uint8_t is_decoded;
+  std::uint8_t is_done;
 };
 
 static_assert(std::is_trivially_copyable_v<CodecRequest> && std::is_trivially_copyable_v<CodecAnswer>);

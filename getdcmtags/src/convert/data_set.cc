@@ -19,7 +19,14 @@ std::optional<Source> Source::of(std::string_view transfer_syntax) {
   return compressed ? std::optional(Source{*native_syntax(kExplicitLittle), compressed}) : std::nullopt;
 }
 
-Conversion::Conversion(int descriptor, std::uint64_t offset, std::uint64_t end, const Source& from, Form to,
+std::optional<Destination> Destination::of(std::string_view transfer_syntax) {
+  if (transfer_syntax == kExplicitLittle) return Destination{Form::explicit_little};
+  if (transfer_syntax == kImplicitLittle) return Destination{Form::implicit_little};
+  const auto compressed = compressed_syntax(transfer_syntax);
+  return compressed && compressed->is_made ? std::optional(Destination{Form::explicit_little, compressed}) : std::nullopt;
+}
+
+Conversion::Conversion(int descriptor, std::uint64_t offset, std::uint64_t end, const Source& from, const Destination& to,
                        FrameCodec* codec)
     : descriptor_(descriptor), offset_(offset), end_(end), from_(from), to_(to), codec_(codec) {}
 
@@ -45,6 +52,7 @@ bool Conversion::walk(Sink* sink) {
     Walk walk(source, {encoding, from_.native.big_endian_pixels, from_.compressed, codec_}, to_, plan_, sink);
     const bool done = walk.run();
     reason_ = walk.reason();
+    encoding_failed_ = walk.encoding_failed();
     return done;
   };
   if (!from_.native.deflated) return walk_over(file);

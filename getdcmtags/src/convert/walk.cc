@@ -20,13 +20,7 @@ constexpr std::size_t kMostLengths = 4'000'000;  // 16 MiB
 constexpr std::size_t kMostCreators = 10'000;
 constexpr std::uint32_t kLongestCreator = 64;
 constexpr std::uint32_t kLongestDescription = 64;
-constexpr Tag kItem{0xFFFE, 0xE000};
-constexpr Tag kItemEnd{0xFFFE, 0xE00D};
-constexpr Tag kSequenceEnd{0xFFFE, 0xE0DD};
-constexpr Tag kPhotometricInterpretation{0x0028, 0x0004};
-constexpr Tag kPlanarConfiguration{0x0028, 0x0006};
 constexpr Tag kPixelRepresentation{0x0028, 0x0103};
-constexpr Tag kPixelData{0x7FE0, 0x0010};
 constexpr Tag kExtendedOffsets{0x7FE0, 0x0001};
 constexpr Tag kOffsetTablesEnd{0x7FE0, 0x0003};  // lengths of frames, and of the value as a whole
 constexpr tags::Groups kAllGroups{0x0000, 0xFFFF};
@@ -45,12 +39,6 @@ std::size_t width_of(Vr vr) {
       return 8;
     default:
       return std::max<std::size_t>(1, tags::traits(vr).width);
-  }
-}
-
-void swap_numbers(std::string& bytes, std::size_t width) {
-  for (std::size_t at = 0; width > 1 && at + width <= bytes.size(); at += width) {
-    std::reverse(&bytes[at], &bytes[at] + width);
   }
 }
 
@@ -75,19 +63,22 @@ tags::Limits whole_data_set() {
 
 }  // namespace
 
-Walk::Walk(tags::ByteSource& source, const Content& content, Form to, Plan& plan, Sink* sink)
+Walk::Walk(tags::ByteSource& source, const Content& content, const Destination& to, Plan& plan, Sink* sink)
     : limits_(whole_data_set()),
       reader_(source, content.encoding, kAllGroups, limits_),
       content_(content),
+      to_(to),
       plan_(plan),
+      to_add_(sink != nullptr ? plan.added : Values()),
       sink_(sink),
-      frames_{{to == Form::explicit_little}} {}
+      frames_{{to.form == Form::explicit_little}} {}
 
 bool Walk::run() {
   for (Step step = reader_.next(); step != Step::end; step = reader_.next()) {
     if (!take(step)) return false;
   }
   if (measuring()) plan_.bytes = frames_.front().bytes;
+  if (to_.compressed) return plan_.has_pixels || fail_encoding("it has no pixel data");
   return plan_.bytes == frames_.front().bytes || fail("the file changed while it was read");
 }
 
@@ -109,6 +100,7 @@ bool Walk::take_element() {
   const Element element = reader_.element();
   // Group lengths are retired (PS3.5 section 7.2) and would be wrong in the other syntax.
   if (element.tag.element == 0) return true;
+  if (frames_.size() == 1 && !put_added(element.tag)) return false;
   if (content_.compressed && element.tag == kPixelData && element.undefined_length) return take_frames();
   // They describe fragments, which are gone.
   const bool is_table = element.tag.group == kPixelData.group && element.tag.element <= kOffsetTablesEnd.element;
@@ -170,8 +162,10 @@ bool Walk::take_value(const Element& element, Vr vr) {
   const bool swapped_pixels = content_.big_endian_pixels && element.tag == kPixelData && frames_.size() == 1;
   const bool swapped = element.encoding.big_endian || (swapped_pixels && frames_.back().pixels.bits_allocated > 8);
   const std::size_t width = swapped ? width_of(vr) : 1;
+  if (encodes() && element.tag == kPixelData) return take_samples(element, width);
   // Implicit VR has 32 bits for every length; where 16 do not hold it, UN does (PS3.5 section 6.2.2, note 5).
   if (frames_.back().explicit_out && !tags::traits(vr).long_length && element.length > kLongestShort) vr = Vr::UN;
+  if (may_be_altered(element.tag)) frames_.back().described[element.tag];
   if (is_remembered(element)) {
     piece_.clear();
     if (!read_whole(element.length, piece_)) return false;
@@ -184,14 +178,6 @@ bool Walk::take_value(const Element& element, Vr vr) {
   if (!measuring()) return copy_value(element, width);
   frames_.back().bytes += element.length;
   return true;
-}
-
-// What describes the pixels, where these are decoded.
-std::string Walk::altered(Tag tag, std::string value) const {
-  const auto found = plan_.photometrics.find(frames_.back().number);
-  if (found == plan_.photometrics.end()) return value;
-  if (tag == kPlanarConfiguration) return std::string(value.size(), '\0');
-  return tag == kPhotometricInterpretation ? found->second : value;
 }
 
 bool Walk::copy_value(const Element& element, std::size_t width) {
@@ -234,7 +220,7 @@ bool Walk::is_signed() const {
 
 bool Walk::is_remembered(const Element& element) const {
   if (element.undefined_length) return false;
-  if (Pixels::describes(element.tag)) return element.length <= kLongestDescription;
+  if (Pixels::describes(element.tag) || may_be_altered(element.tag)) return element.length <= kLongestDescription;
   return !element.vr && element.tag.is_private_creator() && element.length <= kLongestCreator;
 }
 
@@ -242,7 +228,7 @@ bool Walk::remember(const Element& element, const std::string& value) {
   Frame& frame = frames_.back();
   if (!element.tag.is_private_creator()) {
     frame.pixels.take(element.tag, value);
-    if (element.tag == kPhotometricInterpretation) frame.photometric_bytes = value.size();
+    if (may_be_altered(element.tag)) frame.described[element.tag] = value;
     if (element.tag == kPixelRepresentation) frame.is_signed = frame.pixels.is_signed;
     if (frames_.size() == 1) plan_.is_signed = frame.pixels.is_signed;
     return true;
@@ -286,6 +272,11 @@ bool Walk::put_delimiter(Tag tag, std::uint32_t length) {
 bool Walk::put(std::string_view bytes) {
   frames_.back().bytes += bytes.size();
   return measuring() || sink_->write(bytes);
+}
+
+bool Walk::fail_encoding(std::string reason) {
+  encoding_failed_ = true;
+  return fail(std::move(reason));
 }
 
 bool Walk::fail(std::string reason) {

@@ -75,6 +75,11 @@ Answer failed(const Fault& fault) { return {{Outcome::failed, std::nullopt, faul
 
 Answer not_sent(std::string why) { return {{Outcome::not_sent, std::nullopt, std::move(why)}, std::nullopt}; }
 
+Answer not_encoded(const Setback& setback) {
+  std::string why = "the target takes it in no transfer syntax in which it can be had; " + setback.why;
+  return {{Outcome::not_sent, std::nullopt, std::move(why), Cause::unsupported}, std::nullopt};
+}
+
 // DCMTK 3.6.9 (Debian 13) takes the time limit for connecting here; before, it came from the global alone.
 OFCondition create_parameters(T_ASC_Parameters*& parameters, long max_pdu) {
 #if OFFIS_DCMTK_VERSION_NUMBER >= 369
@@ -86,9 +91,9 @@ OFCondition create_parameters(T_ASC_Parameters*& parameters, long max_pdu) {
 
 }  // namespace
 
-Association::Association(const Options& options, Clock::time_point total)
+Association::Association(const Options& options, Clock::time_point total, convert::FrameCodec& codec)
     : options_(options), deadline_(total), layer_(deadline_, state_, options.acse_timeout), answer_watch_(options.answer_watch),
-      codec_(options.codec) {
+      codec_(codec) {
   ASC_initializeNetwork(NET_REQUESTOR, 0, whole_seconds(options.acse_timeout), &network_);
   ASC_setTransportLayer(network_, &layer_, 0);
   dcmConnectionTimeout.set(whole_seconds(options.connect_timeout));
@@ -169,8 +174,10 @@ Problem Association::opening_failed(const OFCondition& condition) {
 
 // The best syntax that the target takes. Each was proposed alone, so what it accepts must be that one: anything else is no
 // acceptance (PS3.8 section 9.3.3.2).
-std::optional<std::size_t> Association::choose(const Image& image, const std::vector<std::size_t>& contexts) const {
-  for (std::size_t place = 0; place < contexts.size(); ++place) {
+std::optional<std::size_t> Association::choose(const Image& image, const std::vector<std::size_t>& contexts,
+                                               const Setback& setback) const {
+  const std::size_t end = contexts.size() - (setback.why.empty() ? image.fallbacks : 0);
+  for (std::size_t place = setback.tried; place < end; ++place) {
     T_ASC_PresentationContext accepted;
     const auto found = ASC_findAcceptedPresentationContext(association_->params, context_id(contexts[place]), &accepted);
     if (found.good() && image.syntaxes[place] == accepted.acceptedTransferSyntax) return place;
@@ -181,8 +188,10 @@ std::optional<std::size_t> Association::choose(const Image& image, const std::ve
 Answer Association::refused(const Image& image, const std::vector<std::size_t>& contexts) const {
   std::size_t no_class = 0;
   bool accepts_another = false;
-  for (const std::size_t place : contexts) {
-    const auto reason = reason_of(association_->params, context_id(place));
+  const auto wanted = static_cast<std::ptrdiff_t>(contexts.size() - image.fallbacks);
+  const std::vector<std::string> syntaxes(image.syntaxes.begin(), image.syntaxes.begin() + wanted);
+  for (std::size_t place = 0; place < syntaxes.size(); ++place) {
+    const auto reason = reason_of(association_->params, context_id(contexts[place]));
     accepts_another = accepts_another || reason == ASC_P_ACCEPTANCE;
     no_class += reason == ASC_P_ABSTRACTSYNTAXNOTSUPPORTED ? 1 : 0;
   }
@@ -190,17 +199,18 @@ Answer Association::refused(const Image& image, const std::vector<std::size_t>& 
   if (accepts_another) {
     text = "the target accepted a transfer syntax that was not proposed";
   } else {
-    text += no_class == contexts.size() ? ": SOP class not supported" : " in " + names_of(image.syntaxes);
+    text += no_class == syntaxes.size() ? ": SOP class not supported" : " in " + names_of(syntaxes);
   }
   return {{Outcome::refused, std::nullopt, std::move(text), Cause::unsupported}, std::nullopt};
 }
 
-Answer Association::store(const Image& image, const std::vector<std::size_t>& contexts) {
-  const auto chosen = choose(image, contexts);
+Answer Association::store(const Image& image, const std::vector<std::size_t>& contexts, Setback& setback) {
+  auto chosen = choose(image, contexts, setback);
   const Descriptor file(::open(image.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!chosen) {
     const Fault fault = fault_of(file.get(), image);
-    return fault ? failed(fault) : refused(image, contexts);
+    if (fault) return failed(fault);
+    return setback.why.empty() ? refused(image, contexts) : not_encoded(setback);
   }
   struct stat status {};
   if (!file || fstat(file.get(), &status) != 0) return not_sent(std::string("cannot be opened: ") + std::strerror(errno));
@@ -209,13 +219,24 @@ Answer Association::store(const Image& image, const std::vector<std::size_t>& co
     if (image.data_digest.empty()) return not_sent("it holds no data set any more");
     return failed({Cause::altered, "it holds no data set any more"});
   }
-
-  const std::string& syntax = image.syntaxes[*chosen];
-  const auto id = context_id(contexts[*chosen]);
-  Answer answer = syntax == image.transfer_syntax ? store_as_it_is(id, file.get(), image, end)
-                                                  : store_converted(id, file.get(), image, end, syntax);
-  if (answer.result.status) answer.result.sent_as = syntax;
-  return answer;
+  for (; chosen; chosen = choose(image, contexts, setback)) {
+    const std::string& syntax = image.syntaxes[*chosen];
+    const auto id = context_id(contexts[*chosen]);
+    std::string encoder;  // what it said, where it failed
+    Answer answer = syntax == image.transfer_syntax ? store_as_it_is(id, file.get(), image, end)
+                                                    : store_converted(id, file.get(), image, end, syntax, encoder);
+    if (answer.result.status) {
+      answer.result.sent_as = syntax;
+      answer.result.passed_over = setback.why;
+    }
+    if (encoder.empty()) return answer;
+    setback.tried = *chosen + 1;
+    if (setback.why.empty()) setback.why = uid_name(syntax) + ": " + encoder;
+    if (!answer.problem) continue;
+    answer.try_next_syntax = true;
+    return answer;
+  }
+  return not_encoded(setback);
 }
 
 Answer Association::store_as_it_is(unsigned char context, int file, const Image& image, std::uint64_t end) {
@@ -281,9 +302,9 @@ class Association::ConvertedSink final : public convert::Sink {
 
 // What cannot be converted is mostly found out by the first walk, before anything has left.
 Answer Association::store_converted(unsigned char context, int file, const Image& image, std::uint64_t end,
-                                    const std::string& syntax) {
-  const auto form = syntax == convert::kImplicitLittle ? convert::Form::implicit_little : convert::Form::explicit_little;
-  convert::Conversion conversion(file, image.data_set_offset, end, *convert::Source::of(image.transfer_syntax), form, &codec_);
+                                    const std::string& syntax, std::string& encoder) {
+  convert::Conversion conversion(file, image.data_set_offset, end, *convert::Source::of(image.transfer_syntax),
+                                 *convert::Destination::of(syntax), &codec_);
   // The conversion reads what it needs where it needs it, so the whole is checked before it begins.
   DataSetReader data_set(file, image, end);
   if (!image.data_digest.empty() && !data_set.check()) {
@@ -292,6 +313,7 @@ Answer Association::store_converted(unsigned char context, int file, const Image
   const std::string what = "the target takes no " + uid_name(image.transfer_syntax) + ", and it cannot be converted to " +
                            uid_name(syntax) + ": ";
   if (!conversion.measure()) {
+    if (conversion.encoding_failed()) encoder = conversion.reason();
     return {{Outcome::not_sent, std::nullopt, what + conversion.reason(), Cause::unsupported}, std::nullopt};
   }
   const std::uint16_t message_id = begin_message();
@@ -299,6 +321,7 @@ Answer Association::store_converted(unsigned char context, int file, const Image
   OFCondition sent = send_command(context, store_request(message_id, image.sop_class, image.sop_instance));
   if (sent.good() && !conversion.write(sink)) {
     if (sink.condition().good()) own_fault_ = {Cause::local, what + conversion.reason()};
+    if (conversion.encoding_failed()) encoder = conversion.reason();
     return broken(sink.condition(), "while it was sent");
   }
   if (sent.good()) sent = sink.finish();

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "convert/codec_process.h"
+#include "convert/frame_codec.h"
 #include "storescu/command_set.h"
 #include "storescu/data_set_reader.h"
 #include "storescu/image.h"
@@ -24,12 +24,19 @@ namespace mercure::storescu {
 struct Answer {
   Result result;
   std::optional<Problem> problem;
+  bool try_next_syntax = false;  // it was lost to an encoder, with half of the image sent
+};
+
+// The syntaxes of an image that were tried in vain: an encoder could not make it.
+struct Setback {
+  std::size_t tried = 0;
+  std::string why = {};  // the first of them, and what the encoder said
 };
 
 class Association {
  public:
   // Not from several threads at once: DCMTK fills tables on first use.
-  Association(const Options& options, Clock::time_point total);
+  Association(const Options& options, Clock::time_point total, convert::FrameCodec& codec);
   ~Association();
   Association(const Association&) = delete;
   Association& operator=(const Association&) = delete;
@@ -38,7 +45,8 @@ class Association {
   std::optional<Problem> open(const std::vector<Context>& contexts);
 
   // Sends one image and waits for the answer. `contexts` are the places of its syntaxes among those given to open().
-  Answer store(const Image& image, const std::vector<std::size_t>& contexts);
+  // What could not be encoded is added to `setback`; then the next one is tried.
+  Answer store(const Image& image, const std::vector<std::size_t>& contexts, Setback& setback);
 
   // Ends it in order, or by A-ABORT where that cannot be.
   void release();
@@ -48,12 +56,13 @@ class Association {
 
   class ConvertedSink;
 
-  std::optional<std::size_t> choose(const Image& image, const std::vector<std::size_t>& contexts) const;
+  std::optional<std::size_t> choose(const Image& image, const std::vector<std::size_t>& contexts, const Setback& setback) const;
   Answer refused(const Image& image, const std::vector<std::size_t>& contexts) const;
   std::uint16_t begin_message();
   Answer answer_to(std::uint16_t message_id, const Image& image, const OFCondition& sent);
   Answer store_as_it_is(unsigned char context, int file, const Image& image, std::uint64_t end);
-  Answer store_converted(unsigned char context, int file, const Image& image, std::uint64_t end, const std::string& syntax);
+  Answer store_converted(unsigned char context, int file, const Image& image, std::uint64_t end, const std::string& syntax,
+                         std::string& encoder);
   bool add_contexts(T_ASC_Parameters* parameters, const std::vector<Context>& contexts);
   Problem opening_failed(const OFCondition& condition);
   Answer broken(const OFCondition& condition, const std::string& what);
@@ -77,7 +86,7 @@ class Association {
   std::string violation_;       // how the target broke the protocol
   bool stray_data_set_ = false; // the last answer announced a data set
   Seconds answer_watch_;        // how long to look for an answer before the end of the next image
-  convert::CodecProcess codec_;
+  convert::FrameCodec& codec_;
 };
 
 }  // namespace mercure::storescu

@@ -71,6 +71,9 @@ Image examine(Listed listed, const SyntaxPolicy& policy) {
   image.transfer_syntax = result.header.transfer_syntax;
   image.data_set_offset = result.header.data_set_offset;
   image.syntaxes = syntaxes_for(image.transfer_syntax, policy);
+  const auto fallbacks = fallbacks_for(image.transfer_syntax, image.syntaxes);
+  image.fallbacks = fallbacks.size();
+  image.syntaxes.insert(image.syntaxes.end(), fallbacks.begin(), fallbacks.end());
   const Descriptor file(::open(image.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!file) return image;
   const bool is_unusable = !image.problem.empty();

@@ -22,6 +22,7 @@ struct Image {
   std::string problem;  // why it cannot be sent; empty when it can
   std::string data_digest = {};  // of the data set, taken at receipt; empty: it cannot be checked
   Cause cause = Cause::none;     // of the problem, where it is our copy: it is unreadable, or not what was received
+  std::size_t fallbacks = 0;     // so many of the last syntaxes are for what cannot be had in one of the others
 };
 
 // A file to be sent, and what is known of it from elsewhere.

@@ -52,6 +52,7 @@ struct Result {
   std::string comment;                  // for a person; empty for Success
   Cause cause = Cause::none;
   std::string sent_as = {};             // the transfer syntax in which it went
+  std::string passed_over = {};         // a syntax that was preferred, and why the image could not be had in it
 };
 
 enum class Kind : std::uint8_t { unreachable, rejected, timeout, aborted, local, stopped, violation };

@@ -85,6 +85,7 @@ void Report::tell_locked(std::size_t place, const Result& result, Seconds second
   put(json, "comment", result.comment);
   put(json, "syntax", image.transfer_syntax);
   if (!result.sent_as.empty()) put(json, "sent_as", result.sent_as);
+  if (!result.passed_over.empty()) put(json, "passed_over", result.passed_over);
   if (result.cause != Cause::none) put(json, "kind", name_of(result.cause));
   put_seconds(json, seconds);
   json.end_object();

@@ -17,9 +17,9 @@ Seconds since(Clock::time_point start) { return Clock::now() - start; }
 }  // namespace
 
 Sender::Sender(const Options& options, const std::vector<Image>& images, Report& report, Clock::time_point total)
-    : options_(options), images_(images), report_(report) {
+    : options_(options), images_(images), codec_(options.codec), report_(report) {
   const auto most = std::min<std::size_t>(options.associations, std::max<std::size_t>(images.size(), 1));
-  while (associations_.size() < most) associations_.push_back(std::make_unique<Association>(options, total));
+  while (associations_.size() < most) associations_.push_back(std::make_unique<Association>(options, total, codec_));
 }
 
 void Sender::run() {
@@ -77,9 +77,9 @@ void Sender::work(Association& association, const Batch& batch) {
 
 // Sends until nothing is waiting, or until the association breaks.
 std::optional<Problem> Sender::send_over(Association& association, bool& answered) {
-  while (const auto image = take()) {
+  while (auto image = take()) {
     const auto start = Clock::now();
-    const Answer answer = association.store(images_[image->place], *image->contexts);
+    const Answer answer = association.store(images_[image->place], *image->contexts, image->setback);
     if (answer.problem) {
       put_back_or_tell(*image, answer, since(start));
       return answer.problem;
@@ -105,9 +105,10 @@ std::optional<Sender::Waiting> Sender::take() {
 // tried once more, first of all, on an association of its own. Then it has failed, and the others go on.
 void Sender::put_back_or_tell(Waiting image, const Answer& answer, Seconds seconds) {
   const bool once_more = !image.tried && is_worth_another(answer.problem->kind);
-  if (!once_more) report_.tell(image.place, answer.result, seconds);
-  if (answer.problem->kind == Kind::local) return;
+  if (!once_more && !answer.try_next_syntax) report_.tell(image.place, answer.result, seconds);
   const std::lock_guard lock(mutex_);
+  if (answer.try_next_syntax) waiting_.push_front(image);
+  if (answer.problem->kind == Kind::local) return;
   broken_ = answer.problem;
   image.tried = true;
   if (once_more) waiting_.push_front(image);

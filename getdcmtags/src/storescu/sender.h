@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "convert/codec_process.h"
 #include "storescu/association.h"
 #include "storescu/image.h"
 #include "storescu/report.h"
@@ -29,6 +30,7 @@ class Sender {
     std::size_t place;
     const std::vector<std::size_t>* contexts;
     bool tried = false;
+    Setback setback = {};
   };
 
   void run_batch(const Batch& batch);
@@ -42,6 +44,7 @@ class Sender {
 
   const Options& options_;
   const std::vector<Image>& images_;
+  convert::CodecProcess codec_;  // one for all: what a frame does to it costs that image
   Report& report_;
   std::vector<std::unique_ptr<Association>> associations_;
   std::mutex mutex_;

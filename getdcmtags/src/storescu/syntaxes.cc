@@ -28,8 +28,7 @@ bool is_uid(std::string_view text) {
 }
 
 bool can_become(const std::string& own, std::string_view other) {
-  const bool is_made = std::find(kMade.begin(), kMade.end(), other) != kMade.end();
-  return own == other || (is_made && convert::Source::of(own));
+  return own == other || (convert::Destination::of(other) && convert::Source::of(own));
 }
 
 bool is_uncompressed(const std::string& own) {
@@ -79,6 +78,19 @@ std::vector<std::string> syntaxes_for(const std::string& own, const SyntaxPolicy
       return syntaxes;
   }
   return syntaxes;
+}
+
+std::vector<std::string> fallbacks_for(const std::string& own, const std::vector<std::string>& syntaxes) {
+  const bool are_encoded = std::any_of(syntaxes.begin(), syntaxes.end(), [&](const auto& uid) {
+    const auto made = convert::Destination::of(uid);
+    return uid != own && made && made->compressed;
+  });
+  std::vector<std::string> fallbacks;
+  if (!are_encoded) return fallbacks;
+  for (const auto made : kMade) {
+    if (std::find(syntaxes.begin(), syntaxes.end(), made) == syntaxes.end()) fallbacks.emplace_back(made);
+  }
+  return fallbacks;
 }
 
 }  // namespace mercure::storescu

@@ -22,6 +22,10 @@ struct SyntaxPolicy {
 // it is wherever that is allowed and taken: every other syntax is a conversion (PS3.5 section 10.1).
 std::vector<std::string> syntaxes_for(const std::string& own, const SyntaxPolicy& policy);
 
+// The syntaxes to propose on top of these: for an image that cannot be compressed as a list asks for it. A document has no
+// pixels, a segmentation one bit a sample, and both are wanted all the same.
+std::vector<std::string> fallbacks_for(const std::string& own, const std::vector<std::string>& syntaxes);
+
 }  // namespace mercure::storescu
 
 #endif

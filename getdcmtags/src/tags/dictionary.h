@@ -3,6 +3,7 @@
 #ifndef MERCURE_TAGS_DICTIONARY_H
 #define MERCURE_TAGS_DICTIONARY_H
 
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -18,7 +19,7 @@ struct Tag {
   constexpr std::uint32_t number() const { return (std::uint32_t{group} << 16) | element; }
   constexpr bool is_private() const { return (group & 1) != 0; }
   constexpr bool is_private_creator() const { return is_private() && element >= 0x10 && element <= 0xFF; }
-  constexpr bool operator==(const Tag&) const = default;
+  constexpr auto operator<=>(const Tag&) const = default;
 };
 
 struct PublicEntry {

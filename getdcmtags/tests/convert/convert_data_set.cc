@@ -1,5 +1,4 @@
-// convert_data_set FROM explicit|implicit IN OUT: IN and OUT are data sets without a meta header, FROM is a transfer
-// syntax. The codec program is looked for one folder up. Prints why it could not be done and exits with 1; 2 is a wrong call.
+// convert_data_set FROM TO IN OUT: IN and OUT are data sets without a meta header, FROM and TO transfer syntaxes. The codec program is looked for one folder up. Prints why it could not be done and exits with 1; 2 is a wrong call.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -32,13 +31,13 @@ int main(int count, char** arguments) {
   using namespace mercure::convert;
   std::signal(SIGPIPE, SIG_IGN);  // the codec program may be gone
   const auto from = count == 5 ? Source::of(arguments[1]) : std::nullopt;
-  const int file = from ? open(arguments[3], O_RDONLY | O_CLOEXEC) : -1;
+  const auto to = count == 5 ? Destination::of(arguments[2]) : std::nullopt;
+  const int file = from && to ? open(arguments[3], O_RDONLY | O_CLOEXEC) : -1;
   struct stat status {};
   if (file < 0 || fstat(file, &status) != 0) return 2;
-  const Form to = std::string(arguments[2]) == "explicit" ? Form::explicit_little : Form::implicit_little;
   const std::string program(arguments[0]);
   CodecProcess codec(program.substr(0, program.rfind('/')) + "/../mercure-codec");
-  Conversion conversion(file, 0, static_cast<std::uint64_t>(status.st_size), *from, to, &codec);
+  Conversion conversion(file, 0, static_cast<std::uint64_t>(status.st_size), *from, *to, &codec);
   FileSink sink(arguments[4]);
   const bool done = conversion.measure() && conversion.write(sink);
   if (!done) std::puts(conversion.reason().c_str());

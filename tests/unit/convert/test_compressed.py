@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.binaries import tool
 from tests.support.data_sets import data_set_of
-from tests.support.encoded import ENCODINGS, EXPLICIT, IMPLICIT, UNDEFINED, Element, Item, encode
-from tests.support.pictures import ENCODERS, Picture, compress
+from tests.support.encoded import ENCODINGS, EXPLICIT, IMPLICIT, Element, Item, encode
+from tests.support.pictures import (
+    ENCODERS,
+    Picture,
+    compress,
+    converted,
+    encapsulated,
+    pixels_in,
+    syntax_of,
+    with_pixels,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,40 +43,6 @@ NOT_BY = {("RLE by GDCM", "8 bits"), ("RLE by GDCM", "colours")}
 """What an encoder itself does not write: this one aborts at an odd number of bytes."""
 
 
-def decoded(data: bytes, syntax: str, folder: Path, to: str = "explicit") -> bytes:
-    """Convert, or raise with the reason."""
-    (folder / "in").write_bytes(data)
-    command = [str(tool("tests/convert_data_set")), syntax, to, str(folder / "in"), str(folder / "out")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    if done.returncode:
-        raise ValueError(done.stdout.strip())
-    return (folder / "out").read_bytes()
-
-
-def syntax_of(file: bytes) -> str:
-    """Read the transfer syntax of a file."""
-    at = file.index(b"\2\0\x10\0UI") + 6
-    (length,) = struct.unpack("<H", file[at : at + 2])
-    return file[at + 2 : at + 2 + length].decode().rstrip("\0")
-
-
-def pixels_in(data: bytes, frames_bytes: int) -> bytes:
-    """Cut the pixels out of an explicit data set that ends with them."""
-    at = data.rindex(b"\xe0\x7f\x10\x00O")
-    return data[at + 12 : at + 12 + frames_bytes]
-
-
-def encapsulated(*fragments: bytes, table: bytes = b"") -> bytes:
-    """Write pixel data of an undefined length: the offset table, then fragments."""
-    items = b"".join(struct.pack("<HHI", 0xFFFE, 0xE000, len(part)) + part for part in (table, *fragments))
-    return struct.pack("<HH2sxxI", 0x7FE0, 0x0010, b"OB", UNDEFINED) + items + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
-
-
-def with_pixels(picture: Picture, pixel_data: bytes) -> bytes:
-    """Put other pixel data behind the description of a picture."""
-    return encode(picture.elements()[:-1], ENCODINGS[EXPLICIT]) + pixel_data
-
-
 def deflated(data: bytes) -> bytes:
     """Compress as deflated frames are, to an even length."""
     packer = zlib.compressobj(wbits=-15)
@@ -83,7 +57,7 @@ def test_lossless_frames_come_out_as_they_went_in(encoder: str, name: str, tmp_p
     picture = PICTURES[name]
     file = compress(encoder, picture.file(tmp_path / "native.dcm"), tmp_path / "compressed.dcm").read_bytes()
     assert syntax_of(file) not in (EXPLICIT, IMPLICIT)
-    made = decoded(data_set_of(file), syntax_of(file), tmp_path)
+    made = converted(data_set_of(file), syntax_of(file), tmp_path)
     assert pixels_in(made, len(picture.values)) == picture.values
     assert picture.photometric.encode() in made
 
@@ -100,14 +74,14 @@ def test_high_throughput_jpeg_2000(tmp_path: Path, bits: int) -> None:
     subprocess.run([*command, "-reversible", "true"], check=True, capture_output=True, timeout=60)
     frame = (tmp_path / "picture.j2c").read_bytes()
     data = with_pixels(picture, encapsulated(frame + b"\0" * (len(frame) % 2)))
-    assert pixels_in(decoded(data, HTJ2K, tmp_path), len(picture.values)) == picture.values
+    assert pixels_in(converted(data, HTJ2K, tmp_path), len(picture.values)) == picture.values
 
 
 def test_deflated_frames(tmp_path: Path) -> None:
     picture = PICTURES["frames"]
     size = len(picture.values) // 3
     frames = [deflated(picture.values[at : at + size]) for at in range(0, len(picture.values), size)]
-    made = decoded(with_pixels(picture, encapsulated(*frames)), DEFLATED_FRAMES, tmp_path)
+    made = converted(with_pixels(picture, encapsulated(*frames)), DEFLATED_FRAMES, tmp_path)
     assert pixels_in(made, len(picture.values)) == picture.values
 
 
@@ -118,13 +92,13 @@ def test_frames_in_several_fragments_are_put_together_by_the_offset_table(tmp_pa
     halves = [part for frame in packed for part in (frame[:20], frame[20:])]
     offsets = [sum(16 + len(frame) for frame in packed[:place]) for place in range(3)]
     table = struct.pack("<3I", *offsets)
-    made = decoded(with_pixels(picture, encapsulated(*halves, table=table)), DEFLATED_FRAMES, tmp_path)
+    made = converted(with_pixels(picture, encapsulated(*halves, table=table)), DEFLATED_FRAMES, tmp_path)
     assert pixels_in(made, len(picture.values)) == picture.values
     with pytest.raises(ValueError, match="which of its 6 fragments make which of its 3 frames"):
-        decoded(with_pixels(picture, encapsulated(*halves)), DEFLATED_FRAMES, tmp_path)
+        converted(with_pixels(picture, encapsulated(*halves)), DEFLATED_FRAMES, tmp_path)
     extended = encode((Element(0x7FE00001, "OV", struct.pack("<3Q", *offsets)),), ENCODINGS[EXPLICIT])
     data = with_pixels(picture, extended + encapsulated(*halves))
-    assert decoded(data, DEFLATED_FRAMES, tmp_path) == made, "the extended table does not outlive its fragments"
+    assert converted(data, DEFLATED_FRAMES, tmp_path) == made, "the extended table does not outlive its fragments"
 
 
 def test_an_icon_is_decoded_by_its_own_description_and_the_image_by_its_own(tmp_path: Path) -> None:
@@ -137,8 +111,8 @@ def test_an_icon_is_decoded_by_its_own_description_and_the_image_by_its_own(tmp_
     data = head + sequence + rest + encapsulated(deflated(image.values))
     native_icon = Element(0x00091001, "SQ", items=(Item(icon.elements()),))
     expected = (*image.elements()[:3], native_icon, *image.elements()[3:])
-    assert decoded(data, DEFLATED_FRAMES, tmp_path) == encode(expected, ENCODINGS[EXPLICIT])
-    implicit = decoded(data, DEFLATED_FRAMES, tmp_path, "implicit")
+    assert converted(data, DEFLATED_FRAMES, tmp_path) == encode(expected, ENCODINGS[EXPLICIT])
+    implicit = converted(data, DEFLATED_FRAMES, tmp_path, IMPLICIT)
     assert len(implicit) < len(encode(expected, ENCODINGS[EXPLICIT]))
 
 
@@ -150,7 +124,7 @@ def test_a_lossy_frame_in_colours_becomes_rgb_close_to_what_another_decoder_make
     )
     subprocess.run(["gdcmconv", "--raw", str(compressed), str(other)], check=True, timeout=60)
     file = compressed.read_bytes()
-    made = decoded(data_set_of(file), syntax_of(file), tmp_path)
+    made = converted(data_set_of(file), syntax_of(file), tmp_path)
     assert b"RGB " in made
     assert b"YBR" not in made
     ours = pixels_in(made, len(picture.values))
@@ -161,7 +135,7 @@ def test_a_lossy_frame_in_colours_becomes_rgb_close_to_what_another_decoder_make
 def test_a_picture_without_pixels_keeps_all_it_has(tmp_path: Path) -> None:
     elements = (Element(0x00080060, "CS", b"SR"), Element(0x00420011, "OB", b"%PDF"))
     data = encode(elements, ENCODINGS[EXPLICIT])
-    assert decoded(data, RLE, tmp_path, "implicit") == encode(elements, ENCODINGS[IMPLICIT])
+    assert converted(data, RLE, tmp_path, IMPLICIT) == encode(elements, ENCODINGS[IMPLICIT])
 
 
 @pytest.mark.parametrize(
@@ -179,10 +153,10 @@ def test_a_damaged_frame_is_named_and_nothing_is_made_up(
     frame: bytes, syntax: str, reason: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match=f"frame 1 of 1 cannot be decoded: .*{reason}"):
-        decoded(with_pixels(Picture(), encapsulated(frame + b"\0" * (len(frame) % 2))), syntax, tmp_path)
+        converted(with_pixels(Picture(), encapsulated(frame + b"\0" * (len(frame) % 2))), syntax, tmp_path)
 
 
-def test_a_bomb_of_a_frame_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+def test_a_bomb_of_a_frame_is_refused_before_it_is_converted(tmp_path: Path) -> None:
     huge = Picture(rows=1, columns=1)
     description = [*huge.elements()[:-1]]
     big = struct.pack("<H", 65535)
@@ -191,4 +165,4 @@ def test_a_bomb_of_a_frame_is_refused_before_it_is_decoded(tmp_path: Path) -> No
     ]
     data = encode(tuple(swollen), ENCODINGS[EXPLICIT]) + encapsulated(b"\0\0")
     with pytest.raises(ValueError, match="too large without compression: 8589672450 bytes"):
-        decoded(data, DEFLATED_FRAMES, tmp_path)
+        converted(data, DEFLATED_FRAMES, tmp_path)

@@ -25,6 +25,7 @@ from tests.support.encoded import (
     encode,
     swapped,
 )
+from tests.support.pictures import converted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,18 +48,6 @@ KNOWN = {
 """Elements that PS3.6 knows, and one VR for each: the dictionary gives it back."""
 
 SEQUENCES = (0x00081140, 0x00400275, 0x00089215, 0x52009229)
-
-
-def converted(data: bytes, source: str, target: str, folder: Path) -> bytes:
-    """Convert, or raise with the reason."""
-    (folder / "in").write_bytes(data)
-    command = [str(tool("tests/convert_data_set")), source, "explicit" if target == EXPLICIT else "implicit"]
-    done = subprocess.run(
-        [*command, str(folder / "in"), str(folder / "out")], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise ValueError(done.stdout.strip())
-    return (folder / "out").read_bytes()
 
 
 values = st.builds(lambda value: value + b" " * (len(value) % 8 and 8 - len(value) % 8), st.binary(max_size=40))
@@ -94,10 +83,10 @@ def test_every_pair_of_syntaxes_gives_what_an_independent_writer_gives(
     written = {syntax: encode(elements, encoding) for syntax, encoding in ENCODINGS.items()}
     for source, data in written.items():
         for target in (EXPLICIT, IMPLICIT):
-            assert converted(data, source, target, folder) == written[target], (source, target)
+            assert converted(data, source, folder, target) == written[target], (source, target)
     packer = zlib.compressobj(wbits=-15)
     deflated = packer.compress(written[EXPLICIT]) + packer.flush()
-    assert converted(deflated, DEFLATED, IMPLICIT, folder) == written[IMPLICIT]
+    assert converted(deflated, DEFLATED, folder, IMPLICIT) == written[IMPLICIT]
 
 
 def test_groups_that_belong_into_no_data_set_are_left_out(tmp_path: Path) -> None:
@@ -108,7 +97,7 @@ def test_groups_that_belong_into_no_data_set_are_left_out(tmp_path: Path) -> Non
     with_them = (command, smuggled, modality, Element(0x00081140, "SQ", items=(Item((smuggled, name)),)), smuggled)
     without = (modality, Element(0x00081140, "SQ", items=(Item((name,)),)))
     data = encode(with_them, ENCODINGS[EXPLICIT])
-    assert converted(data, EXPLICIT, IMPLICIT, tmp_path) == encode(without, ENCODINGS[IMPLICIT])
+    assert converted(data, EXPLICIT, tmp_path, IMPLICIT) == encode(without, ENCODINGS[IMPLICIT])
 
 
 def test_group_lengths_are_left_out(tmp_path: Path) -> None:
@@ -117,7 +106,7 @@ def test_group_lengths_are_left_out(tmp_path: Path) -> None:
     item = Item((Element(0x00280000, "UL", bytes(4)), name))
     data = encode((lengths, name, Element(0x00081140, "SQ", items=(item,))), ENCODINGS[EXPLICIT])
     bare = encode((name, Element(0x00081140, "SQ", items=(Item((name,)),))), ENCODINGS[IMPLICIT])
-    assert converted(data, EXPLICIT, IMPLICIT, tmp_path) == bare
+    assert converted(data, EXPLICIT, tmp_path, IMPLICIT) == bare
 
 
 @pytest.mark.parametrize(("representation", "vr"), [(0, "US"), (1, "SS")])
@@ -135,7 +124,7 @@ def test_us_or_ss_follows_the_pixel_representation_also_within_items(
     )
     data = encode(elements, ENCODINGS[IMPLICIT])
     expected = tuple(elements)
-    assert converted(data, IMPLICIT, EXPLICIT, tmp_path) == encode(expected, ENCODINGS[EXPLICIT])
+    assert converted(data, IMPLICIT, tmp_path, EXPLICIT) == encode(expected, ENCODINGS[EXPLICIT])
 
 
 def test_private_elements_have_the_vr_of_their_creator_in_their_own_level(tmp_path: Path) -> None:
@@ -144,7 +133,7 @@ def test_private_elements_have_the_vr_of_their_creator_in_their_own_level(tmp_pa
     nobody = (Element(0x00291008, "UN", b"IMAGE NUM 4 "),)
     elements = (*siemens, Element(0x00081140, "SQ", items=(Item(nobody), Item(moved))))
     data = encode(elements, ENCODINGS[IMPLICIT])
-    assert converted(data, IMPLICIT, EXPLICIT, tmp_path) == encode(elements, ENCODINGS[EXPLICIT])
+    assert converted(data, IMPLICIT, tmp_path, EXPLICIT) == encode(elements, ENCODINGS[EXPLICIT])
 
 
 def test_a_value_that_a_short_vr_cannot_hold_becomes_un(tmp_path: Path) -> None:
@@ -152,9 +141,9 @@ def test_a_value_that_a_short_vr_cannot_hold_becomes_un(tmp_path: Path) -> None:
     data = encode(
         (Element(0x0040A160, "UT", b"x" * 70_000), Element(0x00081030, "LO", b"y" * 70_000)), ENCODINGS[IMPLICIT]
     )
-    explicit = converted(data, IMPLICIT, EXPLICIT, tmp_path)
+    explicit = converted(data, IMPLICIT, tmp_path, EXPLICIT)
     assert b"\x08\x00\x30\x10UN\0\0" + struct.pack("<I", 70_000) in explicit
-    assert converted(explicit, EXPLICIT, IMPLICIT, tmp_path) == data
+    assert converted(explicit, EXPLICIT, tmp_path, IMPLICIT) == data
 
 
 def test_un_of_undefined_length_holds_implicit_elements_in_either_syntax(tmp_path: Path) -> None:
@@ -163,12 +152,12 @@ def test_un_of_undefined_length_holds_implicit_elements_in_either_syntax(tmp_pat
     end = struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
     explicit = struct.pack("<HH2sxxI", 0x0009, 0x1001, b"UN", UNDEFINED) + item + end
     implicit = struct.pack("<HHI", 0x0009, 0x1001, UNDEFINED) + item + end
-    assert converted(explicit, EXPLICIT, IMPLICIT, tmp_path) == implicit
-    assert converted(explicit, EXPLICIT, EXPLICIT, tmp_path) == explicit
+    assert converted(explicit, EXPLICIT, tmp_path, IMPLICIT) == implicit
+    assert converted(explicit, EXPLICIT, tmp_path, EXPLICIT) == explicit
     # Implicit VR does not say that it was UN; a sequence is all that an undefined length can mean there.
-    back = converted(implicit, IMPLICIT, EXPLICIT, tmp_path)
+    back = converted(implicit, IMPLICIT, tmp_path, EXPLICIT)
     assert back.startswith(struct.pack("<HH2sxxI", 0x0009, 0x1001, b"SQ", UNDEFINED))
-    assert converted(back, EXPLICIT, IMPLICIT, tmp_path) == implicit
+    assert converted(back, EXPLICIT, tmp_path, IMPLICIT) == implicit
 
 
 @pytest.mark.parametrize(("bits", "width"), [(8, 1), (16, 2)])
@@ -177,7 +166,7 @@ def test_only_the_pixels_of_ges_private_syntax_are_turned_around(tmp_path: Path,
     pixels = bytes(range(16))
     data = encode((allocated, Element(0x7FE00010, "OW", pixels)), ENCODINGS[IMPLICIT])
     wanted = encode((allocated, Element(0x7FE00010, "OW", swapped(pixels, width))), ENCODINGS[EXPLICIT])
-    assert converted(data, GE_BIG_ENDIAN_PIXELS, EXPLICIT, tmp_path) == wanted
+    assert converted(data, GE_BIG_ENDIAN_PIXELS, tmp_path, EXPLICIT) == wanted
 
 
 @pytest.mark.parametrize(
@@ -194,7 +183,7 @@ def test_only_the_pixels_of_ges_private_syntax_are_turned_around(tmp_path: Path,
 )
 def test_what_cannot_be_converted_whole_is_refused_with_its_place(tmp_path: Path, data: bytes, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        converted(data, EXPLICIT, IMPLICIT, tmp_path)
+        converted(data, EXPLICIT, tmp_path, IMPLICIT)
 
 
 @pytest.mark.parametrize("syntax", [EXPLICIT, BIG_ENDIAN, IMPLICIT])
@@ -202,12 +191,12 @@ def test_deep_nesting_is_refused_and_ends_no_program(tmp_path: Path, syntax: str
     elements: tuple[Element, ...] = ()
     for _ in range(100):
         elements = (Element(0x00081140, "SQ", items=(Item(elements, known_length=False),), known_length=False),)
-    assert converted(encode(elements, ENCODINGS[syntax]), syntax, IMPLICIT, tmp_path)
+    assert converted(encode(elements, ENCODINGS[syntax]), syntax, tmp_path, IMPLICIT)
     encoding = ENCODINGS[syntax]
     opening = encode((Element(0x00081140, "SQ", known_length=False),), encoding)[:-8]
     opening += struct.pack(f"{encoding.order}HHI", 0xFFFE, 0xE000, UNDEFINED)
     with pytest.raises(ValueError, match="deep"):
-        converted(opening * 10_000, syntax, IMPLICIT, tmp_path)
+        converted(opening * 10_000, syntax, tmp_path, IMPLICIT)
 
 
 def test_memory_stays_small_whatever_the_size_of_a_value(tmp_path: Path) -> None:
@@ -215,7 +204,7 @@ def test_memory_stays_small_whatever_the_size_of_a_value(tmp_path: Path) -> None
     with open(pixels, "wb") as file:
         file.write(struct.pack("<HH2sxxI", 0x7FE0, 0x0010, b"OW", 300_000_000))
         file.truncate(300_000_012)
-    command = [str(tool("tests/convert_data_set")), EXPLICIT, "implicit", str(pixels), str(tmp_path / "out")]
+    command = [str(tool("tests/convert_data_set")), EXPLICIT, IMPLICIT, str(pixels), str(tmp_path / "out")]
     limit = 64 * 1024 * 1024
     done = subprocess.run(
         command, check=False, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))

@@ -61,7 +61,8 @@ def test_the_ledger_the_attempt_and_the_event_say_what_was_converted(box: Box) -
     (attempt,) = load_task(directory).attempts
     assert attempt.converted == (Converted(images=1, from_syntax=EXPLICIT, to_syntax=IMPLICIT),)
     (event,) = box.events("task.attempt")
-    assert event.details["converted"] == [{"images": 1, "from_syntax": EXPLICIT, "to_syntax": IMPLICIT}]
+    (told,) = event.details["converted"]
+    assert told == {"images": 1, "from_syntax": EXPLICIT, "to_syntax": IMPLICIT}
 
 
 def test_what_the_target_takes_in_no_form_ends_in_error_at_once_and_the_others_go(box: Box) -> None:
@@ -83,5 +84,7 @@ def test_conversions_in_words() -> None:
     assert conversions_in_words(312, (compressed,)) == (
         "300 as received, 12 JPEG 2000 Image Compression (Lossless Only) → Explicit VR Little Endian"
     )
+    documents = Converted(images=2, from_syntax=EXPLICIT, to_syntax=EXPLICIT, passed_over="JPEG-LS: it has no pixels")
+    assert conversions_in_words(2, (documents,)) == "2 as received (not as JPEG-LS: it has no pixels)"
     private = Converted(images=1, from_syntax="1.2.3", to_syntax=IMPLICIT)
     assert conversions_in_words(1, (private,)) == "1 1.2.3 → Implicit VR Little Endian"
