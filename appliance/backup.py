@@ -49,8 +49,9 @@ _IMAGE_STAGES: Final = (
 """In the order of a task's life: one that moves on meanwhile is met again, and not missed."""
 
 _REPORT_BYTES: Final = 8 * 1024 * 1024
-_NOT_KEPT: Final = frozenset({"reserve", "returns"})
-"""In ``state/``: room that the cleaner keeps free, with nothing in it; and hints of the last days, a file a series."""
+_STATE: Final = "spool/state"
+_NOT_KEPT: Final = frozenset({"reserve", "returns", "instances"})
+"""In ``state/``: room that the cleaner keeps free, with nothing in it; and hints of the last days, many or large."""
 
 Report = Callable[[Progress], None]
 _log = logging.getLogger(__name__)
@@ -212,7 +213,7 @@ def _write(session: Session, file: BinaryIO, *, images: bool, report: Report) ->
     counter = Counter(report, _expected(session, images=images), "bytes copied")
     writer = Writer(file, counter.add)
     spool, left_out = session.spool, []
-    for name, path in (*_files("config", session.root.config), *_files("spool/state", spool.stage(Stage.STATE))):
+    for name, path in (*_files("config", session.root.config), *_files(_STATE, spool.stage(Stage.STATE))):
         _add(writer, name, path)
     for name, path in _files("spool/outbox", spool.stage(Stage.OUTBOX)):
         _add(writer, name, path)
@@ -243,9 +244,10 @@ def _expected(session: Session, *, images: bool) -> int:
     """Tell how many bytes there will be, so that somebody can be shown how far it is; 0 where that would take long."""
     if images:
         return 0
-    folders = (session.root.config, session.spool.stage(Stage.STATE), session.spool.stage(Stage.OUTBOX))
+    spool = session.spool
+    folders = {"config": session.root.config, _STATE: spool.stage(Stage.STATE), "outbox": spool.stage(Stage.OUTBOX)}
     history = session.root.path / "history.db"
-    paths = [path for folder in folders for _, path in _files("", folder)] + [history]
+    paths = [path for name, folder in folders.items() for _, path in _files(name, folder)] + [history]
     total = 0
     for path in paths:
         with contextlib.suppress(FileNotFoundError):
@@ -261,7 +263,7 @@ def _files(name: str, folder: Path) -> Iterator[tuple[str, Path]]:
     except (FileNotFoundError, NotADirectoryError):
         return
     for entry in found:
-        if entry.name.startswith(".") or (name == "spool/state" and entry.name in _NOT_KEPT):
+        if entry.name.startswith(".") or (name == _STATE and entry.name in _NOT_KEPT):
             continue
         if entry.is_dir(follow_symlinks=False):
             yield from _files(f"{name}/{entry.name}", Path(entry.path))

@@ -47,7 +47,7 @@ NOTICES: Final[dict[NoticeKind, tuple[Area, str]]] = {
     "refused": ("senders", "a sender was not let in, or an image of it was refused"),
     "rule": ("senders", "a rule does not fire any more for a sender for which it used to"),
     "unrouted": ("senders", "no rule wants series of a sender, and that is not usual for it"),
-    "mixed": ("senders", "images of several senders, studies or patients came as one series"),
+    "mixed": ("senders", "images of several senders, studies or patients came as one series, or one UID in two series"),
     "loop": ("senders", "images come back again and again that were sent on before"),
     "name": ("host", "another router writes into the history under the same name, or with a copy of the spool"),
     "backup": ("host", "a backup could not be made, or lacks something"),

@@ -39,6 +39,8 @@ _LOOK_SECONDS: Final = 0.01
 
 Settings = Mapping[str, TargetSettings]
 Key = tuple[str, str]
+Rank = tuple[str, float, str]
+"""When a task's first image was taken and received, and the task's id: no two tasks ever wait for each other."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,9 @@ class _Relative:
     stage: Stage
     path: Path
     task: Task
-    images: dict[Key, list[Image]]
+    images: dict[str, list[Image]]
+    """Those of the same UIDs, by these."""
+    rank: Rank
 
 
 @dataclass(frozen=True)
@@ -129,11 +133,13 @@ class Versions:
 
     def _judge(self, directory: Path, task: Task, destination: str, series: Sequence[str]) -> dict[str, str] | None:
         """Return the files that are superseded; None when something else goes first."""
-        mine = [image for image in images_of(directory, task) if image.series in series]
+        images = images_of(directory, task)
+        mine = [image for image in images if image.series in series]
         others = list(self._relatives(directory, mine, series))
         if any(self._is_in_flight(other, destination) for other in others):
             return None
-        if any(self._goes_first(other, mine, unit_of(task), destination) for other in others):
+        rank = _rank(task, images)
+        if any(other.rank < rank and self._goes_first(other, mine, unit_of(task), destination) for other in others):
             return None
         newest = _newest(self._at(others, unit_of(task), destination, series))
         return {
@@ -143,19 +149,20 @@ class Versions:
         }
 
     def _relatives(self, directory: Path, mine: Iterable[Image], series: Sequence[str]) -> Iterator[_Relative]:
-        keys = {image.key for image in mine}
+        stems = {image.key[1] for image in mine}
         tasks = [task for uid in series for task in tasks_of(self.spool, uid)]
         for stage, path in relatives(self.spool, tasks, TASK_STAGES):
             if path == directory:
                 continue
             with suppress(TaskError, FileNotFoundError):
                 task = load_task(path)
-                images: dict[Key, list[Image]] = {}
-                for image in images_of(path, task):
-                    if image.key in keys:
-                        images.setdefault(image.key, []).append(image)
+                every = images_of(path, task)
+                images: dict[str, list[Image]] = {}
+                for image in every:
+                    if image.key[1] in stems:
+                        images.setdefault(image.key[1], []).append(image)
                 if images:
-                    yield _Relative(stage, path, task, images)
+                    yield _Relative(stage, path, task, images, _rank(task, every))
 
     def _is_in_flight(self, other: _Relative, destination: str) -> bool:
         """Tell whether a relative is on its way to the same place: one that began before the series was marked."""
@@ -165,15 +172,14 @@ class Versions:
         return all(is_locked(other.path) and not pause.wait(_LOOK_SECONDS) for _ in range(_LOOKS))
 
     def _goes_first(self, other: _Relative, mine: Iterable[Image], unit: Unit, destination: str) -> bool:
-        """Tell whether images of another unit with the same UIDs were received before and wait for the same place."""
-        if other.stage is not Stage.OUTGOING or unit.is_same(unit_of(other.task)):
+        """Tell whether an earlier task that waits for the same place uses one of the UIDs for another image."""
+        if other.stage is not Stage.OUTGOING or self._destination(other.task) != destination:
             return False
-        if self._destination(other.task) != destination:
-            return False
+        same = unit.is_same(unit_of(other.task))
         return any(
-            theirs.place < image.place and theirs.content() != image.content()
+            not (same and theirs.series == image.series) and theirs.content() != image.content()
             for image in mine
-            for theirs in other.images.get(image.key, [])
+            for theirs in other.images.get(image.key[1], [])
         )
 
     def _destination(self, task: Task) -> str | None:
@@ -200,6 +206,11 @@ class Versions:
             for kept in read_delivered(self.spool, uid):
                 if kept.destination == destination and unit.is_same(Unit(*kept.unit)):
                     yield (kept.series, kept.stem), (Place(kept.time, kept.number), "a task that is gone", kept.content)
+
+
+def _rank(task: Task, images: Iterable[Image]) -> Rank:
+    received = task.origin.first_received
+    return min(image.place.time for image in images), received.timestamp() if received else 0.0, task.id
 
 
 def _newest(found: Iterable[tuple[Key, tuple[Place, str, str]]]) -> dict[Key, tuple[Place, str, str]]:

@@ -124,7 +124,7 @@ class Routing:
         # What a person sends on its way again, and was a part, was routed before with the whole: it is not late.
         known_as = task.parent if task.part and task.parent else task.id
         earlier = remember(self._spool, *_groups(task), known_as, self._clock)
-        note_repeats(self._spool, self._events, directory, task)
+        note_repeats(self._spool, self._events, directory, task, records)
         if earlier and not task.late:
             task = task.model_copy(update={"late": True})
             save_task(directory, task)

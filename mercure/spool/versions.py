@@ -28,6 +28,7 @@ from mercure.model import Record
 from mercure.names import is_id, safe_name
 from mercure.spool.claim import Claim
 from mercure.spool.images import TagRecord, by_file, image_files, ledger_lines, read_lines, text
+from mercure.spool.instances import InstanceTable
 from mercure.spool.layout import Spool, Stage, list_names
 from mercure.spool.task import TAGS_FILE, Task, TaskError, load_task
 
@@ -49,6 +50,9 @@ _TIME: Final = 21
 _NUMBER: Final = re.compile(r"~(\d+)")
 _UNSURE_SECONDS: Final = 3600.0
 """The kernel writes a file to the disk long before this time, whoever asks for it or not."""
+
+_DIRTY_SECONDS: Final = 120.0
+"""Before this time too, as a rule: for what costs only an alert where it is lost."""
 
 
 class Unit(NamedTuple):
@@ -359,6 +363,38 @@ def _register(spool: Spool, directory: Path, task: Task, find: Relatives, *, aga
     return found
 
 
+def mark_across(spool: Spool, task: str, series: Collection[str], others: Mapping[str, Collection[str]]) -> None:
+    """Mark the series of tasks that hold one SOP Instance UID in several series, so that they leave in their order.
+
+    Parameters
+    ----------
+    spool : Spool
+        Where the stages are.
+    task : str
+        The task in ``routing/``.
+    series : collection of str
+        Its series that hold such images.
+    others : mapping of str to collection of str
+        The other tasks, each with the UIDs; one that does not wait any more is passed over.
+
+    Raises
+    ------
+    OSError
+        As the disk says.
+    """
+    stems = {other[:_TIME]: {safe_name(sop) for sop in sops} for other, sops in others.items()}
+    found: dict[str, set[str]] = {}
+    for _, path in relatives(spool, others, WAITING):
+        with suppress(FileNotFoundError):
+            wanted = stems[path.name[:_TIME]]
+            for image in images_of(path, _model(path)):
+                if image.key[1] in wanted and image.series and path.name[:_TIME] != task[:_TIME]:
+                    found.setdefault(image.series, set()).add(path.name)
+    tasks = {task, *(name for names in found.values() for name in names)}
+    for uid in {*found, *series} if found else ():
+        mark(spool, uid, sorted(tasks))
+
+
 def recall(spool: Spool) -> None:
     """Note the tasks that wait once more: what was noted last may be lost with the power.
 
@@ -377,21 +413,34 @@ def recall(spool: Spool) -> None:
         for time in {task[:_TIME] for task in tasks}:
             yield from by_time.get(time, ())
 
-    for path in _unsure(spool, [path for _, path in waiting]):
+    changed = _changed([path for _, path in waiting])
+    for path in _unsure(changed, _UNSURE_SECONDS if hints(spool).is_dir() else float("inf")):
         with suppress(TaskError, FileNotFoundError):
             task = load_task(path)
             # By the task in routing/ from which it came: all that were derived from one are noted once.
             _register(spool, path, task.model_copy(update={"id": task.parent or task.id}), find, again=False)
+    noted: dict[str, Path] = {}
+    for path in _unsure(changed, _DIRTY_SECONDS):
+        with suppress(TaskError, FileNotFoundError):
+            task = load_task(path)
+            if not task.processed_by:
+                noted.setdefault(task.parent or task.id, path)
+    for name, path in sorted(noted.items()):
+        InstanceTable(spool).note(name, read_lines(path / TAGS_FILE))
 
 
-def _unsure(spool: Spool, paths: Iterable[Path]) -> list[Path]:
-    """Return the tasks whose note may be lost: the last before the newest, or all where nothing was ever noted."""
+def _changed(paths: Iterable[Path]) -> dict[Path, float]:
     changed: dict[Path, float] = {}
     for path in paths:
         with suppress(FileNotFoundError):
             changed[path] = os.stat(path).st_mtime
-    newest = max(changed.values(), default=0.0) if hints(spool).is_dir() else float("inf")
-    return [path for path, time in changed.items() if newest == float("inf") or time > newest - _UNSURE_SECONDS]
+    return changed
+
+
+def _unsure(changed: Mapping[Path, float], seconds: float) -> list[Path]:
+    """Return the tasks whose note may be lost: the last before the newest."""
+    newest = max(changed.values(), default=0.0)
+    return [path for path, time in changed.items() if time > newest - seconds]
 
 
 def keep_delivered(spool: Spool, directory: Path, task: Task) -> None:

@@ -197,7 +197,7 @@ def linked(member: tarfile.TarInfo, data: bytes) -> tuple[tarfile.TarInfo, bytes
     return member, data
 
 
-NOT_KEPT = ("spool/state/reserve", "spool/state/returns/")
+NOT_KEPT = ("spool/state/reserve", "spool/state/returns/", "spool/state/instances/")
 """Room without content, and hints of the last days: of no use to another root."""
 
 DAMAGES: dict[str, Callable[[Path], object]] = {

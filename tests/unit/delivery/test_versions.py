@@ -102,7 +102,7 @@ class Scene:
 
     def image(self, content: str, sop: str = SOP, **tags: str) -> Image:
         uids = {"SOPInstanceUID": sop, "SeriesInstanceUID": SERIES, "StudyInstanceUID": "1.2", "PatientID": "P1"}
-        return Image(sop, SERIES, content.encode(), {**uids, **tags})
+        return Image(sop, tags.get("SeriesInstanceUID", SERIES), content.encode(), {**uids, **tags})
 
     def deliver(self, *, rounds: int = 12) -> None:
         for _ in range(rounds):
@@ -315,6 +315,92 @@ def test_what_is_of_another_patient_is_no_newer_version(scene: Scene, other: dic
     (collided,) = scene.box.events("images.collided")
     assert collided.details["kind"] == "twice"
     assert any("used twice" in notice.text for notice in notices(scene.box.spool))
+
+
+OTHER_SERIES = {"SeriesInstanceUID": "7.7.7"}
+
+
+@pytest.mark.parametrize("more", [{}, {"PatientID": "P2"}, {"StudyInstanceUID": "9.9"}], ids=str)
+def test_one_uid_in_two_series_goes_twice_in_the_order_received(scene: Scene, more: dict[str, str]) -> None:
+    refuses_once(scene, "first")
+    old = scene.send("first")
+    scene.dispatchers.round()
+    scene.send("second", **OTHER_SERIES, **more)
+    assert sorted(scene.marks()) == [SERIES, "7.7.7"]
+    scene.deliver()
+    assert scene.pacs == ["first", "second"]
+    (collided,) = scene.box.events("images.collided")
+    assert (collided.details["kind"], collided.details["sops"]) == ("twice", [SOP])
+    assert collided.details["other"][:21] == old[:21]
+    (notice,) = notices(scene.box.spool)
+    assert "used twice" in notice.text
+    assert "images: 1, tasks: 1" in notice.text
+    turn(scene.cleaner(1e9))
+    assert scene.marks() == [], "nothing waits any more"
+
+
+def test_a_uid_that_was_delivered_before_is_told_in_another_series(scene: Scene) -> None:
+    scene.send("first")
+    scene.deliver(rounds=2)
+    cleaner = scene.cleaner(1)
+    scene.box.clock.advance(100)
+    turn(cleaner)
+    assert scene.succeeded() == 0
+    scene.send("second", **OTHER_SERIES)
+    scene.deliver(rounds=2)
+    assert scene.pacs == ["first", "second"]
+    assert [event.details["kind"] for event in scene.box.events("images.collided")] == ["twice"]
+    assert len(notices(scene.box.spool)) == 1
+    assert scene.marks() == [], "there is nothing to put in order"
+
+
+def test_two_series_with_uids_of_their_own_are_nothing_special(scene: Scene) -> None:
+    scene.send("first")
+    scene.send("second", sop="1.2.3.9", **OTHER_SERIES)
+    scene.deliver(rounds=2)
+    assert scene.box.events("images.collided") == []
+    assert notices(scene.box.spool) == []
+
+
+def test_a_sender_with_one_uid_for_all_is_told_in_few_words(scene: Scene) -> None:
+    for number in range(15):
+        scene.send(str(number), SeriesInstanceUID=f"7.{number}")
+    last = max(scene.box.spool.names(Stage.OUTGOING))
+    told = [event for event in scene.box.events("images.collided") if event.details["other"] != last]
+    assert len(told) <= 15 * 8
+    scene.deliver(rounds=30)
+    assert scene.pacs == [str(number) for number in range(15)]
+
+
+def test_two_senders_that_take_turns_do_not_wait_for_each_other(scene: Scene) -> None:
+    """Of one image the first of them was earlier, of the other the second; each is sent whole, so one goes first."""
+    two = "1.2.3.2"
+    for calling, content, sop in (
+        ("ONE", "one 1", SOP),
+        ("TWO", "two 2", two),
+        ("TWO", "two 1", SOP),
+        ("ONE", "one 2", two),
+    ):
+        scene.box.clock.advance(1)
+        scene.box.receive([scene.image(content, sop)], calling)
+    turn(scene.router)
+    scene.box.clock.advance(GRACE + 1)
+    turn(scene.router)
+    assert len(scene.box.spool.names(Stage.OUTGOING)) == 2
+    scene.deliver()
+    assert [set(scene.pacs[:2]), set(scene.pacs[2:])] == [{"one 1", "one 2"}, {"two 1", "two 2"}]
+
+
+def test_a_table_that_was_lost_with_the_power_is_made_again_of_what_came_last(scene: Scene) -> None:
+    refuses_once(scene, "first")
+    scene.send("first")
+    scene.dispatchers.round()
+    shutil.rmtree(scene.box.spool.stage(Stage.STATE) / "instances")
+    scene.router = Router(scene.box.context("router"))
+    scene.send("second", **OTHER_SERIES)
+    scene.deliver()
+    assert scene.pacs == ["first", "second"]
+    assert len(notices(scene.box.spool)) == 1
 
 
 def test_what_comes_again_as_it_was_is_no_other_version(scene: Scene) -> None:
