@@ -1,6 +1,10 @@
 #include "digest.h"
 
+#ifdef MERCURE_XXHASH_DISPATCH
+#include <xxh_x86dispatch.h>  // in place of the functions of xxhash.h, those for the processor at hand
+#else
 #include <xxhash.h>
+#endif
 
 #include <new>
 

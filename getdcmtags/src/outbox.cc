@@ -25,7 +25,7 @@ constexpr std::size_t kMaxBacklog = 10'000;
 Outbox::Outbox(std::string directory, std::string service)
     : directory_(std::move(directory)), service_(std::move(service)) {}
 
-void Outbox::emit(const std::string& type, const std::optional<std::string>& series, const Json& details) {
+void Outbox::emit(const std::string& type, const std::optional<std::string>& series, Json details) {
   const Instant now = Instant::now();
   const Json event = {{"id", new_id(now)},
                       {"time", now.text()},
@@ -33,7 +33,7 @@ void Outbox::emit(const std::string& type, const std::optional<std::string>& ser
                       {"type", type},
                       {"task", nullptr},
                       {"series", series ? Json(*series) : Json(nullptr)},
-                      {"details", details}};
+                      {"details", std::move(details)}};
   if (backlog_.size() >= kMaxBacklog) backlog_.pop_front();
   backlog_.push_back(to_line(event) + '\n');
   try {

@@ -21,7 +21,7 @@ class Outbox {
 
   // Appends one event, and before it those that the disk refused earlier. It never throws: the state that an event tells of
   // stands already, and to fail because it cannot be told would turn a full disk into a lie to the sender.
-  void emit(const std::string& type, const std::optional<std::string>& series, const Json& details);
+  void emit(const std::string& type, const std::optional<std::string>& series, Json details);
 
   // Events that wait in memory because the disk refused them.
   std::size_t waiting() const { return backlog_.size(); }

@@ -19,6 +19,7 @@ constexpr std::size_t kLook = 4096;  // what is left of a damaged receipt is wit
 constexpr std::size_t kDigits = Digest::kDigits;
 constexpr std::string_view kGroupLengthBegin("DICM\x02\0\0\0UL\x04\0", 12);
 constexpr std::string_view kGroup("\x02\0", 2);
+constexpr std::string_view kReceivedMember = ",\"received\":\"";
 constexpr std::string_view kDataMember = ",\"data\":\"";
 constexpr std::string_view kMetaMember = "\",\"meta\":\"";
 constexpr std::string_view kEnd = "\"}";
@@ -123,6 +124,15 @@ std::string last_members(std::string_view data_digest) {
 void seal(std::string& header) {
   const auto places = places_in(header);
   if (places) header.replace(places->meta, kDigits, digest_of(header, *places));
+}
+
+void complete(std::string& header, std::string_view received, std::string_view data_digest) {
+  const auto places = places_in(header);
+  const std::size_t time = header.rfind(kReceivedMember);  // no text of the receipt looks like it: quotes are escaped
+  if (!places || time == std::string::npos) return;
+  header.replace(time + kReceivedMember.size(), received.size(), received);
+  header.replace(places->data, kDigits, data_digest);
+  seal(header);
 }
 
 Found read(int file) {

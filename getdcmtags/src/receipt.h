@@ -25,6 +25,9 @@ std::string last_members(std::string_view data_digest);
 // Fills the header's own digest in. `header` is preamble, prefix and group 0002 and holds last_members().
 void seal(std::string& header);
 
+// Fills in what is known when the data set has ended, and seals. `received` is as long as what the header has of it.
+void complete(std::string& header, std::string_view received, std::string_view data_digest);
+
 enum class State : std::uint8_t {
   none,     // the file was written without
   sound,    // the header is as it was written

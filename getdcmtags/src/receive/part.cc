@@ -18,7 +18,7 @@ constexpr std::uint64_t kWriteBackEvery = 8 << 20;  // of a large object, so tha
 
 Part::Part(std::string path, MetaHeader header, std::string& buffer)
     : path_(std::move(path)), file_(durable::create_file(path_)), buffer_(buffer), header_(std::move(header)) {
-  buffer_ = encode(header_);
+  encoded_header_ = buffer_ = encode(header_);
   header_size_ = size_ = buffer_.size();
   next_write_back_ = kWriteBackEvery;
 }
@@ -43,31 +43,39 @@ void Part::add(std::string_view bytes) {
     buffer_ += bytes;
     return;
   }
+  if (written_ == 0 && buffer_.size() == header_size_) {
+    buffer_.clear();
+    written_ = header_size_;  // what it says is known at the end, and one call is enough
+  }
   flush();
-  durable::write(file_.get(), bytes, path_);
+  write(bytes);
   if (size_ >= next_write_back_) {
     start_write_back();
     next_write_back_ = size_ + kWriteBackEvery;
   }
 }
 
+void Part::write(std::string_view bytes) {
+  durable::write_at(file_.get(), written_, bytes, path_);
+  written_ += bytes.size();
+}
+
 void Part::flush() {
   if (buffer_.empty()) return;
-  durable::write(file_.get(), buffer_, path_);
-  header_is_written_ = true;
+  write(buffer_);
   buffer_.clear();
 }
 
 void Part::finish(const std::string& received) {
   header_.received = received;
   header_.data_digest = digest_.hex();
-  const std::string header = encode(header_);
-  if (!header_is_written_) {
-    buffer_.replace(0, header_size_, header);
+  receipt::complete(encoded_header_, header_.received, header_.data_digest);
+  if (written_ == 0) {
+    buffer_.replace(0, header_size_, encoded_header_);
     return flush();
   }
   flush();
-  durable::write_at(file_.get(), 0, header, path_);
+  durable::write_at(file_.get(), 0, encoded_header_, path_);
 }
 
 void Part::start_write_back() const { durable::start_write_back(file_.get()); }

@@ -15,7 +15,7 @@ namespace mercure::receive {
 // All functions but the destructor and discard() throw durable::StepError.
 class Part {
  public:
-  // Makes the file and puts the meta header into it. `buffer` is lent for the life of the part, so that an association
+  // Makes the file. The meta header goes into it with the first bytes, or last of all. `buffer` is lent for the life of the part, so that an association
   // allocates it once.
   Part(std::string path, MetaHeader header, std::string& buffer);
 
@@ -54,6 +54,7 @@ class Part {
   std::uint64_t data_set_size() const { return size_ - header_size_; }
 
  private:
+  void write(std::string_view bytes);
   void flush();
 
   std::string path_;
@@ -61,10 +62,11 @@ class Part {
   std::string& buffer_;
   MetaHeader header_;
   Digest digest_;
+  std::string encoded_header_;
   std::uint64_t header_size_ = 0;
   std::uint64_t size_ = 0;
+  std::uint64_t written_ = 0;  // where the next bytes go
   std::uint64_t next_write_back_ = 0;
-  bool header_is_written_ = false;
 };
 
 }  // namespace mercure::receive

@@ -10,7 +10,7 @@ namespace {
 constexpr std::size_t kHeaderBytes = 6;
 constexpr std::size_t kValueHeaderBytes = 6;  // of a presentation data value: length, context, control
 
-// So much is asked for at once while only a header is awaited: a whole command, but little to move when a data set follows it.
+// So much is asked for beyond what is awaited: a whole command, or the header of the next PDU, but little to move.
 constexpr std::size_t kReadAheadBytes = 4096;
 
 // Of a PDU that is no data. Releases and aborts have 4 bytes.
@@ -41,21 +41,21 @@ PduReader::Outcome PduReader::next(Pdu& pdu) {
   std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
   end_ -= begin_;
   begin_ = 0;
-  if (!fill(kHeaderBytes, kReadAheadBytes)) return Outcome::no_more;
+  if (!fill(kHeaderBytes)) return Outcome::no_more;
   pdu.type = static_cast<PduType>(buffer_[0]);
   const std::size_t length = length_at(buffer_.data() + 2);
   if (length > (pdu.type == PduType::data ? max_pdu_ : kMaxOtherBytes)) return Outcome::too_long;
   const std::size_t whole = kHeaderBytes + length;
-  if (!fill(whole, whole)) return Outcome::no_more;
+  if (!fill(whole)) return Outcome::no_more;
   pdu.body = std::string_view(buffer_.data() + kHeaderBytes, length);
   begin_ = whole;
   return Outcome::pdu;
 }
 
-// Reads until `wanted` bytes are there, asking for `at_most` in all.
-bool PduReader::fill(std::size_t wanted, std::size_t at_most) {
+// Reads until `wanted` bytes are there. What comes after them costs no call of its own.
+bool PduReader::fill(std::size_t wanted) {
   while (end_ < wanted) {
-    const ssize_t count = line_.read(buffer_.data() + end_, at_most - end_);
+    const ssize_t count = line_.read(buffer_.data() + end_, wanted + kReadAheadBytes - end_);
     if (count <= 0) return false;
     end_ += static_cast<std::size_t>(count);
   }

@@ -41,7 +41,7 @@ class PduReader {
   Outcome next(Pdu& pdu);
 
  private:
-  bool fill(std::size_t wanted, std::size_t at_most);
+  bool fill(std::size_t wanted);
 
   Line& line_;
   std::size_t max_pdu_;
