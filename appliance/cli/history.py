@@ -17,6 +17,7 @@ from appliance.cli.text import moment, pairs, short_moment, size, table
 
 if TYPE_CHECKING:
     from appliance.control.api.history import TaskStory
+    from appliance.control.api.traffic import RefusalRecord, Refusals
     from mercure.bookkeeping.records import EventRecord, ImageRecord, SeriesRecord, TaskRecord
 
     F = TypeVar("F", bound=Callable[..., Any])
@@ -191,6 +192,39 @@ def events(
     wanted = api.history.FindEvents(task=task, type=type_, service=service, since=since, limit=limit, **exam)
     found = ask(api.history.EVENTS, wanted)
     show(found, lambda: _event_lines(found.events, whole=task is not None or any(exam.values())))
+
+
+@history.command()
+@click.option(
+    "--hours", type=click.IntRange(1, 8760), default=168, show_default=True, help="Of the last so many hours."
+)
+@click.option("--limit", type=click.IntRange(1, 1000), default=200, show_default=True, help="At most so many.")
+@root_option
+@json_option("appliance.control.api.traffic:Refusals")
+def refusals(hours: int, limit: int) -> None:
+    """List what senders were refused while associations began: by sender, class and reason, the last first."""
+    from appliance.control import api  # noqa: PLC0415
+
+    found = ask(api.traffic.REFUSALS, api.traffic.ListRefusals(hours=hours, limit=limit))
+    head = ["LAST", "TIMES", "SENDER", "REFUSED", "REASON"]
+    show(found, lambda: _refusal_lines(found, table(head, map(_refusal_row, found.refusals), whole=True)))
+
+
+def _refusal_lines(found: Refusals, lines: list[str]) -> list[str]:
+    if not found.refusals:
+        return [f"nothing was refused in the last {found.hours} h"]
+    return [*lines, "", "there are more: ask for fewer hours"] if found.cut else lines
+
+
+def _refusal_row(record: RefusalRecord) -> tuple[str, ...]:
+    from appliance.wording import uid_name  # noqa: PLC0415
+
+    about = ", ".join(uid_name(uid) for uid in (record.abstract_syntax, record.transfer_syntax) if uid)
+    held = ", ".join(f"{address} has {places}" for address, places in (record.held or {}).items())
+    sender = f"{record.calling_aet}@{record.address}" if record.calling_aet else record.address
+    reason = f"{record.reason} ({held})" if held else record.reason
+    what = f"{record.what}: {about}" if about else record.what
+    return (short_moment(record.last), str(record.times), sender, what, reason)
 
 
 def _event_lines(events: Iterable[EventRecord], *, whole: bool) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from appliance.control.api.streams import CountersItem
-from mercure.event_details import ImageReceived, TaskAttempt
+from mercure.event_details import AssociationRefused, ImageReceived, TaskAttempt
 from mercure.events import Event
 
 
@@ -76,6 +76,10 @@ def _refused(counting: Counting, event: Event) -> None:
     counting.refused += 1
 
 
+def _association_refused(counting: Counting, event: Event) -> None:
+    counting.refused += AssociationRefused.model_validate(event.details).times
+
+
 def _completed(counting: Counting, event: Event) -> None:
     counting.completed += 1
 
@@ -84,7 +88,7 @@ _COUNTED: Final[dict[str, Callable[[Counting, Event], None]]] = {
     "image.received": _received,
     "image.refused": _refused,
     "image.quarantined": _refused,
-    "association.refused": _refused,
+    "association.refused": _association_refused,
     "task.attempt": _attempt,
     "series.completed": _completed,
 }

@@ -68,8 +68,9 @@ class Refusals:
                 continue
             words, advice = _WORDS[event.type]
             sender = session.config.sender_of(details.calling_aet, details.address)
-            times = found[sender].times + 1 if sender in found else 1
-            found[sender] = _Refused(words(details), advice, event.time, times)
+            earlier = found[sender].times if sender in found else 0
+            times = details.times if isinstance(details, AssociationRefused) else 1
+            found[sender] = _Refused(words(details), advice, event.time, earlier + times)
         return found
 
     def close(self) -> None:

@@ -6,11 +6,22 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
-from appliance.control.api.traffic import ExamFound, ExamSeries, ExamStep, RatePoint, Rates, Senders, Totals
+from appliance.control.api.traffic import (
+    ExamFound,
+    ExamSeries,
+    ExamStep,
+    RatePoint,
+    Rates,
+    RefusalRecord,
+    Refusals,
+    Senders,
+    Totals,
+)
 from appliance.control.errors import ControlError
 from appliance.control.history import reading
 from appliance.control.session import Session
-from mercure.bookkeeping.records import ExamRecord, SeriesRecord, TaskRecord
+from mercure.bookkeeping.queries import History, Page
+from mercure.bookkeeping.records import EventRecord, ExamRecord, SeriesRecord, TaskRecord
 from mercure.bookkeeping.traffic import Traffic
 
 _COUNTED: Final = {
@@ -22,6 +33,10 @@ _COUNTED: Final = {
     "attempts.partial": "failed_attempts",
 }
 """The counters behind each figure of a point."""
+
+_REFUSALS: Final = ("association.refused", "context.refused")
+_MOST_REFUSALS: Final = 5000
+"""Events of each type that are summed; what is earlier is cut."""
 
 _ON_THE_WAY: Final = ("planned", "deciding", "decided")
 
@@ -60,6 +75,32 @@ def totals(session: Session, limit: int) -> Totals:
     """Tell what every counter has come to."""
     with reading(session, Traffic) as traffic:
         return Totals(counters=tuple(traffic.totals(session.config.name, limit)))
+
+
+def refusals(session: Session, hours: int, limit: int) -> Refusals:
+    """List what senders were refused while associations were negotiated, the last first."""
+    now = session.clock.now()
+    page = Page(limit=_MOST_REFUSALS, since=now - timedelta(hours=hours))
+    with reading(session, History) as history:
+        found = [history.events(page, type=type_, node=session.config.name) for type_ in _REFUSALS]
+    summed: dict[tuple[str, ...], RefusalRecord] = {}
+    for event in sorted((event for events in found for event in events), key=lambda event: event.time, reverse=True):
+        record = _refusal(event)
+        key = (record.address, record.calling_aet, record.what, record.abstract_syntax, record.reason)
+        later = summed.get(key)
+        summed[key] = record if later is None else _together(later, record)
+    cut = any(len(events) == _MOST_REFUSALS for events in found) or len(summed) > limit
+    return Refusals(time=now, hours=hours, refusals=tuple(summed.values())[:limit], cut=cut)
+
+
+def _refusal(event: EventRecord) -> RefusalRecord:
+    details = {"what": "association", "reason": "", "times": 1} | event.details
+    known = {name: details[name] for name in RefusalRecord.model_fields if name in details}
+    return RefusalRecord.model_validate(known | {"first": event.time, "last": event.time})
+
+
+def _together(later: RefusalRecord, earlier: RefusalRecord) -> RefusalRecord:
+    return later.model_copy(update={"times": later.times + earlier.times, "first": earlier.first})
 
 
 def exam(session: Session, accession: str) -> ExamFound:

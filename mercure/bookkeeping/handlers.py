@@ -20,6 +20,7 @@ from mercure.event_details import (
     AssociationOpened,
     AssociationRefused,
     Audit,
+    ContextRefused,
     ImageQuarantined,
     ImageReceived,
     ImageRefused,
@@ -65,8 +66,14 @@ def _association_closed(batch: Rows, event: Event, details: AssociationClosed) -
 
 
 def _association_refused(batch: Rows, event: Event, details: AssociationRefused) -> None:
-    batch.count(minute_of(event), "associations.refused", sender(details.calling_aet, details.address))
-    batch.count(minute_of(event), "refusals.association", reason_kind(details.reason))
+    times = count_of(details.times)
+    batch.count(minute_of(event), "associations.refused", sender(details.calling_aet, details.address), times)
+    batch.count(minute_of(event), "refusals.association", reason_kind(details.reason), times)
+
+
+def _context_refused(batch: Rows, event: Event, details: ContextRefused) -> None:
+    label = sender(details.calling_aet, details.address)
+    batch.count(minute_of(event), "contexts.refused", label, count_of(details.times))
 
 
 def _image_received(batch: Rows, event: Event, details: ImageReceived) -> None:
@@ -115,6 +122,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     "association.opened": _association_opened,
     "association.closed": _association_closed,
     "association.refused": _association_refused,
+    "context.refused": _context_refused,
     "image.received": _image_received,
     "image.refused": _image_refused,
     "image.quarantined": _image_quarantined,

@@ -32,12 +32,30 @@ class AssociationClosed(Record):
 
 
 class AssociationRefused(Record):
-    """A sender was not let in."""
+    """A sender was not let in; `times`: so often since this was told last, `held`: who has how many places."""
 
     address: str = ""
     calling_aet: str = ""
     called_aet: str = ""
     reason: str
+    times: int = 1
+    held: dict[str, int] | None = None
+
+
+class ContextRefused(Record):
+    """A presentation context was not accepted as it was proposed; `what` of it, and how often since this was told last.
+
+    `transfer_syntax` is the first one that was proposed for it.
+    """
+
+    address: str = ""
+    calling_aet: str = ""
+    called_aet: str = ""
+    what: str
+    abstract_syntax: str = ""
+    transfer_syntax: str = ""
+    reason: str
+    times: int = 1
 
 
 class ImageReceived(Record):

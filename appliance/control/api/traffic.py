@@ -53,6 +53,42 @@ class Rates(Model):
     points: tuple[RatePoint, ...]
 
 
+class ListRefusals(Model):
+    """Over how many hours refusals are summed, and how many are told at most."""
+
+    hours: Annotated[int, Field(ge=1, le=8760)] = 168
+    limit: Annotated[int, Field(ge=1, le=1000)] = 200
+
+
+class RefusalRecord(Model):
+    """What one sender was refused while associations were negotiated.
+
+    `what`: ``association``, ``abstract syntax``, ``transfer syntaxes`` or ``role``; of the last three, which class it
+    was about, and the first transfer syntax that was proposed. `held`: how many places each address had.
+    """
+
+    address: str = ""
+    calling_aet: str = ""
+    called_aet: str = ""
+    what: str
+    abstract_syntax: str = ""
+    transfer_syntax: str = ""
+    reason: str
+    times: int
+    first: datetime
+    last: datetime
+    held: dict[str, int] | None = None
+
+
+class Refusals(Model):
+    """What was refused, the last first; `cut`: there is more, of earlier."""
+
+    time: datetime
+    hours: int
+    refusals: tuple[RefusalRecord, ...]
+    cut: bool = False
+
+
 class CountAll(Model):
     """How many labels of a counter are told one by one; the others come as one, named ``other``."""
 
@@ -109,6 +145,9 @@ class ExamFound(Model):
 SENDERS: Final = Verb("traffic.senders", ListSenders, Senders, "viewer", "List who sends, with the last image of each.")
 RATES: Final = Verb("traffic.rates", RateOver, Rates, "viewer", "Tell what came and went in the last hours.")
 TOTALS: Final = Verb("traffic.totals", CountAll, Totals, "viewer", "Tell what every counter has come to in all.")
+REFUSALS: Final = Verb(
+    "traffic.refusals", ListRefusals, Refusals, "viewer", "List what senders were refused while associations began."
+)
 EXAM: Final = Verb(
     "exams.find", FindExam, ExamFound, "viewer", "Tell where an exam is, by its whole accession number, without names."
 )

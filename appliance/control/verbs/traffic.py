@@ -25,6 +25,12 @@ def totals(asked: Asked, wanted: api.CountAll) -> api.Totals:
     return traffic.totals(asked.session, wanted.limit)
 
 
+@carries_out(api.REFUSALS)
+def refusals(asked: Asked, wanted: api.ListRefusals) -> api.Refusals:
+    """List what senders were refused."""
+    return traffic.refusals(asked.session, wanted.hours, wanted.limit)
+
+
 @carries_out(api.EXAM)
 def exam(asked: Asked, wanted: api.FindExam) -> api.ExamFound:
     """Tell where an exam is."""

@@ -4,6 +4,7 @@
 #include <dcmtk/ofstd/ofstd.h>
 
 #include <chrono>
+#include <cstring>
 #include <utility>
 
 #include "durable.h"
@@ -24,11 +25,20 @@ constexpr std::uint8_t kServiceProvider = 2;
 constexpr std::uint8_t kReasonNotSpecified = 0;
 constexpr std::uint8_t kUnexpectedParameter = 6;
 
+constexpr char kNoRequest[] = "no association request";
+
 std::string trimmed(const char* title) {
   const std::string text(title);
   const auto first = text.find_first_not_of(' ');
   if (first == std::string::npos) return {};
   return text.substr(first, text.find_last_not_of(' ') - first + 1);
+}
+
+// DCMTK makes no answer to a request with a blank title, and a title is none the worse for its padding.
+void give_titles(DUL_ASSOCIATESERVICEPARAMETERS& parameters) {
+  for (char* title : {parameters.callingAPTitle, parameters.calledAPTitle}) {
+    if (title[0] == '\0') std::memcpy(title, " ", 2);
+  }
 }
 
 int whole_seconds(std::chrono::milliseconds time) {
@@ -98,10 +108,10 @@ bool Association::receive_request() {
   if (condition.good() && !line_.is_lost() && !line_.expired()) return true;
 
   if (line_.expired()) {
-    tell_refused(text_of(*line_.expired()));
+    tell_refused(text_of(*line_.expired()), kNoRequest);
   } else if (line_.bytes_read() > 0 || !line_.is_lost()) {
     const char* what = condition.good() ? "the connection ended within it" : condition.text();
-    tell_refused(std::string("not a DICOM association request: ") + what);
+    tell_refused(std::string("not a DICOM association request: ") + what, kNoRequest);
   } else {
     log::debug("a connection was closed without a word", {{"address", sender_.address}});
     return false;
@@ -120,7 +130,9 @@ void Association::reject(const Rejection& rejection) {
 
 bool Association::accept() {
   T_ASC_Parameters& parameters = *association_->params;
-  contexts_ = negotiate(config_, parameters);
+  Negotiated negotiated = negotiate(config_, parameters);
+  contexts_ = std::move(negotiated.accepted);
+  give_titles(parameters.DULparams);
   OFStandard::strlcpy(parameters.ourImplementationClassUID, kImplementationClassUid, sizeof parameters.ourImplementationClassUID);
   OFStandard::strlcpy(parameters.ourImplementationVersionName, kImplementationVersion,
                       sizeof parameters.ourImplementationVersionName);
@@ -135,11 +147,14 @@ bool Association::accept() {
   const OFCondition condition = ASC_acknowledgeAssociation(association_);
   if (condition.bad()) {
     tell_refused(std::string("the answer could not be sent: ") + condition.text());
+    line_.send_last(abort_pdu(kServiceProvider, kReasonNotSpecified));
     remove_association_folder(layout_.receiving, sender_.association);
     return false;
   }
   patience_.established(Patience::Clock::now());
   tell_opened();
+  for (const RefusedContext& context : negotiated.refused) progress_.refuse(context);
+  if (!negotiated.refused.empty()) server_.signal();
   return true;
 }
 
@@ -202,14 +217,7 @@ void Association::end(Messages::Event event, const std::string& fault) {
   if (event == Messages::Event::broken || event == Messages::Event::timed_out) line_.finish();
 }
 
-void Association::tell_refused(const std::string& reason) {
-  const Json details = {{"address", sender_.address},
-                        {"calling_aet", sender_.calling_aet},
-                        {"called_aet", sender_.called_aet},
-                        {"reason", reason}};
-  log::warning("an association was refused", details);
-  outbox_.emit("association.refused", std::nullopt, details);
-}
+void Association::tell_refused(const std::string& reason, const std::string& kind) { progress_.refuse(reason, kind); }
 
 void Association::tell_opened() {
   progress_.opened = true;

@@ -43,7 +43,8 @@ class Association {
   void serve();
   Messages::Event answer(Messages& messages, Store& store, const Command& command, std::uint8_t context);
   void end(Messages::Event event, const std::string& fault);
-  void tell_refused(const std::string& reason);
+  // `kind`: what is counted together, where the reason is not the same each time.
+  void tell_refused(const std::string& reason, const std::string& kind = {});
   void tell_opened();
   void tell_closed(const std::string& how);
 

@@ -18,6 +18,20 @@
 
 namespace mercure::receive {
 
+namespace {
+
+std::string reason_of(Refusal::What what) {
+  switch (what) {
+    case Refusal::What::abstract_syntax: return "the SOP class is not taken";
+    case Refusal::What::transfer_syntaxes: return "none of the transfer syntaxes is taken";
+    case Refusal::What::role: return "the receiver takes images, and sends none on this association";
+    case Refusal::What::association: break;
+  }
+  return {};
+}
+
+}  // namespace
+
 void Totals::add(const Progress& progress) {
   images += progress.images;
   bytes += progress.bytes;
@@ -43,20 +57,47 @@ void Children::reap() {
     if (pid <= 0) return;
     auto found = children_.find(pid);
     if (found == children_.end()) continue;
-    Child& child = found->second;
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) died(child, status);
-    // What is still there was never acknowledged, and the sender has it.
-    const std::string folder = layout_.receiving + '/' + child.sender.association;
-    if (access(folder.c_str(), F_OK) == 0) remove_association_folder(layout_.receiving, child.sender.association);
-    ended_.add(*child.progress);
-    if (--by_address_[child.sender.address] == 0) by_address_.erase(child.sender.address);
+    ended(found->second, status);
     children_.erase(found);
   }
 }
 
+void Children::ended(Child& child, int status) {
+  Sender& sender = child.sender;
+  const Progress& progress = *child.progress;
+  sender.calling_aet = progress.calling_aet.get();
+  sender.called_aet = progress.called_aet.get();
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) died(child, status);
+  tell_contexts(child);
+  if (progress.was_refused) {
+    refusals_.add({.sender = sender, .reason = progress.refusal.get(), .kind = progress.refusal_kind.get()}, Refusals::Clock::now());
+  }
+  // What is still there was never acknowledged, and the sender has it.
+  const std::string folder = layout_.receiving + '/' + sender.association;
+  if (access(folder.c_str(), F_OK) == 0) remove_association_folder(layout_.receiving, sender.association);
+  ended_.add(progress);
+  if (--by_address_[sender.address] == 0) by_address_.erase(sender.address);
+}
+
+void Children::tell_refusals() {
+  for (auto& [pid, child] : children_) tell_contexts(child);
+}
+
+void Children::tell_contexts(Child& child) {
+  const Progress& progress = *child.progress;
+  for (const std::uint64_t count = progress.refused_contexts; child.told_contexts < count; ++child.told_contexts) {
+    const Progress::Context& context = progress.contexts[child.told_contexts];
+    const Sender sender{child.sender.association, child.sender.address, progress.calling_aet.get(), progress.called_aet.get()};
+    refusals_.add({.what = context.what,
+                   .sender = sender,
+                   .reason = reason_of(context.what),
+                   .abstract_syntax = context.abstract_syntax.get(),
+                   .transfer_syntax = context.transfer_syntax.get()},
+                  Refusals::Clock::now());
+  }
+}
+
 void Children::died(Child& child, int status) {
-  child.sender.calling_aet = child.progress->calling_aet.get();
-  child.sender.called_aet = child.progress->called_aet.get();
   const std::string cause = WIFSIGNALED(status) ? std::string("signal ") + strsignal(WTERMSIG(status))
                                                 : "exit code " + std::to_string(WEXITSTATUS(status));
   log::error(child.is_killed ? "an association process had to be killed" : "an association process crashed",
@@ -91,11 +132,7 @@ void Children::tell_end(const Child& child, const std::string& cause) {
   const Sender& sender = child.sender;
   const Progress& progress = *child.progress;
   if (!progress.opened) {
-    outbox_.emit("association.refused", std::nullopt,
-                 {{"address", sender.address},
-                  {"calling_aet", sender.calling_aet},
-                  {"called_aet", sender.called_aet},
-                  {"reason", "the process of the association ended by " + cause}});
+    refusals_.add({.sender = sender, .reason = "the process of the association ended by " + cause}, Refusals::Clock::now());
     return;
   }
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - child.start;

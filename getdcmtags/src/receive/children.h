@@ -12,6 +12,7 @@
 #include "outbox.h"
 #include "receive/layout.h"
 #include "receive/progress.h"
+#include "receive/refusals.h"
 #include "receive/sender.h"
 
 namespace mercure::receive {
@@ -29,7 +30,8 @@ struct Totals {
 
 class Children {
  public:
-  Children(const Layout& layout, Outbox& outbox) : layout_(layout), outbox_(outbox) {}
+  Children(const Layout& layout, Outbox& outbox, Refusals& refusals)
+      : layout_(layout), outbox_(outbox), refusals_(refusals) {}
 
   void add(pid_t pid, Sender sender, SharedProgress progress);
 
@@ -38,6 +40,9 @@ class Children {
 
   // Takes notice of all that have ended, and clears up and tells what those could not that died.
   void reap();
+
+  // Tells what the living have refused, and what has come to its end of telling.
+  void tell_refusals();
 
   // Asks all to come to an end within their stop limit.
   void ask_to_stop() const;
@@ -54,14 +59,18 @@ class Children {
     SharedProgress progress;
     std::chrono::steady_clock::time_point start;
     bool is_killed = false;
+    std::uint64_t told_contexts = 0;
   };
 
+  void ended(Child& child, int status);
   void died(Child& child, int status);
+  void tell_contexts(Child& child);
   void rescue_part(const Child& child, const std::string& cause);
   void tell_end(const Child& child, const std::string& cause);
 
   const Layout& layout_;
   Outbox& outbox_;
+  Refusals& refusals_;
   std::map<pid_t, Child> children_;
   std::map<std::string, std::size_t> by_address_;
   Totals ended_;

@@ -52,10 +52,14 @@ std::optional<Rejection> rejection_of(const Config& config, const Sender& sender
     return permanent(ASC_REASON_SU_APPCONTEXTNAMENOTSUPPORTED, "the application context is not that of DICOM");
   }
   if (!config.called_aets.empty() && sender.called_aet != config.ae_title && !contains(config.called_aets, sender.called_aet)) {
-    return permanent(ASC_REASON_SU_CALLEDAETITLENOTRECOGNIZED, "the called AE title is not one of ours");
+    return permanent(ASC_REASON_SU_CALLEDAETITLENOTRECOGNIZED, sender.called_aet.empty()
+                                                                   ? "the called AE title is blank, and so none of ours"
+                                                                   : "the called AE title is not one of ours");
   }
   if (!config.access.allows_calling(sender.calling_aet)) {
-    return permanent(ASC_REASON_SU_CALLINGAETITLENOTRECOGNIZED, "the calling AE title is not listed");
+    return permanent(ASC_REASON_SU_CALLINGAETITLENOTRECOGNIZED, sender.calling_aet.empty()
+                                                                    ? "the calling AE title is blank, and so none that is listed"
+                                                                    : "the calling AE title is not listed");
   }
   if (!config.access.allows_address(sender.address)) {
     return permanent(ASC_REASON_SU_NOREASON, "the address is not in a listed network");
@@ -63,33 +67,46 @@ std::optional<Rejection> rejection_of(const Config& config, const Sender& sender
   return std::nullopt;
 }
 
-AcceptedContexts negotiate(const Config& config, T_ASC_Parameters& parameters) {
+Negotiated negotiate(const Config& config, T_ASC_Parameters& parameters) {
   struct Decision {
     std::string abstract_syntax;
     std::vector<std::string> proposed;
+    DUL_SC_ROLE role;
   };
   // Copied first: DCMTK's lists have one position each, which entering a decision moves. Of an id that is proposed twice, the
   // first counts.
   std::map<std::uint8_t, Decision> decisions;
   for_each_in<DUL_PRESENTATIONCONTEXT>(
       parameters.DULparams.requestedPresentationContext, [&](const DUL_PRESENTATIONCONTEXT& context) {
-        decisions.try_emplace(context.presentationContextID, Decision{context.abstractSyntax, transfer_syntaxes_of(context)});
+        decisions.try_emplace(context.presentationContextID, Decision{context.abstractSyntax, transfer_syntaxes_of(context), context.proposedSCRole});
       });
 
-  AcceptedContexts accepted;
+  Negotiated negotiated;
+  const auto refuse = [&](Refusal::What what, const Decision& decision) {
+    const std::string syntax = decision.proposed.empty() ? std::string() : decision.proposed.front();
+    auto& refused = negotiated.refused;
+    const bool is_known = std::any_of(refused.begin(), refused.end(), [&](const RefusedContext& known) {
+      return known.what == what && known.abstract_syntax == decision.abstract_syntax;
+    });
+    if (!is_known) refused.push_back({what, decision.abstract_syntax, syntax});
+  };
   for (const auto& [id, decision] : decisions) {
     if (!is_accepted(config, decision.abstract_syntax)) {
       ASC_refusePresentationContext(&parameters, id, ASC_P_ABSTRACTSYNTAXNOTSUPPORTED);
+      refuse(Refusal::What::abstract_syntax, decision);
     } else if (decision.proposed.empty()) {
       ASC_refusePresentationContext(&parameters, id, ASC_P_TRANSFERSYNTAXESNOTSUPPORTED);
+      refuse(Refusal::What::transfer_syntaxes, decision);
     } else {
       const std::string& syntax = preferred_transfer_syntax(decision.proposed);
       if (ASC_acceptPresentationContext(&parameters, id, syntax.c_str()).good()) {
-        accepted[id] = {decision.abstract_syntax, syntax};
+        negotiated.accepted[id] = {decision.abstract_syntax, syntax};
       }
+      // The receiver stores, and asks nobody to: whoever wants to be asked gets the default role (PS3.7 annex D.3.3.4).
+      if (decision.role == DUL_SC_ROLE_SCP || decision.role == DUL_SC_ROLE_SCUSCP) refuse(Refusal::What::role, decision);
     }
   }
-  return accepted;
+  return negotiated;
 }
 
 }  // namespace mercure::receive

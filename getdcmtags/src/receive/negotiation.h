@@ -9,8 +9,10 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "receive/config.h"
+#include "receive/progress.h"
 #include "receive/sender.h"
 
 namespace mercure::receive {
@@ -33,8 +35,13 @@ struct AcceptedContext {
 
 using AcceptedContexts = std::map<std::uint8_t, AcceptedContext>;
 
-// Goes through the proposed presentation contexts, enters each decision into `parameters`, and returns the accepted ones.
-AcceptedContexts negotiate(const Config& config, T_ASC_Parameters& parameters);
+struct Negotiated {
+  AcceptedContexts accepted;
+  std::vector<RefusedContext> refused;  // each abstract syntax once for each reason
+};
+
+// Goes through the proposed presentation contexts, enters each decision into `parameters`, and returns what was decided.
+Negotiated negotiate(const Config& config, T_ASC_Parameters& parameters);
 
 }  // namespace mercure::receive
 

@@ -11,7 +11,16 @@
 #include <string>
 #include <string_view>
 
+#include "receive/refusals.h"
+
 namespace mercure::receive {
+
+// A presentation context that was not accepted as it was proposed; a text that is too long is cut.
+struct RefusedContext {
+  Refusal::What what{};
+  std::string abstract_syntax;
+  std::string transfer_syntax;
+};
 
 struct Progress {
   enum class Phase : int { waiting, receiving, reading, filing };
@@ -41,6 +50,22 @@ struct Progress {
   Text<65> sop_class;        // and what the sender's command says of it
   Text<65> sop_instance;
   Text<65> transfer_syntax;
+
+  // Refusals of this association, for the server to tell. The numbers are set last, so what they count is there.
+  struct Context {
+    Refusal::What what{};
+    Text<65> abstract_syntax;
+    Text<65> transfer_syntax;
+  };
+  static constexpr std::size_t kMostContexts = 64;
+  std::atomic<bool> was_refused{false};
+  Text<400> refusal;
+  Text<40> refusal_kind;  // see Refusal::kind
+  std::atomic<std::uint64_t> refused_contexts{0};
+  std::array<Context, kMostContexts> contexts{};
+
+  void refuse(const std::string& reason, const std::string& kind);
+  void refuse(const RefusedContext& context);
 };
 
 // Memory for one Progress that a child of fork() shares.

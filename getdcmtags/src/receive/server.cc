@@ -31,7 +31,6 @@ constexpr auto kKillGrace = std::chrono::seconds(5);  // beyond the limit in whi
 constexpr auto kPortPatience = std::chrono::seconds(5);
 constexpr auto kPortPause = std::chrono::milliseconds(50);
 constexpr int kCallersAtOnce = 32;
-constexpr unsigned kToldPerPeriod = 20;  // callers turned away with an event each; a flood must not fill the disk
 
 sigset_t watched_signals() {
   sigset_t set;
@@ -88,10 +87,13 @@ Server::Server(Config config, std::string config_path)
       config_path_(std::move(config_path)),
       layout_(config_.spool),
       outbox_(layout_.outbox, "receiver"),
-      children_(layout_, outbox_),
+      refusals_(outbox_),
+      children_(layout_, outbox_, refusals_),
       disk_(layout_.incoming, outbox_),
       metrics_(outbox_, Clock::now()),
-      turned_away_([this](const Sender& sender, const std::string& reason) { told_turned_away(sender, reason); }),
+      turned_away_([this](const Sender& sender, const std::string& reason) {
+        refusals_.add({.sender = sender, .reason = reason}, Clock::now());
+      }),
       signals_(take_signals()),
       listener_(open_listener(layout_, config_)),
       next_house_(Clock::now() + kHousePeriod) {}
@@ -108,6 +110,7 @@ void Server::run() {
     turned_away_.work(now);
     keep_house(now);
   }
+  refusals_.finish();
   metrics_.finish(children_.totals());
   outbox_.emit("service.stopped", std::nullopt, {{"pid", getpid()}, {"version", MERCURE_VERSION}, {"reason", stop_reason_}});
   log::info("stopped", {{"reason", stop_reason_}});
@@ -143,6 +146,7 @@ void Server::wait() {
   if (set[0].revents != 0) handle_signals();
   if (set[1].revents != 0) {
     wake_up_.drain();
+    children_.tell_refusals();
     disk_.look(config_.min_free_bytes);
   }
   if (listening && !stopping_ && set[2].revents != 0) take_callers();
@@ -228,20 +232,7 @@ void Server::serve_in_child(Caller caller, const Sender& sender, const SharedPro
 
 void Server::turn_away(Caller caller, const std::string& reason, Clock::time_point now) {
   metrics_.turned_away();
-  if (!turned_away_.take(std::move(caller), reason, now)) ++silenced_;
-}
-
-void Server::told_turned_away(const Sender& sender, const std::string& reason) {
-  if (++told_ > kToldPerPeriod) {
-    ++silenced_;
-    return;
-  }
-  const Json details = {{"address", sender.address},
-                        {"calling_aet", sender.calling_aet},
-                        {"called_aet", sender.called_aet},
-                        {"reason", reason}};
-  log::warning("an association was refused", details);
-  outbox_.emit("association.refused", std::nullopt, details);
+  turned_away_.take(std::move(caller), reason, now);
 }
 
 void Server::reload() {
@@ -282,10 +273,8 @@ void Server::keep_house(Clock::time_point now) {
   if (now < next_house_) return;
   next_house_ = now + kHousePeriod;
   may_accept_ = true;
-  told_ = 0;
-  if (silenced_ > 0) {
-    log::warning("callers were turned away without an event each", {{"count", std::exchange(silenced_, 0)}});
-  }
+  children_.tell_refusals();
+  refusals_.work(now);
   if (others_receive_) clear();
   disk_.look(config_.min_free_bytes);
   metrics_.report(children_.totals(), children_.count(), now);

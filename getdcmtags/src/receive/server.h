@@ -17,6 +17,7 @@
 #include "receive/layout.h"
 #include "receive/listener.h"
 #include "receive/metrics.h"
+#include "receive/refusals.h"
 #include "receive/turned_away.h"
 #include "receive/wake_up.h"
 
@@ -42,7 +43,6 @@ class Server {
   void start_association(Caller caller);
   [[noreturn]] void serve_in_child(Caller caller, const Sender& sender, const SharedProgress& progress, pid_t server) noexcept;
   void turn_away(Caller caller, const std::string& reason, Clock::time_point now);
-  void told_turned_away(const Sender& sender, const std::string& reason);
   void reload();
   void listen_anew(const Config& config);
   void stop(int signal);
@@ -53,6 +53,7 @@ class Server {
   std::string config_path_;
   Layout layout_;
   Outbox outbox_;
+  Refusals refusals_;
   Children children_;
   DiskWatch disk_;
   Metrics metrics_;
@@ -64,8 +65,6 @@ class Server {
   std::string stop_reason_;
   bool others_receive_ = false;  // processes of a server that died still hold folders
   bool may_accept_ = true;       // false for a while when the system had no descriptors left
-  unsigned silenced_ = 0;        // callers turned away without an event since the last look
-  unsigned told_ = 0;            // and with one
   std::optional<Clock::time_point> kill_at_;
   Clock::time_point next_house_;
 };

@@ -35,11 +35,9 @@ std::string title_at(const std::string& request, std::size_t at) {
 
 }  // namespace
 
-bool TurnedAway::take(Caller caller, std::string reason, Clock::time_point now) {
-  const bool is_full = waiting_.size() >= kMostWaiting;
-  if (is_full) make_room();
+void TurnedAway::take(Caller caller, std::string reason, Clock::time_point now) {
+  if (waiting_.size() >= kMostWaiting) make_room();
   waiting_.push_back({std::move(caller), std::move(reason), {}, false, now + kTimeToSpeak});
-  return !is_full;
 }
 
 void TurnedAway::make_room() {
@@ -48,8 +46,10 @@ void TurnedAway::make_room() {
   const auto most = std::max_element(callers.begin(), callers.end(),
                                      [](const auto& one, const auto& other) { return one.second < other.second; });
   // They stand in the order in which they came.
-  waiting_.erase(std::find_if(waiting_.begin(), waiting_.end(),
-                              [&](const Waiting& waiting) { return waiting.caller.address == most->first; }));
+  const auto first = std::find_if(waiting_.begin(), waiting_.end(),
+                                  [&](const Waiting& waiting) { return waiting.caller.address == most->first; });
+  if (!first->answered) told_({"", first->caller.address, "", ""}, first->reason);
+  waiting_.erase(first);
 }
 
 void TurnedAway::watch(std::vector<pollfd>& set) const {

@@ -24,8 +24,8 @@ class TurnedAway {
   explicit TurnedAway(std::function<void(const Sender&, const std::string&)> told) : told_(std::move(told)) {}
 
   // Takes a caller. When too many wait already, one of them makes room and is just closed: who says nothing must not keep the
-  // answer from a caller who does. It is the one that has waited longest of the address with the most; false when that happened.
-  bool take(Caller caller, std::string reason, Clock::time_point now);
+  // answer from a caller who does. It is the one that has waited longest of the address with the most, and is told without titles.
+  void take(Caller caller, std::string reason, Clock::time_point now);
 
   // Adds what is to be watched to a poll set.
   void watch(std::vector<pollfd>& set) const;
