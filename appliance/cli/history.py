@@ -18,7 +18,7 @@ from appliance.cli.text import moment, pairs, short_moment, size, table
 if TYPE_CHECKING:
     from appliance.control.api.history import TaskStory
     from appliance.control.api.traffic import RefusalRecord, Refusals
-    from mercure.bookkeeping.records import EventRecord, ImageRecord, SeriesRecord, TaskRecord
+    from mercure.bookkeeping.records import EventRecord, ImageRecord, SenderRecord, SeriesRecord, TaskRecord
 
     F = TypeVar("F", bound=Callable[..., Any])
 
@@ -87,6 +87,32 @@ def _series_row(record: SeriesRecord) -> tuple[str, ...]:
         record.calling_aet or record.address or "",
         record.series_uid or record.folder,
     )
+
+
+@history.command()
+@click.option(
+    "--hours", type=click.IntRange(1, 168), default=24, show_default=True, help="Images of so many are summed."
+)
+@click.option("--limit", type=click.IntRange(1, 1000), default=200, show_default=True, help="At most so many.")
+@root_option
+@json_option("appliance.control.api.traffic:Senders")
+def senders(hours: int, limit: int) -> None:
+    """List who sends, the one with the last image first.
+
+    RELEASE is the release time that the router has learned of a sender whose images came late again and again
+    (`completion.longest_release_seconds`).
+    """
+    from appliance.control import api  # noqa: PLC0415
+
+    found = ask(api.traffic.SENDERS, api.traffic.ListSenders(hours=hours, limit=limit))
+    head = ["LAST IMAGE", "SENDER", "ADDRESS", f"IN {hours} H", "BYTES", "RELEASE"]
+    show(found, lambda: table(head, map(_sender_row, found.senders)))
+
+
+def _sender_row(record: SenderRecord) -> tuple[str, ...]:
+    release = f"{record.release_seconds:g} s (learned)" if record.release_seconds else ""
+    last = short_moment(record.last_image)
+    return last, record.calling_aet, record.address, str(record.images), size(record.bytes), release
 
 
 @history.command()

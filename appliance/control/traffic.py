@@ -21,8 +21,9 @@ from appliance.control.errors import ControlError
 from appliance.control.history import reading
 from appliance.control.session import Session
 from mercure.bookkeeping.queries import History, Page
-from mercure.bookkeeping.records import EventRecord, ExamRecord, SeriesRecord, TaskRecord
+from mercure.bookkeeping.records import EventRecord, ExamRecord, SenderRecord, SeriesRecord, TaskRecord
 from mercure.bookkeeping.traffic import Traffic
+from mercure.routing.pace import pace_of
 
 _COUNTED: Final = {
     "images.received": "received",
@@ -52,7 +53,17 @@ def senders(session: Session, hours: int, limit: int) -> Senders:
     now = session.clock.now()
     with reading(session, Traffic) as traffic:
         found = traffic.senders(session.config.name, now, hours, limit)
-    return Senders(time=now, hours=hours, senders=tuple(found))
+    return Senders(time=now, hours=hours, senders=tuple(_with_pace(session, sender) for sender in found))
+
+
+def _with_pace(session: Session, sender: SenderRecord) -> SenderRecord:
+    """Add what the router has learned of a sender."""
+    name = session.config.sender_of(sender.calling_aet, sender.address)
+    learned = pace_of(session.spool, name).seconds
+    learned = min(learned, session.config.completion.longest_release(sender.calling_aet, name))
+    if learned <= session.config.completion.for_sender(sender.calling_aet, name).after_release_seconds:
+        return sender
+    return sender.model_copy(update={"release_seconds": learned})
 
 
 def rates(session: Session, hours: int, step: int) -> Rates:

@@ -60,6 +60,7 @@ class SenderView:
     hour: str
     images: str
     size: str
+    pace: str = ""
 
 
 @dataclass(frozen=True)
@@ -218,6 +219,7 @@ def senders(seen: Seen, now: datetime, masking: Masking) -> tuple[SenderView, ..
             hour=count(sender.images_hour),
             images=count(sender.images),
             size=words.size(sender.bytes),
+            pace=f"sends slowly: complete {sender.release_seconds:g} s after it ends" if sender.release_seconds else "",
         )
         for sender in seen.flow.senders.senders
     )

@@ -176,6 +176,8 @@ class SenderRecord(Record):
     images_hour: int = 0
     images: int = 0
     bytes: int = 0
+    release_seconds: float | None = None
+    """The release time that the router has learned of it, where that is longer than the configured one."""
 
 
 class SumPoint(Record):

@@ -33,6 +33,10 @@ class CompletionTimes(Model):
     """No image for this long."""
     after_release_seconds: Seconds = 5
     """All associations that brought images of it have ended, and none came for this long."""
+    longest_release_seconds: Seconds = 60
+    """Where late images follow a sender's series again and again, the router lengthens `after_release_seconds` for it
+    by itself, up to this. 0, or what is not longer: never. A sender with an `after_release_seconds` of its own keeps
+    it, unless this is given for it too."""
     expected_images: ExpectedCount | None = None
     """With so many images it is complete at once; with fewer, the times decide."""
 
@@ -49,7 +53,18 @@ class Completion(CompletionTimes):
 
     def for_sender(self, calling_aet: str, sender: str = "") -> CompletionTimes:
         """Return the times that hold for a sender, by its name in the configuration or by its AE title."""
-        return self.senders.get(sender) or self.senders.get(ae_title(calling_aet), self)
+        return self._own(calling_aet, sender) or self
+
+    def longest_release(self, calling_aet: str, sender: str = "") -> float:
+        """Return how long a sender's release time may become by itself."""
+        own = self._own(calling_aet, sender)
+        if own is None or not own.model_fields_set & {"after_release_seconds", "longest_release_seconds"}:
+            return self.longest_release_seconds
+        given = "longest_release_seconds" in own.model_fields_set
+        return own.longest_release_seconds if given else own.after_release_seconds
+
+    def _own(self, calling_aet: str, sender: str) -> CompletionTimes | None:
+        return self.senders.get(sender) or self.senders.get(ae_title(calling_aet))
 
 
 class StudyCompletion(Model):

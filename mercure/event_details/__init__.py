@@ -29,7 +29,14 @@ from mercure.event_details.receiving import (
     ImageReceived,
     ImageRefused,
 )
-from mercure.event_details.routing import RuleNotified, RuleOutcome, SeriesCompleted, SeriesDecided, StudyCompleted
+from mercure.event_details.routing import (
+    ReleaseLearned,
+    RuleNotified,
+    RuleOutcome,
+    SeriesCompleted,
+    SeriesDecided,
+    StudyCompleted,
+)
 from mercure.event_details.tasks import (
     ImagesCollided,
     ImagesSuperseded,
@@ -85,6 +92,7 @@ __all__ = [
     "NotificationSent",
     "Origin",
     "Recovered",
+    "ReleaseLearned",
     "RuleNotified",
     "RuleOutcome",
     "ScrubFinished",
@@ -118,6 +126,7 @@ DETAILS: dict[str, type[Record]] = {
     "series.decided": SeriesDecided,
     "study.completed": StudyCompleted,
     "rule.notified": RuleNotified,
+    "release.learned": ReleaseLearned,
     "images.collided": ImagesCollided,
     "images.superseded": ImagesSuperseded,
     "task.created": TaskCreated,

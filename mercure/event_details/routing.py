@@ -61,3 +61,17 @@ class SeriesDecided(Record):
     discarded_by: str | None = None
     parts: dict[str, int] = {}
     """Of the derived tasks that hold some of the images only, because the rules divide the series: how many."""
+
+
+class ReleaseLearned(Record):
+    """A sender's series are complete so long after its associations ended from now on; 0: as configured again.
+
+    ``pause`` is the late arrival that made it so.
+    """
+
+    sender: str
+    seconds: float
+    before: float = 0.0
+    pause: float = 0.0
+    text: str = ""
+    advice: str = ""

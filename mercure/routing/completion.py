@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,8 @@ from mercure.config import Config
 from mercure.config.completion import CompletionTimes
 from mercure.names import is_id
 from mercure.routing.arrivals import Arrivals, times_of
+from mercure.routing.pace import Paces
+from mercure.routing.units import sender_of
 from mercure.spool import Spool, Stage, TagRecord, is_locked, uptime
 from mercure.spool.images import text
 from mercure.spool.task import IMAGE_SUFFIX
@@ -107,11 +109,14 @@ class CompletionTracker:
         Where they are.
     clock : Clock
         Where the time comes from.
+    paces : Paces, optional
+        Which senders have learned a longer release time.
     """
 
-    def __init__(self, spool: Spool, clock: Clock) -> None:
+    def __init__(self, spool: Spool, clock: Clock, paces: Paces | None = None) -> None:
         self._spool = spool
         self._clock = clock
+        self._paces = paces or Paces(spool, clock)
         self._seen: dict[str, _Seen] = {}
         self._arrivals: dict[str, Arrivals] = {}
         self.unreadable: dict[str, OSError] = {}
@@ -153,7 +158,8 @@ class CompletionTracker:
                 continue
             if seen is None:
                 continue
-            at, reason, counted = _due_for_all(seen, config, partial(self._arrivals_of, name))
+            times = [self._times(config, first) for first in seen.content.one_of_each]
+            at, reason, counted = _due_for_all(seen, times, config, partial(self._arrivals_of, name))
             if at <= now and self._is_as_seen(name, seen):
                 self._arrivals.pop(name, None)
                 ready.append((at, Due(name, reason, seen.signature)))
@@ -169,6 +175,12 @@ class CompletionTracker:
             arrivals.look(config)
             found |= arrivals.studies or {None}
         return found
+
+    def _times(self, config: Config, record: TagRecord) -> CompletionTimes:
+        """Return the times that hold for the sender of an image, as configured or as learned."""
+        sender = sender_of(config, record)
+        longest = config.completion.longest_release(text(record, "SenderAET"), sender)
+        return self._paces.lengthened(sender, times_of(config, record), longest)
 
     def _arrivals_of(self, name: str) -> Arrivals:
         known = self._arrivals.get(name)
@@ -259,12 +271,13 @@ def _first_line(path: Path) -> TagRecord:
     return value if isinstance(value, dict) else {}
 
 
-def _due_for_all(seen: _Seen, config: Config, arrivals: Callable[[], Arrivals]) -> tuple[float, str, bool]:
+def _due_for_all(
+    seen: _Seen, times: Sequence[CompletionTimes], config: Config, arrivals: Callable[[], Arrivals]
+) -> tuple[float, str, bool]:
     """Return when a series is or will be complete, by what, and whether its images are counted.
 
     Where several senders brought images of it, the last by whose times it is complete decides.
     """
-    times = [times_of(config, first) for first in seen.content.one_of_each]
     counted = any(each.expected_images is not None for each in times)
     if counted and arrivals().all_expected(config):
         return seen.changed, "count", counted

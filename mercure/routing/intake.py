@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -152,7 +152,7 @@ def of_images(config: Config, task: Task, records: Sequence[TagRecord], files: S
     unit = unit_of(config, first)
     identity = {keyword: text(first, keyword) for keyword in Identity.model_fields}
     identity |= {"PatientID": unit.patient, "IssuerOfPatientID": unit.issuer, "StudyInstanceUID": unit.study}
-    times = [time for record in records if (time := _instant(text(record, "ReceivedAt"))) is not None]
+    times = times_received(records)
     associations = {text(record, "AssociationID") for record in records} - {""}
     origin = Origin(
         address=text(first, "SenderAddress"),
@@ -170,6 +170,11 @@ def of_images(config: Config, task: Task, records: Sequence[TagRecord], files: S
         "bytes": sum(image.bytes for image in files),
     }
     return task.model_copy(update=update)
+
+
+def times_received(records: Iterable[TagRecord]) -> list[datetime]:
+    """Return when images were received, as far as their tag lines tell."""
+    return [time for record in records if (time := _instant(text(record, "ReceivedAt"))) is not None]
 
 
 def _instant(value: str) -> datetime | None:

@@ -7,14 +7,16 @@ from pathlib import Path
 
 from mercure.clock import Clock
 from mercure.config import Config
-from mercure.event_details import Warned
+from mercure.event_details import ReleaseLearned, Warned
 from mercure.events import EventWriter
 from mercure.names import is_id
+from mercure.routing.arrivals import times_of
 from mercure.routing.assembly import prepare_study
 from mercure.routing.carry_out import Executor, load_plan, save_plan
 from mercure.routing.division import Divider, division_of, waits_for_parent
 from mercure.routing.habits import Decided, Habits
-from mercure.routing.intake import described
+from mercure.routing.intake import described, times_received
+from mercure.routing.pace import Change, Learning, Paces
 from mercure.routing.planning import UNMATCHED, Plan, decide, decide_study, holds
 from mercure.routing.rehearsal import keep
 from mercure.routing.repeats import note_repeats
@@ -34,6 +36,7 @@ from mercure.spool import (
     load_task,
     save_task,
 )
+from mercure.spool.images import instance_of
 
 _log = logging.getLogger(__name__)
 
@@ -49,9 +52,11 @@ class Routing:
     ----------
     spool, events, clock
         Where, who is told, and when.
+    paces : Paces, optional
+        What is learned of senders; shared with whoever tells when a series is complete.
     """
 
-    def __init__(self, spool: Spool, events: EventWriter, clock: Clock) -> None:
+    def __init__(self, spool: Spool, events: EventWriter, clock: Clock, paces: Paces | None = None) -> None:
         self._spool = spool
         self._clock = clock
         self._executor = Executor(spool, events, clock)
@@ -59,6 +64,7 @@ class Routing:
         self._habits = Habits(spool)
         self._divider = Divider(spool, events)
         self._returns = ReturnCounter(spool)
+        self._paces = paces or Paces(spool, clock)
 
     def route(self, config: Config, claim: Claim, reason: str) -> tuple[str, ...]:
         """Describe, divide what is no unit, decide, carry out.
@@ -136,6 +142,7 @@ class Routing:
                 plan = plan.model_copy(update={"anew": self._clock.now()})
             save_plan(directory, plan)
             self._compare(config, task, records, plan)
+            self._learn(config, task, records)
         if task.scope == "series" and not task.part:
             keep(self._spool, directory, task.id)
         self._executor.carry_out(config, claim, task, plan, earlier)
@@ -166,6 +173,27 @@ class Routing:
         self._events.emit(warned, task=task.id, key="loop")
         return plan
 
+    def _learn(self, config: Config, task: Task, records: list[TagRecord]) -> None:
+        """Learn at what pace a sender sends; a disk that takes no hints keeps no series from its way."""
+        if task.scope != "series" or not records:
+            return
+        aet, sender = task.origin.calling_aet, sender_of(config, records[0])
+        series = _groups(task)[0]
+        longest = config.completion.longest_release(aet, sender)
+        if not sender or not series:
+            return
+        learning = Learning(sender, series, times_of(config, records[0]), longest)
+        instances = (instance_of(record) for record in records)
+        try:
+            change = self._paces.note(task, instances, lambda: times_received(records), learning)
+        except OSError as error:
+            _log.warning("the pace of a sender cannot be noted: %s", error, extra={"task": task.id})
+            return
+        if change is not None:
+            series_uid = task.identity.SeriesInstanceUID
+            key = f"release.learned:{change.seconds}"
+            self._events.emit(_learned(change, sender), task=task.id, series=series_uid, key=key)
+
     def _compare(self, config: Config, task: Task, records: list[TagRecord], plan: Plan) -> None:
         """Notice what is not usual for the sender; a disk that takes no hints keeps no series from its way."""
         if task.scope != "series" or plan.failure is not None:
@@ -182,6 +210,18 @@ class Routing:
             self._habits.note(sender, decided, config.rules, now)
         except OSError as error:
             _log.warning("what is usual for a sender cannot be noted: %s", error, extra={"task": task.id})
+
+
+def _learned(change: Change, sender: str) -> ReleaseLearned:
+    """Say what was learned of a sender, and how a person decides otherwise."""
+    text = (
+        f"images of {sender} came late again and again, the last time after {change.pause:.0f} s: its series are "
+        f"complete {change.seconds:g} s after its associations ended from now on"
+    )
+    if not change.seconds:
+        text = f"the series of {sender} do not need a longer release time any more: what is configured holds again"
+    advice = "to decide it yourself, give the sender an after_release_seconds of its own in completion.senders"
+    return ReleaseLearned(sender=sender, **vars(change), text=text, advice=advice)
 
 
 def _groups(task: Task) -> tuple[str, str]:

@@ -27,7 +27,7 @@ from mercure.retention.proof import has_whole_ledger, is_over, sync_outbox, tell
 from mercure.retention.reserve import Reserve
 from mercure.retention.scrub_thread import ScrubThread
 from mercure.retention.space import families, freed_bytes
-from mercure.routing import habits, rehearsal
+from mercure.routing import habits, pace, rehearsal
 from mercure.routing.habits import Habits
 from mercure.routing.numbering import newest_id
 from mercure.services.common import Context
@@ -106,6 +106,7 @@ class Cleaner:
             lived = uptime(self._spool, context.clock)
             forget_notices(self._spool, lived.now_less_old(notices.KEPT.total_seconds()))
             Habits(self._spool).forget(lived.now_less_old(habits.KEPT_SECONDS))
+            pace.forget(self._spool, lived.now_less_old(pace.KEPT_SECONDS).timestamp())
             rehearsal.forget(self._spool, context.config.rehearsal.series)
         tasks = self._finished.scan()
         known = self._confirmed(tasks)

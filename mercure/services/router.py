@@ -15,6 +15,7 @@ from mercure.events import TRIES_AGAIN
 from mercure.routing.completion import CompletionTracker
 from mercure.routing.division import parts_of
 from mercure.routing.intake import clear_receiving, take_series, unfinished
+from mercure.routing.pace import Paces
 from mercure.routing.studies import StudyTracker, take_study
 from mercure.routing.work import Routing, studies_in_routing
 from mercure.services.common import PAUSE_AFTER_ERROR, Context
@@ -58,9 +59,10 @@ class Router:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._spool = context.spool
-        self._series = CompletionTracker(context.spool, context.clock)
+        paces = Paces(context.spool, context.clock)
+        self._series = CompletionTracker(context.spool, context.clock, paces)
         self._studies = StudyTracker(context.spool, context.clock)
-        self._routing = Routing(context.spool, context.events, context.clock)
+        self._routing = Routing(context.spool, context.events, context.clock, paces)
         self._troubles: dict[str, _Trouble] = {}
         self._next_scan = float("-inf")
         self._recalled = False

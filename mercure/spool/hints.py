@@ -77,8 +77,10 @@ def _locked(descriptor: int) -> bool:
     return True
 
 
-def remove_older(folder: Path, seconds: float, now: float) -> None:
-    """Remove the files of a folder that were written longer ago; a folder that is not there is no error.
+def remove_older(folder: Path, seconds: float, now: float, most: int | None = None) -> None:
+    """Remove the files of a folder that were written longer ago, and the oldest of more than `most`.
+
+    A folder that is not there is no error.
 
     Raises
     ------
@@ -87,8 +89,9 @@ def remove_older(folder: Path, seconds: float, now: float) -> None:
     """
     try:
         with os.scandir(folder) as entries:
-            old = [entry.path for entry in entries if now - entry.stat(follow_symlinks=False).st_mtime > seconds]
+            ages = sorted((now - entry.stat(follow_symlinks=False).st_mtime, entry.path) for entry in entries)
     except FileNotFoundError:
         return
-    for path in old:
-        durable.unlink(Path(path))
+    for number, (age, path) in enumerate(ages):
+        if age > seconds or (most is not None and number >= most):
+            durable.unlink(Path(path))

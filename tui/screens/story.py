@@ -73,6 +73,7 @@ _WORDS: Final[Mapping[str, tuple[str, str, Callable[[Mapping[str, Any]], str]]]]
     "series.completed": ("complete", "", lambda it: f"{_count(it)}, {it.get('reason', '')}{_late(it)}"),
     "study.completed": ("study complete", "", _study),
     "series.decided": ("decided", "", _rules),
+    "release.learned": ("learned", "", lambda it: str(it.get("text", ""))),
     "images.collided": ("collided", "warn", _collided),
     "images.superseded": ("superseded", "warn", _superseded),
     "task.created": ("task", "", _created),

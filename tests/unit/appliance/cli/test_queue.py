@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from appliance.cli import exit_codes
 from appliance.control.session import Session
 from mercure.names import new_id
+from mercure.routing import pace
 from mercure.spool import Hold, Spool, Stage, Task, load_task
 from tests.unit.appliance.cli.conftest import Call
 from tests.unit.appliance.conftest import claim_of, place_task
@@ -114,6 +116,15 @@ class TestHistory:
 
     def test_a_task_that_nobody_knows(self, call: Call, exam: Task) -> None:
         assert call("history", "tasks", new_id()).exit_code == exit_codes.NOT_FOUND
+
+    def test_senders_are_listed_with_what_was_learned_of_them(self, call: Call, session: Session, exam: Task) -> None:
+        (before,) = json.loads(call("history", "senders", "--json").stdout)["senders"]
+        assert before["release_seconds"] is None
+        name = session.config.sender_of(before["calling_aet"], before["address"])
+        hint = pace.folder(session.spool) / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.json"
+        hint.parent.mkdir()
+        hint.write_text(pace.Pace(sender=name, seconds=11).model_dump_json())
+        assert "11 s (learned)" in call("history", "senders").stdout
 
     @pytest.mark.parametrize(
         ("arguments", "said"),
