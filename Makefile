@@ -47,7 +47,7 @@ crash: setup-test ## kill every service at each durable step of each scenario, a
 power-cuts: setup-test ## cut the power of the disk under a working router, CUTS=200 times
 	.venv/bin/python -m tests.crash.power --cuts $(or $(CUTS),200)
 
-fuzz: setup-test ## fuzz the tag library and the receive path, SECONDS=600 each (clang)
+fuzz: setup-test ## fuzz what reads strange bytes, SECONDS=600 each (clang)
 	@tools/fuzz $(or $(SECONDS),600)
 
 soak: setup-test ## mixed traffic, kills, outages and changes for MINUTES=30, then account for everything

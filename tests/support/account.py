@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from tests.oracle.record import AS_RECEIVED, Answer, Image, digest
 from tests.support.data_sets import ct_image, tagged_image
 from tests.support.dicom_peer import Peer, PeerError, associate_rq
+from tests.support.encoded import ENCODINGS, EXPLICIT, encode
+from tests.support.pictures import Picture
 from tests.support.polling import eventually
 
 if TYPE_CHECKING:
@@ -68,6 +70,15 @@ def ct_series(
         )
         for number in range(first, first + count)
     ]
+
+
+def pictured(sent: Sent) -> Sent:
+    """Describe the pixels of an image: 8 columns of 16 bits."""
+    marker = b"\xe0\x7f\x10\x00OW"
+    head, _, pixels = sent.data.partition(marker)
+    picture = Picture(rows=(len(pixels) - 6) // 16, columns=8, stored=16)
+    described = tuple(part for part in picture.elements() if part.tag >> 16 == 0x0028 and part.tag != 0x00280008)
+    return replace(sent, data=head + encode(described, ENCODINGS[EXPLICIT]) + marker + pixels)
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["arrivals", "digest", "digests", "held"]
 
+Read = Callable[[bytes], bytes]
+"""Gives the data set of a DICOM file; ValueError where the file is not whole."""
+
 NOT_HELD = ("receiving", "quarantine")
 """Stages whose objects were never acknowledged."""
 
@@ -28,17 +32,17 @@ STOCK = "CT."
 """How names begin that stock ``storescp`` gives. It writes under them from the first byte on."""
 
 
-def held(folder: Path) -> Iterator[bytes]:
+def held(folder: Path, read: Read = data_set_of) -> Iterator[bytes]:
     """Walk the data sets under a folder that have names at which readers look: not hidden, and not being received.
 
     Names as the router gives them, and those of stock ``storescp``. Images that move on while this looks are passed
     over, and so are those of stock ``storescp`` that have no whole header yet: what the router names is whole, or it
     is an error. That a data set is cut can only be told by comparing it.
     """
-    yield from (data for _, data in _files(folder))
+    yield from (data for _, data in _files(folder, read))
 
 
-def _files(folder: Path) -> Iterator[tuple[Path, bytes]]:
+def _files(folder: Path, read: Read) -> Iterator[tuple[Path, bytes]]:
     for where, folders, names in os.walk(folder, onerror=_unless_gone):
         folders[:] = [name for name in folders if not name.startswith(WORK) and name not in NOT_HELD]
         for name in names:
@@ -46,7 +50,7 @@ def _files(folder: Path) -> Iterator[tuple[Path, bytes]]:
             if stock or (name.endswith(".dcm") and not name.startswith(".")):
                 with suppress(FileNotFoundError, NotADirectoryError, *[ValueError] * stock):
                     path = Path(where, name)
-                    yield path, data_set_of(path.read_bytes())
+                    yield path, read(path.read_bytes())
 
 
 def _unless_gone(error: OSError) -> None:
@@ -55,17 +59,19 @@ def _unless_gone(error: OSError) -> None:
         raise error
 
 
-def digests(*folders: Path) -> set[str]:
+def digests(*folders: Path, read: Read = data_set_of) -> set[str]:
     """Return the digests of all data sets under some folders."""
-    return {digest(data) for folder in folders for data in held(folder)}
+    return {digest(data) for folder in folders for data in held(folder, read)}
 
 
-def arrivals(*folders: Path) -> list[Arrival]:
+def arrivals(*folders: Path, read: Read = data_set_of) -> list[Arrival]:
     """Return what came into some folders; of several files of one instance the later one stands later.
+
+    Where images may come converted without loss, `read` is `tests.oracle.lossless.as_explicit`.
 
     The router numbers them. Stock ``storescp`` does not, but writes its files at the moment at which they come.
     """
-    found = sorted((_place(path), path, data) for folder in folders for path, data in _files(folder))
+    found = sorted((_place(path), path, data) for folder in folders for path, data in _files(folder, read))
     return [Arrival(instance_of(data), digest(data), _moment(path)) for _, path, data in found]
 
 

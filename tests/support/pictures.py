@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import struct
 import subprocess
+import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -144,3 +145,10 @@ def encapsulated(*fragments: bytes, table: bytes = b"") -> bytes:
 def with_pixels(picture: Picture, pixel_data: bytes) -> bytes:
     """Put other pixel data behind the description of a picture."""
     return encode(picture.elements()[:-1], ENCODINGS[EXPLICIT]) + pixel_data
+
+
+def deflated(data: bytes) -> bytes:
+    """Compress as deflated frames are, to an even length."""
+    packer = zlib.compressobj(wbits=-15)
+    packed = packer.compress(data) + packer.flush()
+    return packed + b"\0" * (len(packed) % 2)

@@ -101,7 +101,9 @@ class Crashes:
         scenario, world = self.scenario, self.world
         with ExitStack() as stack:
             if scenario.dicom:
-                stock = storescp(world.folder / "node", "--bit-preserving", "--fork", KEEP_EACH_TRY, aet="NODE")
+                stock = storescp(
+                    world.folder / "node", "--bit-preserving", "--fork", KEEP_EACH_TRY, *scenario.takes, aet="NODE"
+                )
                 there = stack.enter_context(stock)
                 world.nodes["a"], world.node_port = there.folder, there.port
             for name, node in scenario.recording(RecordingNode).items():

@@ -89,6 +89,8 @@ class Scenario:
         More settings of ``mercure-storescp``.
     dicom
         Target a is a real ``storescp``.
+    takes
+        Its options for what it takes; absent: everything, as it comes.
     nodes
         Targets that remember in which order images came, each with its answer to the n-th image.
     destinations
@@ -111,6 +113,7 @@ class Scenario:
     more: dict[str, Any] = field(default_factory=dict)
     receiver: dict[str, Any] = field(default_factory=dict)
     dicom: bool = False
+    takes: tuple[str, ...] = ()
     nodes: Mapping[str, Callable[[int], int | None]] = field(default_factory=dict)
     destinations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     forms: Mapping[str, Callable[[bytes], bytes]] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from tests.crash.matrix import actors
 from tests.crash.matrix.decisions import DECISIONS
 from tests.crash.matrix.scenario import BOTH, ONE, SHORT, TO_A, TWO, Batch, Scenario, ending
 from tests.oracle.meaning import DISCARD, ERROR, Rule, always
-from tests.support.account import Sent, ct_series
+from tests.support.account import Sent, ct_series, pictured
 from tests.support.data_sets import ct_image, nested_sequences
 from tests.support.modules import COPY, script
 
@@ -35,6 +35,9 @@ STUDY = (
 )
 NOT_CT = (Rule("no", {"rule": 'tags.Modality == "CT"', "action": "discard"}, always, (DISCARD,), discards=True),)
 FAULTY = (Rule("bad", {"rule": "number(tags.PatientID) > 3", "targets": ["a"]}, always, (ERROR,)),)
+EXPLICIT, RLE = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.5"
+PIXELS = (Batch((*(pictured(sent) for sent in ONE), ct_series("1.2.9.1", 1, first=4)[0])),)
+"""The last one has no rows and columns: it goes without compression."""
 CHAIN = (
     Rule("all", {"rule": "True", "action": "process", "modules": ["one", "two"], "targets": ["a"]}, always, ("a",)),
 )
@@ -55,10 +58,14 @@ def _group(world: World) -> dict[str, Any]:
     return {"one": absent, "two": world.folder_target("two"), "a": group}
 
 
-def _node(world: World) -> dict[str, Any]:
-    return {
-        "a": {"kind": "dicom", "host": "127.0.0.1", "port": world.node_port, "called_aet": "NODE", "concurrency": 1}
-    }
+def _node(world: World, **more: Any) -> dict[str, Any]:
+    address = {"kind": "dicom", "host": "127.0.0.1", "port": world.node_port, "called_aet": "NODE"}
+    return {"a": {**address, "concurrency": 1, **more}}
+
+
+def _node_behind_a_slow_link(world: World) -> dict[str, Any]:
+    """Ask for compression without loss."""
+    return _node(world, transfer_syntaxes=[RLE, EXPLICIT])
 
 
 _DELIVERED = (actors.route, actors.dispatch)
@@ -83,6 +90,25 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario("deliver to two folders", actors.dispatch, BOTH, before=(actors.route,)),
     Scenario("deliver by DICOM", actors.dispatch, TO_A, _node, before=(actors.route,), dicom=True),
+    Scenario(
+        "deliver by DICOM to a node that takes Implicit VR alone",
+        actors.dispatch,
+        TO_A,
+        _node,
+        before=(actors.route,),
+        dicom=True,
+        takes=("--implicit",),
+    ),
+    Scenario(
+        "deliver by DICOM, compressed for the target",
+        actors.dispatch,
+        TO_A,
+        _node_behind_a_slow_link,
+        objects=PIXELS,
+        before=(actors.route,),
+        dicom=True,
+        takes=("--prefer-rle",),
+    ),
     Scenario(
         "fail at one target, deliver to the other",
         actors.dispatch,

@@ -14,6 +14,7 @@ from mercure.config import ConfigStore, Root
 from mercure.spool import Spool
 from mercure.targets import MODELS
 from tests.oracle.judge import STAGE
+from tests.oracle.lossless import as_explicit
 from tests.oracle.meaning import DISCARD, ERROR
 from tests.support.held import arrivals, digests
 
@@ -40,7 +41,7 @@ class World:
     folder: Path
     runs: int = 0
     nodes: dict[str, Path] = field(default_factory=dict)
-    """Folders of targets that are stock ``storescp``, by name."""
+    """Folders of targets that are stock ``storescp``, by name. What came there may have been converted without loss."""
     node_port: int = 0
     """Where that listens."""
     recording: dict[str, RecordingNode] = field(default_factory=dict)
@@ -108,13 +109,13 @@ class World:
 
     def arrivals(self) -> dict[str, list[Arrival]]:
         """Return what every target has, and what lies in the stages that may be the end of an image."""
-        places = {name: self.target(name) for name in {*self.folders, *self.nodes}}
+        places = {name: self.target(name) for name in self.folders}
         places |= {place: self.spool.root / place.removeprefix(STAGE) for place in (DISCARD, ERROR)}
         found = {name: arrivals(folder) for name, folder in places.items()}
+        found |= {name: arrivals(folder, read=as_explicit) for name, folder in self.nodes.items()}
         return found | {name: list(node.arrivals) for name, node in self.recording.items()}
 
     def everywhere(self) -> set[str]:
         """Return the digests of the data sets in any stage or at any target, under names that readers look at."""
-        places = (self.folder / "world", *self.nodes.values())
         taken = {arrival.digest for node in self.recording.values() for arrival in node.arrivals}
-        return digests(*places) | taken
+        return digests(self.folder / "world") | digests(*self.nodes.values(), read=as_explicit) | taken

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import struct
 import subprocess
-import zlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +16,7 @@ from tests.support.pictures import (
     Picture,
     compress,
     converted,
+    deflated,
     encapsulated,
     pixels_in,
     syntax_of,
@@ -41,13 +41,6 @@ PICTURES = {
 
 NOT_BY = {("RLE by GDCM", "8 bits"), ("RLE by GDCM", "colours")}
 """What an encoder itself does not write: this one aborts at an odd number of bytes."""
-
-
-def deflated(data: bytes) -> bytes:
-    """Compress as deflated frames are, to an even length."""
-    packer = zlib.compressobj(wbits=-15)
-    packed = packer.compress(data) + packer.flush()
-    return packed + b"\0" * (len(packed) % 2)
 
 
 @pytest.mark.parametrize(
