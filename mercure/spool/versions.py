@@ -128,6 +128,12 @@ def stem_of(file: str) -> str:
     return file.partition("~")[0].removesuffix(".dcm")
 
 
+def number_of(file: str) -> int:
+    """Return the number of a file among the versions of its name; the first one is not numbered."""
+    found = _NUMBER.search(file)
+    return int(found[1]) if found else 1
+
+
 def unit_of(task: Task) -> Unit:
     """Return the unit of a task's images."""
     who, origin = task.identity, task.origin
@@ -156,8 +162,9 @@ def newest(images: Iterable[Image]) -> dict[tuple[str, str], Image]:
 
 def _image(directory: Path, task: Task, name: str, record: TagRecord) -> Image:
     routed = text(record, ROUTED_AS) or task.id
-    found, told = _NUMBER.search(name), record.get(FILE_VERSION)
-    number = int(found[1]) if found else told if isinstance(told, int) else 1
+    number, told = number_of(name), record.get(FILE_VERSION)
+    if number == 1 and isinstance(told, int):
+        number = told
     place = Place(routed[:_TIME], number)
     series = text(record, "SeriesInstanceUID") or task.identity.SeriesInstanceUID
     return Image(directory / name, record, series, place)

@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
@@ -17,9 +17,9 @@ from mercure.config import TargetSettings
 from mercure.dicom.copies import AlteredImageError, check_image, copy_image, same_image
 from mercure.names import safe_name
 from mercure.spool import TagRecord, read_tags
-from mercure.spool.images import text
+from mercure.spool.images import image_files, text
 from mercure.spool.task import COUNTED_KINDS, IMAGE_SUFFIX
-from mercure.spool.versions import stem_of
+from mercure.spool.versions import number_of, stem_of
 from mercure.targets.base import Check, ImageResult, Job, Trouble
 
 Layout = Literal["study/series", "series", "flat"]
@@ -31,6 +31,9 @@ _LAYOUTS: dict[Layout, tuple[str, ...]] = {
 
 
 _CHUNK: Final = 1024 * 1024
+_LOOKED_BACK: Final = 16
+"""So many versions that lie in the folder are compared with one that comes."""
+
 _OF_ONE_IMAGE: Final = {
     errno.EACCES,
     errno.EEXIST,
@@ -157,17 +160,43 @@ class FolderTarget:
             image = _first_of_versions(job.directory, image)
             copy_image(source, folder / image, expected=digest, owner=job.task.id)
             return
-        for name in _names(image):
-            destination = folder / name
-            if not os.path.lexists(destination):
-                # Another delivery may bring the same name in this moment: then the next name is tried.
-                with contextlib.suppress(FileExistsError):
-                    copy_image(source, destination, expected=digest, replace=False, owner=job.task.id)
-                    return
-            if destination.is_file() and same_image(source, destination):
+        there: list[Path] = []
+        for destination in (folder / name for name in _names(image)):
+            if os.path.lexists(destination):
+                there.append(destination)
+                continue
+            if _is_last(source, there[-_LOOKED_BACK:]):
                 check_image(source, expected=digest)
                 durable.sync_directory(folder)  # an attempt that crashed may have left the copy unsynced
                 return
+            # Another delivery may bring the same name in this moment: then the next name is tried.
+            with contextlib.suppress(FileExistsError):
+                copy_image(source, destination, expected=digest, replace=False, owner=job.task.id)
+                return
+            there.append(destination)
+
+
+def _is_last(source: Path, there: Sequence[Path]) -> bool:
+    """Tell whether an image is the last version that lies in a folder, but for newer ones of its own task.
+
+    An older version that comes again after a correction is not: it is to be the last again.
+    """
+    newer: list[Path] = []
+    for last in reversed(there):
+        if not last.is_file():
+            return False
+        if same_image(source, last):
+            own = _newer_of_task(source)[: len(newer)] if newer else []
+            return len(own) == len(newer) and all(map(same_image, own, reversed(newer)))
+        newer.append(last)
+    return False
+
+
+def _newer_of_task(source: Path) -> list[Path]:
+    """Return the newer versions of an image that its task holds, in their order."""
+    stem, number = stem_of(source.name), number_of(source.name)
+    names = [image.name for image in image_files(source.parent) if stem_of(image.name) == stem]
+    return [source.with_name(name) for name in sorted(names, key=number_of) if number_of(name) > number]
 
 
 def _first_of_versions(directory: Path, image: str) -> str:

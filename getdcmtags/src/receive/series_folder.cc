@@ -14,6 +14,17 @@
 
 namespace mercure::receive {
 
+namespace {
+
+// So many versions of other senders are passed over in the search for a sender's own last one.
+constexpr unsigned long kLookedBack = 16;
+
+std::string version_name(const std::string& stem, unsigned long number) {
+  return stem + (number == 1 ? "" : '~' + std::to_string(number)) + ".dcm";
+}
+
+}  // namespace
+
 SeriesFolder::SeriesFolder(std::string incoming, std::string name, bool durable)
     : incoming_(std::move(incoming)), name_(std::move(name)), path_(incoming_ + '/' + name_), durable_(durable) {}
 
@@ -48,40 +59,79 @@ SeriesFolder::Lock::Lock(SeriesFolder& folder) : folder_(folder) {
 
 SeriesFolder::Lock::~Lock() { flock(folder_.directory_.get(), LOCK_UN); }
 
-bool SeriesFolder::holds_same(const std::string& name, Part& part) {
+SeriesFolder::Compared SeriesFolder::compare(const std::string& name, Part& part) {
   const Descriptor file(openat(directory_.get(), name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (!file) return false;
+  if (!file) return Compared::other_content;
   const receipt::Found known = receipt::read(file.get());
   // From another sender it is another image, which other rules may want; an older release did not write who sent it.
-  if (known.state == receipt::State::sound && known.origin != receipt::read(part.descriptor()).origin) return false;
+  if (known.state == receipt::State::sound && known.origin != receipt::read(part.descriptor()).origin) {
+    return Compared::other_sender;
+  }
   const bool is_same = same_image(part.descriptor(), file.get());
   const bool has_our_digest = known.state == receipt::State::sound && known.data_digest == part.data_digest();
   const bool was_same = is_same || (has_our_digest && same_transfer_syntax(part.descriptor(), file.get()));
-  if (!was_same) return false;
-  if (!is_same || !(has_our_digest || known.state == receipt::State::none)) return replace(name, part);
-  // The association that put it there may be about to sync it, but our Success must not wait for another's.
-  if (durable_) durable::sync_data(file.get(), path_ + '/' + name);
-  return true;
+  if (!was_same) return Compared::other_content;
+  if (!is_same || !(has_our_digest || known.state == receipt::State::none)) {
+    replace(name, part);
+  } else if (durable_) {
+    // The association that put it there may be about to sync it, but our Success must not wait for another's.
+    durable::sync_data(file.get(), path_ + '/' + name);
+  }
+  return Compared::same;
+}
+
+// Whether the sender's own last version is the same; `name` is then that one's. Older versions do not count: what comes again
+// after a correction is the sender's last word. So the work does not grow with the versions that there are.
+bool SeriesFolder::is_repetition(const std::string& stem, unsigned long last, Part& part, std::string& name) {
+  const unsigned long first = last > kLookedBack ? last - kLookedBack : 0;
+  for (unsigned long number = last; number > first; --number) {
+    name = version_name(stem, number);
+    const Compared compared = compare(name, part);
+    if (compared != Compared::other_sender) return compared == Compared::same;
+  }
+  return false;
+}
+
+bool SeriesFolder::is_there(const std::string& name) const {
+  return faccessat(directory_.get(), name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+// The number of the last version, where there is one: they are numbered without gaps, so it is found by halving.
+unsigned long SeriesFolder::last_version(const std::string& stem) const {
+  unsigned long there = 1;
+  unsigned long free = 2;
+  while (is_there(version_name(stem, free))) {
+    there = free;
+    free *= 2;
+  }
+  while (free - there > 1) {
+    const unsigned long middle = there + (free - there) / 2;
+    (is_there(version_name(stem, middle)) ? there : free) = middle;
+  }
+  return there;
 }
 
 // What lies there was altered after it was received: no target would get it, and here is the image once more.
-bool SeriesFolder::replace(const std::string& name, Part& part) {
+void SeriesFolder::replace(const std::string& name, Part& part) {
   log::error("the disk had altered an image, and the sender has sent it again", {{"path", path_ + '/' + name}});
   durable::rename(part.path(), path_ + '/' + name);
   part.moved();
-  return true;
 }
 
 Filed SeriesFolder::file(Part& part, const std::string& stem) {
   Filed filed;
-  for (unsigned long number = 1;; ++number) {
-    filed.file = stem + (number == 1 ? "" : '~' + std::to_string(number)) + ".dcm";
+  unsigned long number = 1;
+  while (true) {
+    filed.file = version_name(stem, number);
     if (durable::rename_new(part.path(), directory_.get(), filed.file, path_ + '/' + filed.file)) {
       part.moved();
       break;
     }
-    filed.repetition = holds_same(filed.file, part);
+    // Another association may take a number between the look and the rename; then it is looked at anew.
+    number = last_version(stem);
+    filed.repetition = is_repetition(stem, number, part, filed.file);
     if (filed.repetition) break;
+    ++number;
   }
   if (durable_) durable::sync_directory(directory_.get(), path_);
   return filed;

@@ -37,8 +37,8 @@ class SeriesFolder {
   };
 
   // Gives the part its name, `<stem>.dcm` or, beside another image of that name, `<stem>~2.dcm` and so on, and makes the entry
-  // durable. Needs a Lock. A repetition leaves the part where it is, but for one of an image that the disk has altered since:
-  // then it takes its place.
+  // durable. Needs a Lock. A repetition of the last version that its sender sent leaves the part where it is, but for one of
+  // an image that the disk has altered since: then it takes its place. An older version that comes again is the last one now.
   Filed file(Part& part, const std::string& stem);
 
   // Appends one tag line (with its newline) to `<association>.jsonl`. Needs a Lock.
@@ -47,8 +47,12 @@ class SeriesFolder {
  private:
   void open();
   bool is_in_place() const;
-  bool holds_same(const std::string& name, Part& part);
-  bool replace(const std::string& name, Part& part);
+  enum class Compared { same, other_content, other_sender };
+  Compared compare(const std::string& name, Part& part);
+  bool is_repetition(const std::string& stem, unsigned long last, Part& part, std::string& name);
+  bool is_there(const std::string& name) const;
+  unsigned long last_version(const std::string& stem) const;
+  void replace(const std::string& name, Part& part);
 
   std::string incoming_;
   std::string name_;

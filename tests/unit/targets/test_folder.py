@@ -135,6 +135,21 @@ def test_versions_are_kept_beside_each_other_in_the_order_received(box: Box, del
     assert len(delivery.delivered()) == 4
 
 
+def test_an_older_version_that_comes_again_is_the_last_one(box: Box, delivery: Delivery) -> None:
+    """Also where its task holds the correction, too; and once only, however often the task is delivered."""
+    task = box.waiting_task(1)
+    for name, data in (("1.2.3.1.dcm", b"wrong"), ("1.2.3.1~2.dcm", b"right"), ("1.2.3.1~3.dcm", b"wrong")):
+        (task / name).write_bytes(data)
+    for _ in range(2):
+        assert delivery.deliver(task, layout="flat") is None
+    again = box.waiting_task(1)
+    (again / "1.2.3.1.dcm").write_bytes(b"right")
+    assert delivery.deliver(again, layout="flat") is None
+    kept = [delivery.delivered()[name] for name in ("1.2.3.1.dcm", *(f"1.2.3.1~{number}.dcm" for number in (2, 3, 4)))]
+    assert kept == [b"wrong", b"right", b"wrong", b"right"]
+    assert len(delivery.delivered()) == 4
+
+
 def test_two_deliveries_of_one_name_at_the_same_moment_lose_nothing(box: Box, delivery: Delivery) -> None:
     """Both look, see that the name is free, and copy; each confirms its own content."""
     first, second = box.waiting_task(1), box.waiting_task(1)
