@@ -6,7 +6,7 @@
 namespace mercure::convert {
 namespace {
 
-constexpr std::array<CompressedSyntax, 14> kSyntaxes{{
+constexpr std::array<CompressedSyntax, 15> kSyntaxes{{
     {"1.2.840.10008.1.2.4.50", Codec::jpeg},              // baseline
     {"1.2.840.10008.1.2.4.51", Codec::jpeg},              // extended
     {"1.2.840.10008.1.2.4.57", Codec::jpeg},              // lossless
@@ -20,7 +20,8 @@ constexpr std::array<CompressedSyntax, 14> kSyntaxes{{
     {"1.2.840.10008.1.2.4.203", Codec::jpeg_2000},        // high throughput
     {"1.2.840.10008.1.2.5", Codec::rle, true},
     {"1.2.840.10008.1.2.8.1", Codec::deflate},            // deflated frames
-    {"1.2.840.10008.1.2.4.53", Codec::jpeg},              // full progression; retired
+    {"1.2.840.10008.1.2.4.53", Codec::jpeg},              // spectral selection; retired
+    {"1.2.840.10008.1.2.4.55", Codec::jpeg},              // full progression; retired
 }};
 
 // What each codec turns into RGB: JPEG as its decoders do, JPEG 2000 the transformations that are part of it.

@@ -125,6 +125,23 @@ def test_a_lossy_frame_in_colours_becomes_rgb_close_to_what_another_decoder_make
     assert far < 40, "it is the same picture, and no other colours"
 
 
+@pytest.mark.parametrize(
+    ("option", "name"), [("+eb", "8 bits"), ("+ee", "12 of 16 bits"), ("+es", "8 bits"), ("+ep", "12 of 16 bits")]
+)
+def test_every_lossy_process_that_others_write_is_read(option: str, name: str, tmp_path: Path) -> None:
+    """Baseline, extended, spectral selection and full progression; the last two are retired, and in archives."""
+    picture, compressed = PICTURES[name], tmp_path / "lossy.dcm"
+    subprocess.run(["dcmcjpeg", option, picture.file(tmp_path / "native.dcm"), compressed], check=True, timeout=60)
+    file = compressed.read_bytes()
+    made = pixels_in(converted(data_set_of(file), syntax_of(file), tmp_path), len(picture.values))
+    width = picture.allocated // 8
+    samples = [
+        tuple(int.from_bytes(values[at : at + width], "little") for at in range(0, len(values), width))
+        for values in (made, picture.values)
+    ]
+    assert max(abs(ours - theirs) for ours, theirs in zip(*samples, strict=True)) < (1 << picture.stored) // 32
+
+
 def test_a_picture_without_pixels_keeps_all_it_has(tmp_path: Path) -> None:
     elements = (Element(0x00080060, "CS", b"SR"), Element(0x00420011, "OB", b"%PDF"))
     data = encode(elements, ENCODINGS[EXPLICIT])
