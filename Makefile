@@ -9,7 +9,7 @@ RUN_TESTS ?=
 PYTEST := .venv/bin/python -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run screenshots setup setup-test test test-python test-cpp test-slow bench crash power-cuts soak fuzz check docs docs-playbook lint-playbook lock molecule molecule-vm
+.PHONY: help run screenshots setup setup-test test test-python test-cpp test-slow bench crash interop power-cuts soak fuzz check docs docs-playbook lint-playbook lock molecule molecule-vm
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,10 @@ test-slow: setup-test ## run the slow tests: minutes each
 
 crash: setup-test ## kill every service at each durable step of each scenario, and write docs/crash-matrix.md
 	.venv/bin/python -m tests.crash.matrix
+
+interop: ## send every kind of file through the router between other programs, and write docs/interoperability.md
+	@tools/setup interop
+	.venv/bin/python -m tests.interop
 
 power-cuts: setup-test ## cut the power of the disk under a working router, CUTS=200 times
 	.venv/bin/python -m tests.crash.power --cuts $(or $(CUTS),200)

@@ -11,7 +11,7 @@ from tests.interop.syntaxes import (
     JPIP,
     LOSSY,
     NATIVE,
-    PRIVATE,
+    OF_VENDORS,
     VIDEO,
 )
 
@@ -71,7 +71,9 @@ BY_TARGET: Final = (
         "Its pixels are elsewhere, to be had by JPIP, which the target does not take.",
         lambda it, _: it.syntax == JPIP,
     ),
-    Refusal(3, "It is in a private transfer syntax that the target does not take.", lambda it, _: it.syntax == PRIVATE),
+    Refusal(
+        3, "It is in a private transfer syntax that the target does not take.", lambda it, _: it.syntax in OF_VENDORS
+    ),
     Refusal(
         4,
         "Without compression its pixels are 2³² bytes or more, which no length can tell.",
@@ -98,14 +100,17 @@ BY_TARGET: Final = (
 
 SENDER_SENDS_NOTHING: Final = 8
 SENDER_MIXES: Final = 9
+UNREADABLE: Final = 10
 
 BY_SENDER: Final = {
     SENDER_SENDS_NOTHING: "The sender does not send it: it cannot read it, or neither proposes its syntax nor can "
     "convert it. Every context that it proposed was accepted.",
     SENDER_MIXES: "The sender proposed several syntaxes in one context and cannot make the one that was chosen, at the "
     "second try too.",
+    UNREADABLE: "A private transfer syntax hides the whole data set: nobody can know whose image it is, and the sender "
+    "is told so (0xC000).",
 }
-"""Why a sender may fail to bring an image to us: by its own inability alone."""
+"""Why a sender may fail to bring an image to us: by its own inability, and what only one vendor reads."""
 
 
 def may_be_refused(image: Object, node: Node) -> int | None:

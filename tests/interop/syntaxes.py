@@ -31,6 +31,9 @@ DEFLATED_FRAMES: Final = "1.2.840.10008.1.2.8.1"
 PRIVATE: Final = "1.3.6.1.4.1.5962.300.2"
 """PixelMed's bzip2: a data set that nobody else reads."""
 
+PRIVATE_FRAMES: Final = "1.2.826.0.1.3680043.8.498.99.1"
+"""Explicit little endian, with frames that only its vendor decodes; nobody's."""
+
 NAMES: Final = {
     IMPLICIT: "Implicit LE",
     EXPLICIT: "Explicit LE",
@@ -57,8 +60,10 @@ NAMES: Final = {
     RLE: "RLE",
     DEFLATED_FRAMES: "Deflated frames",
     PRIVATE: "private",
+    PRIVATE_FRAMES: "private frames",
 }
 
+OF_VENDORS: Final = frozenset([PRIVATE, PRIVATE_FRAMES])
 NATIVE: Final = frozenset([IMPLICIT, EXPLICIT, BIG_ENDIAN, DEFLATED, GE_BIG_ENDIAN])
 VIDEO: Final = frozenset([MPEG2, MPEG4, HEVC])
 CONVERTED_TO: Final = frozenset([IMPLICIT, EXPLICIT])

@@ -79,13 +79,20 @@ class Picture:
         return path
 
 
-def file_of(transfer_syntax: str, data_set: bytes) -> bytes:
+def uid(text: str) -> bytes:
+    """Return the value of an element that holds a UID."""
+    return text.encode() + b"\0" * (len(text) % 2)
+
+
+def file_of(
+    transfer_syntax: str, data_set: bytes, *, sop_class: str = SECONDARY_CAPTURE, instance: str = "1.2.3.4.5.6"
+) -> bytes:
     """Put preamble and meta header before a data set."""
     meta = (
         Element(0x00020001, "OB", b"\0\1"),
-        Element(0x00020002, "UI", SECONDARY_CAPTURE.encode() + b"\0"),
-        Element(0x00020003, "UI", b"1.2.3.4.5.6\0"),
-        Element(0x00020010, "UI", transfer_syntax.encode() + b"\0" * (len(transfer_syntax) % 2)),
+        Element(0x00020002, "UI", uid(sop_class)),
+        Element(0x00020003, "UI", uid(instance)),
+        Element(0x00020010, "UI", uid(transfer_syntax)),
         Element(0x00020012, "UI", b"1.2.3.4\0"),
     )
     group = encode(meta, ENCODINGS[EXPLICIT])

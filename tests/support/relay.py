@@ -63,6 +63,8 @@ class Relay:
     passed: dict[str, int] = field(default_factory=lambda: {"there": 0, "back": 0})
     """Bytes that went through so far, in each direction."""
     connections: int = 0
+    heard: list[dict[str, bytearray]] | None = None
+    """Where each connection is written down, byte by byte in each direction; nowhere unless a list is put here."""
     _ended: threading.Event = field(default_factory=threading.Event)
     _sockets: list[socket.socket] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
@@ -111,10 +113,15 @@ class Relay:
                 self.connections += 1
                 for each in (near, far):
                     each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self._start(self._pump, near, far, self.there, "there")
-                self._start(self._pump, far, near, self.back, "back")
+                heard = {"there": bytearray(), "back": bytearray()}
+                if self.heard is not None:
+                    self.heard.append(heard)
+                self._start(self._pump, near, far, self.there, "there", heard)
+                self._start(self._pump, far, near, self.back, "back", heard)
 
-    def _pump(self, source: socket.socket, sink: socket.socket, way: Way, name: str) -> None:
+    def _pump(
+        self, source: socket.socket, sink: socket.socket, way: Way, name: str, heard: dict[str, bytearray]
+    ) -> None:
         left = way.after
         with suppress(OSError):
             while left is None or left > 0:
@@ -124,6 +131,8 @@ class Relay:
                     return
                 if way.delay and self._ended.wait(way.delay):
                     return
+                if self.heard is not None:
+                    heard[name] += data
                 sink.sendall(data)
                 self.passed[name] += len(data)
                 left = None if left is None else left - len(data)
