@@ -30,7 +30,9 @@ bool Walk::take_samples(const Element& element, std::size_t width) {
     problem = "it has " + std::to_string(element.length) + " bytes of pixels instead of " + std::to_string(bytes);
   }
   if (problem.empty() && pixels.frame_bytes() > kLargestFrame) problem = "a frame is too large";
-  if (problem.empty() && pixels.frame_bytes() % width != 0) problem = "its frames begin in the middle of numbers";
+  // One frame of an odd number of bytes ends in the middle of a number, too; its other half is the padding.
+  const bool ends_padded = pixels.frames == 1 && element.length % width == 0;
+  if (problem.empty() && pixels.frame_bytes() % width != 0 && !ends_padded) problem = "its frames begin in the middle of numbers";
   if (!problem.empty()) return fail_encoding("its frames cannot be encoded: " + problem);
   if (!measuring()) return write_samples(width);
   number_ = 1;
@@ -53,8 +55,10 @@ bool Walk::write_samples(std::size_t width) {
 bool Walk::read_samples(std::size_t width) {
   const Pixels& pixels = frames_.back().pixels;
   samples_.clear();
-  if (!read_whole(static_cast<std::uint32_t>(pixels.frame_bytes()), samples_)) return false;
+  const std::uint64_t bytes = pixels.frame_bytes();
+  if (!read_whole(static_cast<std::uint32_t>(bytes + bytes % width), samples_)) return false;
   swap_numbers(samples_, width);
+  samples_.resize(bytes);
   if (pixels.by_plane && pixels.samples > 1) samples_ = interleaved(samples_, pixels.samples, pixels.bits_allocated / 8U);
   return true;
 }

@@ -125,6 +125,17 @@ def test_from_every_uncompressed_syntax(syntax: str, source: str, tmp_path: Path
     assert made == converted(native(picture), EXPLICIT, tmp_path, syntax)
 
 
+@pytest.mark.parametrize("source", [EXPLICIT, BIG_ENDIAN])
+@pytest.mark.parametrize("syntax", MADE)
+def test_a_frame_of_an_odd_number_of_bytes_in_words(syntax: str, source: str, tmp_path: Path) -> None:
+    """Bytes as OW, as big endian has to have them: the padding is the other half of the last word."""
+    picture = PICTURES["8 bits"]
+    assert len(picture.values) % 2 == 1
+    words = (*picture.elements()[:-1], Element(0x7FE00010, "OW", picture.values + b"\0"))
+    made = converted(encode(words, ENCODINGS[source]), source, tmp_path, syntax)
+    assert made == converted(native(picture), EXPLICIT, tmp_path, syntax)
+
+
 @pytest.mark.parametrize("syntax", MADE)
 def test_planes_become_pixels(syntax: str, tmp_path: Path) -> None:
     picture = PICTURES["colours"]
