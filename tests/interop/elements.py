@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 OF_PIXELS: Final = frozenset([0x00280004, 0x00280006, 0x7FE00001, 0x7FE00002, 0x7FE00003, 0x7FE00010])
 """What decoding changes: the photometric interpretation, the planar configuration, offset tables, the pixels."""
 
+OF_LOSS: Final = frozenset([0x00282110, 0x00282112, 0x00282114])
+"""What a conversion says of a loss that was before it."""
+
 PADDING: Final = 0xFFFCFFFC
 """Behind everything, and without a meaning: nodes that write a data set anew leave it out."""
 
@@ -51,6 +54,12 @@ def _value(element: DataElement, *, big_endian: bool) -> object:
         width = WIDTHS.get(str(element.VR), 1)
         return swapped(value, width) if big_endian else value
     return str(value)
+
+
+def without_loss(elements: dict[str, tuple[str, object]]) -> dict[str, tuple[str, object]]:
+    """Leave out what a conversion may add to what was compressed with loss."""
+    names = {f"({tag >> 16:04X},{tag & 0xFFFF:04X})" for tag in OF_LOSS}
+    return {path: said for path, said in elements.items() if path not in names}
 
 
 def differences(source: dict[str, tuple[str, object]], arrived: dict[str, tuple[str, object]]) -> list[str]:

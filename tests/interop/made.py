@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tests.interop import syntaxes
-from tests.support.encoded import ENCODINGS, Element, Encoding, Item, encapsulated, encode
-from tests.support.pictures import SECONDARY_CAPTURE, Picture, file_of, uid
+from tests.support.encoded import ENCODINGS, Element, Encoding, Item, encode
+from tests.support.pictures import SECONDARY_CAPTURE, Picture, encapsulated, file_of, uid
 
 if TYPE_CHECKING:
     from collections.abc import Callable

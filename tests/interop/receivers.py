@@ -184,4 +184,5 @@ RECEIVERS: Final = (
         for syntax in syntaxes.NAMES
         if syntax not in (syntaxes.PRIVATE, syntaxes.MPEG2, syntaxes.HEVC, syntaxes.JPIP, syntaxes.GE_BIG_ENDIAN)
     ),
+    *(_that_asks(syntax) for syntax in sorted(syntaxes.COMPRESSED_TO)),
 )

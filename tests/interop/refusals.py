@@ -33,6 +33,8 @@ class Object:
     decoded_bytes: int
     bits_allocated: int = 0
     """0: it has no pixels."""
+    is_subsampled: bool = False
+    """Whether pixels without compression share their colours, as those of YBR_FULL_422 do."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def _takes_none_of_ours(node: Node) -> bool:
 
 
 def _is_for_codecs_alone(image: Object, node: Node) -> bool:
-    fits = image.bits_allocated in HELD_BY_CODECS
+    fits = image.bits_allocated in HELD_BY_CODECS and not (image.is_subsampled and image.syntax in NATIVE)
     return not node.takes & CONVERTED_TO and not fits
 
 
@@ -92,7 +94,8 @@ BY_TARGET: Final = (
     ),
     Refusal(
         7,
-        "The target takes compressed pixels alone, and the object has none, or none of 8 or 16 bits.",
+        "The target takes compressed pixels alone, and the object has none, none of 8 or 16 bits, or such that share "
+        "their colours (YBR_FULL_422).",
         _is_for_codecs_alone,
     ),
 )

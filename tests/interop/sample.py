@@ -68,4 +68,4 @@ class Sample:
         bits = int(head.get("BitsAllocated", 0))
         samples = int(head.get("Rows", 0)) * int(head.get("Columns", 0)) * int(head.get("SamplesPerPixel", 1))
         decoded = samples * int(head.get("NumberOfFrames", 1) or 1) * bits // 8
-        return Object(self.syntax, decoded, bits)
+        return Object(self.syntax, decoded, bits, str(head.get("PhotometricInterpretation")).endswith("_422"))

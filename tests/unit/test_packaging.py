@@ -88,7 +88,9 @@ def test_every_dependency_says_why_it_is_here() -> None:
 def test_every_debian_package_says_why_it_is_here() -> None:
     lines = (PROJECT / "tools" / "debian-packages.txt").read_text(encoding="utf-8").splitlines()
     entries = [line for line in lines if line and not line.startswith("#")]
-    assert [line for line in entries if not re.fullmatch(r"(run|test|interop|provision) +[a-z0-9.+-]+ +# \S.{10,}", line)] == []
+    assert [
+        line for line in entries if not re.fullmatch(r"(run|test|interop|provision) +[a-z0-9.+-]+ +# \S.{10,}", line)
+    ] == []
     named = [tuple(line.split()[:2]) for line in entries]
     assert len(named) == len(set(named)) > 10
 
