@@ -39,6 +39,9 @@ PICTURES = {
     "frames": Picture(frames=3),
 }
 
+PROMISE = b"\xff\xd8\xff\xc3" + struct.pack(">HBHHB3x", 11, 16, 0xFFFF, 0xFFFF, 1) + b"\xff\xda"
+"""The first bytes of a JPEG frame of four billion pixels: codecs take minutes to find out that they are missing."""
+
 NOT_BY = {("RLE by GDCM", "8 bits"), ("RLE by GDCM", "colours")}
 """What an encoder itself does not write: this one aborts at an odd number of bytes."""
 
@@ -152,6 +155,7 @@ def test_a_picture_without_pixels_keeps_all_it_has(tmp_path: Path) -> None:
     ("frame", "syntax", "reason"),
     [
         (b"\xff\xd8\xff\xd9", "1.2.840.10008.1.2.4.50", "JPEG"),
+        (PROMISE, "1.2.840.10008.1.2.4.70", "another size"),
         (b"\xff\x4f\xff\x51" + bytes(60), "1.2.840.10008.1.2.4.90", "JPEG 2000"),
         (struct.pack("<16I", 2, 64, 66, *[0] * 13) + b"\0\1", RLE, "ends too early"),
         (struct.pack("<16I", 9, *[0] * 15), RLE, "9 RLE segments"),
