@@ -12,6 +12,8 @@ from mercure.rules.frame import Frame
 from mercure.rules.impossible import never_true
 from mercure.rules.keywords import NUMERIC_VRS, vr_of
 from mercure.rules.kinds import Kind, incomparable, kind_name, kind_of, mismatch, union
+from mercure.rules.likeness import vr_between
+from mercure.rules.moments import MOMENTS
 from mercure.rules.operators import Operator, comparable
 from mercure.rules.record import Images
 from mercure.rules.rule import compile_rule
@@ -105,6 +107,8 @@ class _Checker:
         return result or Kind.ANY
 
     def _arguments(self, term: Operation, function: Function, kinds: tuple[Kind, ...]) -> None:
+        if function.name == "between":
+            self._moments(term, term.operands, as_error=True)
         checks = guards(function, len(kinds) - len(term.names)) + [guard(function, name) for name in term.names]
         for number, (kind, each) in enumerate(zip(kinds, checks, strict=True)):
             wanted = each[2] | (Kind.TRUTH if Kind.NUMBER in each[2] else Kind(0)) if each else Kind.ANY
@@ -132,7 +136,21 @@ class _Checker:
                 self._fault(term, incomparable(kinds[number], kinds[number + 1]), (left, right))
             elif comparator in _ORDERS:
                 self._order(term, left, right, kinds[number : number + 2])
+            if comparator not in {"in", "not in"}:
+                self._moments(term, (left, right), as_error=comparator in _ORDERS)
         return Kind.TRUTH
+
+    def _moments(self, term: Term, operands: tuple[Term, ...], *, as_error: bool) -> None:
+        """Find what a date, time or age is compared with, and is none: it is never the same, nor before or after."""
+        vr = vr_between(*operands)
+        for operand in operands if vr in MOMENTS else ():
+            value = operand.value if isinstance(operand, Constant) else ""
+            if isinstance(value, str) and value and MOMENTS[vr][0](value) is None:
+                message = f"the tag is compared with what is no {MOMENTS[vr][1]}"
+                if as_error:
+                    self._fault(operand, Fault("value", message), ())
+                else:
+                    self._warn("value", operand, message, "")
 
     def _membership(self, term: Comparison, left: Term, right: Term, one: Kind, other: Kind) -> None:
         if not other & (Kind.TEXT | Kind.LIST):

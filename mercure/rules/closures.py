@@ -163,15 +163,21 @@ def dispatching(operator: Operator, operands: list[Closure], fail: Fail) -> Clos
     return run
 
 
-def membership(left: Closure, choices: tuple[Value, ...], positive: bool, fail: Fail) -> Closure:
+Forms = Callable[[Frame, str], bool]
+"""Tells whether a text is one of some choices in another form."""
+
+
+def membership(
+    left: Closure, choices: tuple[Value, ...], positive: bool, fail: Fail, forms: Forms | None = None
+) -> Closure:
     """Compile ``x in ["a", "b", …]``: a list of texts is looked up by hash, however long it is."""
     texts = frozenset(choices) if all(isinstance(choice, str) for choice in choices) else frozenset()
 
     def run(frame: Frame) -> bool:
         value = left(frame)
-        if texts and value.__class__ is str:
-            return (value in texts) is positive
         try:
+            if texts and value.__class__ is str:
+                return (value in texts or (forms is not None and forms(frame, value))) is positive
             return is_in(frame, value, choices) is positive
         except FAULTS as fault:
             fail(fault)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, Never
 
+from mercure.rules import likeness
 from mercure.rules.closures import (
     FAULTS,
     Closure,
@@ -33,7 +34,7 @@ from mercure.rules.closures import (
 from mercure.rules.errors import Fault, Place, RuleError
 from mercure.rules.frame import Frame
 from mercure.rules.kinds import Value
-from mercure.rules.operators import COMPARATORS, Operator
+from mercure.rules.operators import Operator
 from mercure.rules.tags import raw_of
 from mercure.rules.terms import (
     Collection,
@@ -98,7 +99,7 @@ class _Compiler:
 
         def run(frame: Frame) -> Value:
             value = frame.tags.record.get(keyword, "")
-            if value.__class__ is str:
+            if value.__class__ is str and value.isascii():
                 return value
             try:
                 return read(frame, keyword, value)
@@ -129,7 +130,7 @@ class _Compiler:
             return dispatching(term.function, operands, fail)
         checks = guards(term.function, len(operands) - len(term.names))
         checks += [guard(term.function, name) for name in term.names]
-        call = term.bound.call
+        call = likeness.function(term.function.name, term.operands) or term.bound.call
         if term.names:
             return named(call, operands, checks, term.names, fail)
         if len(operands) == 1:
@@ -140,9 +141,10 @@ class _Compiler:
         if len(term.operands) == 2:  # noqa: PLR2004 - not a chain
             return self._pair(term)
         first, *others = [self.closure(operand) for operand in term.operands]
+        sides = [term.operands[n : n + 2] for n in range(len(others))]
         steps = [
-            (COMPARATORS[name], operand, self._failure(term, (term.operands[n], term.operands[n + 1])))
-            for n, (name, operand) in enumerate(zip(term.comparators, others, strict=True))
+            (likeness.comparator(name, *both), operand, self._failure(term, both))
+            for name, operand, both in zip(term.comparators, others, sides, strict=True)
         ]
 
         def run(frame: Frame) -> bool:
@@ -164,8 +166,9 @@ class _Compiler:
         name, fail = term.comparators[0], self._failure(term, term.operands)
         choices = term.operands[1]
         if name in {"in", "not in"} and isinstance(choices, Constant) and isinstance(choices.value, tuple):
-            return membership(left, choices.value, name == "in", fail)
-        compare = COMPARATORS[name]
+            forms = likeness.among(choices.value, *term.operands)
+            return membership(left, choices.value, name == "in", fail, forms)
+        compare = likeness.comparator(name, *term.operands)
 
         def run(frame: Frame) -> bool:
             one, other = left(frame), right(frame)

@@ -10,9 +10,12 @@ from mercure.rules.errors import Fault
 from mercure.rules.frame import Frame
 from mercure.rules.kinds import Value
 
-_DATE: Final = re.compile(r" *(\d{4})([-.]?)(\d{2})\2(\d{2})(?:\d{0,6}(?:\.\d{1,6})?(?:[+-]\d{4})?)? *\0?", re.ASCII)
-"""DA ``YYYYMMDD``, its older form ``YYYY.MM.DD``, the day of a DT (PS3.5 section 6.2), and ``YYYY-MM-DD``."""
-_AGE: Final = re.compile(r" *(\d{3})([DWMY]) *", re.ASCII)
+_DATE: Final = re.compile(
+    r" *(\d{4})(?:(\d{2})(\d{2})(?:\d{0,6}(?:\.\d{1,6})?(?:[+-]\d{4})?)?|([-./])(\d{1,2})\4(\d{1,2}))[ \0]*", re.ASCII
+)
+"""DA ``YYYYMMDD``, its older form ``YYYY.MM.DD`` (PS3.5 section 6.2), the day of a DT, and others from year to day."""
+_AGE: Final = re.compile(r" *(\d{1,3}) *([DWMY])[ \0]*", re.ASCII | re.IGNORECASE)
+"""AS ``nnnD``, ``nnnW``, ``nnnM``, ``nnnY``; some equipment leaves out the zeros."""
 _PER_YEAR: Final = {"D": 365.25, "W": 365.25 / 7, "M": 12.0, "Y": 1.0}
 _DAY_OF_STUDY: Final = ("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate")
 AGE_KEYWORDS: Final = frozenset({"PatientBirthDate", "PatientAge", *_DAY_OF_STUDY})
@@ -27,9 +30,15 @@ def to_date(text: str) -> date | None:
     if match is None:
         return None
     try:
-        return date(int(match[1]), int(match[3]), int(match[4]))
+        return date(int(match[1]), int(match[2] or match[5]), int(match[3] or match[6]))
     except ValueError:
         return None
+
+
+def to_years(text: str) -> float | None:
+    """Read an age in years; None when the text is none."""
+    match = _AGE.fullmatch(text) if len(text) <= _LONGEST else None
+    return None if match is None else int(match[1]) / _PER_YEAR[match[2].upper()]
 
 
 def day(_frame: Frame, value: Value, *default: Value) -> Value:
@@ -72,10 +81,13 @@ def age_years(frame: Frame, *default: Value) -> Value:
         days = (to_date(tags.text(keyword)) for keyword in _DAY_OF_STUDY)
         on = next((found for found in days if found is not None), None) or frame.today
         return on.year - born.year - ((on.month, on.day) < (born.month, born.day))
-    age = _AGE.fullmatch(tags.text("PatientAge")[:_LONGEST])
+    age = to_years(tags.text("PatientAge"))
     if age is not None:
-        return int(int(age[1]) / _PER_YEAR[age[2]])
+        return int(age)
     if default:
         return default[0]
     advice = "give what to take instead: age_years(0)"
-    raise Fault("value", "neither PatientBirthDate nor PatientAge says how old the patient is", advice)
+    why = "neither PatientBirthDate nor PatientAge says how old the patient is"
+    if tags.text("PatientAge").strip():
+        why += "; PatientAge is no age such as 018Y"
+    raise Fault("value", why, advice)

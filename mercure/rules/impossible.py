@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from mercure.rules import likeness
 from mercure.rules.cases import Case, Demand, Outcome, TooManyCases, cases_of, combined
 from mercure.rules.closures import Closure
 from mercure.rules.compiler import compile_term
@@ -84,7 +85,7 @@ def _cannot_fail(term: Term) -> bool:
 
 def _is_empty_range(term: Operation) -> bool:
     low, high = term.operands[1:]
-    if not isinstance(low, Constant) or not isinstance(high, Constant):
+    if not isinstance(low, Constant) or not isinstance(high, Constant) or likeness.is_written_variously(*term.operands):
         return False
     if isinstance(low.value, int | float) and isinstance(high.value, int | float):
         return low.value > high.value
@@ -126,7 +127,7 @@ def _choices(demand: Demand) -> Values | None:
     if demand.outcome is not Outcome.TRUE or not isinstance(term, Comparison):
         return None
     right = term.operands[1]
-    if not isinstance(right, Constant):
+    if not isinstance(right, Constant) or likeness.is_written_variously(*term.operands):
         return None
     if term.comparators == ("==",):
         return (right.value,)

@@ -164,7 +164,8 @@ def _text_token(text: str, match: re.Match[str]) -> Token:
         _fail("syntax", Place(text, start, match.end()), "this text has no end", f"close it with {quote}")
     stop = end + len(quote)
     raw = text[match.end() : end]
-    return Token("text", text[start:stop], start, stop, raw if prefix == "r" else _unescape(text, match.end(), raw))
+    value = raw if prefix == "r" else _unescape(text, match.end(), raw)
+    return Token("text", text[start:stop], start, stop, unicodedata.normalize("NFC", value))
 
 
 def _unescape(text: str, offset: int, raw: str) -> str:

@@ -19,6 +19,9 @@ _MAX_EXPONENT: Final = 1024
 _DECIMAL: Final = re.compile(
     r"[ \t]*([+-]?)(?:(\d+)|(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][+-]?\d{1,4})?)[ \t\0]*", re.ASCII
 )
+_COMMA: Final = re.compile(r"[ \t]*[+-]?(\d*),(\d+)(?:[eE][+-]?\d{1,4})?[ \t\0]*", re.ASCII)
+"""A decimal comma, as some equipment writes it; a number has no other comma (PS3.5 section 6.2)."""
+_THOUSANDS: Final = 3
 _ADVICE: Final = "give what to take instead: number(…, 0)"
 
 Number = int | float
@@ -51,7 +54,13 @@ def power(_frame: Frame, base: Number, exponent: Number) -> Number:
 def to_number(text: str) -> Number | None:
     """Read a text as DICOM writes numbers (VR DS and IS, PS3.5 section 6.2); None when it is not one.
 
-    Blanks around it are padding. Not a number, as in Python's ``float``, are ``nan``, ``inf`` and ``1_000``.
+    Blanks around it are padding. Not a number, as in Python's ``float``, are ``nan``, ``inf`` and ``1_000``. A decimal
+    comma is read where it can be nothing else.
+
+    Raises
+    ------
+    Fault
+        The comma may be that of a fraction, or that of thousands.
     """
     if len(text) > _MAX_DIGITS:
         return None
@@ -62,9 +71,20 @@ def to_number(text: str) -> Number | None:
             return float(text)
     match = _DECIMAL.fullmatch(text)
     if match is None:
-        return None
+        return _with_comma(text)
     stripped = text.strip(" \t\0")
     return int(stripped) if match[2] is not None else float(stripped)
+
+
+def _with_comma(text: str) -> Number | None:
+    match = _COMMA.fullmatch(text)
+    if match is None:
+        return None
+    before, after = match.groups()
+    if len(after) == _THOUSANDS and 0 < len(before) <= _THOUSANDS and before.strip("0"):
+        advice = 'say which it is: number(tags.Keyword.replace(",", ".")), or .replace(",", "")'
+        raise Fault("value", "the comma of the text may be that of a fraction, or that of thousands", advice)
+    return float(text.strip(" \t\0").replace(",", "."))
 
 
 def number(_frame: Frame, value: Value, *default: Value) -> Value:
@@ -74,12 +94,12 @@ def number(_frame: Frame, value: Value, *default: Value) -> Value:
     found = to_number(value)
     if found is not None:
         return found
+    if "\\" in value:
+        raise Fault("value", "the text is several values", 'write numbers(values("Keyword"))')
     if default:
         return default[0]
     if value == "":
         raise Fault("value", "the text is empty and no number", _ADVICE)
-    if "\\" in value:
-        raise Fault("value", "the text is several values", 'write numbers(values("Keyword"))')
     raise Fault("value", "the text is not a number", _ADVICE)
 
 
@@ -115,7 +135,9 @@ def fraction(_frame: Frame, value: Value) -> float:
             if len(value) <= _MAX_DIGITS:
                 return float(value)
         except ValueError:
-            pass
+            found = to_number(value)
+            if found is not None:
+                return float(found)
         advice = "number(…, 0) has a default for a text that is no number"
         raise Fault("value", "the text is not a number", advice)
     return float(value)  # type: ignore[arg-type]  # the parameter admits texts and numbers only

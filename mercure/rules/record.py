@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from unicodedata import normalize
 
 from mercure.rules.errors import Fault
 from mercure.rules.keywords import BACKSLASH_IS_TEXT, canonical, vr_of
@@ -24,6 +25,7 @@ _MISSING: Final = object()
 def as_text(keyword: str, raw: object) -> str:
     """Return what a rule sees of a tag's value: one text.
 
+    Letters with marks are composed, as in the rule itself: however a sender writes an umlaut, it is the same text.
     Several values are joined by a backslash, as DICOM sends them; so rules written for other mercure installations,
     whose tag reader did the same, mean the same here (``docs/decisions/0021``).
 
@@ -33,7 +35,7 @@ def as_text(keyword: str, raw: object) -> str:
         The tag holds a sequence or binary data, which are no text.
     """
     if isinstance(raw, str):
-        return raw
+        return raw if raw.isascii() else normalize("NFC", raw)
     if raw is None:
         return ""
     if isinstance(raw, Unknown):

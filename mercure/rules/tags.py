@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from mercure.rules.errors import Fault
-from mercure.rules.frame import Frame
+from mercure.rules.frame import FREE, Frame
 from mercure.rules.keywords import canonical, is_numbered, nearest, vr_of
 from mercure.rules.record import Images, TagView
 from mercure.rules.unknown import Unknown
@@ -39,6 +39,9 @@ def unknown(keyword: str) -> Fault:
 
 def charge_raw(frame: Frame, raw: object) -> None:
     """Count what it takes to make texts of a tag with several values."""
+    if isinstance(raw, str) and len(raw) > FREE:
+        frame.work(len(raw) * 40)  # to compose its letters
+        frame.room(len(raw) * 4)
     if isinstance(raw, list):
         frame.work(len(raw) * 150)
         frame.room(sum(8 + len(part) * 4 for part in raw if isinstance(part, str)))
