@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from mercure.dicom.uids import uid_name
 
 if TYPE_CHECKING:
+    from appliance.control.api.targets import Proposal
+    from mercure.dicom.capabilities import Capabilities
     from mercure.spool.task import Converted
+
+_COLUMNS: Final = "123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+"""The columns of a matrix: one character each, so that all fit on a terminal."""
+
+_NAMED: Final = 3
+"""So many SOP classes of a row are named."""
 
 
 def count(number: float) -> str:
@@ -17,14 +28,6 @@ def count(number: float) -> str:
 def plural(number: int, word: str, words: str = "") -> str:
     """Write a number with its word: ``1 task``, ``2 tasks``, ``2 series`` (by `words`)."""
     return f"{count(number)} {word if number == 1 else words or word + 's'}"
-
-
-def uid_name(uid: str) -> str:
-    """Return the name of a transfer syntax or SOP class by PS3.6 annex A; the UID itself where it has none."""
-    # It costs a tenth of a second, and most runs of a program name nothing.
-    from pydicom.uid import UID  # noqa: PLC0415
-
-    return UID(uid).name.partition(":")[0].strip() or uid
 
 
 def conversions_in_words(confirmed: int, converted: Sequence[Converted]) -> str:
@@ -41,3 +44,67 @@ def _conversion_in_words(item: Converted) -> str:
     if item.from_syntax == item.to_syntax:
         how = "as received"
     return f"{item.images} {how}" + (f" (not as {item.passed_over})" if item.passed_over else "")
+
+
+def capabilities_in_words(known: Capabilities) -> Iterator[tuple[str, str]]:
+    """Say what a node is and how it answers: what is told, and the text."""
+    yield "node", f"{known.node.partition(':')[2]}, asked as {known.calling_aet}"
+    yield "implementation", " ".join(filter(None, (known.implementation_version, known.implementation)))
+    yield "longest PDU", f"{count(known.max_pdu)} bytes" if known.max_pdu else "any"
+    yield "echo", known.echo if known.echo != "answered" else f"answered in {_milliseconds(known.echo_seconds)}"
+    slowest = (
+        f"in {_milliseconds(known.seconds)}, the slowest of {known.requests} in {_milliseconds(known.slowest_seconds)}"
+    )
+    yield "associations", f"answered {slowest}"
+    if known.at_once is not None:
+        at_once = known.at_once
+        yield "at once", f"{at_once.accepted} of {at_once.asked}{f': {at_once.text}' if at_once.text else ''}"
+    yield "SOP classes", f"{len(known.classes)} of {len(known.asked_classes)} taken"
+
+
+def proposal_in_words(proposal: Proposal) -> str:
+    """Say which setting would suit a node better, and why."""
+    now, proposed = (
+        ", ".join(uid_name(str(each)) for each in it) if isinstance(it, list) else str(it)
+        for it in (proposal.now, proposal.proposed)
+    )
+    return f"{proposal.setting}: {proposed} instead of {now}: {proposal.reason}"
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{count(1000 * seconds)} ms"
+
+
+def matrix_of(known: Capabilities, columns: int) -> Iterator[str]:
+    """Draw what a node takes, SOP classes by transfer syntaxes, as lines of so many columns.
+
+    Rows that are equal are one row, and columns that are equal one column; what nobody takes has none.
+    """
+    taken = known.classes
+    syntaxes: dict[frozenset[str], list[str]] = {}
+    for syntax in known.asked_syntaxes:
+        syntaxes.setdefault(frozenset(it for it in taken if syntax in taken[it]), []).append(uid_name(syntax))
+    syntaxes.pop(frozenset(), None)
+    rows: dict[str, list[str]] = {}
+    for sop_class in known.asked_classes:
+        marks = "".join("x" if sop_class in classes else "-" for classes in syntaxes)
+        rows.setdefault(marks, []).append(uid_name(sop_class))
+    if not syntaxes:
+        return
+    yield f"{_COLUMNS[: len(syntaxes)]}  SOP class"
+    for marks, names in rows.items():
+        yield from hanging(f"{marks}  ", _named(names), columns)
+    yield ""
+    for key, names in zip(_COLUMNS, syntaxes.values(), strict=False):
+        yield from hanging(f"{key}  ", ", ".join(names), columns)
+
+
+def _named(names: Sequence[str]) -> str:
+    """Name some, and say how many more there are."""
+    first = ", ".join(names[:_NAMED])
+    return f"{first} and {count(len(names) - _NAMED)} more" if len(names) > _NAMED else first
+
+
+def hanging(head: str, text: str, columns: int) -> list[str]:
+    """Write a text behind its head, and the further lines of it below its beginning."""
+    return textwrap.wrap(text, columns, initial_indent=head, subsequent_indent=" " * len(head))

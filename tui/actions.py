@@ -150,11 +150,20 @@ _RULE_FORM: Final = (
 _TARGETS: Final = (
     Action("show", "enter", "show", "Show all settings.", "targets"),
     Action("echo", "e", "echo", "Ask the target whether it would take images now.", "targets", "targets.echo"),
-    Action("test", "t", "test send", "Send made-up images to it.", "targets", "targets.test_send", "asks"),
+    Action("test", "t", "test", "Send made-up images to it.", "targets", "targets.test_send", "asks"),
+    Action("probe", "p", "probe", "What the target takes: opens the page on which it is asked.", "targets"),
     Action("new", "n", "new", "Add a target.", "targets", "targets.save"),
-    Action("edit", "m", "modify", "Change its settings.", "targets", "targets.save"),
+    Action("edit", "m", "edit", "Change its settings.", "targets", "targets.save"),
     Action("delete", "ctrl+d", "delete", "Remove the target.", "targets", "targets.delete", "type the name"),
 )
+
+_PROBE: Final = (
+    Action("ask", "r", "ask", "Ask the node what it takes, by an echo and negotiations; no image is sent.",
+           "probe", "targets.probe"),
+    Action("count", "n", "ask and count", "Ask it, and open up to 4 associations at once, to see how many it has.",
+           "probe", "targets.probe"),
+    Action("accept", "a", "accept", "Save the settings that are proposed as a new revision.", "probe", "targets.save"),
+)  # fmt: skip
 
 _TARGET_FORM: Final = (
     Action("save", "ctrl+s", "save", "Save the target as a new revision.", "target-form", "targets.save"),
@@ -215,6 +224,7 @@ ACTIONS: Final = (
     *_RULES,
     *_RULE_FORM,
     *_TARGETS,
+    *_PROBE,
     *_TARGET_FORM,
     *_FORM,
     *_SERVICES,

@@ -243,7 +243,7 @@ def _refusal_lines(found: Refusals, lines: list[str]) -> list[str]:
 
 
 def _refusal_row(record: RefusalRecord) -> tuple[str, ...]:
-    from appliance.wording import uid_name  # noqa: PLC0415
+    from mercure.dicom.uids import uid_name  # noqa: PLC0415
 
     about = ", ".join(uid_name(uid) for uid in (record.abstract_syntax, record.transfer_syntax) if uid)
     held = ", ".join(f"{address} has {places}" for address, places in (record.held or {}).items())

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli import completing, exit_codes
-from appliance.cli.asking import ask
-from appliance.cli.common import end_with, json_option, root_option, show
+from appliance.cli.asking import ask, asking
+from appliance.cli.common import end_with, json_option, narrate, root_option, show
 from appliance.cli.lazy import OrderedGroup
-from appliance.cli.text import printable, short_moment, table
+from appliance.cli.text import moment, printable, short_moment, table, terminal_columns, wrapped
+from appliance.wording import capabilities_in_words, hanging, matrix_of, proposal_in_words
 
 if TYPE_CHECKING:
-    from appliance.control.api.targets import TargetState
+    from appliance.control.api.targets import Probed, TargetState
 
 
 @click.group(cls=OrderedGroup)
@@ -75,3 +76,55 @@ def test(name: str, images: int) -> None:
     text = f"{sent.target}: {sent.confirmed} of {sent.sent} confirmed, {sent.seconds:.2f} s: {sent.text}"
     show(sent, lambda: [printable(text), f"series {sent.series_uid}"])
     end_with(exit_codes.WELL if sent.ok else exit_codes.FAILED)
+
+
+@targets.command()
+@click.argument("name", metavar="TARGET", shell_complete=completing.targets)
+@click.option("--associations", is_flag=True, help="Also open some at once, to see how many it has, and release them.")
+@click.option(
+    "--at-most", type=click.IntRange(1, 64), default=4, show_default=True, help="With --associations: so many."
+)
+@click.option("--last", is_flag=True, help="Ask nothing; show what it said last.")
+@click.option("--apply", is_flag=True, help="Save the settings that are proposed.")
+@root_option
+@json_option("appliance.control.api.targets:Probed")
+def probe(name: str, associations: bool, at_most: int, last: bool, apply: bool) -> None:
+    """Ask a DICOM node once what it takes, by an echo and negotiations alone; no image is sent.
+
+    SOP classes by transfer syntaxes, the longest PDU, how fast it answers, and what would suit it better in its
+    settings. One association follows the other, with pauses. Exit code 0: it was asked; 1: it could not be.
+    """
+    from appliance.control import api  # noqa: PLC0415
+
+    with asking() as ask_for:
+        if last:
+            probed = ask_for(api.targets.KNOWN, api.targets.OneTarget(name=name))
+        else:
+            wanted = api.targets.ProbeTarget(name=name, associations=at_most if associations else 0)
+            probed = ask_for(api.targets.PROBE, wanted)
+        show(probed, lambda: probe_lines(probed))
+        if apply and probed.settings is not None:
+            comment = "as proposed after asking the target what it takes"
+            change = api.targets.SaveTarget(
+                name=name, settings=probed.settings, edited_from=probed.revision, comment=comment
+            )
+            narrate(f"saved as revision {ask_for(api.targets.SAVE, change).revision}")
+    end_with(exit_codes.WELL if probed.ok else exit_codes.FAILED)
+
+
+def probe_lines(probed: Probed) -> Iterator[str]:
+    """Write what a target takes, and what is proposed."""
+    columns = terminal_columns()
+    if probed.known is not None:
+        for what, text in (("asked", moment(probed.known.time)), *capabilities_in_words(probed.known)):
+            yield from hanging(f"{what:<16}", printable(text), columns)
+        yield from ("", *matrix_of(probed.known, columns), "")
+    if probed.text:
+        yield from wrapped(printable(f"{probed.target}: {probed.text}"), columns)
+        yield from wrapped(printable(f"→ {probed.advice}"), columns, indent=2)
+    for each in probed.proposals:
+        yield from wrapped(printable(f"proposed: {proposal_in_words(each)}"), columns)
+    if probed.proposals:
+        yield f"`mercure targets probe {printable(probed.target)} --apply` saves that"
+    elif probed.ok:
+        yield "its settings suit it"

@@ -10,20 +10,37 @@ from pathlib import Path
 from typing import Final
 
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    SecondaryCaptureImageStorage,
+    generate_uid,
+)
 
 from appliance.control.api.base import Progress
 from appliance.control.api.targets import TestSent
 from appliance.control.session import Session
 from appliance.control.targets import find_target
+from mercure.config import TargetSettings
+from mercure.dicom.uids import uid_name
 from mercure.event_details import Identity
 from mercure.names import new_id
 from mercure.spool import Task
-from mercure.targets import ImageResult, Job, open_target
+from mercure.targets import DicomSettings, ImageResult, Job, open_target
 
 PATIENT_ID: Final = "MERCURE-TEST"
 PATIENT_NAME: Final = "Test^Mercure"
 LONGEST_SECONDS: Final = 60.0
+_SYNTAXES: Final = (
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+)
+"""In which images can be made, the best one first."""
 _SIDE: Final = 64
 """Rows and columns of an image."""
 
@@ -57,14 +74,16 @@ def send(session: Session, name: str, images: int, report: Callable[[Progress], 
 
     begin = session.clock.monotonic()
     try:
-        series = write_images(folder, images, session.clock.now())
+        series = write_images(folder, images, session.clock.now(), _syntax(settings))
         job = job_of(folder, series, note, session.clock.now())
         trouble = open_target(settings, session.config.targets).deliver(job)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     confirmed = sum(result.stored for result in results)
     refusals = "; ".join(dict.fromkeys(result.comment for result in results if result.comment and not result.stored))
-    text = trouble.text if trouble is not None else refusals or f"{confirmed} of {images} images were taken"
+    sent_as = tuple(dict.fromkeys(result.sent_as for result in results if result.stored and result.sent_as))
+    form = f" in {' and '.join(map(uid_name, sent_as))}" if sent_as else ""
+    text = trouble.text if trouble is not None else refusals or f"{confirmed} of {images} images were taken{form}"
     sent = TestSent(
         target=name,
         ok=confirmed == images,
@@ -73,10 +92,17 @@ def send(session: Session, name: str, images: int, report: Callable[[Progress], 
         seconds=round(session.clock.monotonic() - begin, 3),
         text=text,
         series_uid=series,
+        sent_as=sent_as,
     )
     with session.changing() as events:
         session.audit(events, "targets.test_send", name, after=sent.model_dump(mode="json"))
     return sent
+
+
+def _syntax(settings: TargetSettings) -> str:
+    """Return the transfer syntax in which a target takes such images; the usual one where it does not say."""
+    taken = settings.taken(SecondaryCaptureImageStorage, _SYNTAXES) if isinstance(settings, DicomSettings) else ()
+    return next(iter(taken), ExplicitVRLittleEndian)
 
 
 def job_of(folder: Path, series: str, note: Callable[[ImageResult], None], now: datetime) -> Job:
@@ -92,11 +118,12 @@ def job_of(folder: Path, series: str, note: Callable[[ImageResult], None], now: 
     return Job(folder, files, task, LONGEST_SECONDS, note, stopping=lambda: False)
 
 
-def write_images(folder: Path, images: int, now: datetime) -> str:
-    """Write images of a new series; return its UID."""
+def write_images(folder: Path, images: int, now: datetime, syntax: str = ExplicitVRLittleEndian) -> str:
+    """Write images of a new series in a transfer syntax; return the UID of the series."""
     study, series = generate_uid(prefix=None), generate_uid(prefix=None)
     for number in range(1, images + 1):
         image = _image(study, series, number, now)
+        image.file_meta.TransferSyntaxUID = UID(syntax)
         image.save_as(folder / f"{image.SOPInstanceUID}.dcm", enforce_file_format=True)
     return str(series)
 
@@ -105,7 +132,6 @@ def _image(study: str, series: str, number: int, now: datetime) -> Dataset:
     """Make a secondary capture image (PS3.3 section A.8.1): a grey ramp."""
     image = Dataset()
     image.file_meta = FileMetaDataset()
-    image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     image.SOPClassUID = image.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
     image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = generate_uid(prefix=None)
     image.StudyInstanceUID, image.SeriesInstanceUID = study, series

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import Field, ValidationError
@@ -11,6 +11,8 @@ from pydantic import Field, ValidationError
 from mercure.config import TargetSettings
 from mercure.config.basics import AETitle, Port, PositiveSeconds
 from mercure.config.transfer_syntaxes import TransferSyntaxes
+from mercure.dicom.association import ACCEPTED, Failure, Node, request
+from mercure.dicom.capabilities import Question
 from mercure.dicom.echo import echo
 from mercure.dicom.receipt import DIGEST_PREFIX
 from mercure.dicom.send import Peer, SendError, send
@@ -76,6 +78,21 @@ class DicomSettings(TargetSettings):
     def node(self) -> tuple[str, int]:
         """Return host and port."""
         return self.host, self.port
+
+    def question(self, at_once: int = 0) -> Question:
+        """Make the question what it takes, and how many associations at once, where that is asked."""
+        return Question(self._peer(), self.destination(), at_once=at_once)
+
+    def taken(self, sop_class: str, syntaxes: Sequence[str]) -> tuple[str, ...]:
+        """Ask by one association in which transfer syntaxes it takes a SOP class; none when it cannot be asked."""
+        opened = request(self._peer(), [(sop_class, syntax) for syntax in syntaxes])
+        if isinstance(opened, Failure):
+            return ()
+        opened.close()
+        return tuple(syntax for syntax in syntaxes if opened.answers.get((sop_class, syntax)) == ACCEPTED)
+
+    def _peer(self) -> Node:
+        return Node(self.host, self.port, self.called_aet, self.calling_aet, self.acse_timeout_seconds)
 
 
 class DicomTarget:

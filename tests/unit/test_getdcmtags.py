@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.wording import uid_name
+from mercure.dicom.uids import uid_name
 from tests.support.binaries import PROJECT, tool
 from tests.support.dicom_files import storable_files
 from tests.support.getdcmtags import getdcmtags

@@ -12,6 +12,7 @@ from tui.format import duration, printable, since
 from tui.looks import TARGET, Line
 from tui.screens.long_actions import LongActions, bar_text
 from tui.screens.overview import target_state
+from tui.screens.probe import ProbePage
 from tui.screens.settings_page import ReachedPage, name_column, named_by, settings_lines
 from tui.screens.target_form import TargetForm
 from tui.screens.task import pair
@@ -87,6 +88,7 @@ class TargetsPage(LongActions, ReachedPage[Target]):
             "show": self.with_row(self._open),
             "echo": self.with_row(self._echo),
             "test": self.with_row(self._test),
+            "probe": self.with_row(self._probe),
             "edit": self.with_row(self._edit),
             "new": self._new,
             "delete": self.with_row(self._delete),
@@ -94,6 +96,9 @@ class TargetsPage(LongActions, ReachedPage[Target]):
 
     def _open(self, row: Target) -> None:
         self.app.push_screen(TextPage("targets", row.name, lambda columns: _lines(row, self.board.heard, columns)))
+
+    def _probe(self, row: Target) -> None:
+        self.app.push_screen(ProbePage(row.name))
 
     def _echo(self, row: Target) -> None:
         self.tell(row.name, "echo: asking …", "dim")

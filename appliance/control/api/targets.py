@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue
 
 from appliance.control.api.base import Nothing, Saved, Verb
 from mercure.delivery.outage import Outage
+from mercure.dicom.capabilities import Capabilities
 from mercure.model import Model
 
 
@@ -55,6 +56,42 @@ class EchoTarget(Model):
     settings: dict[str, JsonValue] | None = None
 
 
+class ProbeTarget(OneTarget):
+    """A target that is to be asked what it takes; ``associations``: so many are opened at once, to see how many it has.
+
+    0: that is not asked.
+    """
+
+    associations: Annotated[int, Field(ge=0, le=64)] = 0
+
+
+class Proposal(Model):
+    """A setting that would suit the target better: as it is, as it could be, and why."""
+
+    setting: str
+    now: JsonValue
+    proposed: JsonValue
+    reason: str
+
+
+class Probed(Model):
+    """What a target takes, as it said when it was asked last.
+
+    Without ``known`` it was never asked, or could not be: ``text`` and ``advice`` say which. ``settings`` are those of
+    the target with what is proposed in them, as `targets.save` takes them, made from ``revision``; null where nothing
+    is proposed.
+    """
+
+    target: str
+    ok: bool
+    text: str = ""
+    advice: str = ""
+    known: Capabilities | None = None
+    proposals: tuple[Proposal, ...] = ()
+    settings: dict[str, JsonValue] | None = None
+    revision: int
+
+
 class SaveTarget(Model):
     """A target as it is to be; `rename_from` gives one that is there a new name, in the rules and groups too."""
 
@@ -79,7 +116,10 @@ class TestSend(OneTarget):
 
 
 class TestSent(Model):
-    """What became of a test send; ``series_uid`` is by what it is found at the target."""
+    """What became of a test send; ``series_uid`` is by what it is found at the target.
+
+    ``sent_as`` are the UIDs of the transfer syntaxes in which the images went, where the kind of target has such.
+    """
 
     target: str
     ok: bool
@@ -88,6 +128,7 @@ class TestSent(Model):
     seconds: float
     text: str
     series_uid: str
+    sent_as: tuple[str, ...] = ()
 
 
 LIST: Final = Verb("targets.list", Nothing, Targets, "viewer", "List the targets and what waits for them.")
@@ -101,5 +142,14 @@ TEST_SEND: Final = Verb(
     changes=True,
     long=True,
 )
+PROBE: Final = Verb(
+    "targets.probe",
+    ProbeTarget,
+    Probed,
+    "operator",
+    "Ask a DICOM node what it takes, by an echo and negotiations alone; no image is sent.",
+    long=True,
+)
+KNOWN: Final = Verb("targets.known", OneTarget, Probed, "viewer", "Tell what a target said last that it takes.")
 SAVE: Final = Verb("targets.save", SaveTarget, Saved, "admin", "Add or change a target.", changes=True)
 DELETE: Final = Verb("targets.delete", DeleteTarget, Saved, "admin", "Remove a target.", changes=True)

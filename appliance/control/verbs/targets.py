@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance.control import edits, targets, test_sending
+from appliance.control import edits, target_probe, targets, test_sending
 from appliance.control.api import targets as api
 from appliance.control.api.base import Nothing, Saved
 from appliance.control.verbs import Asked, carries_out
@@ -32,6 +32,18 @@ def echo(asked: Asked, wanted: api.EchoTarget) -> api.EchoAnswer:
 def test_send(asked: Asked, wanted: api.TestSend) -> api.TestSent:
     """Send made-up images."""
     return test_sending.send(asked.session, wanted.name, wanted.images, asked.report)
+
+
+@carries_out(api.PROBE)
+def probe(asked: Asked, wanted: api.ProbeTarget) -> api.Probed:
+    """Ask one what it takes."""
+    return target_probe.probe(asked.session, wanted.name, wanted.associations, asked.report)
+
+
+@carries_out(api.KNOWN)
+def known(asked: Asked, wanted: api.OneTarget) -> api.Probed:
+    """Tell what one takes."""
+    return target_probe.known(asked.session, wanted.name)
 
 
 @carries_out(api.SAVE)

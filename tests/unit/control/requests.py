@@ -55,6 +55,8 @@ REQUESTS: Final[dict[str, dict[str, Any]]] = {
     "targets.list": {},
     "targets.echo": {"name": "delivered"},
     "targets.test_send": {"name": "delivered"},
+    "targets.probe": {"name": "delivered"},
+    "targets.known": {"name": "delivered"},
     "targets.save": {"name": "new", "settings": TARGET, "edited_from": 1},
     "targets.delete": {"name": "delivered", "edited_from": 1},
     "services.list": {},

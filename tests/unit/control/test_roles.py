@@ -64,6 +64,8 @@ NEEDED: dict[str, Role] = {
     "targets.list": "viewer",
     "targets.echo": "operator",
     "targets.test_send": "operator",
+    "targets.probe": "operator",
+    "targets.known": "viewer",
     "targets.save": "admin",
     "targets.delete": "admin",
     "services.list": "viewer",

@@ -68,6 +68,7 @@ class TestTree:
             "history refusals",
             "targets list",
             "targets echo",
+            "targets probe",
             "rules list",
             "rules set",
             "rules check",

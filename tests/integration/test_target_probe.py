@@ -1,0 +1,172 @@
+"""A target is asked what it takes when a person wants it; what it said is kept, and what is proposed can be saved."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from appliance.cli.app import mercure
+from appliance.control import setup, target_probe, test_sending
+from appliance.control.api.base import Progress
+from appliance.control.errors import ControlError
+from appliance.control.session import Session
+from mercure.config import Root
+from mercure.dicom.capabilities import Question
+from tests.support.counting_node import node
+from tests.unit.appliance.conftest import events_of
+
+CT, SC = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.7"
+VERIFICATION = "1.2.840.10008.1.1"
+IMPLICIT, EXPLICIT, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
+
+FreePort = Callable[[], int]
+Configured = Callable[..., Session]
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask for two classes, and without pauses."""
+    quick = partial(Question, classes=(CT, SC), pause_seconds=0, again_seconds=(0.1, 0.5, 1.0))
+    monkeypatch.setattr("mercure.targets.dicom.Question", quick)
+
+
+@pytest.fixture
+def configured(mercure_root: Path) -> Configured:
+    """Give a function that has a root with a DICOM target ``node``."""
+    setup.initialise(Session(Root(mercure_root), "alice"))
+
+    def session(port: int, **settings: Any) -> Session:
+        path = mercure_root / "config" / "mercure.json"
+        content = json.loads(path.read_text())
+        target = {"kind": "dicom", "host": "127.0.0.1", "port": port, "called_aet": "NODE", **settings}
+        content["targets"]["node"] = target
+        store = Session(Root(mercure_root), "alice").store
+        store.mercure.save(store.parse(content), author="alice", comment="", edited_from=store.mercure.load().revision)
+        return Session(Root(mercure_root), "alice")
+
+    return session
+
+
+def taking(*syntaxes: str, classes: Sequence[str] = (CT, SC)) -> dict[str, Sequence[str]]:
+    return {VERIFICATION: [IMPLICIT], **dict.fromkeys(classes, syntaxes)}
+
+
+def probed(session: Session, associations: int = 0) -> Any:
+    return target_probe.probe(session, "node", associations, lambda progress: None)
+
+
+def run(session: Session, *words: str) -> Result:
+    return CliRunner().invoke(mercure, ["targets", *words, "--root", str(session.root.path)])
+
+
+def test_what_a_target_takes_is_asked_once_and_kept(configured: Configured, free_port: FreePort) -> None:
+    told: list[Progress] = []
+    with node(free_port(), taking(IMPLICIT)) as seen:
+        session = configured(seen.port)
+        before = target_probe.known(session, "node")
+        assert (before.ok, before.known) == (False, None)
+        assert "never asked" in before.text
+        answer = target_probe.probe(session, "node", 0, told.append)
+    assert answer.ok
+    assert answer.known is not None
+    assert answer.known.classes == {CT: (IMPLICIT,), SC: (IMPLICIT,)}
+    assert answer.proposals == (), "as-needed suits it"
+    assert target_probe.known(session, "node") == answer, "without asking it again: it is gone"
+    assert seen.messages == ["C_ECHO_RQ"]
+    assert (seen.images, seen.most_open) == ([], 1)
+    assert told
+    assert (session.spool.root / "state/targets/node/capabilities.json").is_file()
+
+
+def test_what_was_kept_of_another_node_is_not_believed(configured: Configured, free_port: FreePort) -> None:
+    with node(free_port(), taking(IMPLICIT)) as seen:
+        probed(configured(seen.port))
+    answer = target_probe.known(configured(seen.port, called_aet="OTHER"), "node")
+    assert (answer.ok, answer.known) == (False, None)
+    assert "another node" in answer.text
+
+
+def test_a_target_that_cannot_be_asked_now_keeps_what_it_said(configured: Configured, free_port: FreePort) -> None:
+    with node(free_port(), taking(IMPLICIT)) as seen:
+        session = configured(seen.port)
+        before = probed(session)
+    answer = probed(session)
+    assert (answer.ok, answer.known) == (False, before.known)
+    assert "refuses the connection" in answer.text
+
+
+def test_the_number_of_associations_is_kept_until_it_is_asked_for_again(
+    configured: Configured, free_port: FreePort
+) -> None:
+    with node(free_port(), taking(IMPLICIT), maximum_associations=1) as seen:
+        session = configured(seen.port)
+        with_number = probed(session, associations=4)
+        assert (with_number.known.at_once.asked, with_number.known.at_once.accepted) == (4, 1)
+        assert probed(session).known.at_once == with_number.known.at_once
+    assert {each.setting: each.proposed for each in with_number.proposals} == {"concurrency": 1}
+    assert (seen.most_open, seen.open) == (1, 0)
+
+
+def test_only_dicom_nodes_are_asked(configured: Configured) -> None:
+    session = configured(104)
+    with pytest.raises(ControlError, match="is a folder and no DICOM node"):
+        target_probe.probe(session, "delivered", 0, lambda progress: None)
+    with pytest.raises(ControlError, match="there is no target 'nobody'"):
+        target_probe.known(session, "nobody")
+
+
+def test_the_command_line_shows_the_matrix_and_saves_what_is_proposed(
+    configured: Configured, free_port: FreePort
+) -> None:
+    with node(free_port(), taking(IMPLICIT, BIG_ENDIAN)) as seen:
+        session = configured(seen.port, transfer_syntaxes=["as-received"])
+        shown = run(session, "probe", "node")
+        assert shown.exit_code == 0, shown.output
+        assert "1  SOP class" in shown.output
+        assert "x  CT Image Storage, Secondary Capture Image Storage" in shown.output
+        assert "1  Implicit VR Little Endian, Explicit VR Big Endian" in shown.output
+        assert "proposed: transfer_syntaxes: as-needed instead of as-received" in shown.output
+        assert max(map(len, shown.output.splitlines())) <= 80
+        document = json.loads(run(session, "probe", "node", "--last", "--json").stdout)
+        assert document["known"]["classes"][CT] == [IMPLICIT, BIG_ENDIAN]
+        revision = session.loaded.revision
+        assert run(session, "probe", "node", "--apply").exit_code == 0
+    saved = Session(session.root, "alice")
+    assert saved.loaded.revision == revision + 1
+    assert saved.config.targets["node"].model_dump()["transfer_syntaxes"] == ("as-needed",)
+    assert "targets.save" in [event.details.get("verb") for event in events_of(saved)]
+    assert target_probe.known(saved, "node").proposals == ()
+    assert seen.images == []
+
+
+def test_the_command_line_says_why_a_target_could_not_be_asked(configured: Configured, free_port: FreePort) -> None:
+    shown = run(configured(free_port()), "probe", "node")
+    assert shown.exit_code == 1
+    assert "refuses the connection" in shown.output
+
+
+@pytest.mark.parametrize("policy", ["as-received", "as-needed"])
+@pytest.mark.parametrize("syntax", [IMPLICIT, EXPLICIT, BIG_ENDIAN])
+def test_a_test_send_goes_in_a_syntax_that_the_target_takes_and_says_so(
+    syntax: str, policy: str, configured: Configured, free_port: FreePort
+) -> None:
+    with node(free_port(), taking(syntax)) as seen:
+        sent = test_sending.send(configured(seen.port, transfer_syntaxes=[policy]), "node", 1, lambda progress: None)
+    assert (sent.ok, sent.confirmed, sent.sent_as) == (True, 1, (syntax,))
+    assert seen.images == [syntax]
+    assert sent.text.startswith("1 of 1 images were taken in Explicit VR" if syntax != IMPLICIT else "1 of 1 images")
+
+
+def test_a_test_send_to_a_target_without_such_images_names_the_class(
+    configured: Configured, free_port: FreePort
+) -> None:
+    with node(free_port(), taking(IMPLICIT, classes=(CT,))) as seen:
+        sent = test_sending.send(configured(seen.port), "node", 1, lambda progress: None)
+    assert not sent.ok
+    assert "Secondary Capture Image Storage" in sent.text
