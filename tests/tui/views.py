@@ -32,14 +32,14 @@ def typed(name: str) -> tuple[str, ...]:
 PAGES: Final[dict[str, tuple[tuple[str, ...], str, str]]] = {
     "overview": (("1",), "delivered ", "delivered "),
     "queue": (("2",), "Nothing waits", "6 tasks"),
-    "history": (("3",), "cannot be asked", "P1"),
+    "history": (("3",), "is not made yet", "P1"),
     "rules": (("4",), "nothing is wrong", "nothing is wrong"),
     "targets": (("5",), "folder", "folder"),
     "modules": (("6",), "statistics", "statistics"),
     "services": (("7",), "bookkeeper", "bookkeeper"),
     "alerts": (("8",), "critical", "critical"),
     "config": (("9",), "in force", "in force"),
-    "audit": (("0",), "cannot be asked", "task.hold"),
+    "audit": (("0",), "is not made yet", "task.hold"),
     "backups": (typed("backups"), "there is no backup", "1 backup"),
     "selftest": (typed("selftest"), "r runs it", "r runs it"),
 }
