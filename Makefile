@@ -78,6 +78,7 @@ docs: setup ## write the pages that are made from the code
 	.venv/bin/python tools/terminal_ui_page.py
 	.venv/bin/python tools/alert_states_page.py
 	.venv/bin/python tools/manual_pages.py
+	.venv/bin/python tools/conformance_page.py
 	.venv/bin/python -m appliance.cli.reference > docs/reference/cli.md
 	.venv/bin/python -m appliance.cli.api_reference > docs/reference/control-api.md
 

@@ -18,6 +18,9 @@ from mercure.model import Record
 CREATOR_UID: Final = "2.25.140604012194056817564743319889658665803"
 """Our implementation class UID; in (0002,0100) it says that the private information is a receipt."""
 
+IMPLEMENTATION_VERSION: Final = "MERCURE_0_1"
+"""Our implementation version name."""
+
 DIGEST_PREFIX: Final = "xxh3-128:"
 """What stands before the digits of a digest in a tag line, so that another kind can come one day."""
 

@@ -1,6 +1,7 @@
 #include "storescu/association.h"
 
 #include <dcmtk/dcmnet/cond.h>
+#include <dcmtk/ofstd/ofstd.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 
 #include "convert/data_set.h"
 #include "descriptor.h"
+#include "receipt.h"
 #include "uids.h"
 
 namespace mercure::storescu {
@@ -131,6 +133,10 @@ std::optional<Problem> Association::open(const std::vector<Context>& contexts) {
     return Problem{Kind::local, "DCMTK's network layer could not be started"};
   }
   const std::string address = options_.host + ':' + std::to_string(options_.port);
+  OFStandard::strlcpy(parameters->ourImplementationClassUID, kImplementationClassUid,
+                      sizeof parameters->ourImplementationClassUID);
+  OFStandard::strlcpy(parameters->ourImplementationVersionName, kImplementationVersion,
+                      sizeof parameters->ourImplementationVersionName);
   ASC_setAPTitles(parameters, options_.calling_aet.c_str(), options_.called_aet.c_str(), nullptr);
   ASC_setPresentationAddresses(parameters, "localhost", address.c_str());
   // No asynchronous operations window and no other extended negotiation: some senders' software drops the association
