@@ -103,7 +103,8 @@ TARGET: Final[dict[str, Look]] = {
     "failed": Look("▲", "has failed tasks", "warn", 1),
     "unwell": Look("▲", "answers not", "warn", 2),
     "disabled": Look("□", "disabled", "dim", 3),
-    "up": Look("•", "up", "good", 4),
+    "unused": Look("○", "not used yet", "dim", 4),
+    "up": Look("•", "up", "good", 5),
 }
 
 OUTCOME: Final[dict[str, Look]] = {

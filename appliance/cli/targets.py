@@ -37,10 +37,20 @@ def list_() -> None:
 
 def _rows(found: Iterable[TargetState]) -> Iterator[tuple[str, ...]]:
     for target in found:
-        state = "disabled" if target.disabled else "no outage known"
-        if target.outage is not None:
-            state = f"down since {short_moment(target.outage.since)}: {target.outage.error}"
-        yield (target.name, target.kind, str(target.waiting), str(target.failed), state)
+        yield (target.name, target.kind, str(target.waiting), str(target.failed), _state(target))
+
+
+def _state(target: TargetState) -> str:
+    if target.disabled:
+        return "disabled"
+    outage = target.outage
+    if outage is not None:
+        asks = "is given one image" if outage.by_image else "is asked"
+        next_ = f"; {asks} next at {short_moment(outage.until)}"
+        return f"down since {short_moment(outage.since)}: {outage.error}{next_}"
+    if target.taken is None:
+        return "no outage known, took nothing yet"
+    return f"no outage known, took an image {short_moment(target.taken)}"
 
 
 @targets.command()

@@ -14,7 +14,7 @@ from appliance.control.errors import ControlError
 from appliance.control.listing import entry_of
 from appliance.control.locks import Held
 from appliance.control.session import Session
-from appliance.control.targets import find_target
+from appliance.control.targets import find_target, let_use
 from mercure.delivery.destinations import counted_for
 from mercure.event_details import TaskChanged
 from mercure.events import EventWriter
@@ -204,6 +204,8 @@ def retry(session: Session, name: str, reason: str = "") -> Changed:
         if home is Stage.OUTGOING and task.target not in session.config.targets:
             advice = "add the target again, or discard the task"
             raise ControlError("invalid", f"there is no target {task.target!r} in the configuration", advice)
+        if home is Stage.OUTGOING and task.target is not None:
+            let_use(session, task.target)
         return work.finish(task.for_retry(), home, reason)
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from typing import Any
 
 from appliance.control import edits
 from appliance.control.api.targets import EchoAnswer, TargetState
+from appliance.control.errors import ControlError
 from appliance.control.listing import rows_of
 from appliance.control.naming import no_such
 from appliance.control.session import Session
 from mercure.config import TargetSettings
-from mercure.delivery.reasons import outage_of
+from mercure.delivery.breaker import read_outage
+from mercure.delivery.health import Health
+from mercure.delivery.reasons import outage_of, taken_by
 from mercure.spool import Stage
 from mercure.targets import open_target
 
@@ -31,6 +35,7 @@ def list_targets(session: Session) -> list[TargetState]:
             waiting=waiting[name],
             failed=failed[name],
             outage=outage_of(session.spool, name, config.targets),
+            taken=taken_by(session.spool, name, config.targets),
             rules=tuple(rule for rule, content in config.rules.items() if name in content.targets),
         )
         for name, settings in config.targets.items()
@@ -47,7 +52,36 @@ def echo(session: Session, name: str) -> EchoAnswer:
     """
     settings = find_target(session, name)
     check = open_target(settings, session.config.targets).check()
+    if check.ok:
+        let_use(session, name)
     return EchoAnswer(target=name, kind=settings.kind, ok=check.ok, text=check.text, seconds=check.seconds)
+
+
+def let_use(session: Session, name: str, *, took: bool = False) -> None:
+    """Let the dispatchers use a target that may be back; one that took no image is given one.
+
+    Parameters
+    ----------
+    session : Session
+        Where, and who.
+    name : str
+        The target; of a group all members.
+    took : bool
+        It was seen to take an image.
+    """
+    targets = session.config.targets
+    settings = targets.get(name)
+    members = settings.leads_to() if settings is not None else ()
+    for other in members or (name,):
+        if other not in targets or read_outage(session.spool, other) is None:
+            continue
+        # Who may not change anything here has found out all the same; the dispatchers find out by themselves.
+        with contextlib.suppress(ControlError, OSError), session.changing() as events:
+            health = Health(session.spool, events, session.clock, other, targets[other].retry)
+            if took and not members:
+                health.took()
+            else:
+                health.ask_now()
 
 
 def echo_settings(session: Session, name: str, content: dict[str, Any]) -> EchoAnswer:

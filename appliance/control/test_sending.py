@@ -23,7 +23,7 @@ from pydicom.uid import (
 from appliance.control.api.base import Progress
 from appliance.control.api.targets import TestSent
 from appliance.control.session import Session
-from appliance.control.targets import find_target
+from appliance.control.targets import find_target, let_use
 from mercure.config import TargetSettings
 from mercure.dicom.uids import uid_name
 from mercure.event_details import Identity
@@ -94,6 +94,8 @@ def send(session: Session, name: str, images: int, report: Callable[[Progress], 
         series_uid=series,
         sent_as=sent_as,
     )
+    if confirmed:
+        let_use(session, name, took=True)
     with session.changing() as events:
         session.audit(events, "targets.test_send", name, after=sent.model_dump(mode="json"))
     return sent

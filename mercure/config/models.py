@@ -59,6 +59,8 @@ class Retry(Model):
     """Wait after the first failure; it doubles with each further one."""
     cap_seconds: PositiveSeconds = 900
     """The longest wait between two attempts."""
+    probe_seconds: PositiveSeconds = 30
+    """A target that is down is asked at least so often whether it is back."""
     max_refusals: Annotated[int, Field(ge=1, le=1000)] = 10
     """So many attempts that the target answered with a refusal (or that failed on our side) end in ``error/``.
     Attempts that did not reach the target do not count."""

@@ -5,17 +5,21 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 from mercure.clock import Clock
 from mercure.config import TargetSettings
 from mercure.delivery.bad_copies import read_again
+from mercure.delivery.breaker import Breaker
 from mercure.delivery.destinations import adopt_lines
 from mercure.delivery.health import Health
 from mercure.delivery.policy import after_failure
+from mercure.delivery.results import Results
+from mercure.delivery.slots import slots_taken
+from mercure.delivery.standing import read_standing
+from mercure.delivery.verdicts import Evidence, Verdict, counts, verdict_on
 from mercure.delivery.versions import NO_TURN, Turn, has_several, in_order, overtaken
 from mercure.event_details import ImagesSuperseded, TaskAttempt, Warned
 from mercure.events import EventWriter
@@ -37,94 +41,12 @@ from mercure.spool import (
 )
 from mercure.spool.altered import AlteredBook, AlteredImage, BadState
 from mercure.spool.ending import fail_task
-from mercure.spool.task import COUNTED_KINDS, Converted
+from mercure.spool.task import COUNTED_KINDS
 from mercure.spool.telling import NAMED_IMAGES, task_delivered
 from mercure.spool.versions import SUPERSEDED
 from mercure.targets import ImageResult, Job, Target, Trouble
 
-LEDGER_SECONDS: Final = 0.5
-LEDGER_LINES: Final = 100
-"""Confirmations are written down after this time or number: a crash before means that these are sent again."""
-
 _log = logging.getLogger(__name__)
-
-
-@dataclass
-class _Results:
-    """What the target says of the images, on its way to the ledger."""
-
-    directory: Path
-    target: str
-    group: str | None
-    destination: str
-    now: Callable[[], datetime]
-    sent: int = 0
-    confirmed: int = 0
-    warnings: list[ImageResult] = field(default_factory=list)
-    altered: list[ImageResult] = field(default_factory=list)
-    """Those that are not as they were received."""
-    suspect: list[ImageResult] = field(default_factory=list)
-    """Those that could not be read or sent from here."""
-    unsupported: list[ImageResult] = field(default_factory=list)
-    """Those that the target takes in no form in which they can be had."""
-    converted: dict[tuple[str, str, bool], Converted] = field(default_factory=dict)
-    """Confirmed images by the transfer syntaxes from and to which they were converted, and whether another was
-    preferred."""
-    refused: OSError | None = None
-    """The spool refused the ledger."""
-    _lines: list[LedgerLine] = field(default_factory=list)
-    _flushed: float = field(default_factory=time.monotonic)
-
-    def add(self, result: ImageResult) -> None:
-        if result.outcome != "not-sent":
-            self.sent += 1
-        if result.is_altered:
-            self.altered.append(result)
-        if result.kind == "local":
-            self.suspect.append(result)
-        if result.kind == "unsupported":
-            self.unsupported.append(result)
-        if not result.stored:
-            return
-        self.confirmed += 1
-        if result.is_converted or result.passed_over:
-            self._count_conversion(result)
-        if result.outcome == "warning":
-            self.warnings.append(result)
-        status = result.status or "0x0000"
-        line = LedgerLine(
-            file=result.file,
-            sop=result.sop,
-            status=status,
-            time=self.now(),
-            target=self.target,
-            group=self.group,
-            destination=self.destination,
-            sent_as=result.sent_as if result.is_converted else None,
-        )
-        self._lines.append(line)
-        if len(self._lines) >= LEDGER_LINES or time.monotonic() - self._flushed > LEDGER_SECONDS:
-            self.flush()
-
-    def _count_conversion(self, result: ImageResult) -> None:
-        own, other = result.syntax or "", result.sent_as or ""
-        key = (own, other, bool(result.passed_over))
-        first = Converted(images=0, from_syntax=own, to_syntax=other, passed_over=result.passed_over)
-        so_far = self.converted.get(key, first)
-        self.converted[key] = so_far.model_copy(update={"images": so_far.images + 1})
-
-    def conversions(self) -> tuple[Converted, ...]:
-        """Return the converted images by what they were and what they became."""
-        return tuple(counted for _, counted in sorted(self.converted.items()))
-
-    def flush(self) -> None:
-        try:
-            add_to_ledger(self.directory, self._lines)
-        except OSError as error:
-            self.refused = error
-            raise
-        self._lines.clear()
-        self._flushed = time.monotonic()
 
 
 @dataclass(frozen=True)
@@ -158,6 +80,8 @@ class Deliverer:
         The destinations whose confirmations count, where they are not the target's own alone.
     past : callable, optional
         Tells of a ledger line without a destination which it had; None when that is not known.
+    is_alone : callable, optional
+        Tells whether no other task waits for the target.
     """
 
     spool: Spool
@@ -170,13 +94,14 @@ class Deliverer:
     group: str | None = None
     counted: frozenset[str] | None = None
     past: Callable[[LedgerLine], str | None] = lambda line: line.destination
+    is_alone: Callable[[Task], bool] = lambda task: True
 
     @property
     def health(self) -> Health:
         """The health of the target that takes the images."""
-        return Health(self.spool, self.events, self.clock, self.name, self.settings.retry, self.stopping)
+        return Health(self.spool, self.events, self.clock, self.name, self.settings.retry)
 
-    def attempt(self, claim: Claim, task: Task, turn: Turn = NO_TURN) -> Trouble | None:
+    def attempt(self, claim: Claim, task: Task, turn: Turn = NO_TURN, *, one_first: bool = False) -> Trouble | None:
         """Try to deliver a task, and move it on when that is due.
 
         Parameters
@@ -187,6 +112,8 @@ class Deliverer:
             Its model, read under the claim.
         turn : Turn, optional
             What other tasks with versions of its images leave it to send.
+        one_first : bool
+            The target took no image when it was last given one: one goes, and the others when it takes that.
 
         Returns
         -------
@@ -214,7 +141,7 @@ class Deliverer:
         if not pending:
             self._deliver(claim, task)  # an earlier attempt ended between its last confirmation and the move
             return None
-        return self._send(claim, task, pending, way)
+        return self._send(claim, task, pending, way, one_first=one_first)
 
     def _without_superseded(
         self, claim: Claim, task: Task, pending: list[str], known: Mapping[str, LedgerLine], way: _Way
@@ -261,22 +188,12 @@ class Deliverer:
             save_task(claim.path, task)
         return task
 
-    def _send(self, claim: Claim, task: Task, pending: list[str], way: _Way) -> Trouble | None:
-        results = _Results(claim.path, self.name, self.group, way.destination, self.clock.now)
+    def _send(self, claim: Claim, task: Task, pending: list[str], way: _Way, *, one_first: bool) -> Trouble | None:
+        results = Results(claim.path, self.name, self.group, way.destination, self.clock.now, took=self.health.took)
         started, start = self.clock.now(), time.monotonic()
-        seconds = self.settings.timeout_seconds
-        job = Job(
-            claim.path,
-            pending,
-            task,
-            seconds,
-            results.add,
-            self.stopping,
-            held=(claim.descriptor, *way.turn.held),
-            in_order=has_several(pending),
-        )
+        trouble: Trouble | None = None
         try:
-            trouble = self.target.deliver(job)
+            trouble = self._deliver_by_parts(claim, task, pending, way, results, one_first=one_first)
         except Exception as error:
             if error is results.refused:
                 raise
@@ -290,11 +207,7 @@ class Deliverer:
         missing = len(pending) - results.confirmed
         if missing and self.stopping() and (trouble is None or trouble.kind not in COUNTED_KINDS):
             return None  # cut off by us, so it says nothing of the target; the rest is sent next time
-        hopeless = [*results.altered, *results.unsupported]
-        if trouble is None and missing > len(hopeless):
-            trouble = Trouble("refused", f"the target did not confirm {missing} of {len(pending)} images")
-        trouble = with_hopeless(trouble, hopeless, missing)
-        trouble = trouble if missing else None
+        trouble = self._whole_trouble(trouble, results, missing, len(pending))
         attempt = Attempt(
             number=task.attempts_made + 1,
             started=started,
@@ -307,17 +220,101 @@ class Deliverer:
             elsewhere=way.elsewhere,
             converted=results.conversions(),
         )
-        self._after(claim, task, attempt, trouble)
+        self._after(claim, task, attempt, trouble, self._judge(task, trouble, results, missing))
         return trouble
 
-    def _after(self, claim: Claim, task: Task, attempt: Attempt, trouble: Trouble | None) -> None:
-        now = self.clock.now()
-        tried = task.with_attempt(attempt, None)
+    def _deliver_by_parts(
+        self, claim: Claim, task: Task, pending: list[str], way: _Way, results: Results, *, one_first: bool
+    ) -> Trouble | None:
+        """Send the images; those behind one at which the target ended the association go in the same attempt."""
+        versions = has_several(pending)
+        end = time.monotonic() + self.settings.timeout_seconds
+        rest = pending if versions else in_turn(pending, task, one_first=one_first)
+
+        def deliver(files: list[str]) -> Trouble | None:
+            seconds = max(1.0, end - time.monotonic())
+            held = (claim.descriptor, *way.turn.held)
+            job = Job(claim.path, files, task, seconds, results.add, self.stopping, held=held, in_order=versions)
+            return self.target.deliver(job)
+
+        if one_first:
+            trouble = deliver(rest[:1])
+            results.flush()
+            if trouble is not None or not results.confirmed:
+                return self._asked(trouble)
+            rest = rest[1:]
+            if not rest:
+                return None
+        fruitless = 0
+        while True:
+            confirmed = results.confirmed
+            trouble = self._asked(deliver(rest))
+            rest = [file for file in rest if file not in results.tried]
+            fruitless = 0 if results.confirmed > confirmed else fruitless + 1
+            ended = trouble is None or trouble.kind != "aborted" or versions or self.stopping()
+            if ended or not rest or fruitless > _MOST_FRUITLESS or time.monotonic() > end:
+                return trouble
+            if fruitless:
+                rest.reverse()  # what the target cannot take may stand together
+
+    def _asked(self, trouble: Trouble | None) -> Trouble | None:
+        """Ask a target that ended the association in the middle of an image whether it is there at all."""
+        if trouble is not None and trouble.kind == "aborted" and not self.target.check().ok:
+            return Trouble("unreachable", trouble.text)
+        return trouble
+
+    def _whole_trouble(self, trouble: Trouble | None, results: Results, missing: int, pending: int) -> Trouble | None:
+        hopeless = [*results.altered, *results.unsupported]
+        if trouble is None and missing > len(hopeless):
+            trouble = Trouble("refused", f"the target did not confirm {missing} of {pending} images")
+        return with_hopeless(trouble, hopeless, missing) if missing else None
+
+    def _judge(self, task: Task, trouble: Trouble | None, results: Results, missing: int) -> Verdict:
+        """Say whose trouble it is, and let the breaker know."""
         if trouble is None:
-            self._deliver(claim, tried, attempt)
+            return "image"
+        outage = Breaker(self.spool, self.name).outage()
+        evidence = Evidence(
+            confirmed=results.confirmed,
+            answered=results.answered,
+            contrast=results.contrast,
+            alone=self.is_alone(task),
+            pending=missing,
+            outage=outage is not None and outage.by_image,
+        )
+        verdict = verdict_on(task, trouble, read_standing(self.spool, self.name), evidence)
+        self._note(task, trouble, verdict)
+        return verdict
+
+    def _note(self, task: Task, trouble: Trouble, verdict: Verdict) -> None:
+        if trouble.kind in _ON_OUR_SIDE:
+            return  # it never came as far as the target
+        if trouble.kind == "busy":
+            self._note_busy(task, trouble)
+        elif verdict == "target":
+            self.health.failed(trouble, by_image=trouble.kind in _BY_IMAGE)
+        elif verdict == "doubt":
+            self.health.doubt(self.clock.now())
+        else:
+            self.health.answered()
+
+    def _note_busy(self, task: Task, trouble: Trouble) -> None:
+        """Go to a target that has no room with fewer tasks at a time; it is down when it has none for one, for long."""
+        self.health.full(slots_taken(self.spool, self.name) - 1)
+        since = busy_since(task)
+        now = self.clock.now()
+        taken = read_standing(self.spool, self.name).taken
+        if since is not None and (now - max(since, taken or since)).total_seconds() > BUSY_SECONDS:
+            self.health.failed(trouble)
+
+    def _after(self, claim: Claim, task: Task, attempt: Attempt, trouble: Trouble | None, verdict: Verdict) -> None:
+        now = self.clock.now()
+        if trouble is None:
+            self._deliver(claim, task.with_attempt(attempt, None), attempt)
             return
-        what = after_failure(tried, trouble, self.settings.retry, now, self._tried_for(tried))
-        tried = tried.model_copy(update={"next_attempt": what.at})
+        tried = task.with_attempt(attempt, None, counted=counts(task, verdict))
+        what = after_failure(tried, trouble, self.settings.retry, now, self._tried_for(tried), verdict=verdict)
+        tried = tried.model_copy(update={"next_attempt": what.at, "doubtful": verdict == "doubt"})
         save_task(claim.path, tried)
         self._tell_attempt(tried, attempt, what.at)
         if what.action == "fail":
@@ -352,7 +349,7 @@ class Deliverer:
         )
         self.events.emit(details, task=task.id, series=_series(task), key=f"task.attempt:{attempt.number}")
 
-    def _note_altered(self, claim: Claim, task: Task, results: _Results) -> None:
+    def _note_altered(self, claim: Claim, task: Task, results: Results) -> None:
         """Write down the images of which our copy is bad; one that can be read after all is tried again."""
         found: list[tuple[ImageResult, BadState]] = [(result, "altered") for result in results.altered]
         again = (read_again(claim.path, result) for result in results.suspect)
@@ -374,13 +371,35 @@ class Deliverer:
             book.note(image, self.events)
         results.altered = [result for result, _ in found]
 
-    def _tell_warnings(self, task: Task, results: _Results) -> None:
+    def _tell_warnings(self, task: Task, results: Results) -> None:
         if not results.warnings:
             return
         statuses = ", ".join(sorted({result.status or "" for result in results.warnings}))
         text = f"target {self.name!r} stored {len(results.warnings)} images with a warning ({statuses})"
         advice = "compare them at the target: it may have changed or doubted them"
         self.events.emit(Warned(text=text, advice=advice), task=task.id, series=_series(task))
+
+
+def in_turn(pending: list[str], task: Task, *, one_first: bool) -> list[str]:
+    """Return the images in the order in which to send them: after a failed attempt another one goes first.
+
+    The first may be the one at which the target falls over, and the others would never have their turn.
+    """
+    last = task.attempts[-1].kind if task.attempts else None
+    if not (one_first or last in ("aborted", "timeout")):
+        return pending
+    first = task.attempts_made % len(pending)
+    return [*pending[first:], *pending[:first]]
+
+
+def busy_since(task: Task) -> datetime | None:
+    """Return when the first of the last attempts was at which the target had no room; None when it had."""
+    since = None
+    for attempt in reversed(task.attempts):
+        if attempt.kind != "busy":
+            break
+        since = attempt.started
+    return since
 
 
 def with_hopeless(trouble: Trouble | None, images: Sequence[ImageResult], missing: int) -> Trouble | None:
@@ -405,6 +424,16 @@ def with_hopeless(trouble: Trouble | None, images: Sequence[ImageResult], missin
         return Trouble("altered" if first.is_altered else "unsupported", text)
     return Trouble(trouble.kind, f"{trouble.text}; and {text}")
 
+
+_ON_OUR_SIDE: Final = ("local", "altered")
+_BY_IMAGE: Final = ("unable", "refused", "aborted")
+"""The target answered, and did not take the image."""
+
+_MOST_FRUITLESS: Final = 5
+"""So often the images behind one at which the target ended the association are tried in one attempt, none taken."""
+
+BUSY_SECONDS: Final = 60.0
+"""A target that has room for nobody for longer than this is down."""
 
 _TOLD: Final = {"number", "outcome", "kind", "error", "sent", "confirmed", "elsewhere", "converted", "seconds"}
 """What the event of an attempt has in common with its record in the task."""

@@ -1,17 +1,18 @@
-"""What an attempt or a question teaches about a target: noted at its breaker, told when it changes something."""
+"""Health of a target: what attempts and questions teach about it, noted at its breaker, told when that changes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from mercure.clock import Clock
 from mercure.config import Retry
 from mercure.delivery.breaker import Breaker
+from mercure.delivery.outage import Outage
+from mercure.delivery.standing import StandingBook
 from mercure.event_details import TargetDown, TargetUp
 from mercure.events import EventWriter
 from mercure.spool import Spool
-from mercure.spool.task import COUNTED_KINDS
 from mercure.targets import Target, Trouble
 
 
@@ -27,8 +28,6 @@ class Health:
         The target's name.
     retry : Retry
         Its settings: when to ask again.
-    stopping : callable
-        Tells whether the service is ending.
     """
 
     spool: Spool
@@ -36,27 +35,49 @@ class Health:
     clock: Clock
     name: str
     retry: Retry
-    stopping: Callable[[], bool]
 
-    def is_back(self, target: Target) -> bool:
-        """Ask a target that was down; only a failure is noted, success is for whoever uses it to find out."""
+    def ask(self, target: Target) -> bool:
+        """Ask a target that was down whether it is back, and note what it says."""
         check = target.check()
-        if not check.ok:
-            self.note(Trouble("unreachable", check.text))
+        if check.ok:
+            self.answered()
+        else:
+            self.failed(Trouble("unreachable", check.text))
         return check.ok
 
-    def note(self, trouble: Trouble | None) -> None:
-        """Let the breaker know how an attempt ended."""
-        if trouble is not None and trouble.kind in ("local", "altered"):
-            return  # it never came as far as the target
-        breaker = Breaker(self.spool, self.name)
-        if trouble is None or trouble.kind in COUNTED_KINDS:
-            if not self.stopping():
-                ended = breaker.worked()
-                if ended is not None:
-                    self.events.emit(TargetUp(target=self.name, since=ended.since, failures=ended.failures))
-            return
-        outage, new = breaker.failed(trouble, self.retry, self.clock.now())
+    def took(self) -> None:
+        """Note that the target took an image."""
+        StandingBook(self.spool, self.name).took(self.clock.now())
+        self._ended(self._breaker.worked())
+
+    def answered(self) -> None:
+        """Note that it answers, whatever it said."""
+        self._ended(self._breaker.answered())
+
+    def ask_now(self) -> None:
+        """Note that it may be back: it is used at once, or given one image if that is what it did not take."""
+        self._ended(self._breaker.ask_now(self.clock.now()))
+
+    def failed(self, trouble: Trouble, *, by_image: bool = False) -> None:
+        """Note that it could not be used."""
+        outage, new = self._breaker.failed(trouble, self.retry, self.clock.now(), by_image=by_image)
         if new:
             down = TargetDown(target=self.name, kind=trouble.kind, error=trouble.text, until=outage.until)
             self.events.emit(down)
+
+    def doubt(self, began: datetime) -> None:
+        """Note a failure, of an attempt that began then, that may be its own or that of an image."""
+        self.answered()
+        StandingBook(self.spool, self.name).doubt(began)
+
+    def full(self, slots: int) -> None:
+        """Note that it has no room for more than so many tasks at a time, for a while."""
+        StandingBook(self.spool, self.name).narrow(slots, self.clock.now())
+
+    @property
+    def _breaker(self) -> Breaker:
+        return Breaker(self.spool, self.name)
+
+    def _ended(self, outage: Outage | None) -> None:
+        if outage is not None:
+            self.events.emit(TargetUp(target=self.name, since=outage.since, failures=outage.failures))

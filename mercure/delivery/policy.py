@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from mercure.config import Retry
+from mercure.delivery.verdicts import Verdict
 from mercure.event_details import FailureKind
-from mercure.spool import Task
-from mercure.spool.task import COUNTED_KINDS
+from mercure.spool import Attempt, Task
+from mercure.spool.task import COUNTED_KINDS, Priority
 from mercure.targets import Trouble
 
 ALTERED_ADVICE: Final = (
@@ -29,6 +31,9 @@ _AT_ONCE: Final[dict[FailureKind, str]] = {"altered": ALTERED_ADVICE, "unsupport
 """What ten tries would not make better, with the advice."""
 
 _MOST_DOUBLINGS: Final = 40
+
+BEHIND_SECONDS: Final = 600.0
+"""So long a task that failed is tried after those that did not."""
 
 
 def backoff(retry: Retry, failures: int) -> timedelta:
@@ -56,7 +61,9 @@ class Next:
     advice: str = ""
 
 
-def after_failure(task: Task, trouble: Trouble, retry: Retry, now: datetime, tried: float) -> Next:
+def after_failure(
+    task: Task, trouble: Trouble, retry: Retry, now: datetime, tried: float, *, verdict: Verdict | None = None
+) -> Next:
     """Decide what follows a failed attempt.
 
     Parameters
@@ -71,15 +78,18 @@ def after_failure(task: Task, trouble: Trouble, retry: Retry, now: datetime, tri
         Aware instant.
     tried : float
         For how many seconds the task has been tried: of the time lived through, not by the wall clock.
+    verdict : str, optional
+        Whose trouble it is; by the kind of failure if not given.
     """
     if trouble.kind in _AT_ONCE:
         return Next("fail", advice=_AT_ONCE[trouble.kind])
-    counted = trouble.kind in COUNTED_KINDS
-    if counted and task.refusals >= retry.max_refusals:
+    if verdict is None:
+        verdict = "image" if trouble.kind in COUNTED_KINDS else "target"
+    if verdict == "image" and task.refusals >= retry.max_refusals:
         return Next("fail", advice="find out why at the target, then retry the task")
     if tried > retry.give_up_seconds:
         return Next("fail", advice="mend the target or correct its settings, then retry the task")
-    if not counted:
+    if verdict == "target":
         return Next("wait")
     return Next("retry", at=now + backoff(retry, task.refusals))
 
@@ -93,3 +103,22 @@ def eligible_at(task: Task, longest_seconds: float, now: datetime) -> datetime |
     if at is None or at <= now or at - now > timedelta(seconds=longest_seconds):
         return None
     return at
+
+
+def in_turn(heads: Iterable[tuple[Task, Priority]], now: datetime) -> Iterator[tuple[Task, Priority]]:
+    """Walk tasks in the order in which to try them: those at which the target failed just now come after the others.
+
+    Else one at which it always fails would be the first each time, and the others would never have their turn. After
+    some time in which others went first it has its place again.
+    """
+    tried = []
+    for task, priority in heads:
+        if task.first_attempt is not None and task.attempts and _lately(task.attempts[-1], now):
+            tried.append((task, priority))
+        else:
+            yield task, priority
+    yield from sorted(tried, key=lambda item: item[0].attempts[-1].started)
+
+
+def _lately(attempt: Attempt, now: datetime) -> bool:
+    return abs(now - attempt.started) < timedelta(seconds=BEHIND_SECONDS)

@@ -1,14 +1,15 @@
-"""Asking the members of target groups that are down whether they are back.
+"""Probe of targets that are down: each is asked whether it is back when its breaker says that it is time.
 
-A target of its own is asked by the next task that waits for it. For a member of a group no task waits, because the
-others take its share; so it is asked here, when its breaker says that it is time, by one dispatcher at a time.
+A target for which a task may be tried is asked by that task, before it goes; here the others are, by one dispatcher at
+a time: those for which nothing waits, and members of groups, whose share the others take. A target that answered and
+took no image is not asked: only an image shows that it is back.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -25,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 class Prober:
-    """Asks members that are down, each in a thread of its own: the answer may take as long as a time limit.
+    """Asks targets that are down, each in a thread of its own: the answer may take as long as a time limit.
 
     Parameters
     ----------
@@ -36,7 +37,7 @@ class Prober:
     open_target : callable
         Makes a target from its name and settings.
     wake : callable
-        Ends the wait of the dispatcher's loop: a member may be back.
+        Ends the wait of the dispatcher's loop: a target may be back.
     """
 
     def __init__(
@@ -52,18 +53,21 @@ class Prober:
         self._wake = wake
         self._asking: set[str] = set()
 
-    def turn(self, targets: Mapping[str, TargetSettings], now: datetime) -> float:
-        """Ask whoever is due; return seconds until the next one is."""
-        due = {name: self._left(name, targets[name], now) for name in _members(targets.values())}
-        waits = [left or self._begin(name, targets[name], now) for name, left in due.items() if left is not None]
+    def turn(self, targets: Mapping[str, TargetSettings], now: datetime, besides: Collection[str] = ()) -> float:
+        """Ask whoever is due, and is not asked by a task; return seconds until the next one is."""
+        waits = [self._next(name, settings, now) for name, settings in targets.items() if name not in besides]
         return min(waits, default=float("inf"))
 
+    def _next(self, name: str, settings: TargetSettings, now: datetime) -> float:
+        left = self._left(name, settings, now)
+        return float("inf") if left is None else left or self._begin(name, settings, now)
+
     def _left(self, name: str, settings: TargetSettings, now: datetime) -> float | None:
-        """Return seconds until a member is to be asked; None when there is nothing to ask."""
-        if settings.disabled or name in self._asking:
+        """Return seconds until a target is to be asked; None when there is nothing to ask."""
+        if settings.disabled or settings.leads_to() or name in self._asking:
             return None
         outage = Breaker(self._spool, name).outage()
-        return None if outage is None else outage.seconds_left(settings.retry, now)
+        return None if outage is None or outage.by_image else outage.seconds_left(settings.retry, now)
 
     def _begin(self, name: str, settings: TargetSettings, now: datetime) -> float:
         folder = target_folder(self._spool, name)
@@ -88,17 +92,11 @@ class Prober:
     def _ask(self, name: str, settings: TargetSettings, claim: Claim) -> None:
         health = self._health(name, settings)
         try:
-            if health.is_back(self._open(name, settings)):
-                health.note(None)
-        except Exception as error:  # noqa: BLE001 - a member that cannot even be asked is down, and asked again later
+            health.ask(self._open(name, settings))
+        except Exception as error:  # noqa: BLE001 - one that cannot even be asked is down, and asked again later
             _log.exception("a target could not be asked whether it is back", extra={"target": name})
-            health.note(Trouble("unreachable", f"{type(error).__name__}: {error}"))
+            health.failed(Trouble("unreachable", f"{type(error).__name__}: {error}"))
         finally:
             claim.release()
             self._asking.discard(name)
             self._wake()
-
-
-def _members(targets: Iterable[TargetSettings]) -> set[str]:
-    """Collect the members of all groups in use."""
-    return {name for settings in targets if not settings.disabled for name in settings.leads_to()}

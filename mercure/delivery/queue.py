@@ -168,6 +168,13 @@ class Queue:
         """Count the images that wait for a target or group, or that a member of a group was asked to take."""
         return self._images[name]
 
+    def is_alone(self, task: Task, name: str) -> bool:
+        """Tell whether no other task waits for who has `task`: for its group or target, or for the member `name`."""
+        with self._lock:
+            others = (place for target in {task.target or "", name} for place in self._order.get(target, ()))
+            entries = (self._entries.get(place.id) for place in others if place.id != task.id)
+            return not any(entry is not None and entry.task.hold is None for entry in entries)
+
     def assign(self, name: str, member: str | None) -> None:
         """Note which member of a group is being asked to take a task; at the next look its model decides again."""
         with self._lock:

@@ -1,12 +1,14 @@
-"""Why nothing goes to a target just now, for those who show it to people."""
+"""Reasons why nothing goes to a target just now, and when something last did, for those who show it to people."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from mercure.config import TargetSettings
 from mercure.delivery.breaker import read_outage
 from mercure.delivery.outage import Outage
+from mercure.delivery.standing import last_taken
 from mercure.spool import Spool
 
 
@@ -25,10 +27,20 @@ def outage_of(spool: Spool, name: str, targets: Mapping[str, TargetSettings]) ->
     Returns
     -------
     Outage or None
-        A target's own. A group's is that of the member which is asked first, once none of those in use is up.
+        A target's own; none of one that is disabled. A group's is that of the member which is asked first, once none
+        of those in use is up.
     """
     settings = targets.get(name)
+    if settings is not None and settings.disabled:
+        return None  # nobody wants it to be up
     members = [member for member in settings.leads_to() if not targets[member].disabled] if settings else []
     outages = [read_outage(spool, member) for member in members or [name]]
     known = [outage for outage in outages if outage is not None]
     return min(known, key=lambda outage: outage.until) if len(known) == len(outages) else None
+
+
+def taken_by(spool: Spool, name: str, targets: Mapping[str, TargetSettings]) -> datetime | None:
+    """Return when a target, or any member of a group, last took an image; None when none ever did."""
+    settings = targets.get(name)
+    times = [last_taken(spool, other) for other in (settings.leads_to() if settings else ()) or (name,)]
+    return max((time for time in times if time is not None), default=None)

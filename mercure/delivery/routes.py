@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from mercure.config import Retry, TargetSettings
@@ -18,12 +18,16 @@ from mercure.delivery.destinations import counted_at
 from mercure.delivery.queue import Queue
 from mercure.delivery.shares import ShareBook
 from mercure.delivery.slots import any_taken, make_slots, take_slot
+from mercure.delivery.standing import read_standing
 from mercure.delivery.strategies import STRATEGIES, Choice
 from mercure.spool import Claim, Spool, Task
 from mercure.targets import GroupSettings
 
 SLOT_SECONDS: Final = 1.0
 """Wait for a slot that another dispatcher holds."""
+
+LOOK_SECONDS: Final = 1.0
+"""So soon a target that is down is looked at again: anybody may have found out that it is back."""
 
 ALL_DISABLED_SECONDS: Final = 30.0
 
@@ -61,7 +65,9 @@ class Leave:
     slot : Claim
         A slot there, to be released at the end.
     probe : bool
-        It was down: it must be asked first whether it is back.
+        It could not be reached: it must be asked first whether it is back.
+    one_first : bool
+        It took no image when it was last given one: one goes, and the others when it takes that.
     holds : callable
         Told the task's model as it is under its claim; tells whether the leave is still a good one.
     settle : callable
@@ -74,6 +80,7 @@ class Leave:
     group: str | None = None
     counted: frozenset[str] | None = None
     probe: bool = False
+    one_first: bool = False
     holds: Callable[[Task], bool] = lambda task: True
     settle: Callable[[int], None] = lambda taken: None
 
@@ -97,27 +104,48 @@ class PlainRoute:
     def __init__(self, way: Way) -> None:
         self._way = way
         self._settings = way.targets[way.name]
-        outage = Breaker(way.spool, way.name).outage()
-        self._down = outage is not None
-        self._wait = outage.seconds_left(self._settings.retry, way.now) if outage else 0.0
+        self._outage = Breaker(way.spool, way.name).outage()
+        self._left = self._outage.seconds_left(self._settings.retry, way.now) if self._outage else 0.0
+        self._room = read_standing(way.spool, way.name).room(self._settings.concurrency, way.now)
+        self._given = False
         make_slots(way.spool, way.name, self._settings.concurrency)
 
     def admit(self, task: Task) -> Leave | Wait:
-        """Give leave as long as there are slots; one only while the target was down and is to be asked first."""
-        if self._wait:
-            return Wait(self._wait)
-        slot = take_slot(self._way.spool, self._way.name, 1 if self._down else self._settings.concurrency)
+        """Give leave as long as there are slots; while the target takes no image, to one task at a time."""
+        wait = self._wait(task)
+        if wait is not None:
+            return wait
+        outage = self._outage
+        slot = take_slot(self._way.spool, self._way.name, self._room if outage is None or self._any_slot else 1)
         if slot is None:
             # A worker of ours wakes the loop at its end; one of another dispatcher does not.
             return Wait(SLOT_SECONDS)
-        if not self._down and Breaker(self._way.spool, self._way.name).outage() is not None:
+        if outage is None and Breaker(self._way.spool, self._way.name).outage() is not None:
             # Whoever had the slot before found out, and noted it before the slot was free.
             slot.release()
             return Wait(SLOT_SECONDS)
-        if self._down:
-            # One question a turn: a target that refuses at once would else be asked for every task that waits.
-            self._wait = SLOT_SECONDS
-        return Leave(self._way.name, self._settings, slot, probe=self._down)
+        if outage is None:
+            return Leave(self._way.name, self._settings, slot)
+        # One question or image a turn: a target that refuses at once would else be asked for every task that waits.
+        self._given = True
+        return Leave(self._way.name, self._settings, slot, probe=not outage.by_image, one_first=outage.by_image)
+
+    @property
+    def _any_slot(self) -> bool:
+        """Whether an image at which the target hangs should keep no other from being tried."""
+        return self._outage is not None and self._outage.by_image and self._outage.kind != "unable"
+
+    def _wait(self, task: Task) -> Wait | None:
+        """Tell how long a task waits for the target to be back; None when it goes."""
+        outage = self._outage
+        if outage is None:
+            return None
+        if self._given:
+            return Wait(SLOT_SECONDS)
+        if not outage.by_image:
+            return Wait(min(self._left, LOOK_SECONDS)) if self._left else None
+        left = self._left if tried_since(task, outage.since) else min(self._left, outage.pace(self._way.now))
+        return Wait(min(left, LOOK_SECONDS), everybody=outage.kind == "unable") if left else None
 
     def retry(self, task: Task) -> Retry:
         """Return the target's own."""
@@ -146,17 +174,21 @@ class GroupRoute:
         self._full: set[str] = set()
         self._nobody = False
         self._up: dict[str, float] = {}
+        self._on_trial: set[str] = set()
         self._wait = ALL_DISABLED_SECONDS
         for member in settings.members:
             own = way.targets[member]
             if own.disabled:
                 continue
             outage = Breaker(way.spool, member).outage()
-            if outage is None:
+            left = outage.seconds_left(own.retry, way.now) if outage else 0.0
+            if outage is None or (outage.by_image and not left):
                 self._up[member] = settings.weights.get(member, 1.0)
                 make_slots(way.spool, member, own.concurrency)
             else:
-                self._wait = min(self._wait, max(SLOT_SECONDS, outage.seconds_left(own.retry, way.now)))
+                self._wait = min(self._wait, LOOK_SECONDS)
+            if outage is not None and outage.by_image:
+                self._on_trial.add(member)
 
     def admit(self, task: Task) -> Leave | Wait:
         """Let the strategy choose a member, and take a slot there."""
@@ -218,10 +250,16 @@ class GroupRoute:
     def _slot(self, name: str) -> Claim | None:
         slot = None
         if name not in self._full:
-            slot = take_slot(self._way.spool, name, self._way.targets[name].concurrency)
-        if slot is None:
+            slot = take_slot(self._way.spool, name, self._room(name))
+        if slot is None or name in self._on_trial:
             self._full.add(name)
         return slot
+
+    def _room(self, name: str) -> int:
+        """Return how many tasks may go to a member at a time; one to a member that took no image."""
+        if name in self._on_trial:
+            return 1
+        return read_standing(self._way.spool, name).room(self._way.targets[name].concurrency, self._way.now)
 
     def _leave(self, name: str, slot: Claim, images: int) -> Leave:
         def holds(task: Task) -> bool:
@@ -235,10 +273,16 @@ class GroupRoute:
 
         own = self._way.targets[name]
         counted = counted_at(self._settings, own, self._way.targets)
-        return Leave(name, own, slot, self._way.name, counted, holds=holds, settle=settle)
+        one_first = name in self._on_trial
+        return Leave(name, own, slot, self._way.name, counted, one_first=one_first, holds=holds, settle=settle)
 
     def _is_down(self, name: str) -> bool:
         return Breaker(self._way.spool, name).outage() is not None
+
+
+def tried_since(task: Task, since: datetime) -> bool:
+    """Tell whether a task was tried since an instant."""
+    return bool(task.attempts) and task.attempts[-1].started + timedelta(seconds=task.attempts[-1].seconds) >= since
 
 
 def owed(task: Task) -> int:

@@ -26,5 +26,10 @@ def any_taken(spool: Spool, target: str, *, besides: Claim) -> bool:
     return any(path != besides.path and is_locked(path) for path in target_folder(spool, target).glob("slot-*"))
 
 
+def slots_taken(spool: Spool, target: str) -> int:
+    """Count the slots of a target that somebody holds."""
+    return sum(is_locked(path) for path in target_folder(spool, target).glob("slot-*"))
+
+
 def _name(number: int) -> str:
     return f"slot-{number:02d}"

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar, Final
 
 from mercure.delivery.attempt import Deliverer
-from mercure.delivery.breaker import Breaker
 from mercure.delivery.crew import Hand
 from mercure.delivery.order import ORDER_SECONDS
-from mercure.delivery.policy import backoff, eligible_at
+from mercure.delivery.policy import backoff
 from mercure.delivery.routes import Leave
 from mercure.delivery.versions import Versions
 from mercure.spool import Claim, Stage, Task, TaskError, load_task, nudge, save_task
-from mercure.spool.task import COUNTED_KINDS
 
 PAUSE_WHEN_TAKEN: Final = 1.0
 """Seconds to rest when somebody else has the task."""
+
+LONGEST_BUSY_PAUSE: Final = 8
+"""The most seconds to rest when the target has no room for one more association."""
 
 
 @dataclass
@@ -36,6 +38,8 @@ class Worker(Hand):
         Told the task's model as it is under its claim; tells whether it is its turn.
     versions : Versions
         Says whether it is its turn among other versions of its images.
+    due : callable, optional
+        Tells when the task may be tried; None for now.
     """
 
     doing: ClassVar = "deliver"
@@ -45,6 +49,7 @@ class Worker(Hand):
     target: str
     may_start: Callable[[Task], bool]
     versions: Versions
+    due: Callable[[Task], datetime | None] = lambda task: None
     _taken: int = 0
 
     def work(self) -> None:
@@ -73,14 +78,14 @@ class Worker(Hand):
                 task = load_task(claim.path)
             except (TaskError, FileNotFoundError):
                 return  # the queue tells of it at its next look
-            now, leave = deliverer.clock.now(), self.leave
-            if task.hold or task.target != self.target or eligible_at(task, leave.settings.retry.cap_seconds, now):
+            leave = self.leave
+            if task.hold or task.target != self.target or self.due(task) is not None:
                 self.rest = PAUSE_WHEN_TAKEN  # it was changed since the queue looked
                 return
             if not (leave.holds(task) and self.may_start(task)):
                 self.rest = ORDER_SECONDS
                 return
-            if leave.probe and not deliverer.health.is_back(deliverer.target):
+            if leave.probe and not deliverer.health.ask(deliverer.target):
                 return
             self._attempt(claim, task)
 
@@ -96,14 +101,20 @@ class Worker(Hand):
             if turn is None:
                 self.rest = ORDER_SECONDS
                 return
-            trouble = deliverer.attempt(claim, task, turn)
-        deliverer.health.note(trouble)
-        if leave.probe and trouble is not None and trouble.kind not in COUNTED_KINDS:
-            # The target answered and this task brought it down again, as far as can be seen. The next question whether
-            # it is back goes with another: a task at which a target always falls over must not keep all waiting.
-            outage = Breaker(deliverer.spool, deliverer.name).outage()
-            self.rest = 2 * outage.seconds_left(deliverer.settings.retry, deliverer.clock.now()) if outage else 0.0
+            trouble = deliverer.attempt(claim, task, turn, one_first=leave.one_first)
+        if trouble is not None and trouble.kind == "busy":
+            self.rest = busy_pause(load_task(claim.path))
         self._taken = task.images if trouble is None else _confirmed(claim, task)
+
+
+def busy_pause(task: Task) -> float:
+    """Return the seconds until a task is offered again to a target that had no room for it: longer each time."""
+    times = 0
+    for attempt in reversed(task.attempts):
+        if attempt.kind != "busy":
+            break
+        times += 1
+    return float(min(2 ** max(0, times - 1), LONGEST_BUSY_PAUSE))
 
 
 def _confirmed(claim: Claim, before: Task) -> int:

@@ -10,12 +10,21 @@ from pydantic import SerializationInfo, SerializerFunctionWrapHandler, model_ser
 
 from mercure.model import Record
 
-FailureKind = Literal["unreachable", "rejected", "timeout", "refused", "local", "altered", "unsupported"]
-"""Why an attempt failed: the target cannot be reached, rejects the association, does not answer in time (all three say
-nothing of the task), refuses images of this task, this task cannot be sent from here, the bytes of an image on our disk
-are not those that were acknowledged, or the target takes no such object in any form in which it can be had."""
+FailureKind = Literal[
+    "unreachable", "rejected", "busy", "timeout", "aborted", "unable", "refused", "local", "altered", "unsupported"
+]
+"""Why an attempt failed: the target cannot be reached, rejects the association, has no room for one more association
+now, does not answer in time, ended the association in the middle of an image, says that it can take nothing now,
+refuses images of this task, this task cannot be sent from here, the bytes of an image on our disk are not those that
+were acknowledged, or the target takes no such object in any form in which it can be had."""
 
-WRITTEN_AS: Final[Mapping[str, str]] = {"altered": "local", "unsupported": "refused"}
+WRITTEN_AS: Final[Mapping[str, str]] = {
+    "altered": "local",
+    "unsupported": "refused",
+    "busy": "rejected",
+    "unable": "rejected",
+    "aborted": "unreachable",
+}
 """Kinds that releases before do not know, and what is written in their place: one that goes back must read the task."""
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from mercure.config import Retry, TargetSettings
 from mercure.config.models import Order
 from mercure.delivery.attempt import Deliverer
+from mercure.delivery.changes import TargetChanges
 from mercure.delivery.crew import Crew
 from mercure.delivery.destinations import Past
 from mercure.delivery.health import Health
 from mercure.delivery.order import ORDER_SECONDS, Gate, first_routed
-from mercure.delivery.policy import eligible_at
+from mercure.delivery.policy import eligible_at, in_turn
 from mercure.delivery.probing import Prober
 from mercure.delivery.queue import SCAN_SECONDS, Queue
 from mercure.delivery.routes import Leave, Route, Way, open_route
@@ -44,6 +45,7 @@ class Dispatcher:
         self._past = Past(context.store)
         self._versions = Versions(context.spool, lambda: context.config.targets, self._past.destination)
         self._gate = Gate(context.spool, self._queue)
+        self._changed = TargetChanges()
         self._prober = Prober(context.spool, self._health, self._open, self._wake)
 
     def watched(self) -> Iterable[Path]:
@@ -52,11 +54,14 @@ class Dispatcher:
 
     def turn(self, changes: Changes) -> float:
         """Start what can be started; return when to look again."""
+        for name, settings in self._changed.follow(self._context.config.targets, self._context.clock.now()):
+            self._health(name, settings).ask_now()
         rested = self._crew.collect()
         wait = min(rested, self._queue.follow(changes, self._context.clock.monotonic()))
-        wait = min(wait, self._prober.turn(self._context.config.targets, self._context.clock.now()))
         for target in self._queue.targets():
             wait = min(wait, self._guarded(target))
+        asked = {worker.leave.name for worker in self._crew if worker.leave.probe}
+        wait = min(wait, self._prober.turn(self._context.config.targets, self._context.clock.now(), asked))
         return max(0.0, wait)
 
     def end(self) -> None:
@@ -81,7 +86,7 @@ class Dispatcher:
         route = open_route(Way(self._spool, self._queue, self._context.config.targets, name, now))
         routed = () if settings.order == "none" else self._gate.routed()
         wait = SCAN_SECONDS
-        for task, priority in self._queue.heads(name, settings.order):
+        for task, priority in in_turn(self._queue.heads(name, settings.order), now):
             if task.id in self._crew:
                 continue
             due = self._due(task, priority, route.retry(task), now)
@@ -105,14 +110,23 @@ class Dispatcher:
             return SCAN_SECONDS
         if priority == "offpeak" and not self._context.config.off_peak.contains(now):
             return SCAN_SECONDS
-        at = eligible_at(task, retry.cap_seconds, now)
+        at = self._eligible_at(task, retry)
         return None if at is None else (at - now).total_seconds()
+
+    def _eligible_at(self, task: Task, retry: Retry) -> datetime | None:
+        """Tell when a task may be tried: at once where the target was changed since it was tried last."""
+        if self._changed.since(task):
+            return None
+        return eligible_at(task, retry.cap_seconds, self._context.clock.now())
 
     def _start(self, task: Task, order: Order, leave: Leave, route: Route) -> None:
         def may_start(current: Task) -> bool:
             return self._gate.before(current, order, lambda: route.others_in_flight(leave)) is None
 
-        worker = Worker(task.id, self.deliverer(leave), leave, task.target or "", may_start, self._versions)
+        def due(current: Task) -> datetime | None:
+            return self._eligible_at(current, leave.settings.retry)
+
+        worker = Worker(task.id, self.deliverer(leave), leave, task.target or "", may_start, self._versions, due)
         if leave.group:
             self._queue.assign(task.id, leave.name)
         self._crew.begin(worker)
@@ -131,6 +145,7 @@ class Dispatcher:
             group=leave.group,
             counted=leave.counted,
             past=self._past.destination,
+            is_alone=lambda task: self._queue.is_alone(task, leave.name),
         )
 
     def _wake(self) -> None:
@@ -141,7 +156,7 @@ class Dispatcher:
 
     def _health(self, name: str, settings: TargetSettings) -> Health:
         context = self._context
-        return Health(self._spool, context.events, context.clock, name, settings.retry, self._stopping)
+        return Health(self._spool, context.events, context.clock, name, settings.retry)
 
     def _open(self, name: str, settings: TargetSettings) -> Target:
         known = self._targets.get(name)

@@ -29,7 +29,8 @@ PRIORITIES: Final[tuple[Priority, ...]] = ("urgent", "normal", "offpeak")
 """From the first to the last to be served."""
 
 COUNTED_KINDS: Final[tuple[FailureKind, ...]] = ("refused", "local", "altered", "unsupported")
-"""Failures that say something of the task, and of which so many end in ``error/``."""
+"""Failures that say something of the task, and of which so many end in ``error/``; what the dispatcher knows of the
+target besides (`mercure.delivery.verdicts`) may say otherwise."""
 
 
 class TaskError(Exception):
@@ -142,19 +143,32 @@ class Task(Record):
     """A person, and no rule, threw it away."""
     attempts_made: int = 0
     refusals: int = 0
+    doubtful: bool = False
+    """The last failure was not counted, since the target may have been at fault; it is when that took others since."""
     attempts: tuple[Attempt, ...] = ()
     next_attempt: AwareDatetime | None = None
     first_attempt: AwareDatetime | None = None
     finished: AwareDatetime | None = None
     failure: Failure | None = None
 
-    def with_attempt(self, attempt: Attempt, next_attempt: datetime | None) -> Task:
-        """Return the task with one more attempt on record."""
-        refused = attempt.kind in COUNTED_KINDS and attempt.outcome != "success"
+    def with_attempt(self, attempt: Attempt, next_attempt: datetime | None, *, counted: int | None = None) -> Task:
+        """Return the task with one more attempt on record.
+
+        Parameters
+        ----------
+        attempt : Attempt
+            What became of it.
+        next_attempt : datetime, optional
+            When the next one is due.
+        counted : int, optional
+            So many refusals are added; by the kind of failure if not given.
+        """
+        if counted is None:
+            counted = int(attempt.kind in COUNTED_KINDS and attempt.outcome != "success")
         return self.model_copy(
             update={
                 "attempts_made": self.attempts_made + 1,
-                "refusals": self.refusals + int(refused),
+                "refusals": self.refusals + counted,
                 "attempts": (*self.attempts, attempt)[-KEPT_ATTEMPTS:],
                 "first_attempt": self.first_attempt or attempt.started,
                 "next_attempt": next_attempt,
@@ -167,7 +181,7 @@ class Task(Record):
     def for_retry(self) -> Task:
         """Return the task as a person sends it on its way again: due now, its past kept, its limits counted anew."""
         cleared = ("failure", "finished", "hold", "discarded", "next_attempt", "first_attempt")
-        return self.model_copy(update={"refusals": 0, **dict.fromkeys(cleared)})
+        return self.model_copy(update={"refusals": 0, "doubtful": False, **dict.fromkeys(cleared)})
 
 
 def load_task(directory: Path) -> Task:

@@ -25,14 +25,15 @@ from mercure.targets.base import Check, ImageResult, Job, Outcome, Trouble
 _KINDS: Final[dict[str, FailureKind]] = {
     "unreachable": "unreachable",
     "rejected": "rejected",
+    "busy": "busy",
     "timeout": "timeout",
     "aborted": "unreachable",
     "violation": "refused",
     "local": "local",
 }
 """What the sender calls a failure, and what it means for the task. An abort in the middle is most often a target that
-is being restarted, and says nothing of the images. Answers that confirm nothing are counted: what would answer so for
-ever must come before a person."""
+is being restarted, or what it does to one image: who delivers asks it. Answers that confirm nothing are counted: what
+would answer so for ever must come before a person."""
 
 _SAID_BY_THE_IMAGE: Final = ("altered", "unsupported")
 """What an attempt says of single images, whatever became of the others."""
@@ -41,6 +42,9 @@ _ANSWER_WATCH_SECONDS: Final = 0.2
 _WATCHED_AGAIN_SECONDS: Final = 3600.0
 """A target is looked at for answers that come too early when it is used for the first time, and then so often: what
 answers before it has the whole image always does."""
+
+
+Status = Annotated[str, Field(pattern=r"^(0x)?[0-9A-Fa-f]{2}([0-9A-Fa-f]{2}|xx)$")]
 
 
 class DicomSettings(TargetSettings):
@@ -64,6 +68,10 @@ class DicomSettings(TargetSettings):
     """``as-needed``: converted, without loss to Explicit or Implicit VR Little Endian, only where the target asks it.
     ``as-received``: never converted. ``uncompressed``: always decoded. Or UIDs, best first; it is compressed for these.
     """
+    outage_statuses: Annotated[tuple[Status, ...], Field(max_length=64)] = ("A7xx", "0213", "0124")
+    """Answers to an image that speak of the target and not of the image: it is down until it takes one, and nothing is
+    counted. Four hexadecimal digits, ``xx`` for any two; add ``0110`` (processing failure) where the target answers so
+    when its database is away."""
     connect_timeout_seconds: PositiveSeconds = 10
     """The longest wait for the TCP connection."""
     acse_timeout_seconds: PositiveSeconds = 30
@@ -125,7 +133,8 @@ class DicomTarget:
             answer_watch_seconds=self._watch_seconds(),
         )
         refused: list[ImageResult] = []
-        report = _reporter(job, refused)
+        watch = _StatusWatch(settings.outage_statuses)
+        report = _reporter(job, refused, watch)
         paths = [job.directory / name for name in job.files]
         known = {text(record, "FileName"): text(record, "DataSetDigest") for record in read_tags(job.directory)}
         digests = {name: digest for name, digest in known.items() if digest.startswith(DIGEST_PREFIX)}
@@ -135,7 +144,7 @@ class DicomTarget:
                 paths,
                 seconds=job.seconds,
                 report=report,
-                stopping=job.stopping,
+                stopping=lambda: watch.has_enough or job.stopping(),
                 held=job.held,
                 digests=digests,
             )
@@ -144,9 +153,10 @@ class DicomTarget:
         if job.stopping():
             # What was not sent then says nothing of the target; what it answered does.
             return _refusal([result for result in refused if result.status])
-        if failure is not None:
-            kind, what = failure
-            return Trouble(_KINDS.get(kind, "local"), what)
+        if watch.unable is not None:
+            return Trouble("unable", watch.text())
+        if failure is not None and not watch.has_enough:
+            return _trouble(failure, refused)
         if not refused and peer.answer_watch_seconds:
             self._proven_until = time.monotonic() + _WATCHED_AGAIN_SECONDS
         return _refusal(refused)
@@ -169,7 +179,33 @@ class DicomTarget:
         return Check(ok, result.text if result.ok else f"{result.text}: {result.advice}", result.seconds)
 
 
-def _reporter(job: Job, refused: list[ImageResult]) -> Callable[[dict[str, Any]], None]:
+class _StatusWatch:
+    """Watches for answers that speak of the target.
+
+    The next image shows whether it was the image after all: it is taken, or nothing more is sent.
+    """
+
+    def __init__(self, statuses: tuple[str, ...]) -> None:
+        self._patterns = tuple(status.lower().removeprefix("0x").rstrip("x") for status in statuses)
+        self.unable: ImageResult | None = None
+        self.has_enough = False
+
+    def see(self, result: ImageResult) -> None:
+        """Look at the answer to an image."""
+        if result.stored:
+            self.unable = None
+        elif result.status is not None:
+            self.has_enough = self.has_enough or self.unable is not None
+            if result.status.lower().removeprefix("0x").startswith(self._patterns):
+                self.unable = self.unable or result
+
+    def text(self) -> str:
+        """Say what the target said."""
+        found = self.unable
+        return "" if found is None else f"the target answers status {found.status} ({found.comment})"
+
+
+def _reporter(job: Job, refused: list[ImageResult], watch: _StatusWatch) -> Callable[[dict[str, Any]], None]:
     """Turn the sender's lines into results, and collect those that the target did not take."""
     outcomes, files = set(get_args(Outcome)), set(job.files)
 
@@ -181,11 +217,24 @@ def _reporter(job: Job, refused: list[ImageResult]) -> Callable[[dict[str, Any]]
             result = ImageResult.model_validate({**line, "file": name, "comment": line.get("comment") or ""})
         except ValidationError:
             return
+        watch.see(result)
         if not result.stored and result.kind not in _SAID_BY_THE_IMAGE:
             refused.append(result)
         job.report(result)
 
     return report
+
+
+def _trouble(failure: tuple[str, str], refused: list[ImageResult]) -> Trouble:
+    kind, what = failure
+    if kind == "aborted" and any(_ended_in(result) for result in refused):
+        return Trouble("aborted", what)
+    return Trouble(_KINDS.get(kind, "local"), what)
+
+
+def _ended_in(result: ImageResult) -> bool:
+    """Tell whether the association ended in the middle of an image."""
+    return result.status is None and result.outcome == "failed" and not result.kind
 
 
 def _refusal(refused: list[ImageResult]) -> Trouble | None:
@@ -197,4 +246,6 @@ def _refusal(refused: list[ImageResult]) -> Trouble | None:
     more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
     # An image that our own disk does not give back says nothing of the target.
     kind: FailureKind = "local" if all(result.kind == "local" for result in refused) else "refused"
+    if all(_ended_in(result) for result in refused):
+        return Trouble("aborted", f"{first.file}: {first.comment}{more}")
     return Trouble(kind, f"{first.file}: {what}{comment}{more}")

@@ -15,6 +15,7 @@ from pydantic import field_validator
 from mercure import durable
 from mercure.config import TargetSettings
 from mercure.dicom.copies import AlteredImageError, check_image, copy_image, same_image
+from mercure.event_details import FailureKind
 from mercure.names import safe_name
 from mercure.spool import TagRecord, read_tags
 from mercure.spool.images import image_files, text
@@ -33,6 +34,7 @@ _LAYOUTS: dict[Layout, tuple[str, ...]] = {
 _CHUNK: Final = 1024 * 1024
 _LOOKED_BACK: Final = 16
 """So many versions that lie in the folder are compared with one that comes."""
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 _OF_ONE_IMAGE: Final = {
     errno.EACCES,
@@ -130,7 +132,8 @@ class FolderTarget:
         if error.errno in _OF_ONE_IMAGE:
             return Trouble("refused", f"{error.filename}: {error.strerror}: mend what is in the way there")
         advice = "make room there, or mend the mount; the rest is sent later"
-        return Trouble("unreachable", f"{self._settings.path}: {error.strerror}: {advice}")
+        kind: FailureKind = "unable" if error.errno in _FULL else "unreachable"
+        return Trouble(kind, f"{self._settings.path}: {error.strerror}: {advice}")
 
     def check(self) -> Check:
         """Look whether the folder is there and can be written to."""

@@ -15,6 +15,7 @@ from appliance.supervision.client import ProcessInfo
 from mercure.clock import ManualClock
 from mercure.config import Retry
 from mercure.delivery.breaker import Breaker
+from mercure.delivery.standing import StandingBook
 from mercure.event_details import Identity
 from mercure.services.bookkeeper import Bookkeeper
 from mercure.services.common import Context
@@ -111,6 +112,7 @@ def _told_before(session: Session, instant: datetime) -> None:
 @contextmanager
 def at_work(session: Session) -> Iterator[None]:
     """Make a router at work: two scanners send, tasks are under way, a module runs, nothing is wrong."""
+    StandingBook(session.spool, "delivered").took(NOW)
     switch = edits.module_switched("statistics", on=True)
     edits.apply(session, "modules.switch", "statistics", switch, edited_from=1, comment="measured from now on")
     receive(session, timedelta(minutes=10))

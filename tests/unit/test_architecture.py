@@ -94,7 +94,10 @@ def test_nothing_is_renamed_by_its_path() -> None:
 @pytest.mark.parametrize(
     ("function", "files"),
     [
-        ("add_to_ledger", {"mercure/delivery/attempt.py", "mercure/delivery/destinations.py"}),
+        (
+            "add_to_ledger",
+            {"mercure/delivery/attempt.py", "mercure/delivery/results.py", "mercure/delivery/destinations.py"},
+        ),
         ("write_rows", {"mercure/bookkeeping/recorder.py"}),
     ],
 )

@@ -166,12 +166,14 @@ def _targets(board: Board, targets: Sequence[api.targets.TargetState], wide: int
 
 
 def target_state(target: api.targets.TargetState, down: set[str] | frozenset[str] = frozenset()) -> str:
-    """Return the state of a target: ``down``, ``failed`` (it has failed tasks), ``disabled`` or ``up``."""
+    """Return the state of a target: ``down``, ``failed`` (it has failed tasks), ``disabled``, ``unused`` or ``up``."""
     if target.disabled:
         return "disabled"
     if target.outage is not None or target.name in down:
         return "down"
-    return "failed" if target.failed else "up"
+    if target.failed:
+        return "failed"
+    return "unused" if target.taken is None else "up"
 
 
 def _box(board: Board) -> Iterator[Line]:

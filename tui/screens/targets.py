@@ -63,8 +63,10 @@ class TargetsPage(LongActions, ReachedPage[Target]):
 
     def _state(self, row: Target) -> str:
         """Return its state; what an echo or a test said counts where no delivery has shown more."""
-        state = target_state(row)
-        return "unwell" if state == "up" and self.answer_of(row.name)[1] == "bad" else state
+        state, answer = target_state(row), self.answer_of(row.name)[1]
+        if state in ("up", "unused") and answer == "bad":
+            return "unwell"
+        return "up" if state == "unused" and answer == "good" else state
 
     def text_of(self, row: Target) -> str:
         """Return all that is shown."""
@@ -160,6 +162,16 @@ def _lines(row: Target, now: datetime | None, columns: int) -> Iterator[Line]:
         failures = plural(row.outage.failures, "failure")
         yield from pair("down", f"for {since(row.outage.since, now)}, {failures}", columns, "bad")
         yield from pair("error", row.outage.error, columns, "bad")
+        asks = "is given one image" if row.outage.by_image else "is asked"
+        yield from pair("back", f"{asks} next {_until(row.outage.until, now)}", columns)
+    elif not row.disabled:
+        taken = "nothing yet" if row.taken is None else f"an image {since(row.taken, now)} ago"
+        yield from pair("took", taken, columns)
     yield from pair("rules", ", ".join(row.rules) or "none", columns)
     yield ()
     yield from settings_lines(row.settings, columns)
+
+
+def _until(instant: datetime, now: datetime | None) -> str:
+    left = (instant - now).total_seconds() if now is not None else 0.0
+    return f"in {duration(left)}" if left > 0 else "now"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from pydantic import Field, JsonValue
+from pydantic import AwareDatetime, Field, JsonValue
 
 from appliance.control.api.base import Nothing, Saved, Verb
 from mercure.delivery.outage import Outage
@@ -13,7 +13,10 @@ from mercure.model import Model
 
 
 class TargetState(Model):
-    """A target: its settings, how many tasks wait for it or failed, and its outage if the dispatchers know of one."""
+    """A target: its settings, how many tasks wait for it or failed, and its outage if the dispatchers know of one.
+
+    ``taken`` is when it last took an image, absent where it never did; ``outage.until`` when it is asked next.
+    """
 
     name: str
     kind: str
@@ -22,6 +25,7 @@ class TargetState(Model):
     waiting: int = 0
     failed: int = 0
     outage: Outage | None = None
+    taken: AwareDatetime | None = None
     rules: tuple[str, ...] = ()
 
 

@@ -51,6 +51,13 @@ std::string rejection_text(const T_ASC_RejectParameters& rejection) {
   return text;
 }
 
+// It has no room for one more association now: that is said of the moment, not of us.
+Kind kind_of(const T_ASC_RejectParameters& rejection) {
+  const auto reason = static_cast<int>(rejection.reason);
+  const bool is_full = reason == ASC_REASON_SP_PRES_TEMPORARYCONGESTION || reason == ASC_REASON_SP_PRES_LOCALLIMITEXCEEDED;
+  return is_full || rejection.result == ASC_RESULT_REJECTEDTRANSIENT ? Kind::busy : Kind::rejected;
+}
+
 // What of a context the target said (PS3.8 section 9.3.3.2).
 std::optional<T_ASC_P_ResultReason> reason_of(T_ASC_Parameters* parameters, unsigned char id) {
   T_ASC_PresentationContext context;
@@ -162,7 +169,7 @@ Problem Association::opening_failed(const OFCondition& condition) {
   const std::string place = options_.host + ':' + std::to_string(options_.port);
   if (condition == DUL_ASSOCIATIONREJECTED && association_) {
     T_ASC_RejectParameters rejection;
-    if (ASC_getRejectParameters(association_->params, &rejection).good()) return {Kind::rejected, rejection_text(rejection)};
+    if (ASC_getRejectParameters(association_->params, &rejection).good()) return {kind_of(rejection), rejection_text(rejection)};
     return {Kind::rejected, "the target rejected the association"};
   }
   if (!state_.connected) return {Kind::unreachable, "no connection to " + place + ": " + condition.text()};

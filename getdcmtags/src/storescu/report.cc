@@ -16,7 +16,7 @@ enum ExitCode : int {
   kNotStored = 64, kWarnings = 65, kViolation = 66, kStopped = 80,
 };
 
-constexpr std::array<std::pair<Kind, ExitCode>, 7> kCodes{{
+constexpr std::array<std::pair<Kind, ExitCode>, 8> kCodes{{
     {Kind::unreachable, kUnreachable},
     {Kind::rejected, kRejected},
     {Kind::timeout, kTimeout},
@@ -24,6 +24,7 @@ constexpr std::array<std::pair<Kind, ExitCode>, 7> kCodes{{
     {Kind::local, kUnusableFile},
     {Kind::stopped, kStopped},
     {Kind::violation, kViolation},
+    {Kind::busy, kRejected},
 }};
 
 void put(tags::JsonWriter& json, std::string_view key, std::string_view value) {

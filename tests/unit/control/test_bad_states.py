@@ -53,6 +53,9 @@ WELL = Status(
 Provoked = tuple[dict[str, Any], dict[str, Any]]
 
 
+OUTAGES: tuple[FailureKind, ...] = ("unreachable", "rejected", "timeout", "busy", "unable", "aborted")
+
+
 def stage(stage: Stage, age: float = 1.0) -> Provoked:
     return {"stages": (StageState(stage=stage, count=1, oldest_seconds=age),)}, {}
 
@@ -106,7 +109,7 @@ PROVOKED: dict[tuple[str, str], Callable[[], Provoked]] = {
     ("services", "looping"): lambda: process(crashes=3),
     ("services", "none"): lambda: ({"services": (ServiceState(name="router", configured=0),)}, {}),
     ("services", "page"): lambda: ({}, {"page": "does not answer"}),
-    **{("targets", kind): lambda kind=kind: outage(kind) for kind in ("unreachable", "rejected", "timeout")},  # type: ignore[misc]
+    **{("targets", kind): lambda kind=kind: outage(kind) for kind in OUTAGES},  # type: ignore[misc]
     **{("targets", kind): lambda: stage(Stage.ERROR) for kind in ("refused", "local", "altered", "unsupported")},
     ("targets", "module"): module,
     ("senders", "silence"): lambda: ({}, {"silences": (SilentSender(sender="CT1", last=NOW, reason="r"),)}),

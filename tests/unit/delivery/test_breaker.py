@@ -46,7 +46,7 @@ def test_questions_are_asked_less_and_less_often(box: Box, breaker: Breaker) -> 
         outage, _new = breaker.failed(DOWN, RETRY, box.clock.now())
         waits.append((outage.until - box.clock.now()).total_seconds())
         box.clock.advance(waits[-1])
-    assert waits == [10, 20, 40, 60, 60]
+    assert waits == [10, 20, 30, 30, 30]
 
 
 def test_deliveries_side_by_side_fail_together_as_one(box: Box, breaker: Breaker) -> None:

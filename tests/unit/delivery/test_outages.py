@@ -57,7 +57,7 @@ def test_an_hour_down_burns_no_attempt_and_all_go_at_once_when_it_is_back(desk: 
     assert len(target.asked) == first
     assert sum(load_task(task).refusals for task in tasks) == 0
     assert sum(load_task(task).attempts_made for task in tasks) == first
-    assert 5 <= target.checks <= 20
+    assert 50 <= target.checks <= 60
     target.up = True
     target.then(confirms)
     desk.box.clock.advance(600)
@@ -185,8 +185,8 @@ def test_a_target_whose_state_cannot_be_kept_is_nothing_to_the_others(desk: Desk
 
 
 def test_a_local_failure_says_nothing_of_the_target(desk: Desk) -> None:
-    """Neither that it is down nor, while it is, that it is back."""
-    desk.targets["archive"].then(fails(DOWN), fails(Trouble("local", "cannot be read")))
+    """Neither that it is down nor, while it takes no image, that it is back."""
+    desk.targets["archive"].then(fails(Trouble("unable", "no room")), fails(Trouble("local", "cannot be read")))
     desk.box.waiting_task(1)
     desk.staff()
     desk.settle()

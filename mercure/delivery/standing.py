@@ -1,0 +1,121 @@
+"""Standing of a target: when it last took an image, failures of which nobody knows whose they are, its room.
+
+In ``state/targets/NAME/``, shared by all dispatchers: the time of the folder ``taken``, and a small file as long as
+anything else is known. Both are hints and not synced: without them a failure is counted later, and never sooner.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from pydantic import AwareDatetime, ValidationError
+
+from mercure import durable
+from mercure.delivery.breaker import alone_in, make_folders, target_folder
+from mercure.model import Record
+from mercure.spool import Spool
+
+NARROW_SECONDS: Final = 60.0
+"""So long fewer tasks go at a time to a target that had no room; twice as long when that was too short."""
+
+LONGEST_NARROW_SECONDS: Final = 3600.0
+
+
+class Standing(Record):
+    """What is known of a target besides its outages."""
+
+    taken: AwareDatetime | None = None
+    """When it last took an image."""
+    doubts: int = 0
+    """Attempts that failed since then, of which nobody knows whose trouble they are."""
+    doubted: AwareDatetime | None = None
+    """When the first of these began."""
+    slots: int | None = None
+    """It had no room for more tasks at a time than these."""
+    narrow_until: AwareDatetime | None = None
+    narrow_seconds: float = 0.0
+
+    def room(self, concurrency: int, now: datetime) -> int:
+        """Return how many tasks may go at a time; a time farther off than any wait comes from a clock set back."""
+        until = self.narrow_until
+        if self.slots is None or until is None or not now < until <= now + timedelta(seconds=LONGEST_NARROW_SECONDS):
+            return concurrency
+        return min(concurrency, self.slots)
+
+
+def read_standing(spool: Spool, target: str) -> Standing:
+    """Read the standing of a target."""
+    try:
+        known = Standing.model_validate_json(_path(spool, target).read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValidationError):
+        known = Standing()
+    taken = last_taken(spool, target)
+    return known if taken is None else known.model_copy(update={"taken": taken})
+
+
+def last_taken(spool: Spool, target: str) -> datetime | None:
+    """Return when a target last took an image; None when it never did, as far as is known."""
+    try:
+        return datetime.fromtimestamp(os.stat(target_folder(spool, target) / "taken").st_mtime, UTC)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+class StandingBook:
+    """The standing of one target, kept.
+
+    Parameters
+    ----------
+    spool : Spool
+        Where its state is.
+    target : str
+        Its name.
+    """
+
+    def __init__(self, spool: Spool, target: str) -> None:
+        self._spool, self._target = spool, target
+
+    def took(self, now: datetime) -> None:
+        """Note that it took an image: whoever is in doubt is so no more."""
+        folder = target_folder(self._spool, self._target)
+        make_folders(folder.parent, folder, folder / "taken")
+        os.utime(folder / "taken", (now.timestamp(), now.timestamp()))
+        if read_standing(self._spool, self._target).doubts:
+            self._change(lambda known: known.model_copy(update={"doubts": 0, "doubted": None}))
+
+    def doubt(self, began: datetime) -> None:
+        """Note a failure that may be its own or that of an image."""
+
+        def change(known: Standing) -> Standing:
+            return known.model_copy(update={"doubts": known.doubts + 1, "doubted": known.doubted or began})
+
+        self._change(change)
+
+    def narrow(self, slots: int, now: datetime) -> None:
+        """Note that it has no room for more than so many tasks at a time."""
+
+        def change(known: Standing) -> Standing:
+            recently = known.narrow_until is not None and now < known.narrow_until + timedelta(seconds=NARROW_SECONDS)
+            seconds = known.narrow_seconds
+            if known.narrow_until is None or now >= known.narrow_until:
+                seconds = min(LONGEST_NARROW_SECONDS, 2 * seconds) if recently else NARROW_SECONDS
+            until = now + timedelta(seconds=seconds)
+            return known.model_copy(update={"slots": max(1, slots), "narrow_until": until, "narrow_seconds": seconds})
+
+        self._change(change)
+
+    def _change(self, change: Callable[[Standing], Standing]) -> None:
+        path = _path(self._spool, self._target)
+        with alone_in(path.parent):
+            content = change(read_standing(self._spool, self._target)).model_dump_json(
+                exclude={"taken"}, exclude_defaults=True
+            )
+            durable.write_file(path, content.encode(), sync=False)
+
+
+def _path(spool: Spool, target: str) -> Path:
+    return target_folder(spool, target) / "standing.json"

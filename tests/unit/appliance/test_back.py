@@ -1,0 +1,98 @@
+"""Whoever finds out that a target is back lets the dispatchers use it at once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from appliance.control import queue, test_sending
+from appliance.control.session import Session
+from appliance.control.targets import echo, list_targets
+from mercure.config import Retry
+from mercure.delivery.breaker import Breaker, read_outage, target_folder
+from mercure.delivery.standing import last_taken
+from mercure.spool import Spool, Stage
+from mercure.targets import Trouble
+from tests.unit.appliance.conftest import NOW, PutTask, events_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+AWAY, FULL = Trouble("unreachable", "no route"), Trouble("unable", "status 0xA700")
+
+
+def take_down(spool: Spool, trouble: Trouble) -> None:
+    target_folder(spool, "delivered").mkdir(parents=True, exist_ok=True)
+    Breaker(spool, "delivered").failed(trouble, Retry(), NOW, by_image=trouble is FULL)
+
+
+def ups(session: Session) -> int:
+    return sum(event.type == "target.up" for event in events_of(session))
+
+
+@pytest.fixture(params=["echo", "test send", "retry"])
+def find_out(request: pytest.FixtureRequest, session: Session, put_task: PutTask) -> Callable[[], object]:
+    """Give what a person does who finds out."""
+    task = put_task(Stage.ERROR)
+    ways: dict[str, Callable[[], object]] = {
+        "echo": lambda: echo(session, "delivered"),
+        "test send": lambda: test_sending.send(session, "delivered", 1, lambda progress: None),
+        "retry": lambda: queue.retry(session, task.id),
+    }
+    return ways[request.param]
+
+
+def test_a_target_that_could_not_be_reached_is_used(
+    session: Session, spool: Spool, find_out: Callable[[], object]
+) -> None:
+    take_down(spool, AWAY)
+    events_of(session)
+    find_out()
+    assert read_outage(spool, "delivered") is None
+    assert ups(session) == 1
+
+
+def test_one_that_took_no_image_is_given_one(
+    session: Session, spool: Spool, find_out: Callable[[], object], request: pytest.FixtureRequest
+) -> None:
+    """Only an image that it takes shows that it is back."""
+    take_down(spool, FULL)
+    find_out()
+    outage = read_outage(spool, "delivered")
+    if "test send" in request.node.name:
+        assert outage is None
+        assert last_taken(spool, "delivered") is not None
+        return
+    assert outage is not None
+    assert outage.seconds_left(Retry(), session.clock.now()) == 0
+
+
+def test_an_echo_that_fails_changes_nothing(session: Session, spool: Spool) -> None:
+    take_down(spool, AWAY)
+    shutil.rmtree(session.root.path / "delivered")
+    echo(session, "delivered")
+    assert read_outage(spool, "delivered") is not None
+
+
+def test_a_target_that_is_well_is_not_told_to_be_back(session: Session, find_out: Callable[[], object]) -> None:
+    events_of(session)
+    find_out()
+    assert ups(session) == 0
+
+
+def test_a_disabled_target_is_not_down(session: Session, spool: Spool) -> None:
+    take_down(spool, AWAY)
+    path = session.store.mercure.path
+    content = json.loads(path.read_text())
+    content["targets"]["delivered"]["disabled"] = True
+    path.write_text(json.dumps(content))
+    (target,) = list_targets(Session(session.root, session.user, clock=session.clock))
+    assert (target.disabled, target.outage) == (True, None)
+
+
+def test_what_a_target_took_last_is_known(session: Session) -> None:
+    (target,) = list_targets(session)
+    assert target.taken is None
