@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 import tempfile
 import time
@@ -13,7 +14,19 @@ from typing import TypedDict
 
 from _pytest.outcomes import Skipped as PytestSkipped
 
-from tests.benchmarks import bench_history, bench_rules, control, endtoend, idle, page, receive, routing, send, tui
+from tests.benchmarks import (
+    bench_history,
+    bench_rules,
+    control,
+    conversions,
+    endtoend,
+    idle,
+    page,
+    receive,
+    routing,
+    send,
+    tui,
+)
 from tests.benchmarks.rows import Result, Row, Skipped, render
 
 
@@ -40,7 +53,7 @@ def _alone(figures: Callable[[], Iterable[Figure]]) -> Callable[[Path], Iterator
 BENCHMARKS: dict[str, Callable[[Path], Iterable[Result]]] = {
     "receive": receive.run,
     "routing": routing.run,
-    "send": send.run,
+    "send": lambda folder: itertools.chain(send.run(folder), conversions.run(folder)),
     "endtoend": endtoend.run,
     "rules": _alone(bench_rules.run),
     "history": _alone(bench_history.run),
