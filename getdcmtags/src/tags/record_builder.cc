@@ -14,6 +14,8 @@ namespace {
 constexpr std::uint16_t kFirstPixelGroup = 0x7FE0;
 constexpr std::uint16_t kLastIdentityGroup = 0x0020;
 constexpr std::size_t kMostProblems = 100;
+constexpr std::size_t kMostLeftOutBytes = 64 << 10;  // of the names of values that are left out
+constexpr std::string_view kMore = "and more";
 constexpr std::uint16_t kMetaGroup = 0x0002;
 constexpr Tag kMetaVersion{0x0002, 0x0001};
 constexpr Tag kPrivateCreator{0x0002, 0x0100};
@@ -86,7 +88,25 @@ void RecordBuilder::problem(const std::string& key, const std::string& what) {
   text += key + (key.empty() ? "" : ": ") + what;
   const bool known = std::find(problems_.begin(), problems_.end(), text) != problems_.end();
   if (known) return;
-  problems_.push_back(problems_.size() == kMostProblems ? "and more" : std::move(text));
+  problems_.push_back(problems_.size() == kMostProblems ? std::string(kMore) : std::move(text));
+}
+
+// A rule must be able to tell what the record does not show from what the image does not have.
+void RecordBuilder::leave_out(const std::string& key) {
+  if (left_out_bytes_ > kMostLeftOutBytes) return;
+  std::vector<std::string> path = sequence_keys_;
+  path.push_back(key);
+  const std::size_t size = joined(path).size();
+  if (left_out_.insert(std::move(path)).second) left_out_bytes_ += size;
+}
+
+void RecordBuilder::write_left_out() {
+  if (left_out_.empty()) return;
+  json_.key("LeftOut");
+  json_.begin_list();
+  for (const auto& path : left_out_) write(path);
+  if (left_out_bytes_ > kMostLeftOutBytes) json_.text(kMore);
+  json_.end_list();
 }
 
 void RecordBuilder::write(const std::vector<std::string>& values) {
@@ -104,9 +124,13 @@ void RecordBuilder::add_start(const FileStart& start) {
     const Vr vr = element.vr && *element.vr != Vr::UN ? *element.vr : public_vr(element.tag).value_or(Vr::UN);
     if (element.tag.element == 0 || element.tag == kMetaVersion || vr == Vr::SQ) continue;
     if (receipt && (element.tag == kPrivateCreator || element.tag == kPrivateInformation)) continue;
-    if (value.size() < element.length || !levels_.back().seen.first_time(element.tag)) continue;
+    if (!levels_.back().seen.first_time(element.tag)) continue;
+    if (value.size() < element.length) {
+      leave_out(key_of(element.tag));
+      continue;
+    }
     json_.key(key_of(element.tag));
-    if (traits(vr).kind == Kind::bulk) {
+    if (traits(vr).kind == Kind::bulk && !value.empty()) {
       json_.begin_object();
       json_.key("base64");
       json_.text(base64_of(value));
@@ -188,7 +212,7 @@ void RecordBuilder::on_element(ElementReader& reader) {
   const Vr vr = resolve(reader, element);
   if (vr == Vr::SQ) {
     on_sequence(reader, key_of(element.tag));
-  } else if (visible(element.tag) && !element.undefined_length) {
+  } else if (visible(element.tag)) {
     on_value(reader, element, vr, key_of(element.tag));
   }
   if (!cut_ && json_.size() > limits_.record_bytes) {
@@ -222,14 +246,14 @@ void RecordBuilder::on_value(ElementReader& reader, const Element& element, Vr v
   const VrTraits& rules = traits(vr);
   const bool bulk_too_long = rules.kind == Kind::bulk && element.length > limits_.binary_bytes;
   const bool list_too_long = rules.kind == Kind::number && element.length / rules.width > limits_.binary_numbers;
-  if (bulk_too_long || list_too_long) return;
   if (!levels_.back().seen.first_time(element.tag)) return problem(key, "present more than once; the first is shown");
+  if (bulk_too_long || list_too_long || element.undefined_length) return leave_out(key);
 
   std::string bytes;
   if (!reader.read_value(limits_.text_bytes, bytes)) return;
   const bool cut = element.length > bytes.size();
   const Texts texts = read_texts(bytes, element, vr, cut);
-  if (rules.kind == Kind::bulk && !(vr == Vr::UN && is_text(bytes, texts))) {
+  if (rules.kind == Kind::bulk && !bytes.empty() && !(vr == Vr::UN && is_text(bytes, texts))) {
     json_.key(key);
     json_.begin_object();
     json_.key("base64");
@@ -306,6 +330,7 @@ std::string RecordBuilder::finish(const std::vector<Extra>& extras) {
     for (const auto& text : problems_) json_.text(text);
     json_.end_list();
   }
+  write_left_out();
   for (const auto& extra : extras) {
     std::string key;
     append_utf8(extra.key, key);

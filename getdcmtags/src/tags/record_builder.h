@@ -3,6 +3,7 @@
 #define MERCURE_TAGS_RECORD_BUILDER_H
 
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_set>
 #include <utility>
@@ -71,6 +72,8 @@ class RecordBuilder {
   bool visible(Tag tag) const;
   void write(const std::vector<std::string>& values);
   void problem(const std::string& key, const std::string& what);
+  void leave_out(const std::string& key);
+  void write_left_out();
   void tell_foreign(const Foreign& foreign);
 
   const Limits& limits_;
@@ -81,6 +84,8 @@ class RecordBuilder {
   std::vector<Open> open_;
   std::vector<std::string> sequence_keys_;
   std::vector<std::string> problems_;
+  std::set<std::vector<std::string>> left_out_;  // keys of values, after those of the sequences around them
+  std::size_t left_out_bytes_ = 0;
   std::string reason_;
   Foreign foreign_;
   std::uint16_t top_group_ = 0;

@@ -115,9 +115,11 @@ Texts numbers_of(std::string_view bytes, Vr vr, bool big_endian) {
 }
 
 bool is_text(std::string_view bytes, const Texts& texts) {
-  const auto is_uid = [](char c) { return (c >= '0' && c <= '9') || c == '.' || c == '\0'; };
+  const auto is_of_uid = [](char c) { return (c >= '0' && c <= '9') || c == '.'; };
   const bool nul = bytes.find('\0') != std::string_view::npos;
-  if (!texts.problem.empty() || (nul && !std::all_of(bytes.begin(), bytes.end(), is_uid))) return false;
+  const std::string_view uid = bytes.substr(0, bytes.size() - (bytes.empty() ? 0 : 1));
+  const bool padded_uid = nul && bytes.back() == '\0' && uid.find('.') != std::string_view::npos && std::all_of(uid.begin(), uid.end(), is_of_uid);
+  if (!texts.problem.empty() || (nul && !padded_uid)) return false;
   return std::none_of(texts.values.begin(), texts.values.end(), has_control);
 }
 

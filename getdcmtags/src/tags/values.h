@@ -23,7 +23,7 @@ Texts texts_of(std::string_view bytes, Vr vr, bool cut, const CharacterSet& char
 Texts numbers_of(std::string_view bytes, Vr vr, bool big_endian);
 
 // Whether bytes that came as UN are text, `texts` being what they say as such: nothing undecodable, no control
-// characters, and NUL only where it pads a UID (a small binary number ends in NUL too).
+// characters, and one NUL only where it pads a UID (small binary numbers are full of them).
 bool is_text(std::string_view bytes, const Texts& texts);
 
 std::string base64_of(std::string_view bytes);

@@ -78,4 +78,36 @@ TEST(LongRecord, InsideAnItemStaysWellFormed) {
   EXPECT_GT(record["ReferencedSeriesSequence"].size(), 2U);
 }
 
+TEST(LongValues, OfItemsAreNamedWithTheirSequence) {
+  const std::string creator = explicit_element(0x00290010, "LO", "Siemens: Thorax/FD 1.2");
+  const std::string longer = creator + explicit_element(0x00291010, "OB", std::string(2'000, 'a'));
+  const json record = record_of_data_set(identity() + explicit_element(0x00400275, "SQ", item(creator) + item(longer) + item(longer)) +
+                                         explicit_header(0x00420011, "OB", kUndefined) + open_sequence(item("ab")) +
+                                         explicit_element(0x00420012, "LO", "after"));
+  EXPECT_EQ(record["LeftOut"],
+            json::array({"EncapsulatedDocument", json::array({"RequestAttributesSequence", "0029,1010[Siemens: Thorax/FD 1.2]"})}));
+  EXPECT_EQ(record["MIMETypeOfEncapsulatedDocument"], "after");
+  EXPECT_FALSE(record.contains("DecodingProblems"));
+}
+
+TEST(LongValues, AreNotNamedWhenAShorterOneIsShown) {
+  const std::string shown = explicit_element(0x00420011, "OB", "ab");
+  const std::string longer = explicit_element(0x00420011, "OB", std::string(2'000, 'a'));
+  EXPECT_FALSE(record_of_data_set(identity() + shown + longer).contains("LeftOut"));
+  EXPECT_FALSE(record_of_data_set(identity() + longer + shown).contains("EncapsulatedDocument")) << "the first one counts";
+  EXPECT_FALSE(record_of_data_set(identity() + shown).contains("LeftOut"));
+}
+
+TEST(LongValues, HoweverManyLeaveTheRecordSmall) {
+  std::string longer;
+  for (std::uint32_t group = 0x0031; group < 0x0031 + 2 * 10; group += 2) {
+    for (std::uint32_t i = 0; i < 1'000; ++i) longer += explicit_element((group << 16) | (0x1000 + i), "OB", std::string(1'026, 'a'));
+  }
+  const json record = record_of_data_set(identity() + longer);
+  EXPECT_LT(record.dump().size(), 128U << 10);
+  EXPECT_EQ(record["LeftOut"].back(), "and more");
+  EXPECT_EQ(record["LeftOut"].front(), "0031,1000[]");
+  EXPECT_FALSE(record.contains("DecodingProblems"));
+}
+
 }  // namespace

@@ -89,6 +89,17 @@ TEST(Record, ShowsValuesInTheFormOfTheirVr) {
   EXPECT_EQ(record["EncapsulatedDocument"], json({{"base64", "AQI="}}));
 }
 
+TEST(Record, ShowsAnEmptyBulkValueAsNoValue) {
+  const json record = record_of_data_set(explicit_element(0x00090010, "LO", "ACME") + explicit_element(0x00091001, "UN", "") +
+                                         explicit_element(0x00091002, "UN", "\0\0\0\0"s) + explicit_element(0x00420011, "OB", "") +
+                                         explicit_element(0x00660016, "OF", "") + explicit_element(0x00281201, "OW", ""));
+  EXPECT_EQ(record["0009,1001[ACME]"], "");
+  EXPECT_EQ(record["0009,1002[ACME]"], json({{"base64", "AAAAAA=="}})) << "four zeros are a value";
+  EXPECT_EQ(record["EncapsulatedDocument"], "");
+  EXPECT_EQ(record["PointCoordinatesData"], "");
+  EXPECT_EQ(record["RedPaletteColorLookupTableData"], "");
+}
+
 TEST(Record, LeavesLongBulkValuesOut) {
   const json record = record_of_data_set(explicit_element(0x00420011, "OB", std::string(1024, 'a')) +
                                          explicit_element(0x00420013, "SQ", "") +
@@ -98,6 +109,7 @@ TEST(Record, LeavesLongBulkValuesOut) {
   EXPECT_FALSE(record.contains("PointCoordinatesData"));
   EXPECT_FALSE(record.contains("GraphicData"));
   EXPECT_FALSE(record.contains("DecodingProblems"));
+  EXPECT_EQ(record["LeftOut"], json::array({"GraphicData", "PointCoordinatesData"}));
 }
 
 TEST(Record, NestsSequences) {

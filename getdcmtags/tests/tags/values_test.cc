@@ -85,7 +85,9 @@ TEST(UnknownBytes, AreTextWhenTheyCanBeNothingElse) {
   EXPECT_TRUE(is_text("HEAD FIRST ", text("HEAD FIRST ", Vr::UN)));
   EXPECT_TRUE(is_text("1.2.3\0"s, text("1.2.3\0"s, Vr::UN)));
   EXPECT_TRUE(is_text("two\r\nlines", text("two\r\nlines", Vr::UN)));
-  EXPECT_FALSE(is_text("A\0"s, text("A\0"s, Vr::UN)));
+  for (const std::string& bytes : {"A\0"s, "\0"s, "\0\0\0\0"s, "1\0"s, "1\0\0\0"s, "1.2\0\0"s, "1\0.2"s}) {
+    EXPECT_FALSE(is_text(bytes, text(bytes, Vr::UN))) << bytes.size();
+  }
   EXPECT_FALSE(is_text("\x01\x02", text("\x01\x02", Vr::UN)));
   EXPECT_FALSE(is_text("A\xE9", text("A\xE9", Vr::UN)));
   EXPECT_FALSE(is_text("A\x7F", text("A\x7F", Vr::UN)));

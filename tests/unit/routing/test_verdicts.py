@@ -160,6 +160,15 @@ UNDECODED = unknown(PatientName="D\ufffde", DecodingProblems=["PatientName: not 
 CUT = unknown(
     Modality="CT", DecodingProblems=["ImageComments: the record is longer than the limit; left out from here on"]
 )
+LONG = unknown(
+    Modality="CT",
+    RequestAttributesSequence=[{"CodeMeaning": "Chest"}, {"CodeMeaning": "Head", "GraphicData": "1"}],
+    LeftOut=["0029,1010[Siemens: X/FD 1.2]", "EncapsulatedDocument", ["RequestAttributesSequence", "GraphicData"]],
+)
+MANY_LONG = unknown(Modality="CT", LeftOut=["0029,1010[A]", "and more"])
+CUT_PRIVATE = unknown(DecodingProblems=["0019,1001[Siemens: X/FD 1.2]: cut after 65536 bytes"])
+CUT_PRIVATE["0019,1001[Siemens: X/FD 1.2]"] = "cut"
+_SEQUENCE = 'sequence("RequestAttributesSequence")'
 ORPHAN = {"Modality": "CT", "SOPInstanceUID": "1"}
 
 
@@ -180,6 +189,21 @@ ORPHAN = {"Modality": "CT", "SOPInstanceUID": "1"}
         (UNDECODED, 'True if tags.PatientName == "Doe" else False', None),
         (UNDECODED, 'images.any(tags.PatientName == "Doe")', None),
         (UNDECODED, 'tags.PatientID == ""', True),
+        (LONG, 'tags.Modality == "CT"', True),
+        (LONG, 'tags.EncapsulatedDocument == ""', None),
+        (LONG, 'not has("EncapsulatedDocument")', False),
+        (LONG, '"EncapsulatedDocument" in tags', True),
+        (LONG, 'private("0029,10", "Siemens: X/FD 1.2") == ""', None),
+        (LONG, 'private("0029,11", "Siemens: X/FD 1.2") == ""', True),
+        (LONG, 'tags.Modality == "CT" or tags.EncapsulatedDocument == "x"', True),
+        (LONG, 'tags.OverlayData == ""', True),
+        (LONG, _SEQUENCE + '.any(item.CodeMeaning == "Head")', True),
+        (LONG, _SEQUENCE + '.any(item.GraphicData == "1")', True),
+        (LONG, _SEQUENCE + '.any(item.GraphicData == "2")', None),
+        (LONG, _SEQUENCE + '.all(item.GraphicData == "")', False),
+        (MANY_LONG, 'tags.Modality == "CT"', True),
+        (MANY_LONG, 'tags.EncapsulatedDocument == ""', None),
+        (CUT_PRIVATE, 'private("0019,01", "Siemens: X/FD 1.2") == "cut"', None),
         (CUT, 'tags.Modality == "CT"', True),
         (CUT, 'tags.SeriesDescription == ""', None),
         (CUT, 'has("SeriesDescription")', None),
@@ -214,6 +238,17 @@ def test_two_versions_of_an_instance_are_counted_once() -> None:
     assert Images([unknown(), unknown(), unknown(SOPInstanceUID="2"), {"FileName": "x"}]).instances == 3
 
 
+def test_many_values_left_out_of_many_items_cost_no_more_than_the_record() -> None:
+    items = [{"CodeMeaning": "Chest"}] * 10_000
+    left_out = [["ProcedureCodeSequence", f"0031,{number:04x}[A]"] for number in range(2_000)]
+    record = unknown(ProcedureCodeSequence=items, LeftOut=left_out)
+    ask = 'sequence("ProcedureCodeSequence").{}'
+    assert compile_rule(ask.format('any(item.CodeMeaning == "Chest")')).evaluate([record]).result
+    found = compile_rule(ask.format('any(item.CodeValue == "1")')).evaluate([record])
+    assert found.error is not None
+    assert found.error.code == "unknown-value"
+
+
 UNKNOWN_NAME = {"PatientName": "D\ufffde", "DecodingProblems": ["PatientName: not valid in ISO_IR 100"]}
 NAMED: dict[str, Any] = {"rule": 'tags.PatientName == "Doe"', "targets": ["pacs"]}
 REST: dict[str, Any] = {"rule": "True", "targets": ["research"]}
@@ -242,6 +277,16 @@ def test_a_series_whose_decision_hangs_on_what_is_not_known_is_kept(
     kept = desk.tasks(Stage.ERROR)
     assert len(kept) == (0 if expected else 1)
     assert all(task.failure is not None and "PatientName is not known" in task.failure.reason for task in kept)
+
+
+def test_a_series_whose_decision_hangs_on_a_value_too_long_for_the_record_goes_to_error(desk: RouterDesk) -> None:
+    desk.configure({"document": {"rule": 'tags.EncapsulatedDocument == ""', "targets": ["pacs"]}})
+    bring(desk, ({"LeftOut": ["EncapsulatedDocument"]}, CT1))
+    desk.turn(1)
+    desk.turn(61)
+    (kept,) = desk.tasks(Stage.ERROR)
+    assert kept.failure is not None
+    assert "EncapsulatedDocument is not known: its value is too long" in kept.failure.reason
 
 
 @pytest.mark.parametrize("rule", ['tags.SenderAET == "CT1"', 'tags.Modality == "MR"'])
