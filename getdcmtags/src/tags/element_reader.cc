@@ -28,6 +28,12 @@ bool is_padding(std::span<const std::uint8_t> bytes) {
 
 bool is_upper(std::uint8_t byte) { return byte >= 'A' && byte <= 'Z'; }
 
+// The VR of the dictionary, which tells an element with a VR from a length that looks like one.
+bool is_vr_of(Vr vr, Tag tag) {
+  const auto known = tag.is_private_creator() ? std::optional(Vr::LO) : public_vr(tag);
+  return known == vr || (known == Vr::US_OR_SS && (vr == Vr::US || vr == Vr::SS)) || (known == Vr::OW && vr == Vr::OB);
+}
+
 std::optional<Vr> vr_at(const std::uint8_t* bytes) {
   return vr_from(static_cast<char>(bytes[0]), static_cast<char>(bytes[1]));
 }
@@ -243,6 +249,24 @@ Step ElementReader::next_item() {
   return begin_item(number_at<std::uint32_t>(bytes.data() + 4, frame.encoding.big_endian));
 }
 
+// Writers that mix the two the other way round: items with VRs in a sequence without. The VR of the next element is the one of
+// the dictionary, and the same bytes can be no length, or another element follows where the VR has this one end.
+bool ElementReader::shows_vr(std::uint64_t bound) {
+  const auto bytes = source_.peek(kShortHeader);
+  if (bytes.size() < kShortHeader) return false;
+  const auto vr = vr_at(bytes.data() + 4);
+  if (!vr || !is_vr_of(*vr, tag_at(bytes.data(), false))) return false;
+  const std::uint64_t without = kShortHeader + std::uint64_t{number_at<std::uint32_t>(bytes.data() + 4, false)};
+  if (without % 2 != 0 || !fits(without, bound) || !source_.may_hold(without)) return true;
+  const std::size_t with = kShortHeader + number_at<std::uint16_t>(bytes.data() + 6, false);
+  if (traits(*vr).long_length || with + kShortHeader > ByteSource::kMostPeeked) return false;
+  if (source_.position() + with == bound) return true;
+  const auto more = source_.peek(with + kShortHeader);
+  if (more.size() < with + kShortHeader) return false;
+  const auto* next = more.data() + with;
+  return tag_at(next, false).group == kDelimiterGroup || vr_at(next + 4).has_value();
+}
+
 Step ElementReader::begin_item(std::uint32_t length) {
   Frame item{Kind::item, false, frames_.back().encoding, kOpen, frames_.back().bound};
   if (length != kUndefined) {
@@ -254,6 +278,8 @@ Step ElementReader::begin_item(std::uint32_t length) {
   if (frames_.back().probe_vr) {
     const auto bytes = source_.peek(kShortHeader);
     item.encoding.explicit_vr = bytes.size() == kShortHeader && vr_at(bytes.data() + 4).has_value();
+  } else if (!item.encoding.explicit_vr) {
+    item.encoding.explicit_vr = shows_vr(item.bound);
   }
   frames_.push_back(item);
   return Step::item;

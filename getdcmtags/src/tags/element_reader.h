@@ -109,6 +109,7 @@ class ElementReader {
   bool skip_foreign_sequence();
   Step next_element();
   Step next_item();
+  bool shows_vr(std::uint64_t bound);
   Step begin_item(std::uint32_t length);
   Step close();
   Step finish_passing_over();

@@ -15,6 +15,8 @@ namespace mercure::tags {
 namespace {
 
 constexpr Groups kHeaderGroups{0x0000, 0x7FDF};  // everything before pixel data
+constexpr Groups kAllGroups{0x0000, 0xFFFF, true};
+constexpr unsigned kMostZeros = 1'000;  // elements of nothing but zeros: padding, which may be gigabytes of a sparse file
 constexpr Groups kSopGroups{0x0000, 0x0008};
 
 Result refused(std::string reason) {
@@ -34,6 +36,31 @@ void join(std::vector<Range>& ranges, std::vector<Range> more) {
   ranges.insert(ranges.end(), more.begin(), more.end());
 }
 
+// What comes from the pixel data on is not shown, and may end anywhere. But readers behind us recurse, and would die of sequences
+// that are nested without end there as before.
+std::string too_deep_behind(ByteSource& source, Encoding encoding, const Limits& limits) {
+  if (!source.may_hold(1)) return {};
+  ElementReader reader(source, encoding, kAllGroups, limits);
+  unsigned zeros = 0;
+  for (Step step = reader.next(); step != Step::end && step != Step::failed; step = reader.next()) {
+    const Element& element = reader.element();
+    if (element.tag.number() == 0 && ++zeros > kMostZeros) break;
+    const Vr vr = element.vr.value_or(Vr::UN);
+    const bool is_sequence = vr == Vr::SQ || (vr == Vr::UN && (element.undefined_length || public_vr(element.tag) == Vr::SQ));
+    if (step == Step::element && is_sequence) reader.enter_sequence();
+  }
+  return reader.failure() == Failure::too_deep ? reader.reason() : std::string();
+}
+
+// The header of `source`, and where all of it is wanted, a look at what follows.
+void read_data_set(RecordBuilder& builder, ByteSource& source, Encoding encoding, const Limits& limits, Groups wanted, Result& result) {
+  result.ok = builder.add_data_set(source, encoding, wanted);
+  result.reason = builder.reason();
+  if (!result.ok || wanted.last != kHeaderGroups.last) return;
+  result.reason = too_deep_behind(source, encoding, limits);
+  result.ok = result.reason.empty();
+}
+
 Result read(FileSource& file, ByteBudget& budget, const std::vector<Extra>& extras, const Limits& limits,
             Groups wanted) {
   const FileStart start = read_file_start(file, limits);
@@ -48,13 +75,12 @@ Result read(FileSource& file, ByteBudget& budget, const std::vector<Extra>& extr
     InflateSource inflated(file, limits.inflated_bytes, budget);
     std::vector<std::string> problems;
     const Encoding encoding = probe_encoding(inflated, start.encoding, problems);
-    result.ok = builder.add_data_set(inflated, encoding, wanted);
+    read_data_set(builder, inflated, encoding, limits, wanted, result);
   } else {
-    result.ok = builder.add_data_set(file, start.encoding, wanted);
+    read_data_set(builder, file, start.encoding, limits, wanted, result);
   }
   result.header = builder.header();
   result.header.data_set_offset = start.data_set_offset;
-  result.reason = builder.reason();
   result.foreign = start.foreign.ranges;
   // Those within a deflated data set have no place in the file.
   if (!start.deflated) join(result.foreign, builder.foreign().ranges);

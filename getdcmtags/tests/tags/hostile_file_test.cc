@@ -68,6 +68,25 @@ std::string nested_un_known(unsigned depth) {
   return nested;
 }
 
+TEST(DeepNesting, BehindThePixelDataIsRefusedToo) {
+  const std::string pixels = explicit_element(0x7FE00010, "OW", std::string(100'000, 'p'));
+  const std::string fragments = explicit_header(0x7FE00010, "OB", kUndefined) + open_sequence(item("") + item(std::string(50'000, 'p')));
+  const std::string signatures = "\xFA\xFF\xFA\xFF";
+  for (const std::string& before : {std::string(), pixels, fragments}) {
+    for (const auto& nested : {nested_open(50'000, "SQ"), nested_open(50'000, "UN")}) {
+      const auto result = read(dicom_file(identity() + before + signatures + nested.substr(4)));
+      EXPECT_FALSE(result.ok);
+      EXPECT_EQ(result.reason, "sequences are nested more than 1000 deep");
+    }
+    EXPECT_TRUE(read(dicom_file(identity() + before + signatures + nested_open(900, "SQ").substr(4))).ok);
+  }
+  // What else is wrong there is no matter of the header.
+  EXPECT_TRUE(read(dicom_file(identity() + pixels.substr(0, 1'000))).ok);
+  EXPECT_TRUE(read(dicom_file(identity() + fragments.substr(0, 1'000))).ok);
+  EXPECT_TRUE(read(dicom_file(identity() + pixels + "\1\2\3\4\5\6\7\x08\x09")).ok);
+  EXPECT_TRUE(read(dicom_file(identity() + pixels + std::string(300, '\0'))).ok);
+}
+
 TEST(Nesting, OfTensOfThousandsOfLevelsIsRefused) {
   for (const auto& nested : {nested_open(50'000, "SQ"), nested_open(50'000, "UN"), nested_known(50'000), nested_un_known(50'000)}) {
     const Stopwatch stopwatch;

@@ -201,6 +201,42 @@ TEST(ImplicitVr, IsReadByTheDictionaries) {
   EXPECT_EQ(record["RequestedProcedureCodeSequence"][0]["CodeValue"], "T1");
 }
 
+TEST(ImplicitVr, OfASequenceWhoseItemsHaveVrs) {
+  const std::string uids = explicit_element(0x00081150, "UI", "1.2.3\0"s) + explicit_element(0x00081155, "UI", "1.2.4\0"s);
+  const std::string date = explicit_element(0x00080012, "DA", "20260101") + explicit_element(0x00081155, "UI", "1.2.5\0"s);
+  const std::string alone = explicit_element(0x00080012, "DA", "20260102");
+  const std::string items = open_item(uids) + item(uids) + item(date) + open_item(date) + open_item(alone) + item(alone);
+  const std::string pixels = implicit_element(0x7FE00010, std::string(2'000'000, 'p'));
+  const std::string after = implicit_element(0x00280010, number(512, 2)) + pixels;
+  for (const std::string& sequence : {implicit_header(0x00081140, kUndefined) + open_sequence(items), implicit_element(0x00081140, items)}) {
+    const json record = record_of(dicom_file(sequence + after, kImplicitLittle));
+    const json& shown = record["ReferencedImageSequence"];
+    ASSERT_EQ(shown.size(), 6U) << record;
+    EXPECT_EQ(shown[0]["ReferencedSOPInstanceUID"], "1.2.4");
+    EXPECT_EQ(shown[1], shown[0]);
+    EXPECT_EQ(shown[2], json({{"InstanceCreationDate", "20260101"}, {"ReferencedSOPInstanceUID", "1.2.5"}}));
+    EXPECT_EQ(shown[3], shown[2]);
+    EXPECT_EQ(shown[4], json({{"InstanceCreationDate", "20260102"}}));
+    EXPECT_EQ(shown[5], shown[4]);
+    EXPECT_EQ(record["Rows"], "512");
+    EXPECT_FALSE(record.contains("DecodingProblems"));
+  }
+}
+
+TEST(ImplicitVr, OfALengthThatLooksLikeAVrIsALength) {
+  std::string contour;
+  while (contour.size() < 0x5344) contour += "12.5\\-3.25\\0\\";
+  contour.resize(0x5344);  // "DS"
+  const std::string data = implicit_element(0x30060050, contour);
+  for (const std::string& sequence : {implicit_header(0x30060040, kUndefined) + open_sequence(open_item(data) + item(data)),
+                                      implicit_element(0x30060040, item(data) + item(data))}) {
+    const json record = record_of(dicom_file(implicit_element(0x00080060, "RTSTRUCT") + sequence, kImplicitLittle));
+    ASSERT_EQ(record["ContourSequence"].size(), 2U) << record.dump().substr(0, 300);
+    EXPECT_EQ(record["ContourSequence"][0]["ContourData"][1], "-3.25");
+    EXPECT_EQ(record["ContourSequence"][1], record["ContourSequence"][0]);
+  }
+}
+
 TEST(ImplicitVr, OfAKnownPrivateCreatorHasItsVr) {
   const std::string creator = implicit_element(0x00090012, "GEMS_GENIE_1");
   const json record = record_of(dicom_file(creator + implicit_element(0x0009122E, number(0x3FF0000000000000, 8)) +
