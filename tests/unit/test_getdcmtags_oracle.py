@@ -64,7 +64,7 @@ def agree(ours: Any, element: DataElement) -> bool:
     if vr in BULK:
         raw = bytes(value or b"")
         if not raw:
-            return ours == ""
+            return bool(ours == "")
         return ours == {"base64": base64.b64encode(raw).decode()} or (vr == "UN" and is_same_text(ours, raw))
     theirs = list(value) if isinstance(value, MultiValue | list) else [value]
     if isinstance(ours, dict):
