@@ -168,15 +168,20 @@ class Opened:
 
     @property
     def answers(self) -> dict[tuple[str, str], int]:
-        """What it said of each context, by SOP class and transfer syntax: 0 accepted (PS3.8 table 9-18)."""
+        """What it said of each context, by SOP class and transfer syntax: 0 accepted (PS3.8 table 9-18).
+
+        One that is accepted in a transfer syntax that was not proposed cannot be used: it counts as not supported.
+        """
         said: dict[tuple[str, str], int] = {}
+        proposals = self._proposed()
         for context in (*self.association.accepted_contexts, *self.association.rejected_contexts):
-            proposed = self._proposed.get(context.context_id)
-            if proposed is not None and context.result is not None:
-                said[proposed] = context.result
+            proposed = proposals.get(context.context_id)
+            if proposed is None or context.result is None:
+                continue
+            is_other = context.result == ACCEPTED and proposed[1] not in map(str, context.transfer_syntax)
+            said[proposed] = NO_SYNTAX if is_other else context.result
         return said
 
-    @property
     def _proposed(self) -> dict[int | None, tuple[str, str]]:
         contexts = self.association.requestor.requested_contexts
         return {it.context_id: (str(it.abstract_syntax), str(it.transfer_syntax[0])) for it in contexts}

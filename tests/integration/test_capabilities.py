@@ -139,6 +139,19 @@ def test_a_node_that_accepts_everything_is_asked_for_everything_one_association_
     assert requests == found.requests == 1 + 1 + -(-30 * (len(transfer_syntaxes()) - 2) // 127)
 
 
+def test_what_is_accepted_in_a_syntax_that_was_not_proposed_is_not_accepted() -> None:
+    def accept(peer: Peer) -> None:
+        peer.accept(syntax=IMPLICIT)
+        kind, body = peer.read_pdu()
+        while kind not in (0, RELEASE_REQUEST, ABORT):
+            peer.answer(body[4], 1, 0, field=0x8030)
+            kind, body = peer.read_pdu()
+        peer.write(pdu(RELEASE_RESPONSE, bytes(4)))
+
+    with raw_target(accept) as target:
+        assert known(target.port).classes == dict.fromkeys((CT, MR, SC), (IMPLICIT,))
+
+
 def test_nothing_more_is_asked_of_a_class_that_the_node_does_not_know(free_port: FreePort) -> None:
     with node(free_port(), {VERIFICATION: [IMPLICIT], CT: [EXPLICIT]}) as seen:
         found = known(seen.port, classes=storage_classes(), syntaxes=transfer_syntaxes())

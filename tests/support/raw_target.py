@@ -92,11 +92,11 @@ class Peer:
                 user = dict(items(content))
         return AssociationRequest(body[4:20].decode().strip(), body[20:36].decode().strip(), contexts, user)
 
-    def accept(self, *, max_pdu: int = 16384) -> AssociationRequest:
-        """Read an association request and accept all of it."""
+    def accept(self, *, max_pdu: int = 16384, syntax: str = "") -> AssociationRequest:
+        """Read an association request and accept all of it, in the first transfer syntaxes or in `syntax`."""
         request = self.read_request()
         answers = b"".join(
-            item(0x21, bytes([number, 0, 0, 0]) + item(TRANSFER_SYNTAX, syntaxes[0].encode()))
+            item(0x21, bytes([number, 0, 0, 0]) + item(TRANSFER_SYNTAX, (syntax or syntaxes[0]).encode()))
             for number, (_, syntaxes) in request.contexts.items()
         )
         user = item(USER_INFORMATION, item(0x51, struct.pack(">I", max_pdu)) + item(0x52, b"1.2.3"))
