@@ -320,7 +320,8 @@ def _sender() -> Iterator[str]:
         "### 4.4 Statuses",
         "",
         "The first row that fits counts. *confirmed* and *warning*: the target has the object. *refused* and",
-        "*failed*: it is sent again by `retry`, and the task ends with an error that a person sees.",
+        "*failed*: it has not, and is sent again until it has, or a person decides; which statuses speak of",
+        "the object and which of the target is told in [targets](reference/targets.md#whose-trouble-it-is).",
         "",
     )
     yield from _table(
