@@ -90,6 +90,7 @@ PROCESS: Final[dict[str, Look]] = {
 SEVERITY: Final[dict[str, Look]] = {
     "critical": Look("‼", "critical", "bad", 0),
     "warning": Look("▲", "warning", "warn", 1),
+    "watch": Look("▲", "watch", "warn", 2),
 }
 
 DISK: Final[dict[str, Look]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from appliance.control.api.services import ServiceState
     from appliance.control.api.status import CopiesState, HistoryState, ScrubState, Status, VerifyState
 
+_HEALTH: Final = {"well": "running, well", "watch": "running, watch", "bad": "running, BAD"}
+
 
 @click.command()
 @root_option
@@ -23,17 +25,24 @@ if TYPE_CHECKING:
 def status() -> None:
     """How the router is, and what needs a person.
 
-    Exit code 0: the router runs and nothing needs a person; 1: something does; 3: it does not run.
+    The router is `well`, on `watch` (something is not as it should be, and did not last long enough to send a message,
+    or is a warning), or `bad`. Exit code 0: well or watch; 1: bad; 3: it does not run.
     """
     from appliance.control import api  # noqa: PLC0415
 
     found = ask(api.status.GET)
     show(found, lambda: _lines(found))
-    end_with(exit_codes.NOT_RUNNING if not found.running else exit_codes.FAILED if found.problems else exit_codes.WELL)
+    end_with(_exit_code(found))
+
+
+def _exit_code(found: Status) -> int:
+    if not found.running:
+        return exit_codes.NOT_RUNNING
+    return exit_codes.FAILED if found.health == "bad" else exit_codes.WELL
 
 
 def _lines(found: Status) -> Iterator[str]:
-    yield f"router in {printable(found.root)}: {'running' if found.running else 'NOT running'}"
+    yield f"router in {printable(found.root)}: {_HEALTH[found.health] if found.running else 'NOT running'}"
     yield ""
     yield from table(
         ["SERVICE", "PROCESSES", "STATE"],

@@ -16,14 +16,14 @@ from typing import Final, Literal
 
 from pydantic import AwareDatetime, ValidationError
 
-from appliance.control.alerts import is_due, worst_first
+from appliance.control.alerts import USUAL_AT_FIRST, as_watched, is_due, worst_first
 from appliance.control.api.status import Acknowledgement, Alert, Alerts
 from mercure import durable
 from mercure.config.alerts import Alerts as Rules
 from mercure.model import Record
 from mercure.spool import Spool, Stage
 
-FRESH: Final = timedelta(seconds=90)
+FRESH: Final = timedelta(seconds=15)
 """A book that nobody has looked into for longer says nothing of now."""
 
 News = Literal["raised", "again", "cleared"]
@@ -61,19 +61,24 @@ class Entry(Record):
 
 
 class Book(Record):
-    """All raised alerts by key; ``pending``: those that have not lasted long enough, and when they were first seen."""
+    """All raised alerts by key; ``pending``: those that have not lasted long enough, and when they were first seen.
+
+    ``watched`` are the alerts of ``pending``, to be shown and not sent.
+    """
 
     looked: AwareDatetime | None = None
     entries: dict[str, Entry] = {}
     pending: dict[str, AwareDatetime] = {}
+    watched: dict[str, Alert] = {}
 
     def is_fresh(self, now: datetime) -> bool:
         """Tell whether somebody keeps the book."""
         return self.looked is not None and abs(now - self.looked) < FRESH
 
     def listed(self) -> Alerts:
-        """Return the alerts that are raised, the worst first."""
-        return Alerts(alerts=worst_first([entry.shown for entry in self.entries.values() if entry.cleared is None]))
+        """Return the alerts that are raised, the worst first, and then those that are only watched."""
+        raised = [entry.shown for entry in self.entries.values() if entry.cleared is None]
+        return Alerts(alerts=worst_first([*raised, *self.watched.values()]))
 
     def noted(self, key: str, now: datetime) -> Book:
         """Return the book after people were told the news of an entry."""
@@ -116,6 +121,7 @@ def step(book: Book, found: Alerts, rules: Rules, now: datetime) -> Book:
         else:
             entries[key] = _fades(entry, rules, now)
     pending: dict[str, datetime] = {}
+    watched: dict[str, Alert] = {}
     for key, alert in causes.items():
         if key in entries:
             continue
@@ -124,7 +130,9 @@ def step(book: Book, found: Alerts, rules: Rules, now: datetime) -> Book:
             entries[key] = Entry(alert=alert, raised=now)
         else:
             pending[key] = first
-    return Book(looked=now, entries=entries, pending=pending)
+            if alert.kind not in USUAL_AT_FIRST:
+                watched[key] = as_watched(alert, first)
+    return Book(looked=now, entries=entries, pending=pending, watched=watched)
 
 
 def _goes_on(entry: Entry, alert: Alert, rules: Rules, now: datetime) -> Entry:

@@ -5,29 +5,26 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from datetime import datetime
 from typing import Final
 
 from appliance.control.alert_book import Book, Shelf, news, step
 from appliance.control.alert_by_heart import ByHeart, why_unreadable
 from appliance.control.alert_telling import tell
-from appliance.control.alerts import alerts_of, is_due, rule_of
-from appliance.control.api.status import Acknowledgement, Alert, Alerts, Status
+from appliance.control.alerts import alerts_of
+from appliance.control.api.status import Acknowledgement, Alert, Alerts
 from appliance.control.errors import ControlError
 from appliance.control.page_watch import PageWatch
 from appliance.control.refusals import Refusals
 from appliance.control.session import Session
 from appliance.control.signals import SilentSender, look, silences
-from appliance.control.status import status
-from mercure.config.alerts import Alerts as Rules
+from appliance.control.status import facts
 
-LOOK_SECONDS: Final = 3.0
-"""A crash loop is told within five seconds."""
+LOOK_SECONDS: Final = 1.0
+"""A fault is on every screen a second after it can be seen."""
 
 SILENCE_SECONDS: Final = 600.0
 """Between two looks at what senders usually do: that costs a walk through weeks of counters."""
 
-PASSING_SECONDS: Final = 60.0
 Found = Callable[[frozenset[str]], Alerts]
 """All that is not as it should be, for the keys of the alerts that are raised."""
 
@@ -113,8 +110,8 @@ class AlertWatch:
             self._silences, self._silences_at = silences(session), session.clock.monotonic()
         silent, page = self._silences if rules.silence.enabled else (), self._page.look(session)
         self._refusals.look(session)
-        found_status, signals = status(session), look(session, silent, page)
-        return session, lambda raised: alerts_of(found_status, signals, rules, raised)
+        found, signals = facts(session), look(session, silent, page)
+        return session, lambda raised: alerts_of(found, signals, rules, raised)
 
     def _keep_book(self, session: Session, found: Found) -> Book:
         shelf, rules = Shelf(session.spool), session.config.alerts
@@ -129,25 +126,6 @@ class AlertWatch:
                 before, book = book, book.noted(key, session.clock.now())
                 shelf.write(book, before)
         return book
-
-
-def listed(session: Session, found: Status | None = None) -> Alerts:
-    """Return what a person should look at: what is in the book, or what is found where nobody keeps one."""
-    book = Shelf(session.spool).read()
-    now = session.clock.now()
-    if book.is_fresh(now):
-        return book.listed()
-    rules = session.config.alerts
-    signals = look(session, silences(session) if rules.silence.enabled and found is None else ())
-    alerts = alerts_of(found or status(session), signals, rules).alerts
-    return Alerts(alerts=tuple(alert for alert in alerts if _seems_due(alert, rules, now)))
-
-
-def _seems_due(alert: Alert, rules: Rules, now: datetime) -> bool:
-    """Judge by a single look: what is known to be too young is left out, and what must last long to mean anything."""
-    if alert.since is not None:
-        return is_due(alert, rules, now, now)
-    return rule_of(alert.kind, rules).after_seconds <= PASSING_SECONDS
 
 
 def acknowledge(session: Session, key: str, known: Acknowledgement | None) -> Alert:

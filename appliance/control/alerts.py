@@ -44,7 +44,7 @@ RULE_OF: Final[dict[AlertKind, str]] = {
 }
 """The rule of the configuration for each kind of alert."""
 
-_SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "warning")
+_SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "warning", "watch")
 PROCESS_WORDS: Final[dict[str, tuple[Severity, str, str]]] = {
     "retrying": ("critical", "ended as soon as it was started, and is tried again", "read its log"),
     "ended": ("warning", "ended unasked", "read its log; restart the service"),
@@ -80,6 +80,9 @@ _ONE_ONLY: Final = frozenset(
     {"not-running", "quarantine", "failed", "altered", "disk", "history", "configuration", "clock", "spool", "verify"}
 )
 """Kinds of which there is one alert in all, and not one for each thing that it may be about."""
+
+USUAL_AT_FIRST: Final = frozenset({"clock"})
+"""Kinds that are not even watched before they are due: a clock needs its time after each boot."""
 
 GRAVE: Final = frozenset({"loop", "name"})
 """Notices that cannot wait."""
@@ -141,6 +144,11 @@ def is_due(alert: Alert, rules: Rules, first_seen: datetime, now: datetime) -> b
     return (now - begun).total_seconds() >= rule_of(alert.kind, rules).after_seconds
 
 
+def as_watched(alert: Alert, first_seen: datetime) -> Alert:
+    """Return an alert that is not due yet as it is shown meanwhile."""
+    return alert.model_copy(update={"severity": "watch", "since": alert.since or first_seen})
+
+
 def _alert(
     kind: AlertKind,
     about: str,
@@ -167,8 +175,11 @@ def _services(seen: Seen) -> Iterator[Alert]:
     found = seen.status
     if not found.running:
         text = "the router does not run: no image is taken or delivered"
-        yield _alert("not-running", "router", text, "start it", severity="critical")
+        yield _alert("not-running", "router", text, f"start it: `mercure run --root {found.root}`", severity="critical")
         return
+    if found.unseen:
+        text = f"the services cannot be seen: {found.unseen}"
+        yield _alert("service", "supervisor", text, "see log/supervisord.log", severity="critical")
     for service in found.services:
         if not service.configured:
             advice = f"give it processes: `mercure service scale {service.name} 1`"

@@ -73,7 +73,7 @@ def steps(session: Session, name: str) -> Steps:
 
 def _recorded(directory: Path, step: int, record: StepRecord) -> Step:
     result = read_result(step_folder(directory, step)) if record.well else None
-    shared = record.model_dump(exclude={"well", "code", "left_out_files"})
+    shared = record.model_dump(exclude={"well", "code", "left_out_files", "superseded_files"})
     return Step(
         **shared, state="well" if record.well else "failed", result=result.content if result is not None else None
     )

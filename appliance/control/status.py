@@ -1,4 +1,7 @@
-"""How the router is: services, what waits and since when, disk, associations, history, configuration."""
+"""What can be seen of the router: services, what waits and since when, disk, associations, history, configuration.
+
+What it amounts to is said by `appliance.control.health`.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 from appliance.control import configuration
-from appliance.control.alerts import DISK_WORDS
-from appliance.control.api.services import ServiceState
 from appliance.control.api.status import (
     ConfigState,
     CopiesState,
@@ -27,7 +28,6 @@ from appliance.control.errors import ControlError
 from appliance.control.locks import Held
 from appliance.control.services import list_services
 from appliance.control.session import Session
-from appliance.wording import plural
 from mercure.bookkeeping.database import HistoryError
 from mercure.bookkeeping.queries import History
 from mercure.config import Problem
@@ -52,12 +52,10 @@ SHOWN_STAGES: Final = (
     Stage.DISCARD,
 )
 _DELIVERED: Final = f"{Stage.SUCCESS.value}/"
-LATE_SECONDS: Final = 60.0
-"""A history that is behind by more is a matter for a person."""
 
 
-def status(session: Session) -> Status:
-    """Look at everything.
+def facts(session: Session) -> Status:
+    """Look at everything, and judge nothing.
 
     Raises
     ------
@@ -70,9 +68,10 @@ def status(session: Session) -> Status:
     except ControlError as error:
         # There is a supervisor; what it would say is missing, and all else is told.
         services, unseen = (), str(error)
-    found = Status(
+    return Status(
         root=str(session.root.path),
         time=session.clock.now(),
+        unseen=unseen,
         running=bool(unseen) or any(service.processes for service in services),
         services=services,
         stages=tuple(_stage(session, stage) for stage in SHOWN_STAGES),
@@ -86,8 +85,6 @@ def status(session: Session) -> Status:
         verify=_verified(session),
         spool=tuple(SpoolProblem(text=problem.text, advice=problem.advice) for problem in _spool_problems(session)),
     )
-    problems = [f"the services cannot be seen: {unseen}"] if unseen else []
-    return found.model_copy(update={"problems": (*problems, *_problems(found))})
 
 
 def _stage(session: Session, stage: Stage) -> StageState:
@@ -202,48 +199,3 @@ def _config(session: Session) -> ConfigState:
         for problem in file.problems
     ]
     return ConfigState(revision=shown.mercure.revision, by_hand=shown.mercure.by_hand, problems=tuple(problems))
-
-
-def _problems(found: Status) -> Iterable[str]:
-    if not found.running:
-        yield f"the router does not run: `mercure run --root {found.root}` starts it"
-    else:
-        yield from _service_problems(found.services)
-    counts = {stage.stage: stage.count for stage in found.stages}
-    if counts[Stage.ERROR]:
-        text = plural(counts[Stage.ERROR], "task has failed and waits", "tasks have failed and wait")
-        yield f"{text} for a person: `mercure queue list --stage error`"
-    if counts[Stage.QUARANTINE]:
-        text = plural(
-            counts[Stage.QUARANTINE], "object could not be read and was", "objects could not be read and were"
-        )
-        yield f"{text} refused: see spool/quarantine"
-    if found.copies.waiting:
-        yield f"{plural(found.copies.waiting, 'image is', 'images are')} altered or lost on our disk: `mercure verify`"
-    for item in found.outages:
-        yield f"target {item.target!r} takes nothing since {item.outage.since:%Y-%m-%d %H:%M} UTC: {item.outage.error}"
-    for down in found.module_outages:
-        since = f"{down.outage.since:%Y-%m-%d %H:%M} UTC"
-        yield f"module {down.module!r} cannot be run since {since}: {down.outage.error}"
-    disk = found.disk
-    if (state := disk.fault or disk.state) in DISK_WORDS:
-        yield f"the disk of {disk.path} {DISK_WORDS[state][1]}"
-    if found.history.problem:
-        yield f"{found.history.problem}; events wait in the outbox, routing goes on"
-    elif (found.history.lag_seconds or 0.0) > LATE_SECONDS:
-        yield f"the history is {found.history.lag_seconds:.0f} s behind: see log/bookkeeper_00.log"
-    yield from (f"{problem.text} ({problem.advice})" for problem in found.spool)
-    yield from (
-        f"the configuration cannot be used, revision {found.config.revision} goes on: {text}"
-        for text in found.config.problems
-    )
-
-
-def _service_problems(services: Iterable[ServiceState]) -> Iterable[str]:
-    for service in services:
-        if not service.configured:
-            yield f"{service.name} is configured to have no process"
-        for process in service.processes:
-            if process.state not in {"running", "starting"}:
-                why = f" ({process.problem})" if process.problem else ""
-                yield f"{process.name} is {process.state}{why}: see {process.log}"

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Final
 
 from appliance.control import logs, wire
-from appliance.control.alert_watch import listed
 from appliance.control.api.streams import EventItem, Heartbeat, LogItem, StatusItem, Subscribe, Topic
 from appliance.control.counting import Counting
 from appliance.control.errors import ControlError
+from appliance.control.health import judged
 from appliance.control.mailbox import Mailbox
 from appliance.control.outbox_tail import OutboxTail
 from appliance.control.session import Session
-from appliance.control.status import status
+from appliance.control.status import facts
 from mercure.bookkeeping.database import HistoryError
 from mercure.bookkeeping.queries import History, Page
 from mercure.clock import Clock
@@ -176,8 +176,8 @@ class Hub:
             return
         while not self._closed and (streams := self._asking("status")):
             session = self._open()
-            found = status(session)
-            item = StatusItem(status=found, alerts=listed(session, found))
+            found, alerts = judged(facts(session), session)
+            item = StatusItem(status=found, alerts=alerts)
             _put(streams, "status", wire.notification("status", item))
             with self._changed:
                 # Whoever subscribes meanwhile is not kept waiting.

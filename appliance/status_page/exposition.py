@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from appliance.control.client import api
 from appliance.status_page.cleaning import clean
 from appliance.status_page.families import FAMILIES, Family, Sample
 from appliance.status_page.source import Snapshot
@@ -100,9 +101,9 @@ def _bounded(family: Family, samples: list[Sample], most: int) -> list[Sample]:
     return list(found.items())
 
 
-def health(snapshot: Snapshot) -> tuple[bool, list[str]]:
-    """Tell whether all is well, and if not, why: the control service is away, or something is critical."""
+def health(snapshot: Snapshot) -> tuple[api.status.Health, list[str]]:
+    """Tell how the router is, and why it is not well; a control service that is away is bad."""
     if snapshot.seen is None:
-        return False, [snapshot.problem or "the control service has not answered yet"]
-    reasons = [alert.text for alert in snapshot.seen.alerts if alert.severity == "critical"]
-    return not reasons, reasons
+        return "bad", [snapshot.problem or "the control service has not answered yet"]
+    state, alerts = snapshot.seen.health, snapshot.seen.alerts
+    return state, [alert.text for alert in alerts if state == "watch" or alert.severity == "critical"]

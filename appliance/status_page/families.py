@@ -114,12 +114,12 @@ def _processes(seen: Seen) -> Iterable[Sample]:
 
 
 def _alerts(seen: Seen) -> Iterable[Sample]:
-    for severity in ("critical", "warning"):
+    for severity in ("critical", "warning", "watch"):
         yield ((severity,), float(sum(alert.severity == severity for alert in seen.alerts)))
 
 
 def _alert_kinds(seen: Seen) -> Iterable[Sample]:
-    kinds = [alert.kind for alert in seen.alerts]
+    kinds = [alert.kind for alert in seen.alerts if alert.severity != "watch"]
     return [((kind,), float(kinds.count(kind))) for kind in sorted(set(kinds))]
 
 
@@ -139,7 +139,7 @@ FAMILIES: Final[tuple[Family, ...]] = (
            _processes),
     Family("mercure_service_configured_processes", "gauge", ("service",), "Processes that a service is to have.",
            lambda seen: [((service.name,), float(service.configured)) for service in seen.status.services]),
-    Family("mercure_alerts", "gauge", ("severity",), "Alerts that are raised.", _alerts),
+    Family("mercure_alerts", "gauge", ("severity",), "Alerts; `watch`: not raised yet.", _alerts),
     Family("mercure_alerts_by_kind", "gauge", ("kind",), "Alerts that are raised, by what they are about.",
            _alert_kinds),
     Family("mercure_config_revision", "gauge", (), "Revision of the configuration in force.",

@@ -193,13 +193,13 @@ class Site:
     # What machines read.
 
     def _healthz(self) -> str:
-        """Answer 200 when all is well, else 503 with the reasons."""
+        """Answer 200, and 503 when the router is bad; with the reasons where it is not well."""
         snapshot = self.source.snapshot()
-        well, reasons = exposition.health(snapshot)
+        state, reasons = exposition.health(snapshot)
         masking = _masking(snapshot)
-        bottle.response.status = 200 if well else 503
+        bottle.response.status = 503 if state == "bad" else 200
         bottle.response.content_type = "application/json"
-        told = {"well": well, "reasons": [clean(masking.text(reason)) for reason in reasons]}
+        told = {"well": state != "bad", "health": state, "reasons": [clean(masking.text(reason)) for reason in reasons]}
         return json.dumps(told | {"time": snapshot.time.isoformat(timespec="seconds")}) + "\n"
 
     def _metrics(self) -> bytes:

@@ -52,6 +52,11 @@ class Seen:
     flow: Flow | None
     """None: the history cannot be asked; ``status.history`` says why."""
 
+    @property
+    def health(self) -> api.status.Health:
+        """How the router is, by the alerts that are shown."""
+        return api.status.Alerts(alerts=self.alerts).health
+
 
 @dataclass(frozen=True)
 class Snapshot:

@@ -123,14 +123,9 @@ def overview(seen: Seen, now: datetime, masking: Masking) -> Overview:
 
 
 def _headline(seen: Seen) -> tuple[Sign, str]:
-    severities = {alert.severity for alert in seen.alerts}
     if not seen.status.running:
         return words.BAD, "The router does not run"
-    if "critical" in severities:
-        return words.BAD, "The router needs help"
-    if "warning" in severities:
-        return words.WARN, "The router works, and something wants a look"
-    return words.GOOD, "The router is well"
+    return words.HEALTH[seen.health]
 
 
 def _summary(flow: Flow | None, now: datetime) -> str:

@@ -28,9 +28,17 @@ GOOD: Final = Sign("✓", "well", "good")
 WARN: Final = Sign("▲", "look at it", "warn")
 BAD: Final = Sign("✗", "not well", "bad")
 
+HEALTH: Final[dict[str, tuple[Sign, str]]] = {
+    "well": (GOOD, "The router is well"),
+    "watch": (WARN, "The router works, and something is being watched"),
+    "bad": (BAD, "The router needs help"),
+}
+"""Each state of the router, as the first line of the page says it."""
+
 SEVERITY: Final[dict[str, Sign]] = {
     "critical": Sign("✗", "critical", "bad"),
     "warning": Sign("▲", "warning", "warn"),
+    "watch": Sign("▲", "watch", "warn"),
 }
 
 STAGE: Final[dict[str, str]] = {

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 
 from appliance.control import setup
-from appliance.control.alert_watch import AlertWatch, listed
+from appliance.control.alert_watch import AlertWatch
+from appliance.control.health import current_alerts
 from appliance.control.session import Session
 from mercure.clock import ManualClock
 from mercure.config import Root
@@ -100,7 +101,7 @@ class Watched:
 
     def alert(self) -> str:
         """Return what a person is shown: text and advice of the alert of the disk."""
-        found = [alert for alert in listed(self.session()).alerts if alert.kind == "disk"]
+        found = [alert for alert in current_alerts(self.session()).alerts if alert.kind == "disk"]
         return " / ".join(f"{alert.severity}: {alert.text}: {alert.advice}" for alert in found)
 
 

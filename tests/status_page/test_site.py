@@ -171,12 +171,21 @@ class TestNotAnswering:
         assert page.get("/").status == 200
 
     def test_health(self, page: Page) -> None:
-        assert json.loads(page.get("/healthz").body) == {"well": True, "reasons": [], "time": scene.NOW.isoformat()}
+        told = {"well": True, "health": "well", "reasons": [], "time": scene.NOW.isoformat()}
+        assert json.loads(page.get("/healthz").body) == told
         page.seen = scene.seen(bad=True)
         page.clock.advance(10)
         answer = page.get("/healthz")
         assert answer.status == 503
         assert len(json.loads(answer.body)["reasons"]) == 2, "the critical ones; a warning is none"
+        watched = tuple(alert.model_copy(update={"severity": "watch"}) for alert in page.seen.alerts[:1])
+        page.seen = replace(page.seen, alerts=watched)
+        page.clock.advance(10)
+        answer = page.get("/healthz")
+        assert answer.status == 200, "it sent no message either"
+        assert json.loads(answer.body)["health"] == "watch"
+        assert len(json.loads(answer.body)["reasons"]) == 1
+        assert "The router works, and something is being watched" in read(page, "/").text
         page.broken = DOWN
         page.clock.advance(10)
         answer = page.get("/healthz")

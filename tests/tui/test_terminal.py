@@ -88,7 +88,7 @@ def add_a_rule_and_rehearse_it(screen: Terminal) -> None:
 
 def see_the_queue_stuck(screen: Terminal) -> None:
     screen.see("‼ archive    down, 1 wait")
-    screen.see("▲ 1 target is down")
+    screen.see("takes nothing")
     screen.press("5")
     screen.see("‼ down")
     screen.press("2")

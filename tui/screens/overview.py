@@ -205,10 +205,7 @@ def _sum(rates: Rates) -> float:
 
 def _alerts(board: Board, columns: int) -> Iterator[Line]:
     alerts = board.alerts.alerts if board.alerts else ()
-    down = board.status.outages if board.status else ()
-    if not alerts and down:  # an alert comes only when it lasts
-        yield ((f" ▲ {plural(len(down), 'target is', 'targets are')} down", "warn"),)
-    elif not alerts:
+    if not alerts:
         yield ((" • all is well", "good"),)
     for alert in alerts:
         look = SEVERITY[alert.severity]

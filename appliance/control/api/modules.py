@@ -99,6 +99,8 @@ class Step(Model):
     images: int = 0
     bytes: int = 0
     left_out: tuple[str, ...] = ()
+    superseded: tuple[str, ...] = ()
+    """Older versions of images, which the module was not given."""
     result: JsonValue = None
 
 

@@ -134,12 +134,22 @@ class CopiesState(Model):
     scrub: ScrubState = ScrubState()
 
 
+Health = Literal["well", "watch", "bad"]
+"""``watch``: something is not as it should be, and either too young to send a message or no more than a warning."""
+
+
 class Status(Model):
-    """How the router is; ``problems`` says in words what a person should look at, and is empty when all is well."""
+    """How the router is.
+
+    ``health`` and ``problems`` come from the same alerts as every screen, page and message: ``problems`` is their text,
+    the worst first. ``unseen`` says why the services cannot be seen, where they cannot.
+    """
 
     root: str
     time: datetime
+    health: Health = "well"
     running: bool
+    unseen: str = ""
     services: tuple[ServiceState, ...]
     stages: tuple[StageState, ...]
     associations: int
@@ -166,7 +176,9 @@ class WhoAmI(Model):
     verbs: tuple[str, ...]
 
 
-Severity = Literal["critical", "warning"]
+Severity = Literal["critical", "warning", "watch"]
+"""``watch``: it has not lasted as long as its rule wants, and nobody was told of it."""
+
 AlertKind = Literal[
     "not-running",
     "crash-loop",
@@ -229,6 +241,13 @@ class Alerts(Model):
     """What a person should look at now, the worst first."""
 
     alerts: tuple[Alert, ...]
+
+    @property
+    def health(self) -> Health:
+        """The state of the router that they amount to: the one computation of it."""
+        if any(alert.severity == "critical" and alert.over is None for alert in self.alerts):
+            return "bad"
+        return "watch" if self.alerts else "well"
 
 
 class AcknowledgeAlert(Model):

@@ -6,7 +6,7 @@ from appliance.control import alert_watch
 from appliance.control.api import status as api
 from appliance.control.api.base import Nothing
 from appliance.control.errors import ControlError
-from appliance.control.status import status
+from appliance.control.health import current_alerts, status
 from appliance.control.verbs import Asked, carries_out, table
 from mercure import __version__
 
@@ -20,7 +20,7 @@ def get(asked: Asked, wanted: Nothing) -> api.Status:
 @carries_out(api.ALERTS)
 def alerts(asked: Asked, wanted: Nothing) -> api.Alerts:
     """List what a person should look at."""
-    return alert_watch.listed(asked.session)
+    return current_alerts(asked.session)
 
 
 @carries_out(api.ACKNOWLEDGE)

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from appliance.control import saving
-from appliance.control.alert_watch import listed
 from appliance.control.errors import ControlError
+from appliance.control.health import current_alerts, status
 from appliance.control.session import Session
-from appliance.control.status import status
 from mercure import durable
 from mercure.bookkeeping.verify import verify
 from mercure.config.place import FILE_NAME, Place, holds, place_problems, read_place, write_place
@@ -65,7 +64,7 @@ def test_a_place_that_holds_a_task_is_kept_by_services_and_told(session: Session
     (problem,) = [text for text in status(changed).problems if str(new) in text]
     assert f"1 in {stage.value}" in problem
     assert "mercure spool move" in problem
-    (alert,) = [item for item in listed(changed).alerts if item.kind == "spool"]
+    (alert,) = [item for item in current_alerts(changed).alerts if item.kind == "spool"]
     assert str(old) in alert.text
     assert alert.severity == "critical"
     assert any(str(new) in note for note in verify(changed.root, changed.config).notes)

@@ -8,7 +8,7 @@ import pytest
 
 from appliance.control.alerts import alerts_of
 from appliance.control.api.status import HistoryState
-from appliance.control.status import status
+from appliance.control.health import status
 from mercure.bookkeeping.database import disconnect, open_history
 from mercure.bookkeeping.migrate import migrate
 from mercure.bookkeeping.queries import History

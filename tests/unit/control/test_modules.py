@@ -9,8 +9,8 @@ import pytest
 from appliance.control import edits, module_runs, modules
 from appliance.control.api.modules import ReadLog
 from appliance.control.errors import ControlError
+from appliance.control.health import status
 from appliance.control.session import Session
-from appliance.control.status import status
 from mercure.config import Root
 from mercure.processing.health import ModuleHealth
 from mercure.spool import Stage, load_task

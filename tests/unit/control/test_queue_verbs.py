@@ -13,9 +13,9 @@ from appliance.control import api, queue
 from appliance.control.alerts import alerts_of
 from appliance.control.api.services import ProcessState, ServiceState
 from appliance.control.client import Client, ControlError
+from appliance.control.health import status
 from appliance.control.listing import list_queue
 from appliance.control.session import Session
-from appliance.control.status import status
 from mercure.config.alerts import Stuck
 from mercure.delivery.outage import Outage
 from mercure.event_details import Identity

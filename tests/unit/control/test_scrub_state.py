@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from appliance.cli.status import _scrub as words
+from appliance.control.health import status
 from appliance.control.session import Session
-from appliance.control.status import status
 from mercure.clock import ManualClock
 from mercure.config.models import Scrub as Settings
 from mercure.events import EventWriter

@@ -8,9 +8,9 @@ import pytest
 
 from appliance.control import history, queue
 from appliance.control.alerts import alerts_of
+from appliance.control.health import status
 from appliance.control.session import Session
 from appliance.control.signals import look
-from appliance.control.status import status
 from mercure.config import Config, Root
 from mercure.routing.units import masked, names_of, units_of
 from mercure.services.bookkeeper import Bookkeeper
