@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pynetdicom import AE, AllStoragePresentationContexts, evt
 
+from tests.oracle.record import digest
+from tests.support.account import ct_series
 from tests.support.binaries import tool
 from tests.support.data_sets import data_set_of
 from tests.support.encoded import BIG_ENDIAN, ENCODINGS, EXPLICIT, IMPLICIT, Element, encode
 from tests.support.pictures import SECONDARY_CAPTURE, Picture, compress, converted, file_of, pixels_in
+from tests.support.recording_node import RecordingNode
 from tests.support.storescu import listing, send
 
 if TYPE_CHECKING:
@@ -258,3 +261,18 @@ def test_more_than_128_contexts_are_spread_and_nothing_is_dropped(free_port: Fre
         server.shutdown()
     assert sent.outcomes == {"confirmed": 100}
     assert sent.summary["associations"] == 2
+
+
+def test_a_node_of_the_soak_that_takes_one_syntax_counts_what_was_sent(tmp_path: Path) -> None:
+    images = ct_series("1.2.9.1", 2)
+    files = [tmp_path / f"{number}.dcm" for number in range(2)]
+    for path, image in zip(files, images, strict=True):
+        path.write_bytes(file_of(EXPLICIT, image.data))
+    node = RecordingNode(takes=IMPLICIT)
+    node.come()
+    try:
+        sent = send(node.port, files)
+    finally:
+        node.go()
+    assert [result["sent_as"] for result in sent.results] == [IMPLICIT] * 2
+    assert [came.digest for came in node.arrivals] == [digest(image.data) for image in images]

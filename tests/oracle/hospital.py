@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 FOLDERS = ("folder", "research", "trial", "studies", "large", "hidden", "rest")
 NODES = ("node", "first", "second")
+TAKES = {"node": "1.2.840.10008.1.2"}
+"""Nodes that take one transfer syntax alone: images come converted."""
 GROUPS = {"pair": ("first", "second")}
 LARGE = 4
 FAR = "127.0.0.3"

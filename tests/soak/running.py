@@ -92,7 +92,7 @@ class Soak:
         self._minutes = minutes
         self._seed = seed
         self._chance = random.Random(seed)
-        self._nodes = {name: RecordingNode() for name in hospital.NODES}
+        self._nodes = {name: RecordingNode(takes=hospital.TAKES.get(name, "")) for name in hospital.NODES}
         self._folders = {name: folder / "delivered" / name for name in (*hospital.FOLDERS, SWITCHED)}
         self._disturbances = Disturbances()
         self._clock = folder / "clock"

@@ -50,6 +50,9 @@ class AssociationRequest:
     user_information: dict[int, bytes]  # kind of item → its content
 
 
+SYNTAXES_NOT_SUPPORTED = 4
+
+
 class Peer:
     """The target's end of one connection."""
 
@@ -92,11 +95,21 @@ class Peer:
                 user = dict(items(content))
         return AssociationRequest(body[4:20].decode().strip(), body[20:36].decode().strip(), contexts, user)
 
-    def accept(self, *, max_pdu: int = 16384, syntax: str = "") -> AssociationRequest:
-        """Read an association request and accept all of it, in the first transfer syntaxes or in `syntax`."""
+    def accept(self, *, max_pdu: int = 16384, syntax: str = "", takes: str = "") -> AssociationRequest:
+        """Read an association request and accept it, each context in its first transfer syntax.
+
+        With `syntax` all are accepted in that, proposed or not; with `takes` only those that propose it.
+        """
         request = self.read_request()
+
+        def result(syntaxes: list[str]) -> int:
+            return 0 if not takes or takes in syntaxes else SYNTAXES_NOT_SUPPORTED
+
+        def chosen(syntaxes: list[str]) -> bytes:
+            return (syntax or takes or syntaxes[0]).encode()
+
         answers = b"".join(
-            item(0x21, bytes([number, 0, 0, 0]) + item(TRANSFER_SYNTAX, (syntax or syntaxes[0]).encode()))
+            item(0x21, bytes([number, 0, result(syntaxes), 0]) + item(TRANSFER_SYNTAX, chosen(syntaxes)))
             for number, (_, syntaxes) in request.contexts.items()
         )
         user = item(USER_INFORMATION, item(0x51, struct.pack(">I", max_pdu)) + item(0x52, b"1.2.3"))

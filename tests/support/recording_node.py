@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from tests.oracle.lossless import as_explicit
 from tests.oracle.record import Arrival, digest
+from tests.support.pictures import file_of
 from tests.support.ports import free_port
 from tests.support.raw_target import DATA, RELEASE_REQUEST, RELEASE_RESPONSE, Peer, command_element, pdu
 
@@ -38,11 +40,14 @@ class RecordingNode:
         node goes away for good, and has nothing of it.
     arrivals
         What came, in that order. A repetition stands there again.
+    takes
+        The one transfer syntax that it takes; what was converted without loss for it counts as what was sent.
     """
 
     port: int = field(default_factory=free_port)
     answer: Callable[[int], int | None] = _always
     arrivals: list[Arrival] = field(default_factory=list)
+    takes: str = ""
     seen: int = 0
     _server: socket.socket | None = None
     _connections: list[socket.socket] = field(default_factory=list)
@@ -106,7 +111,7 @@ class RecordingNode:
     def _serve(self, connection: socket.socket) -> None:
         peer = Peer(connection)
         with connection, suppress(OSError, AssertionError, struct.error):
-            peer.accept(max_pdu=131072)
+            peer.accept(max_pdu=131072, takes=self.takes)
             while self._message(peer):
                 pass
         with self._lock, suppress(ValueError):
@@ -141,7 +146,8 @@ class RecordingNode:
                 status = self.answer(self.seen)
                 if status == SUCCESS:
                     sop = told.get(0x1000, b"").rstrip(b"\0").decode()
-                    self.arrivals.append(Arrival(sop, digest(data), monotonic()))
+                    as_sent = as_explicit(file_of(self.takes, data)) if self.takes else data
+                    self.arrivals.append(Arrival(sop, digest(as_sent), monotonic()))
         if status is None:
             self.go()
             raise ConnectionAbortedError
