@@ -292,15 +292,16 @@ class _Survey:
                 return None
         return None
 
-    def hold(self, most: int) -> AtOnce:
-        """Open associations side by side until the node takes no more, and release them at once."""
+    def hold(self, most: int) -> AtOnce | None:
+        """Open associations side by side until the node takes no more, and release them; None where it takes none."""
         node = replace(self.question.node, timeout=min(self.question.node.timeout, _AT_ONCE_SECONDS))
-        held: list[Opened] = []
-        text = ""
+        first = self._request(self.anchor())  # it may not have let go of the one before yet
+        if first is None:
+            return None
+        held, text = [first], ""
         try:
             while len(held) < most and not text:
-                time.sleep(self.question.pause_seconds)
-                answer = request(node, self.anchor())
+                answer = self._one_more(node)
                 if isinstance(answer, Opened):
                     held.append(answer)
                 else:
@@ -312,3 +313,12 @@ class _Survey:
         if not text and accepted < len(held):
             text = "it ended an association when the next one came"
         return AtOnce(time=self.clock.now(), asked=most, accepted=accepted, text=text)
+
+    def _one_more(self, node: Node) -> Opened | Failure:
+        """Ask for one more association; where it is refused for now, once more: the node may be slow to let go."""
+        time.sleep(self.question.pause_seconds)
+        answer = request(node, self.anchor())
+        if isinstance(answer, Opened) or not answer.transient:
+            return answer
+        time.sleep(self.question.again_seconds[0])
+        return request(node, self.anchor())
