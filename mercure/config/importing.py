@@ -13,6 +13,7 @@ from typing import Any, Final
 from mercure.config.basics import NAME
 from mercure.model import Record
 from mercure.rules import RuleError, StudyList, check
+from mercure.rules.other_installations import laxer
 
 Json = dict[str, Any]
 
@@ -225,6 +226,8 @@ class _Import:
         text = _text(old, "rule") or "False"
         errors = [finding for finding in check(text) if finding.severity == "error"]
         if not errors:
+            if reasons := laxer(text):
+                self._remark(f"{place}.rule", f"may fire where it did not: {'; '.join(reasons)}")
             return {"rule": text, "comment": _text(old, "comment")}
         self._remark(place, f"switched off, because its condition cannot be used: {errors[0]} - it was: {text}")
         return {"rule": "False", "disabled": True, "comment": f"{_text(old, 'comment')} condition was: {text}".strip()}

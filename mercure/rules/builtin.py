@@ -56,8 +56,9 @@ def _extreme(choose: Callable[[Any], Value]) -> Callable[..., Value]:
     return run
 
 
-def _sorted(frame: Frame, values: tuple[Value, ...], reverse: Value = False) -> tuple[Value, ...]:
-    ordered: list[Any] = list(_one_kind(frame, values))
+def _sorted(frame: Frame, values: str | tuple[Value, ...], reverse: Value = False) -> tuple[Value, ...]:
+    frame.work(len(values) * 30)
+    ordered: list[Any] = list(_one_kind(frame, tuple(values)))
     frame.room(len(ordered) * 16)
     return tuple(sorted(ordered, reverse=bool(reverse)))
 
@@ -120,7 +121,7 @@ BUILTINS: Final[dict[str, Function]] = {
         plain("all", (_LIST,), Kind.TRUTH, _all, "True when none of the list is false"),
         plain(
             "sorted",
-            (_LIST, Parameter("reverse", Kind.TRUTH, optional=True)),
+            (Parameter("list", Kind.TEXT | Kind.LIST), Parameter("reverse", Kind.TRUTH, optional=True)),
             Kind.LIST,
             _sorted,
             "the list in ascending order",

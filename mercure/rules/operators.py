@@ -12,9 +12,9 @@ from mercure.rules.dates import difference
 from mercure.rules.errors import Fault
 from mercure.rules.frame import FREE, Frame
 from mercure.rules.kinds import CLASSES, Kind, Value, conversion, incomparable, kind_name, kind_of
-from mercure.rules.numbers import Number, bounded, power
+from mercure.rules.numbers import MAX_BITS, Number, bounded, power
 from mercure.rules.signature import Call
-from mercure.rules.texts import concatenate, contains, repeat
+from mercure.rules.texts import concatenate, contains, percent, repeat
 
 Comparator = Callable[[Frame, Value, Value], bool]
 
@@ -52,8 +52,6 @@ class Operator:
 
     def fault(self, kinds: tuple[Kind, ...]) -> Fault:
         """Make the fault of operands of the wrong kinds."""
-        if self.name == "%" and kinds[0] == Kind.TEXT:
-            return Fault("refused", "formatting with % is not part of the rule language", "join texts with +")
         if self.name in _WORDS and Kind.TEXT in kinds:
             advice = f"write {_WORDS[self.name]}, or put both comparisons in brackets"
             return Fault("type", f"{self.name} joins truth values, not texts", advice)
@@ -95,6 +93,13 @@ def _times(frame: Frame, text: str, times: Number) -> str:
     return repeat(frame, text, max(0, times))
 
 
+def _list_times(frame: Frame, values: tuple[Value, ...], times: Number) -> tuple[Value, ...]:
+    if not isinstance(times, int):
+        raise Fault("type", "a list is repeated a whole number of times")
+    frame.room(len(values) * max(0, times) * 8)
+    return values * times
+
+
 _ON_NUMBERS: Final = (Kind.NUMERIC, Kind.NUMERIC)
 _TRUTHS: Final = (Kind.TRUTH, Kind.TRUTH)
 
@@ -106,6 +111,14 @@ def _whole(function: Callable[[int, int], int]) -> Call:
         return bounded(function(left, right))
 
     return run
+
+
+def _shifted(_frame: Frame, value: Number, bits: Number) -> Number:
+    if not isinstance(value, int) or not isinstance(bits, int):
+        raise Fault("type", "bits are those of whole numbers")
+    if value.bit_length() + bits > MAX_BITS:
+        raise Fault("limit", f"the result is a whole number of more than {MAX_BITS} bits")
+    return value << bits
 
 
 def _truth(function: Callable[[bool, bool], bool]) -> Call:
@@ -136,11 +149,21 @@ BINARY: Final[dict[str, Operator]] = {
                 (_ON_NUMBERS, Kind.NUMBER, _numeric(operator.mul)),
                 ((Kind.TEXT, Kind.NUMERIC), Kind.TEXT, _times),
                 ((Kind.NUMERIC, Kind.TEXT), Kind.TEXT, lambda frame, times, text: _times(frame, text, times)),
+                ((Kind.LIST, Kind.NUMERIC), Kind.LIST, _list_times),
+                ((Kind.NUMERIC, Kind.LIST), Kind.LIST, lambda frame, times, values: _list_times(frame, values, times)),
             ),
         ),
         Operator("/", ((_ON_NUMBERS, Kind.NUMBER, _numeric(operator.truediv)),)),
         Operator("//", ((_ON_NUMBERS, Kind.NUMBER, _numeric(operator.floordiv)),)),
-        Operator("%", ((_ON_NUMBERS, Kind.NUMBER, _numeric(operator.mod)),)),
+        Operator(
+            "%",
+            (
+                (_ON_NUMBERS, Kind.NUMBER, _numeric(operator.mod)),
+                ((Kind.TEXT, Kind.PLAIN | Kind.LIST), Kind.TEXT, percent),
+            ),
+        ),
+        Operator("<<", ((_ON_NUMBERS, Kind.NUMBER, _shifted),)),
+        Operator(">>", ((_ON_NUMBERS, Kind.NUMBER, _whole(operator.rshift)),)),
         Operator("**", ((_ON_NUMBERS, Kind.NUMBER, power),)),
         Operator("|", ((_TRUTHS, Kind.TRUTH, _truth(operator.or_)), (_ON_NUMBERS, Kind.NUMBER, _whole(operator.or_)))),
         Operator(
@@ -149,9 +172,18 @@ BINARY: Final[dict[str, Operator]] = {
         Operator("^", ((_TRUTHS, Kind.TRUTH, _truth(operator.xor)), (_ON_NUMBERS, Kind.NUMBER, _whole(operator.xor)))),
     )
 }
+
+
+def _inverted(value: Number) -> Number:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise Fault("type", "bits are those of whole numbers", "to negate a condition, write not")
+    return ~value
+
+
 UNARY: Final[dict[str, Operator]] = {
     "-": Operator("-", (((Kind.NUMERIC,), Kind.NUMBER, lambda _frame, value: -value),)),
     "+": Operator("+", (((Kind.NUMERIC,), Kind.NUMBER, lambda _frame, value: +value),)),
+    "~": Operator("~", (((Kind.NUMERIC,), Kind.NUMBER, lambda _frame, value: _inverted(value)),)),
 }
 
 _NUMBER_LIKE: Final = frozenset({int, float, bool})
@@ -188,6 +220,9 @@ def _ordered(compare: Callable[[Any, Any], bool]) -> Comparator:
     def run(frame: Frame, left: Value, right: Value) -> bool:
         if not same_sort(left, right):
             raise incomparable(kind_of(left), kind_of(right))
+        if isinstance(left, tuple) and isinstance(right, tuple):
+            frame.work((len(left) + len(right)) * 50)
+            return compare(left, right)
         if left.__class__ not in _WITH_ORDER:
             raise Fault("type", f"{kind_name(kind_of(left))} is not less or greater than another")
         if isinstance(left, str) and len(left) > FREE:

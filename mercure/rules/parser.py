@@ -35,11 +35,12 @@ from mercure.rules.printable import escaped
 MAX_DEPTH: Final = 50
 """Levels of a tree: chained methods, nested brackets, terms of a sum."""
 
-_COMPARISONS: Final = frozenset({"==", "!=", "<", "<=", ">", ">=", "in", "not in", "is"})
-_CONDITIONAL, _OR, _AND, _NOT, _COMPARISON, _SUM, _PRODUCT, _SIGN, _POWER = 1, 2, 3, 4, 5, 9, 10, 11, 12
+_COMPARISONS: Final = frozenset({"==", "!=", "<", "<=", ">", ">=", "in", "not in", "is", "is not"})
+_CONDITIONAL, _OR, _AND, _NOT, _COMPARISON, _SHIFT, _SUM, _PRODUCT, _SIGN, _POWER = 1, 2, 3, 4, 5, 9, 10, 11, 12, 13
 _BINDING: Final = {
     "if": _CONDITIONAL, "or": _OR, "and": _AND,
-    "|": 6, "^": 7, "&": 8, "+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT, "//": _PRODUCT, "%": _PRODUCT,
+    "|": 6, "^": 7, "&": 8, "<<": _SHIFT, ">>": _SHIFT,
+    "+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT, "//": _PRODUCT, "%": _PRODUCT,
     "**": _POWER,
 } | dict.fromkeys(_COMPARISONS, _COMPARISON)  # fmt: skip
 """How strongly each operator binds, weakest first (Python reference, section 6.17)."""
@@ -47,10 +48,8 @@ _BINDING: Final = {
 _CONSTANTS: Final = {"True": True, "False": False}
 _NO_LOOPS: Final = 'a rule has no loops; write contains(text, "a", "b"), one_of(...) or images.any(...)'
 _REFUSED: Final = {
-    "is": ("is", "write == or !="),
     "for": ("for", _NO_LOOPS),
     "lambda": ("lambda", _NO_LOOPS),
-    "None": ("None", 'no value is the empty text: write == "" or not has("Keyword")'),
     "await": ("await", ""),
     "yield": ("yield", ""),
 }
@@ -128,6 +127,8 @@ class _Parser:
             return ""
         if token.source == "not" and self._tokens[self._index + 1].source == "in":
             return "not in"
+        if token.source == "is" and self._tokens[self._index + 1].source == "not":
+            return "is not"
         return token.source
 
     def _infix(self, left: Node, operator: str, binding: int) -> Node:
@@ -152,9 +153,7 @@ class _Parser:
     def _comparison(self, left: Node) -> Node:
         operands, operators = [left], []
         while (operator := self._operator()) in _COMPARISONS:
-            if operator == "is":
-                self._refuse(self._next)
-            self._index += 2 if operator == "not in" else 1
+            self._index += 2 if operator in {"not in", "is not"} else 1
             operators.append(operator)
             operands.append(self._expression(_COMPARISON + 1))
         return Comparison(left.start, operands[-1].end, self._depth(operands), tuple(operands), tuple(operators))

@@ -13,11 +13,13 @@ from mercure.rules.arguments import arrange
 from mercure.rules.errors import Fault, Finding, Place, RuleError
 from mercure.rules.helpers import IMAGE_COUNT, IMAGES, TAGS_GET
 from mercure.rules.keywords import canonical, nearest_of
+from mercure.rules.kinds import Kind
 from mercure.rules.nodes import Node
 from mercure.rules.operators import BINARY, UNARY
 from mercure.rules.parser import parse
+from mercure.rules.pythonic import CONSTANTS, over_each, takes_one
 from mercure.rules.reporter import Reporter
-from mercure.rules.signature import NOTHING, Bound, Function, Reads
+from mercure.rules.signature import NOTHING, Bound, Function, Parameter, Reads, plain
 from mercure.rules.tags import is_known, spelled
 from mercure.rules.terms import (
     Collection,
@@ -94,8 +96,13 @@ class _Resolver(Reporter):
             return Constant(node.start, node.end, NOTHING, constants)
         return Collection(node.start, node.end, together(items), items)
 
-    def _name(self, node: nodes.Name) -> Never:
+    def _name(self, node: nodes.Name) -> Term:
         name = node.name
+        if name in CONSTANTS:
+            return Constant(node.start, node.end, NOTHING, CONSTANTS[name])
+        if name == "None":
+            advice = 'no value is the empty text: write == "" or not has("Keyword")'
+            self.fail("refused", node, "None is not part of the rule language", advice)
         if name in _SCOPES:
             self.fail("syntax", node, f"{name} cannot stand alone", f"write {_SCOPE_USES[name]}")
         if name in vocabulary.FUNCTIONS:
@@ -168,10 +175,8 @@ class _Resolver(Reporter):
     # -- operators
 
     def _unary(self, node: nodes.Unary) -> Term:
-        if node.operator not in UNARY:
-            self.fail("refused", node, "~ is not part of the rule language", "write not")
         operand = self.term(node.operand)
-        if isinstance(operand, Constant) and isinstance(operand.value, int | float):
+        if isinstance(operand, Constant) and isinstance(operand.value, int | float) and node.operator != "~":
             value = -operand.value if node.operator == "-" else +operand.value
             return Constant(node.start, node.end, NOTHING, value)
         return Operation(node.start, node.end, operand.reads, UNARY[node.operator], _NO_CALL, (), (operand,))
@@ -182,11 +187,29 @@ class _Resolver(Reporter):
 
     def _comparison(self, node: nodes.Comparison) -> Term:
         last = node.operands[-1]
+        if any(_is(operand, "None") for operand in node.operands) or {"is", "is not"} & set(node.operators):
+            return self._with_none(node)
         if _is(last, "tags") and node.operators in {("in",), ("not in",)}:
             present = self._presence(node)
             return present if node.operators == ("in",) else Negation(node.start, node.end, present.reads, present)
         operands = tuple(self.term(operand) for operand in node.operands)
         return Comparison(node.start, node.end, together(operands), operands, node.operators)
+
+    def _with_none(self, node: nodes.Comparison) -> Term:
+        """Compare with None, which no value ever is: other installations have rules that ask."""
+        left, right = node.operands[0], node.operands[-1]
+        if _is(left, "None"):
+            left, right = right, left
+        if len(node.operands) != 2 or node.operators[0] not in _NONE or not _is(right, "None"):  # noqa: PLR2004
+            word = "is" if node.operators[0].startswith("is") else "None"
+            advice = (
+                "write == or !=" if word == "is" else 'no value is the empty text: write == "" or not has("Keyword")'
+            )
+            self.fail("refused", node, f"{word} is not part of the rule language", advice)
+        if _is(left, "None"):
+            return Constant(node.start, node.end, NOTHING, node.operators[0] in {"==", "is"})
+        self.warn("constant", node, "no value is ever None", 'no value is the empty text: write == "" or !=')
+        return self._operation(node, _NONE[node.operators[0]], (), (self.term(left),))
 
     def _presence(self, node: nodes.Comparison) -> Term:
         keyword = self._keyword_text(node.operands[0])
@@ -228,11 +251,31 @@ class _Resolver(Reporter):
 
     def _function_call(self, node: nodes.Call, name: nodes.Name) -> Term:
         function = vocabulary.FUNCTIONS.get(name.name)
+        if name.name in {"map", "filter"} and len(node.arguments) == 2:  # noqa: PLR2004 - a function and a list
+            inner = self._function_named(name.name, node.arguments[0].value)
+            return self._operation(node, over_each(name.name, inner), (), (self.term(node.arguments[1].value),))
+        if name.name == "len" and [_is(argument.value, "tags") for argument in node.arguments] == [True]:
+            return self._operation(node, vocabulary.TAG_COUNT, (), ())
         if function is None:
             near = nearest_of(name.name, vocabulary.FUNCTIONS)
             advice = f"did you mean {near}?" if near else ""
             self.fail("unknown-function", name, f"there is no function {name.name}", advice)
         return self._with_arguments(node, function, ())
+
+    def _function_named(self, word: str, node: Node) -> Function | None:
+        """Return the function that is handed to ``map`` or ``filter``: by its name, or as a method of texts."""
+        if word == "filter" and _is(node, "None"):
+            return None
+        found = None
+        if isinstance(node, nodes.Name):
+            found = vocabulary.FUNCTIONS.get(node.name)
+        elif isinstance(node, nodes.Attribute) and _is(node.value, "str"):
+            found = vocabulary.METHODS.get(node.name)
+        if found is None or not takes_one(found):
+            self.fail(
+                "arguments", node, f"{word} takes the name of a function of one value", f"e.g. {word}(float, list)"
+            )
+        return found
 
     def _no_method(self, function: nodes.Attribute) -> Never:
         name = function.name
@@ -331,6 +374,10 @@ _SCOPE_USES: Final = {
     "tags": 'tags.Keyword, or "Keyword" in tags',
     "images": "images.count, images.any(…) or images.values(…)",
     "item": "item.Keyword",
+}
+_NONE: Final = {
+    word: plain(f"{word} None", (Parameter("value"),), Kind.TRUTH, lambda _frame, _value, answer=answer: answer)
+    for word, answer in (("==", False), ("is", False), ("!=", True), ("is not", True))
 }
 _NO_CALL: Final = Bound(lambda _frame: False)
 _VISITORS: Final[dict[type, Callable[[_Resolver, Any], Term]]] = {

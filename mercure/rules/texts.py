@@ -5,6 +5,7 @@ The charges are in nanoseconds for each character, measured on adversarial texts
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -27,6 +28,8 @@ _GROWTH: Final = 3
 """Characters that one may become in another case."""
 _PIECE: Final = 70
 """Bytes of a short text and its place in a list."""
+_PERCENT: Final = re.compile(r"%(?:(%)|([-+ 0#]*\d{0,3}(?:\.\d{1,2})?[sdifgeExXro]))")
+"""A place for a value, or a sign of its own."""
 _SMALL, _LARGE, _SHORT_NEEDLE, _TINY_NEEDLE = 2_500, 30_000, 100, 6
 """Where CPython's search goes over to an algorithm of linear time."""
 
@@ -76,6 +79,28 @@ def concatenate(frame: Frame, left: str, right: str) -> str:
         charge_new(frame, left)
         charge_new(frame, right)
     return left + right
+
+
+def percent(frame: Frame, text: str, *values: Value) -> str:
+    """Do what Python's ``text % values`` does, for the plain kinds of places."""
+    given = list(values[0]) if len(values) == 1 and isinstance(values[0], tuple) else list(values)
+    pieces, last = [], 0
+    for match in _PERCENT.finditer(text):
+        pieces.append(text[last : match.start()])
+        last = match.end()
+        if match[1]:
+            pieces.append("%")
+            continue
+        if not given:
+            raise Fault("value", "the text has more places than there are values")
+        value = given.pop(0)
+        frame.room((len(value) * 4 if isinstance(value, str) else FREE) + 1000)
+        pieces.append(f"%{match[2]}" % (value,))
+    rest = text[last:]
+    if given or "%" in rest or any("%" in piece for piece in pieces[::2] if piece != "%"):
+        raise Fault("value", "the places of the text and the values do not fit")
+    charge_new(frame, text)
+    return "".join([*pieces, rest])
 
 
 def repeat(frame: Frame, text: str, times: int) -> str:
@@ -191,10 +216,53 @@ def _split(frame: Frame, text: str, separator: str | None = None, most: int = -1
     return tuple(pieces)
 
 
+def _split_back(frame: Frame, text: str, separator: str | None = None, most: int = -1) -> tuple[str, ...]:
+    if separator == "":
+        raise Fault("value", "a text cannot be split at the empty text")
+    charge_search_back(frame, text, separator or " ")
+    pieces = text.rsplit(separator, most if 0 <= most <= MAX_PIECES else MAX_PIECES)
+    if len(pieces) > MAX_PIECES:
+        raise Fault("limit", f"a text can be split into at most {MAX_PIECES:,} values")
+    frame.work(len(pieces) * 60)
+    frame.room(len(pieces) * _PIECE + size_of(text))
+    return tuple(pieces)
+
+
+def _lines(frame: Frame, text: str) -> tuple[str, ...]:
+    charge_scan(frame, text, 70)
+    charge_new(frame, text, 2)
+    lines = text.splitlines()
+    frame.room(len(lines) * _PIECE)
+    return tuple(lines)
+
+
+def _without_tabs(frame: Frame, text: str, width: int = 8) -> str:
+    if width.__class__ is not int or width > MAX_PIECES:
+        raise Fault("value", "this is no width")
+    charge_scan(frame, text)
+    charge_new(frame, text, 1)
+    frame.room(text.count("\t") * max(0, width) * _WIDEST)
+    return text.expandtabs(width)
+
+
+def _last_index(frame: Frame, text: str, part: str) -> int:
+    charge_search_back(frame, text, part)
+    position = text.rfind(part)
+    if position < 0:
+        raise Fault("value", "the part is not there", "rfind gives -1 then, and in tells whether it is there")
+    return position
+
+
 def _partition(frame: Frame, text: str, separator: str) -> tuple[str, ...]:
     charge_search(frame, text, separator)
     charge_new(frame, text)
     return text.partition(separator)
+
+
+def _partition_back(frame: Frame, text: str, separator: str) -> tuple[str, ...]:
+    charge_search_back(frame, text, separator)
+    charge_new(frame, text)
+    return text.rpartition(separator)
 
 
 def _join(frame: Frame, separator: str, values: tuple[Value, ...]) -> str:
@@ -254,7 +322,8 @@ def _text_methods() -> list[Function]:
     tests: dict[str, Callable[[str], bool]] = {
         "isalpha": str.isalpha, "isdigit": str.isdigit, "isalnum": str.isalnum, "isnumeric": str.isnumeric,
         "isdecimal": str.isdecimal, "islower": str.islower, "isupper": str.isupper, "isspace": str.isspace,
-        "isascii": str.isascii,
+        "isascii": str.isascii, "istitle": str.istitle, "isidentifier": str.isidentifier,
+        "isprintable": str.isprintable,
     }  # fmt: skip
     ends: dict[str, Callable[..., bool]] = {"startswith": str.startswith, "endswith": str.endswith}
     strips: dict[str, Callable[..., str]] = {"strip": str.strip, "lstrip": str.lstrip, "rstrip": str.rstrip}
@@ -275,6 +344,16 @@ def _text_methods() -> list[Function]:
             Kind.LIST,
             _split,
         ),
+        plain(
+            "rsplit",
+            (_TEXT, Parameter("sep", Kind.TEXT, optional=True), Parameter("maxsplit", Kind.NUMBER, optional=True)),
+            Kind.LIST,
+            _split_back,
+        ),
+        plain("splitlines", (_TEXT,), Kind.LIST, _lines),
+        plain("expandtabs", (_TEXT, Parameter("tabsize", Kind.NUMBER, optional=True)), Kind.TEXT, _without_tabs),
+        plain("rindex", (_TEXT, _PART), Kind.NUMBER, _last_index),
+        plain("rpartition", (_TEXT, Parameter("separator", Kind.TEXT)), Kind.LIST, _partition_back),
         plain("partition", (_TEXT, Parameter("separator", Kind.TEXT)), Kind.LIST, _partition),
         plain("join", (Parameter("separator", Kind.TEXT), Parameter("list", Kind.LIST)), Kind.TEXT, _join),
         plain("removeprefix", (_TEXT, _PART), Kind.TEXT, _without(str.removeprefix)),

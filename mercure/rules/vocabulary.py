@@ -12,12 +12,13 @@ from mercure.rules.builtin import BUILTINS
 from mercure.rules.errors import Fault
 from mercure.rules.frame import Frame
 from mercure.rules.kinds import Kind, Value
+from mercure.rules.pythonic import PYTHONIC
 from mercure.rules.record import Items, TagView, as_text
 from mercure.rules.signature import Bound, Function, Parameter, Reads, plain
 from mercure.rules.tags import is_present, raw_of, spelled
 from mercure.rules.texts import charge_new
 
-FUNCTIONS: Final[dict[str, Function]] = BUILTINS | helpers.HELPERS
+FUNCTIONS: Final[dict[str, Function]] = BUILTINS | PYTHONIC | helpers.HELPERS
 
 METHODS: Final[dict[str, Function]] = texts.METHODS | {
     "is_integer": plain(
@@ -25,6 +26,9 @@ METHODS: Final[dict[str, Function]] = texts.METHODS | {
     ),
     "weekday": plain(
         "weekday", (Parameter("date", Kind.DATE),), Kind.NUMBER, lambda _frame, value: int(value.weekday())
+    ),
+    "bit_length": plain(
+        "bit_length", (Parameter("number", Kind.NUMERIC),), Kind.NUMBER, lambda _frame, value: int(value).bit_length()
     ),
     "values": helpers.ITEM_VALUES,
 }
@@ -42,6 +46,14 @@ ATTRIBUTES: Final[dict[str, Function]] = {
     "day": _part_of_date("day", lambda day: day.day),
 }
 """What stands after a dot without brackets: of sequences and dates."""
+
+TAG_COUNT: Final = Function(
+    "len(tags)",
+    (),
+    Kind.NUMBER,
+    lambda _literals: Bound(lambda frame: len(frame.tags.record), Reads(more=True)),
+    "number of tags of the image",
+)
 
 QUANTIFIERS: Final = ("any", "all")
 """What is asked of each image, or of each item of a sequence."""

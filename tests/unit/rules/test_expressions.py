@@ -290,7 +290,36 @@ SEQUENCES: Final[list[Row]] = [
     ),
 ]
 
-ROWS: Final[list[Row]] = [*TAGS, *COMPARISONS, *LOGIC, *NUMBERS, *TEXTS, *HELPERS, *SEQUENCES]
+PYTHONIC: Final[list[Row]] = [
+    ("sqrt(16) + log(1) + log10(10) + log2(2) + exp(0) == 7", {}, True),
+    ("sin(0) + cos(0) + tan(0) + asin(0) + acos(1) + atan(0) + atan2(0, 1) == 1", {}, True),
+    ("fabs(-2) == 2 and ceil(1.2) == 2 and floor(-1.2) == -2 and trunc(-1.9) == -1", {}, True),
+    ("isnan(float('nan')) and isinf(float('inf')) and pi > 3.14 and e < 2.72", {}, True),
+    ("factorial(5) == 120 and pow(2, 3) == 8 and pow(7, 2, 5) == 4 and divmod(7, 2) == (3, 1)", {}, True),
+    (
+        "list('ab') == ['a', 'b'] and tuple([1]) == [1] and set([1, 1, 2]) == [1, 2] and frozenset('aa') == ['a']",
+        {},
+        True,
+    ),
+    ("list(reversed([1, 2])) == [2, 1] and 3 in range(2, 9) and list(enumerate('a', 1))[0] == [1, 'a']", {}, True),
+    ("list(zip([1, 2], [3])) == [[1, 3]] and chr(77) == 'M' and ord('M') == 77", {}, True),
+    ("hex(255) + oct(8) + bin(5) == '0xff0o100b101'", {}, True),
+    ("format(3.14159, '.2f') == '3.14' and format(5, '03d') == '005' and repr('a') == \"'a'\"", {}, True),
+    ("'Ab'.istitle() and 'Ab'.isidentifier() and 'Ab'.isprintable() and 'aba'.rindex('a') == 2", {}, True),
+    ("'a b c'.rsplit(' ', 1) == ['a b', 'c'] and 'a.b.c'.rpartition('.')[2] == 'c'", {}, True),
+    ("'a\\nb'.splitlines() == ['a', 'b'] and len('\\t'.expandtabs(4)) == 4 and (5).bit_length() == 3", {}, True),
+    (
+        "list(map(float, ['1', '2'])) == [1, 2] and list(filter(None, ['', 'a'])) == ['a']",
+        {},
+        True,
+    ),
+    ("any(map(str.isdigit, ['1', 'a'])) and not all(map(str.isdigit, ['1', 'a']))", {}, True),
+    ("[0] * 2 == [0, 0] and ~0 == -1 and 1 << 3 == 8 and 16 >> 2 == 4 and [1, 2] < [1, 3]", {}, True),
+    ("'%s-%03d 100%%' % ('a', 7) == 'a-007 100%' and sorted('ba') == ['a', 'b']", {}, True),
+    ("tags.Modality is not None and not (tags.Modality == None) and None is None", {}, True),
+    ("int(tags.SeriesNumber) in range(9)", {"SeriesNumber": "9"}, False),
+]
+ROWS: Final[list[Row]] = [*PYTHONIC, *TAGS, *COMPARISONS, *LOGIC, *NUMBERS, *TEXTS, *HELPERS, *SEQUENCES]
 
 SERIES: Final = [
     {"InstanceNumber": "1", "ImageType": ["ORIGINAL", "PRIMARY"], "SeriesNumber": "3", "SliceLocation": "-1.5"},
