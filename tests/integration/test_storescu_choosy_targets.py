@@ -263,6 +263,26 @@ def test_more_than_128_contexts_are_spread_and_nothing_is_dropped(free_port: Fre
     assert sent.summary["associations"] == 2
 
 
+def test_a_codec_that_is_ended_costs_its_image_and_the_next_has_a_new_one(free_port: FreePort, tmp_path: Path) -> None:
+    port = free_port()
+    sender = shutil.copy(tool("mercure-storescu"), tmp_path)
+    (tmp_path / "mercure-codec").write_text(f"#!/bin/sh\ndd bs=1 count=3000 2>/dev/null | {tool('mercure-codec')}\n")
+    (tmp_path / "mercure-codec").chmod(0o755)
+    files = []
+    for number, side in enumerate((10, 60, 10, 60, 10)):
+        native = Picture(rows=side, columns=side).file(tmp_path / "native.dcm")
+        files.append(compress("RLE by DCMTK", native, tmp_path / f"{number}.dcm"))
+    with node(port, EXPLICIT) as got:
+        command = [sender, "--host=127.0.0.1", f"--port={port}"]
+        done = subprocess.run(command, input=listing(files), capture_output=True, timeout=60, check=False)
+    *results, end = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [result["outcome"] for result in results] == ["confirmed", "failed"] * 2 + ["confirmed"]
+    assert "the codec ended without an answer" in results[1]["comment"]
+    assert results[1]["kind"] == "local"
+    assert end["error"] is None
+    assert len(got) == 3
+
+
 def test_a_node_of_the_soak_that_takes_one_syntax_counts_what_was_sent(tmp_path: Path) -> None:
     images = ct_series("1.2.9.1", 2)
     files = [tmp_path / f"{number}.dcm" for number in range(2)]
