@@ -80,6 +80,15 @@ Instant Instant::now() {
   return {moved / kMicroseconds, static_cast<int>(moved % kMicroseconds)};
 }
 
+namespace {
+
+long long wall_clock() {
+  const Instant now = Instant::now();
+  return now.seconds * kMicroseconds + now.microseconds;
+}
+
+}  // namespace
+
 std::string Instant::text() const {
   const std::tm parts = broken_down(seconds);
   std::array<char, 80> buffer{};
@@ -97,9 +106,12 @@ std::string new_id(const Instant& at) {
   return buffer.data();
 }
 
+bool believed(long long instant) { return instant > 0 && static_cast<double>(instant) < kLatestBelieved * kMicroseconds; }
+
+long long newest_id() { return g_newest->load(); }
+
 std::string new_id() {
-  const Instant now = Instant::now();
-  const long long wall = now.seconds * kMicroseconds + now.microseconds;
+  const long long wall = wall_clock();
   long long newest = g_newest->load();
   long long given = 0;
   do {
@@ -118,6 +130,8 @@ void order_ids(double shown) {
   if (static_cast<double>(now.seconds) >= shown) return;
   g_newest->store(std::max(g_newest->load(), static_cast<long long>((shown + kNoteSeconds) * kMicroseconds)));
 }
+
+void go_on_after(long long instant) { g_newest->store(std::max(g_newest->load(), instant)); }
 
 double latest_shown(const std::string& spool) {
   std::ifstream file(spool + "/state/clock/uptime.json", std::ios::binary);

@@ -27,6 +27,15 @@ std::string new_id();
 // the wall clock is known to have shown, 0 for none: where it shows less now, ids go on after that.
 void order_ids(double shown);
 
+// Has ids go on after an instant (microseconds since 1970), too.
+void go_on_after(long long instant);
+
+// The instant of the newest id; before the first one, what ids go on after.
+long long newest_id();
+
+// Whether an instant can be one of a clock.
+bool believed(long long instant);
+
 // Reads from `state/clock/uptime.json` of a spool (docs/reference/spool.md, "Time lived through") what `order_ids` wants.
 double latest_shown(const std::string& spool);
 

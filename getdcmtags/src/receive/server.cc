@@ -86,6 +86,7 @@ Server::Server(Config config, std::string config_path)
     : config_(std::move(config)),
       config_path_(std::move(config_path)),
       layout_(config_.spool),
+      ids_(config_.spool),
       outbox_(layout_.outbox, "receiver"),
       refusals_(outbox_),
       children_(layout_, outbox_, refusals_),
@@ -99,7 +100,7 @@ Server::Server(Config config, std::string config_path)
       next_house_(Clock::now() + kHousePeriod) {}
 
 void Server::run() {
-  order_ids(latest_shown(config_.spool));
+  begin_ids();
   tell_start();
   clear();
   disk_.look(config_.min_free_bytes);
@@ -111,9 +112,18 @@ void Server::run() {
     keep_house(now);
   }
   refusals_.finish();
+  ids_.keep();
   metrics_.finish(children_.totals());
   outbox_.emit("service.stopped", std::nullopt, {{"pid", getpid()}, {"version", MERCURE_VERSION}, {"reason", stop_reason_}});
   log::info("stopped", {{"reason", stop_reason_}});
+}
+
+void Server::begin_ids() {
+  try {
+    ids_.begin();
+  } catch (const durable::StepError& error) {
+    log::warning("the order of ids cannot be kept over the next restart", {{"reason", error.what()}});
+  }
 }
 
 void Server::tell_start() {
@@ -277,6 +287,7 @@ void Server::keep_house(Clock::time_point now) {
   refusals_.work(now);
   if (others_receive_) clear();
   disk_.look(config_.min_free_bytes);
+  ids_.keep();
   metrics_.report(children_.totals(), children_.count(), now);
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "descriptor.h"
+#include "id_note.h"
 #include "outbox.h"
 #include "receive/children.h"
 #include "receive/config.h"
@@ -34,6 +35,7 @@ class Server {
  private:
   using Clock = std::chrono::steady_clock;
 
+  void begin_ids();
   void tell_start();
   void wait();
   void handle_signals();
@@ -52,6 +54,7 @@ class Server {
   Config config_;
   std::string config_path_;
   Layout layout_;
+  IdNote ids_;
   Outbox outbox_;
   Refusals refusals_;
   Children children_;

@@ -10,7 +10,9 @@
 #include <fstream>
 #include <set>
 #include <string>
+#include <utility>
 
+#include "id_note.h"
 #include "ids.h"
 #include "temporary_folder.h"
 
@@ -70,6 +72,70 @@ class WrongClock : public testing::Test {
 
   tests::TemporaryFolder folder_;
 };
+
+// A receiver as a child, so that it starts with nothing but what the spool tells; before the tests that order ids in this process.
+// Its first id, and its last, of `count`.
+class Restarts : public WrongClock {
+ protected:
+  Restarts() { mkdir((folder_ / "state").c_str(), 0750); }
+
+  std::pair<std::string, std::string> run(const std::string& boot, bool keeps, int count = 3) const {
+    const pid_t child = fork();
+    if (child == 0) {
+      IdNote note(folder_.path(), boot);
+      note.begin();
+      std::string first = new_id();
+      std::string last = first;
+      for (int given = 1; given < count; ++given) last = new_id();
+      if (keeps) note.keep();
+      std::ofstream(folder_ / "ids") << first << ' ' << last;
+      _exit(0);
+    }
+    int status = 1;
+    EXPECT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+    std::ifstream ids(folder_ / "ids");
+    std::pair<std::string, std::string> found;
+    ids >> found.first >> found.second;
+    return found;
+  }
+};
+
+TEST_F(Restarts, OneAfterTheOtherKeepTheOrderOfIds) {
+  std::string newest = run("one", true).second;
+  struct {
+    const char* offset;
+    const char* boot;
+    bool keeps;
+  } const steps[] = {{"-25", "one", false},    {"-25", "one", false},   {"-800000000", "one", true}, {"-800000000", "one", false},
+                     {"-800000000", "two", false}, {"-800000001", "two", false}, {"-3", "three", false},    {"-9", "four", false},
+                     {"-15", "five", false},   {"0", "five", true},     {"-1", "five", true},        {"31536000", "five", true},
+                     {"0", "five", false},     {"0", "six", false}};
+  for (const auto& step : steps) {
+    put_off(step.offset);
+    const auto [first, last] = run(step.boot, step.keeps);
+    EXPECT_LT(newest, first) << step.offset << ' ' << step.boot;
+    EXPECT_LT(first, last);
+    newest = last;
+  }
+}
+
+TEST_F(Restarts, OfARightClockGoNoFurtherAheadThanTheNotesThatMayBeLost) {
+  run("one", true);
+  const std::string later = run("one", true).first;
+  const Instant now = Instant::now();
+  EXPECT_LT(later, new_id(Instant{now.seconds + 12, 0}));
+  EXPECT_LT(run("two", true).first, new_id(Instant{now.seconds + 90, 0}));
+}
+
+TEST_F(Restarts, BeginAnewWhereTheNoteIsNone) {
+  for (const std::string text : {"", "{", "[]", R"({"boot": 1, "newest": 2})", R"({"boot": "one", "newest": -5})", R"({"boot": "one", "newest": 1e300})"}) {
+    mkdir((folder_ / "state/clock").c_str(), 0750);
+    std::ofstream(folder_ / "state/clock/receiver-ids.json") << text;
+    const Instant now = Instant::now();
+    EXPECT_LT(run("one", false).first, new_id(Instant{now.seconds + 60, 0})) << text;
+  }
+}
 
 TEST_F(WrongClock, IsMetByARunningProgram) {
   EXPECT_NEAR(off(), 0, 5);
