@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +16,8 @@ from tests.interop.refusals import BY_SENDER, BY_TARGET, Node, Object, may_be_re
 from tests.interop.report import page
 from tests.interop.samples import samples
 from tests.interop.senders import SENDERS
-from tests.interop.wire import Context, Conversation, Stored
+from tests.interop.wire import Context, Conversation, Stored, conversation
+from tests.support.dicom_peer import ASSOCIATE_AC, associate_rq, pdu
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,6 +119,16 @@ def test_a_sender_is_to_blame_only_for_what_it_did_not_send(tmp_path: Path) -> N
     assert mark(Conversation([own], [whole]), sample.data_set[:-2]) == WRONG
     assert mark(Conversation([own], [whole]), digest=False) == WRONG
     assert mark(Conversation([own], [Stored(sample.instance, sample.syntax, sample.data_set, 0xA700)])) == WRONG
+
+
+def test_a_sender_that_goes_away_before_the_answer_was_refused_nothing() -> None:
+    request = bytearray(associate_rq())
+    assert conversation({"there": request, "back": bytearray()}).contexts == []
+    chosen = struct.pack(">BxH", 0x40, len(syntaxes.EXPLICIT)) + syntaxes.EXPLICIT.encode()
+    answer = struct.pack(">BxHBxxx", 0x21, 4 + len(chosen), 1) + chosen
+    back = bytearray(pdu(ASSOCIATE_AC, bytes(68) + answer))
+    (context,) = conversation({"there": request, "back": back}).contexts
+    assert context.chosen == syntaxes.EXPLICIT
 
 
 @pytest.mark.parametrize(

@@ -53,8 +53,9 @@ def conversation(heard: Mapping[str, bytearray]) -> Conversation:
         if kind == ASSOCIATE_AC:
             answers = {content[0]: (content[2], _syntaxes(content)[0]) for content in _contexts(body, ANSWERED)}
     chosen: dict[int, str] = {}
+    was_answered = bool(answers)  # a sender that goes away before the answer was refused nothing
     for kind, body in _pdus(bytes(heard["there"])):
-        if kind == ASSOCIATE_RQ:
+        if kind == ASSOCIATE_RQ and was_answered:
             for content in _contexts(body, PROPOSED):
                 result, syntax = answers.get(content[0], (-1, ""))
                 names = [text.decode().rstrip("\0 ") for item, text in _items(content[4:]) if item == ABSTRACT]
