@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.interop import syntaxes
-from tests.interop.refusals import SENDER_MIXES, SENDER_SENDS_NOTHING, UNREADABLE, may_be_refused
+from tests.interop.refusals import NOT_DEFLATED, SENDER_MIXES, SENDER_SENDS_NOTHING, UNREADABLE, may_be_refused
 
 if TYPE_CHECKING:
     from tests.interop.judge import Arrival, Judge
@@ -77,8 +78,9 @@ def brought(sample: Sample, said: list[Conversation], stored: bytes | None, synt
     sent = [message for each in said for message in each.stored if message.instance == sample.instance]
     if not problem and not sent:
         return Cell(str(_own_inability(sample, said)))
-    if not problem and sent[-1].status == CANNOT_UNDERSTAND and sample.syntax == syntaxes.PRIVATE:
-        return Cell(str(UNREADABLE))
+    unreadable = _unreadable(sent[-1]) if not problem and sent[-1].status == CANNOT_UNDERSTAND else None
+    if unreadable:
+        return Cell(str(unreadable))
     problem = problem or _stored_badly(sent[-1], stored, syntax, digest)
     if problem:
         return Cell(WRONG, problem)
@@ -89,6 +91,17 @@ def brought(sample: Sample, said: list[Conversation], stored: bytes | None, synt
 def _negotiated_badly(said: list[Conversation]) -> str:
     refused = [context for each in said for context in each.contexts if context.chosen is None]
     return f"we refused {refused[0].proposed} of {refused[0].sop_class}" if refused else ""
+
+
+def _unreadable(sent: Stored) -> int | None:
+    """Tell why nobody could have read what was sent; None when somebody could."""
+    if sent.syntax == syntaxes.PRIVATE:
+        return UNREADABLE
+    try:
+        zlib.decompressobj(-zlib.MAX_WBITS).decompress(sent.data_set)
+    except zlib.error:
+        return NOT_DEFLATED if sent.syntax == syntaxes.DEFLATED else None
+    return None
 
 
 def _own_inability(sample: Sample, said: list[Conversation]) -> int:

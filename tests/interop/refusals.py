@@ -104,6 +104,7 @@ BY_TARGET: Final = (
 SENDER_SENDS_NOTHING: Final = 8
 SENDER_MIXES: Final = 9
 UNREADABLE: Final = 10
+NOT_DEFLATED: Final = 11
 
 BY_SENDER: Final = {
     SENDER_SENDS_NOTHING: "The sender does not send it: it cannot read it, or neither proposes its syntax nor can "
@@ -112,6 +113,8 @@ BY_SENDER: Final = {
     "second try too.",
     UNREADABLE: "A private transfer syntax hides the whole data set: nobody can know whose image it is, and the sender "
     "is told so (0xC000).",
+    NOT_DEFLATED: "What the sender names deflated is not deflated: nobody can read it, and the sender is told so "
+    "(0xC000).",
 }
 """Why a sender may fail to bring an image to us: by its own inability, and what only one vendor reads."""
 

@@ -34,8 +34,9 @@ of a table that was there before the run, or the run fails and this page is not 
 """
 
 _LEGEND: Final = """
-`{as_it_is}` as it is, bit by bit · {marks} · `{other}` another syntax of the sender's choice · `{second}` at the second
-try · `-` left out here
+`{as_it_is}` as it is, bit by bit ·
+{marks} ·
+`{other}` another syntax of the sender's choice · `{second}` at the second try · `-` left out here
 
 | | refused because |
 | --- | --- |

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tests.interop.sample import Sample
 
 SECONDS: Final = 30
+DONE: Final = "done"
 DIMSE: Final = Path(__file__).parent / "dimse"
 
 Send = "Callable[[Sample], None]"
@@ -104,7 +105,9 @@ def _dcmjs(folder: Path, port: int) -> Iterator[Callable[[Sample], None]]:
         assert node.stdout is not None
         node.stdin.write(f"{sample.path}\n")
         node.stdin.flush()
-        node.stdout.readline()
+        for line in node.stdout:  # it ends where the program does
+            if line.startswith(DONE):
+                return
 
     try:
         yield send

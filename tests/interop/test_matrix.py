@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.interop import syntaxes
+from tests.interop import made, syntaxes
 from tests.interop.cells import WRONG, brought, delivered
 from tests.interop.judge import Arrival, Judge
 from tests.interop.matrix import Matrix
@@ -119,6 +119,10 @@ def test_a_sender_is_to_blame_only_for_what_it_did_not_send(tmp_path: Path) -> N
     assert mark(Conversation([own], [whole]), sample.data_set[:-2]) == WRONG
     assert mark(Conversation([own], [whole]), digest=False) == WRONG
     assert mark(Conversation([own], [Stored(sample.instance, sample.syntax, sample.data_set, 0xA700)])) == WRONG
+    assert mark(Conversation([own], [Stored(sample.instance, sample.syntax, sample.data_set, 0xC000)])) == WRONG
+    assert mark(Conversation([own], [Stored(sample.instance, syntaxes.DEFLATED, sample.data_set, 0xC000)])) == "11"
+    good = made.deflated(sample.data_set)
+    assert mark(Conversation([own], [Stored(sample.instance, syntaxes.DEFLATED, good, 0xC000)])) == WRONG
 
 
 def test_a_sender_that_goes_away_before_the_answer_was_refused_nothing() -> None:
