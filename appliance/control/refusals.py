@@ -17,9 +17,19 @@ from mercure.spool.notices import post
 
 _log = logging.getLogger(__name__)
 
+_MOST_HOLDERS: Final = 3
+
+
+def _holders(details: Record) -> str:
+    """Say who has the places, those with most first."""
+    held = getattr(details, "held", None) or {}
+    most = sorted(held.items(), key=lambda one: -one[1])[:_MOST_HOLDERS]
+    return f" ({', '.join(f'{address} has {places}' for address, places in most)})" if most else ""
+
+
 _WORDS: Final[dict[str, tuple[Callable[[Record], str], str]]] = {
     "association.refused": (
-        lambda details: f"was refused: {getattr(details, 'reason', '')}",
+        lambda details: f"was refused: {getattr(details, 'reason', '')}{_holders(details)}",
         "if it is to send here, see its AE titles and the limits in `receiver` of the configuration",
     ),
     "image.refused": (

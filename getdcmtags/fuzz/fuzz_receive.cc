@@ -146,7 +146,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   send_all(connection.sender.get(), data, size);
   const auto progress = std::make_unique<receive::Progress>();
   {
-    receive::Association association(std::move(connection.receiver), {new_id(), "127.0.0.1", "", ""}, config, *progress, server);
+    const receive::UnableSenders unable(config.spool);
+    receive::Association association(std::move(connection.receiver), {new_id(), "127.0.0.1", "", ""}, config, unable, *progress,
+                                     server);
     association.run();
   }
   // Two objects may be one image, or the second be another of the same name; never fewer files than objects that differ.

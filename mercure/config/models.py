@@ -19,7 +19,7 @@ from mercure.config.notifications import Notifications
 from mercure.config.processing import ModuleSettings, Processing
 from mercure.config.rule import Rule
 from mercure.config.secrets import Secret
-from mercure.config.senders import Sender, sender_of
+from mercure.config.senders import ReceivedSyntaxes, Sender, sender_of
 from mercure.config.status_page import StatusPage
 from mercure.model import Model
 
@@ -48,6 +48,9 @@ class Receiver(Model):
     max_object_bytes: Annotated[int, Field(ge=1024)] = 16 * 1024**3
     sop_classes: tuple[str, ...] = ()
     """SOP classes to accept; empty: every storage class, private ones too."""
+    transfer_syntaxes: ReceivedSyntaxes = "as-the-sender-holds-it"
+    """``as-the-sender-holds-it``: the first compressed one that is proposed for a presentation context, so that nobody
+    re-codes an image. ``uncompressed``: one without compression where the sender offers one for the SOP class."""
     stop_timeout_seconds: Seconds = 60
     """When stopping, open associations have this long to end by themselves."""
 

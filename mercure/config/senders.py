@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from itertools import combinations
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, model_validator
 
@@ -36,6 +36,10 @@ TitleOrName = Annotated[str, AfterValidator(_title_or_name)]
 """Names a sender: by its calling AE title, or by its name in ``senders``."""
 
 
+ReceivedSyntaxes = Literal["as-the-sender-holds-it", "uncompressed"]
+"""Which of the transfer syntaxes that a sender proposes for a presentation context is taken."""
+
+
 class Sender(Model):
     """A machine (or a group of machines) that counts as one sender.
 
@@ -46,6 +50,9 @@ class Sender(Model):
     """Calling AE titles; empty: any."""
     addresses: tuple[AddressOrNetwork, ...] = ()
     """Addresses (`10.0.3.17`) or networks (`10.0.3.0/24`) that it sends from; empty: any."""
+
+    transfer_syntaxes: ReceivedSyntaxes | None = None
+    """As in `receiver`, for this sender; absent: as there."""
 
     @model_validator(mode="after")
     def _says_something(self) -> Sender:

@@ -28,6 +28,7 @@ from mercure.event_details.receiving import (
     ImageQuarantined,
     ImageReceived,
     ImageRefused,
+    SenderUncompressed,
 )
 from mercure.event_details.routing import (
     ReleaseLearned,
@@ -96,6 +97,7 @@ __all__ = [
     "RuleNotified",
     "RuleOutcome",
     "ScrubFinished",
+    "SenderUncompressed",
     "SeriesCompleted",
     "SeriesDecided",
     "ServiceChanged",
@@ -118,6 +120,7 @@ DETAILS: dict[str, type[Record]] = {
     "association.closed": AssociationClosed,
     "association.refused": AssociationRefused,
     "context.refused": ContextRefused,
+    "sender.uncompressed": SenderUncompressed,
     "image.received": ImageReceived,
     "image.refused": ImageRefused,
     "image.quarantined": ImageQuarantined,

@@ -29,6 +29,7 @@ class AssociationClosed(Record):
     bytes: int = 0
     refused: int = 0
     seconds: float = 0.0
+    reason: str = ""
 
 
 class AssociationRefused(Record):
@@ -56,6 +57,20 @@ class ContextRefused(Record):
     transfer_syntax: str = ""
     reason: str
     times: int = 1
+
+
+class SenderUncompressed(Record):
+    """A sender gets an uncompressed transfer syntax from now on where it proposes both kinds in one context.
+
+    It was given `transfer_syntax` there for `abstract_syntax`, and sent nothing in it or aborted.
+    """
+
+    association: str
+    address: str = ""
+    calling_aet: str = ""
+    called_aet: str = ""
+    abstract_syntax: str = ""
+    transfer_syntax: str = ""
 
 
 class ImageReceived(Record):

@@ -41,7 +41,8 @@ class ReceiverEndedError(Exception):
 
 def receiver_settings(config: Config, spool: Path) -> dict[str, Any]:
     """Translate the configuration for ``mercure-storescp`` (``docs/reference/mercure-storescp.1.md``)."""
-    return {"spool": str(spool), **config.receiver.model_dump(mode="json")}
+    senders = [sender.model_dump(mode="json", exclude_none=True) for sender in config.senders.values()]
+    return {"spool": str(spool), **config.receiver.model_dump(mode="json"), "senders": senders}
 
 
 def relieve(numbers: str) -> None:

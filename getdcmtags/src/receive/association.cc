@@ -3,6 +3,7 @@
 #include <dcmtk/dcmnet/dul.h>
 #include <dcmtk/ofstd/ofstd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <utility>
@@ -60,9 +61,11 @@ std::string how_of(Messages::Event event, const Line& line) {
 
 }  // namespace
 
-Association::Association(Descriptor socket, Sender sender, const Config& config, Progress& progress, const WakeUp& server)
+Association::Association(Descriptor socket, Sender sender, const Config& config, const UnableSenders& unable, Progress& progress,
+                         const WakeUp& server)
     : sender_(std::move(sender)),
       config_(config),
+      unable_(unable),
       layout_(config.spool),
       progress_(progress),
       server_(server),
@@ -81,6 +84,8 @@ Association::~Association() {
 }
 
 void Association::run() {
+  patience_.show(progress_.last_pdu);
+  line_.give_way(progress_.place_is_wanted);
   if (!let_in()) return;
   serve();
 }
@@ -130,7 +135,7 @@ void Association::reject(const Rejection& rejection) {
 
 bool Association::accept() {
   T_ASC_Parameters& parameters = *association_->params;
-  Negotiated negotiated = negotiate(config_, parameters);
+  Negotiated negotiated = negotiate(config_, syntaxes_for(config_, sender_, unable_.contains(sender_)), parameters);
   contexts_ = std::move(negotiated.accepted);
   give_titles(parameters.DULparams);
   OFStandard::strlcpy(parameters.ourImplementationClassUID, kImplementationClassUid, sizeof parameters.ourImplementationClassUID);
@@ -174,6 +179,7 @@ void Association::serve() {
       return;
     }
     event = answer(messages, store, *command, context);
+    has_spoken_ = true;
   }
   end(event, messages.fault());
 }
@@ -196,6 +202,7 @@ Messages::Event Association::answer(Messages& messages, Store& store, const Comm
 
 void Association::end(Messages::Event event, const std::string& fault) {
   std::string reason = fault;
+  look_for_inability(event);
   if (event == Messages::Event::released) {
     line_.send_last(release_response());
   } else if (event == Messages::Event::broken) {
@@ -207,7 +214,7 @@ void Association::end(Messages::Event event, const std::string& fault) {
   // The router looks at this folder to know whether a series can still grow, so it goes before the last events.
   remove_association_folder(layout_.receiving, sender_.association);
   folder_.reset();
-  tell_closed(how_of(event, line_));
+  tell_closed(how_of(event, line_), reason);
   if (!reason.empty()) {
     log::warning("an association ended early", {{"association", sender_.association},
                                                 {"address", sender_.address},
@@ -229,10 +236,21 @@ void Association::tell_opened() {
                 {"contexts", contexts_.size()}});
 }
 
-void Association::tell_closed(const std::string& how) {
+// An abort may have many reasons. The uncompressed syntax that the sender gets the next time is one that it has offered.
+void Association::look_for_inability(Messages::Event event) {
+  if (has_spoken_ && event != Messages::Event::aborted) return;
+  if (line_.expired() == Patience::Limit::stop || line_.expired() == Patience::Limit::place) return;
+  const auto mixed = std::find_if(contexts_.begin(), contexts_.end(), [](const auto& one) { return one.second.is_from_mixed; });
+  if (mixed == contexts_.end()) return;
+  progress_.unsent_class.set(mixed->second.abstract_syntax);
+  progress_.unsent_syntax.set(mixed->second.transfer_syntax);
+  progress_.could_not_send = true;
+}
+
+void Association::tell_closed(const std::string& how, const std::string& reason) {
   progress_.opened = false;
   const std::chrono::duration<double> seconds = Patience::Clock::now() - start_;
-  const Json details = {{"association", sender_.association},
+  Json details = {{"association", sender_.association},
                         {"address", sender_.address},
                         {"calling_aet", sender_.calling_aet},
                         {"called_aet", sender_.called_aet},
@@ -241,6 +259,7 @@ void Association::tell_closed(const std::string& how) {
                         {"bytes", progress_.bytes.load()},
                         {"refused", progress_.refused.load()},
                         {"seconds", seconds.count()}};
+  if (!reason.empty()) details["reason"] = reason;
   log::info("an association ended", details);
   outbox_.emit("association.closed", std::nullopt, details);
   if (outbox_.waiting() > 0) {

@@ -20,6 +20,7 @@
 #include "receive/sender.h"
 #include "receive/store.h"
 #include "receive/transport.h"
+#include "receive/unable_senders.h"
 #include "receive/wake_up.h"
 
 namespace mercure::receive {
@@ -27,7 +28,8 @@ namespace mercure::receive {
 class Association {
  public:
   // Takes over the connected socket. The rest outlives this.
-  Association(Descriptor socket, Sender sender, const Config& config, Progress& progress, const WakeUp& server);
+  Association(Descriptor socket, Sender sender, const Config& config, const UnableSenders& unable, Progress& progress,
+              const WakeUp& server);
   ~Association();
   Association(const Association&) = delete;
   Association& operator=(const Association&) = delete;
@@ -46,10 +48,12 @@ class Association {
   // `kind`: what is counted together, where the reason is not the same each time.
   void tell_refused(const std::string& reason, const std::string& kind = {});
   void tell_opened();
-  void tell_closed(const std::string& how);
+  void look_for_inability(Messages::Event event);
+  void tell_closed(const std::string& how, const std::string& reason);
 
   Sender sender_;
   const Config& config_;
+  const UnableSenders& unable_;
   const Layout layout_;
   Progress& progress_;
   const WakeUp& server_;
@@ -61,6 +65,7 @@ class Association {
   T_ASC_Network* network_ = nullptr;
   T_ASC_Association* association_ = nullptr;
   AcceptedContexts contexts_;
+  bool has_spoken_ = false;  // some command came
   Descriptor folder_;  // receiving/<association>, locked
 };
 

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <optional>
@@ -19,6 +20,10 @@
 namespace mercure::receive {
 
 namespace {
+
+// So many are on their way out at the same time: more processes than places, for a moment.
+constexpr std::size_t kMostLeaving = 16;
+constexpr std::size_t kMostKnown = 256;
 
 std::string reason_of(Refusal::What what) {
   switch (what) {
@@ -42,12 +47,77 @@ void Totals::add(const Progress& progress) {
 void Children::add(pid_t pid, Sender sender, SharedProgress progress) {
   ++ended_.associations;
   ++by_address_[sender.address];
+  progress->last_pdu = std::chrono::steady_clock::now().time_since_epoch().count();
   children_.emplace(pid, Child{std::move(sender), std::move(progress), std::chrono::steady_clock::now()});
 }
 
-std::size_t Children::count_from(const std::string& address) const {
+std::size_t Children::places_of(const std::string& address) const {
   const auto found = by_address_.find(address);
   return found == by_address_.end() ? 0 : found->second;
+}
+
+void Children::give_up_place(const std::string& address) {
+  if (--by_address_[address] == 0) by_address_.erase(address);
+}
+
+void Children::ask_to_go(pid_t pid, Child& child) {
+  child.is_leaving = true;
+  ++leaving_;
+  give_up_place(child.sender.address);
+  child.progress->place_is_wanted = true;
+  ::kill(pid, stop_request::kSignal);
+}
+
+bool Children::make_room_for(const std::string& address) {
+  const auto most = std::max_element(by_address_.begin(), by_address_.end(),
+                                     [](const auto& one, const auto& other) { return one.second < other.second; });
+  if (leaving_ >= kMostLeaving || most == by_address_.end() || most->second <= places_of(address) + 1) return false;
+  auto longest = children_.end();
+  for (auto child = children_.begin(); child != children_.end(); ++child) {
+    if (child->second.is_leaving || child->second.sender.address != most->first) continue;
+    const bool is_longer = longest == children_.end() || child->second.progress->last_pdu < longest->second.progress->last_pdu;
+    if (is_longer) longest = child;
+  }
+  if (longest == children_.end()) return false;
+  ask_to_go(longest->first, longest->second);
+  return true;
+}
+
+void Children::let_idle_go(std::chrono::nanoseconds idle) {
+  const auto before = (std::chrono::steady_clock::now() - idle).time_since_epoch().count();
+  for (auto& [pid, child] : children_) {
+    if (child.is_leaving || leaving_ >= kMostLeaving || places_of(child.sender.address) < 2) continue;
+    if (child.progress->last_pdu < before) ask_to_go(pid, child);
+  }
+}
+
+bool Children::is_known(const std::string& address) const {
+  return std::find(known_.begin(), known_.end(), address) != known_.end();
+}
+
+std::size_t Children::known_without_place() const {
+  return static_cast<std::size_t>(
+      std::count_if(known_.begin(), known_.end(), [&](const std::string& address) { return places_of(address) == 0; }));
+}
+
+void Children::remember(const std::string& address) {
+  if (!known_.empty() && known_.back() == address) return;
+  std::erase(known_, address);
+  known_.push_back(address);
+  if (known_.size() > kMostKnown) known_.pop_front();
+}
+
+void Children::tell_inability(const Child& child) {
+  const Progress& progress = *child.progress;
+  if (!progress.could_not_send || !unable_.add(child.sender)) return;
+  const Json details = {{"association", child.sender.association},
+                        {"address", child.sender.address},
+                        {"calling_aet", child.sender.calling_aet},
+                        {"called_aet", child.sender.called_aet},
+                        {"abstract_syntax", progress.unsent_class.get()},
+                        {"transfer_syntax", progress.unsent_syntax.get()}};
+  log::warning("a sender could not send in the compressed transfer syntax that it proposed; it gets an uncompressed one now", details);
+  outbox_.emit("sender.uncompressed", std::nullopt, details);
 }
 
 void Children::reap() {
@@ -69,6 +139,8 @@ void Children::ended(Child& child, int status) {
   sender.called_aet = progress.called_aet.get();
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) died(child, status);
   tell_contexts(child);
+  tell_inability(child);
+  if (progress.images > 0) remember(sender.address);
   if (progress.was_refused) {
     refusals_.add({.sender = sender, .reason = progress.refusal.get(), .kind = progress.refusal_kind.get()}, Refusals::Clock::now());
   }
@@ -76,7 +148,7 @@ void Children::ended(Child& child, int status) {
   const std::string folder = layout_.receiving + '/' + sender.association;
   if (access(folder.c_str(), F_OK) == 0) remove_association_folder(layout_.receiving, sender.association);
   ended_.add(progress);
-  if (--by_address_[sender.address] == 0) by_address_.erase(sender.address);
+  child.is_leaving ? static_cast<void>(--leaving_) : give_up_place(sender.address);
 }
 
 void Children::tell_refusals() {

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <string>
 
@@ -14,6 +15,7 @@
 #include "receive/progress.h"
 #include "receive/refusals.h"
 #include "receive/sender.h"
+#include "receive/unable_senders.h"
 
 namespace mercure::receive {
 
@@ -30,13 +32,28 @@ struct Totals {
 
 class Children {
  public:
-  Children(const Layout& layout, Outbox& outbox, Refusals& refusals)
-      : layout_(layout), outbox_(outbox), refusals_(refusals) {}
+  Children(const Layout& layout, Outbox& outbox, Refusals& refusals, UnableSenders& unable)
+      : layout_(layout), outbox_(outbox), refusals_(refusals), unable_(unable) {}
 
   void add(pid_t pid, Sender sender, SharedProgress progress);
 
   std::size_t count() const { return children_.size(); }
-  std::size_t count_from(const std::string& address) const;
+
+  // Places taken, in all and by an address. One that was asked to go has none any more.
+  std::size_t places() const { return children_.size() - leaving_; }
+  std::size_t places_of(const std::string& address) const;
+  const std::map<std::string, std::size_t>& holders() const { return by_address_; }
+
+  // Asks the longest idle association of the address with most places to go, where that has more than `address` would then have.
+  // False when there is none, or so many are on their way out that one more must wait.
+  bool make_room_for(const std::string& address);
+
+  // Asks those to go that have been idle for so long and are not the only one of their address.
+  void let_idle_go(std::chrono::nanoseconds idle);
+
+  // Senders that have brought images lately, by address.
+  bool is_known(const std::string& address) const;
+  std::size_t known_without_place() const;
 
   // Takes notice of all that have ended, and clears up and tells what those could not that died.
   void reap();
@@ -59,20 +76,28 @@ class Children {
     SharedProgress progress;
     std::chrono::steady_clock::time_point start;
     bool is_killed = false;
+    bool is_leaving = false;
     std::uint64_t told_contexts = 0;
   };
 
   void ended(Child& child, int status);
   void died(Child& child, int status);
   void tell_contexts(Child& child);
+  void tell_inability(const Child& child);
+  void give_up_place(const std::string& address);
+  void ask_to_go(pid_t pid, Child& child);
+  void remember(const std::string& address);
   void rescue_part(const Child& child, const std::string& cause);
   void tell_end(const Child& child, const std::string& cause);
 
   const Layout& layout_;
   Outbox& outbox_;
   Refusals& refusals_;
+  UnableSenders& unable_;
   std::map<pid_t, Child> children_;
   std::map<std::string, std::size_t> by_address_;
+  std::size_t leaving_ = 0;
+  std::deque<std::string> known_;  // the latest last
   Totals ended_;
 };
 

@@ -123,21 +123,48 @@ void check_titles(Reader& reader, const std::string& key, const std::vector<std:
   }
 }
 
+void read_networks(Reader& reader, const std::string& key, std::vector<Network>& into) {
+  std::vector<std::string> ranges;
+  reader.texts(key, ranges);
+  for (const std::string& range : ranges) {
+    if (const auto network = Network::parse(range)) {
+      into.push_back(*network);
+    } else {
+      reader.complain(key, "\"" + range + "\" is not an address range such as 192.0.2.0/24");
+    }
+  }
+}
+
+const std::map<std::string, Syntaxes>& syntaxes_by_name() {
+  static const std::map<std::string, Syntaxes> names = {{"as-the-sender-holds-it", Syntaxes::as_held},
+                                                        {"uncompressed", Syntaxes::uncompressed}};
+  return names;
+}
+
+void read_senders(Reader& reader, Config& config, std::vector<std::string>& problems) {
+  const Json* senders = reader.find("senders");
+  if (senders == nullptr) return;
+  if (!senders->is_array()) return reader.complain("senders", "must be a list of objects");
+  for (const Json& item : *senders) {
+    if (!item.is_object()) return reader.complain("senders", "must be a list of objects");
+    Reader one(item, "senders.", problems);
+    KnownSender& sender = config.senders.emplace_back();
+    one.texts("ae_titles", sender.ae_titles);
+    read_networks(one, "addresses", sender.addresses);
+    Syntaxes syntaxes = Syntaxes::as_held;
+    one.choice<Syntaxes>("transfer_syntaxes", syntaxes, syntaxes_by_name());
+    if (item.contains("transfer_syntaxes")) sender.transfer_syntaxes = syntaxes;
+    one.refuse_unknown();
+  }
+}
+
 void read_access(const Json& value, Access& access, std::vector<std::string>& problems) {
   Reader reader(value, "access.", problems);
   reader.choice<Access::Mode>("mode", access.mode, {{"open", Access::Mode::open}, {"listed", Access::Mode::listed}});
   reader.texts("calling_aets", access.calling_aets);
   check_titles(reader, "calling_aets", access.calling_aets);
-  std::vector<std::string> ranges;
-  reader.texts("networks", ranges);
-  for (const std::string& range : ranges) {
-    if (const auto network = Network::parse(range)) {
-      access.networks.push_back(*network);
-    } else {
-      reader.complain("networks", "\"" + range + "\" is not an address range such as 192.0.2.0/24");
-    }
-  }
-  if (access.mode == Access::Mode::listed && access.calling_aets.empty() && ranges.empty()) {
+  read_networks(reader, "networks", access.networks);
+  if (access.mode == Access::Mode::listed && access.calling_aets.empty() && access.networks.empty()) {
     reader.complain("mode", "\"listed\" without an AE title or a network would refuse everybody; name at least one");
   }
   reader.refuse_unknown();
@@ -188,6 +215,8 @@ Config read_object(const Json& object, std::vector<std::string>& problems) {
   reader.choice<bool>("durability", config.durable, {{"image", true}, {"none", false}});
   read_limits(reader, config);
   reader.texts("sop_classes", config.sop_classes);
+  reader.choice<Syntaxes>("transfer_syntaxes", config.transfer_syntaxes, syntaxes_by_name());
+  read_senders(reader, config, problems);
   if (const Json* access = reader.find("access"); access != nullptr && access->is_object()) {
     read_access(*access, config.access, problems);
   } else if (access != nullptr) {

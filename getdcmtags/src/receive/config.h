@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "receive/access.h"
+#include "receive/known_senders.h"
 #include "receive/log.h"
 
 namespace mercure::receive {
@@ -31,6 +32,8 @@ struct Config {
   std::uint64_t max_object_bytes = 16ULL << 30;
   std::vector<std::string> sop_classes;  // empty: every storage class, private ones too
   std::chrono::milliseconds stop_timeout{60'000};
+  Syntaxes transfer_syntaxes = Syntaxes::as_held;
+  std::vector<KnownSender> senders;
   Access access;
   log::Level log_level = log::Level::info;
   std::optional<std::int64_t> revision;  // of the configuration it was made from, for the events

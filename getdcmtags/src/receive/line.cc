@@ -72,7 +72,10 @@ bool Line::wait_for_bytes() { return wait(POLLIN); }
 
 bool Line::out_of_patience() {
   const auto now = Patience::Clock::now();
-  if (stop_request::is_made()) patience_.stop_requested(now);
+  if (stop_request::is_made()) {
+    const bool is_wanted = wanted_ != nullptr && *wanted_;
+    is_wanted ? patience_.place_wanted(now) : patience_.stop_requested(now);
+  }
   if (!expired_) expired_ = patience_.expired(now);
   return expired_.has_value();
 }

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -18,6 +19,9 @@ class Line {
  public:
   // Takes over the connected socket. `patience` outlives this.
   Line(Descriptor socket, Patience& patience);
+
+  // From now on `wanted` tells that another sender needs this place; it is looked at when a stop request has come.
+  void give_way(const std::atomic<bool>& wanted) { wanted_ = &wanted; }
 
   // Waits for bytes and reads at most `size` of them. 0: the peer closed; -1: the network lost it or a limit has passed.
   ssize_t read(void* buffer, std::size_t size);
@@ -54,6 +58,7 @@ class Line {
 
   Descriptor socket_;
   Patience& patience_;
+  const std::atomic<bool>* wanted_ = nullptr;
   bool lost_ = false;
   std::uint64_t bytes_read_ = 0;
   std::optional<Patience::Limit> expired_;

@@ -67,7 +67,16 @@ std::optional<Rejection> rejection_of(const Config& config, const Sender& sender
   return std::nullopt;
 }
 
-Negotiated negotiate(const Config& config, T_ASC_Parameters& parameters) {
+Syntaxes syntaxes_for(const Config& config, const Sender& sender, bool could_not_send) {
+  const auto known = std::find_if(config.senders.begin(), config.senders.end(), [&](const KnownSender& one) {
+    return one.matches(sender.calling_aet, sender.address);
+  });
+  if (known != config.senders.end() && known->transfer_syntaxes) return *known->transfer_syntaxes;
+  const bool is_learned = could_not_send && config.transfer_syntaxes == Syntaxes::as_held;
+  return is_learned ? Syntaxes::uncompressed_mixed : config.transfer_syntaxes;
+}
+
+Negotiated negotiate(const Config& config, Syntaxes syntaxes, T_ASC_Parameters& parameters) {
   struct Decision {
     std::string abstract_syntax;
     std::vector<std::string> proposed;
@@ -90,17 +99,26 @@ Negotiated negotiate(const Config& config, T_ASC_Parameters& parameters) {
     });
     if (!is_known) refused.push_back({what, decision.abstract_syntax, syntax});
   };
+  // Where no compression is wanted, a context of compressed syntaxes alone is for a class that no other context offers otherwise.
+  const auto is_given_up = [&](const Decision& decision) {
+    if (syntaxes != Syntaxes::uncompressed || !has_compressed(decision.proposed) || has_uncompressed(decision.proposed)) return false;
+    return std::any_of(decisions.begin(), decisions.end(), [&](const auto& other) {
+      return other.second.abstract_syntax == decision.abstract_syntax && has_uncompressed(other.second.proposed);
+    });
+  };
   for (const auto& [id, decision] : decisions) {
     if (!is_accepted(config, decision.abstract_syntax)) {
       ASC_refusePresentationContext(&parameters, id, ASC_P_ABSTRACTSYNTAXNOTSUPPORTED);
       refuse(Refusal::What::abstract_syntax, decision);
-    } else if (decision.proposed.empty()) {
+    } else if (decision.proposed.empty() || is_given_up(decision)) {
       ASC_refusePresentationContext(&parameters, id, ASC_P_TRANSFERSYNTAXESNOTSUPPORTED);
       refuse(Refusal::What::transfer_syntaxes, decision);
     } else {
-      const std::string& syntax = preferred_transfer_syntax(decision.proposed);
+      const bool is_mixed = has_compressed(decision.proposed) && has_uncompressed(decision.proposed);
+      const bool is_held = syntaxes == Syntaxes::as_held || (syntaxes == Syntaxes::uncompressed_mixed && !is_mixed);
+      const std::string& syntax = is_held ? preferred_transfer_syntax(decision.proposed) : uncompressed_transfer_syntax(decision.proposed);
       if (ASC_acceptPresentationContext(&parameters, id, syntax.c_str()).good()) {
-        negotiated.accepted[id] = {decision.abstract_syntax, syntax};
+        negotiated.accepted[id] = {decision.abstract_syntax, syntax, is_mixed && is_held};
       }
       // The receiver stores, and asks nobody to: whoever wants to be asked gets the default role (PS3.7 annex D.3.3.4).
       if (decision.role == DUL_SC_ROLE_SCP || decision.role == DUL_SC_ROLE_SCUSCP) refuse(Refusal::What::role, decision);

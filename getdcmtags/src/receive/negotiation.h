@@ -28,9 +28,13 @@ struct Rejection {
 // Judges the sender by the access list and the names it uses; nothing when it may come in.
 std::optional<Rejection> rejection_of(const Config& config, const Sender& sender, const std::string& application_context);
 
+// Which transfer syntaxes are taken from a sender: as a person decided for it, else as was learned of it, else as for all.
+Syntaxes syntaxes_for(const Config& config, const Sender& sender, bool could_not_send);
+
 struct AcceptedContext {
   std::string abstract_syntax;
   std::string transfer_syntax;
+  bool is_from_mixed = false;  // a compressed one was taken where an uncompressed one was proposed, too
 };
 
 using AcceptedContexts = std::map<std::uint8_t, AcceptedContext>;
@@ -41,7 +45,7 @@ struct Negotiated {
 };
 
 // Goes through the proposed presentation contexts, enters each decision into `parameters`, and returns what was decided.
-Negotiated negotiate(const Config& config, T_ASC_Parameters& parameters);
+Negotiated negotiate(const Config& config, Syntaxes syntaxes, T_ASC_Parameters& parameters);
 
 }  // namespace mercure::receive
 

@@ -4,11 +4,33 @@
 
 namespace mercure::receive {
 
+namespace {
+
+// Of an association whose place is wanted: it goes when it has paused for so long, and after so long at the latest.
+constexpr auto kPause = std::chrono::milliseconds(500);
+constexpr auto kTimeToGo = std::chrono::seconds(3);
+
+}  // namespace
+
 Patience::Patience(const Limits& limits, Clock::time_point start) : limits_(limits), start_(start), last_pdu_(start) {}
 
 void Patience::established(Clock::time_point now) {
   established_ = true;
+  progress(now);
+}
+
+void Patience::progress(Clock::time_point now) {
   last_pdu_ = now;
+  if (shown_ != nullptr) *shown_ = now.time_since_epoch().count();
+}
+
+void Patience::show(std::atomic<std::int64_t>& last_pdu) {
+  shown_ = &last_pdu;
+  progress(last_pdu_);
+}
+
+void Patience::place_wanted(Clock::time_point now) {
+  if (!wanted_) wanted_ = now;
 }
 
 void Patience::stop_requested(Clock::time_point now) {
@@ -21,6 +43,7 @@ Patience::Deadline Patience::next() const {
     if (at < first.at) first = {limit, at};
   };
   if (limits_.total.count() > 0) earlier(Limit::total, start_ + limits_.total);
+  if (wanted_) earlier(Limit::place, std::min(*wanted_ + kTimeToGo, last_pdu_ + kPause));
   if (stop_) earlier(Limit::stop, *stop_ + limits_.stop);
   return first;
 }
@@ -42,6 +65,7 @@ std::string text_of(Patience::Limit limit) {
     case Patience::Limit::acse: return "no association request in time";
     case Patience::Limit::idle: return "idle for too long";
     case Patience::Limit::total: return "open for too long";
+    case Patience::Limit::place: return "its place was needed for another sender";
     case Patience::Limit::stop: break;
   }
   return "the receiver is stopping";

@@ -3,7 +3,9 @@
 #ifndef MERCURE_RECEIVE_PATIENCE_H
 #define MERCURE_RECEIVE_PATIENCE_H
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -20,7 +22,7 @@ class Patience {
  public:
   using Clock = std::chrono::steady_clock;
 
-  enum class Limit { acse, idle, total, stop };
+  enum class Limit { acse, idle, total, stop, place };
 
   Patience(const Limits& limits, Clock::time_point start);
 
@@ -28,11 +30,17 @@ class Patience {
   void established(Clock::time_point now);
 
   // A whole PDU has come or gone.
-  void progress(Clock::time_point now) { last_pdu_ = now; }
+  void progress(Clock::time_point now);
+
+  // The place is wanted for another sender: whoever is idle goes at once, else a little later; later calls change nothing.
+  void place_wanted(Clock::time_point now);
+
+  // Shows elsewhere when the last whole PDU came or went.
+  void show(std::atomic<std::int64_t>& last_pdu);
 
   // The server wants to end; later calls change nothing.
   void stop_requested(Clock::time_point now);
-  bool is_stopping() const { return stop_.has_value(); }
+  bool is_stopping() const { return stop_.has_value() || wanted_.has_value(); }
 
   // The limit that has passed, if one has.
   std::optional<Limit> expired(Clock::time_point now) const;
@@ -51,6 +59,8 @@ class Patience {
   Clock::time_point start_;
   Clock::time_point last_pdu_;
   bool established_ = false;
+  std::atomic<std::int64_t>* shown_ = nullptr;
+  std::optional<Clock::time_point> wanted_;
   std::optional<Clock::time_point> stop_;
 };
 

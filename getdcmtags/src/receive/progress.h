@@ -64,6 +64,14 @@ struct Progress {
   std::atomic<std::uint64_t> refused_contexts{0};
   std::array<Context, kMostContexts> contexts{};
 
+  // The sender proposed both kinds of syntax in one context, was given the compressed one, and sent nothing or aborted.
+  std::atomic<bool> could_not_send{false};
+  Text<65> unsent_class;
+  Text<65> unsent_syntax;
+
+  std::atomic<std::int64_t> last_pdu{0};      // by the steady clock, in nanoseconds
+  std::atomic<bool> place_is_wanted{false};  // the server wants its place for another sender
+
   void refuse(const std::string& reason, const std::string& kind);
   void refuse(const RefusedContext& context);
 };

@@ -81,8 +81,9 @@ bool same_image(int left, int right) {
       ours->end - ours->data_set != theirs->end - theirs->data_set) {
     return false;
   }
-  std::vector<char> one(kCompareBytes);
-  std::vector<char> other(kCompareBytes);
+  const auto room = static_cast<std::size_t>(std::min<std::uint64_t>(kCompareBytes, ours->end - ours->data_set));
+  std::vector<char> one(room);
+  std::vector<char> other(room);
   for (std::uint64_t done = 0; ours->data_set + done < ours->end;) {
     const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(kCompareBytes, ours->end - ours->data_set - done));
     if (!read_exactly(left, one.data(), size, ours->data_set + done) ||

@@ -31,6 +31,9 @@ constexpr auto kKillGrace = std::chrono::seconds(5);  // beyond the limit in whi
 constexpr auto kPortPatience = std::chrono::seconds(5);
 constexpr auto kPortPause = std::chrono::milliseconds(50);
 constexpr int kCallersAtOnce = 32;
+constexpr std::size_t kReservedPart = 4;  // at most one place in so many is kept for senders that are known
+constexpr std::size_t kHoldersTold = 10;
+constexpr auto kIdleUnderStress = std::chrono::seconds(30);
 
 sigset_t watched_signals() {
   sigset_t set;
@@ -89,11 +92,12 @@ Server::Server(Config config, std::string config_path)
       ids_(config_.spool),
       outbox_(layout_.outbox, "receiver"),
       refusals_(outbox_),
-      children_(layout_, outbox_, refusals_),
+      unable_(config_.spool),
+      children_(layout_, outbox_, refusals_, unable_),
       disk_(layout_.incoming, outbox_),
       metrics_(outbox_, Clock::now()),
       turned_away_([this](const Sender& sender, const std::string& reason) {
-        refusals_.add({.sender = sender, .reason = reason}, Clock::now());
+        refusals_.add({.sender = sender, .reason = reason, .held = holders()}, Clock::now());
       }),
       signals_(take_signals()),
       listener_(open_listener(layout_, config_)),
@@ -198,14 +202,42 @@ void Server::take(Caller caller, Clock::time_point now) {
   start_association(std::move(caller));
 }
 
-std::string Server::limit_reached(const std::string& address) const {
-  if (children_.count() >= config_.max_associations) {
-    return "too many associations at once: " + std::to_string(config_.max_associations);
-  }
-  if (children_.count_from(address) >= config_.max_associations_per_sender) {
+std::string Server::limit_reached(const std::string& address) {
+  if (children_.places_of(address) >= config_.max_associations_per_sender) {
     return "too many associations at once from this sender: " + std::to_string(config_.max_associations_per_sender);
   }
-  return {};
+  if (children_.places() < places_for(address)) return {};
+  // The place of one that has just ended is free: nobody has to go for it.
+  children_.reap();
+  if (children_.places() < places_for(address) || children_.make_room_for(address)) return {};
+  return "too many associations at once: " + std::to_string(config_.max_associations);
+}
+
+// Senders that are known and have no place now have one each that nobody else is given, up to a part of all.
+std::size_t Server::places_for(const std::string& address) const {
+  const std::size_t all = config_.max_associations;
+  const auto& senders = config_.senders;
+  const auto is_away = [&](const KnownSender& sender) {
+    const auto& holders = children_.holders();
+    return !sender.addresses.empty() && std::none_of(holders.begin(), holders.end(), [&](const auto& one) { return sender.sends_from(one.first); });
+  };
+  const bool is_known = children_.is_known(address) ||
+                        std::any_of(senders.begin(), senders.end(), [&](const KnownSender& one) { return one.sends_from(address); });
+  const bool has_room = children_.places() < all - all / kReservedPart;
+  if (has_room || (is_known && children_.places_of(address) == 0)) return all;
+  const auto away = static_cast<std::size_t>(std::count_if(senders.begin(), senders.end(), is_away));
+  return all - std::min(all / kReservedPart, away + children_.known_without_place());
+}
+
+// Who has how many places; of those with most.
+Json Server::holders() const {
+  std::vector<std::pair<std::string, std::size_t>> list(children_.holders().begin(), children_.holders().end());
+  std::stable_sort(list.begin(), list.end(), [](const auto& one, const auto& other) { return one.second > other.second; });
+  Json held = Json::object();
+  for (const auto& [address, places] : list) {
+    if (held.size() < kHoldersTold) held[address] = places;
+  }
+  return held;
 }
 
 void Server::start_association(Caller caller) {
@@ -230,7 +262,7 @@ void Server::serve_in_child(Caller caller, const Sender& sender, const SharedPro
   outbox_.leave();
   try {
     settle_in_child(server);
-    Association association(std::move(caller.socket), sender, config_, *progress, wake_up_);
+    Association association(std::move(caller.socket), sender, config_, unable_, *progress, wake_up_);
     association.run();
   } catch (const std::exception& error) {
     log::error("an association process failed", {{"association", sender.association}, {"reason", error.what()}});
@@ -285,6 +317,7 @@ void Server::keep_house(Clock::time_point now) {
   may_accept_ = true;
   children_.tell_refusals();
   refusals_.work(now);
+  if (children_.places() >= config_.max_associations) children_.let_idle_go(kIdleUnderStress);
   if (others_receive_) clear();
   disk_.look(config_.min_free_bytes);
   ids_.keep();

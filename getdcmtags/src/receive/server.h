@@ -20,6 +20,7 @@
 #include "receive/metrics.h"
 #include "receive/refusals.h"
 #include "receive/turned_away.h"
+#include "receive/unable_senders.h"
 #include "receive/wake_up.h"
 
 namespace mercure::receive {
@@ -41,7 +42,9 @@ class Server {
   void handle_signals();
   void take_callers();
   void take(Caller caller, Clock::time_point now);
-  std::string limit_reached(const std::string& address) const;
+  std::string limit_reached(const std::string& address);
+  std::size_t places_for(const std::string& address) const;
+  Json holders() const;
   void start_association(Caller caller);
   [[noreturn]] void serve_in_child(Caller caller, const Sender& sender, const SharedProgress& progress, pid_t server) noexcept;
   void turn_away(Caller caller, const std::string& reason, Clock::time_point now);
@@ -57,6 +60,7 @@ class Server {
   IdNote ids_;
   Outbox outbox_;
   Refusals refusals_;
+  UnableSenders unable_;
   Children children_;
   DiskWatch disk_;
   Metrics metrics_;

@@ -31,6 +31,7 @@ constexpr Ranked kRanks[] = {
 };
 
 constexpr std::string_view kImplicitLittleEndian = "1.2.840.10008.1.2";
+constexpr std::string_view kExplicitLittleEndian = "1.2.840.10008.1.2.1";
 
 Rank rank_of(std::string_view uid) {
   if (uid == kImplicitLittleEndian) return kUncompressed;
@@ -40,7 +41,27 @@ Rank rank_of(std::string_view uid) {
   return found == std::end(kRanks) ? kOther : found->rank;
 }
 
+bool has_rank(const std::vector<std::string>& proposed, Rank rank) {
+  return std::any_of(proposed.begin(), proposed.end(), [&](const std::string& syntax) { return rank_of(syntax) == rank; });
+}
+
+// By preference, where no compression is wanted.
+int uncompressed_place_of(const std::string& syntax) {
+  if (syntax == kImplicitLittleEndian || syntax == kExplicitLittleEndian) return 0;
+  const Rank rank = rank_of(syntax);
+  return rank == kUncompressed ? 1 : 2 + static_cast<int>(rank);
+}
+
 }  // namespace
+
+bool has_compressed(const std::vector<std::string>& proposed) { return has_rank(proposed, kCompressed); }
+bool has_uncompressed(const std::vector<std::string>& proposed) { return has_rank(proposed, kUncompressed); }
+
+const std::string& uncompressed_transfer_syntax(const std::vector<std::string>& proposed) {
+  return *std::min_element(proposed.begin(), proposed.end(), [](const std::string& left, const std::string& right) {
+    return uncompressed_place_of(left) < uncompressed_place_of(right);
+  });
+}
 
 const std::string& preferred_transfer_syntax(const std::vector<std::string>& proposed) {
   return *std::min_element(proposed.begin(), proposed.end(),

@@ -11,6 +11,12 @@ namespace mercure::receive {
 // the standard, else an uncompressed one, else whatever it is; within a group the sender's order decides. `proposed` is not empty.
 const std::string& preferred_transfer_syntax(const std::vector<std::string>& proposed);
 
+// The same where no compression is wanted: Explicit or Implicit VR Little Endian, else another uncompressed one, else as above.
+const std::string& uncompressed_transfer_syntax(const std::vector<std::string>& proposed);
+
+bool has_compressed(const std::vector<std::string>& proposed);
+bool has_uncompressed(const std::vector<std::string>& proposed);
+
 }  // namespace mercure::receive
 
 #endif
