@@ -31,6 +31,9 @@ class Digest {
   std::unique_ptr<XXH3_state_s, Free> state_;
 };
 
+// XXH3-64 of bytes, in the same form with 16 digits.
+std::string short_digest(std::string_view bytes);
+
 }  // namespace mercure
 
 #endif

@@ -150,6 +150,9 @@ class Loops(Model):
     """So often the same image may come back from somebody else than who sent it first; beyond, it is held."""
     within_seconds: PositiveSeconds = 7 * 86400
     """Counted from the first return; after this time it is counted anew."""
+    router_returns: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """The same for what comes back from this router itself, or from a router that is a target, within an hour after it
+    came: no archive that sends prior images back does that."""
 
 
 class Rehearsal(Model):

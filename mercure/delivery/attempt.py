@@ -41,6 +41,7 @@ from mercure.spool import (
 )
 from mercure.spool.altered import AlteredBook, AlteredImage, BadState
 from mercure.spool.ending import fail_task
+from mercure.spool.identity import router_mark
 from mercure.spool.task import COUNTED_KINDS
 from mercure.spool.telling import NAMED_IMAGES, task_delivered
 from mercure.spool.versions import SUPERSEDED
@@ -227,14 +228,16 @@ class Deliverer:
         self, claim: Claim, task: Task, pending: list[str], way: _Way, results: Results, *, one_first: bool
     ) -> Trouble | None:
         """Send the images; those behind one at which the target ended the association go in the same attempt."""
-        versions = has_several(pending)
+        versions, mark = has_several(pending), router_mark(self.spool)
         end = time.monotonic() + self.settings.timeout_seconds
         rest = pending if versions else in_turn(pending, task, one_first=one_first)
 
         def deliver(files: list[str]) -> Trouble | None:
             seconds = max(1.0, end - time.monotonic())
             held = (claim.descriptor, *way.turn.held)
-            job = Job(claim.path, files, task, seconds, results.add, self.stopping, held=held, in_order=versions)
+            job = Job(
+                claim.path, files, task, seconds, results.add, self.stopping, held=held, in_order=versions, router=mark
+            )
             return self.target.deliver(job)
 
         if one_first:

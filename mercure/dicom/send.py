@@ -39,6 +39,8 @@ class Peer:
         Limits for the connection, the negotiation, and each answer.
     max_pdu : int
         Longest PDU to receive, in bytes.
+    router : str
+        The mark of the router: 4 hexadecimal digits, or nothing.
     associations : int
         Associations in parallel; 1 keeps the order.
     answer_watch_seconds : float
@@ -55,6 +57,7 @@ class Peer:
     acse_seconds: float = 30
     dimse_seconds: float = 60
     max_pdu: int = 131072
+    router: str = ""
     associations: int = 1
     answer_watch_seconds: float = 0
     transfer_syntaxes: tuple[str, ...] = ("as-needed",)
@@ -151,6 +154,8 @@ def _command(peer: Peer, seconds: float) -> list[str]:
         "--total-timeout": seconds,
     }
     options |= {name: min(limit, LONGEST_SECONDS) for name, limit in limits.items()}
+    if peer.router:
+        options["--router"] = peer.router
     return [str(tool_path("mercure-storescu")), *(f"{name}={value}" for name, value in options.items())]
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mercure.dicom.records import made_again
 from mercure.names import safe_name
 from mercure.processing.steps import inputs_of
 from mercure.spool import TagRecord, Task
@@ -52,7 +53,11 @@ def step_inputs(directory: Path, task: Task) -> Inputs:
     OSError
         As the disk says.
     """
-    images = images_of(inputs_of(directory, len(task.done) + 1), task)
+    folder = inputs_of(directory, len(task.done) + 1)
+    images = images_of(folder, task)
+    torn = [image.file for image in images if not image.record]
+    again = made_again(folder, torn)
+    images = [replace(image, record=again.get(image.file, image.record)) for image in images]
     last = newest(images)
     by_stem: dict[str, dict[str, Image]] = {}
     for (series, stem), image in last.items():

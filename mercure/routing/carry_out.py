@@ -21,6 +21,7 @@ from mercure.routing.assembly import member_ids
 from mercure.routing.planning import Derived, Plan
 from mercure.routing.studies import open_folder, read_taken
 from mercure.routing.units import same_unit
+from mercure.seal import is_intact, sealed
 from mercure.spool import (
     Claim,
     FiredRule,
@@ -48,7 +49,8 @@ _TIME: Final = 21
 def load_plan(directory: Path) -> Plan | None:
     """Read the plan that an earlier run wrote; None when there is none that can be used."""
     try:
-        return Plan.model_validate_json((directory / PLAN_FILE).read_bytes())
+        content = (directory / PLAN_FILE).read_bytes()
+        return Plan.model_validate_json(content) if is_intact(content) else None
     except (FileNotFoundError, ValidationError):
         return None
 
@@ -56,7 +58,7 @@ def load_plan(directory: Path) -> Plan | None:
 def save_plan(directory: Path, plan: Plan) -> None:
     """Write the plan down, durably, before anything of it is done."""
     content = {"version": plan.version, **plan.model_dump(mode="json", exclude_defaults=True)}
-    durable.write_file(directory / PLAN_FILE, json.dumps(content, ensure_ascii=False).encode())
+    durable.write_file(directory / PLAN_FILE, sealed(json.dumps(content, ensure_ascii=False).encode()))
 
 
 class Executor:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from mercure import durable
 from mercure.clock import Clock
 from mercure.config import Config
-from mercure.dicom.receipt import AlteredHeaderError, read_receipt
-from mercure.dicom.tags import read_tag_records
+from mercure.dicom.records import made_again
 from mercure.event_details import Identity, Origin
-from mercure.names import id_time, is_id, utc_text
+from mercure.names import id_time, is_id
 from mercure.routing.completion import LINES_SUFFIX, Due, folder_signature
 from mercure.routing.numbering import enter_routing
 from mercure.routing.units import unit_of
@@ -116,34 +114,10 @@ def _tag_lines(directory: Path) -> list[TagRecord]:
     lines = [line for path in sorted(directory.glob(f"*{LINES_SUFFIX}")) for line in read_lines(path)]
     known = by_file(lines, names)
     missing = [name for name in names if name not in known]
-    known |= _read_again(directory, missing, {image.name: image.modified_ns for image in files})
+    known |= made_again(directory, missing)
     records = sorted(known.values(), key=lambda record: (text(record, "ReceivedAt"), text(record, "FileName")))
     durable.write_file(directory / TAGS_FILE, b"".join(json_line(record) for record in records))
     return records
-
-
-def _read_again(directory: Path, names: Sequence[str], modified_ns: dict[str, int]) -> dict[str, TagRecord]:
-    """Make the tag lines that a crash lost: what DICOM says from the data set, what is ours from the meta header."""
-    found = read_tag_records([directory / name for name in names]) if names else {}
-    records: dict[str, TagRecord] = {}
-    for name in names:
-        record: dict[str, Any] = dict(found.get(name, {"DecodingProblems": ["the header cannot be read again"]}))
-        received = utc_text(datetime.fromtimestamp(modified_ns[name] / 1e9, UTC))
-        records[name] = {**record, "FileName": name, "ReceivedAt": received, **_receipt(directory / name, record)}
-    return records
-
-
-def _receipt(path: Path, record: TagRecord) -> dict[str, str]:
-    """Return what is known of the receipt of an image; without ``SenderAET`` its origin is unknown."""
-    try:
-        receipt = read_receipt(path)
-    except (AlteredHeaderError, OSError):
-        return {}
-    if receipt is not None:
-        return receipt.members()
-    # An older release wrote no more of the sender than this.
-    calling = text(record, "SourceApplicationEntityTitle")
-    return {"SenderAET": calling} if calling else {}
 
 
 def of_images(config: Config, task: Task, records: Sequence[TagRecord], files: Sequence[ImageFile]) -> Task:

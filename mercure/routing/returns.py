@@ -2,7 +2,8 @@
 
 Nothing in an image tells where it was, and it is never changed. But the router remembers which images of a series it
 has had and who brought the first: the same instance with the same data set from anybody else is a return. A few are
-nothing unusual (an archive sends prior images back for comparison); what comes back again and again is held.
+nothing unusual (an archive sends prior images back for comparison); what comes back again and again is held. Who brings
+them tells more, where it is a router: its association has our implementation class and the mark of its spool.
 
 A hint in ``state/returns/``, one file for each series, replaced atomically and not synced.
 """
@@ -15,17 +16,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import AwareDatetime, ValidationError
 
 from mercure import durable
 from mercure.config import Config
+from mercure.config.models import Loops
 from mercure.model import Record
 from mercure.names import safe_name
 from mercure.routing.planning import Plan
 from mercure.spool import Hold, Spool, Stage, TagRecord, Task
 from mercure.spool.hints import exclusive, remove_older
+from mercure.spool.identity import router_mark
 from mercure.spool.images import text
 from mercure.spool.notices import post
 
@@ -38,21 +41,47 @@ MOST_IMAGES: Final = 20_000
 _DIGITS: Final = 12
 """Hexadecimal digits by which an image is remembered."""
 
+QUICK: Final = timedelta(hours=1)
+"""What a router that is a target brings back so soon, it had from here."""
+
 _HELD_STAGES: Final = (Stage.OUTGOING, Stage.PROCESSING)
+
+
+Peer = Literal["", "own", "target", "router"]
+"""Who brought an image: this router itself, a router that is a target, another router; "" for anybody else."""
+
+_PEERS: Final[dict[Peer, str]] = {
+    "own": "this router itself",
+    "target": "a router that is a target",
+    "router": "a router",
+}
 
 
 class Returns(Record):
     """What is remembered of a series.
 
     ``sender`` brought its first image. ``images`` holds the marks of all images, one after the other; ``back`` counts
-    how often each came back since ``since``. ``task`` was counted last.
+    how often each came back since ``since``, and ``surely`` how often so that it must have been in a loop. ``task`` was
+    counted last; ``last`` is when the first sender brought some last.
     """
 
     sender: str
     task: str = ""
     images: str = ""
     back: dict[str, int] = {}
+    surely: dict[str, int] = {}
+    last: AwareDatetime | None = None
     since: AwareDatetime | None = None
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What one task brought of a series: marks of images, by whom, and when."""
+
+    sender: str
+    peer: Peer
+    marks: tuple[str, ...]
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -67,17 +96,25 @@ class Loop:
         How often, the one that did most.
     sender, first : str
         Who brought them now, and who brought the series first.
+    peer : str
+        What the sender is, where it is a router.
     """
 
     images: int
     times: int
     sender: str
     first: str
+    peer: Peer = ""
 
     @property
     def reason(self) -> str:
         """What is said of a held task."""
-        return f"{self.images} images came back from {self.sender} {self.times} times: they go round"
+        return f"{self.images} images came back from {self.who} {self.times} times: they go round"
+
+    @property
+    def who(self) -> str:
+        """Who brought them, in words."""
+        return f"{self.sender} ({_PEERS[self.peer]})" if self.peer else self.sender
 
 
 class ReturnCounter:
@@ -119,35 +156,33 @@ class ReturnCounter:
             series, mark = text(record, "SeriesInstanceUID"), mark_of(record)
             if series and mark:
                 marks.setdefault(series, []).append(mark)
+        peer = peer_of(config, router_mark(self._spool), records)
         worst: list[tuple[int, int, str]] = []
         for series, found in marks.items():
-            known = self._note(config, task, sender, series, marks=found, now=now)
-            often = [known.back.get(mark, 0) for mark in found]
-            beyond = [times for times in often if times > config.loops.returns]
-            if beyond and known.sender != sender:
+            known = self._note(config, task, Brought(sender, peer, tuple(found), now), series)
+            beyond = [known.back.get(mark, 0) for mark in found if _is_beyond(known, mark, config.loops)]
+            if beyond and (known.sender != sender or peer == "own"):
                 worst.append((len(beyond), max(beyond), known.sender))
         if not worst:
             return None
-        return Loop(sum(item[0] for item in worst), max(item[1] for item in worst), sender, worst[0][2])
+        return Loop(sum(item[0] for item in worst), max(item[1] for item in worst), sender, worst[0][2], peer)
 
     def forget(self, seconds: float, now: datetime) -> None:
         """Forget series of which nothing has come for so long."""
         remove_older(returns_folder(self._spool), seconds, now.timestamp())
 
-    def _note(
-        self, config: Config, task: Task, sender: str, series: str, *, marks: Sequence[str], now: datetime
-    ) -> Returns:
+    def _note(self, config: Config, task: Task, brought: Brought, series: str) -> Returns:
         path = returns_folder(self._spool) / f"{safe_name(series)}.json"
         before = _read(path)
         if before is not None and (before.task == task.id or task.scope != "series"):
             return before
         within = timedelta(seconds=config.loops.within_seconds)
         if before is None:
-            known = counted(None, sender, marks, now, within).model_copy(update={"task": task.id})
+            known = counted(None, brought, within).model_copy(update={"task": task.id})
             if _write_new(path, known):
                 return known
         with exclusive(path.parent):
-            known = counted(_read(path), sender, marks, now, within).model_copy(update={"task": task.id})
+            known = counted(_read(path), brought, within).model_copy(update={"task": task.id})
             durable.write_file(path, known.model_dump_json(exclude_defaults=True).encode(), sync=False)
             return known
 
@@ -167,21 +202,45 @@ def _write_new(path: Path, known: Returns) -> bool:
     return True
 
 
-def counted(before: Returns | None, sender: str, marks: Sequence[str], now: datetime, within: timedelta) -> Returns:
+def peer_of(config: Config, mark: str, records: Sequence[TagRecord]) -> Peer:
+    """Tell what brought images: a router is known by its implementation, this one by its mark and AE title too."""
+    routers = [record for record in records if text(record, "SenderRouter")]
+    if not routers:
+        return ""
+    titles = {getattr(settings, "calling_aet", "") for settings in config.targets.values()} - {""}
+    own = [record for record in routers if mark and text(record, "SenderRouter").endswith(f"_{mark}")]
+    if any(text(record, "SenderAET") in titles for record in own):
+        return "own"
+    hosts = {(settings.node() or ("",))[0] for settings in config.targets.values()} - {""}
+    return "target" if any(text(record, "SenderAddress") in hosts for record in routers) else "router"
+
+
+def _is_beyond(known: Returns, mark: str, loops: Loops) -> bool:
+    return known.back.get(mark, 0) > loops.returns or known.surely.get(mark, 0) > loops.router_returns
+
+
+def counted(before: Returns | None, brought: Brought, within: timedelta) -> Returns:
     """Return what is remembered of a series after a task of it. Pure."""
-    known = before or Returns(sender=sender)
-    sender_again = known.sender == sender
+    now, marks = brought.at, brought.marks
+    known = before or Returns(sender=brought.sender)
+    sender_again = known.sender == brought.sender and brought.peer != "own"
+    is_quick = known.last is not None and timedelta(0) <= now - known.last <= QUICK
+    is_sure = brought.peer == "own" or (brought.peer == "target" and is_quick)
     expired = known.since is not None and not timedelta(0) <= now - known.since <= within
-    back = {} if expired else dict(known.back)
+    back, surely = ({}, {}) if expired else (dict(known.back), dict(known.surely))
     since = None if expired else known.since
     there = {known.images[place : place + _DIGITS] for place in range(0, len(known.images), _DIGITS)}
     for mark in dict.fromkeys(marks):
         if mark in there and not sender_again:
             back[mark] = back.get(mark, 0) + 1
+            if is_sure:
+                surely[mark] = surely.get(mark, 0) + 1
             since = since or now
     room = MOST_IMAGES - len(there)
     fresh = [mark for mark in dict.fromkeys(marks) if mark not in there][: max(0, room)]
-    return known.model_copy(update={"images": known.images + "".join(fresh), "back": back, "since": since})
+    last = now if sender_again else known.last
+    update = {"images": known.images + "".join(fresh), "back": back, "surely": surely, "since": since, "last": last}
+    return known.model_copy(update=update)
 
 
 def mark_of(record: TagRecord) -> str:
@@ -221,7 +280,7 @@ def notice(spool: Spool, config: Config, plan: Plan, loop: Loop, now: datetime) 
     likely = [name for name, settings in config.targets.items() if (settings.node() or ("",))[0] == address]
     suspects = f" (the address of target {', '.join(map(repr, likely))})" if likely else ""
     text = (
-        f"images that {loop.first} sent come back from {loop.sender}{suspects} again and again, "
+        f"images that {loop.first} sent come back from {loop.who}{suspects} again and again, "
         f"{loop.times} times so far: what would go to {', '.join(targets) or 'modules'} is held"
     )
     advice = (

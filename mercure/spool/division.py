@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from mercure import durable
 from mercure.model import Record
+from mercure.seal import is_intact, sealed
 from mercure.spool.task import DIVISION_FILE, Task
 
 
@@ -37,7 +38,8 @@ class Division(Record):
 def load_division(directory: Path) -> Division | None:
     """Read how a series is divided; None when it is not, or that cannot be read."""
     try:
-        return Division.model_validate_json((directory / DIVISION_FILE).read_bytes())
+        content = (directory / DIVISION_FILE).read_bytes()
+        return Division.model_validate_json(content) if is_intact(content) else None
     except (FileNotFoundError, ValidationError):
         return None
 
@@ -45,4 +47,4 @@ def load_division(directory: Path) -> Division | None:
 def save_division(directory: Path, division: Division) -> None:
     """Write down how a series is divided, durably, before anything of it is done."""
     content = {"version": division.version, **division.model_dump(mode="json", exclude_defaults=True)}
-    durable.write_file(directory / DIVISION_FILE, json.dumps(content, ensure_ascii=False).encode())
+    durable.write_file(directory / DIVISION_FILE, sealed(json.dumps(content, ensure_ascii=False).encode()))

@@ -23,6 +23,10 @@ ADOPTION: Final = "adopt.json"
 """Says that a person gives this spool the router's name in the history; whoever carries that out removes it."""
 
 
+MARK_DIGITS: Final = 4
+"""What is left of an implementation version name (16 characters, PS3.7 section D.3.3.2.4) behind ours."""
+
+
 class SpoolIdentity(Record):
     """128 random bits in hexadecimal."""
 
@@ -56,6 +60,11 @@ def ensure_identity(spool: Spool) -> str:
         with contextlib.suppress(FileExistsError), durable.replacing(_path(spool), replace=False) as writing:
             writing.write(made)
     return read_identity(spool)
+
+
+def router_mark(spool: Spool) -> str:
+    """Return the digits by which the router is told from others in an association; empty where the spool has no id."""
+    return read_identity(spool)[:MARK_DIGITS]
 
 
 def wants_adoption(spool: Spool) -> bool:

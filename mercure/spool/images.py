@@ -15,6 +15,7 @@ from pydantic import AwareDatetime, ValidationError
 from mercure import durable
 from mercure.event_details import ImageRef
 from mercure.model import Record
+from mercure.seal import MEMBER, is_intact, sealed
 from mercure.spool.task import IMAGE_SUFFIX, LEDGER_FILE, TAGS_FILE
 
 TagRecord = dict[str, Any]
@@ -62,20 +63,24 @@ def image_files(directory: Path) -> list[ImageFile]:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Read the JSON objects of a file, one per line, passing over what is torn; nothing when there is no file."""
+    """Read the JSON objects of a file, one per line; nothing when there is no file.
+
+    Passed over is what is torn, or is not as it was sealed.
+    """
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         return []
     lines = []
     for line in data.split(b"\n"):
-        if not line.strip():
+        if not line.strip() or not is_intact(line):
             continue
         try:
             value = json.loads(line)
         except (ValueError, RecursionError):
             continue
         if isinstance(value, dict):
+            value.pop(MEMBER, None)
             lines.append(value)
     return lines
 
@@ -83,9 +88,9 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 def json_line(record: TagRecord) -> bytes:
     """Write one tag line; what is no Unicode (a lone surrogate, say) is written as an escape."""
     try:
-        return json.dumps(record, ensure_ascii=False).encode() + b"\n"
+        return sealed(json.dumps(record, ensure_ascii=False).encode()) + b"\n"
     except UnicodeEncodeError:
-        return json.dumps(record).encode() + b"\n"
+        return sealed(json.dumps(record).encode()) + b"\n"
 
 
 def by_file(records: Iterable[TagRecord], present: Iterable[str]) -> dict[str, TagRecord]:
@@ -175,7 +180,7 @@ def add_to_ledger(directory: Path, lines: Iterable[LedgerLine]) -> None:
     OSError
         They could not be written; the images will be sent again, which is harmless.
     """
-    data = b"".join(line.model_dump_json(exclude_none=True).encode() + b"\n" for line in lines)
+    data = b"".join(sealed(line.model_dump_json(exclude_none=True).encode()) + b"\n" for line in lines)
     path = directory / LEDGER_FILE
     if data:
         durable.append_to(path, (b"" if _ends_well(path) else b"\n") + data)

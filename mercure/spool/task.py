@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, ValidationError
 from mercure import durable
 from mercure.event_details import FailureKind, Identity, Origin, Try
 from mercure.model import Record
+from mercure.seal import is_intact, sealed
 
 TASK_FILE: Final = "task.json"
 TAGS_FILE: Final = "tags.jsonl"
@@ -196,7 +197,10 @@ def load_task(directory: Path) -> Task:
     """
     path = directory / TASK_FILE
     try:
-        return Task.model_validate_json(path.read_bytes())
+        content = path.read_bytes()
+        if not is_intact(content):
+            raise TaskError(f"{path.parent.name}/{TASK_FILE} was altered on our disk after it was written")
+        return Task.model_validate_json(content)
     except (FileNotFoundError, NotADirectoryError) as error:
         if not directory.is_dir():
             raise FileNotFoundError(errno.ENOENT, "there is no such task", str(directory)) from error
@@ -217,4 +221,4 @@ def save_task(directory: Path, task: Task) -> None:
     """
     # Without what is only a default; but a reader of another version must be able to tell which one this is.
     content = {"version": task.version, **task.model_dump(mode="json", exclude_defaults=True)}
-    durable.write_file(directory / TASK_FILE, json.dumps(content, indent=1, ensure_ascii=False).encode())
+    durable.write_file(directory / TASK_FILE, sealed(json.dumps(content, indent=1, ensure_ascii=False).encode()))

@@ -26,6 +26,7 @@ from pydantic import ValidationError
 from mercure import durable
 from mercure.model import Record
 from mercure.names import is_id, safe_name
+from mercure.seal import sealed
 from mercure.spool.claim import Claim
 from mercure.spool.images import TagRecord, by_file, image_files, ledger_lines, read_lines, text
 from mercure.spool.instances import InstanceTable
@@ -477,7 +478,7 @@ def keep_delivered(spool: Spool, directory: Path, task: Task) -> None:
         with _alone(spool):
             place = folder(spool) / safe_name(series)
             if kept and place.is_dir():
-                data = b"".join(b"\n" + item.model_dump_json().encode() + b"\n" for item in kept)
+                data = b"".join(b"\n" + sealed(item.model_dump_json().encode()) + b"\n" for item in kept)
                 durable.append_to(place / "delivered.jsonl", data)
 
 

@@ -92,6 +92,8 @@ class Job:
     in_order : bool
         There are several versions of an image among the files: none may leave before the one listed before it has been
         answered.
+    router : str
+        The mark of the router, by which it knows itself again should its images come back.
     """
 
     directory: Path
@@ -102,6 +104,7 @@ class Job:
     stopping: Callable[[], bool]
     held: tuple[int, ...] = ()
     in_order: bool = False
+    router: str = ""
 
 
 @dataclass(frozen=True)

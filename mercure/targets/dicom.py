@@ -128,6 +128,7 @@ class DicomTarget:
             acse_seconds=settings.acse_timeout_seconds,
             dimse_seconds=settings.dimse_timeout_seconds,
             max_pdu=settings.max_pdu,
+            router=job.router,
             associations=1 if job.in_order else settings.associations,
             transfer_syntaxes=settings.transfer_syntaxes,
             answer_watch_seconds=self._watch_seconds(),

@@ -15,9 +15,10 @@ from pydantic import field_validator
 from mercure import durable
 from mercure.config import TargetSettings
 from mercure.dicom.copies import AlteredImageError, check_image, copy_image, same_image
+from mercure.dicom.records import records_of
 from mercure.event_details import FailureKind
 from mercure.names import safe_name
-from mercure.spool import TagRecord, read_tags
+from mercure.spool import TagRecord
 from mercure.spool.images import image_files, text
 from mercure.spool.task import COUNTED_KINDS, IMAGE_SUFFIX
 from mercure.spool.versions import number_of, stem_of
@@ -96,7 +97,7 @@ class FolderTarget:
         problem = self._problem()
         if problem:
             return Trouble("unreachable", problem)
-        tags = {text(record, "FileName"): record for record in read_tags(job.directory)}
+        tags = records_of(job.directory)
         end = time.monotonic() + job.seconds
         failed: list[Trouble] = []
         for name in job.files:

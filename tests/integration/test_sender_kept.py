@@ -13,6 +13,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
 from mercure.spool import Stage, read_tags
+from mercure.spool.images import read_lines
 from tests.support.data_sets import ct_image, data_set_of, element, uid
 from tests.support.dicom_peer import CT_IMAGE, EXPLICIT_LITTLE, IMPLICIT_LITTLE, Context, Peer, associate_rq
 from tests.support.incoming import date_back
@@ -62,7 +63,7 @@ def implicit_image(sop: str, series: str) -> bytes:
 
 
 def lines_of(folder: Path) -> list[dict[str, Any]]:
-    found = [json.loads(line) for path in folder.glob("*.jsonl") for line in path.read_bytes().splitlines()]
+    found = [line for path in folder.glob("*.jsonl") for line in read_lines(path)]
     return sorted(found, key=lambda line: str(line["FileName"]))
 
 
@@ -218,7 +219,7 @@ def test_a_sender_cannot_write_its_own_receipt(desk: RouterDesk, syntax: str) ->
     assert status == 0
     (image,) = receiving.images()
     (path,) = series(receiving).glob("*.jsonl")
-    line = json.loads(path.read_bytes())
+    (line,) = read_lines(path)
     assert (line["SenderAET"], line["TransferSyntaxUID"]) == ("EVIL", syntax)
     path.unlink()
     date_back(desk.spool, desk.clock.now())

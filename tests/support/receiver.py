@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mercure.seal import MEMBER, is_intact
 from tests.support.binaries import tool
 from tests.support.data_sets import data_set_of
 from tests.support.polling import eventually
@@ -64,7 +65,9 @@ class Receiver:
     def tag_lines(self) -> list[dict[str, Any]]:
         """Return the tag lines of all series in ``incoming``."""
         files = sorted((self.spool / "incoming").glob("*/*.jsonl"))
-        return [json.loads(line) for file in files for line in file.read_bytes().splitlines()]
+        lines = [line for file in files for line in file.read_bytes().splitlines()]
+        assert all(is_intact(line) and MEMBER.encode() in line for line in lines)
+        return [{key: value for key, value in json.loads(line).items() if key != MEMBER} for line in lines]
 
     def children(self) -> list[int]:
         """Return the processes of associations that are open."""

@@ -95,6 +95,9 @@ bool Association::let_in() {
   T_ASC_Parameters& parameters = *association_->params;
   sender_.calling_aet = trimmed(parameters.DULparams.callingAPTitle);
   sender_.called_aet = trimmed(parameters.DULparams.calledAPTitle);
+  if (std::strcmp(parameters.theirImplementationClassUID, kImplementationClassUid) == 0) {
+    sender_.router = trimmed(parameters.theirImplementationVersionName);
+  }
   progress_.calling_aet.set(sender_.calling_aet);
   progress_.called_aet.set(sender_.called_aet);
   if (const auto rejection = rejection_of(config_, sender_, parameters.DULparams.applicationContextName)) {

@@ -11,6 +11,7 @@ struct Sender {
   std::string address;      // numeric
   std::string calling_aet;
   std::string called_aet;
+  std::string router = {};  // the implementation version of a router of ours; empty for any other sender
 };
 
 }  // namespace mercure::receive

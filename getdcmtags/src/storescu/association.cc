@@ -146,6 +146,11 @@ std::optional<Problem> Association::open(const std::vector<Context>& contexts) {
                       sizeof parameters->ourImplementationVersionName);
   ASC_setAPTitles(parameters, options_.calling_aet.c_str(), options_.called_aet.c_str(), nullptr);
   ASC_setPresentationAddresses(parameters, "localhost", address.c_str());
+  const std::string version = std::string(kImplementationVersion) + (options_.router.empty() ? "" : '_' + options_.router);
+  OFStandard::strlcpy(parameters->ourImplementationClassUID, kImplementationClassUid,
+                      sizeof parameters->ourImplementationClassUID);
+  OFStandard::strlcpy(parameters->ourImplementationVersionName, version.c_str(),
+                      sizeof parameters->ourImplementationVersionName);
   // No asynchronous operations window and no other extended negotiation: some senders' software drops the association
   // when it is asked for what it does not know (LESSONS 40).
   if (!add_contexts(parameters, contexts)) {

@@ -20,6 +20,7 @@ constexpr const char* kHelp =
     "  --port PORT              its port, 1 to 65535\n"
     "  --called-aet AET         its AE title (ANY-SCP)\n"
     "  --calling-aet AET        our AE title (MERCURE)\n"
+    "  --router MARK            4 characters 0-9a-f of the router, told with our implementation version\n"
     "  --max-pdu BYTES          longest PDU that we receive, 4096 to 131072 (131072)\n"
     "  --connect-timeout SECONDS  limit for the connection (10)\n"
     "  --acse-timeout SECONDS   limit for negotiation, and for release (30)\n"
@@ -49,10 +50,11 @@ constexpr const char* kHelp =
     "  80  told to stop before all was sent\n"
     "  81  out of memory\n";
 
+constexpr std::size_t kMarkLength = 4;      // what is left of 16 characters (PS3.7 section D.3.3.2.4)
 constexpr std::size_t kLongestAeTitle = 16;  // PS3.5 section 6.2
 
 enum Choice : int {
-  kHost = 256, kPort, kCalled, kCalling, kMaxPdu, kConnect, kAcse, kDimse, kTotal, kAssociations, kAnswerWatch, kOrderKept, kSyntaxes, kHelpShown, kVersion,
+  kHost = 256, kPort, kCalled, kCalling, kRouter, kMaxPdu, kConnect, kAcse, kDimse, kTotal, kAssociations, kAnswerWatch, kOrderKept, kSyntaxes, kHelpShown, kVersion,
 };
 
 constexpr option kLong[] = {
@@ -60,6 +62,7 @@ constexpr option kLong[] = {
     {"port", required_argument, nullptr, kPort},
     {"called-aet", required_argument, nullptr, kCalled},
     {"calling-aet", required_argument, nullptr, kCalling},
+    {"router", required_argument, nullptr, kRouter},
     {"max-pdu", required_argument, nullptr, kMaxPdu},
     {"connect-timeout", required_argument, nullptr, kConnect},
     {"acse-timeout", required_argument, nullptr, kAcse},
@@ -93,6 +96,11 @@ bool ae_title(std::string_view text, std::string& into) {
   return printable && text.size() <= kLongestAeTitle && text.find_first_not_of(' ') != std::string_view::npos;
 }
 
+bool mark(std::string_view text, std::string& into) {
+  into = text;
+  return text.size() == kMarkLength && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 bool host(std::string_view text, std::string& into) {
   into = text;
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~' && c != ':'; });
@@ -110,6 +118,7 @@ bool apply(int choice, const char* value, Options& options) {
     case kPort: return whole(value, 1, 65535, options.port);
     case kCalled: return ae_title(value, options.called_aet);
     case kCalling: return ae_title(value, options.calling_aet);
+    case kRouter: return mark(value, options.router);
     case kMaxPdu: return whole(value, 4096, 131'072, options.max_pdu);
     case kConnect: return seconds(value, options.connect_timeout);
     case kAcse: return seconds(value, options.acse_timeout);

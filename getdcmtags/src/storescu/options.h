@@ -16,6 +16,7 @@ struct Options {
   std::string host;
   std::string called_aet = "ANY-SCP";
   std::string calling_aet = "MERCURE";
+  std::string router;                 // a mark of the router, after our implementation version
   unsigned port = 0;
   unsigned max_pdu = 131'072;         // bytes, of the PDUs that the target may send to us
   unsigned associations = 1;

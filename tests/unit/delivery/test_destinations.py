@@ -12,7 +12,7 @@ import pytest
 from mercure.config import ConfigStore, Root
 from mercure.delivery.destinations import Past, counted_for
 from mercure.services import dispatcher as dispatcher_module
-from mercure.spool import LedgerLine, Stage, Task, load_task
+from mercure.spool import LedgerLine, Stage, Task, load_task, save_task
 from mercure.spool.delivered import by_place, holder
 from mercure.spool.images import ledger_lines
 from mercure.targets import MODELS
@@ -104,8 +104,8 @@ def test_a_target_under_a_new_name_is_the_same_place(
     Dispatchers(box).round()
     box.close()
     box.configure(targets={"archive": node(105 if moved else 104)}, rules={})
-    path = box.spool.entry(Stage.OUTGOING, task) / "task.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "target": "archive"}), encoding="utf-8")
+    directory = box.spool.entry(Stage.OUTGOING, task)
+    save_task(directory, load_task(directory).model_copy(update={"target": "archive"}))
     box.clock.advance(3600)
     Dispatchers(box).until(lambda: box.spool.names(Stage.SUCCESS), rounds=3)
     assert numbers(pacs.asked[-1][1]) == sent

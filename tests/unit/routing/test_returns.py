@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mercure.routing.returns import HELD_BY, MOST_IMAGES, ReturnCounter, Returns, counted, mark_of, returns_folder
+from mercure.event_details import Origin
+from mercure.routing.returns import (
+    HELD_BY,
+    MOST_IMAGES,
+    Brought,
+    Loop,
+    Peer,
+    ReturnCounter,
+    Returns,
+    counted,
+    mark_of,
+    peer_of,
+    returns_folder,
+)
 from mercure.spool import Stage, Task
 from mercure.spool.notices import notices
 from tests.support.incoming import make_images
@@ -24,6 +38,10 @@ def arrive(desk: RouterDesk, calling: str, first: int = 1, count: int = 2, serie
     desk.turn()
     desk.turn(AFTER_RELEASE)
     return [task for task in desk.tasks(Stage.OUTGOING) if task.id not in before]
+
+
+def brought(sender: str, *marks: str, peer: Peer = "", at: datetime = NOW) -> Brought:
+    return Brought(sender, peer, marks, at)
 
 
 def holds(desk: RouterDesk, calling: str, times: int) -> list[bool]:
@@ -121,16 +139,17 @@ def test_a_data_set_that_was_changed_is_another_image() -> None:
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    known = counted(None, "A", [f"{number:012x}" for number in range(MOST_IMAGES + 10)], NOW, WITHIN)
+    marks = [f"{number:012x}" for number in range(MOST_IMAGES + 10)]
+    known = counted(None, brought("A", *marks), WITHIN)
     assert len(known.images) == 12 * MOST_IMAGES
-    again = counted(known, "B", [f"{number:012x}" for number in range(MOST_IMAGES + 10)], NOW, WITHIN)
+    again = counted(known, brought("B", *marks), WITHIN)
     assert len(again.back) == MOST_IMAGES
 
 
 @pytest.mark.parametrize("step", [timedelta(days=8), timedelta(days=-1)])
 def test_a_clock_that_jumps_begins_the_count_anew(step: timedelta) -> None:
     known = Returns(sender="A", images="0" * 12, back={"0" * 12: 3}, since=NOW)
-    assert counted(known, "B", ["0" * 12], NOW + step, WITHIN).back == {"0" * 12: 1}
+    assert counted(known, brought("B", "0" * 12, at=NOW + step), WITHIN).back == {"0" * 12: 1}
 
 
 def test_old_hints_are_forgotten_and_broken_ones_begun_anew(desk: RouterDesk) -> None:
@@ -140,3 +159,82 @@ def test_old_hints_are_forgotten_and_broken_ones_begun_anew(desk: RouterDesk) ->
     assert not any(holds(desk, "PACS", 2))
     ReturnCounter(desk.spool).forget(60.0, desk.clock.now() + timedelta(days=200_000))
     assert not list(returns_folder(desk.spool).iterdir())
+
+
+ROUTER = "MERCURE_0_1_abcd"
+MARK = "0" * 12
+
+
+@pytest.fixture
+def marked(desk: RouterDesk) -> RouterDesk:
+    """Give the spool an id, and the router a target at the address of whoever sends."""
+    (desk.spool.stage(Stage.STATE) / "spool.json").write_text(json.dumps({"id": "abcd" + 28 * "0"}))
+    node = {"kind": "dicom", "host": "127.0.0.1", "port": 11199, "called_aet": "PACS", "calling_aet": "OURS"}
+    rules = {"all": {"rule": "True", "targets": ["pacs"]}}
+    desk.box.configure(rules=rules, targets={"pacs": node})
+    desk.context.live.refresh()
+    return desk
+
+
+def came(desk: RouterDesk, number: int, calling: str, router: str = "", address: str = "127.0.0.1") -> Loop | None:
+    """Look at one image as it comes; `number` counts what came."""
+    record = {"SOPInstanceUID": "1.2", "SeriesInstanceUID": "1", "SenderAET": calling, "SenderAddress": address}
+    record |= {"SenderRouter": router} if router else {}
+    origin = Origin(calling_aet=calling, address=address)
+    task = Task(id=f"20260302T09000000000{number}-00000000", created=NOW, origin=origin)
+    return ReturnCounter(desk.spool).look(desk.context.config, task, [record], NOW + timedelta(minutes=number))
+
+
+def test_what_this_router_brings_to_itself_is_held_at_once(marked: RouterDesk) -> None:
+    assert came(marked, 1, "CT1", address="192.0.2.1") is None
+    loop = came(marked, 2, "OURS", ROUTER)
+    assert loop is not None
+    assert "this router itself" in loop.reason
+
+
+def test_this_router_is_no_sender_that_sends_again(marked: RouterDesk) -> None:
+    """What was remembered was lost, and the first to bring the series after that was the loop."""
+    assert came(marked, 1, "OURS", ROUTER) is None
+    assert came(marked, 2, "OURS", ROUTER) is not None
+
+
+def test_what_a_router_brings_back_that_is_a_target_is_held_at_once(marked: RouterDesk) -> None:
+    assert came(marked, 1, "CT1", address="192.0.2.1") is None
+    loop = came(marked, 2, "OTHER", "MERCURE_0_1_1234")
+    assert loop is not None
+    assert "a router that is a target" in loop.reason
+
+
+def test_a_router_before_this_one_is_not_blamed(marked: RouterDesk) -> None:
+    """Neither where it sends the same again, nor where the scanner sends to both of them."""
+    for number in range(1, 9):
+        assert came(marked, number, "OTHER", "MERCURE_0_1_1234", "192.0.2.9") is None
+
+
+def test_a_second_way_through_another_router_is_no_loop(marked: RouterDesk) -> None:
+    assert came(marked, 1, "CT1", address="192.0.2.1") is None
+    for number in range(2, 5):
+        assert came(marked, number, "OTHER", "MERCURE_0_1_1234", "192.0.2.9") is None
+
+
+def test_prior_images_through_a_router_come_later(marked: RouterDesk) -> None:
+    known = Returns(sender="CT1", images=MARK, last=NOW)
+    late = counted(known, brought("OTHER", MARK, peer="target", at=NOW + timedelta(hours=2)), WITHIN)
+    assert (late.back, late.surely) == ({MARK: 1}, {})
+    soon = counted(known, brought("OTHER", MARK, peer="target", at=NOW + timedelta(minutes=2)), WITHIN)
+    assert soon.surely == {MARK: 1}
+
+
+@pytest.mark.parametrize(
+    ("calling", "router", "address", "peer"),
+    [
+        ("OURS", ROUTER, "10.0.0.1", "own"),
+        ("OTHERS", ROUTER, "10.0.0.1", "router"),  # another one with the same digits
+        ("OURS", "MERCURE_0_1_1234", "10.0.0.1", "router"),  # another one with the same AE title
+        ("OURS", "MERCURE_0_1", "127.0.0.1", "target"),
+        ("OURS", "", "127.0.0.1", ""),
+    ],
+)
+def test_who_it_is(marked: RouterDesk, calling: str, router: str, address: str, peer: str) -> None:
+    record = {"SenderAET": calling, "SenderRouter": router, "SenderAddress": address}
+    assert peer_of(marked.context.config, "abcd", [record]) == peer

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mercure.dicom import records
 from mercure.dicom.tools import ToolMissingError
 from mercure.routing import intake
 from mercure.routing.carry_out import Executor
@@ -42,7 +43,7 @@ def test_without_the_reader_of_tags_series_wait_and_nothing_is_put_aside(
     for path in desk.spool.entry(Stage.INCOMING, "1.2.3").glob("*.jsonl"):
         path.unlink()
     with monkeypatch.context() as patch:
-        patch.setattr(intake, "read_tag_records", missing)
+        patch.setattr(records, "read_tag_records", missing)
         for _ in range(10):
             desk.turn(61)
     assert len(desk.box.tasks(Stage.ROUTING)) == 1

@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from mercure.event_details import DETAILS
+from mercure.seal import MEMBER, sealed
 from mercure.spool import (
     Attempt,
     Claim,
@@ -80,7 +81,8 @@ def test_a_task_reads_back_as_it_was_written(tmp_path: Path) -> None:
 def test_what_a_newer_version_adds_is_passed_over(tmp_path: Path) -> None:
     save_task(tmp_path, model())
     content = json.loads((tmp_path / "task.json").read_bytes())
-    (tmp_path / "task.json").write_text(json.dumps({**content, "colour": "blue"}), encoding="utf-8")
+    del content[MEMBER]
+    (tmp_path / "task.json").write_bytes(sealed(json.dumps({**content, "colour": "blue"}).encode()))
     assert load_task(tmp_path) == model()
 
 

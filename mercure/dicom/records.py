@@ -1,0 +1,52 @@
+"""Tag lines that are missing, torn or altered, made again from the files: whoever needs one asks here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mercure.dicom.receipt import AlteredHeaderError, read_receipt
+from mercure.dicom.tags import read_tag_records
+from mercure.names import utc_text
+from mercure.spool import TagRecord, image_files, read_tags
+from mercure.spool.images import text
+
+
+def records_of(directory: Path) -> dict[str, TagRecord]:
+    """Return the tag record of each image of a task, by file name.
+
+    Raises
+    ------
+    OSError
+        As the disk says.
+    """
+    known = {text(record, "FileName"): record for record in read_tags(directory)}
+    missing = [image.name for image in image_files(directory) if image.name not in known]
+    return known | made_again(directory, missing) if missing else known
+
+
+def made_again(directory: Path, names: Sequence[str]) -> dict[str, TagRecord]:
+    """Make the tag lines of some files: what DICOM says from the data set, what is ours from the meta header."""
+    found = read_tag_records([directory / name for name in names]) if names else {}
+    records: dict[str, TagRecord] = {}
+    for name in names:
+        record: dict[str, Any] = dict(found.get(name, {"DecodingProblems": ["the header cannot be read again"]}))
+        received = utc_text(datetime.fromtimestamp(os.stat(directory / name).st_mtime_ns / 1e9, UTC))
+        records[name] = {**record, "FileName": name, "ReceivedAt": received, **_receipt(directory / name, record)}
+    return records
+
+
+def _receipt(path: Path, record: TagRecord) -> dict[str, str]:
+    """Return what is known of the receipt of an image; without ``SenderAET`` its origin is unknown."""
+    try:
+        receipt = read_receipt(path)
+    except (AlteredHeaderError, OSError):
+        return {}
+    if receipt is not None:
+        return receipt.members()
+    # An older release wrote no more of the sender than this.
+    calling = text(record, "SourceApplicationEntityTitle")
+    return {"SenderAET": calling} if calling else {}
