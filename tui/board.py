@@ -10,8 +10,6 @@ from typing import Final
 from appliance.control.client import api
 
 KEPT_SECONDS: Final = 120
-_LEAST_SPAN: Final = 60.0
-"""Seconds over which the disk must have been watched before a forecast is worth showing."""
 
 
 class Rates:
@@ -60,7 +58,6 @@ class Board:
         self.received_bytes = Rates()
         self.delivered = Rates()
         self.delivered_bytes = Rates()
-        self._free: deque[tuple[datetime, int]] = deque(maxlen=200)
 
     @property
     def heard(self) -> datetime | None:
@@ -81,14 +78,3 @@ class Board:
     def take(self, item: api.streams.StatusItem) -> None:
         """Take a status."""
         self.status, self.alerts = item.status, item.alerts
-        self._free.append((item.status.time, item.status.disk.free_bytes))
-
-    def disk_seconds_left(self) -> float | None:
-        """Return in how many seconds the receiver begins to refuse, if it goes on like this; None: not in sight."""
-        if len(self._free) < 2 or self.status is None:  # noqa: PLR2004 - a slope has two ends
-            return None
-        (begun, before), (ended, now) = self._free[0], self._free[-1]
-        seconds = (ended - begun).total_seconds()
-        if seconds < _LEAST_SPAN or before <= now:
-            return None
-        return max(0.0, (now - self.status.disk.refuse_below_bytes) * seconds / (before - now))

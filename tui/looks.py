@@ -96,6 +96,7 @@ SEVERITY: Final[dict[str, Look]] = {
 DISK: Final[dict[str, Look]] = {
     "refusing": Look("‼", "refusing images", "bad", 0),
     "low": Look("▲", "low", "warn", 1),
+    "filling": Look("▲", "filling", "warn", 1),
     "ok": Look("•", "ok", "good", 2),
 }
 

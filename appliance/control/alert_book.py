@@ -63,13 +63,15 @@ class Entry(Record):
 class Book(Record):
     """All raised alerts by key; ``pending``: those that have not lasted long enough, and when they were first seen.
 
-    ``watched`` are the alerts of ``pending``, to be shown and not sent.
+    ``watched`` are the alerts of ``pending``, to be shown and not sent. ``disk_full_in`` is a forecast, in seconds: it
+    needs somebody who watches.
     """
 
     looked: AwareDatetime | None = None
     entries: dict[str, Entry] = {}
     pending: dict[str, AwareDatetime] = {}
     watched: dict[str, Alert] = {}
+    disk_full_in: float | None = None
 
     def is_fresh(self, now: datetime) -> bool:
         """Tell whether somebody keeps the book."""

@@ -12,6 +12,7 @@ from appliance.control.alert_by_heart import ByHeart, why_unreadable
 from appliance.control.alert_telling import tell
 from appliance.control.alerts import alerts_of
 from appliance.control.api.status import Acknowledgement, Alert, Alerts
+from appliance.control.disk import DiskForecast, with_forecast
 from appliance.control.errors import ControlError
 from appliance.control.page_watch import PageWatch
 from appliance.control.refusals import Refusals
@@ -52,6 +53,8 @@ class AlertWatch:
         self._by_heart = ByHeart()
         self._page = page or PageWatch()
         self._refusals = Refusals()
+        self._forecast = DiskForecast()
+        self._full_in: float | None = None
         self._last: Session | None = None
 
     def start(self) -> None:
@@ -111,6 +114,8 @@ class AlertWatch:
         silent, page = self._silences if rules.silence.enabled else (), self._page.look(session)
         self._refusals.look(session)
         found, signals = facts(session), look(session, silent, page)
+        self._full_in = self._forecast.seconds_left(session.clock.monotonic(), found.disk)
+        found = with_forecast(found, self._full_in)
         return session, lambda raised: alerts_of(found, signals, rules, raised)
 
     def _keep_book(self, session: Session, found: Found) -> Book:
@@ -119,6 +124,7 @@ class AlertWatch:
             before = shelf.read()
             kept = self._by_heart.book or before
             book = step(kept, found(frozenset(kept.entries)), rules, session.clock.now())
+            book = book.model_copy(update={"disk_full_in": self._full_in})
             shelf.write(book, before)
             self._by_heart.record(session)
             for key, entry, what in news(book.entries):

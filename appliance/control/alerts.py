@@ -280,6 +280,9 @@ def _disk(seen: Seen) -> Iterator[Alert]:
     if state in DISK_WORDS:
         severity, text, advice = DISK_WORDS[state]
         yield _alert("disk", disk.path, f"the disk of {disk.path} {text}", advice, severity=severity)
+    elif disk.full_in_seconds is not None and disk.full_in_seconds < seen.rules.disk.forecast_seconds:
+        text = f"the disk of {disk.path} refuses images in {_long(disk.full_in_seconds)}, if it fills on like this"
+        yield _alert("disk", disk.path, text, "see what comes and what waits; make room", key="disk:forecast")
 
 
 def _history(seen: Seen) -> Iterator[Alert]:

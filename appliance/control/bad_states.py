@@ -66,6 +66,7 @@ _FIXED: Final[tuple[BadState, ...]] = (
     BadState("spool", "lost", "the proof of the night found an image that is not accounted for", "verify", "critical"),
     BadState("spool", "unproven", "the proof of the night could not check everything", "verify", "warning"),
     BadState("spool", "overdue", "there was no proof for too long", "verify", "warning"),
+    BadState("spool", "filling", "the disk fills so fast that images will be refused within hours", "disk", "warning"),
     BadState("services", "not-running", "the router does not run", "not-running", "critical"),
     BadState("services", "failed", "a process was given up", "crash-loop", "critical"),
     BadState("services", "looping", "a process crashes again and again", "crash-loop", "critical"),

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import deque
 from pathlib import Path
 from typing import Final
 
-from appliance.control.api.status import DiskFault, DiskState
+from appliance.control.api.status import DiskFault, DiskState, Status
 from appliance.control.session import Session
+
+FORECAST_SPAN: Final = (300.0, 900.0)
+"""A forecast rests on at least so many seconds, and looks back at most so many."""
 
 INODE_FLOOR: Final = 1024
 """With fewer the receiver refuses images, if it has a floor at all (``getdcmtags/src/receive/free_space.cc``)."""
@@ -17,6 +21,38 @@ _MOUNTS: Final = Path("/proc/self/mountinfo")
 _READ_ONLY: Final = frozenset({"ro", "emergency_ro"})
 """Options of a file system that takes nothing. Since Linux 6.15 ext4 is `emergency_ro` after an error, and does not say
 so to statvfs(2)."""
+
+
+class DiskForecast:
+    """Tells when the receiver will refuse images, from how the disk has filled in the last minutes."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def seconds_left(self, tick: float, disk: DiskState) -> float | None:
+        """Note what is free now, and return how long it lasts; None while that cannot be told, or is no concern.
+
+        Parameters
+        ----------
+        tick : float
+            Of the monotonic clock, in seconds.
+        disk : DiskState
+            As it is now.
+        """
+        least, most = FORECAST_SPAN
+        self._seen.append((tick, disk.free_bytes))
+        while tick - self._seen[0][0] > most:
+            self._seen.popleft()
+        begun, before = self._seen[0]
+        used = before - disk.free_bytes
+        if tick - begun < least or used <= 0:
+            return None
+        return max(0.0, (disk.free_bytes - disk.refuse_below_bytes) * (tick - begun) / used)
+
+
+def with_forecast(found: Status, full_in: float | None) -> Status:
+    """Return a status with the forecast of its disk."""
+    return found.model_copy(update={"disk": found.disk.model_copy(update={"full_in_seconds": full_in})})
 
 
 def disk_state(session: Session) -> DiskState:

@@ -8,6 +8,7 @@ from typing import Final
 from appliance.control.alert_book import Shelf
 from appliance.control.alerts import USUAL_AT_FIRST, alerts_of, as_watched, is_due, rule_of, worst_first
 from appliance.control.api.status import Alert, Alerts, Status
+from appliance.control.disk import with_forecast
 from appliance.control.session import Session
 from appliance.control.signals import look, silences
 from appliance.control.status import facts
@@ -30,6 +31,9 @@ def status(session: Session) -> Status:
 
 def judged(found: Status, session: Session) -> tuple[Status, Alerts]:
     """Return a status with its health and problems, and the alerts that these come from."""
+    book = Shelf(session.spool).read()
+    if book.is_fresh(session.clock.now()):
+        found = with_forecast(found, book.disk_full_in)
     alerts = current_alerts(session, found)
     texts = tuple(f"{alert.text}: {alert.advice}" if alert.advice else alert.text for alert in alerts.alerts)
     return found.model_copy(update={"health": alerts.health, "problems": texts}), alerts

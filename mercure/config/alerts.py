@@ -61,6 +61,8 @@ class Disk(AlertRule):
     free_bytes: Annotated[int, Field(ge=0)] | None = None
     """Below this much free space; absent: below `retention.pressure_free_bytes`. That images are refused is told in
     any case."""
+    forecast_seconds: Seconds = 4 * 3600
+    """It is told when images will be refused within this time, as the disk has filled in the last minutes; 0: never."""
 
 
 class Service(AlertRule):

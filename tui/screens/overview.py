@@ -180,8 +180,8 @@ def _box(board: Board) -> Iterator[Line]:
     status = board.status
     if status is None:
         return
-    disk, look = status.disk, DISK[status.disk.state]
-    left = board.disk_seconds_left()
+    disk, left = status.disk, status.disk.full_in_seconds
+    look = DISK["filling" if disk.state == "ok" and left is not None else disk.state]
     forecast = f", full in {duration(left)}" if left is not None else ""
     yield ((" disk      ", "dim"), look.span(), (f", {size(disk.free_bytes)} free of {size(disk.total_bytes)}", ""),
            (forecast, "warn"))  # fmt: skip

@@ -165,7 +165,7 @@ class QueuePage(TablePage[Entry]):
 
     def _fill(self, queue: api.queue.Queue) -> None:
         self._queue = queue
-        self.table.say_when_empty("Nothing waits. • all is delivered" if not queue.total else "Nothing like that.")
+        self.table.say_when_empty("No task matches." if self.table.filter or queue.total else "Nothing waits.")
         self.table.fill(queue.entries)
         self.show_note()
         self.show_below()

@@ -27,7 +27,10 @@ DiskFault = Literal["read-only", "no-inodes"]
 
 
 class DiskState(Model):
-    """The disk of the spool, in bytes; ``refusing``: the receiver takes no images now; ``fault``: whatever is free."""
+    """The disk of the spool, in bytes; ``refusing``: the receiver takes no images now; ``fault``: whatever is free.
+
+    ``full_in_seconds`` is when it will be, if it goes on filling as in the last minutes; absent where it does not.
+    """
 
     path: str
     free_bytes: int
@@ -35,6 +38,7 @@ class DiskState(Model):
     refuse_below_bytes: int
     clean_below_bytes: int
     fault: DiskFault | None = None
+    full_in_seconds: float | None = None
 
     @property
     def state(self) -> Literal["ok", "low", "refusing"]:

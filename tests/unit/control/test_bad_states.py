@@ -123,6 +123,7 @@ PROVOKED: dict[tuple[str, str], Callable[[], Provoked]] = {
     ("host", "certificate-unreadable"): lambda: certificate(None),
     ("host", "channel"): lambda: ({}, {"channels": (FailingChannel(name="mail", failing_since=NOW, error="x"),)}),
     ("host", "given-up"): lambda: ({}, {"given_up": 1}),
+    ("spool", "filling"): lambda: ({"disk": DISK.model_copy(update={"full_in_seconds": 77 * 60.0})}, {}),
     **{("spool", state): lambda state=state: disk(state) for state in DISK_WORDS},  # type: ignore[misc]
     **{
         ("spool", f"stuck-{each.value}"): lambda each=each: stage(each, 10 * 86400.0)  # type: ignore[misc]
