@@ -250,8 +250,14 @@ def _receiver() -> Iterator[str]:
         "",
         "Of a context with one transfer syntax that one is accepted, whatever it is. Of several one is accepted:",
         "a compressed one before one without compression before others, because the sender then most likely need",
-        "not convert; within these the sender's order decides ([decision 16](decisions/0016-the-transfer-syntax-",
-        "that-the-sender-holds.md)). A row stands for all UIDs below it that no other row names.",
+        "not convert; within these the sender's order decides",
+        "([decision 16](decisions/0016-the-transfer-syntax-that-the-sender-holds.md)).",
+        "So it is by default (`receiver.transfer_syntaxes`: `as-the-sender-holds-it`). `uncompressed`, for all or",
+        "for one sender (`senders.NAME.transfer_syntaxes`), prefers Explicit and Implicit VR Little Endian, then",
+        "other forms without compression; a sender that showed that it cannot send what was accepted gets that by",
+        "itself.",
+        "",
+        "A row stands for all UIDs below it that no other row names.",
         "",
     )
     yield from _table(
