@@ -42,11 +42,13 @@ TEST_F(SeriesFolders, RepetitionsAndOthersAreToldApart) {
   SeriesFolder series(folder_ / "incoming", "1.4", true);
   EXPECT_EQ(file(series, "one").file, "1.2.3.dcm");
   EXPECT_EQ(file(series, "two").file, "1.2.3~2.dcm");
-  const Filed again = file(series, "one");
-  EXPECT_EQ(again.file, "1.2.3.dcm");
+  const Filed again = file(series, "two");
+  EXPECT_EQ(again.file, "1.2.3~2.dcm");
   EXPECT_TRUE(again.repetition);
-  EXPECT_TRUE(file(series, "two").repetition);
-  EXPECT_EQ(std::distance(fs::directory_iterator(folder_ / "incoming/1.4"), {}), 2);
+  const Filed last = file(series, "one");
+  EXPECT_EQ(last.file, "1.2.3~3.dcm") << "an older version that comes again is the last one again";
+  EXPECT_FALSE(last.repetition);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_ / "incoming/1.4"), {}), 3);
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_.path()), {}), 1) << "no part is left";
 }
 

@@ -11,7 +11,7 @@ from mercure.bookkeeping.database import run_sql, transaction
 from mercure.bookkeeping.forget import forget
 from mercure.bookkeeping.migrations import m0002_totals
 from mercure.bookkeeping.traffic import OTHER, Traffic
-from mercure.event_details import AssociationRefused, ImageRefused, TaskAttempt
+from mercure.event_details import AssociationRefused, ContextRefused, ImageRefused, TaskAttempt
 from tests.integration.bookkeeping.conftest import record_all
 from tests.support.history import START, Told, event
 
@@ -103,6 +103,25 @@ def test_labels_beyond_the_bound_are_told_together_and_never_fall(
     rogues = {label: value for (name, label), value in seen.items() if name == "associations.refused"}
     assert rogues == {**{f"ROGUE{number}@10.9.9.9": 1 for number in range(3)}, OTHER: 3}
     assert seen["refusals.association", "no"] == 6
+
+
+def test_a_refusal_that_was_told_by_the_minute_counts_as_often_as_it_was(
+    traffic: Traffic, recorder: Recorder, outbox: Outbox
+) -> None:
+    garbage = AssociationRefused(address="10.9.9.9", reason="not a request: HTTP", times=90)
+    context = ContextRefused(
+        address="10.9.9.9", calling_aet="CT1", what="abstract syntax", abstract_syntax="1.2", reason="no", times=7
+    )
+    outbox.put(
+        [
+            event("association.refused", garbage, 5, service="receiver"),
+            event("context.refused", context, 6, service="receiver"),
+        ]
+    )
+    record_all(recorder)
+    found = totals(traffic)
+    assert (found["refusals.association", "not a request"], found["associations.refused", "@10.9.9.9"]) == (90, 90)
+    assert found["contexts.refused", "CT1@10.9.9.9"] == 7
 
 
 def test_refusals_by_status_and_runs_by_module(traffic: Traffic, recorder: Recorder, outbox: Outbox) -> None:
