@@ -371,6 +371,24 @@ def _clock(seen: Seen) -> Iterator[Alert]:
         yield _alert("clock", "clock", text, "see that chrony runs and reaches its servers: `chronyc tracking`")
 
 
+def _doubts(seen: Seen) -> Iterator[Alert]:
+    """Tell of a clock that is doubted; for an hour after a step that is so by itself (`ClockOff.after_seconds`)."""
+    if seen.signals.doubt:
+        text = f"nothing is removed for its age, because the clock is doubted: {seen.signals.doubt}"
+        advice = "set the clock right, and see that chrony keeps it: `chronyc tracking`; the disk fills up meanwhile"
+        yield _alert("clock", "doubt", text, advice, key="clock:doubt")
+
+
+def _scrub(seen: Seen) -> Iterator[Alert]:
+    if seen.signals.scrub_seconds is not None:
+        text = f"all kept images were last read from the disk {_long(seen.signals.scrub_seconds)} ago"
+        advice = (
+            "what is altered is found late: see the log of the cleaner, raise `scrub.bytes_per_second`, or let it be "
+            "rarer (`scrub.every_days`); `mercure verify --deep` reads all now"
+        )
+        yield _alert("verify", "scrub", text, advice, key="verify:scrub")
+
+
 def _notifications(seen: Seen) -> Iterator[Alert]:
     for channel in seen.signals.channels:
         text = f"the channel {channel.name!r} takes no messages: {channel.error}"
@@ -417,6 +435,8 @@ _SOURCES: Final[tuple[Callable[[Seen], Iterator[Alert]], ...]] = (
     _silences,
     _certificates,
     _clock,
+    _doubts,
+    _scrub,
     _notifications,
     _notices,
 )

@@ -13,14 +13,21 @@ from appliance.control.silence import silent_senders
 from mercure.bookkeeping.database import HistoryError
 from mercure.bookkeeping.queries import History
 from mercure.model import Model
+from mercure.names import id_time
 from mercure.notifications.queue import Queue
 from mercure.notifications.sending import failing_channels
+from mercure.retention.scrub import read_state
+from mercure.routing.numbering import newest_id
+from mercure.spool import uptime
 from mercure.spool.notices import Notice, notices
 
 if TYPE_CHECKING:
     from appliance.control.session import Session
 
 _MAX_CERTIFICATE_BYTES: Final = 1024 * 1024
+_OVERDUE: Final = 3
+"""A scrub is late when so many times its days have passed: on a large disk that is busy one takes long."""
+
 _UNSYNCHRONISED: Final = 0x40
 """``STA_UNSYNC`` in adjtimex(2)."""
 
@@ -62,6 +69,10 @@ class Signals(Model):
     silences: tuple[SilentSender, ...] = ()
     certificates: tuple[CertificateState, ...] = ()
     clock: ClockState | None = None
+    doubt: str = ""
+    """Why the wall clock is not believed, and nothing retired for its age."""
+    scrub_seconds: float | None = None
+    """So long ago, as lived, the last scrub ended, where it is overdue."""
     channels: tuple[FailingChannel, ...] = ()
     given_up: int = 0
     given_up_since: AwareDatetime | None = None
@@ -83,6 +94,8 @@ def look(session: Session, silent: tuple[SilentSender, ...] = (), page: str = ""
         silences=silent,
         certificates=tuple(map(certificate, rules.certificate.files)) if rules.certificate.enabled else (),
         clock=clock_state() if rules.clock.enabled else None,
+        doubt=doubt_of(session),
+        scrub_seconds=overdue_scrub(session),
         channels=tuple(
             FailingChannel(name=name, failing_since=state.failing_since, error=state.error)
             for name, state in failing.items()
@@ -92,6 +105,24 @@ def look(session: Session, silent: tuple[SilentSender, ...] = (), page: str = ""
         page=page,
         notices=tuple(notices(session.spool)),
     )
+
+
+def doubt_of(session: Session) -> str:
+    """Tell why the wall clock is doubted, as the cleaner does; empty when it is not."""
+    newest = newest_id(session.spool)
+    lived, synchronised = uptime(session.spool, session.clock), session.clock.synchronised()
+    return lived.doubt(newest=id_time(newest) if newest else None, unsynchronised=not synchronised)
+
+
+def overdue_scrub(session: Session) -> float | None:
+    """Return for how long, as lived, no scrub has ended, where that is too long; None where all is well."""
+    days, state = session.config.scrub.every_days, read_state(session.spool)
+    since = state.last.finished if state.last is not None else None
+    since = since or (state.run.begun if state.run is not None else None)
+    if not days or since is None:
+        return None
+    age = uptime(session.spool, session.clock).age(since)
+    return age if age > _OVERDUE * days * 86400 else None
 
 
 def certificate(path: Path) -> CertificateState:
