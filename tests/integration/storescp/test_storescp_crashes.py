@@ -244,12 +244,14 @@ def test_an_error_at_any_step_is_answered_truthfully(
             # An error costs one image at most, and never the association, unless there was no folder for it at all.
             if number == steps[0][0]:
                 assert run.statuses == {}
-                faulty.event("association.refused")  # the server tells it, when it comes to it
                 continue
             assert len(run.statuses) == 5, f"{operation} {path}"
             assert run.statuses["unreadable"] in {0xC000, status}
             told = [event["details"]["status"] for event in faulty.events("image.refused")]
             assert told.count(f"0x{status:04X}") == len(failed)
+    # The server tells of the first one, and its disk failed at the same step: it was told with the event after it.
+    first = read_events(tmp_path / f"at-{steps[0][0]}" / "spool")
+    assert [event["type"] for event in first].count("association.refused") == 1
 
 
 def test_a_disk_that_stays_full_from_any_step_on_loses_nothing(
