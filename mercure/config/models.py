@@ -84,8 +84,9 @@ class TargetSettings(Model):
     """What it is for."""
     contact: str = ""
     """Whom to ask about it."""
-    order: Order = "none"
-    """Which tasks go out one after the other, in the order received: those of one study, or all of the target's."""
+    order: Order = "study"
+    """Which tasks go out one after the other, in the order received: those of one study, or all of the target's. A
+    series that the target does not take lets the others of its study pass after a minute."""
     concurrency: Annotated[int, Field(ge=1, le=64)] = 2
     """Tasks delivered at the same time, over all dispatchers."""
     retry: Retry = Retry()

@@ -11,12 +11,13 @@ from __future__ import annotations
 import bisect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
 from mercure.config import TargetSettings
 from mercure.config.models import Order
-from mercure.event_details import Identity
+from mercure.event_details import FailureKind, Identity
 from mercure.names import is_id
 from mercure.spool import Spool, Stage, Task, TaskError, image_files, is_locked, load_division, load_task
 from mercure.spool.images import by_file, read_lines, text
@@ -27,6 +28,26 @@ for may be in ``routing/``, which no dispatcher watches."""
 
 _TIME: Final = 21
 """So many characters of an id are its time; a derived task has that of its parent."""
+
+
+PASS_SECONDS: Final = 60.0
+"""A series that its target does not take keeps those behind it in its study waiting for so long, and no longer."""
+
+_NOT_TAKEN: Final[tuple[FailureKind | None, ...]] = ("refused", "aborted", "local")
+
+
+def lets_pass(task: Task, age: Callable[[datetime], float]) -> bool:
+    """Tell whether those behind a task in its study need not wait for it any more.
+
+    Parameters
+    ----------
+    task : Task
+        Its model.
+    age : callable
+        Tells how long ago an instant was, of the time lived through.
+    """
+    first, last = task.first_attempt, task.attempts[-1].kind if task.attempts else None
+    return first is not None and last in _NOT_TAKEN and task.hold is None and age(first) >= PASS_SECONDS
 
 
 class InLine(Protocol):
@@ -125,6 +146,9 @@ class Waiting(Protocol):
     def line(self, task: Task, order: Order) -> Sequence[str]:
         """List the line in which a task stands."""
 
+    def before(self, task: Task, order: Order) -> str | None:
+        """Return the first task in the line of `task` that stands before it and does not let it pass."""
+
 
 Routed = Sequence[tuple[str, frozenset[str] | None]]
 """What is in ``routing/``: ids, and the studies of each as `studies_in` says."""
@@ -175,9 +199,10 @@ class Gate:
         if routed is not None:
             return routed
         self.queue.scan()
+        first = self.queue.before(task, order)
+        if first is not None:
+            return Before(first, "waits")
         line = self.queue.line(task, order)
-        if line and line[0] < task.id:
-            return Before(line[0], "waits")
         # One that was received later can be under way when this one came back from error/.
         for other in line if len(line) > 1 and others_in_flight() else ():
             if other != task.id and is_locked(self.spool.entry(self.stage, other)):

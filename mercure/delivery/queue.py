@@ -50,11 +50,14 @@ class Queue:
         Told of a task whose model cannot be read, with the reason; it must not raise.
     stage : Stage
         What waits where; tasks are addressed to targets, and in ``processing/`` to modules.
+    lets_pass : callable, optional
+        Tells of a task whether those behind it in its study need not wait for it any more.
     """
 
     spool: Spool
     on_unreadable: Callable[[str, str], None]
     stage: Stage = Stage.OUTGOING
+    lets_pass: Callable[[Task], bool] = lambda task: False
     _entries: dict[str, _Entry] = field(default_factory=dict)
     _order: dict[str, list[_Place]] = field(default_factory=dict)
     _lines: Lines = field(default_factory=Lines)
@@ -154,10 +157,28 @@ class Queue:
         for task in self.waiting(target):
             if len(met) >= self._lines.count(target, order):
                 return
-            head = self._entries.get(next(iter(self._lines.of(task, order)), ""))
-            if head is not None and head.task.id not in met:
-                met.add(head.task.id)
-                yield head.task, task.priority
+            line = self._lines.of(task, order)
+            if line and line[0] not in met:
+                met.add(line[0])
+                yield from ((head, task.priority) for head in self._heads_of(list(line), order))
+
+    def _heads_of(self, line: Sequence[str], order: Order) -> Iterator[Task]:
+        """Walk the first task of a line, and those behind it as long as they may pass."""
+        for name in line:
+            entry = self._entries.get(name)
+            if entry is None:
+                return
+            yield entry.task
+            if order != "study" or not self.lets_pass(entry.task):
+                return
+
+    def before(self, task: Task, order: Order) -> str | None:
+        """Return the first task in the line of `task` that stands before it and does not let it pass."""
+        with self._lock:
+            ids = [name for name in self._lines.of(task, order) if name < task.id]
+            found = [(name, self._entries.get(name)) for name in ids]
+        passes = order == "study"
+        return next((name for name, entry in found if not (passes and entry and self.lets_pass(entry.task))), None)
 
     def line(self, task: Task, order: Order) -> Sequence[str]:
         """List the ids of the line in which a task stands, by a target's order; see `mercure.delivery.order`."""
@@ -168,11 +189,12 @@ class Queue:
         """Count the images that wait for a target or group, or that a member of a group was asked to take."""
         return self._images[name]
 
-    def is_alone(self, task: Task, name: str) -> bool:
-        """Tell whether no other task waits for who has `task`: for its group or target, or for the member `name`."""
+    def is_alone(self, task: Task, name: str, order: Order) -> bool:
+        """Tell whether no other task may go to who has `task`: its group or target, or the member `name`."""
         with self._lock:
+            behind = {task.id, *self._lines.of(task, order)}
             others = (place for target in {task.target or "", name} for place in self._order.get(target, ()))
-            entries = (self._entries.get(place.id) for place in others if place.id != task.id)
+            entries = (self._entries.get(place.id) for place in others if place.id not in behind)
             return not any(entry is not None and entry.task.hold is None for entry in entries)
 
     def assign(self, name: str, member: str | None) -> None:

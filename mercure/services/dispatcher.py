@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from mercure.config import Retry, TargetSettings
 from mercure.config.models import Order
@@ -13,18 +14,21 @@ from mercure.delivery.changes import TargetChanges
 from mercure.delivery.crew import Crew
 from mercure.delivery.destinations import Past
 from mercure.delivery.health import Health
-from mercure.delivery.order import ORDER_SECONDS, Gate, first_routed
+from mercure.delivery.order import ORDER_SECONDS, PASS_SECONDS, Gate, first_routed, lets_pass
 from mercure.delivery.policy import eligible_at, in_turn
 from mercure.delivery.probing import Prober
 from mercure.delivery.queue import SCAN_SECONDS, Queue
 from mercure.delivery.routes import Leave, Route, Way, open_route
 from mercure.delivery.versions import Versions
 from mercure.delivery.worker import Worker
+from mercure.event_details import Warned
 from mercure.services.common import PAUSE_AFTER_ERROR, Context
-from mercure.spool import Changes, Stage, Task
+from mercure.spool import Changes, Stage, Task, uptime
 from mercure.spool.ending import put_aside_unreadable
 from mercure.spool.task import Priority
 from mercure.targets import Target, open_target
+
+PASS_LOOK_SECONDS: Final = 2.0
 
 
 class Dispatcher:
@@ -39,7 +43,8 @@ class Dispatcher:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._spool = context.spool
-        self._queue = Queue(context.spool, self._unreadable)
+        self._queue = Queue(context.spool, self._unreadable, lets_pass=self._lets_pass)
+        self._passed: set[str] = set()
         self._crew: Crew[Worker] = Crew(self._queue, context.events, context.clock, self._wake)
         self._targets: dict[str, tuple[TargetSettings, Target]] = {}
         self._past = Past(context.store)
@@ -87,6 +92,8 @@ class Dispatcher:
         routed = () if settings.order == "none" else self._gate.routed()
         wait = SCAN_SECONDS
         for task, priority in in_turn(self._queue.heads(name, settings.order), now):
+            if settings.order == "study" and task.attempts and len(self._queue.line(task, "study")) > 1:
+                wait = min(wait, PASS_LOOK_SECONDS)  # those behind it may pass soon
             if task.id in self._crew:
                 continue
             due = self._due(task, priority, route.retry(task), now)
@@ -121,17 +128,34 @@ class Dispatcher:
 
     def _start(self, task: Task, order: Order, leave: Leave, route: Route) -> None:
         def may_start(current: Task) -> bool:
-            return self._gate.before(current, order, lambda: route.others_in_flight(leave)) is None
+            if self._gate.before(current, order, lambda: route.others_in_flight(leave)) is not None:
+                return False
+            self._tell_passed(current, order)
+            return True
 
         def due(current: Task) -> datetime | None:
             return self._eligible_at(current, leave.settings.retry)
 
-        worker = Worker(task.id, self.deliverer(leave), leave, task.target or "", may_start, self._versions, due)
+        worker = Worker(task.id, self.deliverer(leave, order), leave, task.target or "", may_start, self._versions, due)
         if leave.group:
             self._queue.assign(task.id, leave.name)
         self._crew.begin(worker)
 
-    def deliverer(self, leave: Leave) -> Deliverer:
+    def _lets_pass(self, task: Task) -> bool:
+        return lets_pass(task, uptime(self._spool, self._context.clock).age)
+
+    def _tell_passed(self, task: Task, order: Order) -> None:
+        """Tell, once, of series that a later one of their study goes before."""
+        for other in self._queue.line(task, order):
+            if other < task.id and other not in self._passed:
+                self._passed.add(other)
+                text = (
+                    f"task {other} was not taken for {PASS_SECONDS:.0f} s: what came after it in its study goes first"
+                )
+                advice = f"find out at {task.target!r} why it is not taken, then retry, reroute or discard it"
+                self._context.events.emit(Warned(text=text, advice=advice), task=other, key="order.passed")
+
+    def deliverer(self, leave: Leave, order: Order = "none") -> Deliverer:
         """Make what delivers by a leave."""
         context = self._context
         return Deliverer(
@@ -145,7 +169,7 @@ class Dispatcher:
             group=leave.group,
             counted=leave.counted,
             past=self._past.destination,
-            is_alone=lambda task: self._queue.is_alone(task, leave.name),
+            is_alone=lambda task: self._queue.is_alone(task, leave.name, order),
         )
 
     def _wake(self) -> None:

@@ -33,7 +33,14 @@ class Desk:
     def configure(self, names: str, **more: dict[str, Any]) -> None:
         """Configure targets of these names; ``more`` adds settings to single ones, or to the whole by ``top``."""
         settings = {
-            name: {"kind": "folder", "path": f"/{name}", "comment": name, "retry": RETRY, **more.get(name, {})}
+            name: {
+                "kind": "folder",
+                "path": f"/{name}",
+                "comment": name,
+                "retry": RETRY,
+                "order": "none",
+                **more.get(name, {}),
+            }
             for name in names.split()
         }
         for name in names.split():

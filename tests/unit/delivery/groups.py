@@ -41,7 +41,7 @@ class Group:
         targets: dict[str, Any] = {
             name: {**member, "path": f"/members/{name}", "comment": name, **own.get(name, {})} for name in names
         }
-        targets["pacs"] = {"kind": "group", "strategy": strategy, "members": list(names), **settings}
+        targets["pacs"] = {"kind": "group", "strategy": strategy, "members": list(names), "order": "none", **settings}
         self.box.configure(targets=targets, rules={})
         self.members |= {name: ScriptedTarget() for name in names if name not in self.members}
 

@@ -227,7 +227,8 @@ def test_what_waits_only_for_its_turn_can_be_named(box: Box) -> None:
     tasks = [model(box, name) for name in ids]
     target = {"archive": TargetSettings(kind="folder", order="study")}
     assert waits_for(tasks, target) == {ids[2]: ids[0], ids[3]: ids[2]}
-    assert waits_for(tasks, {"archive": TargetSettings(kind="folder")}) == {}
+    assert waits_for(tasks, {"archive": TargetSettings(kind="folder")}) == waits_for(tasks, target)
+    assert waits_for(tasks, {"archive": TargetSettings(kind="folder", order="none")}) == {}
     assert waits_for(tasks, {}) == {}
 
 

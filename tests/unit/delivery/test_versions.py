@@ -77,9 +77,9 @@ class Scene:
         return self.archives[settings.comment]
 
     def configure(self, *, rules: dict[str, Any] | None = None, **targets: dict[str, Any]) -> None:
+        common = {"kind": "folder", "retry": RETRY, "order": "none"}
         made = {
-            name: {"kind": "folder", "path": f"/at/{name}", "comment": name, "retry": RETRY, **targets.get(name, {})}
-            for name in self.archives
+            name: {**common, "path": f"/at/{name}", "comment": name, **targets.get(name, {})} for name in self.archives
         }
         made |= {name: settings for name, settings in targets.items() if name not in made}
         self.box.configure(targets=made, rules=rules or {"all": {"rule": "True", "targets": ["pacs"]}})

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mercure.config import TargetSettings
 from mercure.delivery.breaker import read_outage
 from mercure.delivery.standing import read_standing
-from mercure.spool import Stage, load_task
+from mercure.spool import Hold, Stage, load_task, save_task
 from mercure.targets import ImageResult, Trouble
 from tests.support.targets import DOWN, confirms, fails
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mercure.targets import Job
     from tests.unit.delivery.desk import Desk
 
+PATIENT = {"first_seconds": 10, "cap_seconds": 600, "max_refusals": 10}
 FULL = Trouble("unable", "the target answers status 0xA700 (no space left)")
 
 
@@ -314,3 +316,81 @@ def test_a_target_for_which_nothing_waits_is_asked_whether_it_is_back(desk: Desk
     desk.settle()
     assert target.checks == 1
     assert told(desk) == ["target.down", "target.up"]
+
+
+# -- the order of a study
+
+
+def test_series_of_a_study_go_in_the_order_received_without_any_setting(desk: Desk) -> None:
+    default = TargetSettings.model_fields["order"].default
+    assert default == "study"
+    desk.configure("archive pacs", archive={"order": default})
+    ids = [desk.box.waiting_task(1, identity=study(1)).name for _ in range(4)]
+    desk.staff(2)
+    desk.settle()
+    assert [task for task, _ in desk.targets["archive"].asked] == ids
+
+
+@pytest.mark.parametrize("kind", ["aborted", "refused"])
+def test_a_series_that_is_not_taken_lets_its_study_pass_after_a_minute(desk: Desk, kind: FailureKind) -> None:
+    bad = desk.box.waiting_task(1, identity=study(1)).name
+    behind = [desk.box.waiting_task(1, identity=study(1)).name for _ in range(2)]
+    desk.box.waiting_task(1, identity=study(2))
+    desk.configure("archive pacs", archive={"order": "study", "retry": PATIENT})
+    target = desk.targets["archive"].then(gives(bad, kind=kind))
+    desk.staff()
+    for _ in range(5):
+        desk.settle()
+        assert desk.count(Stage.SUCCESS) == 1
+        desk.box.clock.advance(11)
+    assert desk.box.events("warning") == []
+    desk.box.clock.advance(6)
+    desk.settle()
+    desk.settle()
+    assert desk.count(Stage.SUCCESS) == 3
+    assert [task for task, _ in target.asked if task in behind] == behind
+    (warned,) = desk.box.events("warning")
+    assert bad in warned.details["text"]
+    assert warned.task == bad
+
+
+@pytest.mark.parametrize("order", ["study", "received"])
+def test_what_waits_for_a_target_that_is_down_keeps_its_order(desk: Desk, order: str) -> None:
+    """However long that lasts: the series is not to blame."""
+    desk.configure("archive pacs", archive={"order": order})
+    ids = [desk.box.waiting_task(1, identity=study(1)).name for _ in range(3)]
+    target = desk.targets["archive"].then(fails(FULL))
+    desk.staff()
+    for _ in range(5):
+        desk.settle()
+        desk.box.clock.advance(60)
+    target.then(confirms)
+    desk.settle()
+    desk.settle()
+    taken = [task for task, _ in target.asked[-3:]]
+    assert taken == ids
+
+
+def test_where_all_go_one_after_the_other_nothing_passes(desk: Desk) -> None:
+    desk.configure("archive pacs", archive={"order": "received"})
+    bad = desk.box.waiting_task(1, identity=study(1)).name
+    desk.box.waiting_task(1, identity=study(2))
+    desk.targets["archive"].then(gives(bad, kind="refused"))
+    desk.staff()
+    desk.settle()
+    desk.box.clock.advance(61)
+    desk.settle()
+    assert desk.count(Stage.SUCCESS) == 0
+
+
+def test_a_series_on_hold_lets_nothing_pass(desk: Desk) -> None:
+    desk.configure("archive pacs", archive={"order": "study"})
+    bad = desk.box.waiting_task(1, identity=study(1))
+    desk.box.waiting_task(1, identity=study(1))
+    desk.targets["archive"].then(gives(bad.name, kind="refused"))
+    desk.staff()
+    desk.settle()
+    save_task(bad, load_task(bad).model_copy(update={"hold": Hold(by="bob", at=desk.box.clock.now())}))
+    desk.box.clock.advance(120)
+    desk.settle()
+    assert desk.count(Stage.SUCCESS) == 0

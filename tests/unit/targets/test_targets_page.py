@@ -42,8 +42,8 @@ def test_there_is_an_example_of_every_kind() -> None:
 def test_tables_have_every_value() -> None:
     assert set(rows("`strategy`")) == set(get_args(Strategy))
     assert set(rows("`order`")) == set(get_args(Order))
-    assert "(default)" in PAGE.split("| `none`")[1].split("|")[0]
-    assert MODELS["folder"].model_fields["order"].default == "none"
+    assert "(default)" in PAGE.split("| `study`")[1].split("|")[0]
+    assert MODELS["folder"].model_fields["order"].default == "study"
 
 
 def test_what_follows_a_failure_is_told() -> None:
