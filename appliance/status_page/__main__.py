@@ -94,7 +94,7 @@ class _JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        return json.dumps(line).replace("\x7f", r"\u007f")  # DEL is ASCII, and a terminal obeys it
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ class JsonFormatter(logging.Formatter):
         line |= {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return json.dumps(line, default=str).replace("\x7f", r"\u007f")  # DEL is ASCII, and a terminal obeys it
 
 
 def log_to_stderr(level: int = logging.INFO) -> None:
