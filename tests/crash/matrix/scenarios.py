@@ -45,8 +45,11 @@ AT_ONCE = {"success_seconds": 0, "discard_seconds": 0, "pressure_free_bytes": 0}
 
 
 def _a_refusing(world: World) -> dict[str, Any]:
-    """Let target a refuse each image: a file is in the way of the study's folder."""
-    refusing = {**world.folder_target("a"), "layout": "study/series", "retry": SHORT}
+    """Let target a refuse each image: a file is in the way of the study's folder.
+
+    Where no image gets through, none is blamed: the tasks are given up for their age.
+    """
+    refusing = {**world.folder_target("a"), "layout": "study/series", "retry": {**SHORT, "give_up_seconds": 60}}
     (world.target("a") / STUDY_UID).touch()
     return {"a": refusing, "b": world.folder_target("b")}
 
