@@ -16,6 +16,7 @@ from appliance.control.disk import DiskForecast, with_forecast
 from appliance.control.errors import ControlError
 from appliance.control.page_watch import PageWatch
 from appliance.control.refusals import Refusals
+from appliance.control.returned_nodes import ReturnedNodes
 from appliance.control.session import Session
 from appliance.control.signals import SilentSender, look, silences
 from appliance.control.status import facts
@@ -53,6 +54,7 @@ class AlertWatch:
         self._by_heart = ByHeart()
         self._page = page or PageWatch()
         self._refusals = Refusals()
+        self._returned = ReturnedNodes()
         self._forecast = DiskForecast()
         self._full_in: float | None = None
         self._last: Session | None = None
@@ -68,6 +70,7 @@ class AlertWatch:
             self._thread.join(seconds)
         self._page.close()
         self._refusals.close()
+        self._returned.close()
 
     def _keep_on(self) -> None:
         while not self._stop.is_set():
@@ -113,6 +116,7 @@ class AlertWatch:
             self._silences, self._silences_at = silences(session), session.clock.monotonic()
         silent, page = self._silences if rules.silence.enabled else (), self._page.look(session)
         self._refusals.look(session)
+        self._returned.look(session)
         found, signals = facts(session), look(session, silent, page)
         self._full_in = self._forecast.seconds_left(session.clock.monotonic(), found.disk)
         found = with_forecast(found, self._full_in)

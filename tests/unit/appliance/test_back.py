@@ -9,24 +9,36 @@ from typing import TYPE_CHECKING
 import pytest
 
 from appliance.control import queue, test_sending
+from appliance.control.returned_nodes import ReturnedNodes
 from appliance.control.session import Session
 from appliance.control.targets import echo, list_targets
 from mercure.config import Retry
 from mercure.delivery.breaker import Breaker, read_outage, target_folder
 from mercure.delivery.standing import last_taken
+from mercure.event_details import AssociationOpened
+from mercure.events import EventWriter
 from mercure.spool import Spool, Stage
 from mercure.targets import Trouble
 from tests.unit.appliance.conftest import NOW, PutTask, events_of
+from tests.unit.appliance.test_control import edit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mercure.clock import ManualClock
+
 AWAY, FULL = Trouble("unreachable", "no route"), Trouble("unable", "status 0xA700")
 
 
-def take_down(spool: Spool, trouble: Trouble) -> None:
-    target_folder(spool, "delivered").mkdir(parents=True, exist_ok=True)
-    Breaker(spool, "delivered").failed(trouble, Retry(), NOW, by_image=trouble is FULL)
+def take_down(spool: Spool, trouble: Trouble, name: str = "delivered") -> None:
+    target_folder(spool, name).mkdir(parents=True, exist_ok=True)
+    Breaker(spool, name).failed(trouble, Retry(), NOW, by_image=trouble is FULL)
+
+
+def with_node(session: Session) -> Session:
+    """Add a DICOM target at an address that belongs to nobody (RFC 5737)."""
+    node = {"kind": "dicom", "host": "192.0.2.7", "port": 104, "called_aet": "PACS"}
+    return edit(session, targets={**json.loads(session.store.mercure.path.read_text())["targets"], "pacs": node})
 
 
 def ups(session: Session) -> int:
@@ -68,6 +80,44 @@ def test_one_that_took_no_image_is_given_one(
         return
     assert outage is not None
     assert outage.seconds_left(Retry(), session.clock.now()) == 0
+
+
+@pytest.mark.parametrize(
+    ("caller", "back"),
+    [(("192.0.2.7", "ANY"), True), (("192.0.2.8", "PACS"), True), (("192.0.2.8", "OTHER"), False)],
+)
+def test_an_association_from_its_node(
+    session: Session, spool: Spool, clock: ManualClock, caller: tuple[str, str], back: bool
+) -> None:
+    session = with_node(session)
+    take_down(spool, AWAY, "pacs")
+    nodes = ReturnedNodes()
+    nodes.look(session)
+    events = EventWriter(spool.stage(Stage.OUTBOX), "receiver", clock)
+    events.emit(AssociationOpened(association="1", address=caller[0], calling_aet=caller[1]))
+    nodes.look(session)
+    events.close()
+    nodes.close()
+    assert (read_outage(spool, "pacs") is None) is back
+
+
+def test_a_node_that_calls_all_the_time_is_not_tried_each_time(
+    session: Session, spool: Spool, clock: ManualClock
+) -> None:
+    session = with_node(session)
+    nodes = ReturnedNodes()
+    events = EventWriter(spool.stage(Stage.OUTBOX), "receiver", clock)
+    tried = []
+    for _ in range(7):
+        take_down(spool, AWAY, "pacs")
+        nodes.look(session)
+        events.emit(AssociationOpened(association="1", address="192.0.2.7", calling_aet="PACS"))
+        nodes.look(session)
+        tried.append(read_outage(spool, "pacs") is None)
+        clock.advance(10)
+    events.close()
+    nodes.close()
+    assert tried == [True, False, False, True, False, False, True]
 
 
 def test_an_echo_that_fails_changes_nothing(session: Session, spool: Spool) -> None:
