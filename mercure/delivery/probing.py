@@ -19,6 +19,7 @@ from mercure.delivery.health import Health
 from mercure.spool import Claim, Spool
 from mercure.targets import Target, Trouble
 
+END_SECONDS: Final = 1.0
 TAKEN_SECONDS: Final = 1.0
 """Another dispatcher is asking; look again after this time."""
 
@@ -51,12 +52,17 @@ class Prober:
         self._health = health
         self._open = open_target
         self._wake = wake
-        self._asking: set[str] = set()
+        self._asking: dict[str, threading.Thread] = {}
 
     def turn(self, targets: Mapping[str, TargetSettings], now: datetime, besides: Collection[str] = ()) -> float:
         """Ask whoever is due, and is not asked by a task; return seconds until the next one is."""
         waits = [self._next(name, settings, now) for name, settings in targets.items() if name not in besides]
         return min(waits, default=float("inf"))
+
+    def end(self) -> None:
+        """Wait a little for the answers that are due; a question that goes on is without consequence."""
+        for thread in list(self._asking.values()):
+            thread.join(END_SECONDS)
 
     def _next(self, name: str, settings: TargetSettings, now: datetime) -> float:
         left = self._left(name, settings, now)
@@ -81,10 +87,10 @@ class Prober:
                 claim.release()  # another dispatcher has just asked
                 return left or TAKEN_SECONDS
             thread = threading.Thread(target=self._ask, args=(name, settings, claim), name=f"ask {name}", daemon=True)
-            self._asking.add(name)
+            self._asking[name] = thread
             thread.start()
         except BaseException:
-            self._asking.discard(name)
+            self._asking.pop(name, None)
             claim.release()
             raise
         return float("inf")  # its end wakes the loop
@@ -98,5 +104,5 @@ class Prober:
             health.failed(Trouble("unreachable", f"{type(error).__name__}: {error}"))
         finally:
             claim.release()
-            self._asking.discard(name)
+            self._asking.pop(name, None)
             self._wake()

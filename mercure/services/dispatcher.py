@@ -72,6 +72,7 @@ class Dispatcher:
     def end(self) -> None:
         """Let the deliveries end; the images that were confirmed are on record, the rest is sent next time."""
         self._crew.end()
+        self._prober.end()
 
     def _guarded(self, name: str) -> float:
         """Serve one target; what goes wrong with it concerns the others nothing."""

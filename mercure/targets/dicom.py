@@ -69,9 +69,8 @@ class DicomSettings(TargetSettings):
     ``as-received``: never converted. ``uncompressed``: always decoded. Or UIDs, best first; it is compressed for these.
     """
     outage_statuses: Annotated[tuple[Status, ...], Field(max_length=64)] = ("A7xx", "0213", "0124")
-    """Answers to an image that speak of the target and not of the image: it is down until it takes one, and nothing is
-    counted. Four hexadecimal digits, ``xx`` for any two; add ``0110`` (processing failure) where the target answers so
-    when its database is away."""
+    """Answers that speak of the target and not of the image: it is down until it takes one, and nothing is counted.
+    Hexadecimal, ``xx`` for any two digits; add ``0110`` where it answers so when its database is away."""
     connect_timeout_seconds: PositiveSeconds = 10
     """The longest wait for the TCP connection."""
     acse_timeout_seconds: PositiveSeconds = 30

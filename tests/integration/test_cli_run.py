@@ -153,7 +153,9 @@ class TestServices:
             router.await_state(dispatcher_00="running")
             stopped = router.call("service", "stop", "dispatcher", "--json").json
             assert [process["state"] for process in stopped["processes"]] == ["stopped"]
-            assert "dispatcher_00 is stopped" in " ".join(router.call("status", code=exit_codes.FAILED).stdout.split())
+            eventually(
+                lambda: "dispatcher_00 was stopped" in " ".join(router.call("status").stdout.split()), seconds=20
+            )
             router.call("send", image)
             eventually(lambda: router.call("queue", "list", "--state", "waiting", "--json").json["entries"], seconds=60)
             assert router.delivered() == []

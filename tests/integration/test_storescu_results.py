@@ -93,7 +93,7 @@ def test_what_the_target_does_not_take_is_refused_and_the_rest_is_sent(free_port
     assert sent.outcomes == {"confirmed": 2, "refused": 1}
     refused = sent.by_name()[files[1].name]
     assert refused["status"] is None
-    assert refused["comment"] == "the target takes no MRImageStorage: SOP class not supported"
+    assert refused["comment"] == "the target takes no MR Image Storage: SOP class not supported"
     assert refused["kind"] == "unsupported"
     assert sent.code == 64
 

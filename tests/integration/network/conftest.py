@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from mercure.bookkeeping.queries import History
+from mercure.bookkeeping.queries import History, HistoryUnavailableError
 from mercure.config import ConfigStore, Root
 from mercure.delivery.breaker import read_outage
 from mercure.spool import Stage
@@ -66,8 +66,11 @@ class Hospital:
         config = ConfigStore(root, MODELS).mercure.load().value
 
         def found() -> list[dict[str, Any]]:
-            with History.open(root, config) as history:
-                return [event.details for event in reversed(history.events(type=kind))]
+            try:
+                with History.open(root, config) as history:
+                    return [event.details for event in reversed(history.events(type=kind))]
+            except HistoryUnavailableError:
+                return []  # the bookkeeper makes it in the first seconds
 
         return eventually(found, seconds=seconds, what=f"the history tells of {kind}")
 
