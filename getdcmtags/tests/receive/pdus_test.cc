@@ -4,9 +4,11 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace mercure::receive {
 namespace {
@@ -17,7 +19,7 @@ using Outcome = PduReader::Outcome;
 
 // A line whose other end the test holds.
 struct Ends {
-  Ends() {
+  explicit Ends(std::chrono::milliseconds idle = 60s) : patience({60s, idle, 0s, 60s}, Patience::Clock::now()) {
     int ends[2];
     EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
     peer = Descriptor(ends[1]);
@@ -26,7 +28,7 @@ struct Ends {
   }
   void say(const std::string& bytes) { ASSERT_EQ(write(peer.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size())); }
 
-  Patience patience{{60s, 60s, 0s, 60s}, Patience::Clock::now()};
+  Patience patience;
   Descriptor peer;
   std::optional<Line> line;
 };
@@ -52,6 +54,29 @@ TEST(PduReaders, PdusComeWholeInWhateverPieces) {
   EXPECT_TRUE(ends.line->is_lost());
   EXPECT_EQ(ends.line->bytes_read(), stream.size());
   sender.join();
+}
+
+// Bytes beyond a PDU are read with it. Nobody may wait for them a second time: a peer that waits for its answer sends no more.
+TEST(PduReaders, WhatWasReadAlreadyIsNotWaitedFor) {
+  const std::size_t lengths[] = {1, 200, 4084, 4085, 4090, 4095, 4096, 4097, 8186, 16384, 4, 0, 16378, 90};
+  std::string stream;
+  std::vector<std::size_t> ends_of_pdus;
+  for (const std::size_t length : lengths) {
+    stream += "\4\0\0\0"s + static_cast<char>(length >> 8) + static_cast<char>(length & 0xff) + std::string(length, 'x');
+    ends_of_pdus.push_back(stream.size());
+  }
+  const std::size_t pieces[] = {97, 1000, 4096, 4102, 16390, stream.size()};
+  for (const std::size_t piece : pieces) {
+    Ends ends(2s);
+    PduReader reader(*ends.line, 16384);
+    std::size_t said = 0;
+    for (std::size_t number = 0; number < ends_of_pdus.size(); ++number) {
+      for (; said < ends_of_pdus[number]; said += std::min(piece, stream.size() - said)) ends.say(stream.substr(said, piece));
+      Pdu pdu;
+      ASSERT_EQ(reader.next(pdu), Outcome::pdu) << "PDU " << number << " in pieces of " << piece;
+      EXPECT_EQ(pdu.body, std::string(lengths[number], 'x'));
+    }
+  }
 }
 
 TEST(PduReaders, MoreThanAgreedIsNotRead) {
