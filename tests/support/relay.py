@@ -25,8 +25,12 @@ LARGEST_PIECE = 65_536
 
 
 def wherever(few: Mapping[Ending, int], many: Mapping[Ending, int]) -> pytest.MarkDecorator:
-    """Run a test (``ending``, ``count``) for each ending at so many places; at `many` in the slow tests only."""
-    slow = [pytest.param(ending, count, marks=pytest.mark.slow) for ending, count in many.items()]
+    """Run a test (``ending``, ``count``) for each ending at so many places; at `many` in the slow tests only.
+
+    Each stall takes the time limits of both sides, in real seconds.
+    """
+    marks = (pytest.mark.slow, pytest.mark.timeout(600))
+    slow = [pytest.param(ending, count, marks=marks) for ending, count in many.items()]
     return pytest.mark.parametrize(("ending", "count"), [*few.items(), *slow])
 
 

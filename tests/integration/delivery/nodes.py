@@ -96,13 +96,17 @@ class Office:
     def wait_for(
         self, target: str, count: int, *, classes: tuple[str, ...] = (CTImageStorage,), pixels: int = 16
     ) -> Path:
-        """Let a task of images with so many pixels a side wait, dealt out to SOP classes; return its folder."""
+        """Let a task of images with so many pixels a side wait, dealt out to SOP classes; return its folder.
+
+        Each is a study of its own: the series of one would go one after the other.
+        """
         self._made += 1
         images = []
         for index, sop_class in enumerate(classes):
             made = synthetic_images(count, pixels, pixels, seed=f"{self._made}-{index}", **_class(sop_class))
             images += [Image(uid, f"1.2.{self._made}", data, {"SOPInstanceUID": uid}) for uid, data in made]
-        name = waiting_series(self.box, f"1.2.{self._made}", target=target, images=images)
+        series, study = f"1.2.{self._made}", f"1.3.{self._made}"
+        name = waiting_series(self.box, series, study=study, target=target, images=images)
         return self.box.spool.entry(Stage.OUTGOING, name)
 
     def settle(self, seconds: float = 30.0) -> None:

@@ -152,5 +152,5 @@ def test_a_node_that_takes_one_association_at_a_time_is_not_down(office: Callabl
             desk.box.clock.advance(2)
     assert desk.count(Stage.SUCCESS) == 8
     assert len(taken) == 32
-    assert len(rejected) <= 8
+    assert 1 <= len(rejected) <= 8
     assert desk.box.events("target.down") == []

@@ -90,11 +90,36 @@ def test_wherever_the_way_ends(
             where = desk.box.spool.entry(stage, task.name)
             confirmed = data_sets([where / name for name in read_ledger(where)])
             assert confirmed <= at(node), "what is confirmed is there"
-            assert load_task(where).refusals == 0
+            # Nothing else waits: an image in the middle of which it is lost is blamed, if the node answers an echo.
+            tried = load_task(where)
+            assert tried.refusals == sum(attempt.kind == "aborted" for attempt in tried.attempts) <= 1
             way.mend()
             delivered(desk, task)
             assert at(node) >= images
         assert read_outage(desk.box.spool, "pacs") is None
+    assert desk.count(Stage.ERROR) == 0
+
+
+def test_a_way_that_ends_in_every_image_blames_none_while_others_wait(
+    office: Callable[..., Office], storescp: MakeStoreScp
+) -> None:
+    """The node answers an echo all the time, as that is short enough for the way."""
+    node = storescp("--bit-preserving", "--fork", KEEP_EACH_TRY)
+    with relay(node.port) as way:
+        desk = office(way.port)
+        delivered(desk, desk.wait_for("pacs", 1))
+        way.there = Way(way.passed["there"] * 2 // 3, "reset")
+        tasks = [desk.wait_for("pacs", 2) for _ in range(3)]
+        for _ in range(4):
+            desk.settle()
+            desk.box.clock.advance(60)
+        tried = [load_task(task) for task in tasks]
+        assert {attempt.kind for task in tried for attempt in task.attempts} == {"aborted"}
+        assert [task.refusals for task in tried] == [0, 0, 0]
+        way.mend()
+        for task in tasks:
+            delivered(desk, task)
+    assert read_outage(desk.box.spool, "pacs") is None
     assert desk.count(Stage.ERROR) == 0
 
 
