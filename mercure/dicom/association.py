@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from mercure.dicom.receipt import CREATOR_UID, IMPLEMENTATION_VERSION
+from mercure.importing import IMPORTING
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
@@ -232,8 +233,9 @@ def request(node: Node, contexts: Sequence[tuple[str, str]]) -> Opened | Failure
 
 def _associate(node: Node, contexts: Sequence[tuple[str, str]], trace: _Trace) -> Association:
     # Here, because it takes a tenth of a second that whoever never asks a node should not pay.
-    from pydicom.uid import UID  # noqa: PLC0415
-    from pynetdicom import AE, build_context, evt  # noqa: PLC0415
+    with IMPORTING:
+        from pydicom.uid import UID  # noqa: PLC0415
+        from pynetdicom import AE, build_context, evt  # noqa: PLC0415
 
     # It logs what the result says, and a failure is to be told once.
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+from mercure.importing import IMPORTING
+
 
 @dataclass(frozen=True)
 class Registered:
@@ -42,7 +44,8 @@ called depend on what the program did first."""
 def registry() -> Mapping[str, Registered]:
     """Return the registry by UID, in the order of the standard."""
     # It costs a tenth of a second, and most runs of a program name nothing.
-    from pydicom._uid_dict import UID_dictionary  # noqa: PLC0415
+    with IMPORTING:
+        from pydicom._uid_dict import UID_dictionary  # noqa: PLC0415
 
     known = {
         uid: Registered(name.partition(":")[0].strip(), kind, bool(retired))

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import Final
 
+from mercure.importing import IMPORTING
+
 OWN_KEYWORDS: Final = {
     "FileName": "LO",
     "FileSize": "UL",
@@ -37,7 +39,8 @@ _LONGEST: Final = 64
 @cache
 def dictionary() -> Mapping[str, str]:
     """Return every keyword with its value representation; of several ("US or SS") the first."""
-    from pydicom import datadict  # noqa: PLC0415 - see above
+    with IMPORTING:
+        from pydicom import datadict  # noqa: PLC0415 - see above
 
     known = {keyword: datadict.dictionary_VR(tag)[:2] for keyword, tag in datadict.keyword_dict.items() if keyword}
     repeating = datadict.RepeatersDictionary  # type: ignore[attr-defined]  # there, but not listed as exported

@@ -12,6 +12,7 @@ from appliance.control.errors import ControlError
 from appliance.control.roles import Caller
 from appliance.control.session import Session
 from mercure.config.problems import suggest
+from mercure.importing import IMPORTING
 
 if TYPE_CHECKING:
     from appliance.control.jobs import Jobs
@@ -95,7 +96,7 @@ def find(name: str) -> Bound:
     """
     module = MODULES.get(name.partition(".")[0])
     if module is not None:
-        importlib.import_module(f"{__name__}.{module}")
+        _load(module)
     if name not in _BOUND:
         advice = suggest(name, table()) or "`docs/reference/control-api.md` lists them"
         raise ControlError("no-such-verb", f"there is no verb {name[:100]!r}", advice)
@@ -105,8 +106,13 @@ def find(name: str) -> Bound:
 def table() -> dict[str, Bound]:
     """Return all verbs by name."""
     for module in set(MODULES.values()):
-        importlib.import_module(f"{__name__}.{module}")
+        _load(module)
     return dict(sorted(_BOUND.items()))
+
+
+def _load(module: str) -> None:
+    with IMPORTING:
+        importlib.import_module(f"{__name__}.{module}")
 
 
 def carry_out(asked: Asked, bound: Bound, request: Any) -> Any:  # noqa: ANN401 - the verb's own models
