@@ -200,7 +200,7 @@ class Gate:
             return routed
         self.queue.scan()
         first = self.queue.before(task, order)
-        if first is not None:
+        if first is not None and not are_parts(first, task.id, order):
             return Before(first, "waits")
         line = self.queue.line(task, order)
         # One that was received later can be under way when this one came back from error/.
@@ -216,6 +216,15 @@ class Gate:
         studies = [known.get(name) or studies_in(self.spool.entry(Stage.ROUTING, name)) for name in names]
         self._studies = {name: study for name, study in zip(names, studies, strict=True) if study}
         return list(zip(names, studies, strict=True))
+
+
+def are_parts(one: str, other: str, order: Order) -> bool:
+    """Tell whether two tasks of a study are parts of one divided series, which the router took at one moment.
+
+    No order is promised between them. Images with one UID in both have an order of their own, and if it were the other
+    way round, each part would wait for the other for ever.
+    """
+    return order == "study" and one[:_TIME] == other[:_TIME]
 
 
 def first_routed(task: Task, order: Order, routed: Routed) -> Before | None:

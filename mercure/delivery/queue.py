@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from mercure.config.models import Order
-from mercure.delivery.order import Lines
+from mercure.delivery.order import Lines, are_parts
 from mercure.names import is_id
 from mercure.spool import Changes, Spool, Stage, Task, TaskError, load_task
 from mercure.spool.task import PRIORITIES, Priority
@@ -163,14 +163,15 @@ class Queue:
                 yield from ((head, task.priority) for head in self._heads_of(list(line), order))
 
     def _heads_of(self, line: Sequence[str], order: Order) -> Iterator[Task]:
-        """Walk the first task of a line, and those behind it as long as they may pass."""
+        """Walk the first task of a line, those behind it that may pass, and the other parts of its series."""
+        first = ""
         for name in line:
             entry = self._entries.get(name)
-            if entry is None:
+            if entry is None or (first and not are_parts(first, name, order)):
                 return
             yield entry.task
-            if order != "study" or not self.lets_pass(entry.task):
-                return
+            if not first and (order != "study" or not self.lets_pass(entry.task)):
+                first = name
 
     def before(self, task: Task, order: Order) -> str | None:
         """Return the first task in the line of `task` that stands before it and does not let it pass."""

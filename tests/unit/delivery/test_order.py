@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mercure.config import TargetSettings
-from mercure.delivery.order import ORDER_SECONDS, Before, Gate, studies_in, waits_for
+from mercure.delivery.order import ORDER_SECONDS, Before, Gate, are_parts, studies_in, waits_for
 from mercure.delivery.queue import Queue
 from mercure.event_details import Identity
 from mercure.names import derived_id, new_id
@@ -308,3 +308,11 @@ def test_the_router_is_waited_for_and_then_the_series_goes(box: Box) -> None:
         path.unlink()
     routed.rmdir()
     dispatchers.until(lambda: delivered(box) == [task], rounds=2)
+
+
+def test_parts_of_one_series_do_not_wait_for_each_other_by_the_order_of_studies() -> None:
+    """Images with one UID in both have an order of their own: the soak found two parts that waited for each other."""
+    first, second = "20261209T064412023252-6fcde2b9", "20261209T064412023252-ecf731b5"
+    assert are_parts(first, second, "study")
+    assert not are_parts(first, second, "received")
+    assert not are_parts(first, "20261209T064412023253-ecf731b5", "study")
