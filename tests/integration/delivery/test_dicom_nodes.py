@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import pytest
 from pynetdicom.sop_class import CTImageStorage, MRImageStorage  # type: ignore[attr-defined]
 
 from mercure.delivery.breaker import read_outage
@@ -16,25 +15,10 @@ from tests.support.disks import fill
 from tests.support.raw_target import Peer, raw_target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.conftest import MakeStoreScp, MountSmallDisk
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Callable[..., Office]]:
-    """Give a function that makes an office over the targets it is given."""
-    made: list[Office] = []
-
-    def make(**targets: dict[str, object]) -> Office:
-        made.append(Office(tmp_path / "root", targets))
-        return made[-1]
-
-    yield make
-    for item in made:
-        item.dispatcher.end()
-        item.box.close()
 
 
 def test_what_is_sent_arrives_bit_by_bit(office: Callable[..., Office], storescp: MakeStoreScp) -> None:

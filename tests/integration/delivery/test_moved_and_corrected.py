@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from mercure.services.dispatcher import Dispatcher
 from mercure.services.router import Router
 from mercure.spool import Stage, load_task, read_tags
@@ -18,22 +16,7 @@ from tests.support.polling import eventually
 from tests.support.series import synthetic_images
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Callable[..., Office]]:
-    made: list[Office] = []
-
-    def make(**targets: dict[str, object]) -> Office:
-        made.append(Office(tmp_path / "root", targets))
-        return made[-1]
-
-    yield make
-    for item in made:
-        item.dispatcher.end()
-        item.box.close()
+    from collections.abc import Callable
 
 
 def test_the_new_archive_gets_all_of_a_half_delivered_task(

@@ -23,20 +23,6 @@ LOCAL_LIMIT_EXCEEDED = bytes([0, 2, 3, 2])
 """Transient, by the presentation layer of the provider (PS3.8 table 9-21)."""
 
 
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Callable[..., Office]]:
-    made: list[Office] = []
-
-    def make(**targets: dict[str, object]) -> Office:
-        made.append(Office(tmp_path / "root", targets))
-        return made[-1]
-
-    yield make
-    for item in made:
-        item.dispatcher.end()
-        item.box.close()
-
-
 @contextmanager
 def aborting_node(port: int, poison: set[str]) -> Iterator[list[str]]:
     """Run a node that takes everything, and aborts the association at some images."""
