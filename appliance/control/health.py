@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from appliance.control.alert_book import Shelf
+from appliance.control.alert_book import Book, Shelf
 from appliance.control.alerts import USUAL_AT_FIRST, alerts_of, as_watched, is_due, rule_of, worst_first
 from appliance.control.api.status import Alert, Alerts, Status
 from appliance.control.disk import with_forecast
@@ -31,29 +31,33 @@ def status(session: Session) -> Status:
 
 def judged(found: Status, session: Session) -> tuple[Status, Alerts]:
     """Return a status with its health and problems, and the alerts that these come from."""
-    book = Shelf(session.spool).read()
-    if book.is_fresh(session.clock.now()):
+    book = _fresh_book(session)
+    if book is not None:
         found = with_forecast(found, book.disk_full_in)
-    alerts = current_alerts(session, found)
+    alerts = _alerts(session, book, found)
     texts = tuple(f"{alert.text}: {alert.advice}" if alert.advice else alert.text for alert in alerts.alerts)
     return found.model_copy(update={"health": alerts.health, "problems": texts}), alerts
 
 
-def current_alerts(session: Session, found: Status | None = None) -> Alerts:
-    """Return what a person should look at: what is in the book, or what is found where nobody keeps one.
+def current_alerts(session: Session) -> Alerts:
+    """Return what a person should look at: what is in the book, or what is found where nobody keeps one."""
+    return _alerts(session, _fresh_book(session))
 
-    Parameters
-    ----------
-    session : Session
-        Of whom asks.
-    found : Status, optional
-        What was seen a moment ago; else it is looked at. A router that does not run has nobody who keeps the book.
-    """
+
+def _fresh_book(session: Session) -> Book | None:
+    """Read the book; None where nobody keeps it now."""
     book = Shelf(session.spool).read()
-    now = session.clock.now()
-    if book.is_fresh(now) and (found is None or found.running):
+    return book if book.is_fresh(session.clock.now()) else None
+
+
+def _alerts(session: Session, book: Book | None, found: Status | None = None) -> Alerts:
+    """Return the alerts of a book, or those of a status: without one it is looked at.
+
+    A router that does not run has nobody who keeps the book, however fresh it is.
+    """
+    if book is not None and (found is None or found.running):
         return book.listed()
-    rules = session.config.alerts
+    rules, now = session.config.alerts, session.clock.now()
     signals = look(session, silences(session) if rules.silence.enabled and found is None else ())
     alerts = alerts_of(found or facts(session), signals, rules).alerts
     due = [alert for alert in alerts if _seems_due(alert, rules, now)]
