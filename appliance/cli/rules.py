@@ -19,7 +19,7 @@ from appliance.cli.text import printable, table, terminal_columns
 
 if TYPE_CHECKING:
     from appliance.control.api.rules import RuleCheck, RuleState
-    from mercure.routing.rehearsal import Rehearsal
+    from mercure.routing.dry_run import Rehearsal
 
 
 @click.group(cls=OrderedGroup)
@@ -129,7 +129,7 @@ def explain(rule: str, file: Path | None, series: str | None, tags: Path | None)
 
 @rules.command("dry-run")
 @root_option
-@json_option("mercure.routing.rehearsal:Rehearsal")
+@json_option("mercure.routing.dry_run:Rehearsal")
 @click.argument("changed", type=click.Path(path_type=Path))
 @click.option("--last", type=click.IntRange(1, 100_000), default=100, show_default=True, help="How many series.")
 def dry_run(changed: Path, last: int) -> None:

@@ -19,7 +19,7 @@ from mercure.delivery.destinations import counted_for
 from mercure.event_details import TaskChanged
 from mercure.events import EventWriter
 from mercure.names import is_id
-from mercure.routing.carry_out import load_plan, save_plan
+from mercure.routing.execute_plan import load_plan, save_plan
 from mercure.spool import (
     TASK_STAGES,
     Claim,

@@ -20,8 +20,7 @@ from mercure.config import Config
 from mercure.dicom.tags import read_tag_records
 from mercure.event_details import Identity
 from mercure.names import id_time
-from mercure.routing import rehearsal
-from mercure.routing.rehearsal import Rehearsal
+from mercure.routing.dry_run import Rehearsal, kept_tasks, recent, rehearse
 from mercure.routing.units import units_of
 from mercure.routing.verdicts import answers_of
 from mercure.rules import Explanation, Part, RuleError, compile_rule
@@ -177,9 +176,7 @@ def records_of_task(session: Session, task: str) -> list[TagRecord]:
     ControlError
         Neither is known.
     """
-    kept = next(
-        (kept for kept in rehearsal.recent(session.spool, session.config.rehearsal.series) if kept.task == task), None
-    )
+    kept = next((kept for kept in recent(session.spool, session.config.rehearsal.series) if kept.task == task), None)
     if kept is not None:
         return kept.records
     name, stage = find_task(session, task)
@@ -191,7 +188,7 @@ def records_of_task(session: Session, task: str) -> list[TagRecord]:
 
 def known_series(session: Session, last: int) -> Iterator[KnownSeries]:
     """Walk the last routed series, the newest first."""
-    for kept in rehearsal.recent(session.spool, last):
+    for kept in recent(session.spool, last):
         identity = {keyword: text(kept.records[0], keyword) for keyword in Identity.model_fields}
         yield KnownSeries(
             task=kept.task,
@@ -203,7 +200,7 @@ def known_series(session: Session, last: int) -> Iterator[KnownSeries]:
 
 def _known_series(session: Session) -> Iterator[list[TagRecord]]:
     spool = session.spool
-    for kept in rehearsal.recent(spool, session.config.rehearsal.series):
+    for kept in recent(spool, session.config.rehearsal.series):
         yield kept.records
     for name in spool.names(Stage.INCOMING):
         directory = spool.entry(Stage.INCOMING, name)
@@ -236,13 +233,13 @@ def dry_run(
     report : callable
         Told how far it has come.
     """
-    total = min(last, len(rehearsal.kept_tasks(session.spool)))
+    total = min(last, len(kept_tasks(session.spool)))
 
     def done(series: int) -> None:
         if series % _TOLD_EACH == 0:
             report(Progress(done=series, total=total, text="series tried"))
 
-    return rehearsal.rehearse(session.spool, session.config, changed, last, done)
+    return rehearse(session.spool, session.config, changed, last, done)
 
 
 def read_changed(path: Path) -> DryRun:

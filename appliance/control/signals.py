@@ -17,7 +17,7 @@ from mercure.names import id_time
 from mercure.notifications.queue import Queue
 from mercure.notifications.sending import failing_channels
 from mercure.retention.scrub import read_state
-from mercure.routing.numbering import newest_id
+from mercure.routing.task_ids import newest_id
 from mercure.spool import uptime
 from mercure.spool.notices import Notice, notices
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from mercure import durable
 from mercure.clock import Clock
-from mercure.routing import seen
+from mercure.routing import seen_series
 from mercure.spool import TASK_STAGES, Claim, Spool, Stage, Uptime, uptime, versions
 
 HIDDEN_SECONDS: Final = 86400.0
@@ -39,12 +39,12 @@ def clear_hidden(spool: Spool, clock: Clock) -> int:
 
 def forget_series(spool: Spool, clock: Clock) -> int:
     """Forget the series whose last image came long ago; return how many."""
-    folder = seen.folder(spool)
+    folder = seen_series.folder(spool)
     if not folder.is_dir():
         return 0
     lived = uptime(spool, clock)
     with os.scandir(folder) as entries:
-        old = [entry.path for entry in entries if _age(entry, lived) > seen.KEPT_SECONDS]
+        old = [entry.path for entry in entries if _age(entry, lived) > seen_series.KEPT_SECONDS]
     for path in old:
         durable.unlink(folder / os.path.basename(path))
     return len(old)
@@ -58,7 +58,7 @@ def forget_versions(spool: Spool, clock: Clock) -> int:
         lived = uptime(spool, clock)
         with os.scandir(folder) as entries:
             ages = {entry.name: _age(entry, lived) for entry in entries}
-    return versions.forget(spool, ages, seen.KEPT_SECONDS)
+    return versions.forget(spool, ages, seen_series.KEPT_SECONDS)
 
 
 def _age(entry: os.DirEntry[str], lived: Uptime) -> float:

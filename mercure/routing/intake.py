@@ -15,7 +15,7 @@ from mercure.dicom.records import made_again
 from mercure.event_details import Identity, Origin
 from mercure.names import id_time, is_id
 from mercure.routing.completion import LINES_SUFFIX, Due, folder_signature
-from mercure.routing.numbering import enter_routing
+from mercure.routing.task_ids import enter_routing
 from mercure.routing.units import unit_of
 from mercure.spool import (
     Claim,

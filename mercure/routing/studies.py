@@ -18,7 +18,7 @@ from mercure.model import Record
 from mercure.names import is_id, safe_name
 from mercure.routing.arrivals import expected
 from mercure.routing.completion import any_open, folder_signature
-from mercure.routing.numbering import enter_routing
+from mercure.routing.task_ids import enter_routing
 from mercure.routing.units import patient_digest
 from mercure.rules import StudyList
 from mercure.spool import Claim, Spool, Stage, TagRecord, Task, TaskError, load_task, read_tags, uptime

@@ -27,9 +27,9 @@ from mercure.retention.proof import has_whole_ledger, is_over, sync_outbox, tell
 from mercure.retention.reserve import Reserve
 from mercure.retention.scrub_thread import ScrubThread
 from mercure.retention.space import families, freed_bytes
-from mercure.routing import habits, pace, rehearsal
+from mercure.routing import dry_run, habits, pace
 from mercure.routing.habits import Habits
-from mercure.routing.numbering import newest_id
+from mercure.routing.task_ids import newest_id
 from mercure.services.common import Context
 from mercure.spool import (
     Changes,
@@ -107,7 +107,7 @@ class Cleaner:
             forget_notices(self._spool, lived.now_less_old(notices.KEPT.total_seconds()))
             Habits(self._spool).forget(lived.now_less_old(habits.KEPT_SECONDS))
             pace.forget(self._spool, lived.now_less_old(pace.KEPT_SECONDS).timestamp())
-            rehearsal.forget(self._spool, context.config.rehearsal.series)
+            dry_run.forget(self._spool, context.config.rehearsal.series)
         tasks = self._finished.scan()
         known = self._confirmed(tasks)
         self._synced = False

@@ -16,8 +16,8 @@ from mercure.routing.completion import CompletionTracker
 from mercure.routing.division import parts_of
 from mercure.routing.intake import clear_receiving, take_series, unfinished
 from mercure.routing.pace import Paces
+from mercure.routing.route_task import Routing, studies_in_routing
 from mercure.routing.studies import StudyTracker, take_study
-from mercure.routing.work import Routing, studies_in_routing
 from mercure.services.common import PAUSE_AFTER_ERROR, Context
 from mercure.spool import Changes, Claim, Stage, move
 from mercure.spool.ending import fail_task

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mercure.routing.returns import HELD_BY
+from mercure.routing.loop_guard import HELD_BY
 from mercure.spool import Spool, Stage, load_task
 from tests.support.dcmtk import dcmsend
 from tests.support.dicom_files import storable_files

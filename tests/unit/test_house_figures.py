@@ -27,7 +27,7 @@ def test_gerunds(tool: ModuleType) -> None:
     sources = dict.fromkeys(
         (
             "mercure/routing/__init__.py",
-            "mercure/routing/planning.py",
+            "mercure/routing/deciding.py",
             "mercure/telling/__init__.py",
             "mercure/config/processing.py",
             "appliance/control/test_sending.py",
@@ -37,7 +37,7 @@ def test_gerunds(tool: ModuleType) -> None:
     )
     assert tool.figures(sources).gerund_modules == (
         "appliance/control/test_sending.py",
-        "mercure/routing/planning.py",
+        "mercure/routing/deciding.py",
         "mercure/telling/__init__.py",
     )
 

@@ -11,7 +11,7 @@ from appliance.control.api.base import Nothing, Problem, Saved, Verb
 from mercure.config.rule import Rule
 from mercure.event_details import Identity
 from mercure.model import Model
-from mercure.routing.rehearsal import Rehearsal
+from mercure.routing.dry_run import Rehearsal
 
 
 class RuleState(Model):

@@ -8,7 +8,7 @@ from appliance.control.api.base import Nothing, Saved
 from appliance.control.errors import ControlError
 from appliance.control.saving import checked
 from appliance.control.verbs import Asked, carries_out
-from mercure.routing.rehearsal import Rehearsal
+from mercure.routing.dry_run import Rehearsal
 
 
 @carries_out(api.LIST)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mercure.retention.leftovers import HIDDEN_SECONDS, clear_hidden, forget_series
-from mercure.routing import seen
+from mercure.routing import seen_series
 from mercure.services import cleaner as cleaner_module
 from mercure.services.bookkeeper import Bookkeeper
 from mercure.services.cleaner import LONGEST_RETELL_SECONDS, RETELL_SECONDS, Cleaner
@@ -196,12 +196,12 @@ def test_half_built_and_half_removed_entries_go_when_they_are_old_and_nobody_hol
 def test_series_whose_last_image_came_long_ago_are_forgotten(attic: Attic) -> None:
     spool, clock = attic.box.spool, attic.box.clock
     assert forget_series(spool, clock) == 0
-    for number, age in ((1, seen.KEPT_SECONDS + 1), (2, seen.KEPT_SECONDS - 1)):
-        seen.remember(spool, f"1.{number}", f"1.{number}", "20260101T000000000000-00000001", clock)
+    for number, age in ((1, seen_series.KEPT_SECONDS + 1), (2, seen_series.KEPT_SECONDS - 1)):
+        seen_series.remember(spool, f"1.{number}", f"1.{number}", "20260101T000000000000-00000001", clock)
         moment = clock.now().timestamp() - age
-        os.utime(seen.folder(spool) / f"1.{number}.json", (moment, moment))
+        os.utime(seen_series.folder(spool) / f"1.{number}.json", (moment, moment))
     assert forget_series(spool, clock) == 1
-    assert [path.name for path in seen.folder(spool).iterdir()] == ["1.2.json"]
+    assert [path.name for path in seen_series.folder(spool).iterdir()] == ["1.2.json"]
 
 
 def test_with_a_real_history_what_was_recorded_goes(attic: Attic) -> None:

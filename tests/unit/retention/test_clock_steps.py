@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mercure.clock import ManualClock
-from mercure.routing.numbering import newest_id
+from mercure.routing.task_ids import newest_id
 from mercure.spool import Stage, uptime
 from mercure.spool.uptime import EARLIEST, STEP_BOUND_SECONDS
 from tests.unit.retention.attic import DAY, HOUR, Attic

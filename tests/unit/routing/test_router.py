@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mercure.routing.carry_out import Executor
+from mercure.routing.execute_plan import Executor
 from mercure.spool import Claim, Stage, image_files, load_task, read_tags, save_task
 from tests.support.incoming import Image, make_images
 from tests.unit.routing.conftest import dicom

@@ -11,7 +11,7 @@ import pytest
 from mercure.dicom import records
 from mercure.dicom.tools import ToolMissingError
 from mercure.routing import intake
-from mercure.routing.carry_out import Executor
+from mercure.routing.execute_plan import Executor
 from mercure.routing.intake import clear_receiving
 from mercure.services.router import ATTEMPTS
 from mercure.spool import Claim, Stage, Task, is_locked, load_task

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from mercure.event_details import DETAILS, FailureKind, TaskAttempt
 from mercure.event_details.common import WRITTEN_AS
 from mercure.model import Record
-from mercure.routing.planning import Plan
+from mercure.routing.plan import Plan
 from mercure.spool.task import Attempt, Task, load_task, save_task
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)

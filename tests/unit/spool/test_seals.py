@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mercure.dicom.records import records_of
-from mercure.routing.carry_out import load_plan, save_plan
-from mercure.routing.planning import Plan
+from mercure.routing.execute_plan import load_plan, save_plan
+from mercure.routing.plan import Plan
 from mercure.seal import is_intact, sealed
 from mercure.spool import Task, TaskError, load_task, save_task
 from mercure.spool.images import LedgerLine, add_to_ledger, json_line, ledger_lines, read_lines

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from appliance.cli.app import mercure as command
-from mercure.routing import rehearsal
+from mercure.routing import dry_run
 from mercure.spool import Stage
 from tests.support.box import Box, turn
 from tests.support.incoming import make_images
@@ -97,7 +97,7 @@ def test_dry_run_counts_and_lists(box: Box, mercure: Callable[..., Result], tmp_
     box.configure(rules=ROUTE, targets=targets)
     for number, modality in enumerate(["MR", "CT", "MR"]):
         receive_and_route(box, f"1.8.{number}", Modality=modality, SeriesDescription="T1\x1b[31m", AccessionNumber="A1")
-    assert len(rehearsal.kept_tasks(box.spool)) == 3
+    assert len(dry_run.kept_tasks(box.spool)) == 3
     changed = tmp_path / "changed.json"
     changed.write_text(json.dumps({"ct": {"rule": 'tags.Modality == "CT"', "targets": ["research"]}}))
     shown = mercure("dry-run", str(changed))

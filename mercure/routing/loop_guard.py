@@ -25,7 +25,7 @@ from mercure.config import Config
 from mercure.config.models import Loops
 from mercure.model import Record
 from mercure.names import safe_name
-from mercure.routing.planning import Plan
+from mercure.routing.plan import Plan
 from mercure.spool import Hold, Spool, Stage, TagRecord, Task
 from mercure.spool.hints import exclusive, remove_older
 from mercure.spool.identity import router_mark

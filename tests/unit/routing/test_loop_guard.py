@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mercure.event_details import Origin
-from mercure.routing.returns import (
+from mercure.routing.loop_guard import (
     HELD_BY,
     MOST_IMAGES,
     Brought,

@@ -18,7 +18,7 @@ from mercure.event_details import ImageRef, RuleNotified, SeriesCompleted, Serie
 from mercure.events import EventWriter
 from mercure.names import derived_id
 from mercure.routing.assembly import member_ids
-from mercure.routing.planning import Derived, Plan
+from mercure.routing.plan import Derived, Plan
 from mercure.routing.studies import open_folder, read_taken
 from mercure.routing.units import same_unit
 from mercure.seal import is_intact, sealed

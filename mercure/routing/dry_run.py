@@ -17,7 +17,7 @@ from mercure.config import Config
 from mercure.event_details import Identity
 from mercure.model import Record
 from mercure.names import id_time, is_id
-from mercure.routing.planning import Derived, Plan, decide
+from mercure.routing.plan import Derived, Plan, decide
 from mercure.routing.units import units_of
 from mercure.spool import Spool, Stage, TagRecord, Task
 from mercure.spool.images import read_lines, text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mercure.config import Config
-from mercure.routing import rehearsal
+from mercure.routing import dry_run
 from tests.support.incoming import make_images
 
 if TYPE_CHECKING:
@@ -34,15 +34,15 @@ def test_what_would_go_elsewhere_is_counted_and_listed(desk: RouterDesk) -> None
             "rest": {"rule": "True", "targets": ["pacs"], "fallback": True},
         },
     )
-    result = rehearsal.rehearse(desk.spool, current, changed, 10)
+    result = dry_run.rehearse(desk.spool, current, changed, 10)
     assert result.series == 3
     assert [(change.identity.SeriesInstanceUID, change.before, change.after) for change in result.changes] == [
         ("1.5.2", ("pacs",), ("ct",)),
         ("1.5.0", ("pacs",), ("ct",)),
     ]
     assert result.moves == {"pacs -> ct": 2}
-    assert rehearsal.rehearse(desk.spool, current, changed, 2).series == 2
-    assert rehearsal.rehearse(desk.spool, current, current, 10).changes == ()
+    assert dry_run.rehearse(desk.spool, current, changed, 2).series == 2
+    assert dry_run.rehearse(desk.spool, current, current, 10).changes == ()
 
 
 def test_discards_studies_and_errors_have_a_place_too(desk: RouterDesk) -> None:
@@ -55,13 +55,13 @@ def test_discards_studies_and_errors_have_a_place_too(desk: RouterDesk) -> None:
         ({"bad": {"rule": "1 / (images.count - 2) > 0", "targets": ["pacs"]}}, ("error",)),
     ]
     for rules, after in cases:
-        (change,) = rehearsal.rehearse(desk.spool, current, with_rules(desk, rules), 10).changes
+        (change,) = dry_run.rehearse(desk.spool, current, with_rules(desk, rules), 10).changes
         assert change.after == after
 
 
 def test_only_the_newest_are_kept(desk: RouterDesk) -> None:
     for number in range(4):
         routed(desk, number)
-    kept = rehearsal.kept_tasks(desk.spool)
-    assert rehearsal.forget(desk.spool, 3) == 1
-    assert rehearsal.kept_tasks(desk.spool) == kept[:3]
+    kept = dry_run.kept_tasks(desk.spool)
+    assert dry_run.forget(desk.spool, 3) == 1
+    assert dry_run.kept_tasks(desk.spool) == kept[:3]

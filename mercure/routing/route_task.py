@@ -12,16 +12,16 @@ from mercure.events import EventWriter
 from mercure.names import is_id
 from mercure.routing.arrivals import times_of
 from mercure.routing.assembly import prepare_study
-from mercure.routing.carry_out import Executor, load_plan, save_plan
 from mercure.routing.division import Divider, division_of, waits_for_parent
+from mercure.routing.dry_run import keep
+from mercure.routing.execute_plan import Executor, load_plan, save_plan
 from mercure.routing.habits import Decided, Habits
 from mercure.routing.intake import described, times_received
+from mercure.routing.loop_guard import ReturnCounter, held, notice
 from mercure.routing.pace import Change, Learning, Paces
-from mercure.routing.planning import UNMATCHED, Plan, decide, decide_study, holds
-from mercure.routing.rehearsal import keep
+from mercure.routing.plan import UNMATCHED, Plan, decide, decide_study, holds
 from mercure.routing.repeats import note_repeats
-from mercure.routing.returns import ReturnCounter, held, notice
-from mercure.routing.seen import remember
+from mercure.routing.seen_series import remember
 from mercure.routing.studies import SEPARATOR, Taken, members, read_taken, study_folder
 from mercure.routing.units import sender_of, unit_digest
 from mercure.spool import (

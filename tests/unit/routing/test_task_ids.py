@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mercure.names import id_time
-from mercure.routing.numbering import enter_routing
+from mercure.routing.task_ids import enter_routing
 from mercure.spool import Claim, Stage
 from tests.support.polling import eventually
 

@@ -8,8 +8,7 @@ import pytest
 
 from mercure.config import Config
 from mercure.names import derived_id
-from mercure.routing import planning
-from mercure.routing.planning import HELD_BY, UNMATCHED, Plan, decide
+from mercure.routing.plan import HELD_BY, UNMATCHED, Plan, decide
 from mercure.spool import Stage, Task
 from mercure.targets import MODELS
 
@@ -143,7 +142,7 @@ def test_ids_that_happen_to_be_the_same_lose_no_target(monkeypatch: pytest.Monke
     def same(parent: str, key: str) -> str:
         return derived_id(parent, "x" if key.startswith("route:") else key)
 
-    monkeypatch.setattr(planning, "derived_id", same)
+    monkeypatch.setattr("mercure.routing.plan.derived_id", same)
     made = plan({"ct": route(CT, "a", "b", "c")})
     assert set(routes(made)) == {"a", "b", "c"}
     assert len({item.task.id for item in made.derived}) == 3
