@@ -13,9 +13,9 @@ from appliance.control.api.queue import SHAPE_SECONDS, ListQueue, Order, Queue, 
 from appliance.control.locks import Held
 from appliance.control.rows import Row, row_of
 from appliance.control.session import Session
-from mercure.delivery.order import waits_for
-from mercure.delivery.outage import Outage
-from mercure.delivery.reasons import outage_of
+from mercure.delivery.target_outage import TargetOutage
+from mercure.delivery.target_status import outage_of
+from mercure.scheduling.order import waits_for
 from mercure.spool import Stage, Task
 
 LISTED_STAGES: Final = (
@@ -66,7 +66,7 @@ class Now:
     session: Session
     held: Held
     time: datetime = field(init=False)
-    _outages: dict[str, Outage | None] = field(init=False, default_factory=dict)
+    _outages: dict[str, TargetOutage | None] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         """Look at the clock once."""
@@ -77,7 +77,7 @@ class Now:
         root = self.session.spool.root
         return self.held.inodes(root.stat().st_dev) if root.exists() else frozenset()
 
-    def outage(self, target: str | None) -> Outage | None:
+    def outage(self, target: str | None) -> TargetOutage | None:
         """Return why nothing goes to a target just now."""
         if target is None:
             return None
@@ -174,7 +174,7 @@ def _containing(found: list[Placed], text: str, now: Now) -> Iterator[Placed]:
             yield item
 
 
-def _told(outage: Outage | None, needle: str) -> bool:
+def _told(outage: TargetOutage | None, needle: str) -> bool:
     return outage is not None and needle in outage.error.casefold()
 
 

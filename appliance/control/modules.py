@@ -15,7 +15,7 @@ from appliance.control.naming import no_such
 from appliance.control.session import Session
 from mercure.config import ModuleSettings
 from mercure.processing.contract import mount_problem
-from mercure.processing.health import read_outage
+from mercure.processing.module_health import read_outage
 from mercure.runners import open_runner
 from mercure.spool import Stage
 

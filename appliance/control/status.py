@@ -32,9 +32,9 @@ from mercure.bookkeeping.database import HistoryError
 from mercure.bookkeeping.queries import History
 from mercure.config import Problem
 from mercure.config.place import place_problems
-from mercure.delivery.reasons import outage_of
+from mercure.delivery.target_status import outage_of
 from mercure.names import id_time, is_id
-from mercure.processing.health import read_outage
+from mercure.processing.module_health import read_outage
 from mercure.retention.nightly import read_proof
 from mercure.retention.scrub import read_state
 from mercure.spool import Spool, Stage

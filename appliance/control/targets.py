@@ -14,8 +14,8 @@ from appliance.control.naming import no_such
 from appliance.control.session import Session
 from mercure.config import TargetSettings
 from mercure.delivery.breaker import read_outage
-from mercure.delivery.health import Health
-from mercure.delivery.reasons import outage_of, taken_by
+from mercure.delivery.target_health import TargetHealth
+from mercure.delivery.target_status import outage_of, taken_by
 from mercure.spool import Stage
 from mercure.targets import open_target
 
@@ -77,7 +77,7 @@ def let_use(session: Session, name: str, *, took: bool = False) -> None:
             continue
         # Who may not change anything here has found out all the same; the dispatchers find out by themselves.
         with contextlib.suppress(ControlError, OSError), session.changing() as events:
-            health = Health(session.spool, events, session.clock, other, targets[other].retry)
+            health = TargetHealth(session.spool, events, session.clock, other, targets[other].retry)
             if took and not members:
                 health.took()
             else:

@@ -14,12 +14,12 @@ from mercure.config import TargetSettings
 from mercure.delivery.bad_copies import read_again
 from mercure.delivery.breaker import Breaker
 from mercure.delivery.destinations import adopt_lines
-from mercure.delivery.health import Health
 from mercure.delivery.policy import after_failure
 from mercure.delivery.results import Results
 from mercure.delivery.slots import slots_taken
 from mercure.delivery.standing import read_standing
-from mercure.delivery.verdicts import Evidence, Verdict, counts, verdict_on
+from mercure.delivery.target_health import TargetHealth
+from mercure.delivery.verdicts import AttemptEvidence, Verdict, counts, verdict_on
 from mercure.delivery.versions import NO_TURN, Turn, has_several, in_order, overtaken
 from mercure.event_details import ImagesSuperseded, TaskAttempt, Warned
 from mercure.events import EventWriter
@@ -98,9 +98,9 @@ class Deliverer:
     is_alone: Callable[[Task], bool] = lambda task: True
 
     @property
-    def health(self) -> Health:
+    def health(self) -> TargetHealth:
         """The health of the target that takes the images."""
-        return Health(self.spool, self.events, self.clock, self.name, self.settings.retry)
+        return TargetHealth(self.spool, self.events, self.clock, self.name, self.settings.retry)
 
     def attempt(self, claim: Claim, task: Task, turn: Turn = NO_TURN, *, one_first: bool = False) -> Trouble | None:
         """Try to deliver a task, and move it on when that is due.
@@ -277,7 +277,7 @@ class Deliverer:
         if trouble is None:
             return "image"
         outage = Breaker(self.spool, self.name).outage()
-        evidence = Evidence(
+        evidence = AttemptEvidence(
             confirmed=results.confirmed,
             answered=results.answered,
             contrast=results.contrast,

@@ -19,8 +19,8 @@ from pydantic import ValidationError
 
 from mercure import durable
 from mercure.config import Retry
-from mercure.delivery.outage import Outage
 from mercure.delivery.policy import backoff
+from mercure.delivery.target_outage import TargetOutage
 from mercure.spool import Spool, Stage
 from mercure.spool.hints import exclusive
 from mercure.targets import Trouble
@@ -52,10 +52,10 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
 
 
-def read_outage(spool: Spool, target: str) -> Outage | None:
+def read_outage(spool: Spool, target: str) -> TargetOutage | None:
     """Read the outage of a target; None when it is not down, as far as is known."""
     try:
-        return Outage.model_validate_json((target_folder(spool, target) / "outage.json").read_bytes())
+        return TargetOutage.model_validate_json((target_folder(spool, target) / "outage.json").read_bytes())
     except (FileNotFoundError, NotADirectoryError, ValidationError):
         return None
 
@@ -76,11 +76,13 @@ class Breaker:
         self._target = target
         self._path = target_folder(spool, target) / "outage.json"
 
-    def outage(self) -> Outage | None:
+    def outage(self) -> TargetOutage | None:
         """Return what is known of the outage; None when the target takes images."""
         return read_outage(self._spool, self._target)
 
-    def failed(self, trouble: Trouble, retry: Retry, now: datetime, *, by_image: bool = False) -> tuple[Outage, bool]:
+    def failed(
+        self, trouble: Trouble, retry: Retry, now: datetime, *, by_image: bool = False
+    ) -> tuple[TargetOutage, bool]:
         """Note that the target could not be used; return the outage and whether it is new.
 
         Parameters
@@ -97,13 +99,13 @@ class Breaker:
         with alone_in(self._path.parent):
             return self._failed(trouble, retry, now, by_image=by_image)
 
-    def _failed(self, trouble: Trouble, retry: Retry, now: datetime, *, by_image: bool) -> tuple[Outage, bool]:
+    def _failed(self, trouble: Trouble, retry: Retry, now: datetime, *, by_image: bool) -> tuple[TargetOutage, bool]:
         known = self.outage()
         waits = known is not None and known.seconds_left(retry, now) > 0
         if known is not None and waits and known.by_image == by_image and not by_image:
             return known, False  # deliveries that ran side by side fail together: that is one failure, not many
         failures = (known.failures if known else 0) + 1
-        outage = Outage(
+        outage = TargetOutage(
             since=known.since if known else now,
             failures=failures,
             until=known.until if known is not None and waits and by_image else now + _wait(retry, failures, by_image),
@@ -115,15 +117,15 @@ class Breaker:
         self._write(outage)
         return outage, known is None
 
-    def worked(self) -> Outage | None:
+    def worked(self) -> TargetOutage | None:
         """Note that the target took images; return the outage that this ends, if there was one."""
         return self._end(lambda outage: True)
 
-    def answered(self) -> Outage | None:
+    def answered(self) -> TargetOutage | None:
         """Note that the target answered; return the outage that this ends: one in which it could not be reached."""
         return self._end(lambda outage: not outage.by_image)
 
-    def ask_now(self, now: datetime) -> Outage | None:
+    def ask_now(self, now: datetime) -> TargetOutage | None:
         """Note that somebody found out that the target may be back; return the outage that this ends.
 
         One in which it took no image goes on, and one image goes at once.
@@ -134,7 +136,7 @@ class Breaker:
                 self._write(known.model_copy(update={"until": now}))
         return self.answered()
 
-    def _end(self, ends: Callable[[Outage], bool]) -> Outage | None:
+    def _end(self, ends: Callable[[TargetOutage], bool]) -> TargetOutage | None:
         known = self.outage()
         if known is None or not ends(known):
             return None  # nearly always: no lock for that
@@ -145,7 +147,7 @@ class Breaker:
             durable.unlink(self._path)
             return known
 
-    def _write(self, outage: Outage) -> None:
+    def _write(self, outage: TargetOutage) -> None:
         durable.write_file(self._path, outage.model_dump_json().encode(), sync=False)
 
 

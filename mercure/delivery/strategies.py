@@ -16,7 +16,7 @@ from mercure.targets.group import Strategy
 
 
 @dataclass(frozen=True)
-class Choice:
+class MemberChoice:
     """What a strategy may look at.
 
     Parameters
@@ -41,14 +41,14 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Rules:
+class StrategyRules:
     """A strategy: whom it prefers, and what a task of so many images adds to a member's share (0: nothing is kept)."""
 
-    prefer: Callable[[Choice], Sequence[str]]
+    prefer: Callable[[MemberChoice], Sequence[str]]
     amount: Callable[[int], float]
 
 
-def by_share(choice: Choice) -> list[str]:
+def by_share(choice: MemberChoice) -> list[str]:
     """List the members that have had no more than their share, first the one that would be done first.
 
     A member that is ahead waits even when it is idle: that is what keeps the shares when all have more to do than they
@@ -60,24 +60,24 @@ def by_share(choice: Choice) -> list[str]:
     return sorted(behind, key=lambda name: (taken.get(name, 0.0) + amount) / members[name])
 
 
-def least_queued(choice: Choice) -> list[str]:
+def least_queued(choice: MemberChoice) -> list[str]:
     """List all members, first the one for which the fewest images wait; of equals the one that has had less."""
     return sorted(choice.members, key=lambda name: (choice.queued.get(name, 0), choice.taken.get(name, 0.0)))
 
 
-def failover(choice: Choice) -> list[str]:
+def failover(choice: MemberChoice) -> list[str]:
     """Name the first member that is up; a busy one is waited for."""
     return list(choice.members)[:1]
 
 
-def sticky(key: Callable[[Task], str]) -> Callable[[Choice], list[str]]:
+def sticky(key: Callable[[Task], str]) -> Callable[[MemberChoice], list[str]]:
     """Make a strategy that gives everything with the same key to the same member.
 
     Rendezvous hashing: each member draws a number from its name and the key, and the highest wins. A member that comes
     or goes moves only what it wins or had; no table of who went where is kept, and so no patient's id either.
     """
 
-    def prefer(choice: Choice) -> list[str]:
+    def prefer(choice: MemberChoice) -> list[str]:
         text = key(choice.task)
         return sorted(choice.members, key=lambda name: _draw(name, text), reverse=True)[:1]
 
@@ -101,13 +101,13 @@ def _nothing(images: int) -> float:
     return 0.0
 
 
-STRATEGIES: Final[Mapping[Strategy, Rules]] = {
-    "round-robin": Rules(by_share, lambda images: float(images > 0)),
-    "weighted": Rules(by_share, float),
-    "least-queued": Rules(least_queued, float),
-    "sticky-study": Rules(sticky(_study), _nothing),
-    "sticky-patient": Rules(sticky(_patient), _nothing),
-    "failover": Rules(failover, _nothing),
+STRATEGIES: Final[Mapping[Strategy, StrategyRules]] = {
+    "round-robin": StrategyRules(by_share, lambda images: float(images > 0)),
+    "weighted": StrategyRules(by_share, float),
+    "least-queued": StrategyRules(least_queued, float),
+    "sticky-study": StrategyRules(sticky(_study), _nothing),
+    "sticky-patient": StrategyRules(sticky(_patient), _nothing),
+    "failover": StrategyRules(failover, _nothing),
 }
 
 

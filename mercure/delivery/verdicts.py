@@ -30,7 +30,7 @@ _OF_THE_TARGET: Final[tuple[FailureKind, ...]] = ("unreachable", "rejected", "bu
 
 
 @dataclass(frozen=True)
-class Evidence:
+class AttemptEvidence:
     """What is known when images did not go.
 
     Parameters
@@ -57,7 +57,7 @@ class Evidence:
     outage: bool = False
 
 
-def verdict_on(task: Task, trouble: Trouble, standing: Standing, evidence: Evidence) -> Verdict:
+def verdict_on(task: Task, trouble: Trouble, standing: Standing, evidence: AttemptEvidence) -> Verdict:
     """Say whose trouble a failed attempt is.
 
     Parameters
@@ -102,6 +102,6 @@ def _taken_since(task: Task, standing: Standing) -> bool:
     return standing.taken > last.started + timedelta(seconds=last.seconds)
 
 
-def _nothing_else_waits(trouble: Trouble, evidence: Evidence) -> bool:
+def _nothing_else_waits(trouble: Trouble, evidence: AttemptEvidence) -> bool:
     """Tell whether there is nothing to compare with: of statuses, not even another image of the task."""
     return evidence.alone and (trouble.kind == "aborted" or evidence.pending == 1 or not evidence.answered)

@@ -45,7 +45,7 @@ Rank = tuple[str, float, str]
 
 @dataclass(frozen=True)
 class Turn:
-    """Leave to send a task's images now.
+    """Permit to send a task's images now.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ class Versions:
 
     @contextmanager
     def turn(self, claim: Claim, task: Task, destination: str) -> Iterator[Turn | None]:
-        """Ask for leave, for the length of a block; None when the task has to wait.
+        """Ask for a permit, for the length of a block; None when the task has to wait.
 
         Parameters
         ----------

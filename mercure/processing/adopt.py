@@ -13,7 +13,7 @@ from mercure.config import ModuleSettings
 from mercure.dicom.copies import same_image
 from mercure.dicom.tags import read_tag_records
 from mercure.names import safe_name
-from mercure.processing.inputs import Inputs, lineage
+from mercure.processing.inputs import StepInputs, lineage
 from mercure.processing.result import Result, ResultError, parse_result
 from mercure.processing.steps import MAX_RESULT_BYTES, RESULT_FILE
 from mercure.processing.survey import Found, opened, survey
@@ -53,7 +53,7 @@ class Adopted:
     replaced: tuple[str, ...] = ()
 
 
-def adopt(out: Path, into: Path, inputs: Inputs, settings: ModuleSettings, task: Task) -> Adopted:
+def adopt(out: Path, into: Path, inputs: StepInputs, settings: ModuleSettings, task: Task) -> Adopted:
     """Take the result of a run, which has ended.
 
     Parameters
@@ -62,7 +62,7 @@ def adopt(out: Path, into: Path, inputs: Inputs, settings: ModuleSettings, task:
         The run's ``out/``.
     into : Path
         A hidden folder that exists and is empty.
-    inputs : Inputs
+    inputs : StepInputs
         The images that went in.
     settings : ModuleSettings
         What a result must have, and whether the inputs are retained.
@@ -115,7 +115,7 @@ def _read_result(out: Path, found: Iterable[Found]) -> Result | None:
     return None
 
 
-def _take_images(out: Path, into: Path, images: Sequence[Found], inputs: Inputs, task: Task) -> list[TagRecord]:
+def _take_images(out: Path, into: Path, images: Sequence[Found], inputs: StepInputs, task: Task) -> list[TagRecord]:
     """Copy the images, read their tags from the copies, and give them the names that ours have."""
     if not images:
         return []
@@ -157,7 +157,7 @@ def _tag_line(record: dict[str, Any], name: str, given: Image | None, task: Task
     return {**record, "FileName": name, **known, **lineage(given)}
 
 
-def _check(settings: ModuleSettings, records: Sequence[TagRecord], inputs: Inputs) -> None:
+def _check(settings: ModuleSettings, records: Sequence[TagRecord], inputs: StepInputs) -> None:
     if settings.result != "any" and not records:
         raise ResultError("it ended well and wrote no image, and its setting 'result' asks for images")
     if settings.result == "same-series":
@@ -168,7 +168,7 @@ def _check(settings: ModuleSettings, records: Sequence[TagRecord], inputs: Input
                 raise ResultError(f"the image {sop} that it wrote is of another series, which 'result' does not allow")
 
 
-def _replaced(into: Path, records: Sequence[TagRecord], inputs: Inputs) -> tuple[str, ...]:
+def _replaced(into: Path, records: Sequence[TagRecord], inputs: StepInputs) -> tuple[str, ...]:
     """Name the images that went in and came out under the same UID with another data set."""
     return tuple(
         text(record, "SOPInstanceUID")
@@ -177,7 +177,7 @@ def _replaced(into: Path, records: Sequence[TagRecord], inputs: Inputs) -> tuple
     )
 
 
-def _retain(into: Path, inputs: Inputs, records: Sequence[TagRecord]) -> list[TagRecord]:
+def _retain(into: Path, inputs: StepInputs, records: Sequence[TagRecord]) -> list[TagRecord]:
     """Link the images that went in beside the result; where the module wrote one of the same UID, its own is sent."""
     written = {image.path for record in records if (image := inputs.origin_of(record))}
     used = {text(record, "FileName") for record in records}

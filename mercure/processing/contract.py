@@ -12,7 +12,7 @@ from mercure import __version__, durable
 from mercure.config import Config, ModuleSettings
 from mercure.dicom.copies import copy_image
 from mercure.dicom.receipt import AlteredHeaderError, read_receipt
-from mercure.processing.inputs import Inputs, image_name
+from mercure.processing.inputs import StepInputs, image_name
 from mercure.runners import IN, OUT
 from mercure.spool import Task
 from mercure.spool.images import text
@@ -27,7 +27,7 @@ def effective_settings(settings: ModuleSettings, task: Task) -> dict[str, Any]:
     return {**settings.settings, **task.module_settings, **own}
 
 
-def build_inputs(inputs: Inputs, folder: Path, *, copies: bool, sync: bool = True) -> None:
+def build_inputs(inputs: StepInputs, folder: Path, *, copies: bool, sync: bool = True) -> None:
     """Make ``in/`` and ``out/`` of a run.
 
     Each image is named by its series and itself (``series#sop.dcm``), so that a module can tell the series of a study
@@ -36,7 +36,7 @@ def build_inputs(inputs: Inputs, folder: Path, *, copies: bool, sync: bool = Tru
 
     Parameters
     ----------
-    inputs : Inputs
+    inputs : StepInputs
         What goes in.
     folder : Path
         The run's; it exists and is empty.

@@ -13,7 +13,7 @@ from mercure.event_details import Identity
 from mercure.events import EventWriter
 from mercure.names import derived_id
 from mercure.processing.record import read_result
-from mercure.processing.result import Routing
+from mercure.processing.result import ResultRouting
 from mercure.processing.steps import inputs_of
 from mercure.spool import (
     Claim,
@@ -63,7 +63,7 @@ class Finisher:
         """
         folder = inputs_of(claim.path, len(task.done) + 1)
         result = read_result(folder)
-        routing = result.routing if result is not None else Routing()
+        routing = result.routing if result is not None else ResultRouting()
         if routing.discard:
             self._discard(claim, task)
             return
@@ -85,7 +85,7 @@ class Finisher:
         move(self.spool, claim, Stage.SUCCESS)
         self.events.emit(task_processed(ended), task=task.id, series=_series(task), key="task.processed")
 
-    def _problem(self, task: Task, routing: Routing, folder: Path, targets: tuple[str, ...]) -> Failure | None:
+    def _problem(self, task: Task, routing: ResultRouting, folder: Path, targets: tuple[str, ...]) -> Failure | None:
         """Tell why the result cannot be handed on, if it cannot."""
         unknown = next((target for target in targets if target not in self.config.targets), None)
         reason = advice = ""

@@ -16,7 +16,7 @@ from mercure.spool.versions import FILE_VERSION, ROUTED_AS, Image, images_of, ne
 
 
 @dataclass(frozen=True)
-class Inputs:
+class StepInputs:
     """The images of a step.
 
     Parameters
@@ -45,7 +45,7 @@ class Inputs:
         return found.get(text(record, "SeriesInstanceUID"), alone)
 
 
-def step_inputs(directory: Path, task: Task) -> Inputs:
+def step_inputs(directory: Path, task: Task) -> StepInputs:
     """Return what goes into the next step of a task.
 
     Raises
@@ -63,7 +63,7 @@ def step_inputs(directory: Path, task: Task) -> Inputs:
     for (series, stem), image in last.items():
         by_stem.setdefault(stem, {})[series] = image
     older = tuple(image for image in images if last[image.key] is not image)
-    return Inputs(tuple(last.values()), older, by_stem)
+    return StepInputs(tuple(last.values()), older, by_stem)
 
 
 def image_name(image: Image) -> str:

@@ -51,7 +51,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Recorder:
+class StepRecorder:
     """Tells of runs that ended and counts them.
 
     Parameters

@@ -32,7 +32,7 @@ class Notification:
 
 
 @dataclass(frozen=True)
-class Routing:
+class ResultRouting:
     """Where the result is to go.
 
     Parameters
@@ -64,7 +64,7 @@ class Result:
 
     content: dict[str, Any]
     notification: Notification | None = None
-    routing: Routing = Routing()
+    routing: ResultRouting = ResultRouting()
 
 
 def parse_result(data: bytes) -> Result:
@@ -96,9 +96,9 @@ def _notification(asked: object) -> Notification | None:
     return Notification(_unicode(text)[:MAX_TEXT], requested)
 
 
-def _routing(asked: object) -> Routing:
+def _routing(asked: object) -> ResultRouting:
     if asked is None:
-        return Routing()
+        return ResultRouting()
     if not isinstance(asked, dict):
         raise ResultError(f"{ROUTING} in its result.json is no object")
     target = asked.get("target")
@@ -111,7 +111,7 @@ def _routing(asked: object) -> Routing:
     if sum([bool(names), *flags]) > 1:
         raise ResultError(f"{ROUTING} in its result.json asks for several things at once")
     targets = tuple(dict.fromkeys(_unicode(name) for name in names)) if names else None
-    return Routing(targets, *flags)
+    return ResultRouting(targets, *flags)
 
 
 def _unicode(text: str) -> str:

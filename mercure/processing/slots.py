@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mercure import durable
-from mercure.processing.health import make_folder, module_folder
+from mercure.processing.module_health import make_folder, module_folder
 from mercure.spool import Claim, Spool, is_locked
 
 

@@ -9,19 +9,19 @@ from typing import Final
 
 from mercure.config import Retry, TargetSettings
 from mercure.config.models import Order
+from mercure.delivery.admission import Permit, Route, RouteContext, open_route
 from mercure.delivery.attempt import Deliverer
 from mercure.delivery.changes import TargetChanges
-from mercure.delivery.crew import Crew
+from mercure.delivery.delivery_worker import DeliveryWorker
 from mercure.delivery.destinations import Past
-from mercure.delivery.health import Health
-from mercure.delivery.order import ORDER_SECONDS, PASS_SECONDS, Gate, first_routed, lets_pass
+from mercure.delivery.health_probe import HealthProbe
 from mercure.delivery.policy import eligible_at, in_turn
-from mercure.delivery.probing import Prober
-from mercure.delivery.queue import SCAN_SECONDS, Queue
-from mercure.delivery.routes import Leave, Route, Way, open_route
+from mercure.delivery.target_health import TargetHealth
 from mercure.delivery.versions import Versions
-from mercure.delivery.worker import Worker
 from mercure.event_details import Warned
+from mercure.scheduling.order import ORDER_SECONDS, PASS_SECONDS, OrderGuard, first_routed, lets_pass
+from mercure.scheduling.queue import SCAN_SECONDS, TaskQueue
+from mercure.scheduling.worker_pool import WorkerPool
 from mercure.services.common import PAUSE_AFTER_ERROR, Context
 from mercure.spool import Changes, Stage, Task, uptime
 from mercure.spool.ending import put_aside_unreadable
@@ -43,15 +43,15 @@ class Dispatcher:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._spool = context.spool
-        self._queue = Queue(context.spool, self._unreadable, lets_pass=self._lets_pass)
+        self._queue = TaskQueue(context.spool, self._unreadable, lets_pass=self._lets_pass)
         self._passed: set[str] = set()
-        self._crew: Crew[Worker] = Crew(self._queue, context.events, context.clock, self._wake)
+        self._pool: WorkerPool[DeliveryWorker] = WorkerPool(self._queue, context.events, context.clock, self._wake)
         self._targets: dict[str, tuple[TargetSettings, Target]] = {}
         self._past = Past(context.store)
         self._versions = Versions(context.spool, lambda: context.config.targets, self._past.destination)
-        self._gate = Gate(context.spool, self._queue)
+        self._guard = OrderGuard(context.spool, self._queue)
         self._changed = TargetChanges()
-        self._prober = Prober(context.spool, self._health, self._open, self._wake)
+        self._prober = HealthProbe(context.spool, self._health, self._open, self._wake)
 
     def watched(self) -> Iterable[Path]:
         """Wake up for new and changed tasks."""
@@ -61,17 +61,17 @@ class Dispatcher:
         """Start what can be started; return when to look again."""
         for name, settings in self._changed.follow(self._context.config.targets, self._context.clock.now()):
             self._health(name, settings).ask_now()
-        rested = self._crew.collect()
+        rested = self._pool.collect()
         wait = min(rested, self._queue.follow(changes, self._context.clock.monotonic()))
         for target in self._queue.targets():
             wait = min(wait, self._guarded(target))
-        asked = {worker.leave.name for worker in self._crew if worker.leave.probe}
+        asked = {worker.permit.name for worker in self._pool if worker.permit.probe}
         wait = min(wait, self._prober.turn(self._context.config.targets, self._context.clock.now(), asked))
         return max(0.0, wait)
 
     def end(self) -> None:
         """Let the deliveries end; the images that were confirmed are on record, the rest is sent next time."""
-        self._crew.end()
+        self._pool.end()
         self._prober.end()
 
     def _guarded(self, name: str) -> float:
@@ -84,18 +84,18 @@ class Dispatcher:
         settings = self._context.config.targets.get(name)
         if settings is None:
             reason = f"there is no target {name!r} in the configuration"
-            self._crew.fail_all(name, reason, "add the target again and retry the task, or reroute or discard it")
+            self._pool.fail_all(name, reason, "add the target again and retry the task, or reroute or discard it")
             return SCAN_SECONDS
         if settings.disabled:
             return SCAN_SECONDS
         now = self._context.clock.now()
-        route = open_route(Way(self._spool, self._queue, self._context.config.targets, name, now))
-        routed = () if settings.order == "none" else self._gate.routed()
+        route = open_route(RouteContext(self._spool, self._queue, self._context.config.targets, name, now))
+        routed = () if settings.order == "none" else self._guard.routed()
         wait = SCAN_SECONDS
         for task, priority in in_turn(self._queue.heads(name, settings.order), now):
             if settings.order == "study" and task.attempts and len(self._queue.line(task, "study")) > 1:
                 wait = min(wait, PASS_LOOK_SECONDS)  # those behind it may pass soon
-            if task.id in self._crew:
+            if task.id in self._pool:
                 continue
             due = self._due(task, priority, route.retry(task), now)
             if due is None and first_routed(task, settings.order, routed):
@@ -104,7 +104,7 @@ class Dispatcher:
                 wait = min(wait, due)
                 continue
             answer = route.admit(task)
-            if isinstance(answer, Leave):
+            if isinstance(answer, Permit):
                 self._start(task, settings.order, answer, route)
                 continue
             wait = min(wait, answer.seconds)
@@ -127,20 +127,22 @@ class Dispatcher:
             return None
         return eligible_at(task, retry.cap_seconds, self._context.clock.now())
 
-    def _start(self, task: Task, order: Order, leave: Leave, route: Route) -> None:
+    def _start(self, task: Task, order: Order, permit: Permit, route: Route) -> None:
         def may_start(current: Task) -> bool:
-            if self._gate.before(current, order, lambda: route.others_in_flight(leave)) is not None:
+            if self._guard.before(current, order, lambda: route.others_in_flight(permit)) is not None:
                 return False
             self._tell_passed(current, order)
             return True
 
         def due(current: Task) -> datetime | None:
-            return self._eligible_at(current, leave.settings.retry)
+            return self._eligible_at(current, permit.settings.retry)
 
-        worker = Worker(task.id, self.deliverer(leave, order), leave, task.target or "", may_start, self._versions, due)
-        if leave.group:
-            self._queue.assign(task.id, leave.name)
-        self._crew.begin(worker)
+        worker = DeliveryWorker(
+            task.id, self.deliverer(permit, order), permit, task.target or "", may_start, self._versions, due
+        )
+        if permit.group:
+            self._queue.assign(task.id, permit.name)
+        self._pool.begin(worker)
 
     def _lets_pass(self, task: Task) -> bool:
         return lets_pass(task, uptime(self._spool, self._context.clock).age)
@@ -156,21 +158,21 @@ class Dispatcher:
                 advice = f"find out at {task.target!r} why it is not taken, then retry, reroute or discard it"
                 self._context.events.emit(Warned(text=text, advice=advice), task=other, key="order.passed")
 
-    def deliverer(self, leave: Leave, order: Order = "none") -> Deliverer:
-        """Make what delivers by a leave."""
+    def deliverer(self, permit: Permit, order: Order = "none") -> Deliverer:
+        """Make what delivers by a permit."""
         context = self._context
         return Deliverer(
             spool=self._spool,
             events=context.events,
             clock=context.clock,
-            name=leave.name,
-            settings=leave.settings,
-            target=self._open(leave.name, leave.settings),
+            name=permit.name,
+            settings=permit.settings,
+            target=self._open(permit.name, permit.settings),
             stopping=self._stopping,
-            group=leave.group,
-            counted=leave.counted,
+            group=permit.group,
+            counted=permit.counted,
             past=self._past.destination,
-            is_alone=lambda task: self._queue.is_alone(task, leave.name, order),
+            is_alone=lambda task: self._queue.is_alone(task, permit.name, order),
         )
 
     def _wake(self) -> None:
@@ -179,9 +181,9 @@ class Dispatcher:
     def _stopping(self) -> bool:
         return bool(self._context.stop)
 
-    def _health(self, name: str, settings: TargetSettings) -> Health:
+    def _health(self, name: str, settings: TargetSettings) -> TargetHealth:
         context = self._context
-        return Health(self._spool, context.events, context.clock, name, settings.retry)
+        return TargetHealth(self._spool, context.events, context.clock, name, settings.retry)
 
     def _open(self, name: str, settings: TargetSettings) -> Target:
         known = self._targets.get(name)

@@ -9,17 +9,17 @@ from typing import Final
 
 from mercure.config import ModuleSettings
 from mercure.config.processing import RunnerKind
-from mercure.delivery.crew import Crew
-from mercure.delivery.order import ORDER_SECONDS, Gate, first_routed
 from mercure.delivery.policy import eligible_at
-from mercure.delivery.queue import SCAN_SECONDS, Queue
-from mercure.processing.attempt import Stepper
 from mercure.processing.finish import Finisher
-from mercure.processing.health import ModuleHealth
-from mercure.processing.images import Images, Missing
+from mercure.processing.module_health import ModuleHealth
+from mercure.processing.module_images import ImageMissing, ModuleImages
 from mercure.processing.slots import others_running, take_slot
-from mercure.processing.worker import Lane, Worker
+from mercure.processing.step_attempt import StepExecutor
+from mercure.processing.step_worker import RunPermit, StepWorker
 from mercure.runners import Runner, open_runner
+from mercure.scheduling.order import ORDER_SECONDS, OrderGuard, first_routed
+from mercure.scheduling.queue import SCAN_SECONDS, TaskQueue
+from mercure.scheduling.worker_pool import WorkerPool
 from mercure.services.common import PAUSE_AFTER_ERROR, Context
 from mercure.spool import Changes, Stage, Task
 from mercure.spool.ending import put_aside_unreadable
@@ -43,10 +43,10 @@ class Processor:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._spool = context.spool
-        self._queue = Queue(context.spool, self._unreadable, Stage.PROCESSING)
-        self._gate = Gate(context.spool, self._queue, Stage.PROCESSING)
-        self._crew: Crew[Worker] = Crew(self._queue, context.events, context.clock, self._wake)
-        self._images = Images(self._stopping, self._wake)
+        self._queue = TaskQueue(context.spool, self._unreadable, Stage.PROCESSING)
+        self._guard = OrderGuard(context.spool, self._queue, Stage.PROCESSING)
+        self._pool: WorkerPool[StepWorker] = WorkerPool(self._queue, context.events, context.clock, self._wake)
+        self._images = ModuleImages(self._stopping, self._wake)
         self._runners: dict[RunnerKind, tuple[object, Runner]] = {}
 
     def watched(self) -> Iterable[Path]:
@@ -55,7 +55,7 @@ class Processor:
 
     def turn(self, changes: Changes) -> float:
         """Start what can be started; return when to look again."""
-        rested = self._crew.collect()
+        rested = self._pool.collect()
         wait = min(rested, self._queue.follow(changes, self._context.clock.monotonic()))
         for module in self._by_urgency():
             wait = min(wait, self._guarded(module))
@@ -63,7 +63,7 @@ class Processor:
 
     def end(self) -> None:
         """Stop the runs that end with the service, and let go of those that do not; both are taken up again."""
-        self._crew.end()
+        self._pool.end()
 
     def _by_urgency(self) -> list[str]:
         """List the modules for which something waits: where this machine has few slots, urgent tasks come first."""
@@ -83,14 +83,14 @@ class Processor:
         settings = self._context.config.modules.get(module)
         if settings is None:
             reason = f"there is no module {module!r} in the configuration"
-            self._crew.fail_all(module, reason, "add the module again and retry the task, or discard it")
+            self._pool.fail_all(module, reason, "add the module again and retry the task, or discard it")
             return SCAN_SECONDS
         if settings.disabled:
             return SCAN_SECONDS
         now, wait = self._context.clock.now(), SCAN_SECONDS
-        routed = () if settings.order == "none" else self._gate.routed()
+        routed = () if settings.order == "none" else self._guard.routed()
         for task, priority in self._queue.heads(module, settings.order):
-            if task.id in self._crew:
+            if task.id in self._pool:
                 continue
             due = self._due(task, priority, settings.retry_seconds, now)
             if due is None and first_routed(task, settings.order, routed):
@@ -115,7 +115,7 @@ class Processor:
     def _start(self, task: Task, module: str, settings: ModuleSettings) -> float | None:
         """Start one task on its module; return seconds to wait where nothing of the module can be started now."""
         runner = self._runner(settings.runner)
-        if runner.local and sum(worker.local for worker in self._crew) >= self._slots:
+        if runner.local and sum(worker.local for worker in self._pool) >= self._slots:
             return SCAN_SECONDS  # a worker that ends wakes the service
         health = ModuleHealth(self._spool, self._context.events, self._context.clock, module, settings.runner)
         outage = health.outage()
@@ -123,37 +123,37 @@ class Processor:
         if left:
             return left
         ready = self._images.ask(settings, runner)
-        if isinstance(ready, Missing):
+        if isinstance(ready, ImageMissing):
             return health.failed(ready.kind, ready.text).seconds_left(self._context.clock.now())
         if not ready:
             return SCAN_SECONDS  # the end of the look wakes the service
         slot = take_slot(self._spool, module, settings.concurrency)
         if slot is None:
             return SLOT_SECONDS
-        lane = Lane(self._stepper(module, settings, runner, health), slot, health, self._images)
+        permit = RunPermit(self._stepper(module, settings, runner, health), slot, health, self._images)
 
         def may_start(current: Task) -> bool:
             addressed = current.model_copy(update={"target": module})
             others = lambda: others_running(self._spool, module, slot)  # noqa: E731 - asked only for long lines
-            return self._gate.before(addressed, settings.order, others) is None
+            return self._guard.before(addressed, settings.order, others) is None
 
-        self._crew.begin(Worker(task.id, self._finisher(), lane, settings, may_start))
+        self._pool.begin(StepWorker(task.id, self._finisher(), permit, settings, may_start))
         return None
 
     def _hand_on(self) -> float:
         """Take up tasks whose modules have all run: only their result is left to be handed on."""
         for task in self._queue.waiting(""):
-            if task.id not in self._crew and task.hold is None:
-                self._crew.begin(Worker(task.id, self._finisher(), None, ModuleSettings(), lambda _: True))
+            if task.id not in self._pool and task.hold is None:
+                self._pool.begin(StepWorker(task.id, self._finisher(), None, ModuleSettings(), lambda _: True))
         return SCAN_SECONDS
 
     def _finisher(self) -> Finisher:
         context = self._context
         return Finisher(self._spool, context.events, context.clock, context.config)
 
-    def _stepper(self, module: str, settings: ModuleSettings, runner: Runner, health: ModuleHealth) -> Stepper:
+    def _stepper(self, module: str, settings: ModuleSettings, runner: Runner, health: ModuleHealth) -> StepExecutor:
         context = self._context
-        return Stepper(
+        return StepExecutor(
             spool=self._spool,
             events=context.events,
             clock=context.clock,

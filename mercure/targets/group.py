@@ -85,7 +85,7 @@ class GroupSettings(TargetSettings):
 class GroupTarget:
     """A group seen from outside the dispatcher: asked how it is, or given a single job by hand.
 
-    The dispatcher does not deliver by it: it resolves each task to a member (`mercure.delivery.routes`), because
+    The dispatcher does not deliver by it: it resolves each task to a member (`mercure.delivery.admission`), because
     slots, breakers and shares are kept for all dispatchers together.
 
     Parameters

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mercure.processing import attempt, worker
+from mercure.processing import step_attempt, step_worker
 from mercure.processing.steps import records
 from mercure.services import processor as service
 from mercure.services.cleaner import RETELL_SECONDS, Cleaner
@@ -31,7 +31,7 @@ def set_up(box: Box) -> Path:
 
 def run_processor(root: Path, outliving: bool) -> None:
     if outliving:
-        for module in (service, attempt, worker):
+        for module in (service, step_attempt, step_worker):
             setattr(module, "open_runner", lambda _, settings: OutlivingRunner(settings))  # noqa: B010 - a module
     process_all(Box(root))
 

@@ -12,7 +12,7 @@ from appliance.status_page.source import Flow, Seen
 from mercure.bookkeeping.records import CounterTotal, SenderRecord
 from mercure.clock import ManualClock
 from mercure.config.status_page import StatusPage
-from mercure.delivery.outage import Outage
+from mercure.delivery.target_outage import TargetOutage
 
 NOW = datetime(2026, 11, 21, 14, 37, 12, tzinfo=UTC)
 HOSTILE = "<script>alert(1)</script>'\"&\x1b[2J\u202egnp.exe\u2066\x00{{7*7}}"
@@ -127,7 +127,7 @@ def target(number: int, *, bad: bool) -> api.targets.TargetState:
     """Tell of a target; on a bad day the second one is down."""
     name, kind = TARGETS[number]
     since = NOW - timedelta(minutes=95)
-    outage = Outage(since=since, failures=12, until=NOW, kind="unreachable", error="connection refused")
+    outage = TargetOutage(since=since, failures=12, until=NOW, kind="unreachable", error="connection refused")
     down = bad and number == 1
     return api.targets.TargetState(
         name=name,

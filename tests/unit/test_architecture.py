@@ -132,7 +132,7 @@ def test_the_wall_clock_is_read_in_one_place() -> None:
         "appliance/control/rows.py",
         "appliance/doctor/looking.py",
         "appliance/supervision/foreground.py",
-        "mercure/processing/attempt.py",
+        "mercure/processing/step_attempt.py",
         "mercure/runners/command.py",
         "tui/format.py",
     }

@@ -9,7 +9,7 @@ from pydantic import Field, JsonValue
 
 from appliance.control.api.base import Difference, Nothing, Problem, Saved, Verb
 from mercure.model import Model
-from mercure.processing.outage import ModuleOutage
+from mercure.processing.module_outage import ModuleOutage
 
 
 class Validation(Model):

@@ -9,9 +9,9 @@ from pydantic import AwareDatetime, Field
 
 from appliance.control.api.base import Nothing, Role, Verb
 from appliance.control.api.services import ServiceState
-from mercure.delivery.outage import Outage
+from mercure.delivery.target_outage import TargetOutage
 from mercure.model import Model
-from mercure.processing.outage import ModuleOutage
+from mercure.processing.module_outage import ModuleOutage
 from mercure.spool.layout import Stage
 
 
@@ -78,7 +78,7 @@ class OutageState(Model):
     """A target that takes nothing at the moment."""
 
     target: str
-    outage: Outage
+    outage: TargetOutage
 
 
 class ModuleOutageState(Model):

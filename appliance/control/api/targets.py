@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from pydantic import AwareDatetime, Field, JsonValue
 
 from appliance.control.api.base import Nothing, Saved, Verb
-from mercure.delivery.outage import Outage
+from mercure.delivery.target_outage import TargetOutage
 from mercure.dicom.capabilities import Capabilities
 from mercure.model import Model
 
@@ -24,7 +24,7 @@ class TargetState(Model):
     settings: dict[str, Any]
     waiting: int = 0
     failed: int = 0
-    outage: Outage | None = None
+    outage: TargetOutage | None = None
     taken: AwareDatetime | None = None
     rules: tuple[str, ...] = ()
 

@@ -100,7 +100,7 @@ class Hospital:
         eventually(lambda: turn(self.dispatcher) >= 0 and not self._is_delivering(), what="the deliveries end")
 
     def _is_delivering(self) -> bool:
-        return any(True for _ in self.dispatcher._crew)
+        return any(True for _ in self.dispatcher._pool)
 
     def steps(self) -> dict[str, Callable[[], object]]:
         """What may happen next."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mercure.delivery.outage import Outage
+    from mercure.delivery.target_outage import TargetOutage
     from tests.oracle.meaning import Rule
     from tests.support.namespaces import NamespacePair
 
@@ -56,7 +56,7 @@ class Hospital:
         """Begin: from now on something may happen to the lines."""
         self.began = monotonic()
 
-    def outage(self) -> Outage | None:
+    def outage(self) -> TargetOutage | None:
         """Return what the router knows of an outage of the archive."""
         return read_outage(self.router.box.spool, "archive")
 

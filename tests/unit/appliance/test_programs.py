@@ -13,7 +13,7 @@ from supervisor.options import UnhosedConfigParser
 from appliance.supervision.programs import LISTENED, OWN, Program, conf_text, programs, quoted
 from mercure import services as supervised
 from mercure.config import Config, Receiver, Services
-from mercure.delivery.crew import STOP_SECONDS
+from mercure.scheduling.worker_pool import STOP_SECONDS
 from mercure.services.receiver import END_SECONDS
 
 ROOT = Path("/srv/mercure")

@@ -29,9 +29,9 @@ from appliance.control.api.status import (
 from appliance.control.bad_states import NOTICES, PASSING, BadState, bad_states
 from appliance.control.signals import CertificateState, ClockState, FailingChannel, Signals, SilentSender
 from appliance.supervision.states import State
-from mercure.delivery.outage import Outage
+from mercure.delivery.target_outage import TargetOutage
 from mercure.event_details import FailureKind
-from mercure.processing.outage import ModuleOutage
+from mercure.processing.module_outage import ModuleOutage
 from mercure.spool.layout import Stage
 from mercure.spool.notices import Notice, NoticeKind
 
@@ -66,7 +66,7 @@ def process(**fields: Any) -> Provoked:
 
 
 def outage(kind: FailureKind) -> Provoked:
-    found = Outage(since=NOW, failures=3, until=NOW, kind=kind, error="down")
+    found = TargetOutage(since=NOW, failures=3, until=NOW, kind=kind, error="down")
     return {"outages": (OutageState(target="pacs", outage=found),)}, {}
 
 

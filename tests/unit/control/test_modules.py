@@ -12,7 +12,7 @@ from appliance.control.errors import ControlError
 from appliance.control.health import status
 from appliance.control.session import Session
 from mercure.config import Root
-from mercure.processing.health import ModuleHealth
+from mercure.processing.module_health import ModuleHealth
 from mercure.spool import Stage, load_task
 from tests.support.box import Box
 from tests.support.modules import COPY, configure, process_all, put_task, script

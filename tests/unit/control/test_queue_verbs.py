@@ -17,7 +17,7 @@ from appliance.control.health import status
 from appliance.control.listing import list_queue
 from appliance.control.session import Session
 from mercure.config.alerts import Stuck
-from mercure.delivery.outage import Outage
+from mercure.delivery.target_outage import TargetOutage
 from mercure.event_details import Identity
 from mercure.names import id_time
 from mercure.spool import Failure, Stage, load_task, save_task
@@ -149,7 +149,7 @@ class TestAlerts:
 
     def test_each_source_is_told_and_the_worst_first(self, session: Session) -> None:
         found = self.well(session)
-        outage = Outage(since=found.time, failures=3, until=found.time, kind="unreachable", error="refused")
+        outage = TargetOutage(since=found.time, failures=3, until=found.time, kind="unreachable", error="refused")
         counts = {
             Stage.ERROR: (2, 60.0),
             Stage.QUARANTINE: (1, 60.0),

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mercure.delivery.admission import Permit, RouteContext, open_route
 from mercure.delivery.breaker import Breaker, target_folder
-from mercure.delivery.queue import Queue
-from mercure.delivery.routes import Leave, Way, open_route
+from mercure.delivery.delivery_worker import DeliveryWorker
 from mercure.delivery.slots import make_slots
 from mercure.delivery.versions import Versions
-from mercure.delivery.worker import Worker
+from mercure.scheduling.queue import TaskQueue
 from mercure.spool import Stage, is_locked, load_task, read_ledger, save_task
 from mercure.spool.delivered import by_place
 from mercure.spool.images import ledger_lines
@@ -131,10 +131,10 @@ def test_another_dispatcher_may_have_begun_it_with_another_member(box: Box, grou
     group.configure("failover", "a", "b")
     task = group.task("1.1")
     (dispatcher,) = Dispatchers(box).each
-    queue = Queue(box.spool, lambda name, reason: None)
+    queue = TaskQueue(box.spool, lambda name, reason: None)
     targets = box.contexts[0].config.targets
-    leave = open_route(Way(box.spool, queue, targets, "pacs", box.clock.now())).admit(model(box, task))
-    assert isinstance(leave, Leave)
+    leave = open_route(RouteContext(box.spool, queue, targets, "pacs", box.clock.now())).admit(model(box, task))
+    assert isinstance(leave, Permit)
     assert leave.name == "a"
     assert leave.holds(model(box, task))
     assert leave.holds(model(box, task).model_copy(update={"member": "stranger"}))
@@ -142,7 +142,7 @@ def test_another_dispatcher_may_have_begun_it_with_another_member(box: Box, grou
     assert not leave.holds(begun)
     save_task(box.spool.entry(Stage.OUTGOING, task), begun)
     versions = Versions(box.spool, lambda: targets, lambda line: None)
-    worker = Worker(task, dispatcher.deliverer(leave), leave, "pacs", lambda task: True, versions)
+    worker = DeliveryWorker(task, dispatcher.deliverer(leave), leave, "pacs", lambda task: True, versions)
     worker.start(lambda: None)
     assert worker.join(20)
     assert worker.rest
@@ -178,7 +178,7 @@ def test_shares_that_cannot_be_written_keep_no_slot(box: Box, group: Group) -> N
     group.configure("round-robin", "a", "b")
     task = group.task("1.1")
     targets = box.context("dispatcher").config.targets
-    way = Way(box.spool, Queue(box.spool, lambda name, reason: None), targets, "pacs", box.clock.now())
+    way = RouteContext(box.spool, TaskQueue(box.spool, lambda name, reason: None), targets, "pacs", box.clock.now())
     for name in ("a", "b"):
         make_slots(box.spool, name, 1)
     for number in range(1, 10):
@@ -187,7 +187,7 @@ def test_shares_that_cannot_be_written_keep_no_slot(box: Box, group: Group) -> N
             leave = open_route(way).admit(model(box, task))
         taken = [path for name in "ab" for path in target_folder(box.spool, name).glob("slot-*") if is_locked(path)]
         assert len(taken) == (leave is not None), f"after an error at step {number}"
-        if isinstance(leave, Leave):
+        if isinstance(leave, Permit):
             leave.slot.release()
             assert len(steps) == number - 1 > 1
             break

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mercure.delivery.breaker import Breaker, read_outage, target_folder
-from mercure.delivery.reasons import outage_of
 from mercure.delivery.slots import make_slots
+from mercure.delivery.target_status import outage_of
 from mercure.spool import Changes, Stage, is_locked
 from tests.support.box import Box
 from tests.support.polling import eventually

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mercure.delivery.shares import ShareBook
-from mercure.delivery.strategies import STRATEGIES, Choice
+from mercure.delivery.strategies import STRATEGIES, MemberChoice
 from mercure.spool import Changes, Stage
 from tests.support.box import Box
 from tests.support.polling import eventually
@@ -180,7 +180,7 @@ def test_a_strategy_is_given_only_members_that_are_up(box: Box, group: Group, mo
     offered: list[list[str]] = []
     rules = STRATEGIES["failover"]
 
-    def prefer(choice: Choice) -> list[str]:
+    def prefer(choice: MemberChoice) -> list[str]:
         offered.append(list(choice.members))
         return list(rules.prefer(choice))
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mercure.config import TargetSettings
-from mercure.delivery.order import ORDER_SECONDS, Before, Gate, are_parts, studies_in, waits_for
-from mercure.delivery.queue import Queue
 from mercure.event_details import Identity
 from mercure.names import derived_id, new_id
+from mercure.scheduling.order import ORDER_SECONDS, OrderGuard, Predecessor, are_parts, studies_in, waits_for
+from mercure.scheduling.queue import TaskQueue
 from mercure.spool import Changes, Claim, Division, Part, Stage, Task, load_task, move, save_division, save_task
 from tests.support.waiting import Dispatchers, waiting_series
 
@@ -27,11 +27,11 @@ def model(box: Box, name: str) -> Task:
     return load_task(box.spool.entry(Stage.OUTGOING, name))
 
 
-def gate(box: Box) -> Gate:
-    return Gate(box.spool, Queue(box.spool, lambda name, reason: pytest.fail(f"{name}: {reason}")))
+def gate(box: Box) -> OrderGuard:
+    return OrderGuard(box.spool, TaskQueue(box.spool, lambda name, reason: pytest.fail(f"{name}: {reason}")))
 
 
-def before(box: Box, name: str, order: Order = "study") -> Before | None:
+def before(box: Box, name: str, order: Order = "study") -> Predecessor | None:
     """Ask as a dispatcher does: with the claim in hand."""
     claim = Claim.take(box.spool.entry(Stage.OUTGOING, name))
     assert claim is not None
@@ -72,14 +72,14 @@ def bring(directory: Path, study: str, number: int = 1) -> None:
 )
 def test_only_the_first_of_each_line_is_offered(box: Box, order: Order, heads: list[str]) -> None:
     ids = {name: waiting_series(box, name, study=name[0]) for name in ("a1", "a2", "b1", "a3", "b2")}
-    queue = Queue(box.spool, lambda name, reason: None)
+    queue = TaskQueue(box.spool, lambda name, reason: None)
     queue.scan()
     assert [task.id for task, _ in queue.heads("archive", order)] == [ids[name] for name in heads]
 
 
 def test_a_series_without_a_study_is_a_line_of_its_own(box: Box) -> None:
     ids = [waiting_series(box, series, study="") for series in ("1", "2")]
-    queue = Queue(box.spool, lambda name, reason: None)
+    queue = TaskQueue(box.spool, lambda name, reason: None)
     queue.scan()
     assert [task.id for task, _ in queue.heads("archive", "study")] == ids
     assert before(box, ids[1]) is None
@@ -94,7 +94,7 @@ def test_an_urgent_series_takes_those_before_it_along(box: Box) -> None:
     first = waiting_series(box, "a1", study="a", priority="offpeak")
     waiting_series(box, "b1", study="b")
     waiting_series(box, "a2", study="a", priority="urgent")
-    queue = Queue(box.spool, lambda name, reason: None)
+    queue = TaskQueue(box.spool, lambda name, reason: None)
     queue.scan()
     (head, priority), *_ = queue.heads("archive", "study")
     assert (head.id, priority) == (first, "urgent")
@@ -102,7 +102,7 @@ def test_an_urgent_series_takes_those_before_it_along(box: Box) -> None:
 
 def test_a_task_that_changes_its_target_changes_its_line(box: Box) -> None:
     first, second = waiting_series(box, "1"), waiting_series(box, "2")
-    queue = Queue(box.spool, lambda name, reason: None)
+    queue = TaskQueue(box.spool, lambda name, reason: None)
     queue.scan()
     save_task(box.spool.entry(Stage.OUTGOING, first), model(box, first).model_copy(update={"target": "elsewhere"}))
     queue.scan()
@@ -118,7 +118,7 @@ def test_an_earlier_task_goes_first_whatever_it_waits_for(box: Box, order: Order
     first = waiting_series(box, "1", hold={"by": "anna", "at": box.clock.now()})
     second = waiting_series(box, "2")
     assert before(box, first, order) is None
-    assert before(box, second, order) == Before(first, "waits")
+    assert before(box, second, order) == Predecessor(first, "waits")
     assert before(box, second, "none") is None
     assert str(before(box, second, order)) == f"waits for task {first} (received before it)"
 
@@ -143,16 +143,16 @@ def test_a_later_task_in_flight_is_waited_for(box: Box) -> None:
     claim = Claim.take(box.spool.entry(Stage.OUTGOING, second))
     assert claim is not None
     with claim:
-        assert before(box, first) == Before(second, "in flight")
+        assert before(box, first) == Predecessor(second, "in flight")
     assert before(box, first) is None
 
 
 @pytest.mark.parametrize("described", [True, False])
 def test_what_the_router_has_in_hand_goes_first(box: Box, *, described: bool) -> None:
     routed = routing(box, study="1.2", described=described)
-    assert before(box, waiting_series(box, "2")) == Before(routed.name, "routing")
+    assert before(box, waiting_series(box, "2")) == Predecessor(routed.name, "routing")
     assert before(box, waiting_series(box, "3", study="other")) is None
-    assert before(box, waiting_series(box, "4", study="other"), "received") == Before(routed.name, "routing")
+    assert before(box, waiting_series(box, "4", study="other"), "received") == Predecessor(routed.name, "routing")
 
 
 def test_what_the_router_took_later_is_not_waited_for(box: Box) -> None:
@@ -163,7 +163,7 @@ def test_what_the_router_took_later_is_not_waited_for(box: Box) -> None:
 
 def test_what_cannot_be_told_yet_may_be_of_the_study(box: Box) -> None:
     routed = routing(box, study=None)
-    assert before(box, waiting_series(box, "1")) == Before(routed.name, "routing")
+    assert before(box, waiting_series(box, "1")) == Predecessor(routed.name, "routing")
 
 
 def test_its_own_parent_is_not_waited_for(box: Box) -> None:
@@ -181,7 +181,7 @@ def test_of_one_microsecond_the_router_is_waited_for(box: Box) -> None:
     task = waiting_series(box, "1")
     twin = box.spool.entry(Stage.ROUTING, f"{task[:21]}-ffffffff")
     twin.mkdir()
-    assert before(box, task) == Before(twin.name, "routing")
+    assert before(box, task) == Predecessor(twin.name, "routing")
 
 
 def test_the_study_of_a_collected_study_is_that_of_its_series(box: Box) -> None:
@@ -201,14 +201,14 @@ def test_a_series_of_several_studies_stands_before_each_of_them(box: Box) -> Non
     directory = routing(box, study="1.2")
     bring(directory, "1.3", number=2)
     for study in ("1.2", "1.3"):
-        assert before(box, waiting_series(box, f"{study}.1", study=study)) == Before(directory.name, "routing")
+        assert before(box, waiting_series(box, f"{study}.1", study=study)) == Predecessor(directory.name, "routing")
     assert before(box, waiting_series(box, "1.4.1", study="1.4")) is None
 
 
 def test_an_image_that_nobody_has_described_yet_may_be_of_any_study(box: Box) -> None:
     directory = routing(box, study="1.2")
     (directory / "9.dcm").write_bytes(b"image")
-    assert before(box, waiting_series(box, "1.4.1", study="1.4")) == Before(directory.name, "routing")
+    assert before(box, waiting_series(box, "1.4.1", study="1.4")) == Predecessor(directory.name, "routing")
 
 
 def test_a_series_that_is_just_being_divided_stands_before_the_studies_of_its_parts(box: Box) -> None:
@@ -219,7 +219,7 @@ def test_a_series_that_is_just_being_divided_stands_before_the_studies_of_its_pa
         for study in ("1.2", "1.3")
     ]
     save_division(directory, Division(parts=tuple(parts)))
-    assert before(box, waiting_series(box, "1.3.1", study="1.3")) == Before(directory.name, "routing")
+    assert before(box, waiting_series(box, "1.3.1", study="1.3")) == Predecessor(directory.name, "routing")
 
 
 def test_what_waits_only_for_its_turn_can_be_named(box: Box) -> None:
@@ -317,12 +317,12 @@ def test_parts_of_one_series_do_not_wait_for_each_other_by_the_order_of_studies(
     save_task(box.spool.entry(Stage.OUTGOING, other), model(box, other).model_copy(update={"id": part}))
     box.spool.entry(Stage.OUTGOING, other).rename(box.spool.entry(Stage.OUTGOING, part))
     later = waiting_series(box, "3")
-    queue = Queue(box.spool, lambda name, reason: None)
+    queue = TaskQueue(box.spool, lambda name, reason: None)
     queue.scan()
     assert [task.id for task, _ in queue.heads("archive", "study")] == [first, part]
     assert before(box, part) is None
-    assert before(box, part, "received") == Before(first, "waits")
-    assert before(box, later) == Before(first, "waits")
+    assert before(box, part, "received") == Predecessor(first, "waits")
+    assert before(box, later) == Predecessor(first, "waits")
     assert are_parts(first, part, "study")
     assert not are_parts(first, part, "received")
     assert not are_parts(first, later, "study")

@@ -1,8 +1,8 @@
 """Ordered dispatch under every interleaving that hypothesis thinks of: several dispatchers, one spool, no coordinator.
 
 The dispatchers here take the steps of the real ones (claim, look afresh, start or let go, end) with the real `Claim`,
-`Gate` and `Queue`; between any two steps another one acts, series arrive and are routed, and people bring failed tasks
-back.
+`OrderGuard` and `TaskQueue`; between any two steps another one acts, series arrive and are routed, and people bring
+failed tasks back.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from hypothesis.stateful import (
 )
 
 from mercure.clock import ManualClock
-from mercure.delivery.order import Gate
-from mercure.delivery.queue import Queue
 from mercure.names import derived_id, new_id
+from mercure.scheduling.order import OrderGuard
+from mercure.scheduling.queue import TaskQueue
 from mercure.spool import Claim, Spool, Stage, Task, load_task, move, save_task
 from tests.support.memory import memory_folder
 
@@ -67,8 +67,8 @@ class OrderedDispatch(RuleBasedStateMachine):
         self.spool = Spool(self.stack.enter_context(memory_folder()))
         self.spool.create()
         self.clock = ManualClock()
-        queues = [Queue(self.spool, no_problem) for _ in range(DISPATCHERS)]
-        self.gates = [Gate(self.spool, queue) for queue in queues]
+        queues = [TaskQueue(self.spool, no_problem) for _ in range(DISPATCHERS)]
+        self.gates = [OrderGuard(self.spool, queue) for queue in queues]
         self.queues = queues
         self.held: dict[str, Held] = {}
         self.studies: dict[str, str] = {}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mercure.delivery.strategies import STRATEGIES, Choice, rejoin
+from mercure.delivery.strategies import STRATEGIES, MemberChoice, rejoin
 from mercure.spool import Task
 from mercure.targets.group import Strategy
 
@@ -26,7 +26,7 @@ def task(study: str = "1.2", patient: str = "P1", images: int = 1, series: str =
 
 
 def prefer(strategy: Strategy, members: Members, given_to: Task | None = None) -> list[str]:
-    return list(STRATEGIES[strategy].prefer(Choice(given_to or task(), members)))
+    return list(STRATEGIES[strategy].prefer(MemberChoice(given_to or task(), members)))
 
 
 names = st.lists(st.sampled_from(NAMES), min_size=1, unique=True)
@@ -47,7 +47,7 @@ def test_no_member_is_ever_ahead_by_more_than_one_task(members: Members, tasks: 
     rules = STRATEGIES["weighted"]
     taken = dict.fromkeys(members, 0.0)
     for images in tasks:
-        listed = rules.prefer(Choice(task(), members, rules.amount(images), taken))
+        listed = rules.prefer(MemberChoice(task(), members, rules.amount(images), taken))
         assert listed, "somebody is always at or below the average"
         taken[data.draw(st.sampled_from(list(listed)))] += images
         level = sum(taken.values()) / sum(members.values())
@@ -58,7 +58,7 @@ def test_no_member_is_ever_ahead_by_more_than_one_task(members: Members, tasks: 
 def test_shares_are_kept_within_a_task(members: Members, tasks: list[int]) -> None:
     taken = dict.fromkeys(members, 0.0)
     for images in tasks:
-        first, *_ = STRATEGIES["weighted"].prefer(Choice(task(), members, float(images), taken))
+        first, *_ = STRATEGIES["weighted"].prefer(MemberChoice(task(), members, float(images), taken))
         taken[first] += images
     total, weights = sum(tasks), sum(members.values())
     for name, weight in members.items():
@@ -72,7 +72,7 @@ def test_round_robin_gives_each_one_task_in_turn(members: list[str], rounds: int
     order = []
     for number in range(rounds * len(members)):
         images = 1 + number * 37 % 100
-        first, *_ = rules.prefer(Choice(task(images=images), weights, rules.amount(images), taken))
+        first, *_ = rules.prefer(MemberChoice(task(images=images), weights, rules.amount(images), taken))
         taken[first] += rules.amount(images)
         order.append(first)
     assert order == members * rounds
@@ -96,7 +96,7 @@ def test_a_member_that_was_down_is_not_given_everything_at_once() -> None:
     taken = rejoin({"a": 0.0, "b": 10_000.0}, {"b": 1.0}, members)
     counts: Counter[str] = Counter()
     for _ in range(100):
-        first, *_ = STRATEGIES["weighted"].prefer(Choice(task(), members, 1.0, taken))
+        first, *_ = STRATEGIES["weighted"].prefer(MemberChoice(task(), members, 1.0, taken))
         taken[first] += 1
         counts[first] += 1
     assert counts == {"a": 50, "b": 50}
@@ -107,13 +107,13 @@ def test_a_member_that_was_down_is_not_given_everything_at_once() -> None:
 
 @given(members=names, queued=st.dictionaries(st.sampled_from(NAMES), st.integers(0, 50)))
 def test_least_queued_lists_all_the_shortest_queue_first(members: list[str], queued: dict[str, int]) -> None:
-    listed = STRATEGIES["least-queued"].prefer(Choice(task(), dict.fromkeys(members, 1.0), 1.0, {}, queued))
+    listed = STRATEGIES["least-queued"].prefer(MemberChoice(task(), dict.fromkeys(members, 1.0), 1.0, {}, queued))
     assert sorted(listed) == sorted(members)
     assert [queued.get(name, 0) for name in listed] == sorted(queued.get(name, 0) for name in members)
 
 
 def test_of_equal_queues_the_one_that_has_had_less() -> None:
-    choice = Choice(task(), {"a": 1.0, "b": 1.0}, 1.0, {"a": 5.0, "b": 4.0}, {})
+    choice = MemberChoice(task(), {"a": 1.0, "b": 1.0}, 1.0, {"a": 5.0, "b": 4.0}, {})
     assert list(STRATEGIES["least-queued"].prefer(choice)) == ["b", "a"]
 
 

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mercure.delivery.standing import Standing
-from mercure.delivery.verdicts import MOST_DOUBTS, Evidence, counts, verdict_on
+from mercure.delivery.verdicts import MOST_DOUBTS, AttemptEvidence, counts, verdict_on
 from mercure.event_details import FailureKind
 from mercure.spool import Attempt, Task
 from mercure.targets import Trouble
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-OTHERS_WAIT = Evidence(alone=False, answered=1)
+OTHERS_WAIT = AttemptEvidence(alone=False, answered=1)
 LATER = Standing(taken=NOW + timedelta(seconds=30))
 BEFORE = Standing(taken=NOW - timedelta(seconds=30))
 IN_DOUBT = Standing(doubts=1, doubted=NOW)
@@ -33,16 +33,16 @@ def task(tries: int = 0, **fields: object) -> Task:
         (0, Standing(), OTHERS_WAIT, "doubt"),
         (1, LATER, OTHERS_WAIT, "image"),
         (1, BEFORE, OTHERS_WAIT, "doubt"),
-        (0, Standing(), Evidence(alone=False, answered=1, confirmed=3, contrast=True), "image"),
-        (0, Standing(), Evidence(alone=False, answered=1, confirmed=3), "doubt"),
-        (0, Standing(), Evidence(answered=1), "image"),
-        (0, Standing(), Evidence(alone=False, answered=1, outage=True), "target"),
+        (0, Standing(), AttemptEvidence(alone=False, answered=1, confirmed=3, contrast=True), "image"),
+        (0, Standing(), AttemptEvidence(alone=False, answered=1, confirmed=3), "doubt"),
+        (0, Standing(), AttemptEvidence(answered=1), "image"),
+        (0, Standing(), AttemptEvidence(alone=False, answered=1, outage=True), "target"),
         (0, Standing(doubts=MOST_DOUBTS, doubted=NOW), OTHERS_WAIT, "target"),
-        (1, LATER, Evidence(alone=False, answered=1, outage=True), "image"),
+        (1, LATER, AttemptEvidence(alone=False, answered=1, outage=True), "image"),
     ],
 )
 def test_an_image_is_blamed_only_by_comparison(
-    kind: FailureKind, tries: int, standing: Standing, evidence: Evidence, verdict: str
+    kind: FailureKind, tries: int, standing: Standing, evidence: AttemptEvidence, verdict: str
 ) -> None:
     assert verdict_on(task(tries), Trouble(kind, "why"), standing, evidence) == verdict
 
@@ -56,7 +56,7 @@ def test_a_second_failure_with_nothing_taken_since_is_an_outage() -> None:
 
 def test_images_of_one_task_are_compared_with_each_other() -> None:
     """Nothing else waits, and of many images none gets through: a status is the target's then; an abort the images'."""
-    evidence = Evidence(answered=25, pending=25)
+    evidence = AttemptEvidence(answered=25, pending=25)
     assert verdict_on(task(), Trouble("refused", "status 0xC000"), Standing(), evidence) == "target"
     assert verdict_on(task(), Trouble("aborted", "why"), Standing(), evidence) == "image"
 
@@ -64,18 +64,18 @@ def test_images_of_one_task_are_compared_with_each_other() -> None:
 @pytest.mark.parametrize(
     ("fields", "standing", "evidence", "verdict"),
     [
-        ({}, Standing(), Evidence(answered=1), "target"),
+        ({}, Standing(), AttemptEvidence(answered=1), "target"),
         ({}, Standing(), OTHERS_WAIT, "target"),
-        ({}, Standing(), Evidence(answered=1, confirmed=2, contrast=True), "image"),
-        ({}, Standing(), Evidence(answered=1, confirmed=2), "target"),
+        ({}, Standing(), AttemptEvidence(answered=1, confirmed=2, contrast=True), "image"),
+        ({}, Standing(), AttemptEvidence(answered=1, confirmed=2), "target"),
         ({"tries": 1}, LATER, OTHERS_WAIT, "image"),
-        ({"tries": 1}, LATER, Evidence(alone=False, answered=1, confirmed=2), "target"),
-        ({"tries": 1, "refusals": 1}, Standing(), Evidence(answered=1), "image"),
+        ({"tries": 1}, LATER, AttemptEvidence(alone=False, answered=1, confirmed=2), "target"),
+        ({"tries": 1, "refusals": 1}, Standing(), AttemptEvidence(answered=1), "image"),
         ({"tries": 1, "refusals": 1}, Standing(), OTHERS_WAIT, "target"),
     ],
 )
 def test_a_status_that_speaks_of_the_target_is_believed(
-    fields: dict[str, int], standing: Standing, evidence: Evidence, verdict: str
+    fields: dict[str, int], standing: Standing, evidence: AttemptEvidence, verdict: str
 ) -> None:
     """But for an image at which it was shown that it says so of the image."""
     made = task(fields.get("tries", 0), refusals=fields.get("refusals", 0))
@@ -84,7 +84,7 @@ def test_a_status_that_speaks_of_the_target_is_believed(
 
 @pytest.mark.parametrize("kind", ["unreachable", "rejected", "busy", "timeout"])
 def test_what_says_nothing_of_an_image_blames_none(kind: FailureKind) -> None:
-    assert verdict_on(task(1), Trouble(kind, "why"), LATER, Evidence(answered=1)) == "target"
+    assert verdict_on(task(1), Trouble(kind, "why"), LATER, AttemptEvidence(answered=1)) == "target"
 
 
 @pytest.mark.parametrize("kind", ["local", "altered", "unsupported"])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mercure.processing.health import read_outage
+from mercure.processing.module_health import read_outage
 from mercure.processing.steps import LOG_FILE, failed_folder, records, step_folder
 from mercure.runners import RunnerUnavailableError
 from mercure.runners.command import CommandRunner

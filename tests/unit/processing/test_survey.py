@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mercure.processing.result import Notification, ResultError, Routing, parse_result
+from mercure.processing.result import Notification, ResultError, ResultRouting, parse_result
 from mercure.processing.survey import Found, opened, survey, used_bytes
 from mercure.runners.bounded_log import BoundedLog
 
@@ -68,15 +68,15 @@ def test_a_name_fit_for_no_screen_is_shown_without_its_escapes(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("{}", Routing()),
-        ('{"__mercure_routing": {"target": "a"}}', Routing(("a",))),
-        ('{"__mercure_routing": {"target": ["a", "b", "a"]}}', Routing(("a", "b"))),
-        ('{"__mercure_routing": {"target": []}}', Routing()),
-        ('{"__mercure_routing": {"discard": true}}', Routing(discard=True)),
-        ('{"__mercure_routing": {"discard": false, "rules": true}}', Routing(rules=True)),
+        ("{}", ResultRouting()),
+        ('{"__mercure_routing": {"target": "a"}}', ResultRouting(("a",))),
+        ('{"__mercure_routing": {"target": ["a", "b", "a"]}}', ResultRouting(("a", "b"))),
+        ('{"__mercure_routing": {"target": []}}', ResultRouting()),
+        ('{"__mercure_routing": {"discard": true}}', ResultRouting(discard=True)),
+        ('{"__mercure_routing": {"discard": false, "rules": true}}', ResultRouting(rules=True)),
     ],
 )
-def test_routing(text: str, expected: Routing) -> None:
+def test_routing(text: str, expected: ResultRouting) -> None:
     assert parse_result(text.encode()).routing == expected
 
 

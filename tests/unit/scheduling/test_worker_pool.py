@@ -1,4 +1,4 @@
-"""The hands of a service: nothing that one of them does keeps its task from being taken up again."""
+"""The workers of a service: nothing that one of them does keeps its task from being taken up again."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from mercure.delivery.crew import Crew, Hand
-from mercure.delivery.queue import Queue
+from mercure.scheduling.queue import TaskQueue
+from mercure.scheduling.worker_pool import TaskWorker, WorkerPool
 from tests.support.box import Box
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Clumsy(Hand):
+class Clumsy(TaskWorker):
     """Fails where it is told to."""
 
     doing: ClassVar = "drop"
@@ -47,44 +47,44 @@ def box(tmp_path: Path) -> Iterator[Box]:
 
 
 @pytest.fixture
-def crew(box: Box) -> Crew[Clumsy]:
+def pool(box: Box) -> WorkerPool[Clumsy]:
     context = box.context("dispatcher")
-    return Crew(Queue(box.spool, lambda name, reason: None), context.events, context.clock, lambda: None)
+    return WorkerPool(TaskQueue(box.spool, lambda name, reason: None), context.events, context.clock, lambda: None)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_hand_that_cannot_even_let_go_frees_its_task_all_the_same(crew: Crew[Clumsy]) -> None:
-    hand = Clumsy("t1", ("let go",))
-    crew.begin(hand)
-    assert hand.join(20)
-    assert crew.collect() == float("inf")
-    assert "t1" not in crew
-    assert not list(crew)
+def test_a_worker_that_cannot_even_let_go_frees_its_task_all_the_same(pool: WorkerPool[Clumsy]) -> None:
+    worker = Clumsy("t1", ("let go",))
+    pool.begin(worker)
+    assert worker.join(20)
+    assert pool.collect() == float("inf")
+    assert "t1" not in pool
+    assert not list(pool)
 
 
-def test_a_disturbed_task_rests_longer_each_time_and_is_told_of_once(box: Box, crew: Crew[Clumsy]) -> None:
+def test_a_disturbed_task_rests_longer_each_time_and_is_told_of_once(box: Box, pool: WorkerPool[Clumsy]) -> None:
     rests = []
     for _ in range(3):
-        hand = Clumsy("t1", ("work",))
-        crew.begin(hand)
-        assert "t1" in crew
-        assert hand.join(20)
-        rests.append(crew.collect())
-        assert "t1" in crew
+        worker = Clumsy("t1", ("work",))
+        pool.begin(worker)
+        assert "t1" in pool
+        assert worker.join(20)
+        rests.append(pool.collect())
+        assert "t1" in pool
         box.clock.advance(rests[-1])
-        assert crew.collect() == float("inf")
-        assert "t1" not in crew
+        assert pool.collect() == float("inf")
+        assert "t1" not in pool
     assert rests == [10, 20, 30]
     (told,) = box.events("warning")
     assert told.task == "t1"
     assert "the disk is gone" in told.details["text"]
 
 
-def test_after_a_good_turn_a_disturbance_is_the_first_again(crew: Crew[Clumsy]) -> None:
+def test_after_a_good_turn_a_disturbance_is_the_first_again(pool: WorkerPool[Clumsy]) -> None:
     counted: list[int] = []
     for at in (("work",), ("work",), (), ("work",)):
-        hand = Clumsy("t1", at, counted)
-        crew.begin(hand)
-        assert hand.join(20)
-        crew.collect()
+        worker = Clumsy("t1", at, counted)
+        pool.begin(worker)
+        assert worker.join(20)
+        pool.collect()
     assert counted == [1, 2, 1]

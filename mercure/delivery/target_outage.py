@@ -18,7 +18,7 @@ FRESH_SECONDS: Final = 1.0
 """Of tasks that were not tried in an outage so many are tried at once, the others one after this time."""
 
 
-class Outage(Try):
+class TargetOutage(Try):
     """What is known of a target that does not take images now."""
 
     since: AwareDatetime

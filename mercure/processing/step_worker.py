@@ -1,4 +1,4 @@
-"""One task in the hands of a processor, in a thread of its own: a module that hangs holds up nobody else."""
+"""Step worker: one task on its next step, in a thread of its own, so that a hung module blocks only that thread."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import ClassVar, Final
 
 from mercure import durable
 from mercure.config import ModuleSettings, Processing, Retry
-from mercure.delivery.crew import Hand
-from mercure.delivery.order import ORDER_SECONDS
 from mercure.delivery.policy import backoff, eligible_at
-from mercure.processing.attempt import NotAllowedError, Stepper
 from mercure.processing.finish import Finisher
-from mercure.processing.health import ModuleHealth
-from mercure.processing.images import Images
-from mercure.processing.record import Recorder
+from mercure.processing.module_health import ModuleHealth
+from mercure.processing.module_images import ModuleImages
+from mercure.processing.record import StepRecorder
+from mercure.processing.step_attempt import ModuleNotAllowedError, StepExecutor
 from mercure.processing.steps import half_made, read_run, run_folders
 from mercure.runners import ImageMissingError, RunnerUnavailableError, RunRequest, open_runner
+from mercure.scheduling.order import ORDER_SECONDS
+from mercure.scheduling.worker_pool import TaskWorker
 from mercure.spool import Claim, Stage, Task, TaskError, load_task
 from mercure.spool.ending import fail_task
 
@@ -31,59 +31,59 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Lane:
-    """Leave to run one module now.
+class RunPermit:
+    """Permit to run one module now.
 
     Parameters
     ----------
-    stepper : Stepper
+    stepper : StepExecutor
         What runs it.
     slot : Claim
         One of the module's, to be released at the end.
     health : ModuleHealth
         To be told how it went.
-    images : Images
+    images : ModuleImages
         To be told when the image is not there after all.
     """
 
-    stepper: Stepper
+    stepper: StepExecutor
     slot: Claim
     health: ModuleHealth
-    images: Images
+    images: ModuleImages
 
 
 @dataclass
-class Worker(Hand):
+class StepWorker(TaskWorker):
     """Takes one task one step on: a run of its module, or, when all have run, what becomes of the result.
 
     Parameters
     ----------
     finisher : Finisher
         Hands the result on; it also knows spool, events and clock.
-    lane : Lane, optional
-        The leave to run its module; None when no module is left.
+    permit : RunPermit, optional
+        To run its module; None when no module is left.
     settings : ModuleSettings
         Of the module, for what is on record of it.
     may_start : callable
-        Told the task's model as it is under its claim; tells whether it is its turn.
+        Checks the task's model under its claim: whether it is its turn.
     """
 
     doing: ClassVar = "process"
 
     finisher: Finisher
-    lane: Lane | None
+    permit: RunPermit | None
     settings: ModuleSettings
     may_start: Callable[[Task], bool]
 
     @property
     def local(self) -> bool:
         """Whether it uses this machine for its run."""
-        return self.lane is not None and self.lane.stepper.runner.local
+        return self.permit is not None and self.permit.stepper.runner.local
 
     def let_go(self) -> None:
         """Free the slot of the module."""
-        if self.lane is not None:
-            self.lane.slot.release()
+        if self.permit is not None:
+            self.permit.slot.release()
 
     def pause(self, disturbances: int) -> float:
         """Return the seconds until the next try."""
@@ -104,22 +104,22 @@ class Worker(Hand):
             if task.hold is not None:
                 self.rest = PAUSE_WHEN_TAKEN
                 return
-            task = Recorder(finisher.events, finisher.clock).settle(claim.path, task, self.settings)
+            task = StepRecorder(finisher.events, finisher.clock).settle(claim.path, task, self.settings)
             forget_runs(claim.path, task, finisher.config.processing)
             self._go_on(claim, task)
 
     def _go_on(self, claim: Claim, task: Task) -> None:
-        finisher, lane = self.finisher, self.lane
+        finisher, permit = self.finisher, self.permit
         if task.failure is None and task.module is not None:
-            if lane is None or task.module != lane.stepper.name:
+            if permit is None or task.module != permit.stepper.name:
                 return  # it is another module's turn: the queue hears of it
-            if eligible_at(task, lane.stepper.settings.retry_seconds, finisher.clock.now()):
+            if eligible_at(task, permit.stepper.settings.retry_seconds, finisher.clock.now()):
                 self.rest = PAUSE_WHEN_TAKEN
                 return
             if not self.may_start(task):
                 self.rest = ORDER_SECONDS
                 return
-            after = self._attempt(claim, task, lane)
+            after = self._attempt(claim, task, permit)
             if after is None:
                 return
             task = after
@@ -129,16 +129,16 @@ class Worker(Hand):
         elif task.module is None:
             finisher.finish(claim, task)
 
-    def _attempt(self, claim: Claim, task: Task, lane: Lane) -> Task | None:
+    def _attempt(self, claim: Claim, task: Task, permit: RunPermit) -> Task | None:
         try:
-            after = lane.stepper.attempt(claim, task)
+            after = permit.stepper.attempt(claim, task)
         except RunnerUnavailableError as error:
-            lane.health.failed("runner", str(error))
+            permit.health.failed("runner", str(error))
         except ImageMissingError as error:
-            lane.images.forget(lane.stepper.settings)
-            lane.health.failed("image", str(error))
-        except NotAllowedError as error:
-            lane.health.failed("configuration", str(error))
+            permit.images.forget(permit.stepper.settings)
+            permit.health.failed("image", str(error))
+        except ModuleNotAllowedError as error:
+            permit.health.failed("configuration", str(error))
         else:
             return after
         return None

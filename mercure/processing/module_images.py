@@ -1,4 +1,4 @@
-"""Having a module's image at hand before a task is given to it: a pull may take an hour, and holds up nobody else."""
+"""Container images of modules, fetched before a task is given to one: a pull may take an hour."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from mercure.config import ModuleSettings
-from mercure.processing.outage import Kind
+from mercure.processing.module_outage import Kind
 from mercure.runners import ImageMissingError, Runner, RunnerUnavailableError
 
 FRESH_SECONDS: Final = 600.0
@@ -22,7 +22,7 @@ _Key = tuple[str, str, Path | None]
 
 
 @dataclass(frozen=True)
-class Missing:
+class ImageMissing:
     """Why a module cannot be run."""
 
     kind: Kind
@@ -30,7 +30,7 @@ class Missing:
 
 
 @dataclass
-class Images:
+class ModuleImages:
     """What images are at hand, and which are being fetched; each by a thread of its own.
 
     Parameters
@@ -44,11 +44,11 @@ class Images:
     stopping: Callable[[], bool]
     wake: Callable[[], None]
     _ready: dict[_Key, float] = field(default_factory=dict)
-    _failed: dict[_Key, Missing] = field(default_factory=dict)
+    _failed: dict[_Key, ImageMissing] = field(default_factory=dict)
     _fetching: set[_Key] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def ask(self, settings: ModuleSettings, runner: Runner) -> Missing | bool:
+    def ask(self, settings: ModuleSettings, runner: Runner) -> ImageMissing | bool:
         """Tell whether an image is at hand; False while it is being fetched, which this begins.
 
         A failure is returned once: asked again, the image is looked for again.
@@ -73,16 +73,16 @@ class Images:
             self._ready.pop((settings.runner, settings.image, settings.archive), None)
 
     def _fetch(self, key: _Key, runner: Runner) -> None:
-        missing: Missing | None = None
+        missing: ImageMissing | None = None
         try:
             runner.prepare(key[1], key[2], self.stopping)
         except ImageMissingError as error:
-            missing = Missing("image", str(error))
+            missing = ImageMissing("image", str(error))
         except RunnerUnavailableError as error:
-            missing = Missing("runner", str(error))
+            missing = ImageMissing("runner", str(error))
         except Exception as error:  # noqa: BLE001 - whatever one image does, the others go on
             _log.exception("an image could not be looked for", extra={"image": key[1]})
-            missing = Missing("runner", f"{type(error).__name__}: {error}")
+            missing = ImageMissing("runner", f"{type(error).__name__}: {error}")
         with self._lock:
             self._fetching.discard(key)
             if missing is None:

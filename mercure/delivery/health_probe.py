@@ -1,4 +1,4 @@
-"""Probe of targets that are down: each is asked whether it is back when its breaker says that it is time.
+"""Health probe of targets that are down: each is asked whether it is back when its breaker says that it is time.
 
 A target for which a task may be tried is asked by that task, before it goes; here the others are, by one dispatcher at
 a time: those for which nothing waits, and members of groups, whose share the others take. A target that answered and
@@ -15,7 +15,7 @@ from typing import Final
 
 from mercure.config import TargetSettings
 from mercure.delivery.breaker import Breaker, make_folders, target_folder
-from mercure.delivery.health import Health
+from mercure.delivery.target_health import TargetHealth
 from mercure.spool import Claim, Spool
 from mercure.targets import Target, Trouble
 
@@ -26,7 +26,7 @@ TAKEN_SECONDS: Final = 1.0
 _log = logging.getLogger(__name__)
 
 
-class Prober:
+class HealthProbe:
     """Asks targets that are down, each in a thread of its own: the answer may take as long as a time limit.
 
     Parameters
@@ -34,7 +34,7 @@ class Prober:
     spool : Spool
         Where the breakers are.
     health : callable
-        Makes the `Health` of a target from its name and settings.
+        Makes the `TargetHealth` of a target from its name and settings.
     open_target : callable
         Makes a target from its name and settings.
     wake : callable
@@ -44,7 +44,7 @@ class Prober:
     def __init__(
         self,
         spool: Spool,
-        health: Callable[[str, TargetSettings], Health],
+        health: Callable[[str, TargetSettings], TargetHealth],
         open_target: Callable[[str, TargetSettings], Target],
         wake: Callable[[], None],
     ) -> None:

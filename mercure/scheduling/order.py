@@ -1,4 +1,4 @@
-"""Ordered dispatch: the tasks of one study, or all of a target, one after the other in the order received.
+"""Order of dispatch: the tasks of one study, or all of a target, one after the other in the order received.
 
 "Received" is the order of the task ids: the moment at which the router found the series complete. No dispatcher leads
 the others. Each may start a task only when, looked at afresh *while it holds the task's claim*, none stands before it
@@ -50,7 +50,7 @@ def lets_pass(task: Task, age: Callable[[datetime], float]) -> bool:
     return first is not None and last in _NOT_TAKEN and task.hold is None and age(first) >= PASS_SECONDS
 
 
-class InLine(Protocol):
+class Orderable(Protocol):
     """What of a task says where it stands: a `Task`, or what somebody keeps of it."""
 
     @property
@@ -66,7 +66,7 @@ class InLine(Protocol):
         """Whose images these are."""
 
 
-_LINES: Final[dict[Order, Callable[[InLine], str]]] = {
+_LINES: Final[dict[Order, Callable[[Orderable], str]]] = {
     "none": lambda task: f"task {task.id}",
     # Without a UID nobody can say what belongs together: each such task is a study of its own.
     "study": lambda task: f"study {task.identity.StudyInstanceUID or task.id}",
@@ -78,8 +78,8 @@ _KEPT: Final[tuple[Order, ...]] = ("study", "received")
 """Orders whose lines are kept for every target, whatever its own: settings change while tasks wait."""
 
 
-class Lines:
-    """Which tasks stand behind one another: ids in order, by target and order and line."""
+class OrderingIndex:
+    """Index of the order: the ids of the tasks that go one after another, by target, order and line."""
 
     def __init__(self) -> None:
         self._lines: dict[tuple[str, Order], dict[str, list[str]]] = {}
@@ -111,7 +111,7 @@ class Lines:
 
 
 @dataclass(frozen=True)
-class Before:
+class Predecessor:
     """What a task has to wait for.
 
     Parameters
@@ -137,8 +137,8 @@ _WHY: Final = {
 }
 
 
-class Waiting(Protocol):
-    """What ordered dispatch needs of `mercure.delivery.queue.Queue`."""
+class OrderedQueue(Protocol):
+    """What ordered dispatch needs of `mercure.scheduling.queue.TaskQueue`."""
 
     def scan(self) -> None:
         """Look at the whole of ``outgoing/``."""
@@ -155,8 +155,8 @@ Routed = Sequence[tuple[str, frozenset[str] | None]]
 
 
 @dataclass
-class Gate:
-    """Says whether it is a task's turn.
+class OrderGuard:
+    """Guard of the order: says whether it is a task's turn.
 
     Parameters
     ----------
@@ -169,11 +169,13 @@ class Gate:
     """
 
     spool: Spool
-    queue: Waiting
+    queue: OrderedQueue
     stage: Stage = Stage.OUTGOING
     _studies: dict[str, frozenset[str]] = field(default_factory=dict)
 
-    def before(self, task: Task, order: Order, others_in_flight: Callable[[], bool] = lambda: True) -> Before | None:
+    def before(
+        self, task: Task, order: Order, others_in_flight: Callable[[], bool] = lambda: True
+    ) -> Predecessor | None:
         """Look at the spool afresh; return what goes before `task`, or None when it may start.
 
         The caller holds the claim on `task` and starts it only on None. ``routing/`` comes first: what leaves it while
@@ -201,12 +203,12 @@ class Gate:
         self.queue.scan()
         first = self.queue.before(task, order)
         if first is not None and not are_parts(first, task.id, order):
-            return Before(first, "waits")
+            return Predecessor(first, "waits")
         line = self.queue.line(task, order)
         # One that was received later can be under way when this one came back from error/.
         for other in line if len(line) > 1 and others_in_flight() else ():
             if other != task.id and is_locked(self.spool.entry(self.stage, other)):
-                return Before(other, "in flight")
+                return Predecessor(other, "in flight")
         return None
 
     def routed(self) -> Routed:
@@ -227,7 +229,7 @@ def are_parts(one: str, other: str, order: Order) -> bool:
     return order == "study" and one[:_TIME] == other[:_TIME]
 
 
-def first_routed(task: Task, order: Order, routed: Routed) -> Before | None:
+def first_routed(task: Task, order: Order, routed: Routed) -> Predecessor | None:
     """Return what was received before `task`, may stand in its line, and is not routed yet."""
     study = task.identity.StudyInstanceUID
     if order == "none" or (order == "study" and not study):
@@ -236,7 +238,7 @@ def first_routed(task: Task, order: Order, routed: Routed) -> Before | None:
         in_line = order == "received" or studies is None or study in studies
         # At the same microsecond only the derived ids could decide, so the router is waited for.
         if name != task.parent and name[:_TIME] <= task.id[:_TIME] and in_line:
-            return Before(name, "routing")
+            return Predecessor(name, "routing")
     return None
 
 
@@ -278,7 +280,7 @@ def _by_tag_lines(directory: Path) -> frozenset[str] | None:
     return frozenset(found.union(*filter(None, members)) - {""})
 
 
-def waits_for(tasks: Iterable[InLine], targets: Mapping[str, TargetSettings]) -> dict[str, str]:
+def waits_for(tasks: Iterable[Orderable], targets: Mapping[str, TargetSettings]) -> dict[str, str]:
     """Tell which of the tasks in ``outgoing/`` wait only because of their target's order, and for which task.
 
     Parameters

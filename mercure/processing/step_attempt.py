@@ -25,9 +25,9 @@ from mercure.event_details import ImagesSuperseded, ModuleStarted, Warned
 from mercure.events import EventWriter
 from mercure.processing.adopt import adopt
 from mercure.processing.contract import build_inputs, mount_problem, task_content, write_task_file
-from mercure.processing.health import ModuleHealth
-from mercure.processing.inputs import Inputs, step_inputs
-from mercure.processing.record import Recorder
+from mercure.processing.inputs import StepInputs, step_inputs
+from mercure.processing.module_health import ModuleHealth
+from mercure.processing.record import StepRecorder
 from mercure.processing.result import Result, ResultError
 from mercure.processing.steps import (
     LOG_FILE,
@@ -77,12 +77,12 @@ _ALTERED_ADVICE: Final = (
 _log = logging.getLogger(__name__)
 
 
-class NotAllowedError(Exception):
+class ModuleNotAllowedError(Exception):
     """The configuration of the module asks for something that is not allowed."""
 
 
 @dataclass(frozen=True)
-class Stepper:
+class StepExecutor:
     """Runs the next module of a task.
 
     Parameters
@@ -153,13 +153,13 @@ class Stepper:
         if status is None or status.outcome is None:
             return None
         self._put_on_record(claim.path, task, inputs, status, status.outcome)
-        return Recorder(self.events, self.clock).settle(claim.path, task, self.settings)
+        return StepRecorder(self.events, self.clock).settle(claim.path, task, self.settings)
 
     def _request(self, task: Task, folder: Path, step: int, number: int) -> RunRequest:
         settings, shared = self.settings, self.config.processing
         problem = mount_problem(self.config, settings)
         if problem:
-            raise NotAllowedError(problem)
+            raise ModuleNotAllowedError(problem)
         persistence = None
         if settings.persistence is not None:
             persistence = self.persistence / settings.persistence
@@ -204,7 +204,7 @@ class Stepper:
             durable.remove_tree(folder)
         return None
 
-    def _build(self, inputs: Inputs, task: Task, folder: Path, request: RunRequest) -> None:
+    def _build(self, inputs: StepInputs, task: Task, folder: Path, request: RunRequest) -> None:
         durable.make_directory(folder, sync=False)
         build_inputs(inputs, folder, copies=not self.runner.guards_inputs, sync=not self.runner.local)
         write_task_file(folder, task_content(self.config, self.name, self.settings, task))
@@ -230,7 +230,7 @@ class Stepper:
         failure = Failure(stage=Stage.PROCESSING.value, reason=reason, advice=_ALTERED_ADVICE, at=now)
         return task.model_copy(update={"failure": failure, "next_attempt": None})
 
-    def _tell_start(self, task: Task, inputs: Inputs, request: RunRequest, step: int, number: int) -> None:
+    def _tell_start(self, task: Task, inputs: StepInputs, request: RunRequest, step: int, number: int) -> None:
         started = ModuleStarted(
             module=self.name,
             step=step,
@@ -249,7 +249,7 @@ class Stepper:
             self.events.emit(older, task=task.id, series=series, key=f"images.superseded:module:{step}")
 
     def _put_on_record(
-        self, directory: Path, task: Task, inputs: Inputs, status: RunStatus, outcome: RunOutcome
+        self, directory: Path, task: Task, inputs: StepInputs, status: RunStatus, outcome: RunOutcome
     ) -> None:
         """Make the folder that says how the run ended, with the result where it is good; it appears by one rename."""
         step, number = len(task.done) + 1, task.attempts_made + 1
@@ -281,7 +281,7 @@ class Stepper:
         building = _begin(failed_folder(directory, step, number))
         _finish(building, failed_folder(directory, step, number), folder, record, self._log_limit)
 
-    def _take_result(self, directory: Path, task: Task, inputs: Inputs, folder: Path, record: StepRecord) -> None:
+    def _take_result(self, directory: Path, task: Task, inputs: StepInputs, folder: Path, record: StepRecord) -> None:
         step = record.step
         building = _begin(step_folder(directory, step))
         try:

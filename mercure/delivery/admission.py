@@ -1,7 +1,7 @@
-"""Who takes a task now: a target itself, or of a group the member that its strategy chooses.
+"""Admission of tasks to a target: by the target itself, or by the member of a group that its strategy chooses.
 
-The dispatcher asks the route of a target for leave, and neither knows nor cares which kind it is. A route lives for one
-turn: it looks at breakers once, and remembers who has no room.
+The dispatcher asks the route of a target for a permit, and neither knows nor cares which kind it is. A route lives for
+one turn: it reads the breakers once, and remembers which members have no room.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Final, Protocol
 from mercure.config import Retry, TargetSettings
 from mercure.delivery.breaker import Breaker
 from mercure.delivery.destinations import counted_at
-from mercure.delivery.queue import Queue
 from mercure.delivery.shares import ShareBook
 from mercure.delivery.slots import any_taken, make_slots, take_slot
 from mercure.delivery.standing import read_standing
-from mercure.delivery.strategies import STRATEGIES, Choice
+from mercure.delivery.strategies import STRATEGIES, MemberChoice
+from mercure.scheduling.queue import TaskQueue
 from mercure.spool import Claim, Spool, Task
 from mercure.targets import GroupSettings
 
@@ -33,8 +33,8 @@ ALL_DISABLED_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True)
-class Wait:
-    """No leave.
+class Deferral:
+    """No permit now.
 
     Parameters
     ----------
@@ -49,8 +49,8 @@ class Wait:
 
 
 @dataclass(frozen=True)
-class Leave:
-    """Leave to deliver one task now.
+class Permit:
+    """Permit to deliver one task now.
 
     Parameters
     ----------
@@ -69,9 +69,9 @@ class Leave:
     one_first : bool
         It took no image when it was last given one: one goes, and the others when it takes that.
     holds : callable
-        Told the task's model as it is under its claim; tells whether the leave is still a good one.
+        Re-checks the task's model under its claim; False if the permit no longer holds.
     settle : callable
-        Told at the end how many images were taken.
+        Called at the end with the number of images that were taken.
     """
 
     name: str
@@ -86,157 +86,157 @@ class Leave:
 
 
 class Route(Protocol):
-    """The way to a target, for one turn of the dispatcher."""
+    """The route to a target, for one turn of the dispatcher."""
 
-    def admit(self, task: Task) -> Leave | Wait:
-        """Ask for leave to deliver a task of this target."""
+    def admit(self, task: Task) -> Permit | Deferral:
+        """Ask for a permit to deliver a task of this target."""
 
     def retry(self, task: Task) -> Retry:
         """Return the settings by which the task's next attempt is due."""
 
-    def others_in_flight(self, leave: Leave) -> bool:
-        """Tell whether anything but the task of `leave` may be in flight; True when in doubt."""
+    def others_in_flight(self, permit: Permit) -> bool:
+        """Tell whether anything but the task of `permit` may be in flight; True when in doubt."""
 
 
 class PlainRoute:
-    """The way to a target that takes its tasks itself."""
+    """The route to a target that takes its tasks itself."""
 
-    def __init__(self, way: Way) -> None:
-        self._way = way
-        self._settings = way.targets[way.name]
-        self._outage = Breaker(way.spool, way.name).outage()
-        self._left = self._outage.seconds_left(self._settings.retry, way.now) if self._outage else 0.0
-        self._room = read_standing(way.spool, way.name).room(self._settings.concurrency, way.now)
+    def __init__(self, context: RouteContext) -> None:
+        self._context = context
+        self._settings = context.targets[context.name]
+        self._outage = Breaker(context.spool, context.name).outage()
+        self._left = self._outage.seconds_left(self._settings.retry, context.now) if self._outage else 0.0
+        self._room = read_standing(context.spool, context.name).room(self._settings.concurrency, context.now)
         self._given = False
-        make_slots(way.spool, way.name, self._settings.concurrency)
+        make_slots(context.spool, context.name, self._settings.concurrency)
 
-    def admit(self, task: Task) -> Leave | Wait:
-        """Give leave as long as there are slots; while the target takes no image, to one task at a time."""
+    def admit(self, task: Task) -> Permit | Deferral:
+        """Give a permit as long as there are slots; while the target takes no image, to one task at a time."""
         wait = self._wait(task)
         if wait is not None:
             return wait
         outage = self._outage
-        slot = take_slot(self._way.spool, self._way.name, self._room if outage is None or self._any_slot else 1)
+        slot = take_slot(self._context.spool, self._context.name, self._room if outage is None or self._any_slot else 1)
         if slot is None:
             # A worker of ours wakes the loop at its end; one of another dispatcher does not.
-            return Wait(SLOT_SECONDS)
-        if outage is None and Breaker(self._way.spool, self._way.name).outage() is not None:
+            return Deferral(SLOT_SECONDS)
+        if outage is None and Breaker(self._context.spool, self._context.name).outage() is not None:
             # Whoever had the slot before found out, and noted it before the slot was free.
             slot.release()
-            return Wait(SLOT_SECONDS)
+            return Deferral(SLOT_SECONDS)
         if outage is None:
-            return Leave(self._way.name, self._settings, slot)
+            return Permit(self._context.name, self._settings, slot)
         # One question or image a turn: a target that refuses at once would else be asked for every task that waits.
         self._given = True
-        return Leave(self._way.name, self._settings, slot, probe=not outage.by_image, one_first=outage.by_image)
+        return Permit(self._context.name, self._settings, slot, probe=not outage.by_image, one_first=outage.by_image)
 
     @property
     def _any_slot(self) -> bool:
         """Whether an image at which the target hangs should keep no other from being tried."""
         return self._outage is not None and self._outage.by_image and self._outage.kind != "unable"
 
-    def _wait(self, task: Task) -> Wait | None:
+    def _wait(self, task: Task) -> Deferral | None:
         """Tell how long a task waits for the target to be back; None when it goes."""
         outage = self._outage
         if outage is None:
             return None
         if self._given:
-            return Wait(SLOT_SECONDS)
+            return Deferral(SLOT_SECONDS)
         if not outage.by_image:
-            return Wait(min(self._left, LOOK_SECONDS)) if self._left else None
-        left = self._left if tried_since(task, outage.since) else min(self._left, outage.pace(self._way.now))
-        return Wait(min(left, LOOK_SECONDS), everybody=outage.kind == "unable") if left else None
+            return Deferral(min(self._left, LOOK_SECONDS)) if self._left else None
+        left = self._left if tried_since(task, outage.since) else min(self._left, outage.pace(self._context.now))
+        return Deferral(min(left, LOOK_SECONDS), everybody=outage.kind == "unable") if left else None
 
     def retry(self, task: Task) -> Retry:
         """Return the target's own."""
         return self._settings.retry
 
-    def others_in_flight(self, leave: Leave) -> bool:
+    def others_in_flight(self, permit: Permit) -> bool:
         """Look at the slots."""
-        return any_taken(self._way.spool, self._way.name, besides=leave.slot)
+        return any_taken(self._context.spool, self._context.name, besides=permit.slot)
 
 
 class GroupRoute:
-    """The way to a target group.
+    """The route to a target group.
 
-    Members that are down are left out here, and asked by `mercure.delivery.probing` whether they are back. A task that
-    was begun with a member goes on with it as long as it is up, and begins anew at the next one unless the group splits
-    tasks.
+    Members that are down are left out here, and asked by `mercure.delivery.health_probe` whether they are back. A task
+    that was begun with a member goes on with it as long as it is up, and begins anew at the next one unless the group
+    splits tasks.
     """
 
-    def __init__(self, way: Way) -> None:
-        settings = way.targets[way.name]
+    def __init__(self, context: RouteContext) -> None:
+        settings = context.targets[context.name]
         assert isinstance(settings, GroupSettings)  # noqa: S101 - by the registry below; this tells mypy
-        self._way = way
+        self._context = context
         self._settings = settings
         self._rules = STRATEGIES[settings.strategy]
-        self._book = ShareBook(way.spool, way.name)
+        self._book = ShareBook(context.spool, context.name)
         self._full: set[str] = set()
         self._nobody = False
         self._up: dict[str, float] = {}
         self._on_trial: set[str] = set()
         self._wait = ALL_DISABLED_SECONDS
         for member in settings.members:
-            own = way.targets[member]
+            own = context.targets[member]
             if own.disabled:
                 continue
-            outage = Breaker(way.spool, member).outage()
-            left = outage.seconds_left(own.retry, way.now) if outage else 0.0
+            outage = Breaker(context.spool, member).outage()
+            left = outage.seconds_left(own.retry, context.now) if outage else 0.0
             if outage is None or (outage.by_image and not left):
                 self._up[member] = settings.weights.get(member, 1.0)
-                make_slots(way.spool, member, own.concurrency)
+                make_slots(context.spool, member, own.concurrency)
             else:
                 self._wait = min(self._wait, LOOK_SECONDS)
             if outage is not None and outage.by_image:
                 self._on_trial.add(member)
 
-    def admit(self, task: Task) -> Leave | Wait:
+    def admit(self, task: Task) -> Permit | Deferral:
         """Let the strategy choose a member, and take a slot there."""
         if not self._up:
-            return Wait(self._wait)
+            return Deferral(self._wait)
         if self._full.issuperset(self._up):
-            return Wait(SLOT_SECONDS)
+            return Deferral(SLOT_SECONDS)
         begun = task.member if task.member in self._up else None
         if begun in self._full or (begun is None and self._nobody):
-            return Wait(SLOT_SECONDS, everybody=False)
+            return Deferral(SLOT_SECONDS, everybody=False)
         images = owed(task) if begun or self._settings.split else max(1, task.images)
         amount = self._rules.amount(images)
-        leave: Leave | None = None
+        permit: Permit | None = None
         try:
             with self._shares(amount) as taken:
-                leave = self._first_free([begun] if begun else self._prefer(task, amount, taken), images)
-                if leave is not None:
-                    taken[leave.name] = taken.get(leave.name, 0.0) + amount
+                permit = self._first_free([begun] if begun else self._prefer(task, amount, taken), images)
+                if permit is not None:
+                    taken[permit.name] = taken.get(permit.name, 0.0) + amount
         except BaseException:
-            if leave is not None:
-                leave.slot.release()  # the shares could not be written: nobody goes there
+            if permit is not None:
+                permit.slot.release()  # the shares could not be written: nobody goes there
             raise
-        if leave is not None:
-            return leave
+        if permit is not None:
+            return permit
         # Where shares decide, whoever is next is waited for: nobody else without a member of its own gets by.
         self._nobody = self._nobody or (begun is None and amount > 0)
-        return Wait(SLOT_SECONDS, everybody=False)
+        return Deferral(SLOT_SECONDS, everybody=False)
 
     def retry(self, task: Task) -> Retry:
         """Return that of the member which has the task; the most patient of all for one that no member has yet."""
-        members = [self._way.targets[name].retry for name in self._settings.members]
+        members = [self._context.targets[name].retry for name in self._settings.members]
         if task.member in self._settings.members:
-            return self._way.targets[task.member].retry
+            return self._context.targets[task.member].retry
         return max(members, key=lambda retry: retry.cap_seconds)
 
-    def others_in_flight(self, leave: Leave) -> bool:
+    def others_in_flight(self, permit: Permit) -> bool:
         """Look at the slots of all members; what they take as targets of their own counts too, which is harmless."""
-        return any(any_taken(self._way.spool, name, besides=leave.slot) for name in self._settings.members)
+        return any(any_taken(self._context.spool, name, besides=permit.slot) for name in self._settings.members)
 
     def _prefer(self, task: Task, amount: float, taken: Mapping[str, float]) -> Iterable[str]:
-        queued = {name: self._way.queue.images_for(name) for name in self._up}
-        return self._rules.prefer(Choice(task, self._up, amount, taken, queued))
+        queued = {name: self._context.queue.images_for(name) for name in self._up}
+        return self._rules.prefer(MemberChoice(task, self._up, amount, taken, queued))
 
-    def _first_free(self, names: Iterable[str], images: int) -> Leave | None:
+    def _first_free(self, names: Iterable[str], images: int) -> Permit | None:
         for name in names:
             slot = self._slot(name)
             if slot is not None:
-                return self._leave(name, slot, images)
+                return self._permit(name, slot, images)
         return None
 
     @contextlib.contextmanager
@@ -250,7 +250,7 @@ class GroupRoute:
     def _slot(self, name: str) -> Claim | None:
         slot = None
         if name not in self._full:
-            slot = take_slot(self._way.spool, name, self._room(name))
+            slot = take_slot(self._context.spool, name, self._room(name))
         if slot is None or name in self._on_trial:
             self._full.add(name)
         return slot
@@ -259,9 +259,9 @@ class GroupRoute:
         """Return how many tasks may go to a member at a time; one to a member that took no image."""
         if name in self._on_trial:
             return 1
-        return read_standing(self._way.spool, name).room(self._way.targets[name].concurrency, self._way.now)
+        return read_standing(self._context.spool, name).room(self._context.targets[name].concurrency, self._context.now)
 
-    def _leave(self, name: str, slot: Claim, images: int) -> Leave:
+    def _permit(self, name: str, slot: Claim, images: int) -> Permit:
         def holds(task: Task) -> bool:
             """Somebody else may have begun the task with another member since the queue looked."""
             return task.member in (None, name) or task.member not in self._up or self._is_down(task.member)
@@ -271,13 +271,13 @@ class GroupRoute:
             if more:
                 self._book.give_back(name, more)
 
-        own = self._way.targets[name]
-        counted = counted_at(self._settings, own, self._way.targets)
+        own = self._context.targets[name]
+        counted = counted_at(self._settings, own, self._context.targets)
         one_first = name in self._on_trial
-        return Leave(name, own, slot, self._way.name, counted, one_first=one_first, holds=holds, settle=settle)
+        return Permit(name, own, slot, self._context.name, counted, one_first=one_first, holds=holds, settle=settle)
 
     def _is_down(self, name: str) -> bool:
-        return Breaker(self._way.spool, name).outage() is not None
+        return Breaker(self._context.spool, name).outage() is not None
 
 
 def tried_since(task: Task, since: datetime) -> bool:
@@ -291,8 +291,8 @@ def owed(task: Task) -> int:
 
 
 @dataclass(frozen=True)
-class Way:
-    """What a route is made of.
+class RouteContext:
+    """What a route needs to know.
 
     Parameters
     ----------
@@ -309,16 +309,16 @@ class Way:
     """
 
     spool: Spool
-    queue: Queue
+    queue: TaskQueue
     targets: Mapping[str, TargetSettings]
     name: str
     now: datetime
 
 
-_ROUTES: Final[Mapping[str, Callable[[Way], Route]]] = {"group": GroupRoute}
+_ROUTES: Final[Mapping[str, Callable[[RouteContext], Route]]] = {"group": GroupRoute}
 """Kinds that do not take their tasks themselves."""
 
 
-def open_route(way: Way) -> Route:
-    """Return the way to a target, for this turn."""
-    return _ROUTES.get(way.targets[way.name].kind, PlainRoute)(way)
+def open_route(context: RouteContext) -> Route:
+    """Return the route to a target, for this turn."""
+    return _ROUTES.get(context.targets[context.name].kind, PlainRoute)(context)

@@ -18,7 +18,7 @@ from mercure.config import Retry
 from mercure.delivery.policy import backoff
 from mercure.event_details import ModuleDown, ModuleUp
 from mercure.events import EventWriter
-from mercure.processing.outage import LONGEST_SECONDS, Kind, ModuleOutage
+from mercure.processing.module_outage import LONGEST_SECONDS, Kind, ModuleOutage
 from mercure.spool import Spool, Stage
 
 WAITS: Final = Retry(first_seconds=5, cap_seconds=LONGEST_SECONDS)

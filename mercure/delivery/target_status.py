@@ -1,4 +1,4 @@
-"""Reasons why nothing goes to a target just now, and when something last did, for those who show it to people."""
+"""Status of a target for display: the outage that keeps its tasks waiting, and when it last took an image."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from datetime import datetime
 
 from mercure.config import TargetSettings
 from mercure.delivery.breaker import read_outage
-from mercure.delivery.outage import Outage
 from mercure.delivery.standing import last_taken
+from mercure.delivery.target_outage import TargetOutage
 from mercure.spool import Spool
 
 
-def outage_of(spool: Spool, name: str, targets: Mapping[str, TargetSettings]) -> Outage | None:
+def outage_of(spool: Spool, name: str, targets: Mapping[str, TargetSettings]) -> TargetOutage | None:
     """Return the outage that keeps every task of a target waiting.
 
     Parameters

@@ -1,7 +1,6 @@
-"""Who works on which task of a stage: a thread for each task in hand, and rest for those that were disturbed.
+"""Worker pool of a service: a thread for each task that is worked on, and a pause for those that were disturbed.
 
-Dispatcher and processor each have a crew. A target or a module that hangs holds up the hands that are with it, and
-nobody else.
+Dispatcher and processor each have a pool. A target or a module that hangs blocks only the workers that are with it.
 """
 
 from __future__ import annotations
@@ -16,22 +15,22 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final, Generic, TypeVar
 
 from mercure.clock import Clock
-from mercure.delivery.queue import Queue
 from mercure.event_details import Warned
 from mercure.events import TRIES_AGAIN, EventWriter
+from mercure.scheduling.queue import TaskQueue
 from mercure.spool import Claim, TaskError, load_task
 from mercure.spool.ending import fail_task
 from mercure.spool.task import Failure
 
 STOP_SECONDS: Final = 30.0
-"""How long the hands have to end after the service was told to stop."""
+"""How long the workers have to end after the service was told to stop."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass
-class Hand:
-    """What works on one task.
+class TaskWorker:
+    """Worker on one task, in a thread of its own.
 
     Parameters
     ----------
@@ -84,16 +83,16 @@ class Hand:
                 done()
 
 
-HandT = TypeVar("HandT", bound=Hand)
+WorkerT = TypeVar("WorkerT", bound=TaskWorker)
 
 
-class Crew(Generic[HandT]):
-    """The hands of one service.
+class WorkerPool(Generic[WorkerT]):
+    """The workers of one service.
 
     Parameters
     ----------
     waiting : Queue
-        What waits in the stage; it looks again at each task that a hand let go of.
+        What waits in the stage; it looks again at each task that a worker let go of.
     events : EventWriter
         Told of a disturbance, once for each task until it goes on.
     clock : Clock
@@ -102,58 +101,58 @@ class Crew(Generic[HandT]):
         Ends the wait of the service, from any thread.
     """
 
-    def __init__(self, waiting: Queue, events: EventWriter, clock: Clock, wake: Callable[[], None]) -> None:
+    def __init__(self, waiting: TaskQueue, events: EventWriter, clock: Clock, wake: Callable[[], None]) -> None:
         self._waiting, self._events, self._clock, self._wake = waiting, events, clock, wake
-        self._hands: dict[str, HandT] = {}
-        self._ended: queue.SimpleQueue[HandT] = queue.SimpleQueue()
+        self._workers: dict[str, WorkerT] = {}
+        self._ended: queue.SimpleQueue[WorkerT] = queue.SimpleQueue()
         self._resting: dict[str, float] = {}
         self._disturbances: dict[str, int] = {}
 
-    def __iter__(self) -> Iterator[HandT]:
-        """Walk the hands at work."""
-        return iter(list(self._hands.values()))
+    def __iter__(self) -> Iterator[WorkerT]:
+        """Walk the workers that are running."""
+        return iter(list(self._workers.values()))
 
     def __contains__(self, task: object) -> bool:
-        """Tell whether a task is in hand or rests."""
-        return task in self._hands or task in self._resting
+        """Tell whether a task is worked on, or rests."""
+        return task in self._workers or task in self._resting
 
-    def begin(self, hand: HandT) -> None:
-        """Let a hand work on its task."""
+    def begin(self, worker: WorkerT) -> None:
+        """Start a worker on its task."""
 
         def done() -> None:
-            self._ended.put(hand)
+            self._ended.put(worker)
             self._wake()
 
-        self._hands[hand.task] = hand
-        hand.start(done)
+        self._workers[worker.task] = worker
+        worker.start(done)
 
     def collect(self) -> float:
-        """Take back the hands that have ended; return the seconds until the next task has rested enough."""
+        """Take back the workers that have ended; return the seconds until the next task has rested enough."""
         now = self._clock.monotonic()
         while not self._ended.empty():
-            hand = self._ended.get()
-            self._hands.pop(hand.task, None)
-            rest = self._rest_after(hand)
+            worker = self._ended.get()
+            self._workers.pop(worker.task, None)
+            rest = self._rest_after(worker)
             if rest:
-                self._resting[hand.task] = now + rest
-            self._waiting.look(hand.task)
+                self._resting[worker.task] = now + rest
+            self._waiting.look(worker.task)
         self._resting = {task: until for task, until in self._resting.items() if until > now}
         return min((until - now for until in self._resting.values()), default=float("inf"))
 
-    def _rest_after(self, hand: HandT) -> float:
+    def _rest_after(self, worker: WorkerT) -> float:
         """Return for how many seconds a task is left alone.
 
         Longer and longer while the spool itself refuses: what was done cannot be written down then, and each try would
         do all of it again.
         """
-        if hand.disturbed is None:
-            self._disturbances.pop(hand.task, None)
-            return hand.rest
-        times = self._disturbances[hand.task] = self._disturbances.get(hand.task, 0) + 1
+        if worker.disturbed is None:
+            self._disturbances.pop(worker.task, None)
+            return worker.rest
+        times = self._disturbances[worker.task] = self._disturbances.get(worker.task, 0) + 1
         if times == 1:
-            text = f"task {hand.task} in {self._waiting.stage} could not be tried: {hand.disturbed}"
-            self._events.emit(Warned(text=text, advice=TRIES_AGAIN), task=hand.task)
-        return hand.pause(times)
+            text = f"task {worker.task} in {self._waiting.stage} could not be tried: {worker.disturbed}"
+            self._events.emit(Warned(text=text, advice=TRIES_AGAIN), task=worker.task)
+        return worker.pause(times)
 
     def fail_all(self, name: str, reason: str, advice: str) -> None:
         """Put the tasks for a target or module that there is no more aside, where a person sees them.
@@ -172,7 +171,7 @@ class Crew(Generic[HandT]):
         """
         spool, stage = self._waiting.spool, self._waiting.stage
         for task in self._waiting.waiting(name):
-            claim = None if task.id in self._hands else Claim.take(spool.entry(stage, task.id))
+            claim = None if task.id in self._workers else Claim.take(spool.entry(stage, task.id))
             if claim is None:
                 continue
             failure = Failure(stage=stage.value, reason=reason, advice=advice, at=self._clock.now())
@@ -180,8 +179,8 @@ class Crew(Generic[HandT]):
                 fail_task(spool, self._events, claim, load_task(claim.path), failure)
 
     def end(self) -> None:
-        """Wait for the hands, as long as there is time."""
+        """Wait for the workers, as long as there is time."""
         deadline = time.monotonic() + STOP_SECONDS
-        for hand in self:
-            if not hand.join(max(0.0, deadline - time.monotonic())):
-                _log.warning("work on a task did not end in time and is left", extra={"task": hand.task})
+        for worker in self:
+            if not worker.join(max(0.0, deadline - time.monotonic())):
+                _log.warning("work on a task did not end in time and is left", extra={"task": worker.task})

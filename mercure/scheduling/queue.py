@@ -1,4 +1,4 @@
-"""What waits in ``outgoing/``, by target and in the order of delivery: an index in memory over the folder."""
+"""Queue of the tasks that wait in a stage, by target or module, in the order of work: an index over the folder."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from mercure.config.models import Order
-from mercure.delivery.order import Lines, are_parts
 from mercure.names import is_id
+from mercure.scheduling.order import OrderingIndex, are_parts
 from mercure.spool import Changes, Spool, Stage, Task, TaskError, load_task
 from mercure.spool.task import PRIORITIES, Priority
 
@@ -39,7 +39,7 @@ class _Entry:
 
 
 @dataclass
-class Queue:
+class TaskQueue:
     """The index; safe for threads.
 
     Parameters
@@ -60,7 +60,7 @@ class Queue:
     lets_pass: Callable[[Task], bool] = lambda task: False
     _entries: dict[str, _Entry] = field(default_factory=dict)
     _order: dict[str, list[_Place]] = field(default_factory=dict)
-    _lines: Lines = field(default_factory=Lines)
+    _lines: OrderingIndex = field(default_factory=OrderingIndex)
     _images: Counter[str] = field(default_factory=Counter)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _next_scan: float = float("-inf")
@@ -182,7 +182,7 @@ class Queue:
         return next((name for name, entry in found if not (passes and entry and self.lets_pass(entry.task))), None)
 
     def line(self, task: Task, order: Order) -> Sequence[str]:
-        """List the ids of the line in which a task stands, by a target's order; see `mercure.delivery.order`."""
+        """List the ids of the line in which a task stands, by a target's order; see `mercure.scheduling.order`."""
         with self._lock:
             return list(self._lines.of(task, order))
 

@@ -1,4 +1,4 @@
-"""Health of a target: what attempts and questions teach about it, noted at its breaker, told when that changes."""
+"""Health of a target: attempts and probes note what they find at its breaker; a change is an event."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from datetime import datetime
 from mercure.clock import Clock
 from mercure.config import Retry
 from mercure.delivery.breaker import Breaker
-from mercure.delivery.outage import Outage
 from mercure.delivery.standing import StandingBook
+from mercure.delivery.target_outage import TargetOutage
 from mercure.event_details import TargetDown, TargetUp
 from mercure.events import EventWriter
 from mercure.spool import Spool
@@ -17,7 +17,7 @@ from mercure.targets import Target, Trouble
 
 
 @dataclass(frozen=True)
-class Health:
+class TargetHealth:
     """The health of one target, as all dispatchers know it.
 
     Parameters
@@ -78,6 +78,6 @@ class Health:
     def _breaker(self) -> Breaker:
         return Breaker(self.spool, self.name)
 
-    def _ended(self, outage: Outage | None) -> None:
+    def _ended(self, outage: TargetOutage | None) -> None:
         if outage is not None:
             self.events.emit(TargetUp(target=self.name, since=outage.since, failures=outage.failures))

@@ -1,4 +1,4 @@
-"""One task on its way to one target, in a thread of its own: a target that hangs holds up nobody else."""
+"""Delivery worker: one task to one target, in a thread of its own, so that a hung target blocks only that thread."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Final
 
+from mercure.delivery.admission import Permit
 from mercure.delivery.attempt import Deliverer
-from mercure.delivery.crew import Hand
-from mercure.delivery.order import ORDER_SECONDS
 from mercure.delivery.policy import backoff
-from mercure.delivery.routes import Leave
 from mercure.delivery.versions import Versions
+from mercure.scheduling.order import ORDER_SECONDS
+from mercure.scheduling.worker_pool import TaskWorker
 from mercure.spool import Claim, Stage, Task, TaskError, load_task, nudge, save_task
 
 PAUSE_WHEN_TAKEN: Final = 1.0
@@ -23,19 +23,19 @@ LONGEST_BUSY_PAUSE: Final = 8
 
 
 @dataclass
-class Worker(Hand):
+class DeliveryWorker(TaskWorker):
     """Delivers one task.
 
     Parameters
     ----------
     deliverer : Deliverer
         For whoever takes the task.
-    leave : Leave
-        The leave to do so; its slot is freed at the end.
+    permit : Permit
+        Its slot is freed at the end.
     target : str
         Whom the task is addressed to: the target that takes it, or the group of which that is a member.
     may_start : callable
-        Told the task's model as it is under its claim; tells whether it is its turn.
+        Checks the task's model under its claim: whether it is its turn.
     versions : Versions
         Says whether it is its turn among other versions of its images.
     due : callable, optional
@@ -45,7 +45,7 @@ class Worker(Hand):
     doing: ClassVar = "deliver"
 
     deliverer: Deliverer
-    leave: Leave
+    permit: Permit
     target: str
     may_start: Callable[[Task], bool]
     versions: Versions
@@ -57,11 +57,11 @@ class Worker(Hand):
         try:
             self._deliver()
         finally:
-            self.leave.settle(self._taken)
+            self.permit.settle(self._taken)
 
     def let_go(self) -> None:
         """Free the slot of the target."""
-        self.leave.slot.release()
+        self.permit.slot.release()
 
     def pause(self, disturbances: int) -> float:
         """Return the seconds until the next try, as the target's settings have it."""
@@ -78,20 +78,20 @@ class Worker(Hand):
                 task = load_task(claim.path)
             except (TaskError, FileNotFoundError):
                 return  # the queue tells of it at its next look
-            leave = self.leave
+            permit = self.permit
             if task.hold or task.target != self.target or self.due(task) is not None:
                 self.rest = PAUSE_WHEN_TAKEN  # it was changed since the queue looked
                 return
-            if not (leave.holds(task) and self.may_start(task)):
+            if not (permit.holds(task) and self.may_start(task)):
                 self.rest = ORDER_SECONDS
                 return
-            if leave.probe and not deliverer.health.ask(deliverer.target):
+            if permit.probe and not deliverer.health.ask(deliverer.target):
                 return
             self._attempt(claim, task)
 
     def _attempt(self, claim: Claim, task: Task) -> None:
-        deliverer, leave = self.deliverer, self.leave
-        member = leave.name if deliverer.group else None
+        deliverer, permit = self.deliverer, self.permit
+        member = permit.name if deliverer.group else None
         if task.member != member:
             # On record before the first image leaves: after a crash nobody else knows who may have it already.
             task = task.model_copy(update={"member": member})
@@ -101,7 +101,7 @@ class Worker(Hand):
             if turn is None:
                 self.rest = ORDER_SECONDS
                 return
-            trouble = deliverer.attempt(claim, task, turn, one_first=leave.one_first)
+            trouble = deliverer.attempt(claim, task, turn, one_first=permit.one_first)
         if trouble is not None and trouble.kind == "busy":
             self.rest = busy_pause(load_task(claim.path))
         self._taken = task.images if trouble is None else _confirmed(claim, task)
