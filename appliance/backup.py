@@ -23,9 +23,9 @@ from appliance.control.api.base import Progress
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
 from mercure import __version__, durable
-from mercure.bookkeeping.copies import Kind, ToolMissingError, copy_history, kind_of
-from mercure.bookkeeping.database import HistoryError
-from mercure.bookkeeping.reader import password_of
+from mercure.history.copies import Kind, ToolMissingError, copy_history, kind_of
+from mercure.history.database import HistoryError
+from mercure.history.reader import password_of
 from mercure.names import is_id
 from mercure.spool import Spool, Stage
 from mercure.spool.notices import post, withdraw

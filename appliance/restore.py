@@ -23,13 +23,13 @@ from appliance.control.session import Session
 from appliance.supervision.errors import AlreadyRunningError
 from appliance.supervision.foreground import sole_runner
 from mercure import durable
-from mercure.bookkeeping.copies import bring_back, kind_of
-from mercure.bookkeeping.database import HistoryError, sqlite_path
-from mercure.bookkeeping.reader import password_of
 from mercure.config import Config, Root
 from mercure.config.place import record
 from mercure.event_details import Audit
 from mercure.events import EventWriter
+from mercure.history.copies import bring_back, kind_of
+from mercure.history.database import HistoryError, sqlite_path
+from mercure.history.reader import password_of
 from mercure.model import Model
 from mercure.names import is_id
 from mercure.spool import TASK_STAGES, Spool, Stage

@@ -127,7 +127,7 @@ def _verbs(verbs: Iterable[AnyVerb]) -> Iterator[str]:
 def _model(model: type[BaseModel]) -> str:
     if not model.model_fields:
         return "none"
-    if model.__module__.startswith(("appliance.", "mercure.bookkeeping.")):
+    if model.__module__.startswith(("appliance.", "mercure.history.")):
         return link(model)
     return f"`{model.__name__}` of `{model.__module__}`"
 

@@ -18,7 +18,7 @@ from appliance.cli.text import moment, pairs, short_moment, size, table
 if TYPE_CHECKING:
     from appliance.control.api.history import TaskStory
     from appliance.control.api.traffic import RefusalRecord, Refusals
-    from mercure.bookkeeping.records import EventRecord, ImageRecord, SenderRecord, SeriesRecord, TaskRecord
+    from mercure.history.records import EventRecord, ImageRecord, SenderRecord, SeriesRecord, TaskRecord
 
     F = TypeVar("F", bound=Callable[..., Any])
 

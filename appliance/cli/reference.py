@@ -128,7 +128,7 @@ def _is_described(annotation: Any) -> bool:  # noqa: ANN401 - a type
     return (
         isinstance(annotation, type)
         and issubclass(annotation, BaseModel)
-        and annotation.__module__.startswith(("appliance.", "mercure.bookkeeping."))
+        and annotation.__module__.startswith(("appliance.", "mercure.history."))
     )
 
 

@@ -12,7 +12,7 @@ from appliance.cli.common import end_with, json_option, root_option, show
 from appliance.cli.text import moment, pairs, printable, size, table, terminal_columns, wrapped
 
 if TYPE_CHECKING:
-    from mercure.bookkeeping.verify import DeepReport, Finding, Report
+    from mercure.history.verify import DeepReport, Finding, Report
 
 _VERDICTS: Final = {
     0: "every acknowledged image is accounted for",
@@ -24,7 +24,7 @@ _VERDICTS: Final = {
 @click.command()
 @root_option
 @click.option("--deep", is_flag=True, help="Read every kept image, too, and compare it with its digests.")
-@json_option("mercure.bookkeeping.verify:Report")
+@json_option("mercure.history.verify:Report")
 def verify(deep: bool) -> None:
     """Prove that every image ever acknowledged is waiting, delivered, kept, or discarded by name; or name those not.
 

@@ -11,11 +11,11 @@ from typing import Final, TypeVar
 from appliance.control.api.history import EventsFound, ImagesFound, SeriesFound, TasksFound, TaskStory
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
-from mercure.bookkeeping.database import HistoryError
-from mercure.bookkeeping.queries import History, Page
-from mercure.bookkeeping.reader import Reader
-from mercure.bookkeeping.records import EventRecord, SeriesRecord, TaskRecord
-from mercure.bookkeeping.rows import folded, name_parts
+from mercure.history.database import HistoryError
+from mercure.history.queries import History, Page
+from mercure.history.reader import Reader
+from mercure.history.records import EventRecord, SeriesRecord, TaskRecord
+from mercure.history.rows import folded, name_parts
 
 R = TypeVar("R", bound=Reader)
 _FIND_AT_MOST: Final = 1000

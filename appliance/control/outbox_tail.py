@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from mercure.bookkeeping.lines import UnreadableError, parse
-from mercure.bookkeeping.outbox import SUFFIX, file_names
 from mercure.events import Event
+from mercure.history.lines import UnreadableError, parse
+from mercure.history.outbox import SUFFIX, file_names
 
 _CHUNK: Final = 1024 * 1024
 _MOST_AT_ONCE: Final = 8 * 1024 * 1024

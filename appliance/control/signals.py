@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from pydantic import AwareDatetime
 
 from appliance.control.silence import silent_senders
-from mercure.bookkeeping.database import HistoryError
-from mercure.bookkeeping.queries import History
+from mercure.history.database import HistoryError
+from mercure.history.queries import History
 from mercure.model import Model
 from mercure.names import id_time
 from mercure.notifications.queue import Queue

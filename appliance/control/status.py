@@ -28,11 +28,11 @@ from appliance.control.errors import ControlError
 from appliance.control.locks import Held
 from appliance.control.services import list_services
 from appliance.control.session import Session
-from mercure.bookkeeping.database import HistoryError
-from mercure.bookkeeping.queries import History
 from mercure.config import Problem
 from mercure.config.place import place_problems
 from mercure.delivery.target_status import outage_of
+from mercure.history.database import HistoryError
+from mercure.history.queries import History
 from mercure.names import id_time, is_id
 from mercure.processing.module_health import read_outage
 from mercure.retention.nightly import read_proof

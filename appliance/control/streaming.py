@@ -21,10 +21,10 @@ from appliance.control.mailbox import Mailbox
 from appliance.control.outbox_tail import OutboxTail
 from appliance.control.session import Session
 from appliance.control.status import facts
-from mercure.bookkeeping.database import HistoryError
-from mercure.bookkeeping.queries import History, Page
 from mercure.clock import Clock
 from mercure.events import Event
+from mercure.history.database import HistoryError
+from mercure.history.queries import History, Page
 from mercure.spool import Stage, Watcher
 
 HEARTBEAT_SECONDS: Final = 5.0

@@ -20,9 +20,9 @@ from appliance.control.api.traffic import (
 from appliance.control.errors import ControlError
 from appliance.control.history import reading
 from appliance.control.session import Session
-from mercure.bookkeeping.queries import History, Page
-from mercure.bookkeeping.records import EventRecord, ExamRecord, SenderRecord, SeriesRecord, TaskRecord
-from mercure.bookkeeping.traffic import Traffic
+from mercure.history.queries import History, Page
+from mercure.history.records import EventRecord, ExamRecord, SenderRecord, SeriesRecord, TaskRecord
+from mercure.history.traffic import Traffic
 from mercure.routing.pace import pace_of
 
 _COUNTED: Final = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from appliance.control.api.base import Progress
 from appliance.control.jobs import Report as Told
 from appliance.control.session import Session
-from mercure.bookkeeping.verify import Report
-from mercure.bookkeeping.verify import verify as check
+from mercure.history.verify import Report
+from mercure.history.verify import verify as check
 
 
 def verify(session: Session, *, deep: bool = False, report: Told | None = None) -> Report:

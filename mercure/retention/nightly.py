@@ -14,10 +14,10 @@ from typing import Final
 from pydantic import AwareDatetime, ValidationError
 
 from mercure import durable
-from mercure.bookkeeping.reader import HistoryUnavailableError
-from mercure.bookkeeping.verify import Report, verify
 from mercure.clock import Clock
 from mercure.config import Config, Root
+from mercure.history.reader import HistoryUnavailableError
+from mercure.history.verify import Report, verify
 from mercure.model import Record
 from mercure.retention.priority import be_idle
 from mercure.spool import Spool, Stage, uptime

@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from mercure.bookkeeping.database import HistoryError, open_history, without_password
-from mercure.bookkeeping.ownership import ADVICE, NameTakenError, Owner, machine_id
-from mercure.bookkeeping.reader import password_of
-from mercure.bookkeeping.recorder import FAILURES, Progress, Recorder
 from mercure.event_details import Recovered, Warned
+from mercure.history.database import HistoryError, open_history, without_password
+from mercure.history.ownership import ADVICE, NameTakenError, Owner, machine_id
+from mercure.history.reader import password_of
+from mercure.history.recorder import FAILURES, Progress, Recorder
 from mercure.services.common import Context
 from mercure.spool import Changes, Claim, Stage, uptime
 from mercure.spool.identity import forget_adoption, read_identity, wants_adoption
@@ -84,7 +84,7 @@ class Bookkeeper:
         HistoryError
             The configuration names no usable history, or one of a newer program.
         Exception
-            One of `mercure.bookkeeping.recorder.FAILURES`: the database or the disk. Call again later.
+            One of `mercure.history.recorder.FAILURES`: the database or the disk. Call again later.
         """
         recorder = self._open()
         if wants_adoption(self._context.spool):

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Final, Literal
 
 from mercure import durable
-from mercure.bookkeeping.database import HistoryError
-from mercure.bookkeeping.queries import RECORDED_AS, History
 from mercure.config.models import Retention
 from mercure.event_details import DiskSpace, TaskRetired
+from mercure.history.database import HistoryError
+from mercure.history.queries import RECORDED_AS, History
 from mercure.names import id_time
 from mercure.retention.finished import Finished, FinishedTasks
 from mercure.retention.leftovers import clear_hidden, forget_series, forget_versions

@@ -15,12 +15,12 @@ from typing import Final
 from pydantic import AwareDatetime, ValidationError
 
 from mercure import durable
-from mercure.bookkeeping.database import HistoryError
-from mercure.bookkeeping.news import News
-from mercure.bookkeeping.occasions import TYPES, Occasions
-from mercure.bookkeeping.records import EventRecord
 from mercure.config import Config
 from mercure.event_details import NotificationGivenUp
+from mercure.history.database import HistoryError
+from mercure.history.news import News
+from mercure.history.occasions import TYPES, Occasions
+from mercure.history.records import EventRecord
 from mercure.model import Record
 from mercure.notifications.message import compose
 from mercure.notifications.queue import Queue

@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, TypedDict
 
-from mercure.bookkeeping.database import open_history
-from mercure.bookkeeping.queries import History, Page
-from mercure.bookkeeping.recorder import Recorder
-from mercure.bookkeeping.verify import Verifier
 from mercure.clock import Clock
+from mercure.history.database import open_history
+from mercure.history.queries import History, Page
+from mercure.history.recorder import Recorder
+from mercure.history.verify import Verifier
 from mercure.names import derived_id
 from mercure.spool import Spool, Stage
 from tests.support import postgres

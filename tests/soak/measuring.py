@@ -11,7 +11,7 @@ MEBIBYTE = 1024 * 1024
 GROWTH_MEBIBYTES = 8.0
 KEEPS_HISTORY = "bookkeeper"
 HISTORY_CACHE_MEBIBYTES = 64.0
-"""What it may come to hold besides: SQLite's page cache, up to the `cache_size` of `mercure.bookkeeping.database`, and
+"""What it may come to hold besides: SQLite's page cache, up to the `cache_size` of `mercure.history.database`, and
 never more than there are pages in the file."""
 
 GROWTH_DESCRIPTORS = 8

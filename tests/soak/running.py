@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from appliance.control.client import Client, DisconnectedError
 from appliance.control.errors import ControlError
-from mercure.bookkeeping.verify import verify
 from mercure.clock import OFFSET_FILE
 from mercure.config import ConfigStore, Root
+from mercure.history.verify import verify
 from mercure.spool import Spool, Stage, load_task
 from mercure.targets import MODELS
 from tests.oracle import hospital

@@ -9,10 +9,10 @@ from typing import Any
 
 from appliance.control.client import api
 from appliance.status_page.source import Flow, Seen
-from mercure.bookkeeping.records import CounterTotal, SenderRecord
 from mercure.clock import ManualClock
 from mercure.config.status_page import StatusPage
 from mercure.delivery.target_outage import TargetOutage
+from mercure.history.records import CounterTotal, SenderRecord
 
 NOW = datetime(2026, 11, 21, 14, 37, 12, tzinfo=UTC)
 HOSTILE = "<script>alert(1)</script>'\"&\x1b[2J\u202egnp.exe\u2066\x00{{7*7}}"

@@ -14,8 +14,8 @@ from appliance.control.client import DisconnectedError, api
 from appliance.status_page.exposition import REQUESTS
 from appliance.status_page.families import FAMILIES
 from appliance.status_page.reference import page as reference_page
-from mercure.bookkeeping.records import CounterTotal
 from mercure.config.status_page import StatusPage
+from mercure.history.records import CounterTotal
 from tests.status_page import scene
 from tests.status_page.conftest import Page
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mercure.bookkeeping.database import run_sql
+from mercure.history.database import run_sql
 
 if TYPE_CHECKING:
     from peewee import Database

@@ -98,7 +98,7 @@ def test_nothing_is_renamed_by_its_path() -> None:
             "add_to_ledger",
             {"mercure/delivery/attempt.py", "mercure/delivery/results.py", "mercure/delivery/destinations.py"},
         ),
-        ("write_rows", {"mercure/bookkeeping/recorder.py"}),
+        ("write_rows", {"mercure/history/recorder.py"}),
     ],
 )
 def test_only_these_call(function: str, files: set[str]) -> None:

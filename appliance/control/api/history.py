@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from pydantic import AwareDatetime, Field
 
 from appliance.control.api.base import Verb
-from mercure.bookkeeping.records import (
+from mercure.history.records import (
     AttemptRecord,
     AuditRecord,
     CounterPoint,

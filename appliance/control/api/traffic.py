@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from appliance.control.api.base import Verb
-from mercure.bookkeeping.records import CounterTotal, SenderRecord
+from mercure.history.records import CounterTotal, SenderRecord
 from mercure.model import Model
 
 

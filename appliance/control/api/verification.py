@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from appliance.control.api.base import Verb
-from mercure.bookkeeping.verify.report import Report
+from mercure.history.verify.report import Report
 from mercure.model import Model
 
 

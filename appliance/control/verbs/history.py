@@ -7,7 +7,7 @@ from appliance.control.api import history as api
 from appliance.control.errors import ControlError
 from appliance.control.history import Exam
 from appliance.control.verbs import Asked, carries_out
-from mercure.bookkeeping.queries import Page
+from mercure.history.queries import Page
 
 
 def _exam(wanted: api.ByExam) -> Exam:

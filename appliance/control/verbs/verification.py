@@ -5,7 +5,7 @@ from __future__ import annotations
 from appliance.control.api import verification as api
 from appliance.control.verbs import Asked, carries_out
 from appliance.control.verification import verify
-from mercure.bookkeeping.verify.report import Report
+from mercure.history.verify.report import Report
 
 
 @carries_out(api.RUN)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from appliance.control.session import Session
-from mercure.bookkeeping.verify import verify
 from mercure.config import Root
+from mercure.history.verify import verify
 from mercure.spool import Stage, load_task
 from tests.crash.matrix import actors
 from tests.crash.matrix.scenario import Batch

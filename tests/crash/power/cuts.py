@@ -11,9 +11,9 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mercure.bookkeeping.verify import verify
 from mercure.clock import Clock
 from mercure.config import ConfigStore, Root
+from mercure.history.verify import verify
 from mercure.spool import Spool, Stage, load_task
 from mercure.targets import MODELS
 from tests.crash.power.living import Living

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mercure.bookkeeping.verify import Kind, verify
 from mercure.config import Root
+from mercure.history.verify import Kind, verify
 from mercure.services.dispatcher import Dispatcher
 from mercure.spool import Stage, load_task
 from mercure.spool.altered import AlteredBook

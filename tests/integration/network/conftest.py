@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from mercure.bookkeeping.queries import History, HistoryUnavailableError
 from mercure.config import ConfigStore, Root
 from mercure.delivery.breaker import read_outage
+from mercure.history.queries import History, HistoryUnavailableError
 from mercure.spool import Stage
 from mercure.targets import MODELS
 from tests.crash.running_router import RunningRouter, running_router

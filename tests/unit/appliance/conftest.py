@@ -11,11 +11,11 @@ import pytest
 
 from appliance.control import setup
 from appliance.control.session import Session
-from mercure.bookkeeping.outbox import file_names
 from mercure.clock import ManualClock
 from mercure.config import Root
 from mercure.event_details import Identity
 from mercure.events import Event
+from mercure.history.outbox import file_names
 from mercure.names import derived_id, new_id
 from mercure.spool import Claim, Spool, Stage, Task
 from mercure.spool.task import TASK_FILE

@@ -13,9 +13,9 @@ from appliance.control.errors import ControlError
 from appliance.control.health import current_alerts, status
 from appliance.control.session import Session
 from mercure import durable
-from mercure.bookkeeping.verify import verify
 from mercure.config.place import FILE_NAME, Place, holds, place_problems, read_place, write_place
 from mercure.config.relocation import settle
+from mercure.history.verify import verify
 from mercure.services.common import Context
 from mercure.spool import Spool, Stage
 from mercure.spool.identity import ensure_identity, read_identity

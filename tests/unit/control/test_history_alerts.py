@@ -9,10 +9,10 @@ import pytest
 from appliance.control.alerts import alerts_of
 from appliance.control.api.status import HistoryState
 from appliance.control.health import status
-from mercure.bookkeeping.database import disconnect, open_history
-from mercure.bookkeeping.migrate import migrate
-from mercure.bookkeeping.queries import History
 from mercure.config.models import History as HistorySettings
+from mercure.history.database import disconnect, open_history
+from mercure.history.migrate import migrate
+from mercure.history.queries import History
 from tests.unit.control.test_crash_listener import empty_status
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ from appliance.control.api.streams import CountersItem, EventItem, Item, LogItem
 from appliance.control.client import ControlError, DisconnectedError, Stream
 from appliance.control.session import Session
 from appliance.control.streaming import News
-from mercure.bookkeeping.outbox import file_names
-from mercure.bookkeeping.queries import History
-from mercure.bookkeeping.reader import HistoryUnavailableError
 from mercure.config import Root
 from mercure.event_details import ImageReceived, TaskAttempt, Warned
 from mercure.events import Event, EventWriter
+from mercure.history.outbox import file_names
+from mercure.history.queries import History
+from mercure.history.reader import HistoryUnavailableError
 from mercure.services.bookkeeper import Bookkeeper
 from mercure.services.common import Context
 from mercure.spool import Changes, Stage

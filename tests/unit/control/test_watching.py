@@ -10,10 +10,10 @@ from appliance.control.api import traffic as api
 from appliance.control.client import Client, ControlError
 from appliance.control.session import Session
 from appliance.status_page.source import find_exam, look
-from mercure.bookkeeping.database import disconnect, open_history
-from mercure.bookkeeping.migrate import migrate
-from mercure.bookkeeping.recorder import Recorder
 from mercure.clock import ManualClock
+from mercure.history.database import disconnect, open_history
+from mercure.history.migrate import migrate
+from mercure.history.recorder import Recorder
 from tests.support.history import START, Outbox, Told
 from tests.unit.control.conftest import AsRole, Served
 

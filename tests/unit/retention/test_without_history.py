@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mercure.bookkeeping.database import HistoryError
-from mercure.bookkeeping.reader import HistoryUnavailableError
 from mercure.clock import Clock
+from mercure.history.database import HistoryError
+from mercure.history.reader import HistoryUnavailableError
 from mercure.services.bookkeeper import Bookkeeper
 from mercure.services.cleaner import Cleaner
 from mercure.spool import LedgerLine, Stage, add_to_ledger, image_files

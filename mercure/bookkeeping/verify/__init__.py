@@ -1,6 +1,0 @@
-"""``mercure verify``: every image ever acknowledged is accounted for, or it is named."""
-
-from mercure.bookkeeping.verify.engine import Verifier, verify
-from mercure.bookkeeping.verify.report import VIOLATIONS, DeepReport, Deliveries, Finding, Kind, Report
-
-__all__ = ["VIOLATIONS", "DeepReport", "Deliveries", "Finding", "Kind", "Report", "Verifier", "verify"]

@@ -1,0 +1,343 @@
+"""Asking the history. Everybody but the bookkeeper reads through `History`, which cannot change anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from peewee import JOIN, SqliteDatabase, fn
+
+from mercure.history import distinct, models, timelines
+from mercure.history.database import run_sql
+from mercure.history.instants import MINUTE, instant, micros
+from mercure.history.models import EventRow, Identifier, Image, MetricsMinute, Node, Series, Task
+from mercure.history.reader import HistoryUnavailableError, Reader, batches
+from mercure.history.records import (
+    AttemptRecord,
+    AuditRecord,
+    CounterPoint,
+    EventRecord,
+    ImageRecord,
+    NodeLag,
+    SeriesRecord,
+    TaskRecord,
+    Unrecorded,
+)
+from mercure.history.rows import folded
+
+__all__ = ["History", "HistoryUnavailableError", "Page"]
+
+RECORDED_AS: Final = {
+    "success": ("delivered", "processed"),
+    "discard": ("discarded",),
+    "error": ("failed",),
+}
+"""What the history says of a task in each of the last stages, once it knows of it."""
+
+_TELLING: Final = {"success": "task.delivered", "discard": "task.created", "error": "task.failed"}
+_ASKED_AT_ONCE: Final = 500
+_FOUND_AT_ONCE: Final = 2000
+_IMAGES_AT_ONCE: Final = 200
+_LAST_CHARACTER: Final = "\U0010ffff"
+
+
+@dataclass(frozen=True)
+class Page:
+    """Which part of a long answer is wanted, newest first.
+
+    Parameters
+    ----------
+    limit : int
+        At most so many rows.
+    offset : int
+        Rows to leave out at the beginning.
+    since, until : datetime, optional
+        Aware instants: from `since` on, and before `until`.
+    """
+
+    limit: int = 100
+    offset: int = 0
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def apply(self, query: Any, column: Any) -> Any:  # noqa: ANN401 - peewee's queries and fields
+        """Narrow a query down."""
+        if self.since is not None:
+            query = query.where(column >= micros(self.since))
+        if self.until is not None:
+            query = query.where(column < micros(self.until))
+        return query.limit(self.limit).offset(self.offset)
+
+
+_FIRST_PAGE: Final = Page()
+
+
+class History(Reader):
+    """The questions that screens, commands and services ask."""
+
+    def series(
+        self,
+        page: Page = _FIRST_PAGE,
+        *,
+        series_uid: str | None = None,
+        modality: str | None = None,
+        calling_aet: str | None = None,
+        node: str | None = None,
+    ) -> list[SeriesRecord]:
+        """List series, the last received first."""
+        query = Series.select().order_by(Series.last_received.desc(), Series.id.desc())
+        if series_uid is not None:
+            query = query.where(Series.id.in_(timelines.series_ids(series_uid)))
+        given = {Series.modality: modality, Series.calling_aet: calling_aet, Series.node: node}
+        with self.reading() as database:
+            return distinct.series(database, page.apply(_equal(query, given), Series.last_received))
+
+    def holds(self, series_uid: str, identifiers: Mapping[tuple[str, ...], str]) -> bool:
+        """Tell whether a series was ever seen under all of some identifiers.
+
+        Parameters
+        ----------
+        series_uid : str
+            Which series.
+        identifiers : mapping of tuple of str to str
+            By kinds of identifier (one of them is enough) its beginning; a UID is meant whole.
+        """
+        with self.reading() as database:
+            return all(
+                Identifier.select(Identifier.series)
+                .where(Identifier.series.in_(timelines.series_ids(series_uid)), Identifier.kind.in_(kinds))
+                .where(_beginning(folded(text), whole=kinds[0].endswith("_uid")))
+                .limit(1)
+                .tuples()
+                .execute(database)
+                for kinds, text in identifiers.items()
+            )
+
+    def find(self, text: str, *, limit: int = 100) -> list[SeriesRecord]:
+        """Find series by the beginning of what identifies them.
+
+        Parameters
+        ----------
+        text : str
+            Beginning of a patient id, of a patient name or one of its parts, of an accession number, or of a Study,
+            Series or SOP Instance UID; upper and lower case mean the same.
+        limit : int
+            At most so many, the last received first.
+        """
+        wanted = folded(text)
+        if not wanted:
+            return []
+        beyond = wanted + _LAST_CHARACTER
+        named = Identifier.select(Identifier.series).limit(_FOUND_AT_ONCE)
+        named = named.where((Identifier.folded >= wanted) & (Identifier.folded < beyond))
+        # An image's UID is asked for whole or nearly so: a beginning that thousands share is meant for their series.
+        holding = Image.select(Image.series).limit(_IMAGES_AT_ONCE)
+        holding = holding.where((Image.sop >= wanted) & (Image.sop < beyond) & Image.series.is_null(False))
+        with self.reading() as database:
+            ids = {found for query in (named, holding) for (found,) in query.tuples().execute(database)}
+            query = Series.select().where(Series.id.in_(sorted(ids)))
+            ordered = query.order_by(Series.last_received.desc(), Series.id.desc())
+            return distinct.series(database, ordered.limit(limit))
+
+    def images(
+        self,
+        page: Page = _FIRST_PAGE,
+        *,
+        series_uid: str | None = None,
+        sop: str | None = None,
+        task: str | None = None,
+        node: str | None = None,
+    ) -> list[ImageRecord]:
+        """List images, the last received first; those of a task are all that it holds."""
+        query = Image.select(Image, Series.series_uid, Series.folder).join(Series, JOIN.LEFT_OUTER)
+        if series_uid is not None:
+            query = query.where(Image.series.in_(timelines.series_ids(series_uid)))
+        if task is not None:
+            held = models.TaskImage.select(models.TaskImage.image).join(
+                Task, on=Task.image_list == models.TaskImage.list
+            )
+            query = query.where(Image.id.in_(held.where(Task.id == task)))
+        query = _equal(query, {Image.sop: sop, Image.node: node}).order_by(Image.id.desc())
+        with self.reading() as database:
+            return distinct.images(database, page.apply(query, Image.received))
+
+    def tasks(
+        self,
+        page: Page = _FIRST_PAGE,
+        *,
+        states: Sequence[str] = (),
+        target: str | None = None,
+        series_uid: str | None = None,
+        study_uid: str | None = None,
+        parent: str | None = None,
+        node: str | None = None,
+    ) -> list[TaskRecord]:
+        """List tasks, the newest first."""
+        query = Task.select().order_by(Task.id.desc())
+        if states:
+            query = query.where(Task.state.in_(list(states)))
+        if series_uid is not None:
+            query = query.where(timelines.tasks_of(series_uid))
+        given = {Task.target: target, Task.study_uid: study_uid, Task.parent: parent, Task.node: node}
+        query = _equal(query, given)
+        return self.fetch(page.apply(query, Task.created), TaskRecord)
+
+    def task(self, task: str) -> TaskRecord | None:
+        """Return one task; None when the history does not know it."""
+        found = self.fetch(Task.select().where(Task.id == task), TaskRecord)
+        return found[0] if found else None
+
+    def attempts(self, task: str) -> list[AttemptRecord]:
+        """List the attempts of a task, the first one first."""
+        query = models.Attempt.select().where(models.Attempt.task == task)
+        return self.fetch(query.order_by(models.Attempt.number), AttemptRecord)
+
+    def events(
+        self,
+        page: Page = _FIRST_PAGE,
+        *,
+        type: str | None = None,
+        service: str | None = None,
+        task: str | None = None,
+        series_uid: str | None = None,
+        node: str | None = None,
+    ) -> list[EventRecord]:
+        """List events, the latest first. ``image.received`` is not among them: see `images`.
+
+        Parameters
+        ----------
+        page : Page
+            Which part.
+        type : str, optional
+            A type, or with a dot at its end all that begin so (``"task."``).
+        service, task, series_uid, node : str, optional
+            What the events are about.
+        """
+        query = EventRow.select().order_by(EventRow.time.desc(), EventRow.id.desc())
+        if type is not None and type.endswith("."):
+            query = query.where((EventRow.type >= type) & (EventRow.type < type + _LAST_CHARACTER))
+        elif type is not None:
+            query = query.where(EventRow.type == type)
+        given = {EventRow.service: service, EventRow.task: task, EventRow.series: series_uid, EventRow.node: node}
+        return self.fetch(page.apply(_equal(query, given), EventRow.time), EventRecord)
+
+    def audit(self, page: Page = _FIRST_PAGE, *, by: str | None = None, task: str | None = None) -> list[AuditRecord]:
+        """List what people changed, the latest first."""
+        table = models.AuditRow
+        query = table.select().order_by(table.time.desc(), table.id.desc())
+        return self.fetch(page.apply(_equal(query, {table.by: by, table.task: task}), table.time), AuditRecord)
+
+    def task_timeline(self, task: str) -> list[EventRecord]:
+        """Tell all that happened to a task, in order."""
+        with self.reading() as database:
+            return timelines.of_task(database, task)
+
+    def series_timeline(self, series_uid: str) -> list[EventRecord]:
+        """Tell all that happened to a series, in order: its images by association, and the events of all its tasks."""
+        with self.reading() as database:
+            return timelines.of_series(database, series_uid)
+
+    def counters(
+        self,
+        names: Sequence[str],
+        since: datetime,
+        until: datetime,
+        *,
+        step: int = 1,
+        node: str | None = None,
+    ) -> list[CounterPoint]:
+        """Return counters over time.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Which, e.g. ``["images.received"]`` (``docs/reference/history.md``).
+        since, until : datetime
+            Aware instants; `until` is not included.
+        step : int
+            Minutes that are summed up to one point; of gauges the highest value counts.
+        node : str, optional
+            Only this node.
+
+        Returns
+        -------
+        list of CounterPoint
+            In the order of time. A step in which nothing happened has no point.
+        """
+        table, width = MetricsMinute, step * MINUTE
+        begin = (table.minute / width * width).alias("begin")  # whole numbers in both databases
+        gauge = fn.MAX(table.gauge_order)
+        query = table.select(
+            table.name, table.label, table.node, begin, fn.SUM(table.value), fn.MAX(table.value), gauge
+        )
+        query = query.where(table.name.in_(list(names)), table.minute >= micros(since), table.minute < micros(until))
+        query = _equal(query, {table.node: node}).group_by(table.name, table.label, table.node, begin)
+        with self.reading() as database:
+            rows = list(query.order_by(begin, table.name, table.label, table.node).tuples().execute(database))
+        return [
+            CounterPoint(name=name, label=label, node=of, minute=_instant(at), value=total if told is None else highest)
+            for name, label, of, at, total, highest, told in rows
+        ]
+
+    def task_states(self, tasks: Iterable[str]) -> dict[str, str]:
+        """Return the state of each task that the history knows."""
+        states: dict[str, str] = {}
+        with self.reading() as database:
+            for some in batches(tasks, _ASKED_AT_ONCE):
+                query = Task.select(Task.id, Task.state).where(Task.id.in_(some), Task.state.is_null(False))
+                states.update(query.tuples().execute(database))
+        return states
+
+    def unrecorded(self, tasks: Iterable[tuple[str, str]]) -> list[Unrecorded]:
+        """Tell which finished tasks of the spool the history does not know as such, and what to tell it again.
+
+        Parameters
+        ----------
+        tasks : iterable of (str, str)
+            Task id and the stage in which it is: ``success``, ``discard`` or ``error``.
+        """
+        stages = dict(tasks)
+        known: dict[str, tuple[str | None, str | None]] = {}
+        with self.reading() as database:
+            for some in batches(stages, _ASKED_AT_ONCE):
+                query = Task.select(Task.id, Task.state, Task.facts_order).where(Task.id.in_(some))
+                known.update((task, (state, facts)) for task, state, facts in query.tuples().execute(database))
+        found = []
+        for task, stage in stages.items():
+            state, facts = known.get(task, (None, None))
+            missing = [] if facts is not None else ["task.created"]
+            if state not in RECORDED_AS[stage] and _TELLING[stage] not in missing:
+                missing.append(_TELLING[stage])
+            if missing:
+                found.append(Unrecorded(task=task, stage=stage, missing=tuple(missing)))
+        return found
+
+    def size_bytes(self) -> int:
+        """Tell how much room the history takes; on a server that of its whole database."""
+        with self.reading() as database:
+            if isinstance(database, SqliteDatabase):
+                return int(database.pragma("page_count")) * int(database.pragma("page_size"))
+            return int(run_sql(database, "SELECT pg_database_size(current_database())").fetchone()[0])
+
+    def lag(self) -> list[NodeLag]:
+        """Tell how far the history of each node has come."""
+        return self.fetch(Node.select().order_by(Node.node), NodeLag)
+
+
+def _beginning(wanted: str, *, whole: bool) -> Any:  # noqa: ANN401 - peewee's expressions
+    if whole:
+        return Identifier.folded == wanted
+    return (Identifier.folded >= wanted) & (Identifier.folded < wanted + _LAST_CHARACTER)
+
+
+def _equal(query: Any, given: dict[Any, str | None]) -> Any:  # noqa: ANN401 - peewee's queries
+    for column, value in given.items():
+        if value is not None:
+            query = query.where(column == value)
+    return query
+
+
+def _instant(value: datetime | int) -> datetime:
+    return value if isinstance(value, datetime) else instant(int(value))

@@ -1,0 +1,88 @@
+"""The story of a task or a series, put together from events, images and attempts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from peewee import JOIN, Database, fn
+
+from mercure.history.instants import instant
+from mercure.history.models import Association, EventRow, Identifier, Image, Task
+from mercure.history.reader import records
+from mercure.history.records import EventRecord
+from mercure.history.rows import folded
+
+
+def series_ids(series_uid: str) -> Any:  # noqa: ANN401 - peewee's queries
+    """Make the query for the rows of a SeriesInstanceUID: one for each node that received it."""
+    return Identifier.select(Identifier.series).where(
+        Identifier.folded == folded(series_uid), Identifier.kind == "series_uid"
+    )
+
+
+def tasks_of(series_uid: str) -> Any:  # noqa: ANN401 - peewee's expressions
+    """Make the condition for all tasks that hold images of a series: its own, and those of studies with it."""
+    mine = Task.series.in_(series_ids(series_uid))
+    member = Task.alias()
+    studies = member.select(member.study_task).where(
+        member.series.in_(series_ids(series_uid)), member.study_task.is_null(False)
+    )
+    return mine | Task.id.in_(studies) | Task.parent.in_(studies)
+
+
+def of_task(database: Database, task: str) -> list[EventRecord]:
+    """Tell all that happened to a task, in order."""
+    query = EventRow.select().where(EventRow.task == task).order_by(EventRow.time, EventRow.id)
+    return records(database, query, EventRecord)
+
+
+def of_series(database: Database, series_uid: str) -> list[EventRecord]:
+    """Tell all that happened to a series, in order.
+
+    The images of one association are one line, ``images.received`` at the time of the last: a series of a thousand
+    images is told in a dozen lines.
+    """
+    tasks = Task.select(Task.id).where(tasks_of(series_uid))
+    about_tasks = EventRow.select().where(EventRow.task.in_(tasks))
+    about_series = EventRow.select().where(EventRow.series == series_uid, EventRow.task.is_null())
+    events = records(database, about_tasks, EventRecord) + records(database, about_series, EventRecord)
+    arrivals = _arrivals(database, series_ids(series_uid), series_uid)
+    return sorted(events + arrivals, key=lambda event: (event.time, event.id))
+
+
+def _arrivals(database: Database, mine: Any, series_uid: str) -> list[EventRecord]:  # noqa: ANN401 - peewee's queries
+    sender = (Association.id, Association.address, Association.calling_aet, Association.called_aet)
+    times = (fn.MIN(Image.received), fn.MAX(Image.received))
+    query = Image.select(Image.node, *sender, fn.COUNT(Image.id), fn.SUM(Image.bytes), *times)
+    query = query.join(Association, JOIN.LEFT_OUTER, on=Image.association == Association.id)
+    query = query.where(Image.series.in_(mine), Image.received.is_null(False)).group_by(Image.node, *sender)
+    return [_arrival(series_uid, *row) for row in query.tuples().execute(database)]
+
+
+def _arrival(series_uid: str, node: str, *row: Any) -> EventRecord:  # noqa: ANN401 - values of one row
+    association, address, calling_aet, called_aet, images, size, first, last = row
+    details = {
+        "association": association,
+        "address": address,
+        "calling_aet": calling_aet,
+        "called_aet": called_aet,
+        "images": images,
+        "bytes": int(size or 0),
+        "first": _instant(first).isoformat(),
+        "last": _instant(last).isoformat(),
+    }
+    return EventRecord(
+        id=f"{association}:{node}",
+        node=node,
+        time=_instant(last),
+        service="receiver",
+        type="images.received",
+        series=series_uid,
+        details=details,
+    )
+
+
+def _instant(value: datetime | int) -> datetime:
+    """Return the instant of an aggregate, which comes converted or as the plain number."""
+    return value if isinstance(value, datetime) else instant(int(value))

@@ -1,0 +1,145 @@
+"""What comes and goes, in numbers: by sender, over time, in all; and where one exam is. For pages and monitors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from peewee import Case, Database, fn
+
+from mercure.history.instants import MINUTE, instant, micros
+from mercure.history.models import Identifier, MetricsMinute, Series, Task, Total
+from mercure.history.reader import Reader, records
+from mercure.history.records import CounterTotal, ExamRecord, SenderRecord, SeriesRecord, SumPoint, TaskRecord
+from mercure.history.rows import folded
+
+OTHER: Final = "other"
+"""The label under which everything beyond the bound of labels is told together."""
+
+EXAM_SERIES: Final = 200
+"""Series of one exam that are told; a study rarely has more than some dozens."""
+
+_EXAM_TASKS: Final = 2000
+_HOUR: Final = timedelta(hours=1)
+_RECEIVED: Final = "images.received"
+_BYTES: Final = "bytes.received"
+
+
+class Traffic(Reader):
+    """The questions of those who watch rather than search. Only what one node told, save for exams."""
+
+    def senders(self, node: str, now: datetime, hours: int, limit: int) -> list[SenderRecord]:
+        """List who has ever sent images, the one with the last image first.
+
+        Parameters
+        ----------
+        node : str
+            At which router.
+        now : datetime
+            The present, aware.
+        hours : int
+            Over how long images and bytes are summed; the last hour is told in any case.
+        limit : int
+            At most so many.
+        """
+        with self.reading() as database:
+            known = Total.select(Total.label, Total.last).where(Total.node == node, Total.name == _RECEIVED)
+            rows = list(known.order_by(Total.last.desc(), Total.label).limit(limit).tuples().execute(database))
+            since = now - timedelta(hours=hours)
+            lately = _sums(database, node, now - _HOUR)
+            longer = _sums(database, node, since)
+            exact = _last_images(database, node, since)
+        found = [
+            SenderRecord(
+                address=label.rpartition("@")[2],
+                calling_aet=label.rpartition("@")[0],
+                # The counters know the minute; the series of the last hours the very instant.
+                last_image=max(last, exact.get(label, last)),
+                images_hour=int(lately.get((label, _RECEIVED), 0)),
+                images=int(longer.get((label, _RECEIVED), 0)),
+                bytes=int(longer.get((label, _BYTES), 0)),
+            )
+            for label, last in rows
+        ]
+        return sorted(found, key=lambda sender: sender.last_image, reverse=True)
+
+    def sums(self, node: str, names: Sequence[str], since: datetime, until: datetime, step: int = 60) -> list[SumPoint]:
+        """Return counters over time, all labels together.
+
+        Parameters
+        ----------
+        node : str
+            Of which router.
+        names : sequence of str
+            Which counters (``docs/reference/history.md``).
+        since, until : datetime
+            Aware instants; `until` is not included.
+        step : int
+            Minutes of one point; a step in which nothing happened has none.
+        """
+        table, width = MetricsMinute, step * MINUTE
+        begin = (table.minute / width * width).alias("begin")
+        query = table.select(table.name, begin, fn.SUM(table.value))
+        query = query.where(table.node == node, table.name.in_(list(names)))
+        query = query.where(table.minute >= micros(since), table.minute < micros(until))
+        with self.reading() as database:
+            rows = list(query.group_by(table.name, begin).order_by(begin, table.name).tuples().execute(database))
+        return [SumPoint(name=name, begin=_instant(at), value=value) for name, at, value in rows]
+
+    def totals(self, node: str, limit: int) -> list[CounterTotal]:
+        """Return what each counter of a node has come to in all; none of them ever falls.
+
+        Of each name the `limit` labels that came first keep their own line, for good, and all later ones are told
+        together as `OTHER`. The greatest ones instead would change places, and a sum of "the others" would then fall.
+        """
+        place = fn.ROW_NUMBER().over(partition_by=[Total.name], order_by=[Total.first, Total.label])
+        ranked = Total.select(Total.name, Total.label, Total.value, place.alias("place")).where(Total.node == node)
+        label = Case(None, [(ranked.c.place <= limit, ranked.c.label)], OTHER).alias("shown")
+        query = Total.select(ranked.c.name, label, fn.SUM(ranked.c.value)).from_(ranked)
+        query = query.group_by(ranked.c.name, label).order_by(ranked.c.name, label)
+        with self.reading() as database:
+            rows = list(query.tuples().execute(database))
+        return [CounterTotal(name=name, label=shown, value=value) for name, shown, value in rows]
+
+    def exam(self, accession: str) -> ExamRecord:
+        """Find the series of one exam by its whole accession number, and the tasks that hold their images.
+
+        Upper and lower case and the spaces around it do not matter; a part of the number finds nothing. Looked for on
+        all nodes: with several routers an exam may have come in at any.
+        """
+        wanted = folded(accession)
+        if not wanted:
+            return ExamRecord()
+        named = Identifier.select(Identifier.series).where(Identifier.folded == wanted, Identifier.kind == "accession")
+        query = Series.select().where(Series.id.in_(named)).order_by(Series.first_received, Series.id)
+        with self.reading() as database:
+            found = records(database, query.limit(EXAM_SERIES + 1), SeriesRecord)
+            tasks = _tasks_of(database, named)
+        return ExamRecord(series=tuple(found[:EXAM_SERIES]), tasks=tuple(tasks), cut=len(found) > EXAM_SERIES)
+
+
+def _tasks_of(database: Database, series: Any) -> list[TaskRecord]:  # noqa: ANN401 - peewee's queries
+    """Return the tasks of series, and those of the studies that they became part of."""
+    member = Task.alias()
+    studies = member.select(member.study_task).where(member.series.in_(series), member.study_task.is_null(False))
+    query = Task.select().where(Task.series.in_(series) | Task.id.in_(studies) | Task.parent.in_(studies))
+    return records(database, query.order_by(Task.id).limit(_EXAM_TASKS), TaskRecord)
+
+
+def _sums(database: Database, node: str, since: datetime) -> dict[tuple[str, str], float]:
+    table = MetricsMinute
+    query = table.select(table.label, table.name, fn.SUM(table.value)).group_by(table.label, table.name)
+    query = query.where(table.name.in_([_RECEIVED, _BYTES]), table.minute >= micros(since), table.node == node)
+    return {(label, name): value for label, name, value in query.tuples().execute(database)}
+
+
+def _last_images(database: Database, node: str, since: datetime) -> dict[str, datetime]:
+    query = Series.select(Series.calling_aet, Series.address, fn.MAX(Series.last_received))
+    query = query.where(Series.node == node, Series.last_received >= micros(since))
+    rows = query.group_by(Series.calling_aet, Series.address).tuples().execute(database)
+    return {f"{title}@{address}": _instant(last) for title, address, last in rows}
+
+
+def _instant(value: datetime | int) -> datetime:
+    return value if isinstance(value, datetime) else instant(int(value))
