@@ -15,8 +15,8 @@ from typing import Final
 
 from waitress.server import create_server
 
-from appliance.status_page.listening import where
 from appliance.status_page.site import Site
+from appliance.status_page.sockets import where
 from appliance.status_page.source import Source, find_exam, look
 
 _NICE: Final = 10

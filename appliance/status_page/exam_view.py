@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from appliance.control.client import api
-from appliance.status_page import words
-from appliance.status_page.masking import Masking
-from appliance.status_page.words import Moment, Sign
+from appliance.status_page import labels
+from appliance.status_page.labels import Moment, Sign
+from appliance.status_page.redaction import Masking
 from appliance.wording import plural
 
 
@@ -70,13 +70,13 @@ def _headline(found: api.traffic.ExamFound) -> tuple[Sign, str]:
     steps = [*found.together, *(step for series in found.series for step in series.steps)]
     states = {step.state for step in steps}
     if "failed" in states:
-        return words.BAD, f"{count}: not all could be delivered, a person must look"
+        return labels.BAD, f"{count}: not all could be delivered, a person must look"
     undecided = any(not series.steps for series in found.series) and not found.together
     if undecided or states - {"delivered", "processed", "discarded"}:
         return Sign("⋯", "on its way", "calm"), f"{count}: on the way"
     if "delivered" not in states:
-        return words.WARN, f"{count}: arrived, and sent nowhere"
-    return words.GOOD, f"{count}: delivered"
+        return labels.WARN, f"{count}: arrived, and sent nowhere"
+    return labels.GOOD, f"{count}: delivered"
 
 
 def _series(number: int, series: api.traffic.ExamSeries, now: datetime, masking: Masking) -> SeriesView:
@@ -85,8 +85,8 @@ def _series(number: int, series: api.traffic.ExamSeries, now: datetime, masking:
     return SeriesView(
         title=" · ".join(part for part in parts if part),
         images=plural(series.images, "image"),
-        first=words.moment(series.first_received, now),
-        last=words.moment(series.last_received, now),
+        first=labels.moment(series.first_received, now),
+        last=labels.moment(series.last_received, now),
         steps=_steps(series.steps, now),
     )
 
@@ -94,11 +94,11 @@ def _series(number: int, series: api.traffic.ExamSeries, now: datetime, masking:
 def _steps(steps: Iterable[api.traffic.ExamStep], now: datetime) -> tuple[StepView, ...]:
     return tuple(
         StepView(
-            place=words.PLACE[step.to].format(name=step.name or "?"),
-            sign=words.STEP.get(step.state) or words.other(step.state),
+            place=labels.PLACE[step.to].format(name=step.name or "?"),
+            sign=labels.STEP.get(step.state) or labels.other(step.state),
             images=plural(step.images, "image"),
-            at=words.moment(step.at, now),
-            next=words.moment(step.next_attempt, now),
+            at=labels.moment(step.at, now),
+            next=labels.moment(step.next_attempt, now),
         )
         for step in steps
     )

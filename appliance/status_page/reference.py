@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-from appliance.status_page.exposition import REQUESTS
-from appliance.status_page.families import FAMILIES
+from appliance.status_page.metrics import FAMILIES
+from appliance.status_page.prometheus import REQUESTS
 
 _HEAD: Final = """\
 # Metrics

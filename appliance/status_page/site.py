@@ -14,11 +14,11 @@ import bottle
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from appliance.control.client import ControlError, DisconnectedError, api
-from appliance.status_page import exam_view, exposition, views, words
-from appliance.status_page.cleaning import clean, finalize
+from appliance.status_page import exam_view, labels, prometheus, views
 from appliance.status_page.guard import CLIENT, Application, Guard
-from appliance.status_page.limiting import Limiter
-from appliance.status_page.masking import Masking
+from appliance.status_page.rate_limit import Limiter
+from appliance.status_page.redaction import Masking
+from appliance.status_page.sanitize import clean, finalize
 from appliance.status_page.source import Snapshot, Source
 from appliance.wording import plural
 from mercure.clock import Clock
@@ -170,9 +170,9 @@ class Site:
                 "pages": PAGES,
                 "place": place,
                 "node": seen.node if seen else "mercure",
-                "taken": words.moment(snapshot.time, snapshot.time),
+                "taken": labels.moment(snapshot.time, snapshot.time),
                 "taken_exactly": f"{snapshot.time.astimezone():%H:%M:%S}",
-                "zone": words.zone(self.clock),
+                "zone": labels.zone(self.clock),
                 "refresh": settings.refresh_seconds if snapshot.settings and place != "exam" else 0,
                 "still": False,
                 "most": MOST_ACCESSION,
@@ -195,7 +195,7 @@ class Site:
     def _healthz(self) -> str:
         """Answer 200, and 503 when the router is bad; with the reasons where it is not well."""
         snapshot = self.source.snapshot()
-        state, reasons = exposition.health(snapshot)
+        state, reasons = prometheus.health(snapshot)
         masking = _masking(snapshot)
         bottle.response.status = 503 if state == "bad" else 200
         bottle.response.content_type = "application/json"
@@ -204,10 +204,10 @@ class Site:
 
     def _metrics(self) -> bytes:
         """Answer with all metrics; also when the control service is away, which is one of them."""
-        bottle.response.content_type = exposition.CONTENT_TYPE
+        bottle.response.content_type = prometheus.CONTENT_TYPE
         snapshot = self.source.snapshot()
-        told = self._once(snapshot, "metrics", lambda: exposition.metrics(snapshot))
-        return exposition.requests(self.guard.answered.copy()) + told
+        told = self._once(snapshot, "metrics", lambda: prometheus.metrics(snapshot))
+        return prometheus.requests(self.guard.answered.copy()) + told
 
     def _file(self, name: str) -> bytes | bottle.HTTPResponse:
         data, kind = self._static[name]

@@ -10,11 +10,11 @@ from typing import Final
 from markupsafe import Markup
 
 from appliance.control.client import api
-from appliance.status_page import words
+from appliance.status_page import labels
 from appliance.status_page.chart import Bar, svg
-from appliance.status_page.masking import Masking
+from appliance.status_page.labels import Moment, Sign
+from appliance.status_page.redaction import Masking
 from appliance.status_page.source import Flow, Seen
-from appliance.status_page.words import Moment, Sign
 from appliance.wording import count, plural
 
 _OF_INTEREST: Final = ("incoming", "routing", "studies", "processing", "outgoing", "error", "quarantine")
@@ -37,7 +37,7 @@ class Tile:
     label: str
     value: str
     note: str = ""
-    tone: words.Tone = "calm"
+    tone: labels.Tone = "calm"
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class StageView:
     label: str
     count: str
     oldest: str
-    tone: words.Tone
+    tone: labels.Tone
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,8 @@ def overview(seen: Seen, now: datetime, masking: Masking) -> Overview:
 
 def _headline(seen: Seen) -> tuple[Sign, str]:
     if not seen.status.running:
-        return words.BAD, "The router does not run"
-    return words.HEALTH[seen.health]
+        return labels.BAD, "The router does not run"
+    return labels.HEALTH[seen.health]
 
 
 def _summary(flow: Flow | None, now: datetime) -> str:
@@ -133,14 +133,14 @@ def _summary(flow: Flow | None, now: datetime) -> str:
         return ""
     hour = sum(sender.images_hour for sender in flow.senders.senders)
     last = max((sender.last_image for sender in flow.senders.senders), default=None)
-    when = words.moment(last, now)
+    when = labels.moment(last, now)
     if when is None:
         return "No image has come yet."
     return f"{plural(hour, 'image')} in the last hour, the last one {when.ago}."
 
 
 def _verified(verify: api.status.VerifyState, now: datetime) -> str:
-    when = words.moment(verify.finished, now)
+    when = labels.moment(verify.finished, now)
     if when is None:
         return ""
     found = {0: "every image was accounted for", 1: "not every image is accounted for"}
@@ -151,9 +151,9 @@ def alerts(seen: Seen, now: datetime, masking: Masking) -> tuple[AlertView, ...]
     """List what a person should look at."""
     return tuple(
         AlertView(
-            sign=words.SEVERITY.get(alert.severity, words.WARN),
+            sign=labels.SEVERITY.get(alert.severity, labels.WARN),
             text=masking.text(alert.text),
-            since=words.moment(alert.since, now),
+            since=labels.moment(alert.since, now),
         )
         for alert in seen.alerts
     )
@@ -173,9 +173,9 @@ def _tiles(seen: Seen) -> Iterable[Tile]:
     yield Tile("Down", count(down), note, "bad" if down else "calm")
     yield Tile("Connected", count(seen.status.associations), "senders, at this moment")
     disk = seen.status.disk
-    tone: words.Tone = {"ok": "calm", "low": "warn", "refusing": "bad"}[disk.state]  # type: ignore[assignment]
+    tone: labels.Tone = {"ok": "calm", "low": "warn", "refusing": "bad"}[disk.state]  # type: ignore[assignment]
     share = 100 * disk.free_bytes / max(1, disk.total_bytes)
-    yield Tile("Room", words.size(disk.free_bytes), f"free, {share:.0f} % of the disk", tone)
+    yield Tile("Room", labels.size(disk.free_bytes), f"free, {share:.0f} % of the disk", tone)
 
 
 def _stages(seen: Seen) -> Iterable[StageView]:
@@ -184,9 +184,9 @@ def _stages(seen: Seen) -> Iterable[StageView]:
         if name not in _OF_INTEREST or (name in _CALM_WHEN_EMPTY and not stage.count):
             continue
         age = stage.oldest_seconds
-        oldest = "" if age is None else f"oldest {words.duration(age)}"
-        tone: words.Tone = "bad" if name == "error" else "warn" if name == "quarantine" else "calm"
-        yield StageView(words.STAGE[name], count(stage.count), oldest, tone)
+        oldest = "" if age is None else f"oldest {labels.duration(age)}"
+        tone: labels.Tone = "bad" if name == "error" else "warn" if name == "quarantine" else "calm"
+        yield StageView(labels.STAGE[name], count(stage.count), oldest, tone)
 
 
 def chart(flow: Flow) -> ChartView:
@@ -210,10 +210,10 @@ def senders(seen: Seen, now: datetime, masking: Masking) -> tuple[SenderView, ..
         SenderView(
             title=sender.calling_aet,
             address=masking.address(sender.address),
-            last=words.moment(sender.last_image, now),
+            last=labels.moment(sender.last_image, now),
             hour=count(sender.images_hour),
             images=count(sender.images),
-            size=words.size(sender.bytes),
+            size=labels.size(sender.bytes),
             pace=f"sends slowly: complete {sender.release_seconds:g} s after it ends" if sender.release_seconds else "",
         )
         for sender in seen.flow.senders.senders
@@ -227,7 +227,7 @@ def targets(seen: Seen, now: datetime) -> tuple[TargetView, ...]:
             name=target.name,
             kind=target.kind,
             sign=_target_sign(target),
-            since=words.moment(target.outage.since, now) if target.outage else None,
+            since=labels.moment(target.outage.since, now) if target.outage else None,
             waiting=count(target.waiting),
             failed=count(target.failed) if target.failed else "",
         )

@@ -11,8 +11,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from appliance.control.client import DisconnectedError, api
-from appliance.status_page.exposition import REQUESTS
-from appliance.status_page.families import FAMILIES
+from appliance.status_page.metrics import FAMILIES
+from appliance.status_page.prometheus import REQUESTS
 from appliance.status_page.reference import page as reference_page
 from mercure.config.status_page import StatusPage
 from mercure.history.records import CounterTotal

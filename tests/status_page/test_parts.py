@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.control.client import DisconnectedError
-from appliance.status_page import words
+from appliance.status_page import labels
 from appliance.status_page.access import BY_SOCKET, client_of
 from appliance.status_page.chart import Bar, svg
-from appliance.status_page.cleaning import MOST_CHARACTERS, clean
-from appliance.status_page.limiting import ALL_TOGETHER, KNOWN_ADDRESSES, Limiter
-from appliance.status_page.masking import Masking
+from appliance.status_page.rate_limit import ALL_TOGETHER, KNOWN_ADDRESSES, Limiter
+from appliance.status_page.redaction import Masking
+from appliance.status_page.sanitize import MOST_CHARACTERS, clean
 from appliance.status_page.source import STALE_SECONDS, Seen, Source
 from mercure.clock import ManualClock
 from mercure.config.status_page import StatusPage
@@ -187,21 +187,21 @@ class TestSource:
     ],
 )
 def test_durations(seconds: float, text: str) -> None:
-    assert words.duration(seconds) == text
+    assert labels.duration(seconds) == text
 
 
 def test_sizes_and_moments() -> None:
-    assert [words.size(value) for value in (0, 999, 1500, 12_345_678, 3e15)] == [
+    assert [labels.size(value) for value in (0, 999, 1500, 12_345_678, 3e15)] == [
         "0 B",
         "999 B",
         "1.5 kB",
         "12 MB",
         "3000 TB",
     ]
-    later = words.moment(scene.NOW + timedelta(minutes=5), scene.NOW)
+    later = labels.moment(scene.NOW + timedelta(minutes=5), scene.NOW)
     assert later is not None
     assert later.ago == "in 5 min"
-    assert words.moment(None, scene.NOW) is None
+    assert labels.moment(None, scene.NOW) is None
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**9)), max_size=168))

@@ -115,7 +115,7 @@ def test_only_these_call(function: str, files: set[str]) -> None:
         ),
         ("smtplib", {"mercure/notifications/channels/email.py"}),
         ("inotify_simple", {"mercure/spool/watch.py"}),
-        ("prometheus_client", {"appliance/status_page/exposition.py"}),
+        ("prometheus_client", {"appliance/status_page/prometheus.py"}),
         ("bottle", {"appliance/status_page/site.py"}),
     ],
 )

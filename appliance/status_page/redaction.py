@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 
-from appliance.status_page.cleaning import clean
+from appliance.status_page.sanitize import clean
 
 _END: Final = 3
 """Characters of an accession number that stay, enough to tell two exams on a desk apart."""

@@ -12,8 +12,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from appliance.control.client import api
-from appliance.status_page.cleaning import clean
-from appliance.status_page.families import FAMILIES, Family, Sample
+from appliance.status_page.metrics import FAMILIES, Family, Sample
+from appliance.status_page.sanitize import clean
 from appliance.status_page.source import Snapshot
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
