@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_network
 from typing import Final
 
-from appliance.status_page.access import Address
+from appliance.status_page.guard import Address
 from mercure.clock import Clock
 
 KNOWN_ADDRESSES: Final = 4096

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from appliance.control.client import DisconnectedError
 from appliance.status_page import labels
-from appliance.status_page.access import BY_SOCKET, client_of
 from appliance.status_page.chart import Bar, svg
+from appliance.status_page.guard import BY_SOCKET, client_of
 from appliance.status_page.rate_limit import ALL_TOGETHER, KNOWN_ADDRESSES, Limiter
 from appliance.status_page.redaction import Masking
 from appliance.status_page.sanitize import MOST_CHARACTERS, clean
