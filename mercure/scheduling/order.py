@@ -140,8 +140,8 @@ _WHY: Final = {
 class OrderedQueue(Protocol):
     """What ordered dispatch needs of `mercure.scheduling.queue.TaskQueue`."""
 
-    def scan(self) -> None:
-        """Look at the whole of ``outgoing/``."""
+    def refresh_line(self, task: Task, order: Order) -> None:
+        """Bring up to date which tasks there are, and those in the line of `task`."""
 
     def line(self, task: Task, order: Order) -> Sequence[str]:
         """List the line in which a task stands."""
@@ -200,7 +200,7 @@ class OrderGuard:
         routed = first_routed(task, order, self.routed())
         if routed is not None:
             return routed
-        self.queue.scan()
+        self.queue.refresh_line(task, order)
         first = self.queue.before(task, order)
         if first is not None and not are_parts(first, task.id, order):
             return Predecessor(first, "waits")
