@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
@@ -15,6 +15,7 @@ from tests.support import postgres as postgres_support
 from tests.support.cuttable_disk import CuttableDisk
 from tests.support.dcmtk import StoreScp
 from tests.support.dcmtk import storescp as run_storescp
+from tests.support.fixtures import MakeStoreScp, MountSmallDisk
 from tests.support.folders import short_folder
 from tests.support.memory import memory_folder
 from tests.support.namespaces import NamespacePair, namespace_pair
@@ -73,12 +74,6 @@ def mercure_root() -> Iterator[Path]:
         yield folder
 
 
-class MakeStoreScp(Protocol):
-    """The type of the ``storescp`` fixture."""
-
-    def __call__(self, *options: str, port: int | None = None, aet: str = "STORESCP") -> StoreScp: ...
-
-
 @pytest.fixture
 def storescp(tmp_path: Path) -> Iterator[MakeStoreScp]:
     """Give a function that starts stock ``storescp`` with options; each call starts one more."""
@@ -129,12 +124,6 @@ def cuttable_disk(request: pytest.FixtureRequest) -> Iterator[CuttableDisk]:
         disk.make()
         yield disk
         disk.unmount()
-
-
-class MountSmallDisk(Protocol):
-    """The type of the ``small_disk`` fixture."""
-
-    def __call__(self, mebibytes: int, filesystem: disks.Filesystem = "tmpfs") -> Path: ...
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.conftest import MakeStoreScp
+    from tests.support.fixtures import MakeStoreScp
 
 SENDERS, IMAGES, KILLS = 2, 5, 12
 

@@ -13,8 +13,8 @@ from mercure.clock import Clock
 from mercure.dicom import capabilities
 from mercure.dicom.association import Failure, Node
 from mercure.dicom.capabilities import Capabilities, Question, probe, storage_classes, transfer_syntaxes
-from tests.conftest import MakeStoreScp
 from tests.support.counting_node import Seen, node
+from tests.support.fixtures import MakeStoreScp
 from tests.support.orthanc import orthanc
 from tests.support.raw_target import ABORT, RELEASE_REQUEST, RELEASE_RESPONSE, Peer, pdu, raw_target
 

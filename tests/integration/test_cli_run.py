@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from appliance.cli import exit_codes
-from tests.conftest import MakeStoreScp
 from tests.support.dcmtk import dcmsend
 from tests.support.dicom_files import storable_files
+from tests.support.fixtures import MakeStoreScp
 from tests.support.polling import eventually
 from tests.support.ports import is_listening
 from tests.support.procfs import is_alive

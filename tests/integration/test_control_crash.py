@@ -16,7 +16,7 @@ from appliance.control.session import Session
 from mercure.config import Root
 from mercure.durable import EXIT_AT_FAULT
 from mercure.spool import Failure, Stage, load_task
-from tests.unit.appliance.conftest import NOW, place_task
+from tests.support.tasks import NOW, place_task
 
 CODE = """
 import sys

@@ -14,7 +14,7 @@ from pynetdicom.acse import ACSE
 from pynetdicom.sop_class import CTImageStorage, Verification  # type: ignore[attr-defined]
 
 from mercure.dicom.echo import EchoResult, echo
-from tests.conftest import MakeStoreScp
+from tests.support.fixtures import MakeStoreScp
 from tests.support.polling import eventually
 from tests.support.raw_target import REJECT, REQUEST, Peer, pdu, raw_target
 

@@ -31,7 +31,7 @@ from tests.support.folders import short_folder
 from tests.support.held import arrivals, digest, digests
 from tests.support.mail_server import Mailbox, mail_server
 from tests.support.polling import eventually
-from tests.unit.appliance.conftest import events_of
+from tests.support.tasks import events_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

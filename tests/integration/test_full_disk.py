@@ -14,7 +14,7 @@ from tests.support.disks import Filesystem, fill
 from tests.support.incoming import make_images
 
 if TYPE_CHECKING:
-    from tests.conftest import MountSmallDisk
+    from tests.support.fixtures import MountSmallDisk
 
 MIB = 1024 * 1024
 FILESYSTEMS: list[Filesystem] = ["tmpfs", "ext4"]

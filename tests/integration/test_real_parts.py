@@ -21,8 +21,8 @@ from tests.support.series import synthetic_images, synthetic_series
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.conftest import MakeStoreScp, MountSmallDisk
     from tests.support.disks import Filesystem
+    from tests.support.fixtures import MakeStoreScp, MountSmallDisk
     from tests.support.namespaces import NamespacePair
     from tests.support.orthanc import Orthanc
     from tests.support.postgres import Cluster

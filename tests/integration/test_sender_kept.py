@@ -19,7 +19,7 @@ from tests.support.dicom_peer import CT_IMAGE, EXPLICIT_LITTLE, IMPLICIT_LITTLE,
 from tests.support.incoming import date_back
 from tests.support.receipts import plain_header
 from tests.support.receiver import receiver
-from tests.unit.routing.conftest import RouterDesk
+from tests.support.router_desk import RouterDesk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

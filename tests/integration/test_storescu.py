@@ -10,9 +10,9 @@ from typing import Any
 
 import pydicom
 
-from tests.conftest import MakeStoreScp
 from tests.support.data_sets import data_set_of
 from tests.support.dicom_files import storable_files
+from tests.support.fixtures import MakeStoreScp
 from tests.support.getdcmtags import record_of
 from tests.support.series import seeded_uid, synthetic_series
 from tests.support.store_node import store_node

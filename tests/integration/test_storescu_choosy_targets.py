@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.conftest import MakeStoreScp
+    from tests.support.fixtures import MakeStoreScp
     from tests.support.router import FreePort
 
 JPEG_LOSSLESS = "1.2.840.10008.1.2.4.70"

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import MakeStoreScp
 from tests.support.binaries import PROJECT, tool
+from tests.support.fixtures import MakeStoreScp
 from tests.support.polling import eventually
 from tests.support.procfs import is_alive, is_pending
 from tests.support.series import synthetic_series

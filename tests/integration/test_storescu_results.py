@@ -11,7 +11,7 @@ from typing import Any
 import pydicom
 import pytest
 
-from tests.conftest import MakeStoreScp
+from tests.support.fixtures import MakeStoreScp
 from tests.support.series import synthetic_series
 from tests.support.store_node import store_node
 from tests.support.storescu import ACCEPT_ALL, send, sending

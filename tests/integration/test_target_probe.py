@@ -19,7 +19,7 @@ from appliance.control.session import Session
 from mercure.config import Root
 from mercure.dicom.capabilities import Question
 from tests.support.counting_node import node
-from tests.unit.appliance.conftest import events_of
+from tests.support.tasks import events_of
 
 CT, SC = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.7"
 VERIFICATION = "1.2.840.10008.1.1"

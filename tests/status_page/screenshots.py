@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 from tests.status_page import scene
-from tests.status_page.conftest import Page, served
 from tests.support.browser import SIZES, chromium
+from tests.support.site import Page, served
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 SCHEMES = ("light", "dark")

@@ -9,8 +9,8 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 
 from appliance.control.client import DisconnectedError
 from tests.status_page import scene
-from tests.status_page.conftest import Page, served
 from tests.support.browser import SIZES, tab_of
+from tests.support.site import Page, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from appliance.status_page.guard import HEADERS
-from tests.status_page.conftest import Page, served
+from tests.support.site import Page, served
 
 ROUTES = ("/", "/arrivals", "/targets", "/exam", "/healthz", "/metrics", "/style.css", "/icon.svg")
 STATUSES = {200, 304, 400, 403, 404, 405, 429, 503}

@@ -17,7 +17,7 @@ from appliance.status_page.reference import page as reference_page
 from mercure.config.status_page import StatusPage
 from mercure.history.records import CounterTotal
 from tests.status_page import scene
-from tests.status_page.conftest import Page
+from tests.support.site import Page
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 

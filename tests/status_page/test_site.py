@@ -14,7 +14,7 @@ from appliance.control.client import ControlError, DisconnectedError
 from appliance.status_page.guard import HEADERS
 from mercure.config.status_page import StatusPage
 from tests.status_page import scene
-from tests.status_page.conftest import Page
+from tests.support.site import Page
 
 PAGES = ("/", "/arrivals", "/targets", "/exam")
 ALL = (*PAGES, "/healthz", "/metrics", "/style.css", "/icon.svg")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import signal
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mercure.seal import MEMBER, is_intact
 from tests.support.binaries import tool
@@ -144,3 +144,22 @@ def _port(program: Running) -> int:
         if entry["message"] == "listening":
             return int(entry["port"])
     return 0
+
+
+class StartReceiver(Protocol):
+    """The type of the ``start_receiver`` fixture."""
+
+    def __call__(
+        self, *, env: Mapping[str, str] | None = None, folder: Path | None = None, **settings: Any
+    ) -> Receiver: ...
+
+
+@contextmanager
+def receivers(usual: Path) -> Iterator[StartReceiver]:
+    """Give a function that starts a receiver with settings, in the usual folder or another one; all end with it."""
+    with ExitStack() as stack:
+
+        def start(*, env: Mapping[str, str] | None = None, folder: Path | None = None, **settings: Any) -> Receiver:
+            return stack.enter_context(receiver(folder or usual, env=env, **settings))
+
+        yield start

@@ -5,9 +5,8 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,24 +17,12 @@ from appliance.control.api.base import Role
 from appliance.control.roles import Caller
 from appliance.control.server import Server
 from appliance.control.session import Session
-from mercure.clock import Clock
 from mercure.config import Root
 from tests.support.router import FreePort, Router
+from tests.support.terminal_ui import Plays, Serve, StandingClock
 from tests.tui.screenplay import Scene, play
 from tui.link import Link
 from tui.source import Source
-
-NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-Serve = Callable[..., AbstractContextManager[Link]]
-Plays = Callable[..., None]
-
-
-class StandingClock(Clock):
-    """It is always noon; durations are real."""
-
-    def now(self) -> datetime:
-        """Return noon."""
-        return NOW
 
 
 @pytest.fixture(autouse=True)

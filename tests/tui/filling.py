@@ -24,8 +24,8 @@ from mercure.spool import Changes, Stage, uptime
 from mercure.spool.task import Attempt, Failure, Hold
 from mercure.targets import Trouble
 from tests.support.incoming import Association, date_back, make_images
-from tests.tui.conftest import NOW
-from tests.unit.appliance.conftest import claim_of, place_task
+from tests.support.tasks import claim_of, place_task
+from tests.support.terminal_ui import NOW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from appliance.control.session import Session
 from appliance.control.verbs import find
 from mercure.config import Root
 from tests.support.folders import short_folder
-from tests.tui.conftest import StandingClock
+from tests.support.terminal_ui import StandingClock
 from tests.tui.filling import SELFTEST, fill
 from tests.tui.screenplay import Person, neutral, play
 from tui.link import Link

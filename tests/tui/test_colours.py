@@ -12,7 +12,7 @@ from textual.geometry import Region
 
 from appliance.control.session import Session
 from tests.support.pseudo_terminal import Screen, opened
-from tests.tui.conftest import Serve
+from tests.support.terminal_ui import Serve
 from tests.tui.filling import fill
 from tests.tui.screenplay import Person, play
 from tui import looks

@@ -13,7 +13,7 @@ from mercure.config import ModuleSettings
 from mercure.config.rule import Rule
 from mercure.model import described_schema
 from mercure.targets import MODELS
-from tests.tui.conftest import Plays
+from tests.support.terminal_ui import Plays
 from tests.tui.screenplay import Person
 from tui.format import wrap
 from tui.screens.form import HINT_LINES

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from appliance.control.client import api
-from tests.tui.conftest import NOW
+from tests.support.terminal_ui import NOW
 from tests.tui.filling import HEAD
 from tests.tui.screenplay import Person, play
 from tui.screens.queue import COLUMNS

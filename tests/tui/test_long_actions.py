@@ -11,7 +11,7 @@ from appliance.control.api.base import Progress
 from appliance.control.client import ControlError, api
 from appliance.control.session import Session
 from appliance.control.verbs import Asked, find
-from tests.tui.conftest import Plays, Serve
+from tests.support.terminal_ui import Plays, Serve
 from tests.tui.filling import receive
 from tests.tui.holding import Held
 from tests.tui.screenplay import Person, play

@@ -10,7 +10,7 @@ from appliance.control.session import Session
 from mercure.dicom.capabilities import Question
 from tests.support.counting_node import node
 from tests.support.router import FreePort
-from tests.tui.conftest import Plays
+from tests.support.terminal_ui import Plays
 from tests.tui.screenplay import Person
 
 CT, SC = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.7"

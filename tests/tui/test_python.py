@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from tests.tui.conftest import Serve
+from tests.support.terminal_ui import Serve
 from tui.app import MercureApp
 
 

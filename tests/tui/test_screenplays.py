@@ -10,11 +10,11 @@ from textual.widgets import Input, TextArea
 from appliance.control.session import Session
 from mercure.event_details import Identity
 from mercure.spool import Stage, load_task
-from tests.tui.conftest import Plays
+from tests.support.tasks import events_of, place_task
+from tests.support.terminal_ui import Plays
 from tests.tui.filling import HEAD, receive
 from tests.tui.holding import HeldBack
 from tests.tui.screenplay import Person, begin_a_folder
-from tests.unit.appliance.conftest import events_of, place_task
 from tui.link import Link
 
 

@@ -13,7 +13,7 @@ from appliance.control.api.base import Role
 from appliance.control.session import Session
 from appliance.control.verbs import find
 from appliance.supervision.client import SupervisorClient
-from tests.tui.conftest import Plays, Serve
+from tests.support.terminal_ui import Plays, Serve
 from tests.tui.filling import COUNTERS, PROCESSES, SELFTEST, at_work, fill
 from tests.tui.holding import Counted, Held
 from tests.tui.screenplay import Person, play

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import MakeStoreScp
 from tests.support.dcmtk import dcmsend
 from tests.support.dicom_files import storable_files
+from tests.support.fixtures import MakeStoreScp
 from tests.support.polling import eventually
 from tests.support.router import FreePort, Router
 from tests.support.tmux import Terminal

@@ -12,11 +12,11 @@ from textual.events import Key
 
 from appliance.control.session import Session
 from mercure.spool import Stage
-from tests.tui.conftest import Plays, Serve
+from tests.support.tasks import place_task
+from tests.support.terminal_ui import Plays, Serve
 from tests.tui.filling import HEAD
 from tests.tui.holding import HeldBack
 from tests.tui.screenplay import Person, begin_a_folder, play
-from tests.unit.appliance.conftest import place_task
 from tui.app import MercureApp
 from tui.link import Link
 from tui.widgets.dialogs import Confirm

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -202,3 +203,10 @@ def test_the_packages_bring_files_of_every_kind() -> None:
     assert set(storable) < set(everything)
     assert len(storable) > 100
     assert not any(path.name.startswith("DICOMDIR") for path in storable)
+
+
+def test_nothing_is_imported_from_a_conftest() -> None:
+    """A conftest holds fixtures, which pytest finds; what tests call by name is in ``tests/support``."""
+    importing = re.compile(r"^\s*(?:from|import) tests\.(?:\w+\.)*conftest\b", re.MULTILINE)
+    found = [path for path in (PROJECT / "tests").rglob("*.py") if importing.search(path.read_text("utf-8"))]
+    assert found == []

@@ -13,7 +13,7 @@ from mercure.runners import IN, Limits, RunRequest
 from modules.build import Content, module_content, write_image, write_program
 from modules.build.__main__ import build_image
 from tests.conformance.runners.backends import BACKENDS, Backend
-from tests.conformance.runners.conftest import MEBIBYTE, Probing
+from tests.support.probing import MEBIBYTE, Probing
 from tests.support.series import DEFAULTS
 
 if TYPE_CHECKING:

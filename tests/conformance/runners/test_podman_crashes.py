@@ -13,8 +13,8 @@ from mercure.config.processing import Processing
 from mercure.runners import ImageMissingError, RunnerUnavailableError
 from mercure.runners.podman import PodmanRunner
 from tests.conformance.runners.backends import IMAGE, PodmanBackend, podman_backend, probe_image
-from tests.conformance.runners.conftest import LIMITS, Probing
 from tests.support.polling import eventually
+from tests.support.probing import LIMITS, Probing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

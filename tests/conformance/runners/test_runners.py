@@ -17,9 +17,9 @@ from mercure.config.processing import Processing
 from mercure.runners import IN, KINDS, ImageMissingError, RunMount, RunnerUnavailableError, RunRequest
 from mercure.runners.command import CommandRunner
 from tests.conformance.runners.backends import BACKENDS, Backend
-from tests.conformance.runners.conftest import LIMITS, MEBIBYTE, PLENTY, Probing
 from tests.support.polling import eventually
 from tests.support.ports import free_port
+from tests.support.probing import LIMITS, MEBIBYTE, PLENTY, Probing
 
 if TYPE_CHECKING:
     pass

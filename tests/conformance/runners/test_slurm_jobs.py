@@ -10,7 +10,7 @@ import pytest
 from mercure.runners import OUT
 from mercure.runners.slurm_job import JobFolder
 from tests.conformance.runners.backends import SlurmBackend
-from tests.conformance.runners.conftest import LIMITS, Probing
+from tests.support.probing import LIMITS, Probing
 from tests.support.slurm import CPUS, slurm_cluster
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import pytest
 
 from mercure.runners import IN, RunnerUnavailableError
 from tests.conformance.runners.backends import SlurmBackend
-from tests.conformance.runners.conftest import Probing
 from tests.support.polling import eventually
+from tests.support.probing import Probing
 from tests.support.slurm import slurm_cluster
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.conftest import MakeStoreScp, MountSmallDisk
+    from tests.support.fixtures import MakeStoreScp, MountSmallDisk
 
 
 def test_what_is_sent_arrives_bit_by_bit(office: Callable[..., Office], storescp: MakeStoreScp) -> None:

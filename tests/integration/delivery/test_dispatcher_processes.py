@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.conftest import MakeStoreScp
+    from tests.support.fixtures import MakeStoreScp
 
 QUICK = {"first_seconds": 0.2, "cap_seconds": 1}
 STEPS = [n if n in (1, 4, 8, 11, 14, 17, 20, 24) else pytest.param(n, marks=pytest.mark.slow) for n in range(1, 30)]

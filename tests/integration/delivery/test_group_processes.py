@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from tests.conftest import MakeStoreScp
+    from tests.support.fixtures import MakeStoreScp
     from tests.support.processes import Running
 
 WEIGHTS = {"a": 4.0, "b": 3.0, "c": 2.0, "d": 1.0}

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mercure.spool import Spool
-    from tests.conftest import MakeStoreScp
     from tests.support.dcmtk import StoreScp
+    from tests.support.fixtures import MakeStoreScp
 
 SERIES = 5
 IMAGES = 12

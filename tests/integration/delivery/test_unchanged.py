@@ -22,8 +22,8 @@ from tests.support.incoming import date_back
 from tests.support.polling import eventually
 from tests.support.receipts import spoil
 from tests.support.receiver import receiver
+from tests.support.router_desk import RouterDesk
 from tests.support.store_node import store_node
-from tests.unit.routing.conftest import RouterDesk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +13,7 @@ from mercure.history.reader import Reader
 from mercure.history.recorder import Recorder
 from mercure.history.verify import Verifier
 from tests.support.history import Outbox
+from tests.support.recording import VerifyFunction, record_all
 from tests.support.scripted_router import ScriptedRouter
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from peewee import Database
 
-    from mercure.history.verify import Finding, Kind, Report
+    from mercure.history.verify import Report
     from tests.support.postgres import Cluster
 
 
@@ -59,14 +60,6 @@ def recorder(database: Database, outbox: Outbox) -> Recorder:
     return Recorder(database, outbox.folder, "node-a", ManualClock())
 
 
-def record_all(recorder: Recorder) -> int:
-    """Record until nothing is left, and return how many events were new."""
-    recorded = 0
-    while (progress := recorder.run_once()).any:
-        recorded += progress.recorded
-    return recorded
-
-
 @pytest.fixture
 def router(tmp_path: Path) -> ScriptedRouter:
     """Give a router that does to images what a test tells it, and tells of it."""
@@ -92,20 +85,3 @@ def verified(
             return Verifier(router.spool, "node-a", history, router.clock).run()
 
     return verify
-
-
-class VerifyFunction(Protocol):
-    """The type of the ``verified`` fixture."""
-
-    def __call__(self) -> Report: ...
-
-
-def kinds(report: Report) -> list[Kind]:
-    """Return what sort each finding of a report is."""
-    return [finding.kind for finding in report.findings]
-
-
-def only(report: Report) -> Finding:
-    """Return the one finding that there is."""
-    assert len(report.findings) == 1, report.findings
-    return report.findings[0]

@@ -19,7 +19,7 @@ from tests.support.history_rows import count
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.conftest import MountSmallDisk
+    from tests.support.fixtures import MountSmallDisk
     from tests.support.postgres import Cluster
 
 ANYTHING = Changes.everything()

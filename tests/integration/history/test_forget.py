@@ -15,10 +15,10 @@ from mercure.history.recorder import Recorder
 from mercure.history.verify import Verifier
 from mercure.services.bookkeeper import FORGET_SECONDS, Bookkeeper
 from mercure.spool import Stage
-from tests.integration.history.conftest import record_all
 from tests.integration.history.test_bookkeeper import ANYTHING, images_in, make_context
 from tests.support.history import START, Outbox, Told, event
 from tests.support.history_rows import TABLES, count
+from tests.support.recording import record_all
 from tests.support.scripted_router import ScriptedRouter
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from mercure.history.handlers import HANDLERS
 from mercure.history.recorder import Recorder
 from mercure.history.rows import AttemptRow, Rows
 from mercure.names import safe_name
-from tests.integration.history.conftest import record_all
 from tests.support.history import Outbox, Told
 from tests.support.history_rows import count, empty
+from tests.support.recording import record_all
 
 if TYPE_CHECKING:
     from pathlib import Path

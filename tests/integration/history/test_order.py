@@ -25,9 +25,9 @@ from mercure.event_details import (
 from mercure.history.database import run_sql
 from mercure.history.recorder import Recorder
 from mercure.names import derived_id
-from tests.integration.history.conftest import record_all
 from tests.support.history import Outbox, Told, event, make_id
 from tests.support.history_rows import empty, rows_of
+from tests.support.recording import record_all
 
 if TYPE_CHECKING:
     from pathlib import Path

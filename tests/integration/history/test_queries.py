@@ -13,8 +13,8 @@ from mercure.event_details import Audit
 from mercure.history.database import HistoryError, disconnect, open_history, run_sql
 from mercure.history.queries import History, HistoryUnavailableError, Page
 from mercure.history.recorder import Recorder
-from tests.integration.history.conftest import record_all
 from tests.support.history import START, Outbox, Told, event
+from tests.support.recording import record_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

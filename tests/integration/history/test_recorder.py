@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from mercure.clock import ManualClock
 from mercure.history.database import run_sql
 from mercure.history.recorder import Recorder
-from tests.integration.history.conftest import record_all
 from tests.support.history import Outbox, Told, lines
 from tests.support.history_rows import count, rows_of
+from tests.support.recording import record_all
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,8 @@ from mercure.history.database import run_sql, transaction
 from mercure.history.forget import forget
 from mercure.history.migrations import m0002_totals
 from mercure.history.traffic import OTHER, Traffic
-from tests.integration.history.conftest import record_all
 from tests.support.history import START, Told, event
+from tests.support.recording import record_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

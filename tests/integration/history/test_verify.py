@@ -12,7 +12,7 @@ from mercure.spool import Stage, image_files, save_task
 from tests.support.scripted_router import ScriptedRouter
 
 if TYPE_CHECKING:
-    from tests.integration.history.conftest import VerifyFunction
+    from tests.support.recording import VerifyFunction
 
 SERIES = "1.2.3"
 

@@ -11,11 +11,11 @@ import pytest
 from mercure.event_details import RuleOutcome, SeriesDecided
 from mercure.history.verify import Kind
 from mercure.spool import Stage
-from tests.integration.history.conftest import kinds, only
+from tests.support.recording import kinds, only
 from tests.support.scripted_router import ScriptedRouter
 
 if TYPE_CHECKING:
-    from tests.integration.history.conftest import VerifyFunction
+    from tests.support.recording import VerifyFunction
 
 SERIES = "1.2.3"
 

@@ -18,7 +18,7 @@ from mercure.history.recorder import Recorder
 from mercure.history.verify import Kind, Report, Verifier, verify
 from mercure.history.verify.spool_walk import SpoolWalk
 from mercure.spool import Stage
-from tests.integration.history.conftest import kinds, record_all
+from tests.support.recording import kinds, record_all
 from tests.support.scripted_router import ScriptedRouter
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from peewee import Database
 
-    from tests.integration.history.conftest import VerifyFunction
     from tests.support.postgres import Cluster
+    from tests.support.recording import VerifyFunction
 
 SERIES = "1.2.3"
 

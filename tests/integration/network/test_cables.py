@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.integration.network.conftest import Hospital
     from tests.support.account import Sent
+    from tests.support.hospital import Hospital
 
 pytestmark = pytest.mark.timeout(240)
 

@@ -16,8 +16,7 @@ from tests.support.polling import eventually
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.integration.network.conftest import StartReceiver
-    from tests.support.receiver import Receiver
+    from tests.support.receiver import Receiver, StartReceiver
 
 CROWD = 500
 TRANSIENT_LOCAL_LIMIT = (2, 3, 2)

@@ -11,8 +11,7 @@ from tests.support.account import ct_series
 from tests.support.dicom_peer import ABORT_BY_USER, RELEASE, Closed, Peer, associate_rq, echo_command, message, pdu
 
 if TYPE_CHECKING:
-    from tests.integration.network.conftest import StartReceiver
-    from tests.support.receiver import Receiver
+    from tests.support.receiver import Receiver, StartReceiver
 
 TLS_HELLO = bytes.fromhex("16030100310100002d0303") + bytes(32) + bytes.fromhex("000004130113020100")
 PROBES = {

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.conftest import MakeStoreScp
     from tests.support.dcmtk import StoreScp
+    from tests.support.fixtures import MakeStoreScp
     from tests.support.relay import Ending
 
 IMAGES = 4

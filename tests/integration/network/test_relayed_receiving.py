@@ -11,9 +11,8 @@ from tests.support.account import Account, ct_series
 from tests.support.relay import Way, relay, wherever
 
 if TYPE_CHECKING:
-    from tests.integration.network.conftest import StartReceiver
     from tests.support.account import Sent
-    from tests.support.receiver import Receiver
+    from tests.support.receiver import Receiver, StartReceiver
     from tests.support.relay import Ending
 
 IMAGES = 3

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.receiver import Receiver, receiver
+from tests.support.receiver import receivers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
-
-class StartReceiver(Protocol):
-    """The type of the ``start_receiver`` fixture."""
-
-    def __call__(
-        self, *, env: Mapping[str, str] | None = None, folder: Path | None = None, **settings: Any
-    ) -> Receiver: ...
+    from tests.support.receiver import StartReceiver
 
 
 @pytest.fixture
 def start_receiver(tmp_path: Path) -> Iterator[StartReceiver]:
     """Give a function that starts a receiver with settings; they end with the test."""
-    with ExitStack() as stack:
-
-        def start(*, env: Mapping[str, str] | None = None, folder: Path | None = None, **settings: Any) -> Receiver:
-            return stack.enter_context(receiver(folder or tmp_path / "receiver", env=env, **settings))
-
+    with receivers(tmp_path / "receiver") as start:
         yield start

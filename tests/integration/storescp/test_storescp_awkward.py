@@ -26,7 +26,7 @@ from tests.support.dicom_peer import (
 )
 
 if TYPE_CHECKING:
-    from tests.integration.storescp.conftest import StartReceiver
+    from tests.support.receiver import StartReceiver
 
 
 @pytest.mark.parametrize(

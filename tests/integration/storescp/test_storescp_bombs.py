@@ -31,8 +31,7 @@ from tests.support.dicom_peer import (
 )
 
 if TYPE_CHECKING:
-    from tests.integration.storescp.conftest import StartReceiver
-    from tests.support.receiver import Receiver
+    from tests.support.receiver import Receiver, StartReceiver
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
 JPEG = "1.2.840.10008.1.2.4.50"

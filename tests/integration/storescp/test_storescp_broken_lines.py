@@ -23,8 +23,7 @@ from tests.support.dicom_peer import (
 from tests.support.polling import eventually
 
 if TYPE_CHECKING:
-    from tests.integration.storescp.conftest import StartReceiver
-    from tests.support.receiver import Receiver
+    from tests.support.receiver import Receiver, StartReceiver
 
 STEP = 37  # bytes between two cuts: no multiple of anything in the stream
 

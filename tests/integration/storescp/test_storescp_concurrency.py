@@ -19,7 +19,7 @@ from tests.support.dicom_peer import Peer
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.integration.storescp.conftest import StartReceiver
+    from tests.support.receiver import StartReceiver
 
 SENDERS = 6
 IMAGES_EACH = 40

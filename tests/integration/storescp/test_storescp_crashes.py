@@ -20,7 +20,7 @@ from tests.support.receiver import read_events, receiver
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.integration.storescp.conftest import StartReceiver
+    from tests.support.receiver import StartReceiver
 
 
 def begin_image(peer: Peer, sop: str, data: bytes) -> None:

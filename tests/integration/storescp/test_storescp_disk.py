@@ -16,9 +16,9 @@ from tests.support.receiver import receiver
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.conftest import MountSmallDisk
-    from tests.integration.storescp.conftest import StartReceiver
     from tests.support.disks import Filesystem
+    from tests.support.fixtures import MountSmallDisk
+    from tests.support.receiver import StartReceiver
 
 PIXELS = bytes(512 * 1024)
 

@@ -23,8 +23,7 @@ from tests.support.dicom_peer import (
 from tests.support.encoded import BIG_ENDIAN, DEFLATED, ENCODINGS, Element, encode
 
 if TYPE_CHECKING:
-    from tests.integration.storescp.conftest import StartReceiver
-    from tests.support.receiver import Receiver
+    from tests.support.receiver import Receiver, StartReceiver
 
 JPEG = text(0x00020010, b"UI", "1.2.840.10008.1.2.4.70")
 SERIES = "1.2.3.4"

@@ -27,7 +27,7 @@ from tests.support.dicom_peer import (
 from tests.support.polling import eventually
 
 if TYPE_CHECKING:
-    from tests.integration.storescp.conftest import StartReceiver
+    from tests.support.receiver import StartReceiver
 
 LOCAL_LIMIT_EXCEEDED = (2, 3, 2)
 SHORT = 0.6

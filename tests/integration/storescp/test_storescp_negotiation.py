@@ -28,7 +28,7 @@ from tests.support.dicom_peer import (
 )
 
 if TYPE_CHECKING:
-    from tests.integration.storescp.conftest import StartReceiver
+    from tests.support.receiver import StartReceiver
 
 ABSTRACT_SYNTAX_NOT_SUPPORTED = 3
 CONTEXTS_AT_ONCE = 100

@@ -22,8 +22,7 @@ from tests.support.dicom_peer import (
 from tests.support.polling import eventually
 
 if TYPE_CHECKING:
-    from tests.integration.storescp.conftest import StartReceiver
-    from tests.support.receiver import Event, Receiver
+    from tests.support.receiver import Event, Receiver, StartReceiver
 
 WORKLIST = "1.2.840.10008.5.1.4.31"
 PRINTER = "1.2.840.10008.5.1.1.16"

@@ -23,8 +23,7 @@ from tests.support.dicom_peer import (
 from tests.support.polling import eventually
 
 if TYPE_CHECKING:
-    from tests.integration.storescp.conftest import StartReceiver
-    from tests.support.receiver import Receiver
+    from tests.support.receiver import Receiver, StartReceiver
 
 ECHO = associate_rq((Context(1, VERIFICATION),), calling=b"EVIL")
 

@@ -34,7 +34,7 @@ from tests.support.receiver import read_events, write_config
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.integration.storescp.conftest import StartReceiver
+    from tests.support.receiver import StartReceiver
 
 SHORT = 0.6
 

@@ -31,9 +31,8 @@ from tests.support.dicom_peer import (
 )
 
 if TYPE_CHECKING:
-    from tests.conftest import MakeStoreScp
-    from tests.integration.storescp.conftest import StartReceiver
-    from tests.support.receiver import Receiver
+    from tests.support.fixtures import MakeStoreScp
+    from tests.support.receiver import Receiver, StartReceiver
 
 ID = re.compile(r"\d{8}T\d{12}-[0-9a-f]{8}")
 BIG_ENDIAN = "1.2.840.10008.1.2.2"

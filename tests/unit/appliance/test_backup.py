@@ -25,8 +25,8 @@ from mercure.clock import ManualClock
 from mercure.config import Root
 from mercure.spool import Stage
 from mercure.spool.notices import notices
+from tests.support.tasks import PutTask, events_of
 from tests.tui.filling import receive
-from tests.unit.appliance.conftest import PutTask, events_of
 
 
 def quiet(progress: Progress) -> None:

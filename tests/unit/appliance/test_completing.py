@@ -16,7 +16,7 @@ from appliance import backup
 from appliance.cli.app import mercure
 from appliance.control.session import Session
 from mercure.spool import Stage
-from tests.unit.appliance.conftest import PutTask
+from tests.support.tasks import PutTask
 
 Ask = Callable[[str], list[str]]
 

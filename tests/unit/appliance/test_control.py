@@ -28,7 +28,7 @@ from mercure.services.bookkeeper import Bookkeeper
 from mercure.services.common import Context
 from mercure.spool import Changes, Spool, Stage
 from mercure.targets import Trouble
-from tests.unit.appliance.conftest import NOW, PutTask, claim_of, events_of
+from tests.support.tasks import NOW, PutTask, claim_of, events_of
 
 Usage = namedtuple("Usage", "total used free")
 

@@ -26,7 +26,7 @@ from mercure.delivery.breaker import Breaker, target_folder
 from mercure.event_details import Identity
 from mercure.spool import Hold, Spool, Stage, Task, nudge, save_task
 from mercure.targets import Trouble
-from tests.unit.appliance.conftest import NOW, PutTask, claim_of, place_task
+from tests.support.tasks import NOW, PutTask, claim_of, place_task
 
 LONG_AGO = 1_000_000_000
 

@@ -15,7 +15,7 @@ from mercure.config import Retry
 from mercure.delivery.breaker import Breaker, target_folder
 from mercure.spool import Attempt, Claim, Failure, Hold, Spool, Stage
 from mercure.targets import Trouble
-from tests.unit.appliance.conftest import NOW, PutTask, claim_of
+from tests.support.tasks import NOW, PutTask, claim_of
 
 
 def test_the_oldest_comes_first_whatever_its_stage(session: Session, put_task: PutTask) -> None:

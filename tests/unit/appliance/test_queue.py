@@ -16,7 +16,7 @@ from mercure.clock import ManualClock
 from mercure.names import derived_id
 from mercure.spool import Attempt, Failure, Hold, Spool, Stage, Task, load_task
 from mercure.spool.telling import discarded_key
-from tests.unit.appliance.conftest import NOW, PutTask, claim_of, events_of
+from tests.support.tasks import NOW, PutTask, claim_of, events_of
 
 FAILURE = Failure(stage="outgoing", reason="refused", advice="ask", at=NOW)
 HOLD = Hold(by="bob", at=NOW, reason="wait for me")

@@ -27,8 +27,8 @@ from mercure.clock import ManualClock
 from mercure.config import Root
 from mercure.dicom.tools import ToolMissingError
 from mercure.spool import Stage
+from tests.support.tasks import events_of
 from tests.tui.filling import receive
-from tests.unit.appliance.conftest import events_of
 
 
 def test_an_image_goes_all_the_way_and_leaves_nothing(session: Session) -> None:

@@ -9,7 +9,7 @@ from appliance.control import identity
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
 from mercure.config import Root
-from tests.unit.appliance.conftest import events_of
+from tests.support.tasks import events_of
 
 
 def test_without_a_configuration_the_first_step_is_named(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from mercure.config import Receiver, Root
 from mercure.config.models import Retention
 from mercure.spool import Stage
 from mercure.targets import FolderSettings
-from tests.unit.appliance.conftest import events_of
+from tests.support.tasks import events_of
 
 Usage = namedtuple("Usage", "total used free")
 

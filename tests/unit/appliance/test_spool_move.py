@@ -21,7 +21,7 @@ from mercure.config.relocation import move_spool
 from mercure.spool import Spool, Stage
 from mercure.spool.identity import read_identity
 from tests.support.faults import Crash, counted, crash_at
-from tests.unit.appliance.conftest import place_task
+from tests.support.tasks import place_task
 from tests.unit.appliance.test_spool_place import edit, start
 
 Content = dict[str, tuple[bytes, int, int]]

@@ -19,7 +19,7 @@ from mercure.history.verify import verify
 from mercure.services.common import Context
 from mercure.spool import Spool, Stage
 from mercure.spool.identity import ensure_identity, read_identity
-from tests.unit.appliance.conftest import events_of, place_task
+from tests.support.tasks import events_of, place_task
 
 if TYPE_CHECKING:
     from mercure.clock import ManualClock

@@ -28,7 +28,7 @@ from mercure.spool.altered import AlteredBook, AlteredImage
 from mercure.spool.notices import post
 from tests.support.certificates import make_certificate
 from tests.support.faults import Crash, counted, crash_at
-from tests.unit.appliance.conftest import events_of, place_task
+from tests.support.tasks import events_of, place_task
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday
 RULES = Rules.model_validate({"clear_seconds": 60, "repeat_seconds": 3600, "target_down": {"after_seconds": 300}})

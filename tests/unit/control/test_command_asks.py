@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from appliance.cli.app import mercure
+from tests.support.control_server import AsRole, Served
 from tests.support.series import synthetic_images
-from tests.unit.control.conftest import AsRole, Served
 
 
 def run(served: Served, *arguments: str | Path) -> Result:

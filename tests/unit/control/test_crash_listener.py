@@ -24,7 +24,7 @@ from mercure.clock import ManualClock
 from mercure.config import Root
 from mercure.event_details import Warned
 from mercure.model import Record
-from tests.unit.appliance.conftest import events_of
+from tests.support.tasks import events_of
 
 
 def notice(name: str, payload: str) -> bytes:

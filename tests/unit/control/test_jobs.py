@@ -18,8 +18,8 @@ from appliance.control.jobs import Job, Jobs
 from appliance.control.verbs import Asked, find
 from mercure.clock import Clock
 from mercure.config import Root
+from tests.support.control_server import AsRole, RawConnection, Served, serving
 from tests.support.polling import eventually
-from tests.unit.control.conftest import AsRole, RawConnection, Served, serving
 
 DONE = api.selftest.Selftest(ok=True, steps=(), seconds=1.0)
 SELFTEST = {"jsonrpc": "2.0", "id": 7, "method": "selftest.run", "params": {"image": False}}

@@ -16,7 +16,7 @@ from mercure.notifications.message import Message, compose
 from mercure.notifications.queue import Queue
 from tests.support.mail_server import mail_server
 from tests.support.ports import free_port
-from tests.unit.appliance.conftest import events_of
+from tests.support.tasks import events_of
 
 
 def mail(port: int) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from appliance.control.alert_watch import AlertWatch
 from appliance.control.page_watch import PageWatch
 from appliance.control.session import Session
 from mercure.clock import ManualClock
+from tests.support.control_server import Served
 from tests.support.status_page import page_on_socket
-from tests.unit.appliance.conftest import events_of
-from tests.unit.control.conftest import Served
+from tests.support.tasks import events_of
 
 LOOK_SECONDS = 3.0
 ROLE = Path(__file__).parents[3] / "roles" / "status_page" / "templates"

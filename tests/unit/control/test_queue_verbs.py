@@ -22,8 +22,8 @@ from mercure.event_details import Identity
 from mercure.names import id_time
 from mercure.spool import Failure, Stage, load_task, save_task
 from mercure.spool.images import LedgerLine, add_to_ledger
-from tests.unit.appliance.conftest import claim_of, events_of, place_task
-from tests.unit.control.conftest import Served
+from tests.support.control_server import Served
+from tests.support.tasks import claim_of, events_of, place_task
 from tests.unit.control.requests import TARGET
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "control-api.md"

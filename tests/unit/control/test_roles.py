@@ -16,8 +16,8 @@ from appliance.control.server import Server
 from appliance.control.session import Session
 from appliance.control.verbs import MODULES, Asked, carries_out, carry_out, find, table
 from mercure.config import Root
-from tests.unit.appliance.conftest import events_of
-from tests.unit.control.conftest import AsRole, RawConnection, Served
+from tests.support.control_server import AsRole, RawConnection, Served
+from tests.support.tasks import events_of
 from tests.unit.control.requests import REQUESTS
 
 NEEDED: dict[str, Role] = {

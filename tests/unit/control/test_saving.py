@@ -12,8 +12,8 @@ from appliance.control import api
 from appliance.control.client import Client, ControlError, Saved
 from appliance.control.differences import differences
 from appliance.control.session import Session
-from tests.unit.appliance.conftest import events_of
-from tests.unit.control.conftest import Served
+from tests.support.control_server import Served
+from tests.support.tasks import events_of
 from tests.unit.control.requests import RULE, TARGET
 
 

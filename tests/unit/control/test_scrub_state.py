@@ -14,7 +14,7 @@ from mercure.config.models import Scrub as Settings
 from mercure.events import EventWriter
 from mercure.retention.scrub import Scrub
 from mercure.spool import Stage
-from tests.unit.appliance.conftest import place_task
+from tests.support.tasks import place_task
 
 if TYPE_CHECKING:
     from mercure.config import Root

@@ -19,8 +19,8 @@ from appliance.control.client import Client, DisconnectedError
 from appliance.control.errors import KIND_OF, MEANING, ControlError
 from appliance.control.server import Server, TakenError
 from mercure.config import Root
+from tests.support.control_server import RawConnection, Served, limits, serving
 from tests.support.polling import eventually
-from tests.unit.control.conftest import RawConnection, Served, limits, serving
 
 Connect = Callable[[], RawConnection]
 

@@ -22,8 +22,8 @@ from mercure.history.reader import HistoryUnavailableError
 from mercure.services.bookkeeper import Bookkeeper
 from mercure.services.common import Context
 from mercure.spool import Changes, Stage
+from tests.support.control_server import RawConnection, Served, limits, serving
 from tests.support.polling import eventually
-from tests.unit.control.conftest import RawConnection, Served, limits, serving
 
 IMAGE = ImageReceived(image="i", association="a", file="1.dcm", folder="1.2", bytes=1000, calling_aet="CT1")
 SENT = TaskAttempt(target="pacs", number=1, outcome="success", sent=2, confirmed=2, bytes=70)

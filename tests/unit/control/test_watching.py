@@ -14,8 +14,8 @@ from mercure.clock import ManualClock
 from mercure.history.database import disconnect, open_history
 from mercure.history.migrate import migrate
 from mercure.history.recorder import Recorder
+from tests.support.control_server import AsRole, Served
 from tests.support.history import START, Outbox, Told
-from tests.unit.control.conftest import AsRole, Served
 
 TOLD = Told(number=7, images=3, targets=("archive", "research"))
 

@@ -10,7 +10,7 @@ from mercure.spool import Stage, load_task, save_task
 from tests.support.incoming import make_images
 
 if TYPE_CHECKING:
-    from tests.unit.routing.conftest import RouterDesk
+    from tests.support.router_desk import RouterDesk
 
 
 def test_both_decisions_are_told(desk: RouterDesk) -> None:

@@ -9,7 +9,7 @@ from mercure.routing import dry_run
 from tests.support.incoming import make_images
 
 if TYPE_CHECKING:
-    from tests.unit.routing.conftest import RouterDesk
+    from tests.support.router_desk import RouterDesk
 
 
 def routed(desk: RouterDesk, number: int, **tags: Any) -> None:

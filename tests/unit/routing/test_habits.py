@@ -13,7 +13,7 @@ from mercure.routing.habits import Decided, Finding, Habit, Habits, judge
 from mercure.spool import Stage
 from mercure.spool.notices import Notice, notices
 from tests.support.incoming import make_images
-from tests.unit.routing.conftest import RouterDesk
+from tests.support.router_desk import RouterDesk
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 RIGHT, WRONG = 'tags.Modality == "CT"', 'tags.Modality == "TC"'

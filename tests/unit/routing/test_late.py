@@ -6,7 +6,7 @@ import pytest
 
 from mercure.spool import Stage
 from tests.support.incoming import make_images
-from tests.unit.routing.conftest import RouterDesk
+from tests.support.router_desk import RouterDesk
 
 AFTER_RELEASE = 6.0
 

@@ -24,7 +24,7 @@ from mercure.routing.loop_guard import (
 from mercure.spool import Stage, Task
 from mercure.spool.notices import notices
 from tests.support.incoming import make_images
-from tests.unit.routing.conftest import RouterDesk
+from tests.support.router_desk import RouterDesk
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 AFTER_RELEASE = 6.0

@@ -18,7 +18,7 @@ from tests.support.incoming import make_images
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tests.unit.routing.conftest import RouterDesk
+    from tests.support.router_desk import RouterDesk
 
 TIMES = CompletionTimes()
 NOW = ManualClock().now()

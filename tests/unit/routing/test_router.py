@@ -11,12 +11,12 @@ import pytest
 from mercure.routing.execute_plan import Executor
 from mercure.spool import Claim, Stage, image_files, load_task, read_tags, save_task
 from tests.support.incoming import Image, make_images
-from tests.unit.routing.conftest import dicom
+from tests.support.router_desk import dicom
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.unit.routing.conftest import RouterDesk
+    from tests.support.router_desk import RouterDesk
 
 DAY = 86400.0
 

@@ -17,12 +17,12 @@ from mercure.services.router import ATTEMPTS
 from mercure.spool import Claim, Stage, Task, is_locked, load_task
 from tests.support.faults import failing_at
 from tests.support.incoming import make_images
-from tests.unit.routing.conftest import dicom
+from tests.support.router_desk import dicom
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.unit.routing.conftest import RouterDesk
+    from tests.support.router_desk import RouterDesk
 
 
 def put_aside(desk: RouterDesk) -> None:

@@ -13,7 +13,7 @@ from mercure.spool import Stage
 from tests.support.incoming import Association, make_images
 
 if TYPE_CHECKING:
-    from tests.unit.routing.conftest import RouterDesk
+    from tests.support.router_desk import RouterDesk
 
 AFTER_RELEASE = 6.0
 STUDY_QUIET = 900.0

@@ -21,7 +21,7 @@ from tests.support.incoming import make_images
 
 if TYPE_CHECKING:
     from tests.support.incoming import Image
-    from tests.unit.routing.conftest import RouterDesk
+    from tests.support.router_desk import RouterDesk
 
 BY_SENDER: dict[str, Any] = {
     "clinical": {"rule": 'tags.SenderAET == "CT1"', "targets": ["pacs"]},

@@ -11,7 +11,7 @@ from mercure.spool import Claim, Stage, load_task, move, read_tags, save_task
 from tests.unit.routing.test_units import CT1, bring, one, targets
 
 if TYPE_CHECKING:
-    from tests.unit.routing.conftest import RouterDesk
+    from tests.support.router_desk import RouterDesk
 
 DX: dict[str, Any] = {"rule": 'tags.Modality == "DX"', "targets": ["pacs"]}
 OT: dict[str, Any] = {"rule": 'tags.Modality == "OT"', "targets": ["research"]}

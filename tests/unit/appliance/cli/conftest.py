@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,11 +16,9 @@ from mercure.event_details import Identity, ImageReceived, ImageRef, Origin, Ser
 from mercure.events import EventWriter
 from mercure.names import derived_id, new_id
 from mercure.spool import Failure, Spool, Stage, Task
-from tests.unit.appliance.conftest import place_task
+from tests.support.command_line import HOSTILE, Call
+from tests.support.tasks import place_task
 from tests.unit.appliance.test_control import record
-
-HOSTILE = "\x1b]0;owned\x07\u202eEvil^\x9bName\n"
-Call = Callable[..., Result]
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from appliance.cli import exit_codes
-from tests.unit.appliance.cli.conftest import Call
+from tests.support.command_line import Call
 
 
 class TestConfig:

@@ -14,7 +14,7 @@ import pytest
 
 from appliance.cli import exit_codes
 from appliance.control.session import Session
-from tests.unit.appliance.cli.conftest import Call
+from tests.support.command_line import Call
 
 PROJECT = Path(__file__).resolve().parents[4]
 

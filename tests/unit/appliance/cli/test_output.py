@@ -14,7 +14,7 @@ from appliance.cli import exit_codes
 from appliance.cli.common import JsonOption
 from appliance.cli.text import width
 from mercure.spool import Task
-from tests.unit.appliance.cli.conftest import Call
+from tests.support.command_line import Call
 from tests.unit.appliance.cli.tree import EVERY_COMMAND
 
 

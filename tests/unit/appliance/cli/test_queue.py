@@ -12,8 +12,8 @@ from appliance.control.session import Session
 from mercure.names import new_id
 from mercure.routing import pace
 from mercure.spool import Hold, Spool, Stage, Task, load_task
-from tests.unit.appliance.cli.conftest import Call
-from tests.unit.appliance.conftest import claim_of, place_task
+from tests.support.command_line import Call
+from tests.support.tasks import claim_of, place_task
 
 
 class TestQueue:

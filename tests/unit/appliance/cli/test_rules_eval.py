@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from appliance.cli import exit_codes
 from appliance.cli.app import mercure
-from tests.unit.appliance.cli.conftest import Call
+from tests.support.command_line import Call
 
 
 class TestRulesEval:

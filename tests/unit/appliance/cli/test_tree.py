@@ -10,7 +10,7 @@ import pytest
 
 from appliance.cli.common import JsonOption
 from appliance.cli.reference import page
-from tests.unit.appliance.cli.conftest import Call
+from tests.support.command_line import Call
 from tests.unit.appliance.cli.tree import EVERY_COMMAND
 
 PROJECT = Path(__file__).resolve().parents[4]

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from appliance.doctor.disks import healthy, mirrored, mounted
-from tests.unit.appliance.doctor.conftest import Host
+from tests.support.doctor_host import Host
 
 INFO = "36 25 8:17 / /srv/mercure rw,noatime,nodev,nosuid,noexec shared:1 - xfs /dev/sdb1 rw,attr2,inode64\n"
 FSTAB = "# made by the installer\nUUID=1-2 / ext4 defaults 0 1\nUUID=3-4 /srv/mercure xfs noatime 0 0\n"

@@ -14,7 +14,7 @@ from appliance.control.errors import ControlError
 from appliance.doctor.examining import QUESTIONS, examine, expected
 from appliance.doctor.installed import backed_up, owned, released
 from appliance.doctor.looking import Expected, Look, ask
-from tests.unit.appliance.doctor.conftest import NOW, Host
+from tests.support.doctor_host import NOW, Host
 
 PROGRAMS = ("getdcmtags", "mercure-codec", "mercure-storescp", "mercure-storescu")
 PID = "systemctl show --property=MainPID --value mercure.service"

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from appliance.doctor.outside import certified, filtered, guarded, nics_set
-from tests.unit.appliance.doctor.conftest import NOW, Host
+from tests.support.doctor_host import NOW, Host
 
 
 def test_an_interface_that_is_gone_is_a_failure(host: Host) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from appliance.doctor.system import on_time, running, set_up, up_to_date
-from tests.unit.appliance.doctor.conftest import Host
+from tests.support.doctor_host import Host
 
 TRACKING = """\
 Reference ID    : C0000201 (192.0.2.1)
