@@ -12,20 +12,20 @@ from appliance.cli.common import end_with, json_option, root_option, show
 from appliance.cli.text import found
 
 if TYPE_CHECKING:
-    from appliance.doctor.examining import Diagnosis
+    from appliance.doctor.checks import Diagnosis
 
 
 @click.command()
 @root_option
-@json_option("appliance.doctor.examining:Diagnosis")
+@json_option("appliance.doctor.checks:Diagnosis")
 def doctor() -> None:
     """Whether this host still is as the playbook made it, and how to mend what is not.
 
     It looks and changes nothing: mounts, disks, kernel, network, firewall, logins, clock, units, updates, release,
     permissions, certificate, backups. As root it sees all of it. Exit code 1 when something failed.
     """
-    from appliance.doctor.examining import examine, expected  # noqa: PLC0415
-    from appliance.doctor.looking import Look  # noqa: PLC0415
+    from appliance.doctor.checks import examine, expected  # noqa: PLC0415
+    from appliance.doctor.host import Look  # noqa: PLC0415
 
     diagnosis = examine(Look(expected()))
     show(diagnosis, lambda: _lines(diagnosis))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from appliance.doctor.looking import Finding, Look, only_root
+from appliance.doctor.host import Finding, Look, only_root
 
 _WORN_PERCENT: Final = 90
 _PLAY: Final = "ansible-playbook -i inventory playbook.yml --tags storage"

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from appliance.doctor.looking import Finding, Look, OwnedFile, only_root
+from appliance.doctor.host import Finding, Look, OwnedFile, only_root
 
 _PROGRAMS: Final = ("getdcmtags", "mercure-codec", "mercure-storescp", "mercure-storescu")
 _BACKUP_AGE: Final = timedelta(hours=50)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from appliance.doctor.looking import Finding, Look
+from appliance.doctor.host import Finding, Look
 
 _OFF_SECONDS: Final = 1.0
 _UNIT_KEYS: Final = "Id,LoadState,ActiveState,Result,UnitFileState,ConditionResult"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from appliance.doctor.looking import Expected, Finding, Look
+from appliance.doctor.host import Expected, Finding, Look
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 

@@ -130,7 +130,7 @@ def test_the_wall_clock_is_read_in_one_place() -> None:
         "appliance/cli/history.py",
         "appliance/control/index.py",
         "appliance/control/rows.py",
-        "appliance/doctor/looking.py",
+        "appliance/doctor/host.py",
         "appliance/supervision/foreground.py",
         "mercure/processing/step_attempt.py",
         "mercure/runners/command.py",

@@ -11,9 +11,9 @@ from datetime import timedelta
 import pytest
 
 from appliance.control.errors import ControlError
-from appliance.doctor.examining import QUESTIONS, examine, expected
+from appliance.doctor.checks import QUESTIONS, examine, expected
 from appliance.doctor.installed import backed_up, owned, released
-from appliance.doctor.looking import Expected, Look, ask
+from appliance.doctor.host import Expected, Look, ask
 from tests.support.doctor_host import NOW, Host
 
 PROGRAMS = ("getdcmtags", "mercure-codec", "mercure-storescp", "mercure-storescu")

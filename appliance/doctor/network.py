@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from appliance.control.errors import ControlError
-from appliance.doctor.looking import Finding, Look, only_root
+from appliance.doctor.host import Finding, Look, only_root
 from appliance.nic_report import report
 
 _UNIT: Final = "mercure-network@"

@@ -9,9 +9,9 @@ from typing import Final
 
 from appliance.control.errors import ControlError
 from appliance.doctor.disks import healthy, mirrored, mounted
+from appliance.doctor.host import EXPECTED, Answer, Check, Expected, Look
 from appliance.doctor.installed import backed_up, owned, released
-from appliance.doctor.looking import EXPECTED, Answer, Check, Expected, Look
-from appliance.doctor.outside import certified, filtered, guarded, nics_set
+from appliance.doctor.network import certified, filtered, guarded, nics_set
 from appliance.doctor.system import on_time, running, set_up, up_to_date
 from mercure.model import Model
 
