@@ -25,9 +25,9 @@ def doctor() -> None:
     permissions, certificate, backups. As root it sees all of it. Exit code 1 when something failed.
     """
     from appliance.doctor.checks import examine, expected  # noqa: PLC0415
-    from appliance.doctor.host import Look  # noqa: PLC0415
+    from appliance.doctor.host import HostView  # noqa: PLC0415
 
-    diagnosis = examine(Look(expected()))
+    diagnosis = examine(HostView(expected()))
     show(diagnosis, lambda: _lines(diagnosis))
     end_with(exit_codes.WELL if diagnosis.ok else exit_codes.FAILED)
 

@@ -1,4 +1,4 @@
-"""How the doctor looks: files below a root folder, programs that only tell, what the playbook left to compare with."""
+"""The host as the doctor reads it: files below a root folder, programs that only report, and what the playbook set."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ EXPECTED: Final = "etc/mercure-doctor.json"
 """Written by the playbook (role router)."""
 
 Outcome = Literal["ok", "warning", "failed", "unknown"]
-"""``warning``: it works, and a person should look; ``unknown``: it cannot be told, mostly without being root."""
+"""``warning``: it works, and a person should look; ``unknown``: not known, mostly for want of root."""
 
 _SECONDS: Final = 60.0
 
 
-class Mount(Record):
+class ExpectedMount(Record):
     """A file system that must be there."""
 
     path: str
@@ -32,7 +32,7 @@ class Mount(Record):
 
 
 class OwnedFile(Record):
-    """A file or folder and whom it belongs to."""
+    """A file or folder, its owner and its mode."""
 
     path: str
     owner: str
@@ -41,11 +41,11 @@ class OwnedFile(Record):
 
 
 class Expected(Record):
-    """What the playbook set and this host does not say by itself."""
+    """What the playbook set and the host itself does not show."""
 
     root: str
     folder: str
-    mounts: tuple[Mount, ...] = ()
+    mounts: tuple[ExpectedMount, ...] = ()
     mirror: bool = False
     files: tuple[OwnedFile, ...] = ()
     units: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ class Expected(Record):
 
 
 class Answer(Model):
-    """What a question was answered with, and how to mend it."""
+    """The answer to one question, and how to mend what is wrong."""
 
     question: str
     outcome: Outcome
@@ -63,7 +63,7 @@ class Answer(Model):
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckFinding:
     """Something that is not as it should be."""
 
     outcome: Outcome
@@ -72,7 +72,7 @@ class Finding:
 
 
 def ask(*command: str) -> str | None:
-    """Run a program that only tells; None where it is not there, fails, or takes too long."""
+    """Run a program that only reports; None if it is missing, fails, or takes too long."""
     try:
         path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
         done = run_program(command, seconds=_SECONDS, environment={**os.environ, "PATH": path, "LC_ALL": "C"})
@@ -83,8 +83,8 @@ def ask(*command: str) -> str | None:
 
 
 @dataclass(frozen=True)
-class Look:
-    """The host that is looked at.
+class HostView:
+    """Read-only view of the host.
 
     Parameters
     ----------
@@ -93,9 +93,9 @@ class Look:
     top : Path
         The root folder of the host.
     ask : callable
-        Runs a program that tells (`ask`).
+        Runs a program that only reports (`ask`).
     is_root : bool
-        Whether everything may be looked at.
+        Whether everything can be read.
     now : datetime
         Aware, UTC.
     kernel : str
@@ -110,20 +110,20 @@ class Look:
     kernel: str = field(default_factory=platform.release)
 
     def path(self, name: str) -> Path:
-        """Return where a file of the host is."""
+        """Return the path of a file of the host."""
         return self.top / name.lstrip("/")
 
     def text(self, name: str) -> str | None:
-        """Return what is in a file; None where it is not there or may not be read."""
+        """Return the text of a file; None if it is missing or cannot be read."""
         try:
             return self.path(name).read_text(errors="replace")
         except OSError:
             return None
 
 
-Check = Callable[[Look], Iterator[Finding]]
+Check = Callable[[HostView], Iterator[CheckFinding]]
 
 
-def only_root(what: str) -> Finding:
-    """Say that a question needs root."""
-    return Finding("unknown", f"only root can tell {what}", "sudo mercure doctor")
+def only_root(what: str) -> CheckFinding:
+    """Return the finding that a question needs root."""
+    return CheckFinding("unknown", f"only root can tell {what}", "sudo mercure doctor")

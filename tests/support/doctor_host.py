@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from appliance.doctor.host import Expected, Finding, Look
+from appliance.doctor.host import CheckFinding, Expected, HostView
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
@@ -30,7 +30,7 @@ class Host:
     def ask(self, *command: str) -> str | None:
         return self.said.get(" ".join((Path(command[0]).name, *command[1:])))
 
-    def found(self, check: Callable[[Look], Iterator[Finding]]) -> list[tuple[str, str, str]]:
+    def found(self, check: Callable[[HostView], Iterator[CheckFinding]]) -> list[tuple[str, str, str]]:
         expected = Expected.model_validate(self.expected)
-        look = Look(expected, self.top, self.ask, is_root=self.is_root, now=NOW, kernel="6.1.0-28-amd64")
+        look = HostView(expected, self.top, self.ask, is_root=self.is_root, now=NOW, kernel="6.1.0-28-amd64")
         return [(item.outcome, item.text, item.mend) for item in check(look)]

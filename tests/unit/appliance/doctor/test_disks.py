@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from appliance.doctor.disks import healthy, mirrored, mounted
+from appliance.doctor.checks import healthy, mirrored, mounted
 from tests.support.doctor_host import Host
 
 INFO = "36 25 8:17 / /srv/mercure rw,noatime,nodev,nosuid,noexec shared:1 - xfs /dev/sdb1 rw,attr2,inode64\n"

@@ -11,9 +11,8 @@ from datetime import timedelta
 import pytest
 
 from appliance.control.errors import ControlError
-from appliance.doctor.checks import QUESTIONS, examine, expected
-from appliance.doctor.installed import backed_up, owned, released
-from appliance.doctor.host import Expected, Look, ask
+from appliance.doctor.checks import QUESTIONS, backed_up, examine, expected, owned, released
+from appliance.doctor.host import Expected, HostView, ask
 from tests.support.doctor_host import NOW, Host
 
 PROGRAMS = ("getdcmtags", "mercure-codec", "mercure-storescp", "mercure-storescu")
@@ -91,7 +90,7 @@ def test_backups_that_stopped_are_a_failure(host: Host) -> None:
 
 
 def test_every_question_has_an_answer(host: Host) -> None:
-    look = Look(Expected.model_validate(host.expected), host.top, host.ask, is_root=False, now=NOW, kernel="6.1")
+    look = HostView(Expected.model_validate(host.expected), host.top, host.ask, is_root=False, now=NOW, kernel="6.1")
     found = examine(look)
     assert list(dict.fromkeys(answer.question for answer in found.answers)) == list(QUESTIONS)
     assert not found.ok  # no release, no clock

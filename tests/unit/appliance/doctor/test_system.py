@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from appliance.doctor.system import on_time, running, set_up, up_to_date
+from appliance.doctor.checks import on_time, running, set_up, up_to_date
 from tests.support.doctor_host import Host
 
 TRACKING = """\
