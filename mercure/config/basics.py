@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 
@@ -28,3 +28,5 @@ Name = Annotated[str, AfterValidator(_name)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(ge=0, le=366 * 86400)]
 PositiveSeconds = Annotated[float, Field(gt=0, le=366 * 86400)]
+BYTES_MOST: Final = 2**63 - 1
+"""What the programs in C++ hold a size in."""

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from mercure.config.alerts import Alerts
-from mercure.config.basics import AETitle, Name, PositiveSeconds, Seconds
+from mercure.config.basics import BYTES_MOST, AETitle, Name, PositiveSeconds, Seconds
 from mercure.config.completion import Completion
 from mercure.config.notifications import Notifications
 from mercure.config.processing import ModuleSettings, Processing
@@ -28,24 +28,32 @@ class Receiver(Model):
     """How images are received (``mercure-storescp``)."""
 
     bind: str = "0.0.0.0"  # noqa: S104 - a receiver is there to be reached; the firewall decides by whom
+    """Address on which senders are heard, IPv4 or IPv6; `::` takes both."""
     port: Annotated[int, Field(ge=0, le=65535)] = 11112
     """TCP port; 0 takes a free one, which the log names (for tests)."""
     ae_title: AETitle = "MERCURE"
+    """Our AE title. Senders may always call by it."""
     called_aets: tuple[AETitle, ...] = ()
     """AE titles by which senders may call; empty: any."""
     max_pdu: Annotated[int, Field(ge=4096, le=131072)] = 131072
+    """Longest P-DATA PDU taken, in bytes."""
     durability: Literal["image", "none"] = "image"
     """``image``: Success only after the image is on stable storage. ``none``: a power cut may lose what was
     acknowledged."""
-    min_free_bytes: Annotated[int, Field(ge=0)] = 1_000_000_000
+    min_free_bytes: Annotated[int, Field(ge=0, le=BYTES_MOST)] = 1_000_000_000
     """Below this much free space in the spool, images are refused with 0xA700."""
     max_associations: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """Open associations at the same time, those that have not spoken yet included."""
     max_associations_per_sender: Annotated[int, Field(ge=1, le=10_000)] = 50
+    """The same from one address."""
     acse_timeout_seconds: PositiveSeconds = 30
+    """From the connection to the end of the association request."""
     idle_timeout_seconds: PositiveSeconds = 300
+    """From one whole PDU to the next. Neither silence within a PDU nor single bytes prolong it."""
     max_association_seconds: Seconds = 0
     """After this time an association is ended; 0: never."""
-    max_object_bytes: Annotated[int, Field(ge=1024)] = 16 * 1024**3
+    max_object_bytes: Annotated[int, Field(ge=1024, le=BYTES_MOST)] = 16 * 1024**3
+    """Larger data sets are refused."""
     sop_classes: tuple[str, ...] = ()
     """SOP classes to accept; empty: every storage class, private ones too."""
     transfer_syntaxes: ReceivedSyntaxes = "as-the-sender-holds-it"

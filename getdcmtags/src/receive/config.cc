@@ -4,11 +4,8 @@
 
 #include <algorithm>
 #include <fstream>
-#include <functional>
-#include <iterator>
-#include <limits>
-#include <map>
 #include <sstream>
+#include <type_traits>
 
 #include "json.h"
 
@@ -16,95 +13,8 @@ namespace mercure::receive {
 
 namespace {
 
-// Takes typed values out of one JSON object and collects what is wrong with them. What nobody took is unknown.
-class Reader {
- public:
-  Reader(const Json& object, std::string place, std::vector<std::string>& problems)
-      : object_(object), place_(std::move(place)), problems_(problems) {}
-
-  void complain(const std::string& key, const std::string& what) { problems_.push_back(place_ + key + ": " + what); }
-
-  const Json* find(const std::string& key) {
-    known_.push_back(key);
-    const auto found = object_.find(key);
-    return found == object_.end() ? nullptr : &*found;
-  }
-
-  void text(const std::string& key, std::string& into, bool required = false) {
-    const Json* value = find(key);
-    if (value == nullptr) {
-      if (required) complain(key, "is missing");
-    } else if (!value->is_string()) {
-      complain(key, "must be a text");
-    } else {
-      into = value->get<std::string>();
-    }
-  }
-
-  template <typename Number>
-  void whole(const std::string& key, Number& into, std::uint64_t least, std::uint64_t most) {
-    const Json* value = find(key);
-    if (value == nullptr) return;
-    if (!value->is_number_unsigned() || value->get<std::uint64_t>() < least || value->get<std::uint64_t>() > most) {
-      complain(key, "must be a whole number from " + std::to_string(least) + " to " + std::to_string(most));
-    } else {
-      into = static_cast<Number>(value->get<std::uint64_t>());
-    }
-  }
-
-  void seconds(const std::string& key, std::chrono::milliseconds& into, bool zero_allowed) {
-    constexpr double kMost = 365.0 * 86'400;
-    const Json* value = find(key);
-    if (value == nullptr) return;
-    const double given = value->is_number() ? value->get<double>() : -1;
-    if (given < 0 || given > kMost || (given == 0 && !zero_allowed)) {
-      complain(key, std::string("must be a number of seconds") + (zero_allowed ? ", 0 or more" : " above 0"));
-    } else {
-      into = std::chrono::milliseconds(static_cast<long long>(given * 1000 + 0.5));
-      if (given > 0 && into.count() == 0) into = std::chrono::milliseconds(1);
-    }
-  }
-
-  void texts(const std::string& key, std::vector<std::string>& into) {
-    const Json* value = find(key);
-    if (value == nullptr) return;
-    const bool good = value->is_array() &&
-                      std::all_of(value->begin(), value->end(), [](const Json& item) { return item.is_string(); });
-    if (good) {
-      into = value->get<std::vector<std::string>>();
-    } else {
-      complain(key, "must be a list of texts");
-    }
-  }
-
-  // A text out of a table of allowed ones.
-  template <typename Value>
-  void choice(const std::string& key, Value& into, const std::map<std::string, Value>& choices) {
-    std::string name;
-    text(key, name);
-    if (name.empty() && !object_.contains(key)) return;
-    const auto found = choices.find(name);
-    if (found != choices.end()) {
-      into = found->second;
-      return;
-    }
-    std::string names;
-    for (const auto& [known, value] : choices) names += (names.empty() ? "" : ", ") + known;
-    complain(key, "must be one of " + names);
-  }
-
-  void refuse_unknown() {
-    for (const auto& [key, value] : object_.items()) {
-      if (std::find(known_.begin(), known_.end(), key) == known_.end()) complain(key, "is not a setting of the receiver");
-    }
-  }
-
- private:
-  const Json& object_;
-  std::string place_;
-  std::vector<std::string>& problems_;
-  std::vector<std::string> known_;
-};
+// Longer times are a mistake in the unit.
+constexpr double kMostSeconds = 366.0 * 86'400;
 
 // An AE title (PS3.5 section 6.2): 1 to 16 characters of the default repertoire without backslash, not only spaces.
 bool is_ae_title(const std::string& title) {
@@ -117,115 +27,209 @@ bool is_address(const std::string& text) {
   return inet_pton(AF_INET, text.c_str(), &buffer) == 1 || inet_pton(AF_INET6, text.c_str(), &buffer) == 1;
 }
 
-void check_titles(Reader& reader, const std::string& key, const std::vector<std::string>& titles) {
-  for (const std::string& title : titles) {
-    if (!is_ae_title(title)) reader.complain(key, "\"" + title + "\" is not an AE title");
-  }
+// What is wrong with a text of this kind; empty: nothing.
+std::string objection_to(const std::string&, Text) { return {}; }
+std::string objection_to(const std::string& text, NeededPath) {
+  return !text.empty() && text.front() == '/' ? "" : "must be an absolute path";
+}
+std::string objection_to(const std::string& text, Address) {
+  return is_address(text) ? "" : "must be a numeric IPv4 or IPv6 address";
+}
+std::string objection_to(const std::string& text, AeTitle) {
+  return is_ae_title(text) ? "" : '"' + text + "\" is not an AE title";
 }
 
-void read_networks(Reader& reader, const std::string& key, std::vector<Network>& into) {
-  std::vector<std::string> ranges;
-  reader.texts(key, ranges);
-  for (const std::string& range : ranges) {
-    if (const auto network = Network::parse(range)) {
-      into.push_back(*network);
-    } else {
-      reader.complain(key, "\"" + range + "\" is not an address range such as 192.0.2.0/24");
+// Takes the settings of one JSON object and collects what is wrong with them. What no setting is named like is unknown.
+class Reader {
+ public:
+  Reader(const Json& object, std::string place, std::vector<std::string>& problems)
+      : object_(object), place_(std::move(place)), problems_(problems) {}
+
+  template <typename Value, typename... Kind>
+  void operator()(const char* key, Value& into, const Kind&... kind) {
+    known_.emplace_back(key);
+    if (const auto found = object_.find(key); found != object_.end()) {
+      take(key, *found, into, kind...);
+    } else if constexpr ((std::is_same_v<Kind, NeededPath> || ...)) {
+      complain(key, "is missing");
     }
   }
-}
 
-const std::map<std::string, Syntaxes>& syntaxes_by_name() {
-  static const std::map<std::string, Syntaxes> names = {{"as-the-sender-holds-it", Syntaxes::as_held},
-                                                        {"uncompressed", Syntaxes::uncompressed}};
-  return names;
-}
+  void complain(const std::string& key, const std::string& what) { problems_.push_back(place_ + key + ": " + what); }
 
-void read_senders(Reader& reader, Config& config, std::vector<std::string>& problems) {
-  const Json* senders = reader.find("senders");
-  if (senders == nullptr) return;
-  if (!senders->is_array()) return reader.complain("senders", "must be a list of objects");
-  for (const Json& item : *senders) {
-    if (!item.is_object()) return reader.complain("senders", "must be a list of objects");
-    Reader one(item, "senders.", problems);
-    KnownSender& sender = config.senders.emplace_back();
-    one.texts("ae_titles", sender.ae_titles);
-    read_networks(one, "addresses", sender.addresses);
-    Syntaxes syntaxes = Syntaxes::as_held;
-    one.choice<Syntaxes>("transfer_syntaxes", syntaxes, syntaxes_by_name());
-    if (item.contains("transfer_syntaxes")) sender.transfer_syntaxes = syntaxes;
-    one.refuse_unknown();
+  void refuse_unknown() {
+    for (const auto& [key, value] : object_.items()) {
+      if (std::find(known_.begin(), known_.end(), key) == known_.end()) complain(key, "is not a setting of the receiver");
+    }
   }
-}
 
-void read_access(const Json& value, Access& access, std::vector<std::string>& problems) {
-  Reader reader(value, "access.", problems);
-  reader.choice<Access::Mode>("mode", access.mode, {{"open", Access::Mode::open}, {"listed", Access::Mode::listed}});
-  reader.texts("calling_aets", access.calling_aets);
-  check_titles(reader, "calling_aets", access.calling_aets);
-  read_networks(reader, "networks", access.networks);
-  if (access.mode == Access::Mode::listed && access.calling_aets.empty() && access.networks.empty()) {
-    reader.complain("mode", "\"listed\" without an AE title or a network would refuse everybody; name at least one");
+ private:
+  template <typename Kind>
+  void take(const std::string& key, const Json& value, std::string& into, Kind kind) {
+    if (!value.is_string()) return complain(key, "must be a text");
+    const auto text = value.get<std::string>();
+    const std::string objection = objection_to(text, kind);
+    objection.empty() ? static_cast<void>(into = text) : complain(key, objection);
   }
-  reader.refuse_unknown();
-}
 
-void read_limits(Reader& reader, Config& config) {
-  constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-  reader.whole("max_pdu", config.max_pdu, 4096, 131072);
-  reader.whole("min_free_bytes", config.min_free_bytes, 0, kMost);
-  reader.whole("max_object_bytes", config.max_object_bytes, 1024, kMost);
-  reader.whole("max_associations", config.max_associations, 1, 10'000);
-  reader.whole("max_associations_per_sender", config.max_associations_per_sender, 1, 10'000);
-  reader.seconds("acse_timeout_seconds", config.acse_timeout, false);
-  reader.seconds("idle_timeout_seconds", config.idle_timeout, false);
-  reader.seconds("max_association_seconds", config.max_association, true);
-  reader.seconds("stop_timeout_seconds", config.stop_timeout, true);
-}
+  template <typename Kind>
+  void take(const std::string& key, const Json& value, std::vector<std::string>& into, Kind kind) {
+    if (!is_list_of_texts(value)) return complain(key, "must be a list of texts");
+    for (const Json& item : value) take(key, item, into.emplace_back(), kind);
+  }
 
-void read_housekeeping(Reader& reader, Config& config) {
-  std::string level = "info";
-  reader.text("log_level", level);
-  if (const auto known = log::level_named(level)) {
-    config.log_level = *known;
-  } else {
-    reader.complain("log_level", "must be one of debug, info, warning, error");
+  void take(const std::string& key, const Json& value, std::vector<Network>& into, Range) {
+    if (!is_list_of_texts(value)) return complain(key, "must be a list of texts");
+    for (const Json& item : value) {
+      const auto range = item.get<std::string>();
+      const auto network = Network::parse(range);
+      network ? into.push_back(*network) : complain(key, '"' + range + "\" is not an address range such as 192.0.2.0/24");
+    }
   }
-  const Json* revision = reader.find("revision");
-  if (revision == nullptr || revision->is_null()) return;
-  if (revision->is_number_integer()) {
-    config.revision = revision->get<std::int64_t>();
-  } else {
-    reader.complain("revision", "must be a whole number or null");
-  }
-}
 
-Config read_object(const Json& object, std::vector<std::string>& problems) {
-  Config config;
-  Reader reader(object, "", problems);
-  reader.text("spool", config.spool, true);
-  if (!config.spool.empty() && config.spool.front() != '/') reader.complain("spool", "must be an absolute path");
-  reader.text("bind", config.bind);
-  if (!is_address(config.bind)) reader.complain("bind", "must be a numeric IPv4 or IPv6 address");
-  reader.whole("port", config.port, 0, 65535);
-  reader.text("ae_title", config.ae_title);
-  check_titles(reader, "ae_title", {config.ae_title});
-  reader.texts("called_aets", config.called_aets);
-  check_titles(reader, "called_aets", config.called_aets);
-  reader.choice<bool>("durability", config.durable, {{"image", true}, {"none", false}});
-  read_limits(reader, config);
-  reader.texts("sop_classes", config.sop_classes);
-  reader.choice<Syntaxes>("transfer_syntaxes", config.transfer_syntaxes, syntaxes_by_name());
-  read_senders(reader, config, problems);
-  if (const Json* access = reader.find("access"); access != nullptr && access->is_object()) {
-    read_access(*access, config.access, problems);
-  } else if (access != nullptr) {
-    reader.complain("access", "must be an object");
+  template <typename Number>
+  void take(const std::string& key, const Json& value, Number& into, const Whole& range) {
+    const bool is_whole = value.is_number_integer() && (!value.is_number_unsigned() || value.get<std::uint64_t>() <= INT64_MAX);
+    if (!is_whole || value.get<std::int64_t>() < range.least || value.get<std::int64_t>() > range.most) {
+      complain(key, "must be a whole number from " + std::to_string(range.least) + " to " + std::to_string(range.most));
+    } else {
+      into = static_cast<Number>(value.get<std::int64_t>());
+    }
   }
-  read_housekeeping(reader, config);
-  reader.refuse_unknown();
-  return config;
-}
+
+  void take(const std::string& key, const Json& value, std::chrono::milliseconds& into, Seconds range) {
+    const double given = value.is_number() ? value.get<double>() : -1;
+    if (given < 0 || given > kMostSeconds || (given == 0 && !range.may_be_zero)) {
+      complain(key, std::string("must be a number of seconds") + (range.may_be_zero ? ", 0 or more" : " above 0"));
+    } else {
+      into = std::chrono::milliseconds(static_cast<long long>(given * 1000 + 0.5));
+      if (given > 0 && into.count() == 0) into = std::chrono::milliseconds(1);
+    }
+  }
+
+  template <typename Value>
+  void take(const std::string& key, const Json& value, Value& into, const Choice<Value>& choice) {
+    if (!value.is_string()) return complain(key, "must be a text");
+    std::string names;
+    for (const auto& [name, meant] : choice.values) {
+      if (value == name) return static_cast<void>(into = meant);
+      names += (names.empty() ? "" : ", ") + std::string(name);
+    }
+    complain(key, "must be one of " + names);
+  }
+
+  template <typename Value>
+  void take(const std::string& key, const Json& value, std::optional<Value>& into, const Choice<Value>& choice) {
+    take(key, value, into.emplace(), choice);
+  }
+
+  void take(const std::string& key, const Json& value, std::optional<std::int64_t>& into) {
+    if (value.is_number_integer()) {
+      into = value.get<std::int64_t>();
+    } else if (!value.is_null()) {
+      complain(key, "must be a whole number or null");
+    }
+  }
+
+  void take(const std::string& key, const Json& value, std::vector<KnownSender>& into) {
+    const bool is_list = value.is_array() && std::all_of(value.begin(), value.end(), [](const Json& item) { return item.is_object(); });
+    if (!is_list) return complain(key, "must be a list of objects");
+    for (const Json& item : value) take(key, item, into.emplace_back());
+  }
+
+  template <typename Object>
+  auto take(const std::string& key, const Json& value, Object& into) -> decltype(visit_settings(into, *this)) {
+    if (!value.is_object()) return complain(key, "must be an object");
+    Reader reader(value, place_ + key + '.', problems_);
+    visit_settings(into, reader);
+    reader.check(into);
+    reader.refuse_unknown();
+  }
+
+  void check(const KnownSender&) {}
+  void check(const Access& access) {
+    if (access.mode != Access::Mode::listed || !access.calling_aets.empty() || !access.networks.empty()) return;
+    complain("mode", "\"listed\" without an AE title or a network would refuse everybody; name at least one");
+  }
+
+  static bool is_list_of_texts(const Json& value) {
+    return value.is_array() && std::all_of(value.begin(), value.end(), [](const Json& item) { return item.is_string(); });
+  }
+
+  const Json& object_;
+  std::string place_;
+  std::vector<std::string>& problems_;
+  std::vector<std::string> known_;
+};
+
+// Describes the settings of one object in the words of JSON Schema.
+class SchemaWriter {
+ public:
+  template <typename Value, typename... Kind>
+  void operator()(const char* key, const Value& value, const Kind&... kind) {
+    properties_[key] = schema_of(value, kind...);
+    if constexpr ((std::is_same_v<Kind, NeededPath> || ...)) required_.push_back(key);
+  }
+
+  template <typename Object>
+  static Json schema_of_object() {
+    Object object;
+    SchemaWriter writer;
+    visit_settings(object, writer);
+    Json schema = {{"type", "object"}, {"properties", writer.properties_}, {"additionalProperties", false}};
+    if (!writer.required_.empty()) schema["required"] = writer.required_;
+    return schema;
+  }
+
+ private:
+  template <typename Kind>
+  static Json schema_of(const std::string& value, Kind) {
+    if (std::is_same_v<Kind, NeededPath>) return {{"type", "string"}};
+    return {{"type", "string"}, {"default", value}};
+  }
+
+  template <typename Item, typename Kind>
+  static Json schema_of(const std::vector<Item>&, Kind) {
+    return {{"type", "array"}, {"items", {{"type", "string"}}}, {"default", Json::array()}};
+  }
+
+  template <typename Number>
+  static Json schema_of(Number value, const Whole& range) {
+    return {{"type", "integer"}, {"minimum", range.least}, {"maximum", range.most}, {"default", value}};
+  }
+
+  static Json schema_of(std::chrono::milliseconds value, Seconds range) {
+    const char* least = range.may_be_zero ? "minimum" : "exclusiveMinimum";
+    return {{"type", "number"}, {least, 0}, {"maximum", kMostSeconds}, {"default", std::chrono::duration<double>(value).count()}};
+  }
+
+  template <typename Value>
+  static Json schema_of(const Value& value, const Choice<Value>& choice) {
+    Json schema = schema_of(std::optional<Value>(), choice);
+    for (const auto& [name, meant] : choice.values) {
+      if (meant == value) schema["default"] = name;
+    }
+    return schema;
+  }
+
+  template <typename Value>
+  static Json schema_of(const std::optional<Value>&, const Choice<Value>& choice) {
+    Json names = Json::array();
+    for (const auto& [name, meant] : choice.values) names.push_back(name);
+    return {{"type", "string"}, {"enum", names}};
+  }
+
+  static Json schema_of(const std::optional<std::int64_t>&) { return {{"type", {"integer", "null"}}, {"default", nullptr}}; }
+
+  static Json schema_of(const std::vector<KnownSender>&) {
+    return {{"type", "array"}, {"items", schema_of_object<KnownSender>()}, {"default", Json::array()}};
+  }
+
+  static Json schema_of(const Access&) { return schema_of_object<Access>(); }
+
+  Json properties_ = Json::object();
+  std::vector<std::string> required_;
+};
 
 }  // namespace
 
@@ -238,7 +242,10 @@ Config parse_config(const std::string& text) {
   }
   if (!object.is_object()) throw ConfigError("the file must hold one JSON object");
   std::vector<std::string> problems;
-  Config config = read_object(object, problems);
+  Config config;
+  Reader reader(object, "", problems);
+  visit_settings(config, reader);
+  reader.refuse_unknown();
   if (problems.empty()) return config;
   std::string all;
   for (const std::string& problem : problems) all += (all.empty() ? "" : "; ") + problem;
@@ -256,5 +263,7 @@ Config read_config(const std::string& path) {
     throw ConfigError(path + ": " + error.what());
   }
 }
+
+std::string settings_schema() { return to_line(SchemaWriter::schema_of_object<Config>()); }
 
 }  // namespace mercure::receive

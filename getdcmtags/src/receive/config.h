@@ -4,9 +4,12 @@
 
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "receive/access.h"
@@ -39,6 +42,70 @@ struct Config {
   std::optional<std::int64_t> revision;  // of the configuration it was made from, for the events
 };
 
+// What the value of a setting may be.
+struct Text {};
+struct NeededPath {};  // absolute; the only kind without a default
+struct Address {};     // numeric, IPv4 or IPv6
+struct AeTitle {};     // PS3.5 section 6.2
+struct Range {};       // of addresses: "192.0.2.0/24"
+struct Whole {
+  std::int64_t least;
+  std::int64_t most;
+};
+struct Seconds {
+  bool may_be_zero;
+};
+template <typename Value>
+struct Choice {
+  std::vector<std::pair<std::string_view, Value>> values;
+};
+
+inline Choice<Syntaxes> syntaxes_by_name() {
+  return {{{"as-the-sender-holds-it", Syntaxes::as_held}, {"uncompressed", Syntaxes::uncompressed}}};
+}
+
+// The table of settings; `setting` is called for each. Parser and --print-settings both go through it, so a new setting is a member
+// above and a line here. Its Python twin is Receiver in mercure/config/models.py; a test compares names, ranges and defaults.
+template <typename Visitor>
+void visit_settings(Config& config, Visitor& setting) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  setting("spool", config.spool, NeededPath{});
+  setting("bind", config.bind, Address{});
+  setting("port", config.port, Whole{0, 65535});
+  setting("ae_title", config.ae_title, AeTitle{});
+  setting("called_aets", config.called_aets, AeTitle{});
+  setting("max_pdu", config.max_pdu, Whole{4096, 131072});
+  setting("durability", config.durable, Choice<bool>{{{"image", true}, {"none", false}}});
+  setting("min_free_bytes", config.min_free_bytes, Whole{0, kMost});
+  setting("max_associations", config.max_associations, Whole{1, 10'000});
+  setting("max_associations_per_sender", config.max_associations_per_sender, Whole{1, 10'000});
+  setting("acse_timeout_seconds", config.acse_timeout, Seconds{.may_be_zero = false});
+  setting("idle_timeout_seconds", config.idle_timeout, Seconds{.may_be_zero = false});
+  setting("max_association_seconds", config.max_association, Seconds{.may_be_zero = true});
+  setting("max_object_bytes", config.max_object_bytes, Whole{1024, kMost});
+  setting("sop_classes", config.sop_classes, Text{});
+  setting("transfer_syntaxes", config.transfer_syntaxes, syntaxes_by_name());
+  setting("stop_timeout_seconds", config.stop_timeout, Seconds{.may_be_zero = true});
+  setting("senders", config.senders);
+  setting("access", config.access);
+  setting("log_level", config.log_level, Choice<log::Level>{{log::kLevels.begin(), log::kLevels.end()}});
+  setting("revision", config.revision);
+}
+
+template <typename Visitor>
+void visit_settings(KnownSender& sender, Visitor& setting) {
+  setting("ae_titles", sender.ae_titles, Text{});
+  setting("addresses", sender.addresses, Range{});
+  setting("transfer_syntaxes", sender.transfer_syntaxes, syntaxes_by_name());
+}
+
+template <typename Visitor>
+void visit_settings(Access& access, Visitor& setting) {
+  setting("mode", access.mode, Choice<Access::Mode>{{{"listed", Access::Mode::listed}, {"open", Access::Mode::open}}});
+  setting("calling_aets", access.calling_aets, AeTitle{});
+  setting("networks", access.networks, Range{});
+}
+
 // What is wrong with a configuration file: every mistake with its place, separated by "; ".
 class ConfigError : public std::runtime_error {
  public:
@@ -50,6 +117,9 @@ Config read_config(const std::string& path);
 
 // The same for the text of one.
 Config parse_config(const std::string& text);
+
+// The settings as one line of JSON Schema: for each its type, its range and its default.
+std::string settings_schema();
 
 }  // namespace mercure::receive
 

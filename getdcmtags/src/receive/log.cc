@@ -14,14 +14,6 @@ namespace mercure::receive::log {
 
 namespace {
 
-struct NamedLevel {
-  std::string_view name;
-  Level level;
-};
-
-constexpr NamedLevel kLevels[] = {
-    {"debug", Level::debug}, {"info", Level::info}, {"warning", Level::warning}, {"error", Level::error}};
-
 Level g_level = Level::info;  // of the process; a child of fork() inherits it
 
 // What a terminal obeys, or what turns or hides the text around it: DEL, C1, format characters, separators of lines. JSON itself
@@ -54,11 +46,7 @@ void append_escape(std::string& out, char32_t code) {
   out += text.data();
 }
 
-std::string_view name_of(Level level) {
-  const auto* found =
-      std::find_if(std::begin(kLevels), std::end(kLevels), [&](const NamedLevel& known) { return known.level == level; });
-  return found->name;
-}
+std::string_view name_of(Level level) { return kLevels[static_cast<std::size_t>(level)].first; }
 
 }  // namespace
 
@@ -75,13 +63,6 @@ std::string shown(std::string_view json) {
     json.remove_prefix(size);
   }
   return out;
-}
-
-std::optional<Level> level_named(std::string_view name) {
-  for (const NamedLevel& known : kLevels) {
-    if (known.name == name) return known.level;
-  }
-  return std::nullopt;
 }
 
 void set_level(Level level) { g_level = level; }

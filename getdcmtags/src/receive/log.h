@@ -2,9 +2,10 @@
 #ifndef MERCURE_RECEIVE_LOG_H
 #define MERCURE_RECEIVE_LOG_H
 
-#include <optional>
+#include <array>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "json.h"
 
@@ -12,8 +13,8 @@ namespace mercure::receive::log {
 
 enum class Level { debug, info, warning, error };
 
-// The level with this name, if there is one.
-std::optional<Level> level_named(std::string_view name);
+inline constexpr std::array<std::pair<std::string_view, Level>, 4> kLevels{
+    {{"debug", Level::debug}, {"info", Level::info}, {"warning", Level::warning}, {"error", Level::error}}};
 
 // Lines below this level are left out; `info` until it is set.
 void set_level(Level level);

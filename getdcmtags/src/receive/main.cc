@@ -27,6 +27,7 @@ enum Exit : int { kDone = 0, kUsage = 1, kConfig = 20, kStart = 40, kServing = 6
 constexpr char kHelp[] =
     "usage: mercure-storescp [--end-with-parent] --config FILE\n"
     "       mercure-storescp --check FILE     check a configuration and end\n"
+    "       mercure-storescp --print-settings print every setting as JSON Schema and end\n"
     "       mercure-storescp --version | --help\n"
     "Receives DICOM images into the spool. See mercure-storescp(1).\n";
 
@@ -94,6 +95,10 @@ int main(int argc, char** argv) {
   }
   if (option == "--config" && argc == 3) return serve(argv[2]);
   if (option == "--check" && argc == 3) return check(argv[2]);
+  if (option == "--print-settings" && argc == 2) {
+    std::puts(receive::settings_schema().c_str());
+    return kDone;
+  }
   if (option == "--version" && argc == 2) {
     std::printf("mercure-storescp %s\n", MERCURE_VERSION);
     return kDone;
