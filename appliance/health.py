@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from appliance.control import configuration
 from appliance.control.api.selftest import Outcome
+from appliance.control.configuration import files
 from appliance.control.errors import ControlError
-from appliance.control.history import asking
-from appliance.control.services import list_services
+from appliance.control.history.search import asking
+from appliance.control.rpc.jsonrpc import SOCKET_NAME
+from appliance.control.services.actions import list_services
 from appliance.control.session import Session
-from appliance.control.wire import SOCKET_NAME
 from mercure import durable
 from mercure.clock import kernel_synchronised
 from mercure.dicom.echo import echo
@@ -52,7 +52,7 @@ def well(text: str) -> Finding:
 
 def configured(session: Session) -> Finding:
     """Ask whether the configuration files can be used."""
-    shown = configuration.show(session)
+    shown = files.show(session)
     problems = [f"{item.place}: {item.text}" for file in (shown.mercure, shown.services) for item in file.problems]
     if problems:
         text = f"revision {shown.mercure.revision} is in force, the file cannot be used: {'; '.join(problems)}"

@@ -25,7 +25,7 @@ from appliance.control.api.base import Progress
 from appliance.control.api.selftest import Selftest, Step
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
-from appliance.control.test_sending import job_of, write_images
+from appliance.control.targets.probe_send import job_of, write_images
 from appliance.health import CHECKS, Finding, well
 from mercure.clock import Clock
 from mercure.config import Config, ConfigStore, Root

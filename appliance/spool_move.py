@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from appliance.control import saving
+from appliance.control.configuration import changes
 from appliance.control.errors import ControlError
 from appliance.control.identity import require_owner
 from appliance.control.session import Session
@@ -83,11 +83,11 @@ def _configure(session: Session, new: Path) -> int:
     loaded = session.loaded
     if session.root.named_spool(loaded.value) == new:
         return loaded.revision
-    content = saving.current(session, "mercure", loaded.revision)
+    content = changes.current(session, "mercure", loaded.revision)
     content.pop("spool", None)
     if new != session.root.path / "spool":
         content["spool"] = str(new)
-    change = saving.Change(
+    change = changes.Change(
         verb="spool.move", object=str(new), content=content, edited_from=loaded.revision, by_hand=loaded.by_hand
     )
-    return saving.save(session, change).revision
+    return changes.save(session, change).revision

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from appliance.control.bad_states import bad_states
+from appliance.control.alerts.bad_states import bad_states
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "administration" / "alerts-and-notifications.md"
 _BEGIN: Final = "<!-- bad states: made by `make docs` -->"

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from appliance.control.client import api
+from appliance.control.rpc.client import api
 from tui.actions import ACTIONS, PAGES, Action
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "administration" / "terminal-ui.md"

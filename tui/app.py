@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import on
 
-from appliance.control.client import api
+from appliance.control.rpc.client import api
 from tui.actions import PAGES
 from tui.board import Board
 from tui.escape import EscapeFirst, read_escape_apart

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from appliance.control.client import api
+from appliance.control.rpc.client import api
 
 KEPT_SECONDS: Final = 120
 

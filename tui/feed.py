@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from appliance.control.client import ControlError, Nothing, api
+from appliance.control.rpc.client import ControlError, Nothing, api
 from tui.messages import Connected, Disconnected, Streamed
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from appliance.control.client import Client, ControlError, DisconnectedError, Stream, Verb, api
+from appliance.control.rpc.client import Client, ControlError, DisconnectedError, Stream, Verb, api
 from tui.source import OnProgress
 
 

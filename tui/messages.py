@@ -8,7 +8,7 @@ from typing import Any
 
 from textual.message import Message
 
-from appliance.control.client import ControlError, Progress, api
+from appliance.control.rpc.client import ControlError, Progress, api
 
 
 @dataclass(eq=False)

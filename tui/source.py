@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from appliance.control.client import Progress, Verb, api
+from appliance.control.rpc.client import Progress, Verb, api
 
 OnProgress = Callable[[Progress], None]
 

@@ -57,7 +57,7 @@ def start(arguments: list[str] | None = None) -> None:
     root: Path = options.root
     if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):  # Textual draws on the third
         _end(NO_TERMINAL, "mercure-tui needs a terminal; for scripts there is `mercure … --json`")
-    from appliance.control.client import ControlError  # noqa: PLC0415 - not for --help
+    from appliance.control.rpc.client import ControlError  # noqa: PLC0415 - not for --help
     from tui.link import Link  # noqa: PLC0415
 
     link = Link(root)
@@ -93,7 +93,7 @@ def await_router(
     ControlError
         It does not answer in time, or refuses.
     """
-    from appliance.control.client import ControlError, Nothing, api  # noqa: PLC0415 - not for --help
+    from appliance.control.rpc.client import ControlError, Nothing, api  # noqa: PLC0415 - not for --help
 
     end = now() + seconds
     told = False

@@ -10,12 +10,13 @@ import click
 from pydantic import BaseModel
 
 from appliance.cli.reference import link, models
-from appliance.control import api, jobs
+from appliance.control import api
 from appliance.control.api.base import AnyVerb, ErrorData, ProgressOf
 from appliance.control.api.streams import ITEMS
-from appliance.control.connection import Limits
 from appliance.control.errors import MEANING
 from appliance.control.roles import GROUPS
+from appliance.control.rpc import jobs
+from appliance.control.rpc.connection import Limits
 
 _HEAD: Final = """\
 # The control API
@@ -38,7 +39,7 @@ the first at once, at most ten a second, one at least every {beat:g} s. It goes 
 `jobs.join` with the `job` that its progress carried follows it to its end and gives what it came to, and `jobs.list`
 names the {kept} that ended last. Both are forgotten when the control service ends; what was changed is in the audit.
 
-Python programs use `appliance.control.client`: `Client(root).call(api.queue.HOLD, api.queue.ChangeTask(task=…))`,
+Python programs use `appliance.control.rpc.client`: `Client(root).call(api.queue.HOLD, api.queue.ChangeTask(task=…))`,
 `Stream(root, "events")`.
 
 ## Who may what

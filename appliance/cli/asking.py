@@ -37,7 +37,7 @@ def asking(*, quiet: bool = False) -> Iterator[Ask]:
     ControlError
         The verb was refused or did not work.
     """
-    from appliance.control.client import Client, ControlError, DisconnectedError  # noqa: PLC0415 - not for `--help`
+    from appliance.control.rpc.client import Client, ControlError, DisconnectedError  # noqa: PLC0415 - not for `--help`
 
     with Client(root_folder()) as client, Meter() as meter:
         told: Callable[[Progress], None] = (lambda progress: None) if quiet else meter

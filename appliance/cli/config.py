@@ -37,7 +37,7 @@ def show_() -> None:
 
 
 def _lines(shown: Configuration) -> Iterator[str]:
-    from appliance.control.configuration import pretty  # noqa: PLC0415
+    from appliance.control.configuration.files import pretty  # noqa: PLC0415
 
     for file in (shown.mercure, shown.services):
         saved = f", saved {moment(file.saved)} by {file.author}" if file.saved else ""
@@ -53,15 +53,15 @@ def _lines(shown: Configuration) -> Iterator[str]:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--save", is_flag=True, help="Make it the configuration of this router, as a new revision.")
 @root_option
-@json_option("appliance.control.importing:ImportResult")
+@json_option("appliance.control.configuration.upstream_import:ImportResult")
 def import_(file: Path, save: bool) -> None:
     """Convert the mercure.json of an existing mercure installation (0.2 to 0.4).
 
     The converted configuration is printed; what has no equivalent here is listed on standard error, by name, with the
     reason. Exit code 1 when what came out cannot be used yet.
     """
-    from appliance.control.configuration import pretty  # noqa: PLC0415
-    from appliance.control.importing import import_file  # noqa: PLC0415
+    from appliance.control.configuration.files import pretty  # noqa: PLC0415
+    from appliance.control.configuration.upstream_import import import_file  # noqa: PLC0415
 
     result = import_file(open_session(), file, save=save)
     show(result, lambda: pretty(result.config).splitlines())
@@ -84,7 +84,7 @@ def validate(file: Path | None) -> None:
     Without FILE both files of the root are checked. A file named services.json counts as such, any other as
     mercure.json. Exit code 0: valid; 1: not.
     """
-    from appliance.control.configuration import validate as check  # noqa: PLC0415
+    from appliance.control.configuration.files import validate as check  # noqa: PLC0415
 
     found = check(open_session(), file)
     show({"files": found}, lambda: _verdicts(found))

@@ -189,7 +189,7 @@ def _add(verb: Verb, text: str, *, confirm: bool = False) -> None:
 def _tasks(ask_for: Ask, verb: Verb, names: tuple[str, ...], wanted: ListQueue | None) -> list[str]:
     """Return the tasks meant: those named, or those in the queue that fit the filter."""
     from appliance.control import api  # noqa: PLC0415
-    from appliance.control.queue import stages_for  # noqa: PLC0415
+    from appliance.control.queue.task_actions import stages_for  # noqa: PLC0415
 
     if bool(names) == (wanted is not None):
         raise click.UsageError("name the tasks, or give --all with --stage, --target or --state")

@@ -113,12 +113,13 @@ def explain(rule: str, file: Path | None, series: str | None, tags: Path | None)
     mercure rules explain brain-mr --file IMAGE.dcm
     mercure rules explain 'tags.Modality == "MR"' --series 1.2.840.113619.2.1
     """  # noqa: D301 - click keeps the lines after a backspace
-    from appliance.control import api, rehearsing  # noqa: PLC0415
+    from appliance.control import api  # noqa: PLC0415
+    from appliance.control.rules import dry_run  # noqa: PLC0415
 
     if sum(source is not None for source in (file, series, tags)) != 1:
         raise click.UsageError("give exactly one of --file, --series and --tags")
     # Files are the caller's, whom the control service is not; what stands in them goes with the request.
-    records = rehearsing.records_of_file(file) if file else rehearsing.records_of_tags(tags) if tags else []
+    records = dry_run.records_of_file(file) if file else dry_run.records_of_tags(tags) if tags else []
     with asking() as ask_for:
         known = {state.name for state in ask_for(api.rules.LIST).rules}
         given = {"rule" if rule in known else "expression": rule, "records": records, "columns": terminal_columns()}
@@ -138,9 +139,10 @@ def dry_run(changed: Path, last: int) -> None:
     CHANGED is a whole mercure.json, or only its rules. What is shown is which series would go elsewhere than by the
     rules of now: counted by where from and where to, and listed.
     """
-    from appliance.control import api, rehearsing  # noqa: PLC0415
+    from appliance.control import api  # noqa: PLC0415
+    from appliance.control.rules import dry_run  # noqa: PLC0415
 
-    wanted = rehearsing.read_changed(changed).model_copy(update={"last": last})
+    wanted = dry_run.read_changed(changed).model_copy(update={"last": last})
     with asking() as ask_for:
         result = ask_for(api.rules.DRY_RUN, wanted)
     show(result, lambda: _rehearsed(result))

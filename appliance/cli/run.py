@@ -32,7 +32,7 @@ def run(port: int | None, ae_title: str | None, page_port: int | None) -> None:
     open associations finish; a second one ends everything at once, and what was not finished is taken up at the next
     start.
     """
-    from appliance.control import setup  # noqa: PLC0415
+    from appliance.control.configuration import setup  # noqa: PLC0415
     from appliance.supervision.foreground import serve  # noqa: PLC0415
 
     session = open_session()
@@ -73,12 +73,12 @@ def _refuse_other(session: Session, port: int | None, ae_title: str | None, page
 
 def _programs(session: Session) -> list[Program]:
     """Say what is to run; tell of files that cannot be used, and of what goes on instead."""
-    from appliance.control import configuration  # noqa: PLC0415
+    from appliance.control.configuration import files  # noqa: PLC0415
     from appliance.control.identity import require_owner  # noqa: PLC0415
     from appliance.supervision.programs import programs  # noqa: PLC0415
 
     require_owner(session.root.path)
-    shown = configuration.show(session)
+    shown = files.show(session)
     for file in (shown.mercure, shown.services):
         for problem in file.problems:
             advice = f" ({problem.advice})" if problem.advice else ""

@@ -14,7 +14,7 @@ from appliance.cli.common import end_with, json_option, narrate, open_session, r
 from appliance.cli.text import printable
 
 if TYPE_CHECKING:
-    from appliance.control.sending import FileSent, Sent
+    from appliance.control.targets.send_files import FileSent, Sent
 
 
 @click.command()
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 @click.option("--called-aet", metavar="TITLE", help="By this AE title of the receiver.")
 @click.option("--calling-aet", metavar="TITLE", help="As this AE title.")
 @root_option
-@json_option("appliance.control.sending:Sent")
+@json_option("appliance.control.targets.send_files:Sent")
 def send(paths: tuple[Path, ...], **to: Any) -> None:  # noqa: ANN401 - the fields of a Destination
     """Send DICOM files, and all below folders, by C-STORE: to this router, as a scanner does, or elsewhere.
 
     Files that are no DICOM files are named and left out. Exit code 0: every DICOM file was taken; 1: not.
     """
-    from appliance.control.sending import Destination, send_files  # noqa: PLC0415
+    from appliance.control.targets.send_files import Destination, send_files  # noqa: PLC0415
 
     destination = Destination(**to)
     if destination.target is not None and (destination.host is not None or destination.port is not None):
@@ -55,7 +55,7 @@ def _progress() -> Callable[[FileSent], None]:
 
 
 def _lines(sent: Sent) -> Iterator[str]:
-    from appliance.control.sending import TAKEN  # noqa: PLC0415
+    from appliance.control.targets.send_files import TAKEN  # noqa: PLC0415
 
     if sys.stderr.isatty():
         narrate("")

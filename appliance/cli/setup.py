@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from appliance.control.setup import Initialised
+    from appliance.control.configuration.setup import Initialised
 
     F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,7 +31,7 @@ def first_options(command: F) -> F:
 @click.command()
 @first_options
 @root_option
-@json_option("appliance.control.setup:Initialised")
+@json_option("appliance.control.configuration.setup:Initialised")
 def init(port: int | None, ae_title: str | None, page_port: int | None) -> None:
     """Write a first configuration into an empty root.
 
@@ -44,7 +44,7 @@ def init(port: int | None, ae_title: str | None, page_port: int | None) -> None:
 
 def write_first(port: int | None, ae_title: str | None, page_port: int | None) -> Initialised:
     """Write the first configuration."""
-    from appliance.control import setup  # noqa: PLC0415
+    from appliance.control.configuration import setup  # noqa: PLC0415
 
     return setup.initialise(
         open_session(),

@@ -8,9 +8,9 @@ import os
 import sys
 from pathlib import Path
 
-from appliance.control.alert_watch import AlertWatch
+from appliance.control.alerts.monitor import AlertWatch
 from appliance.control.errors import ControlError
-from appliance.control.server import Server, TakenError
+from appliance.control.rpc.server import Server, TakenError
 from appliance.control.session import Session
 from mercure import __version__
 from mercure.config import Root

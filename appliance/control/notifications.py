@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from appliance.control import edits
 from appliance.control.api.notifications import (
     ChannelReport,
     ChannelTested,
@@ -16,6 +15,7 @@ from appliance.control.api.notifications import (
     Notifications,
     SomeMessages,
 )
+from appliance.control.configuration import edits
 from appliance.control.errors import ControlError
 from appliance.control.naming import no_such
 from appliance.control.session import Session

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
-from appliance.control import wire
 from appliance.control.api.base import ErrorData
 from appliance.control.errors import KIND_OF, MEANING, ControlError, Kind
+from appliance.control.rpc import jsonrpc
 
 CONNECT_SECONDS: Final = 5.0
 
@@ -22,11 +22,11 @@ class DisconnectedError(Exception):
 def connect(run: Path) -> socket.socket:
     """Connect to the control service of a router by its folder ``run/``."""
     try:
-        return wire.connect(run, CONNECT_SECONDS)
+        return jsonrpc.connect(run, CONNECT_SECONDS)
     except PermissionError as error:
         advice = "have an administrator add you to the group mercure-viewer"
         raise ControlError(
-            "not-allowed", f"you may not open {run / wire.SOCKET_NAME}", advice, role="viewer"
+            "not-allowed", f"you may not open {run / jsonrpc.SOCKET_NAME}", advice, role="viewer"
         ) from error
     except OSError as error:
         raise DisconnectedError(f"no control service answers in {run}: {error.strerror or error}") from error

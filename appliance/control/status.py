@@ -1,6 +1,6 @@
 """What can be seen of the router: services, what waits and since when, disk, associations, history, configuration.
 
-What it amounts to is said by `appliance.control.health`.
+What it amounts to is said by `appliance.control.alerts.health`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
 
-from appliance.control import configuration
 from appliance.control.api.status import (
     ConfigState,
     CopiesState,
@@ -23,10 +22,11 @@ from appliance.control.api.status import (
     Status,
     VerifyState,
 )
+from appliance.control.configuration import files
 from appliance.control.disk import disk_state
 from appliance.control.errors import ControlError
 from appliance.control.locks import Held
-from appliance.control.services import list_services
+from appliance.control.services.actions import list_services
 from appliance.control.session import Session
 from mercure.config import Problem
 from mercure.config.place import place_problems
@@ -192,7 +192,7 @@ def _spool_problems(session: Session) -> list[Problem]:
 
 
 def _config(session: Session) -> ConfigState:
-    shown = configuration.show(session)
+    shown = files.show(session)
     problems = [
         f"{file.file}: {problem.place}: {problem.text}" + (f" ({problem.advice})" if problem.advice else "")
         for file in (shown.mercure, shown.services)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from appliance.control.api.base import Progress
-from appliance.control.jobs import Report as Told
+from appliance.control.rpc.jobs import Report as Told
 from appliance.control.session import Session
 from mercure.history.verify import Report
 from mercure.history.verify import verify as check

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from appliance.control.client import api
+from appliance.control.rpc.client import api
 from appliance.status_page import labels
 from appliance.status_page.labels import Moment, Sign
 from appliance.status_page.redaction import Masking

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from appliance.control.client import api
+from appliance.control.rpc.client import api
 from appliance.status_page.metrics import FAMILIES, Family, Sample
 from appliance.status_page.sanitize import clean
 from appliance.status_page.source import Snapshot

@@ -13,7 +13,7 @@ from typing import Any, Final
 import bottle
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from appliance.control.client import ControlError, DisconnectedError, api
+from appliance.control.rpc.client import ControlError, DisconnectedError, api
 from appliance.status_page import exam_view, labels, prometheus, views
 from appliance.status_page.guard import CLIENT, Application, Guard
 from appliance.status_page.rate_limit import Limiter

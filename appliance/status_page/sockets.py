@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from appliance.control.client import ControlError, DisconnectedError
+from appliance.control.rpc.client import ControlError, DisconnectedError
 from appliance.status_page.source import look
 from mercure.config.status_page import StatusPage
 

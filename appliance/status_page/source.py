@@ -15,7 +15,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from appliance.control.client import Client, ControlError, DisconnectedError, api
+from appliance.control.rpc.client import Client, ControlError, DisconnectedError, api
 from mercure.clock import Clock
 from mercure.config.status_page import StatusPage
 

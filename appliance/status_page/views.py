@@ -9,7 +9,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from appliance.control.client import api
+from appliance.control.rpc.client import api
 from appliance.status_page import labels
 from appliance.status_page.chart import Bar, svg
 from appliance.status_page.labels import Moment, Sign

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from appliance.control.client import Client, api
+from appliance.control.rpc.client import Client, api
 from mercure.spool import Spool, Stage
 from tests.benchmarks.rows import Result, Row
 from tests.benchmarks.waiting import add_waiting_tasks, write_root

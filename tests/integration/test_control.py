@@ -13,7 +13,7 @@ import pytest
 
 from appliance.control.api.services import CRASH_LOOP
 from appliance.control.api.streams import EventItem
-from appliance.control.client import Client, ControlError, DisconnectedError, Stream, api
+from appliance.control.rpc.client import Client, ControlError, DisconnectedError, Stream, api
 from tests.support.polling import eventually
 from tests.support.processes import running
 from tests.support.procfs import is_alive

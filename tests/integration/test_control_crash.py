@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from appliance.control import setup
 from appliance.control.api.queue import TaskVerb
-from appliance.control.queue import VERBS
+from appliance.control.configuration import setup
+from appliance.control.queue.task_actions import VERBS
 from appliance.control.session import Session
 from mercure.config import Root
 from mercure.durable import EXIT_AT_FAULT
@@ -21,8 +21,8 @@ from tests.support.tasks import NOW, place_task
 CODE = """
 import sys
 from pathlib import Path
-from appliance.control import setup
-from appliance.control.queue import VERBS
+from appliance.control.configuration import setup
+from appliance.control.queue.task_actions import VERBS
 from appliance.control.session import Session
 from mercure.config import Root
 root, verb, task = sys.argv[1:]

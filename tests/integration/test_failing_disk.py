@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from appliance.control import setup
-from appliance.control.alert_watch import AlertWatch
-from appliance.control.health import current_alerts
+from appliance.control.alerts.health import current_alerts
+from appliance.control.alerts.monitor import AlertWatch
+from appliance.control.configuration import setup
 from appliance.control.session import Session
 from mercure.clock import ManualClock
 from mercure.config import Root

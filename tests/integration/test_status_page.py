@@ -17,7 +17,7 @@ import pydicom
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from appliance.control.client import Client, ControlError, DisconnectedError
+from appliance.control.rpc.client import Client, ControlError, DisconnectedError
 from tests.support.dcmtk import dcmsend
 from tests.support.dicom_files import storable_files
 from tests.support.polling import eventually

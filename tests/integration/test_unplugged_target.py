@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from appliance.control.client import Client, api
+from appliance.control.rpc.client import Client, api
 from tests.support.browser import chromium, tab_of
 from tests.support.dcmtk import dcmsend
 from tests.support.dcmtk import storescp as run_storescp

@@ -11,8 +11,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from appliance.control import api
-from appliance.control.client import Client, DisconnectedError
 from appliance.control.errors import ControlError
+from appliance.control.rpc.client import Client, DisconnectedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from appliance.control.client import Client, DisconnectedError
 from appliance.control.errors import ControlError
+from appliance.control.rpc.client import Client, DisconnectedError
 from mercure.clock import OFFSET_FILE
 from mercure.config import ConfigStore, Root
 from mercure.history.verify import verify

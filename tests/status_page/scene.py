@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from appliance.control.client import api
+from appliance.control.rpc.client import api
 from appliance.status_page.source import Flow, Seen
 from mercure.clock import ManualClock
 from mercure.config.status_page import StatusPage

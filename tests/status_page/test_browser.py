@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 
-from appliance.control.client import DisconnectedError
+from appliance.control.rpc.client import DisconnectedError
 from tests.status_page import scene
 from tests.support.browser import SIZES, tab_of
 from tests.support.site import Page, served

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from appliance.control.client import DisconnectedError, api
+from appliance.control.rpc.client import DisconnectedError, api
 from appliance.status_page.metrics import FAMILIES
 from appliance.status_page.prometheus import REQUESTS
 from appliance.status_page.reference import page as reference_page

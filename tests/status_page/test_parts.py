@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.control.client import DisconnectedError
+from appliance.control.rpc.client import DisconnectedError
 from appliance.status_page import labels
 from appliance.status_page.chart import Bar, svg
 from appliance.status_page.guard import BY_SOCKET, client_of

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from appliance.control.client import ControlError, DisconnectedError
+from appliance.control.rpc.client import ControlError, DisconnectedError
 from appliance.status_page.guard import HEADERS
 from mercure.config.status_page import StatusPage
 from tests.status_page import scene

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from appliance.control import wire
 from appliance.control.api.base import Role
-from appliance.control.connection import Limits
-from appliance.control.server import Server
+from appliance.control.rpc import jsonrpc
+from appliance.control.rpc.connection import Limits
+from appliance.control.rpc.server import Server
 from mercure.config import Root
 
 QUICK = Limits(connections=12, connections_of_one=8, request_seconds=0.3, idle_seconds=30.0, send_seconds=0.5)
@@ -59,8 +59,8 @@ class RawConnection(AbstractContextManager["RawConnection"]):
     """A connection that may say anything."""
 
     def __init__(self, root: Path, seconds: float = 10.0) -> None:
-        self.socket = wire.connect(root / "run", seconds)
-        self.lines = wire.Lines(self.socket, wire.MAX_ANSWER_BYTES)
+        self.socket = jsonrpc.connect(root / "run", seconds)
+        self.lines = jsonrpc.Lines(self.socket, jsonrpc.MAX_ANSWER_BYTES)
 
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)

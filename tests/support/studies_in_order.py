@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from appliance.control.errors import ControlError
-from appliance.control.queue import hold, release
+from appliance.control.queue.task_actions import hold, release
 from appliance.control.session import Session
 from mercure.config import Root
 from mercure.services.dispatcher import Dispatcher

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from appliance.control import server as server_module
-from appliance.control import setup, signals
+from appliance.control.alerts import inputs
 from appliance.control.api.base import Role
+from appliance.control.configuration import setup
 from appliance.control.roles import Caller
-from appliance.control.server import Server
+from appliance.control.rpc import server as server_module
+from appliance.control.rpc.server import Server
 from appliance.control.session import Session
 from mercure.config import Root
 from tests.support.router import FreePort, Router
@@ -32,8 +33,8 @@ def _clock_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
     room = type(shutil.disk_usage("/"))(2_000_000_000_000, 500_000_000_000, 1_500_000_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: room)
-    kept_in_time = signals.ClockState(synchronised=True, error_seconds=0.0)
-    monkeypatch.setattr(signals, "clock_state", lambda: kept_in_time)
+    kept_in_time = inputs.ClockState(synchronised=True, error_seconds=0.0)
+    monkeypatch.setattr(inputs, "clock_state", lambda: kept_in_time)
     yield
     monkeypatch.undo()
     time.tzset()

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from appliance.control import edits
 from appliance.control.api.selftest import Outcome, Selftest, Step
 from appliance.control.api.streams import CountersItem
+from appliance.control.configuration import edits
 from appliance.supervision.client import ProcessInfo
 from mercure.clock import ManualClock
 from mercure.config import Retry

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from appliance.control.client import api
+from appliance.control.rpc.client import api
 from appliance.control.verbs import Asked, find
 from tests.tui.screenplay import SECONDS
 
 if TYPE_CHECKING:
     import pytest
 
-    from appliance.control.client import Progress
+    from appliance.control.rpc.client import Progress
     from tui.source import Source
 
 

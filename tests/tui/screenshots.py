@@ -7,8 +7,9 @@ import threading
 import time
 from pathlib import Path
 
-from appliance.control import setup, signals
-from appliance.control.server import Server
+from appliance.control.alerts import inputs
+from appliance.control.configuration import setup
+from appliance.control.rpc.server import Server
 from appliance.control.session import Session
 from appliance.control.verbs import find
 from mercure.config import Root
@@ -31,7 +32,7 @@ def main() -> None:
     room = type(shutil.disk_usage("/"))(2_000_000_000_000, 500_000_000_000, 1_500_000_000_000)
     shutil.disk_usage = lambda path: room
     vars(find("selftest.run"))["run"] = lambda asked, wanted: SELFTEST
-    signals.clock_state = lambda: signals.ClockState(synchronised=True, error_seconds=0.0)
+    inputs.clock_state = lambda: inputs.ClockState(synchronised=True, error_seconds=0.0)
     vars(setup)["EXAMPLE"] = Path("/opt/mercure/modules/statistics")
     with short_folder() as folder:
         session = Session(Root(folder), "alice", clock=StandingClock())

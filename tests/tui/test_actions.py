@@ -8,7 +8,7 @@ from pathlib import Path
 
 from textual.binding import Binding
 
-from appliance.control.client import api
+from appliance.control.rpc.client import api
 from tui.actions import ACTIONS, PAGES, actions_of, commands_of
 from tui.app import page_class
 from tui.screens.help import help_lines

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from appliance.control.client import api
+from appliance.control.rpc.client import api
 from appliance.control.session import Session
 from mercure.config import ModuleSettings
 from mercure.config.rule import Rule

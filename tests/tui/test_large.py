@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from appliance.control.client import api
+from appliance.control.rpc.client import api
 from tests.support.terminal_ui import NOW
 from tests.tui.filling import HEAD
 from tests.tui.screenplay import Person, play

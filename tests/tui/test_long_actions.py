@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from appliance.control.api.base import Progress
-from appliance.control.client import ControlError, api
+from appliance.control.rpc.client import ControlError, api
 from appliance.control.session import Session
 from appliance.control.verbs import Asked, find
 from tests.support.terminal_ui import Plays, Serve

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from appliance.control.client import Client, api
+from appliance.control.rpc.client import Client, api
 from tests.support.polling import eventually
 from tests.support.router import Router
 from tests.support.tmux import Terminal

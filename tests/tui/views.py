@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from appliance.control.client import Progress
+from appliance.control.rpc.client import Progress
 from tests.tui.screenplay import Person, lines_of, neutral
 
 if TYPE_CHECKING:

@@ -30,13 +30,13 @@ def test_gerunds(tool: ModuleType) -> None:
             "mercure/routing/deciding.py",
             "mercure/telling/__init__.py",
             "mercure/config/processing.py",
-            "appliance/control/test_sending.py",
+            "appliance/control/targets/probe_send.py",
             "tui/spring_clean.py",
         ),
         "",
     )
     assert tool.figures(sources).gerund_modules == (
-        "appliance/control/test_sending.py",
+        "appliance/control/targets/probe_send.py",
         "mercure/routing/deciding.py",
         "mercure/telling/__init__.py",
     )

@@ -30,8 +30,8 @@ LAYOUT = (
     "mercure.services.dispatcher",
     "mercure.services.cleaner",
     "mercure.services.processor",
-    "appliance.control.client",
-    "appliance.control.server",
+    "appliance.control.rpc.client",
+    "appliance.control.rpc.server",
     "appliance.cli",
     "appliance.supervision",
     "appliance.status_page",
@@ -42,9 +42,12 @@ LAYOUT = (
 
 # What each contract must refuse: the module that imports, and what it imports.
 VIOLATIONS = {
-    "packages": [("mercure.spool", "appliance.control.client"), ("appliance.control.server", "tui.screens.queue")],
+    "packages": [
+        ("mercure.spool", "appliance.control.rpc.client"),
+        ("appliance.control.rpc.server", "tui.screens.queue"),
+    ],
     "tui-talks-to-control": [
-        ("tui.screens.queue", "appliance.control.server"),
+        ("tui.screens.queue", "appliance.control.rpc.server"),
         ("tui.screens.queue", "mercure.spool"),
     ],
     "mercure-layers": [
@@ -65,28 +68,28 @@ VIOLATIONS = {
         ("mercure.delivery", "mercure.bookkeeping.queries"),
         ("mercure.scheduling.queue", "mercure.history.models"),
     ],
-    "peewee": [("mercure.targets.folder", "peewee"), ("appliance.control.server", "playhouse")],
-    "textual": [("appliance.control.client", "textual"), ("mercure.spool", "rich")],
+    "peewee": [("mercure.targets.folder", "peewee"), ("appliance.control.rpc.server", "playhouse")],
+    "textual": [("appliance.control.rpc.client", "textual"), ("mercure.spool", "rich")],
     "status-page": [
         ("appliance.status_page", "mercure.spool"),
         ("appliance.status_page", "mercure.history.models"),
-        ("appliance.status_page", "appliance.control.server"),
+        ("appliance.status_page", "appliance.control.rpc.server"),
         ("appliance.status_page", "psycopg"),
     ],
-    "bottle": [("appliance.control.server", "bottle")],
+    "bottle": [("appliance.control.rpc.server", "bottle")],
     "supervisor-psutil": [("mercure.services.router", "psutil"), ("tui.screens.queue", "supervisor")],
-    "pynetdicom": [("mercure.services.router", "pynetdicom"), ("appliance.control.server", "pynetdicom")],
+    "pynetdicom": [("mercure.services.router", "pynetdicom"), ("appliance.control.rpc.server", "pynetdicom")],
 }
 
 ALLOWED = (
     ("tui.screens.queue", "textual"),
-    ("tui.screens.queue", "appliance.control.client"),
+    ("tui.screens.queue", "appliance.control.rpc.client"),
     ("tui.screens.queue", "appliance.wording"),
     ("appliance.status_page.views", "appliance.wording"),
-    ("appliance.control.server", "mercure.spool"),
-    ("appliance.control.server", "psutil"),
+    ("appliance.control.rpc.server", "mercure.spool"),
+    ("appliance.control.rpc.server", "psutil"),
     ("appliance.status_page", "bottle"),
-    ("appliance.status_page", "appliance.control.client"),
+    ("appliance.status_page", "appliance.control.rpc.client"),
     ("appliance.status_page", "mercure.clock"),
     ("mercure.services.router", "mercure.services.common"),
     ("mercure.services.router", "mercure.routing"),

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from textual import on
 from textual.screen import Screen
 
-from appliance.control.client import ControlError
+from appliance.control.rpc.client import ControlError
 from tui.messages import Answered, Broken, Progressed, Question, Refused
 
 if TYPE_CHECKING:
     from textual.message import Message
 
-    from appliance.control.client import Progress, Verb, api
+    from appliance.control.rpc.client import Progress, Verb, api
     from tui.app import MercureApp
     from tui.board import Board
     from tui.source import OnProgress

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from appliance.control.client import api
+from appliance.control.rpc.client import api
 from tui.actions import bindings_of
 from tui.format import moment, printable, when
 from tui.looks import Line

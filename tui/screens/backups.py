@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from appliance.control.client import AnyVerb, ControlError, Nothing, Progress, api
+from appliance.control.rpc.client import AnyVerb, ControlError, Nothing, Progress, api
 from appliance.wording import plural
 from tui.actions import bindings_of
 from tui.format import duration, moment, printable, size

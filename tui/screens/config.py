@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from appliance.control.client import Saved, api
+from appliance.control.rpc.client import Saved, api
 from appliance.wording import plural
 from tui.actions import bindings_of
 from tui.format import moment, printable

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
-from appliance.control.client import Difference, Problem, api
+from appliance.control.rpc.client import Difference, Problem, api
 from tui.format import printable, wrap
 from tui.looks import Line
 from tui.widgets.lines import marked

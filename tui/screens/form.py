@@ -11,7 +11,7 @@ from textual.binding import Binding
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Input, TextArea
 
-from appliance.control.client import ControlError, Saved, api
+from appliance.control.rpc.client import ControlError, Saved, api
 from tui.actions import Action, keys_of_form
 from tui.format import fit, printable, wrap
 from tui.looks import Line
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
     from textual.widget import Widget
 
-    from appliance.control.client import Verb
+    from appliance.control.rpc.client import Verb
 
 _LABEL: Final = 30
 HINT_LINES: Final = 3

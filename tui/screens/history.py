@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from appliance.control.client import api
+from appliance.control.rpc.client import api
 from tui.actions import bindings_of
 from tui.format import printable, size, when
 from tui.looks import Line

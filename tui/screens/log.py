@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import on
 
-from appliance.control.client import ControlError, api
+from appliance.control.rpc.client import ControlError, api
 from tui.actions import bindings_of
 from tui.format import fit, printable, wrap
 from tui.looks import Line

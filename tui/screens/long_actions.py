@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-from appliance.control.client import AnyVerb, ControlError, Nothing, Progress, api
+from appliance.control.rpc.client import AnyVerb, ControlError, Nothing, Progress, api
 from tui.format import printable, size, when
 from tui.looks import Line
 from tui.screens.page import Page

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from appliance.control.client import Nothing, api
+from appliance.control.rpc.client import Nothing, api
 from tui.actions import bindings_of
 from tui.format import printable
 from tui.looks import Line, Span

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from appliance.control.client import Nothing, api
+from appliance.control.rpc.client import Nothing, api
 from appliance.wording import plural
 from tui.format import duration, fit, printable, rate, size, spark
 from tui.looks import DISK, SEVERITY, TARGET, Line, Span, age_style

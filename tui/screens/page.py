@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from textual.timer import Timer
     from textual.widget import Widget
 
-    from appliance.control.client import api
+    from appliance.control.rpc.client import api
     from tui.widgets.dialogs import Dialog
 
 _SAID = {"information": ("•", "good", 5.0), "warning": ("▲", "notice", 8.0), "error": ("‼", "banner", 15.0)}

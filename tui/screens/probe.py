@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from appliance.control.client import AnyVerb, ControlError, Progress, Saved, api
+from appliance.control.rpc.client import AnyVerb, ControlError, Progress, Saved, api
 from appliance.wording import capabilities_in_words, matrix_of, proposal_in_words
 from tui.actions import bindings_of
 from tui.format import moment, printable

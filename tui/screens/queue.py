@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual import on
 
-from appliance.control.client import ControlError, Progress, api
+from appliance.control.rpc.client import ControlError, Progress, api
 from appliance.wording import plural
 from tui.actions import bindings_of
 from tui.format import clock, duration, printable

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from appliance.control.client import api
+from appliance.control.rpc.client import api
 from tui.format import fit, printable
 from tui.looks import Line, Span
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from appliance.control.client import api
+from appliance.control.rpc.client import api
 from appliance.wording import plural
 from tui.format import fit, printable, wrap
 from tui.looks import Line

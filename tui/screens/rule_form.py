@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual.widgets import TextArea
 
-from appliance.control.client import Progress, api, described_schema
+from appliance.control.rpc.client import Progress, api, described_schema
 from tui.actions import bindings_of
 from tui.screens.differences import finding_lines, problem_lines
 from tui.screens.form import FormPage

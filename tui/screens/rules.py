@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from appliance.control.client import ControlError, Nothing, Progress, Saved, api
+from appliance.control.rpc.client import ControlError, Nothing, Progress, Saved, api
 from appliance.wording import plural
 from tui.actions import bindings_of
 from tui.format import printable, when

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from appliance.control.client import AnyVerb, ControlError, Progress, api
+from appliance.control.rpc.client import AnyVerb, ControlError, Progress, api
 from tui.actions import bindings_of
 from tui.format import fit, printable, wrap
 from tui.looks import STEP, Line

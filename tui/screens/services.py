@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from appliance.control.client import Nothing, Verb, api
+from appliance.control.rpc.client import Nothing, Verb, api
 from appliance.wording import plural
 from tui.actions import bindings_of
 from tui.format import printable, since

@@ -16,7 +16,7 @@ from tui.widgets.grid import Column
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from appliance.control.client import ControlError, Saved, Verb, api
+    from appliance.control.rpc.client import ControlError, Saved, Verb, api
 
 
 class Named(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from appliance.control.client import api
+from appliance.control.rpc.client import api
 from appliance.wording import plural
 from tui.format import fit, moment, printable, wrap
 from tui.looks import QUEUE, Line

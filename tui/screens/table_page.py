@@ -17,7 +17,7 @@ from tui.widgets.lines import Static
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
-    from appliance.control.client import ControlError
+    from appliance.control.rpc.client import ControlError
 
 R = TypeVar("R")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from appliance.control.client import api
+from appliance.control.rpc.client import api
 from tui.actions import bindings_of
 from tui.format import duration
 from tui.screens.settings_form import SettingsForm

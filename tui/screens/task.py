@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from appliance.control.client import ControlError, api
+from appliance.control.rpc.client import ControlError, api
 from appliance.wording import conversions_in_words, plural
 from tui.actions import bindings_of
 from tui.format import duration, moment, printable, size, wrap

@@ -15,7 +15,7 @@ from mercure.config.problems import suggest
 from mercure.importing import IMPORTING
 
 if TYPE_CHECKING:
-    from appliance.control.jobs import Jobs
+    from appliance.control.rpc.jobs import Jobs
 
 MODULES: Final = {
     "status": "status",

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from appliance.control import configuration, revisions, saving
 from appliance.control.api import configuration as api
 from appliance.control.api.base import Nothing, Saved
+from appliance.control.configuration import changes, files, revisions
 from appliance.control.verbs import Asked, carries_out
 
 
 @carries_out(api.SHOW)
 def show(asked: Asked, wanted: Nothing) -> api.Configuration:
     """Show what is in force."""
-    return configuration.show(asked.session)
+    return files.show(asked.session)
 
 
 @carries_out(api.REVISIONS)
@@ -29,7 +29,7 @@ def compare(asked: Asked, wanted: api.CompareRevisions) -> api.Comparison:
 @carries_out(api.ROLLBACK)
 def rollback(asked: Asked, wanted: api.RollBack) -> Saved:
     """Bring an old one back."""
-    change = saving.Change(
+    change = changes.Change(
         verb="config.rollback",
         object=f"{wanted.file} to revision {wanted.revision}",
         content=revisions.content_of(asked.session, wanted.file, wanted.revision),
@@ -37,7 +37,7 @@ def rollback(asked: Asked, wanted: api.RollBack) -> Saved:
         comment=wanted.comment or f"rolled back to revision {wanted.revision}",
         file=wanted.file,
     )
-    return saving.save(asked.session, change)
+    return changes.save(asked.session, change)
 
 
 @carries_out(api.SAVE)
@@ -45,9 +45,9 @@ def save(asked: Asked, wanted: api.SaveConfig) -> Saved:
     """Save a whole file."""
     session = asked.session
     if wanted.check_only:
-        changed = saving.compare_with(session, wanted.file, wanted.content, wanted.edited_from)
+        changed = changes.compare_with(session, wanted.file, wanted.content, wanted.edited_from)
         return Saved(file=wanted.file, revision=wanted.edited_from, difference=changed)
-    change = saving.Change(
+    change = changes.Change(
         verb="config.save",
         object=wanted.file,
         content=wanted.content,
@@ -55,4 +55,4 @@ def save(asked: Asked, wanted: api.SaveConfig) -> Saved:
         comment=wanted.comment,
         file=wanted.file,
     )
-    return saving.save(session, change)
+    return changes.save(session, change)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from appliance.control import history
 from appliance.control.api import history as api
 from appliance.control.errors import ControlError
-from appliance.control.history import Exam
+from appliance.control.history import search
+from appliance.control.history.search import Exam
 from appliance.control.verbs import Asked, carries_out
 from mercure.history.queries import Page
 
@@ -17,19 +17,19 @@ def _exam(wanted: api.ByExam) -> Exam:
 @carries_out(api.SERIES)
 def series(asked: Asked, wanted: api.ByExam) -> api.SeriesFound:
     """Find series."""
-    return history.series(asked.session, _exam(wanted), since=wanted.since, limit=wanted.limit)
+    return search.series(asked.session, _exam(wanted), since=wanted.since, limit=wanted.limit)
 
 
 @carries_out(api.IMAGES)
 def images(asked: Asked, wanted: api.ByExam) -> api.ImagesFound:
     """Find images."""
-    return history.images(asked.session, _exam(wanted), since=wanted.since, limit=wanted.limit)
+    return search.images(asked.session, _exam(wanted), since=wanted.since, limit=wanted.limit)
 
 
 @carries_out(api.TASKS)
 def tasks(asked: Asked, wanted: api.FindTasks) -> api.TasksFound:
     """Find tasks."""
-    return history.tasks(
+    return search.tasks(
         asked.session,
         _exam(wanted),
         since=wanted.since,
@@ -42,13 +42,13 @@ def tasks(asked: Asked, wanted: api.FindTasks) -> api.TasksFound:
 @carries_out(api.TASK)
 def task(asked: Asked, wanted: api.OneTaskStory) -> api.TaskStory:
     """Tell all about a task."""
-    return history.task_story(asked.session, wanted.task)
+    return search.task_story(asked.session, wanted.task)
 
 
 @carries_out(api.EVENTS)
 def events(asked: Asked, wanted: api.FindEvents) -> api.EventsFound:
     """Find events."""
-    return history.events(
+    return search.events(
         asked.session,
         _exam(wanted),
         task=wanted.task,
@@ -62,14 +62,14 @@ def events(asked: Asked, wanted: api.FindEvents) -> api.EventsFound:
 @carries_out(api.FIND)
 def find(asked: Asked, wanted: api.FindText) -> api.SeriesFound:
     """Find series by whatever identifies them."""
-    with history.asking(asked.session) as past:
+    with search.asking(asked.session) as past:
         return api.SeriesFound(series=tuple(past.find(wanted.text, limit=wanted.limit)))
 
 
 @carries_out(api.TIMELINE)
 def timeline(asked: Asked, wanted: api.OneStory) -> api.Story:
     """Tell what happened, in order."""
-    with history.asking(asked.session) as past:
+    with search.asking(asked.session) as past:
         if wanted.series is not None and wanted.task is None:
             found = past.tasks(Page(limit=1000), series_uid=wanted.series)
             return api.Story(events=tuple(past.series_timeline(wanted.series)), tasks=tuple(found))
@@ -86,13 +86,13 @@ def timeline(asked: Asked, wanted: api.OneStory) -> api.Story:
 @carries_out(api.COUNTERS)
 def counters(asked: Asked, wanted: api.CountOver) -> api.Counts:
     """Tell counters over time."""
-    with history.asking(asked.session) as past:
+    with search.asking(asked.session) as past:
         return api.Counts(points=tuple(past.counters(wanted.names, wanted.since, wanted.until, step=wanted.step)))
 
 
 @carries_out(api.AUDIT)
 def audit(asked: Asked, wanted: api.ListAudit) -> api.AuditFound:
     """List what people changed."""
-    with history.asking(asked.session) as past:
+    with search.asking(asked.session) as past:
         page = Page(limit=wanted.limit, since=wanted.since)
         return api.AuditFound(records=tuple(past.audit(page, by=wanted.by, task=wanted.task)))

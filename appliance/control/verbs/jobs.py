@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from appliance.control.api import jobs as api
 from appliance.control.api.base import Nothing
-from appliance.control.jobs import Jobs
+from appliance.control.rpc.jobs import Jobs
 from appliance.control.verbs import Asked, carries_out
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from appliance.control import edits, module_runs, modules
 from appliance.control.api import configuration
 from appliance.control.api import modules as api
 from appliance.control.api.base import Nothing, Saved
+from appliance.control.configuration import edits
+from appliance.control.modules import modules, runs
 from appliance.control.verbs import Asked, carries_out
 from mercure.config import ModuleSettings
 from mercure.model import described_schema
@@ -55,22 +56,22 @@ def delete(asked: Asked, wanted: api.DeleteModule) -> Saved:
 @carries_out(api.TEST)
 def test(asked: Asked, wanted: api.TestModule) -> api.ModuleTest:
     """Try one out."""
-    return module_runs.try_out(asked.session, wanted.name, wanted.task, wanted.settings)
+    return runs.try_out(asked.session, wanted.name, wanted.task, wanted.settings)
 
 
 @carries_out(api.STEPS)
 def steps(asked: Asked, wanted: api.OneTask) -> api.Steps:
     """Tell how it went."""
-    return module_runs.steps(asked.session, wanted.task)
+    return runs.steps(asked.session, wanted.task)
 
 
 @carries_out(api.LOG)
 def log(asked: Asked, wanted: api.ReadLog) -> api.StepLog:
     """Read what was printed."""
-    return module_runs.log(asked.session, wanted)
+    return runs.log(asked.session, wanted)
 
 
 @carries_out(api.STOP)
 def stop(asked: Asked, wanted: api.StopRun) -> api.Stopping:
     """Stop it."""
-    return module_runs.stop(asked.session, wanted.task, wanted.reason)
+    return runs.stop(asked.session, wanted.task, wanted.reason)

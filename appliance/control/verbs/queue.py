@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from appliance.control import queue, studies
 from appliance.control.api import queue as api
-from appliance.control.listing import list_queue
+from appliance.control.queue import studies, task_actions
+from appliance.control.queue.listing import list_queue
 from appliance.control.verbs import Asked, carries_out
 
 
@@ -17,37 +17,37 @@ def list_(asked: Asked, wanted: api.ListQueue) -> api.Queue:
 @carries_out(api.SHOW)
 def show(asked: Asked, wanted: api.OneTask) -> api.TaskDetail:
     """Show a task."""
-    return queue.show(asked.session, wanted.task)
+    return task_actions.show(asked.session, wanted.task)
 
 
 @carries_out(api.RETRY)
 def retry(asked: Asked, wanted: api.ChangeTask) -> api.Changed:
     """Send a task on its way again."""
-    return queue.retry(asked.session, wanted.task, wanted.reason)
+    return task_actions.retry(asked.session, wanted.task, wanted.reason)
 
 
 @carries_out(api.HOLD)
 def hold(asked: Asked, wanted: api.ChangeTask) -> api.Changed:
     """Stop a task."""
-    return queue.hold(asked.session, wanted.task, wanted.reason)
+    return task_actions.hold(asked.session, wanted.task, wanted.reason)
 
 
 @carries_out(api.RELEASE)
 def release(asked: Asked, wanted: api.ChangeTask) -> api.Changed:
     """Let a task go on."""
-    return queue.release(asked.session, wanted.task, wanted.reason)
+    return task_actions.release(asked.session, wanted.task, wanted.reason)
 
 
 @carries_out(api.REROUTE)
 def reroute(asked: Asked, wanted: api.RerouteTask) -> api.Changed:
     """Send a task elsewhere."""
-    return queue.reroute(asked.session, wanted.task, wanted.target, wanted.reason)
+    return task_actions.reroute(asked.session, wanted.task, wanted.target, wanted.reason)
 
 
 @carries_out(api.DISCARD)
 def discard(asked: Asked, wanted: api.ChangeTask) -> api.Changed:
     """Throw a task away."""
-    return queue.discard(asked.session, wanted.task, wanted.reason)
+    return task_actions.discard(asked.session, wanted.task, wanted.reason)
 
 
 @carries_out(api.FORCE_STUDY)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from appliance.control import edits, rehearsing, rules
 from appliance.control.api import rules as api
 from appliance.control.api.base import Nothing, Saved
+from appliance.control.configuration import edits
+from appliance.control.configuration.changes import checked
 from appliance.control.errors import ControlError
-from appliance.control.saving import checked
+from appliance.control.rules import dry_run as dry_runs
+from appliance.control.rules import rules
 from appliance.control.verbs import Asked, carries_out
 from mercure.routing.dry_run import Rehearsal
 
@@ -33,10 +35,10 @@ def explain(asked: Asked, wanted: api.ExplainRule) -> api.Explained:
     expression = wanted.expression
     if expression is None:
         expression = rules.find_rule(asked.session, wanted.rule or "").rule
-    records, others = rehearsing.one_unit(asked.session, rehearsing.records_wanted(asked.session, wanted))
-    explanation = rehearsing.explain(expression, records)
-    differs = rehearsing.divided(expression, records, asked.session.clock.now())
-    return rehearsing.explained(explanation, wanted.columns, " ".join(filter(None, (differs, others))))
+    records, others = dry_runs.one_unit(asked.session, dry_runs.records_wanted(asked.session, wanted))
+    explanation = dry_runs.explain(expression, records)
+    differs = dry_runs.divided(expression, records, asked.session.clock.now())
+    return dry_runs.explained(explanation, wanted.columns, " ".join(filter(None, (differs, others))))
 
 
 @carries_out(api.DRY_RUN)
@@ -49,13 +51,13 @@ def dry_run(asked: Asked, wanted: api.DryRun) -> Rehearsal:
         raise ControlError("bad-parameters", "give either 'rules' or 'config'")
     else:
         changed = checked(session, "mercure", wanted.config)
-    return rehearsing.dry_run(session, changed, wanted.last, asked.report)
+    return dry_runs.dry_run(session, changed, wanted.last, asked.report)
 
 
 @carries_out(api.SERIES)
 def series(asked: Asked, wanted: api.ListSeries) -> api.SeriesKnown:
     """List what rules can be tried on."""
-    return api.SeriesKnown(series=tuple(rehearsing.known_series(asked.session, wanted.last)))
+    return api.SeriesKnown(series=tuple(dry_runs.known_series(asked.session, wanted.last)))
 
 
 @carries_out(api.SAVE)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from appliance.control import alert_watch
+from appliance.control.alerts import monitor
+from appliance.control.alerts.health import current_alerts, status
 from appliance.control.api import status as api
 from appliance.control.api.base import Nothing
 from appliance.control.errors import ControlError
-from appliance.control.health import current_alerts, status
 from appliance.control.verbs import Asked, carries_out, table
 from mercure import __version__
 
@@ -30,7 +30,7 @@ def acknowledge(asked: Asked, wanted: api.AcknowledgeAlert) -> api.Alert:
     if wanted.until is not None and wanted.until <= now:
         raise ControlError("invalid", "the end of the acknowledgement lies in the past", "name a later time, or none")
     known = api.Acknowledgement(by=session.user, at=now, until=wanted.until, comment=wanted.comment)
-    return alert_watch.acknowledge(session, wanted.key, None if wanted.withdraw else known)
+    return monitor.acknowledge(session, wanted.key, None if wanted.withdraw else known)
 
 
 @carries_out(api.WHO_AM_I)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from appliance.control import logs
 from appliance.control.api import streams as api
-from appliance.control.streaming import HEARTBEAT_SECONDS
+from appliance.control.rpc.streams import HEARTBEAT_SECONDS
+from appliance.control.services import logs
 from appliance.control.verbs import Asked, carries_out
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from appliance.control import edits, target_probe, targets, test_sending
 from appliance.control.api import targets as api
 from appliance.control.api.base import Nothing, Saved
+from appliance.control.configuration import edits
+from appliance.control.targets import probe as target_probe
+from appliance.control.targets import probe_send, targets
 from appliance.control.verbs import Asked, carries_out
 from mercure.model import described_schema
 from mercure.targets import MODELS
@@ -31,7 +33,7 @@ def echo(asked: Asked, wanted: api.EchoTarget) -> api.EchoAnswer:
 @carries_out(api.TEST_SEND)
 def test_send(asked: Asked, wanted: api.TestSend) -> api.TestSent:
     """Send made-up images."""
-    return test_sending.send(asked.session, wanted.name, wanted.images, asked.report)
+    return probe_send.send(asked.session, wanted.name, wanted.images, asked.report)
 
 
 @carries_out(api.PROBE)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from appliance.control import traffic
 from appliance.control.api import traffic as api
+from appliance.control.history import traffic
 from appliance.control.verbs import Asked, carries_out
 
 

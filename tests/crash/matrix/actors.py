@@ -7,7 +7,8 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from appliance.control import queue, saving
+from appliance.control.configuration import changes
+from appliance.control.queue import task_actions
 from appliance.control.session import Session
 from mercure.config import Root
 from mercure.services.bookkeeper import Bookkeeper
@@ -97,11 +98,11 @@ def try_once(root: Path, clock: ManualClock) -> None:
 def move_target(root: Path, clock: ManualClock) -> None:
     """Let target a be where target b is, as when a PACS moves to another machine."""
     session = Session(Root(root), "tester", clock=clock)
-    content = saving.current(session, "mercure", session.loaded.revision)
+    content = changes.current(session, "mercure", session.loaded.revision)
     targets = content["targets"]
     targets["a"] = {**targets["a"], "port": targets["b"]["port"]}
-    change = saving.Change(verb="targets.set", object="a", content=content, edited_from=session.loaded.revision)
-    saving.save(session, change)
+    change = changes.Change(verb="targets.set", object="a", content=content, edited_from=session.loaded.revision)
+    changes.save(session, change)
 
 
 def flip_a_bit(root: Path, _clock: ManualClock) -> None:
@@ -138,19 +139,19 @@ def configure(root: Path, clock: ManualClock) -> None:
     for comment in ("first", "second"):
         session = Session(Root(root), "tester", clock=clock)
         revision = session.loaded.revision
-        content = saving.current(session, "mercure", revision)
+        content = changes.current(session, "mercure", revision)
         content["rules"]["all"]["comment"] = comment
-        saving.save(session, saving.Change(verb="rules.set", object="all", content=content, edited_from=revision))
+        changes.save(session, changes.Change(verb="rules.set", object="all", content=content, edited_from=revision))
 
 
 def retry(root: Path, clock: ManualClock) -> None:
     """Send each failed task on its way again."""
-    _with_failed(root, clock, queue.retry)
+    _with_failed(root, clock, task_actions.retry)
 
 
 def discard(root: Path, clock: ManualClock) -> None:
     """Throw each failed task away."""
-    _with_failed(root, clock, queue.discard)
+    _with_failed(root, clock, task_actions.discard)
 
 
 def reroute(root: Path, clock: ManualClock) -> None:
@@ -158,7 +159,7 @@ def reroute(root: Path, clock: ManualClock) -> None:
 
     def to_b(session: Session, name: str) -> None:
         is_there = load_task(session.spool.entry(Stage.ERROR, name)).target == "b"
-        _ = queue.retry(session, name) if is_there else queue.reroute(session, name, "b")
+        _ = task_actions.retry(session, name) if is_there else task_actions.reroute(session, name, "b")
 
     _with_failed(root, clock, to_b)
 

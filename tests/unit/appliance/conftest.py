@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.control import setup
+from appliance.control.configuration import setup
 from appliance.control.session import Session
 from mercure.clock import ManualClock
 from mercure.config import Root

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from appliance.control import queue, test_sending
-from appliance.control.returned_nodes import ReturnedNodes
+from appliance.control.queue import task_actions
 from appliance.control.session import Session
-from appliance.control.targets import echo, list_targets
+from appliance.control.targets import probe_send
+from appliance.control.targets.returned_nodes import ReturnedNodes
+from appliance.control.targets.targets import echo, list_targets
 from mercure.config import Retry
 from mercure.delivery.breaker import Breaker, read_outage, target_folder
 from mercure.delivery.standing import last_taken
@@ -51,8 +52,8 @@ def find_out(request: pytest.FixtureRequest, session: Session, put_task: PutTask
     task = put_task(Stage.ERROR)
     ways: dict[str, Callable[[], object]] = {
         "echo": lambda: echo(session, "delivered"),
-        "test send": lambda: test_sending.send(session, "delivered", 1, lambda progress: None),
-        "retry": lambda: queue.retry(session, task.id),
+        "test send": lambda: probe_send.send(session, "delivered", 1, lambda progress: None),
+        "retry": lambda: task_actions.retry(session, task.id),
     }
     return ways[request.param]
 

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from appliance.control import configuration, services
+from appliance.control.alerts.health import status
+from appliance.control.configuration import files
 from appliance.control.errors import ControlError
-from appliance.control.health import status
-from appliance.control.rules import list_rules
+from appliance.control.rules.rules import list_rules
+from appliance.control.services import actions
 from appliance.control.session import Session
-from appliance.control.targets import echo, list_targets
+from appliance.control.targets.targets import echo, list_targets
 from appliance.supervision.client import ProcessInfo, SupervisorClient
 from appliance.supervision.errors import NotAllowedError
 from mercure.clock import ManualClock
@@ -90,39 +91,39 @@ def test_rules_are_listed_in_their_order(session: Session) -> None:
 
 class TestConfiguration:
     def test_what_is_in_force(self, session: Session) -> None:
-        shown = configuration.show(session)
+        shown = files.show(session)
         assert (shown.mercure.revision, shown.mercure.author, shown.mercure.by_hand) == (1, "alice", False)
         assert shown.mercure.content["rules"]["everything"]["rule"] == "True"
         assert shown.services.content["router"] == {"instances": 1}
 
     def test_an_edit_by_hand_is_told(self, session: Session) -> None:
-        assert configuration.show(edit(session, name="node2")).mercure.by_hand
+        assert files.show(edit(session, name="node2")).mercure.by_hand
 
     def test_a_broken_file_is_told_and_the_revision_that_goes_on_is_shown(self, session: Session) -> None:
-        shown = configuration.show(edit(session, rulez={}, name="not a name"))
+        shown = files.show(edit(session, rulez={}, name="not a name"))
         assert shown.mercure.revision == 1
         assert "rules" in shown.mercure.content
         assert {problem.place for problem in shown.mercure.problems} == {"rulez", "name"}
         assert any("rules" in problem.advice for problem in shown.mercure.problems)
 
     def test_both_files_of_the_root_are_checked(self, session: Session) -> None:
-        assert [item.valid for item in configuration.validate(session)] == [True, True]
+        assert [item.valid for item in files.validate(session)] == [True, True]
         edit(session, name="")
-        assert [item.valid for item in configuration.validate(session)] == [False, True]
+        assert [item.valid for item in files.validate(session)] == [False, True]
 
     def test_a_file_anywhere_is_checked_by_its_name(self, session: Session, tmp_path: Path) -> None:
         other = tmp_path / "candidate.json"
         other.write_text('{"targets": {"pacs": {"kind": "dicom"}}}')
-        (found,) = configuration.validate(session, other)
+        (found,) = files.validate(session, other)
         assert not found.valid
         assert {problem.place for problem in found.problems} >= {"targets.pacs.host", "targets.pacs.port"}
         services_file = tmp_path / "services.json"
         services_file.write_text('{"router": {"instances": 2}}')
-        assert configuration.validate(session, services_file)[0].valid
+        assert files.validate(session, services_file)[0].valid
 
     def test_a_file_that_is_not_there(self, session: Session, tmp_path: Path) -> None:
         with pytest.raises(ControlError, match="there is no file"):
-            configuration.validate(session, tmp_path / "none.json")
+            files.validate(session, tmp_path / "none.json")
 
 
 class TestStatus:
@@ -222,7 +223,7 @@ class TestHistoryState:
 
 class TestServices:
     def test_of_a_router_that_does_not_run(self, session: Session) -> None:
-        found = services.list_services(session)
+        found = actions.list_services(session)
         assert [(state.name, state.configured, state.processes) for state in found][:2] == [
             ("receiver", 1, ()),
             ("router", 1, ()),
@@ -230,19 +231,19 @@ class TestServices:
 
     def test_a_verb_says_that_it_does_not_run(self, session: Session) -> None:
         with pytest.raises(ControlError) as caught:
-            services.change(session, "router", "stop", lambda _: None)
+            actions.change(session, "router", "stop", lambda _: None)
         assert caught.value.kind == "not-running"
         assert "mercure run" in caught.value.advice
 
     def test_an_unknown_service_is_named_with_a_suggestion(self, session: Session) -> None:
         with pytest.raises(ControlError, match="did you mean 'router'") as caught:
-            services.change(session, "rooter", "stop", lambda _: None)
+            actions.change(session, "rooter", "stop", lambda _: None)
         assert caught.value.kind == "not-found"
         with pytest.raises(ControlError):
-            services.scale(session, "version", 2, lambda _: None)
+            actions.scale(session, "version", 2, lambda _: None)
 
     def test_scaling_is_saved_audited_and_counts_later(self, session: Session) -> None:
-        done = services.scale(session, "dispatcher", 3, lambda _: None)
+        done = actions.scale(session, "dispatcher", 3, lambda _: None)
         assert (done.before, done.after, done.revision, done.applied) == (1, 3, 2, False)
         again = Session(session.root, "alice")
         assert again.services.value.dispatcher.instances == 3
@@ -253,21 +254,21 @@ class TestServices:
         assert events[1].details["after"]["dispatcher"] == {"instances": 3}
 
     def test_scaling_to_what_it_is_saves_nothing(self, session: Session) -> None:
-        assert services.scale(session, "dispatcher", 1, lambda _: None).revision == 1
+        assert actions.scale(session, "dispatcher", 1, lambda _: None).revision == 1
         assert events_of(session) == []
 
     @pytest.mark.parametrize(("name", "instances"), [("receiver", 2), ("router", 33), ("router", -1)])
     def test_a_number_that_cannot_be(self, session: Session, name: str, instances: int) -> None:
         with pytest.raises(ControlError) as caught:
-            services.scale(session, name, instances, lambda _: None)
+            actions.scale(session, name, instances, lambda _: None)
         assert caught.value.kind == "invalid"
         assert name in caught.value.text
 
     def test_two_who_scale_at_once(self, session: Session) -> None:
         other = Session(session.root, "bob")
         assert (session.services.revision, other.services.revision) == (1, 1)
-        services.scale(session, "router", 2, lambda _: None)
+        actions.scale(session, "router", 2, lambda _: None)
         with pytest.raises(ControlError, match="by alice") as caught:
-            services.scale(other, "router", 4, lambda _: None)
+            actions.scale(other, "router", 4, lambda _: None)
         assert caught.value.kind == "stale"
         assert Session(session.root, "x").services.value.router.instances == 2

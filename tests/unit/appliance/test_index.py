@@ -12,14 +12,14 @@ import pytest
 
 from appliance.control import index as index_module
 from appliance.control import rows as rows_module
+from appliance.control.alerts.health import status
 from appliance.control.api.queue import ListQueue, Order, Queue
-from appliance.control.health import status
 from appliance.control.index import ROUND_SECONDS, QueueIndex
-from appliance.control.listing import LISTED_STAGES, list_queue
 from appliance.control.locks import Held
+from appliance.control.queue.listing import LISTED_STAGES, list_queue
 from appliance.control.rows import Row
 from appliance.control.session import Session
-from appliance.control.targets import list_targets
+from appliance.control.targets.targets import list_targets
 from mercure.clock import ManualClock
 from mercure.config import Config, Retry
 from mercure.delivery.breaker import Breaker, target_folder

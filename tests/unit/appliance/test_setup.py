@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from appliance.control import setup
+from appliance.control.configuration import setup
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
-from appliance.control.targets import echo
+from appliance.control.targets.targets import echo
 from mercure.config import Receiver, Root
 from mercure.config.models import Retention
 from mercure.spool import Stage

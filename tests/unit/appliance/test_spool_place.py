@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from appliance.control import saving
+from appliance.control.alerts.health import current_alerts, status
+from appliance.control.configuration import changes
 from appliance.control.errors import ControlError
-from appliance.control.health import current_alerts, status
 from appliance.control.session import Session
 from mercure import durable
 from mercure.config.place import FILE_NAME, Place, holds, place_problems, read_place, write_place
@@ -35,10 +35,10 @@ def edit(session: Session, spool: Path | None) -> Session:
 
 
 def save(session: Session, spool: Path | None) -> None:
-    content = saving.current(session, "mercure", session.loaded.revision)
+    content = changes.current(session, "mercure", session.loaded.revision)
     content |= {"spool": str(spool)} if spool else {}
-    change = saving.Change(verb="config.save", object="", content=content, edited_from=session.loaded.revision)
-    saving.save(session, change)
+    change = changes.Change(verb="config.save", object="", content=content, edited_from=session.loaded.revision)
+    changes.save(session, change)
 
 
 def start(session: Session) -> Context:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from appliance.control import configuration
+from appliance.control.configuration import files
 from appliance.control.session import Session
 from mercure.config import ConfigError, ConfigStore, Root
 from mercure.services.common import Context
@@ -141,9 +141,9 @@ class Running:
     def _shown(self) -> None:
         """Ask as `mercure config validate` and the Config page do."""
         session = Session(self.store.root, "tester", clock=self.box.clock)
-        for found in configuration.validate(session):
+        for found in files.validate(session):
             found.model_dump_json().encode()
-        configuration.show(session).model_dump_json().encode()
+        files.show(session).model_dump_json().encode()
 
 
 def _is_told(error: ConfigError) -> None:

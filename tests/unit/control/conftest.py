@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from appliance.control import setup
 from appliance.control.api.base import Role
-from appliance.control.client import Client
+from appliance.control.configuration import setup
 from appliance.control.roles import Caller
+from appliance.control.rpc.client import Client
 from appliance.control.session import Session
 from mercure.config import Root
 from tests.support.control_server import AsRole, RawConnection, Served, serving
@@ -56,7 +56,7 @@ def as_role(served: Served, monkeypatch: pytest.MonkeyPatch) -> AsRole:
 
     def become(role: Role | None) -> None:
         caller = Caller("bob", 4242, role)
-        monkeypatch.setattr("appliance.control.server.identify", lambda peer, owner, groups: caller)
+        monkeypatch.setattr("appliance.control.rpc.server.identify", lambda peer, owner, groups: caller)
 
     return become
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from appliance.control.alert_book import Book, Shelf, news, step
-from appliance.control.alert_watch import AlertWatch, acknowledge
-from appliance.control.alerts import RULE_OF, alerts_of
+from appliance.control.alerts.conditions import RULE_OF, alerts_of
+from appliance.control.alerts.health import current_alerts, status
+from appliance.control.alerts.inputs import CertificateState, ClockState, Signals, certificate, clock_state, look
+from appliance.control.alerts.monitor import AlertWatch, acknowledge
+from appliance.control.alerts.sender_silence import HOUR, silent_senders
+from appliance.control.alerts.state import Book, Shelf, news, step
 from appliance.control.api.status import Acknowledgement, Alert, Alerts
 from appliance.control.errors import ControlError
-from appliance.control.health import current_alerts, status
 from appliance.control.session import Session
-from appliance.control.signals import CertificateState, ClockState, Signals, certificate, clock_state, look
-from appliance.control.silence import HOUR, silent_senders
 from mercure.clock import ManualClock
 from mercure.config import Root
 from mercure.config.alerts import Alerts as Rules

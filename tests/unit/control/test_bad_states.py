@@ -10,7 +10,9 @@ from typing import Any, get_args
 
 import pytest
 
-from appliance.control.alerts import DISK_WORDS, RULE_OF, alerts_of
+from appliance.control.alerts.bad_states import NOTICES, PASSING, BadState, bad_states
+from appliance.control.alerts.conditions import DISK_WORDS, RULE_OF, alerts_of
+from appliance.control.alerts.inputs import CertificateState, ClockState, FailingChannel, Signals, SilentSender
 from appliance.control.api.services import ProcessState, ServiceState
 from appliance.control.api.status import (
     AlertKind,
@@ -26,8 +28,6 @@ from appliance.control.api.status import (
     Status,
     VerifyState,
 )
-from appliance.control.bad_states import NOTICES, PASSING, BadState, bad_states
-from appliance.control.signals import CertificateState, ClockState, FailingChannel, Signals, SilentSender
 from appliance.supervision.states import State
 from mercure.delivery.target_outage import TargetOutage
 from mercure.event_details import FailureKind

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from appliance.control.alerts import alerts_of
+from appliance.control.alerts.conditions import alerts_of
+from appliance.control.alerts.inputs import look
 from appliance.control.session import Session
-from appliance.control.signals import look
 from appliance.control.status import facts
 from mercure.clock import ManualClock
 from mercure.config.models import Scrub as Settings

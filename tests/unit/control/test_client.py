@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from appliance.control import wire
-from appliance.control.client import Client, ControlError, DisconnectedError, Stream, api
+from appliance.control.rpc import jsonrpc
+from appliance.control.rpc.client import Client, ControlError, DisconnectedError, Stream, api
 from mercure.config import Root
 
 HEAVY = ("peewee", "psycopg", "supervisor", "pynetdicom", "pydicom", "inotify_simple", "mercure.rules", "re2", "click")
 
 
 def test_to_import_it_costs_little() -> None:
-    code = f"import sys, appliance.control.client; print([name for name in {HEAVY!r} if name in sys.modules])"
+    code = f"import sys, appliance.control.rpc.client; print([name for name in {HEAVY!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
 
@@ -36,8 +36,8 @@ def test_without_a_server_it_says_so(root: Root, tmp_path: Path) -> None:
     [b"[]\n", b'{"jsonrpc":"2.0","id":99,"result":{}}\n', b""],
 )
 def test_an_answer_that_is_none_ends_the_connection(root: Root, line: bytes) -> None:
-    with socket.socket(socket.AF_UNIX) as listener, wire.short_path(root.run) as folder:
-        listener.bind(f"{folder}/{wire.SOCKET_NAME}")
+    with socket.socket(socket.AF_UNIX) as listener, jsonrpc.short_path(root.run) as folder:
+        listener.bind(f"{folder}/{jsonrpc.SOCKET_NAME}")
         listener.listen()
 
         def serve() -> None:
@@ -54,8 +54,8 @@ def test_an_answer_that_is_none_ends_the_connection(root: Root, line: bytes) -> 
 
 
 def test_a_server_that_does_not_answer_is_given_up(root: Root) -> None:
-    with socket.socket(socket.AF_UNIX) as listener, wire.short_path(root.run) as folder:
-        listener.bind(f"{folder}/{wire.SOCKET_NAME}")
+    with socket.socket(socket.AF_UNIX) as listener, jsonrpc.short_path(root.run) as folder:
+        listener.bind(f"{folder}/{jsonrpc.SOCKET_NAME}")
         listener.listen()
         with Client(root.path, seconds=0.1) as client, pytest.raises(DisconnectedError, match="does not answer"):
             client.whoami()

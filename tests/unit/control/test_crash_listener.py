@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.control.alerts import alerts_of
+from appliance.control.alerts.conditions import alerts_of
 from appliance.control.api.services import CRASH_LOOP, ProcessState, ServiceState
 from appliance.control.api.status import ConfigState, DiskState, HistoryState, Status
 from appliance.control.session import Session

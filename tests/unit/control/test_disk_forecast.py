@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from appliance.control.alerts import alerts_of
+from appliance.control.alerts.conditions import alerts_of
 from appliance.control.api.status import DiskState
 from appliance.control.disk import FORECAST_SPAN, DiskForecast, with_forecast
 from mercure.config.alerts import Alerts, Disk

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from appliance.control.alerts import alerts_of
+from appliance.control.alerts.conditions import alerts_of
+from appliance.control.alerts.health import status
 from appliance.control.api.status import HistoryState
-from appliance.control.health import status
 from mercure.config.models import History as HistorySettings
 from mercure.history.database import disconnect, open_history
 from mercure.history.migrate import migrate

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from appliance.control import edits, module_runs, modules
+from appliance.control.alerts.health import status
 from appliance.control.api.modules import ReadLog
+from appliance.control.configuration import edits
 from appliance.control.errors import ControlError
-from appliance.control.health import status
+from appliance.control.modules import modules, runs
 from appliance.control.session import Session
 from mercure.config import Root
 from mercure.processing.module_health import ModuleHealth
@@ -85,27 +86,27 @@ def test_a_module_that_is_renamed_is_renamed_in_the_rules() -> None:
 
 def test_the_steps_of_a_task_are_told_with_result_and_log(box: Box, session: Session) -> None:
     task = put_task(box, "copy", "bad")
-    waiting = module_runs.steps(session, task.name)
+    waiting = runs.steps(session, task.name)
     assert (waiting.steps, waiting.to_come) == ((), ("copy", "bad"))
     assert waiting.limits["time_limit_seconds"] == 3600
     process_all(box)
-    found = module_runs.steps(session, task.name[-8:])
+    found = runs.steps(session, task.name[-8:])
     assert [(step.step, step.module, step.state, step.images) for step in found.steps] == [
         (1, "copy", "well", 2),
         (2, "bad", "failed", 0),
     ]
     assert "exit code 7" in found.steps[1].text
     assert found.stage == Stage.ERROR
-    assert module_runs.log(session, ReadLog(task=task.name)).text == "oh\n"
-    assert module_runs.log(session, ReadLog(task=task.name, step=1)).text == "copying\n"
+    assert runs.log(session, ReadLog(task=task.name)).text == "oh\n"
+    assert runs.log(session, ReadLog(task=task.name, step=1)).text == "copying\n"
     with pytest.raises(ControlError, match="no log of that run"):
-        module_runs.log(session, ReadLog(task=task.name, step=9))
+        runs.log(session, ReadLog(task=task.name, step=9))
 
 
 def test_a_module_is_tried_out_beside_the_real_thing(box: Box, session: Session) -> None:
     task = put_task(box, "bad")
     process_all(box)
-    made = module_runs.try_out(session, "copy", task.name, {"level": 3})
+    made = runs.try_out(session, "copy", task.name, {"level": 3})
     tried = load_task(box.spool.entry(Stage.PROCESSING, made.task))
     assert (tried.module, tried.module_settings, tried.then_targets, tried.images) == ("copy", {"level": 3}, (), 2)
     process_all(box)
@@ -117,7 +118,7 @@ def test_a_module_is_tried_out_beside_the_real_thing(box: Box, session: Session)
 def test_only_what_runs_can_be_stopped(box: Box, session: Session) -> None:
     task = put_task(box, "copy")
     with pytest.raises(ControlError, match="no module runs"):
-        module_runs.stop(session, task.name)
+        runs.stop(session, task.name)
     (task / "run-1-1").mkdir()
-    module_runs.stop(session, task.name, "wrong series")
+    runs.stop(session, task.name, "wrong series")
     assert (task / "stop.json").is_file()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from appliance.control.api.notifications import DISCARD, LIST, RETRY, TEST, ListNotifications, SomeMessages, TestChannel
-from appliance.control.client import Client, ControlError
+from appliance.control.rpc.client import Client, ControlError
 from appliance.control.session import Session
 from mercure.clock import Clock
 from mercure.names import new_id

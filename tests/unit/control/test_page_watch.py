@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from appliance.control.alert_watch import AlertWatch
-from appliance.control.page_watch import PageWatch
+from appliance.control.alerts.monitor import AlertWatch
+from appliance.control.alerts.page_probe import PageWatch
 from appliance.control.session import Session
 from mercure.clock import ManualClock
 from tests.support.control_server import Served

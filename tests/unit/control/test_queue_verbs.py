@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from appliance.cli.api_reference import page
-from appliance.control import api, queue
-from appliance.control.alerts import alerts_of
+from appliance.control import api
+from appliance.control.alerts.conditions import alerts_of
+from appliance.control.alerts.health import status
 from appliance.control.api.services import ProcessState, ServiceState
-from appliance.control.client import Client, ControlError
-from appliance.control.health import status
-from appliance.control.listing import list_queue
+from appliance.control.queue import task_actions
+from appliance.control.queue.listing import list_queue
+from appliance.control.rpc.client import Client, ControlError
 from appliance.control.session import Session
 from mercure.config.alerts import Stuck
 from mercure.delivery.target_outage import TargetOutage
@@ -50,11 +51,13 @@ def test_a_rerouted_task_goes_to_the_other_target(two_targets: Session, stage: S
     task = place_task(session, stage, failure=failed, refusals=9, member="m")
     line = LedgerLine(file="1.2.3.0.dcm", sop="1", status="0x0000", time=now, target="delivered")
     add_to_ledger(session.spool.entry(stage, task.id), [line])
-    changed = queue.reroute(session, task.id, "other", "the archive moved")
+    changed = task_actions.reroute(session, task.id, "other", "the archive moved")
     assert (changed.before, changed.after, changed.target) == (stage, Stage.OUTGOING, "other")
     found = load_task(session.spool.entry(Stage.OUTGOING, task.id))
     assert (found.target, found.member, found.refusals, found.failure) == ("other", None, 0, None)
-    assert queue.show(session, task.id).confirmed == 0, "what the old target confirmed does not count for the new one"
+    assert task_actions.show(session, task.id).confirmed == 0, (
+        "what the old target confirmed does not count for the new one"
+    )
     rerouted, audit = events_of(session)
     assert (rerouted.type, rerouted.details["target"]) == ("task.rerouted", "other")
     assert audit.details["before"]["target"] == "delivered"
@@ -77,7 +80,7 @@ def test_a_task_that_cannot_be_rerouted_stays(
     task = place_task(two_targets, stage, **fields)
     before = load_task(two_targets.spool.entry(stage, task.id))
     with pytest.raises(ControlError) as caught:
-        queue.reroute(two_targets, task.id, target)
+        task_actions.reroute(two_targets, task.id, target)
     assert text in str(caught.value)
     assert load_task(two_targets.spool.entry(stage, task.id)) == before
 
@@ -86,14 +89,14 @@ def test_a_task_that_is_being_sent_is_not_rerouted(two_targets: Session) -> None
     task = place_task(two_targets, Stage.OUTGOING)
     claim = claim_of(two_targets.spool, Stage.OUTGOING, task)
     with claim, pytest.raises(ControlError) as caught:
-        queue.reroute(two_targets, task.id, "other")
+        task_actions.reroute(two_targets, task.id, "other")
     assert caught.value.kind == "busy"
 
 
 def test_a_held_task_stays_held_at_its_new_target(two_targets: Session) -> None:
     task = place_task(two_targets, Stage.OUTGOING)
-    queue.hold(two_targets, task.id)
-    queue.reroute(two_targets, task.id, "other")
+    task_actions.hold(two_targets, task.id)
+    task_actions.reroute(two_targets, task.id, "other")
     assert load_task(two_targets.spool.entry(Stage.OUTGOING, task.id)).hold is not None
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from appliance.control import api
 from appliance.control.api.base import ROLES, Role
-from appliance.control.client import Client, ControlError
 from appliance.control.roles import GROUPS, Peer, groups_of, identify
-from appliance.control.server import Server
+from appliance.control.rpc.client import Client, ControlError
+from appliance.control.rpc.server import Server
 from appliance.control.session import Session
 from appliance.control.verbs import MODULES, Asked, carries_out, carry_out, find, table
 from mercure.config import Root
@@ -163,7 +163,7 @@ ANOTHER = 65534
 CHILD = """
 import os, sys
 from pathlib import Path
-from appliance.control.client import Client, ControlError, api
+from appliance.control.rpc.client import Client, ControlError, api
 api.all_verbs()  # imported while whose Python this is may still be read
 os.setgroups([]); os.setgid({uid}); os.setuid({uid})
 with Client(Path({root!r})) as client:

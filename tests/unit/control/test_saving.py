@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from appliance.control import api
-from appliance.control.client import Client, ControlError, Saved
-from appliance.control.differences import differences
+from appliance.control.configuration.differences import differences
+from appliance.control.rpc.client import Client, ControlError, Saved
 from appliance.control.session import Session
 from tests.support.control_server import Served
 from tests.support.tasks import events_of

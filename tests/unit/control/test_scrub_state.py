@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from appliance.cli.status import _scrub as words
-from appliance.control.health import status
+from appliance.control.alerts.health import status
 from appliance.control.session import Session
 from mercure.clock import ManualClock
 from mercure.config.models import Scrub as Settings

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from appliance.control import api, wire
+from appliance.control import api
 from appliance.control.api.base import Verb
-from appliance.control.client import Client, DisconnectedError
 from appliance.control.errors import KIND_OF, MEANING, ControlError
-from appliance.control.server import Server, TakenError
+from appliance.control.rpc import jsonrpc
+from appliance.control.rpc.client import Client, DisconnectedError
+from appliance.control.rpc.server import Server, TakenError
 from mercure.config import Root
 from tests.support.control_server import RawConnection, Served, limits, serving
 from tests.support.polling import eventually
@@ -111,7 +112,7 @@ class TestRequests:
         def fail(*_: object) -> None:
             raise ZeroDivisionError("secret")
 
-        monkeypatch.setattr("appliance.control.queue.show", fail)
+        monkeypatch.setattr("appliance.control.queue.task_actions.show", fail)
         with pytest.raises(ControlError) as caught:
             client.call(api.queue.SHOW, api.queue.OneTask(task="12345678"))
         assert (caught.value.kind, "secret" in str(caught.value)) == ("internal", False)
@@ -121,7 +122,7 @@ class TestRequests:
         def fail(*_: object) -> None:
             raise OSError(28, "No space left on device", "/somewhere")
 
-        monkeypatch.setattr("appliance.control.queue.show", fail)
+        monkeypatch.setattr("appliance.control.queue.task_actions.show", fail)
         with pytest.raises(ControlError, match="No space left"):
             client.call(api.queue.SHOW, api.queue.OneTask(task="12345678"))
 
@@ -234,8 +235,8 @@ class TestLimits:
 
 class TestSocket:
     def test_a_socket_that_nobody_serves_is_replaced(self, root: Root) -> None:
-        with socket.socket(socket.AF_UNIX) as dead, wire.short_path(root.run) as folder:
-            dead.bind(f"{folder}/{wire.SOCKET_NAME}")
+        with socket.socket(socket.AF_UNIX) as dead, jsonrpc.short_path(root.run) as folder:
+            dead.bind(f"{folder}/{jsonrpc.SOCKET_NAME}")
         with serving(root) as served, Client(served.root) as client:
             assert client.whoami().role == "admin"
 
@@ -246,7 +247,7 @@ class TestSocket:
 
     @pytest.mark.parametrize("make", ["file", "folder", "link"])
     def test_what_is_no_socket_is_left_alone(self, root: Root, make: str) -> None:
-        path = root.run / wire.SOCKET_NAME
+        path = root.run / jsonrpc.SOCKET_NAME
         make_it: dict[str, Callable[[], None]] = {
             "file": path.touch,
             "folder": path.mkdir,

@@ -10,9 +10,9 @@ import pytest
 
 from appliance.control import api
 from appliance.control.api.streams import CountersItem, EventItem, Item, LogItem, StatusItem
-from appliance.control.client import ControlError, DisconnectedError, Stream
+from appliance.control.rpc.client import ControlError, DisconnectedError, Stream
+from appliance.control.rpc.streams import News
 from appliance.control.session import Session
-from appliance.control.streaming import News
 from mercure.config import Root
 from mercure.event_details import ImageReceived, TaskAttempt, Warned
 from mercure.events import Event, EventWriter
@@ -183,7 +183,7 @@ class TestFilesThatAreGoneBeforeTheyAreSeen:
     def blind(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Have each look come too late for the files of the router."""
         monkeypatch.setattr(
-            "appliance.control.outbox_tail.file_names",
+            "appliance.control.history.outbox_tail.file_names",
             lambda outbox: [name for name in file_names(outbox) if "router" not in name],
         )
 

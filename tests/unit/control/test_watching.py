@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from appliance.control.api import traffic as api
-from appliance.control.client import Client, ControlError
+from appliance.control.rpc.client import Client, ControlError
 from appliance.control.session import Session
 from appliance.status_page.source import find_exam, look
 from mercure.clock import ManualClock

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from appliance.control.alerts import alerts_of
+from appliance.control.alerts.conditions import alerts_of
 from appliance.control.api.status import VerifyState
 from mercure.retention.nightly import MISSED_SECONDS, SETTLE_SECONDS, NightlyVerify, read_proof
 from mercure.services.bookkeeper import Bookkeeper

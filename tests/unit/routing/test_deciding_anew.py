@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from appliance.control.queue import retry
+from appliance.control.queue.task_actions import retry
 from appliance.control.session import Session
 from mercure.spool import Stage, load_task, save_task
 from tests.support.incoming import make_images

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from appliance.cli.app import mercure
-from appliance.control import setup
+from appliance.control.configuration import setup
 from appliance.control.session import Session
 from mercure.clock import Clock
 from mercure.config import Root

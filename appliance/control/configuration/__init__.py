@@ -1,0 +1,1 @@
+"""The configuration: show, check, edit, save, revisions, the first one, and the one of an older mercure."""

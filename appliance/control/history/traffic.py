@@ -1,0 +1,168 @@
+"""What comes and goes, in numbers, and where an exam is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from appliance.control.api.traffic import (
+    ExamFound,
+    ExamSeries,
+    ExamStep,
+    RatePoint,
+    Rates,
+    RefusalRecord,
+    Refusals,
+    Senders,
+    Totals,
+)
+from appliance.control.errors import ControlError
+from appliance.control.history.search import reading
+from appliance.control.session import Session
+from mercure.history.queries import History, Page
+from mercure.history.records import EventRecord, ExamRecord, SenderRecord, SeriesRecord, TaskRecord
+from mercure.history.traffic import Traffic
+from mercure.routing.pace import pace_of
+
+_COUNTED: Final = {
+    "images.received": "received",
+    "bytes.received": "received_bytes",
+    "images.delivered": "delivered",
+    "images.refused": "refused",
+    "attempts.failure": "failed_attempts",
+    "attempts.partial": "failed_attempts",
+}
+"""The counters behind each figure of a point."""
+
+_REFUSALS: Final = ("association.refused", "context.refused")
+_MOST_REFUSALS: Final = 5000
+"""Events of each type that are summed; what is earlier is cut."""
+
+_ON_THE_WAY: Final = ("planned", "deciding", "decided")
+
+
+def senders(session: Session, hours: int, limit: int) -> Senders:
+    """List who sends.
+
+    Raises
+    ------
+    ControlError
+        The history cannot be asked; so for all functions here.
+    """
+    now = session.clock.now()
+    with reading(session, Traffic) as traffic:
+        found = traffic.senders(session.config.name, now, hours, limit)
+    return Senders(time=now, hours=hours, senders=tuple(_with_pace(session, sender) for sender in found))
+
+
+def _with_pace(session: Session, sender: SenderRecord) -> SenderRecord:
+    """Add what the router has learned of a sender."""
+    name = session.config.sender_of(sender.calling_aet, sender.address)
+    learned = pace_of(session.spool, name).seconds
+    learned = min(learned, session.config.completion.longest_release(sender.calling_aet, name))
+    if learned <= session.config.completion.for_sender(sender.calling_aet, name).after_release_seconds:
+        return sender
+    return sender.model_copy(update={"release_seconds": learned})
+
+
+def rates(session: Session, hours: int, step: int) -> Rates:
+    """Tell what came and went in the last hours, in steps of some minutes that begin at whole ones of UTC."""
+    if hours * 60 % step:
+        raise ControlError("bad-parameters", f"{hours} hours do not hold whole steps of {step} minutes", "take 60")
+    now, width = session.clock.now(), timedelta(minutes=step)
+    last = datetime.fromtimestamp(now.timestamp() // width.total_seconds() * width.total_seconds(), now.tzinfo)
+    begins = [last - width * back for back in reversed(range(hours * 60 // step))]
+    points = {begin: dict.fromkeys(_COUNTED.values(), 0) for begin in begins}
+    with reading(session, Traffic) as traffic:
+        for sum_ in traffic.sums(session.config.name, tuple(_COUNTED), begins[0], last + width, step):
+            if sum_.begin in points:
+                points[sum_.begin][_COUNTED[sum_.name]] += int(sum_.value)
+    told = tuple(RatePoint(begin=begin, **counts) for begin, counts in points.items())
+    return Rates(time=now, step=step, points=told)
+
+
+def totals(session: Session, limit: int) -> Totals:
+    """Tell what every counter has come to."""
+    with reading(session, Traffic) as traffic:
+        return Totals(counters=tuple(traffic.totals(session.config.name, limit)))
+
+
+def refusals(session: Session, hours: int, limit: int) -> Refusals:
+    """List what senders were refused while associations were negotiated, the last first."""
+    now = session.clock.now()
+    page = Page(limit=_MOST_REFUSALS, since=now - timedelta(hours=hours))
+    with reading(session, History) as history:
+        found = [history.events(page, type=type_, node=session.config.name) for type_ in _REFUSALS]
+    summed: dict[tuple[str, ...], RefusalRecord] = {}
+    for event in sorted((event for events in found for event in events), key=lambda event: event.time, reverse=True):
+        record = _refusal(event)
+        key = (record.address, record.calling_aet, record.what, record.abstract_syntax, record.reason)
+        later = summed.get(key)
+        summed[key] = record if later is None else _together(later, record)
+    cut = any(len(events) == _MOST_REFUSALS for events in found) or len(summed) > limit
+    return Refusals(time=now, hours=hours, refusals=tuple(summed.values())[:limit], cut=cut)
+
+
+def _refusal(event: EventRecord) -> RefusalRecord:
+    details = {"what": "association", "reason": "", "times": 1} | event.details
+    known = {name: details[name] for name in RefusalRecord.model_fields if name in details}
+    return RefusalRecord.model_validate(known | {"first": event.time, "last": event.time})
+
+
+def _together(later: RefusalRecord, earlier: RefusalRecord) -> RefusalRecord:
+    return later.model_copy(update={"times": later.times + earlier.times, "first": earlier.first})
+
+
+def exam(session: Session, accession: str) -> ExamFound:
+    """Tell where an exam is."""
+    with reading(session, Traffic) as traffic:
+        found = traffic.exam(accession)
+    together = tuple(step for task in found.tasks if task.scope == "study" for step in _steps(task))
+    return ExamFound(series=tuple(_series(record, found) for record in found.series), together=together, cut=found.cut)
+
+
+def _series(record: SeriesRecord, found: ExamRecord) -> ExamSeries:
+    mine = [
+        task
+        for task in found.tasks
+        if task.scope != "study" and task.series_uid == record.series_uid and task.node == record.node
+    ]
+    return ExamSeries(
+        modality=record.modality or "",
+        description=record.series_description or "",
+        images=record.images,
+        first_received=record.first_received,
+        last_received=record.last_received,
+        steps=tuple(step for task in mine for step in _steps(task)),
+    )
+
+
+def _steps(task: TaskRecord) -> Iterator[ExamStep]:
+    """Tell what a person wants to know of a task; nothing of one that has only become others."""
+    if task.target is not None:
+        yield _step("target", task.target, task)
+    elif task.module is not None:
+        yield _step("module", task.module, task)
+    elif task.state == "discarded":
+        yield _step("discard", task.discarded_by or "", task)
+    elif task.action == "collect":
+        if task.state != "collected":
+            yield _step("study", "", task)
+    elif task.state not in (*_ON_THE_WAY, "processed") or (task.state == "deciding" and task.decided is None):
+        yield _step("router", "", task)
+
+
+def _step(to: str, name: str, task: TaskRecord) -> ExamStep:
+    delivered = task.state == "delivered"
+    return ExamStep.model_validate(
+        {
+            "to": to,
+            "name": name,
+            "state": task.state or "waiting",
+            "images": task.images or 0,
+            "at": task.delivered if delivered else task.since or task.created,
+            "attempts": task.attempts or 0,
+            "next_attempt": None if delivered else task.next_attempt,
+        }
+    )

@@ -1,0 +1,1 @@
+"""The processing modules: list and check; test runs, steps and logs."""

@@ -1,0 +1,375 @@
+"""What a person can do to a task: look at it, hold it, release it, try it again, throw it away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from appliance.control.api.queue import Changed, TaskDetail
+from appliance.control.api.queue import TaskVerb as Verb
+from appliance.control.errors import ControlError
+from appliance.control.locks import Held
+from appliance.control.queue.listing import entry_of
+from appliance.control.session import Session
+from appliance.control.targets.targets import find_target, let_use
+from mercure.delivery.destinations import counted_for
+from mercure.event_details import TaskChanged
+from mercure.events import EventWriter
+from mercure.names import is_id
+from mercure.routing.execute_plan import load_plan, save_plan
+from mercure.spool import (
+    TASK_STAGES,
+    Claim,
+    Hold,
+    ImageFile,
+    Spool,
+    Stage,
+    Task,
+    TaskError,
+    image_files,
+    load_task,
+    move,
+    nudge,
+    read_ledger,
+    save_task,
+)
+from mercure.spool.delivered import holder
+from mercure.spool.telling import discarded_key, task_discarded
+
+_EVENTS: Final = {
+    "hold": "task.held",
+    "release": "task.released",
+    "retry": "task.retried",
+    "reroute": "task.rerouted",
+    "discard": "task.discarded",
+}
+_HOME: Final = {"route": Stage.OUTGOING, "process": Stage.PROCESSING, "complete": Stage.ROUTING}
+"""Where a task of each action waits for the service that works on it."""
+
+_HELD_WHERE: Final = frozenset({Stage.OUTGOING, Stage.PROCESSING})
+_RELEASED_FROM: Final = _HELD_WHERE | {Stage.ERROR}
+"""A part of a mixed series is held in ``error/``, before anything is decided of it."""
+_RETRIED_FROM: Final = frozenset({Stage.OUTGOING, Stage.PROCESSING, Stage.ERROR, Stage.DISCARD})
+_REROUTED_FROM: Final = frozenset({Stage.OUTGOING, Stage.ERROR})
+_DISCARDED_FROM: Final = frozenset({Stage.OUTGOING, Stage.PROCESSING, Stage.ERROR})
+SHORT_ID: Final = 4
+"""So many of the last characters of an id are enough to name a task, if no other ends in them."""
+
+
+def find_task(session: Session, name: str) -> tuple[str, Stage]:
+    """Find a task by its id or the end of it.
+
+    Raises
+    ------
+    ControlError
+        There is none, or several end so.
+    """
+    spool = session.spool
+    if is_id(name):
+        stage = next((stage for stage, _ in _places(spool, name)), None)
+        if stage is not None:
+            return name, stage
+        advice = f"`mercure history tasks {name}` may tell what became of it"
+        raise ControlError("not-found", f"there is no task {name} in the spool", advice)
+    if len(name) < SHORT_ID:
+        advice = f"give the id, or at least its last {SHORT_ID} characters"
+        raise ControlError("invalid", f"{name!r} is no task id", advice)
+    found = [(task, stage) for stage, task in _all(spool) if task.endswith(name)]
+    if not found:
+        raise ControlError("not-found", f"no task in the spool ends in {name!r}", "`mercure queue list` shows them")
+    if len(found) > 1:
+        names = ", ".join(task for task, _ in found[:5])
+        raise ControlError("invalid", f"{len(found)} tasks end in {name!r}: {names}", "give more of the id")
+    return found[0]
+
+
+def _all(spool: Spool) -> Iterator[tuple[Stage, str]]:
+    yield from spool.tasks(TASK_STAGES)
+    yield from ((Stage.STUDIES, task) for _, task in spool.studies())
+
+
+def _places(spool: Spool, task: str) -> Iterator[tuple[Stage, Path]]:
+    """Yield where a task is."""
+    stage = spool.find(task)
+    if stage is not None:
+        yield stage, spool.entry(stage, task)
+    yield from (
+        (Stage.STUDIES, spool.entry(Stage.STUDIES, study) / task) for study, name in spool.studies() if name == task
+    )
+
+
+def show(session: Session, name: str) -> TaskDetail:
+    """Show a task in full.
+
+    Raises
+    ------
+    ControlError
+        There is no such task.
+    """
+    task_id, _ = find_task(session, name)
+    for stage, directory in _places(session.spool, task_id):
+        try:
+            return _detail(session, task_id, stage, directory)
+        except FileNotFoundError:
+            continue  # it moved on just now; where to comes next
+    raise ControlError("not-found", f"task {task_id} has just moved on", "look again")
+
+
+def _detail(session: Session, task_id: str, stage: Stage, directory: Path) -> TaskDetail:
+    files: list[ImageFile] = image_files(directory)
+    task, problem = None, ""
+    try:
+        task = load_task(directory)
+    except TaskError as error:
+        problem = str(error)
+    return TaskDetail(
+        id=task_id,
+        stage=stage,
+        directory=str(directory),
+        entry=entry_of(task, stage, session) if task else None,
+        task=task,
+        files=tuple(image.name for image in files),
+        bytes=sum(image.bytes for image in files),
+        confirmed=_confirmed(session, task, stage, directory, {image.name for image in files}),
+        running=directory in Held(),
+        problem=problem,
+    )
+
+
+def _confirmed(session: Session, task: Task | None, stage: Stage, directory: Path, files: set[str]) -> int:
+    """Count the images that the destination of a task has: what was confirmed elsewhere counts for nothing there."""
+    if task is None or task.target is None:
+        return 0
+    if stage is Stage.SUCCESS:
+        return len(holder(directory, task, files))
+    return len(files & read_ledger(directory, counted_for(task, session.config.targets)).keys())
+
+
+def hold(session: Session, name: str, reason: str = "") -> Changed:
+    """Keep a waiting task from being worked on until it is released.
+
+    Raises
+    ------
+    ControlError
+        No such task, it is being worked on, it does not wait, or it is held already.
+    """
+    with _claimed(session, name, "hold", _HELD_WHERE) as work:
+        if work.task.hold is not None:
+            raise ControlError("invalid", f"task {work.id} is held already, by {work.task.hold.by}")
+        held = Hold(by=session.user, at=session.clock.now(), reason=reason)
+        return work.finish(work.task.model_copy(update={"hold": held}), work.stage, reason)
+
+
+def release(session: Session, name: str, reason: str = "") -> Changed:
+    """Let a held task go on.
+
+    Raises
+    ------
+    ControlError
+        No such task, it is being worked on, or it is not held.
+    """
+    with _claimed(session, name, "release", _RELEASED_FROM) as work:
+        task = work.task
+        if task.hold is None:
+            raise ControlError("invalid", f"task {work.id} is not held")
+        if work.stage is Stage.ERROR:
+            return work.finish(task.for_retry(), _HOME.get(task.action, Stage.ROUTING), reason)
+        return work.finish(task.model_copy(update={"hold": None}), work.stage, reason)
+
+
+def retry(session: Session, name: str, reason: str = "") -> Changed:
+    """Send a failed or discarded task on its way again, or make a waiting one due now.
+
+    About a series that a rule discarded, the rules of now are asked again.
+
+    Its limits count anew; what the target confirmed is not sent again.
+
+    Raises
+    ------
+    ControlError
+        No such task, it is being worked on, it is held, or there is nowhere to send it to.
+    """
+    with _claimed(session, name, "retry", _RETRIED_FROM) as work:
+        task, hold = work.task, work.task.hold
+        if hold is not None and work.stage in _HELD_WHERE:
+            raise ControlError("invalid", f"task {work.id} is held by {hold.by}", "release it first")
+        if work.stage is Stage.DISCARD and task.discarded is None:
+            return work.finish(_undiscarded(work), Stage.ROUTING, reason)
+        home = _HOME.get(task.action)
+        if home is None:
+            raise ControlError("invalid", f"task {work.id} is a {task.action!r} task: there is nothing to try again")
+        if home is Stage.OUTGOING and task.target not in session.config.targets:
+            advice = "add the target again, or discard the task"
+            raise ControlError("invalid", f"there is no target {task.target!r} in the configuration", advice)
+        if home is Stage.OUTGOING and task.target is not None:
+            let_use(session, task.target)
+        return work.finish(task.for_retry(), home, reason)
+
+
+def _undiscarded(work: _Work) -> Task:
+    """Return a series that a rule discarded as it was before the rules were asked: they are asked again."""
+    task, plan = work.task, load_plan(work.claim.path)
+    if task.scope != "series" or plan is None:
+        advice = "correct the rule, and send the series again from where it came"
+        raise ControlError("invalid", f"task {work.id} was discarded by a rule, and is no series as received", advice)
+    save_plan(work.claim.path, plan.model_copy(update={"put_aside": True}))
+    return task.for_retry().model_copy(update={"action": "complete", "rules": ()})
+
+
+def reroute(session: Session, name: str, target: str, reason: str = "") -> Changed:
+    """Send a task to another target; a hold stays, limits count anew, and what the old target confirmed stays there.
+
+    Raises
+    ------
+    ControlError
+        No such task or target, it is being worked on, it is for this target already, or it is not for a target.
+    """
+    find_target(session, target)
+    with _claimed(session, name, "reroute", _REROUTED_FROM) as work:
+        task = work.task
+        if task.action != "route":
+            text = f"task {work.id} is a {task.action!r} task and goes to no target"
+            raise ControlError("invalid", text, "change the rule, and retry the task")
+        if task.target == target:
+            raise ControlError("invalid", f"task {work.id} is for {target!r} already", "to try it again, retry it")
+        update = {"target": target, "member": None, "hold": task.hold}
+        return work.finish(task.for_retry().model_copy(update=update), Stage.OUTGOING, reason)
+
+
+def discard(session: Session, name: str, reason: str = "") -> Changed:
+    """Throw a task away: into ``discard/``, from where it can be retried until the retention time is over.
+
+    Raises
+    ------
+    ControlError
+        No such task, it is being worked on, it is delivered, or it is not decided yet.
+    """
+    with _claimed(session, name, "discard", _DISCARDED_FROM) as work:
+        now = session.clock.now()
+        note = Hold(by=session.user, at=now, reason=reason)
+        update = {"discarded": note, "finished": now, "hold": None, "next_attempt": None}
+        return work.finish(work.task.model_copy(update=update), Stage.DISCARD, reason)
+
+
+@dataclass
+class _Work:
+    """A task under our claim, on its way to its new state."""
+
+    session: Session
+    verb: Verb
+    claim: Claim
+    stage: Stage
+    task: Task
+
+    @property
+    def id(self) -> str:
+        return self.task.id
+
+    def finish(self, task: Task, stage: Stage, reason: str) -> Changed:
+        """Write the new state, move, tell: a crash in between leaves the old stage, or something to tell again."""
+        session, before = self.session, self.stage
+        with session.changing() as events:
+            save_task(self.claim.path, task)
+            if stage is before:
+                nudge(self.claim.path)
+            else:
+                move(session.spool, self.claim, stage)
+            self._tell(events, task, reason)
+            session.audit(
+                events,
+                f"queue.{self.verb}",
+                task.id,
+                before={"stage": before.value, "target": self.task.target},
+                after={"stage": stage.value, "target": task.target, "reason": reason},
+                task=task.id,
+            )
+        return Changed(id=task.id, verb=self.verb, before=before, after=stage, target=task.target)
+
+    def _tell(self, events: EventWriter, task: Task, reason: str) -> None:
+        series = task.identity.SeriesInstanceUID or None
+        if self.verb == "discard" and task.discarded is not None:
+            # As the cleaner tells it again when a crash comes in between.
+            details, key = task_discarded(task.discarded), discarded_key(task.discarded)
+            events.emit(details, type=_EVENTS[self.verb], task=task.id, series=series, key=key)
+            return
+        target = task.target if self.verb == "reroute" else None
+        details = TaskChanged(by=self.session.user, reason=reason or None, target=target)
+        events.emit(details, type=_EVENTS[self.verb], task=task.id, series=series)
+
+
+@contextmanager
+def _claimed(session: Session, name: str, verb: Verb, stages: frozenset[Stage]) -> Iterator[_Work]:
+    """Claim a task that stands in one of `stages`, and read its model under the claim."""
+    task_id, stage = find_task(session, name)
+    if stage not in stages:
+        raise ControlError("invalid", f"task {task_id} is in {stage.value}/", _WHY_NOT[verb](stage))
+    claim = Claim.take(session.spool.entry(stage, task_id))
+    if claim is None:
+        text = f"a service is working on task {task_id} just now"
+        raise ControlError("busy", text, "wait for it to end, or stop the service first")
+    with claim:
+        try:
+            task = load_task(claim.path)
+        except TaskError as error:
+            raise ControlError("failed", str(error), f"look into {claim.path}; its images are there") from error
+        yield _Work(session, verb, claim, stage, task)
+
+
+def _why_not_held(stage: Stage) -> str:
+    return "only a task that waits in outgoing/ or processing/ can be held"
+
+
+def _why_not_released(stage: Stage) -> str:
+    return "only a task that waits in outgoing/ or processing/, or is kept in error/, can be held"
+
+
+def _why_not_retried(stage: Stage) -> str:
+    return "it was delivered" if stage is Stage.SUCCESS else "the router decides on it by itself"
+
+
+def _why_not_rerouted(stage: Stage) -> str:
+    if stage is Stage.DISCARD:
+        return "it was discarded; retry it first"
+    return _why_not_retried(stage) if stage is Stage.SUCCESS else "it is not on its way to a target yet"
+
+
+def _why_not_discarded(stage: Stage) -> str:
+    if stage is Stage.SUCCESS:
+        return "it was delivered; the cleaner removes it after the retention time"
+    if stage is Stage.DISCARD:
+        return "it is discarded already"
+    return "the router decides on it first"
+
+
+_WHY_NOT: Final[dict[Verb, Callable[[Stage], str]]] = {
+    "hold": _why_not_held,
+    "release": _why_not_released,
+    "retry": _why_not_retried,
+    "reroute": _why_not_rerouted,
+    "discard": _why_not_discarded,
+}
+
+
+VERBS: Final[dict[Verb, Callable[[Session, str, str], Changed]]] = {
+    "hold": hold,
+    "release": release,
+    "retry": retry,
+    "discard": discard,
+}
+"""What can be done to a task: session, task id or its end, reason."""
+
+_STAGES: Final[dict[Verb, frozenset[Stage]]] = {
+    "hold": _HELD_WHERE,
+    "release": _RELEASED_FROM,
+    "retry": _RETRIED_FROM,
+    "reroute": _REROUTED_FROM,
+    "discard": _DISCARDED_FROM,
+}
+
+
+def stages_for(verb: Verb) -> frozenset[Stage]:
+    """Return the stages in which a task can be the object of a verb."""
+    return _STAGES[verb]

@@ -1,0 +1,1 @@
+"""The control API on its socket: client, server, connections, long actions and streams."""

@@ -1,0 +1,1 @@
+"""The rules: check, explain, dry run."""

@@ -1,0 +1,1 @@
+"""The services: start, stop, scale; and their logs."""

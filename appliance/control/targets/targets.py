@@ -1,0 +1,112 @@
+"""What a person can ask of targets: which there are, how they are, and whether they answer."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from typing import Any
+
+from appliance.control.api.targets import EchoAnswer, TargetState
+from appliance.control.configuration import edits
+from appliance.control.errors import ControlError
+from appliance.control.naming import no_such
+from appliance.control.queue.listing import rows_of
+from appliance.control.session import Session
+from mercure.config import TargetSettings
+from mercure.delivery.breaker import read_outage
+from mercure.delivery.target_health import TargetHealth
+from mercure.delivery.target_status import outage_of, taken_by
+from mercure.spool import Stage
+from mercure.targets import open_target
+
+
+def list_targets(session: Session) -> list[TargetState]:
+    """List all targets with what waits for them, in the order of the configuration."""
+    rows = rows_of(session, (Stage.OUTGOING, Stage.ERROR))
+    waiting = Counter(row.target for row in rows if row.stage is Stage.OUTGOING)
+    failed = Counter(row.target for row in rows if row.stage is Stage.ERROR)
+    config = session.config
+    return [
+        TargetState(
+            name=name,
+            kind=settings.kind,
+            disabled=settings.disabled,
+            settings=settings.model_dump(mode="json", exclude_defaults=True),
+            waiting=waiting[name],
+            failed=failed[name],
+            outage=outage_of(session.spool, name, config.targets),
+            taken=taken_by(session.spool, name, config.targets),
+            rules=tuple(rule for rule, content in config.rules.items() if name in content.targets),
+        )
+        for name, settings in config.targets.items()
+    ]
+
+
+def echo(session: Session, name: str) -> EchoAnswer:
+    """Ask a target whether it would take images now, leaving nothing there.
+
+    Raises
+    ------
+    ControlError
+        There is no such target.
+    """
+    settings = find_target(session, name)
+    check = open_target(settings, session.config.targets).check()
+    if check.ok:
+        let_use(session, name)
+    return EchoAnswer(target=name, kind=settings.kind, ok=check.ok, text=check.text, seconds=check.seconds)
+
+
+def let_use(session: Session, name: str, *, took: bool = False) -> None:
+    """Let the dispatchers use a target that may be back; one that took no image is given one.
+
+    Parameters
+    ----------
+    session : Session
+        Where, and who.
+    name : str
+        The target; of a group all members.
+    took : bool
+        It was seen to take an image.
+    """
+    targets = session.config.targets
+    settings = targets.get(name)
+    members = settings.leads_to() if settings is not None else ()
+    for other in members or (name,):
+        if other not in targets or read_outage(session.spool, other) is None:
+            continue
+        # Who may not change anything here has found out all the same; the dispatchers find out by themselves.
+        with contextlib.suppress(ControlError, OSError), session.changing() as events:
+            health = TargetHealth(session.spool, events, session.clock, other, targets[other].retry)
+            if took and not members:
+                health.took()
+            else:
+                health.ask_now()
+
+
+def echo_settings(session: Session, name: str, content: dict[str, Any]) -> EchoAnswer:
+    """Ask a target by settings that are not saved (yet).
+
+    Raises
+    ------
+    ControlError
+        The settings cannot be used.
+    """
+    targets = edits.tried(session, edits.with_target(name, content, None)).targets
+    settings = targets[name]
+    check = open_target(settings, targets).check()
+    return EchoAnswer(target=name, kind=settings.kind, ok=check.ok, text=check.text, seconds=check.seconds)
+
+
+def find_target(session: Session, name: str) -> TargetSettings:
+    """Return the settings of a target.
+
+    Raises
+    ------
+    ControlError
+        There is no such target.
+    """
+    targets = session.config.targets
+    if name not in targets:
+        raise no_such("target", name, targets)
+    return targets[name]
