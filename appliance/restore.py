@@ -24,7 +24,7 @@ from appliance.supervision.errors import AlreadyRunningError
 from appliance.supervision.foreground import sole_runner
 from mercure import durable
 from mercure.config import Config, Root
-from mercure.config.place import record
+from mercure.config.spool_place import record
 from mercure.event_details import Audit
 from mercure.events import EventWriter
 from mercure.history.copies import bring_back, kind_of

@@ -13,8 +13,8 @@ from appliance.cli.common import Failure, narrate, open_session, program, root_o
 from appliance.cli.setup import first_options, lines, write_first
 from appliance.cli.text import pairs, printable
 from mercure import __version__
-from mercure.config.place import place_problems
 from mercure.config.relocation import settle
+from mercure.config.spool_place import place_problems
 
 if TYPE_CHECKING:
     from appliance.control.session import Session

@@ -24,10 +24,10 @@ from mercure.config.notifications import ChannelSettings, EMail, Webhook
 from mercure.events import EventWriter
 from mercure.names import new_id
 from mercure.notifications.channels import ChannelError, send
-from mercure.notifications.facts import Facts
 from mercure.notifications.message import Message, compose
+from mercure.notifications.message_facts import Facts
 from mercure.notifications.queue import STATES, Queue, State
-from mercure.notifications.sending import HOUR
+from mercure.notifications.send_queue import HOUR
 
 
 def list_notifications(session: Session, wanted: ListNotifications) -> Notifications:

@@ -29,7 +29,7 @@ from appliance.control.locks import Held
 from appliance.control.services.actions import list_services
 from appliance.control.session import Session
 from mercure.config import Problem
-from mercure.config.place import place_problems
+from mercure.config.spool_place import place_problems
 from mercure.delivery.target_status import outage_of
 from mercure.history.database import HistoryError
 from mercure.history.queries import History
@@ -38,7 +38,7 @@ from mercure.processing.module_health import read_outage
 from mercure.retention.nightly import read_proof
 from mercure.retention.scrub import read_state
 from mercure.spool import Spool, Stage
-from mercure.spool.altered import AlteredBook
+from mercure.spool.altered_images import AlteredBook
 
 SHOWN_STAGES: Final = (
     Stage.INCOMING,

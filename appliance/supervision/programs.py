@@ -169,7 +169,7 @@ def conf_text(programs: Iterable[Program]) -> str:
         # Its web server answers on this socket only, for the owner only.
         _section("unix_http_server", file=f"run/{SOCKET_NAME}", chmod="0600"),
         _rpc_interface("supervisor", "supervisor.rpcinterface:make_main_rpcinterface"),
-        _rpc_interface("mercure", "appliance.supervision.scaling:make_interface"),
+        _rpc_interface("mercure", "appliance.supervision.rpc_interface:make_interface"),
         *(_program(program) for program in programs if program.instances),
     ]
     return "\n\n".join(sections) + "\n"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from mercure import durable
-from mercure.config.place import Place, holds, in_force, nested_in, place_of, read_place, record, write_place
+from mercure.config.spool_place import Place, holds, in_force, nested_in, place_of, read_place, record, write_place
 from mercure.spool import Spool
 from mercure.spool.identity import ensure_identity, read_identity
 

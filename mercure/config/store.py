@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from mercure.config.files import Loaded, RevisionedFile
 from mercure.config.loops import loop_problems
 from mercure.config.models import Config, Services, TargetSettings
-from mercure.config.place import in_force
 from mercure.config.problems import ConfigError, cross_check, from_validation, targets_of, unwritable
+from mercure.config.spool_place import in_force
 from mercure.spool import Spool
 
 _log = logging.getLogger(__name__)

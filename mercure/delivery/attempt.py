@@ -39,11 +39,11 @@ from mercure.spool import (
     save_task,
     uptime,
 )
-from mercure.spool.altered import AlteredBook, AlteredImage, BadState
-from mercure.spool.ending import fail_task
+from mercure.spool.altered_images import AlteredBook, AlteredImage, BadState
+from mercure.spool.failed_tasks import fail_task
 from mercure.spool.identity import router_mark
 from mercure.spool.task import COUNTED_KINDS
-from mercure.spool.telling import NAMED_IMAGES, task_delivered
+from mercure.spool.task_events import NAMED_IMAGES, task_delivered
 from mercure.spool.versions import SUPERSEDED
 from mercure.targets import ImageResult, Job, Target, Trouble
 

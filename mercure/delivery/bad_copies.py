@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from mercure.dicom.integrity import State, examine
-from mercure.spool.altered import BadState
+from mercure.spool.altered_images import BadState
 from mercure.targets import ImageResult
 
 _STATES: Final[dict[State, BadState]] = {State.ALTERED: "altered", State.UNREADABLE: "unreadable"}

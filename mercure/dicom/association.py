@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from mercure.dicom.receipt import CREATOR_UID, IMPLEMENTATION_VERSION
-from mercure.importing import IMPORTING
+from mercure.lazy_imports import IMPORTING
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association

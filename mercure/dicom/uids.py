@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from mercure.importing import IMPORTING
+from mercure.lazy_imports import IMPORTING
 
 
 @dataclass(frozen=True)

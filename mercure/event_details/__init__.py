@@ -7,6 +7,13 @@ from __future__ import annotations
 
 from mercure.event_details.common import FailureKind, Identity, ImageRef, Origin, Try
 from mercure.event_details.modules import ModuleDown, ModuleFailed, ModuleFinished, ModuleStarted, ModuleUp
+from mercure.event_details.notifications import (
+    AlertCleared,
+    AlertRaised,
+    NotificationGivenUp,
+    NotificationRequested,
+    NotificationSent,
+)
 from mercure.event_details.operation import (
     Audit,
     ConfigLoaded,
@@ -19,7 +26,7 @@ from mercure.event_details.operation import (
     ServiceChanged,
     Warned,
 )
-from mercure.event_details.receiving import (
+from mercure.event_details.reception import (
     AssociationClosed,
     AssociationOpened,
     AssociationRefused,
@@ -50,13 +57,6 @@ from mercure.event_details.tasks import (
     TaskFailed,
     TaskProcessed,
     TaskRetired,
-)
-from mercure.event_details.telling import (
-    AlertCleared,
-    AlertRaised,
-    NotificationGivenUp,
-    NotificationRequested,
-    NotificationSent,
 )
 from mercure.model import Record
 

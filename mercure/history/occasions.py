@@ -13,7 +13,7 @@ from mercure.event_details import NotificationRequested, SeriesDecided, TaskFail
 from mercure.history.news import News
 from mercure.history.records import EventRecord, TaskRecord
 from mercure.names import utc_text
-from mercure.notifications.facts import Facts
+from mercure.notifications.message_facts import Facts
 
 DONE: Final = frozenset({"delivered", "processed", "discarded"})
 """States in which nothing more is to be done with a task."""

@@ -10,8 +10,8 @@ from pydantic import AwareDatetime
 from mercure.config.notifications import ChannelSettings, Notifications, Occasion
 from mercure.model import Record
 from mercure.names import derived_id, is_id, new_id, utc_text
-from mercure.notifications.facts import Facts
-from mercure.notifications.wording import words
+from mercure.notifications.message_facts import Facts
+from mercure.notifications.message_text import words
 
 
 class Message(Record):

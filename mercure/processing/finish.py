@@ -29,10 +29,10 @@ from mercure.spool import (
     read_tags,
     save_task,
 )
-from mercure.spool.ending import fail_task
+from mercure.spool.failed_tasks import fail_task
 from mercure.spool.images import text
 from mercure.spool.link import Source
-from mercure.spool.telling import discarded_key, images_collided, task_created, task_discarded, task_processed
+from mercure.spool.task_events import discarded_key, images_collided, task_created, task_discarded, task_processed
 from mercure.spool.versions import register
 
 

@@ -56,9 +56,9 @@ from mercure.runners import (
     run_name,
 )
 from mercure.spool import Claim, Failure, Spool, Stage, Task, nudge, read_tags
-from mercure.spool.altered import AlteredBook, AlteredImage
+from mercure.spool.altered_images import AlteredBook, AlteredImage
 from mercure.spool.images import text
-from mercure.spool.telling import NAMED_IMAGES
+from mercure.spool.task_events import NAMED_IMAGES
 
 LOOK_SECONDS: Final = 1.0
 """A run is looked at this often: for its limits, for the end of the service, for a person who wants it stopped."""

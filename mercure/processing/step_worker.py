@@ -21,7 +21,7 @@ from mercure.runners import ImageMissingError, RunnerUnavailableError, RunReques
 from mercure.scheduling.order import ORDER_SECONDS
 from mercure.scheduling.worker_pool import TaskWorker
 from mercure.spool import Claim, Stage, Task, TaskError, load_task
-from mercure.spool.ending import fail_task
+from mercure.spool.failed_tasks import fail_task
 
 PAUSE_WHEN_TAKEN: Final = 1.0
 """Seconds to rest when somebody else has the task, or it was changed."""

@@ -16,7 +16,7 @@ from mercure.spool import Spool, Stage, Task, TaskError, image_files, image_refs
 from mercure.spool.delivered import holder
 from mercure.spool.layout import list_names
 from mercure.spool.task import LEDGER_FILE
-from mercure.spool.telling import (
+from mercure.spool.task_events import (
     discarded_key,
     failed_key,
     task_created,

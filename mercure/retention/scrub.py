@@ -22,8 +22,8 @@ from mercure.event_details import ScrubFinished
 from mercure.events import EventWriter
 from mercure.model import Record
 from mercure.spool import Spool, Stage
-from mercure.spool.altered import AlteredBook, AlteredImage
-from mercure.spool.kept import KeptImage, Place, facts_of, images_in, kept_entries
+from mercure.spool.altered_images import AlteredBook, AlteredImage
+from mercure.spool.image_walk import KeptImage, Place, facts_of, images_in, kept_entries
 
 SAVE_SECONDS: Final = 30.0
 """A crash means that so much is read again."""

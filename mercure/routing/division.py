@@ -32,7 +32,7 @@ from mercure.spool import (
 from mercure.spool.link import Source
 from mercure.spool.notices import post
 from mercure.spool.task import TaskError
-from mercure.spool.telling import failed_key, task_failed
+from mercure.spool.task_events import failed_key, task_failed
 
 HELD_BY = "mixed series"
 """Stands where a person's name does when a part of a mixed series is held."""

@@ -36,10 +36,10 @@ from mercure.spool import (
     move,
     save_task,
 )
-from mercure.spool.ending import fail_task
+from mercure.spool.failed_tasks import fail_task
 from mercure.spool.link import Source
 from mercure.spool.task import PLAN_FILE, Failure
-from mercure.spool.telling import failed_key, task_created, task_failed
+from mercure.spool.task_events import failed_key, task_created, task_failed
 from mercure.spool.versions import Image, images_of, newest
 
 _TIME: Final = 21

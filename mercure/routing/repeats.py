@@ -13,7 +13,7 @@ from mercure.spool import Spool, TagRecord, Task
 from mercure.spool.images import text
 from mercure.spool.instances import InstanceTable
 from mercure.spool.notices import post
-from mercure.spool.telling import images_collided
+from mercure.spool.task_events import images_collided
 from mercure.spool.versions import Collision, mark_across, register
 
 MOST_TOLD: Final = 20

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import Final
 
-from mercure.importing import IMPORTING
+from mercure.lazy_imports import IMPORTING
 
 OWN_KEYWORDS: Final = {
     "FileName": "LO",

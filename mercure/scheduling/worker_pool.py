@@ -19,7 +19,7 @@ from mercure.event_details import Warned
 from mercure.events import TRIES_AGAIN, EventWriter
 from mercure.scheduling.queue import TaskQueue
 from mercure.spool import Claim, TaskError, load_task
-from mercure.spool.ending import fail_task
+from mercure.spool.failed_tasks import fail_task
 from mercure.spool.task import Failure
 
 STOP_SECONDS: Final = 30.0

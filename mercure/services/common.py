@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol
 from mercure import __version__
 from mercure.clock import Clock, wall_offset
 from mercure.config import Config, ConfigError, ConfigStore, LiveConfig, Loaded, Root
-from mercure.config.place import ADVICE, record
+from mercure.config.spool_place import ADVICE, record
 from mercure.event_details import ConfigLoaded, ConfigRejected, ServiceChanged, Warned
 from mercure.events import TRIES_AGAIN, EventWriter
 from mercure.spool import Changes, Spool, Stage, Watcher, uptime

@@ -24,7 +24,7 @@ from mercure.history.records import EventRecord
 from mercure.model import Record
 from mercure.notifications.message import compose
 from mercure.notifications.queue import Queue
-from mercure.notifications.sending import Sender
+from mercure.notifications.send_queue import Sender
 from mercure.services.common import Context
 from mercure.spool import Changes, Claim, Stage, uptime
 

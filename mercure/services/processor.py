@@ -22,7 +22,7 @@ from mercure.scheduling.queue import SCAN_SECONDS, TaskQueue
 from mercure.scheduling.worker_pool import WorkerPool
 from mercure.services.common import PAUSE_AFTER_ERROR, Context
 from mercure.spool import Changes, Stage, Task
-from mercure.spool.ending import put_aside_unreadable
+from mercure.spool.failed_tasks import put_aside_unreadable
 from mercure.spool.task import Priority
 
 SLOT_SECONDS: Final = 1.0

@@ -20,7 +20,7 @@ from mercure.routing.route_task import Routing, studies_in_routing
 from mercure.routing.studies import StudyTracker, take_study
 from mercure.services.common import PAUSE_AFTER_ERROR, Context
 from mercure.spool import Changes, Claim, Stage, move
-from mercure.spool.ending import fail_task
+from mercure.spool.failed_tasks import fail_task
 from mercure.spool.task import Failure, TaskError, load_task
 from mercure.spool.versions import recall
 

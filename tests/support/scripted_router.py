@@ -42,7 +42,7 @@ from mercure.spool import (
     save_task,
 )
 from mercure.spool.link import Source
-from mercure.spool.telling import failed_key, task_created, task_delivered, task_failed
+from mercure.spool.task_events import failed_key, task_created, task_delivered, task_failed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ from mercure.history.queries import History
 from mercure.model import Model
 from mercure.names import id_time
 from mercure.notifications.queue import Queue
-from mercure.notifications.sending import failing_channels
+from mercure.notifications.send_queue import failing_channels
 from mercure.retention.scrub import read_state
 from mercure.routing.task_ids import newest_id
 from mercure.spool import uptime

@@ -14,8 +14,8 @@ from mercure.config.notifications import ChannelSettings
 from mercure.event_details import AlertCleared, AlertRaised
 from mercure.events import EventWriter
 from mercure.names import derived_id, utc_text
-from mercure.notifications.facts import Facts
 from mercure.notifications.message import Message, compose
+from mercure.notifications.message_facts import Facts
 from mercure.notifications.queue import Queue
 
 _log = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from appliance.control.configuration.differences import differences
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
 from mercure.config import Config, ConfigError, RevisionedFile, StaleRevisionError
-from mercure.config.place import change_problems
 from mercure.config.problems import template_trials
+from mercure.config.spool_place import change_problems
 from mercure.event_details import ConfigSaved
 
 HAND_EDIT: Final = "edited by hand"

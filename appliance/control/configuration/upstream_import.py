@@ -10,7 +10,7 @@ from appliance.control.configuration import changes
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
 from mercure.config import ConfigError
-from mercure.config.importing import import_mercure
+from mercure.config.upstream_import import import_mercure
 from mercure.model import Model
 
 

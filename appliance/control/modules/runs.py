@@ -27,7 +27,7 @@ from mercure.processing.steps import (
 )
 from mercure.spool import FiredRule, Stage, Task, TaskError, derive, image_files, image_refs, is_locked, load_task
 from mercure.spool.link import Source
-from mercure.spool.telling import task_created
+from mercure.spool.task_events import task_created
 
 _LIMITS: Final = (
     "memory_bytes",

@@ -37,7 +37,7 @@ from mercure.spool import (
     save_task,
 )
 from mercure.spool.delivered import holder
-from mercure.spool.telling import discarded_key, task_discarded
+from mercure.spool.task_events import discarded_key, task_discarded
 
 _EVENTS: Final = {
     "hold": "task.held",

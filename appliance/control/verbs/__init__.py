@@ -12,7 +12,7 @@ from appliance.control.errors import ControlError
 from appliance.control.roles import Caller
 from appliance.control.session import Session
 from mercure.config.problems import suggest
-from mercure.importing import IMPORTING
+from mercure.lazy_imports import IMPORTING
 
 if TYPE_CHECKING:
     from appliance.control.rpc.jobs import Jobs

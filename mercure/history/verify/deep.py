@@ -10,8 +10,8 @@ from mercure.clock import Clock
 from mercure.dicom.integrity import Integrity, State, examine
 from mercure.history.verify.report import DeepReport, Finding, Kind
 from mercure.spool import Spool, read_ledger
-from mercure.spool.altered import AlteredBook
-from mercure.spool.kept import KeptImage, facts_of, images_in, kept_entries
+from mercure.spool.altered_images import AlteredBook
+from mercure.spool.image_walk import KeptImage, facts_of, images_in, kept_entries
 
 ROUNDS: Final = 3
 """So often the spool is walked: what moved on behind the walk is met by the next one; each copy is read once."""

@@ -13,7 +13,7 @@ from typing import Final
 
 from mercure.clock import Clock
 from mercure.config import Config, Root
-from mercure.config.place import place_problems
+from mercure.config.spool_place import place_problems
 from mercure.history.database import HistoryError
 from mercure.history.reader import HistoryUnavailableError, Reader, batches
 from mercure.history.verify.accounts import ImageAccounts, TaskAccounts, lost_image

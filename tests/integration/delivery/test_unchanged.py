@@ -14,7 +14,7 @@ from mercure.config import Root
 from mercure.history.verify import Kind, verify
 from mercure.services.dispatcher import Dispatcher
 from mercure.spool import Stage, load_task
-from mercure.spool.altered import AlteredBook
+from mercure.spool.altered_images import AlteredBook
 from tests.support.box import deliveries, turn
 from tests.support.data_sets import ct_image, data_set_of, uid
 from tests.support.dicom_peer import Peer, associate_rq

@@ -15,7 +15,7 @@ from mercure import durable
 from mercure.clock import ManualClock
 from mercure.names import derived_id
 from mercure.spool import Attempt, Failure, Hold, Spool, Stage, Task, load_task
-from mercure.spool.telling import discarded_key
+from mercure.spool.task_events import discarded_key
 from tests.support.tasks import NOW, PutTask, claim_of, events_of
 
 FAILURE = Failure(stage="outgoing", reason="refused", advice="ask", at=NOW)

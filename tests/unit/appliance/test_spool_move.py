@@ -16,8 +16,8 @@ from appliance.spool_move import move
 from appliance.supervision.foreground import sole_runner
 from mercure.clock import ManualClock
 from mercure.config import Root
-from mercure.config.place import in_force, place_problems, read_place
 from mercure.config.relocation import move_spool
+from mercure.config.spool_place import in_force, place_problems, read_place
 from mercure.spool import Spool, Stage
 from mercure.spool.identity import read_identity
 from tests.support.faults import Crash, counted, crash_at

@@ -13,8 +13,8 @@ from appliance.control.configuration import changes
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
 from mercure import durable
-from mercure.config.place import FILE_NAME, Place, holds, place_problems, read_place, write_place
 from mercure.config.relocation import settle
+from mercure.config.spool_place import FILE_NAME, Place, holds, place_problems, read_place, write_place
 from mercure.history.verify import verify
 from mercure.services.common import Context
 from mercure.spool import Spool, Stage

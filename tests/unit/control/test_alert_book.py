@@ -24,7 +24,7 @@ from mercure.event_details import AssociationRefused, ImageRefused
 from mercure.events import EventWriter
 from mercure.notifications.queue import Queue
 from mercure.spool import Stage
-from mercure.spool.altered import AlteredBook, AlteredImage
+from mercure.spool.altered_images import AlteredBook, AlteredImage
 from mercure.spool.notices import post
 from tests.support.certificates import make_certificate
 from tests.support.faults import Crash, counted, crash_at

@@ -11,8 +11,8 @@ from appliance.control.rpc.client import Client, ControlError
 from appliance.control.session import Session
 from mercure.clock import Clock
 from mercure.names import new_id
-from mercure.notifications.facts import Facts
 from mercure.notifications.message import Message, compose
+from mercure.notifications.message_facts import Facts
 from mercure.notifications.queue import Queue
 from tests.support.mail_server import mail_server
 from tests.support.ports import free_port

@@ -14,7 +14,7 @@ import pytest
 from mercure.config import Retry, TargetSettings
 from mercure.delivery.attempt import Deliverer
 from mercure.spool import Claim, Stage, load_task, move, read_ledger, save_task
-from mercure.spool.altered import AlteredBook
+from mercure.spool.altered_images import AlteredBook
 from mercure.targets import Trouble
 from tests.support.faults import Crash, crash_at
 from tests.support.targets import DOWN, ScriptedTarget, cannot_read, confirms, finds_altered, numbers

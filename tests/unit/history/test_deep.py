@@ -13,7 +13,7 @@ from mercure.history.verify import verify
 from mercure.history.verify.deep import DeepCheck, known
 from mercure.history.verify.report import Kind
 from mercure.spool import LedgerLine, Stage, add_to_ledger
-from mercure.spool.altered import AlteredBook, AlteredImage
+from mercure.spool.altered_images import AlteredBook, AlteredImage
 from tests.support.receipts import DATA_SET, flip, make_received, plain_header, received_file, spoil
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 from mercure.event_details import NotificationRequested
 from mercure.notifications.message import Message
 from mercure.notifications.queue import Queue
-from mercure.notifications.sending import Sender
+from mercure.notifications.send_queue import Sender
 from mercure.services.bookkeeper import Bookkeeper
 from mercure.services.notifier import Notifier
 from mercure.spool import Task

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mercure.spool import Claim, Stage, load_task, move, save_task
-from mercure.spool.altered import AlteredBook
+from mercure.spool.altered_images import AlteredBook
 from tests.support.modules import COPY, configure, ended, process, process_all, put_task, script
 from tests.support.receipts import ORIGIN, receive_again, spoil
 

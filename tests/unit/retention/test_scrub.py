@@ -16,7 +16,7 @@ from mercure.retention import scrub as scrub_module
 from mercure.retention.scrub import SAVE_SECONDS, Scrub, ScrubRun, read_state
 from mercure.retention.scrub_thread import START_SECONDS, ScrubThread
 from mercure.spool import Claim, Stage
-from mercure.spool.altered import AlteredBook
+from mercure.spool.altered_images import AlteredBook
 from tests.support.box import turn
 from tests.support.faults import failing_at
 from tests.support.polling import eventually

@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from mercure.config.importing import import_mercure
+from mercure.config.upstream_import import import_mercure
 from mercure.rules import RuleError, compile_rule
 from mercure.rules.other_installations import laxer
 from mercure.rules.record import Images

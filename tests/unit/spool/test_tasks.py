@@ -26,10 +26,10 @@ from mercure.spool import (
     read_tags,
     save_task,
 )
-from mercure.spool.ending import fail_task
+from mercure.spool.failed_tasks import fail_task
 from mercure.spool.link import Source
 from mercure.spool.task import KEPT_ATTEMPTS
-from mercure.spool.telling import failed_key, task_created, task_delivered, task_failed
+from mercure.spool.task_events import failed_key, task_created, task_delivered, task_failed
 from tests.support.faults import Crash, counted, crash_at, failing_at
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from mercure.config.notifications import ChannelSettings
 from mercure.event_details import NotificationGivenUp, NotificationSent
 from mercure.model import Record
 from mercure.notifications.channels import ChannelError, Taken, send
-from mercure.notifications.facts import Facts
 from mercure.notifications.message import Message, compose
+from mercure.notifications.message_facts import Facts
 from mercure.notifications.queue import ChannelState, Queue
 from mercure.spool import uptime
 

@@ -10,7 +10,7 @@ from mercure.spool.claim import Claim
 from mercure.spool.layout import Spool, Stage
 from mercure.spool.move import move
 from mercure.spool.task import Failure, Task, TaskError, load_task, save_task
-from mercure.spool.telling import failed_key, task_failed
+from mercure.spool.task_events import failed_key, task_failed
 
 
 def fail_task(spool: Spool, events: EventWriter, claim: Claim, task: Task, failure: Failure) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mercure.config import Config, ConfigStore, Root
-from mercure.config.importing import DROPPED, import_mercure
+from mercure.config.upstream_import import DROPPED, import_mercure
 from mercure.targets import MODELS
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import logging
 from typing import Any, Final
 
 from mercure.config.notifications import Notifications, Occasion, Wording
-from mercure.notifications.facts import one_line
+from mercure.notifications.message_facts import one_line
 from mercure.notifications.templates import UnusableTemplateError, render
 
 SUBJECT_CHARS: Final = 200

@@ -20,10 +20,10 @@ from mercure.model import Record
 from mercure.names import new_id
 from mercure.notifications import queue as queue_module
 from mercure.notifications.channels import ChannelError, Taken
-from mercure.notifications.facts import Facts
 from mercure.notifications.message import Message, compose
+from mercure.notifications.message_facts import Facts
 from mercure.notifications.queue import Queue
-from mercure.notifications.sending import Sender, plan
+from mercure.notifications.send_queue import Sender, plan
 from mercure.spool import Spool
 from tests.support.faults import Crash, counted, crash_at, failing_at
 
@@ -284,7 +284,7 @@ def in_this_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             return False
 
     with monkeypatch.context() as patched:
-        patched.setattr("mercure.notifications.sending.threading.Thread", Direct)
+        patched.setattr("mercure.notifications.send_queue.threading.Thread", Direct)
         yield
 
 
