@@ -14,7 +14,9 @@ from appliance.cli.asking import ask, asking
 from appliance.cli.common import end_with, json_option, open_session, program, root_option, show
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.progress import Meter
-from appliance.cli.text import moment, pairs, printable, size, table
+from appliance.cli.text import pairs, table
+from appliance.presentation.figures import size, zoned_moment
+from mercure.printable import printable
 
 if TYPE_CHECKING:
     from appliance.control.api.backup import BackupChecked, BackupFile, BackupMade
@@ -72,7 +74,7 @@ def list_() -> None:
 
 
 def _row(item: BackupFile) -> tuple[str, ...]:
-    return (item.name, size(item.bytes), moment(datetime.fromtimestamp(item.modified, UTC)))
+    return (item.name, size(item.bytes), zoned_moment(datetime.fromtimestamp(item.modified, UTC)))
 
 
 @backup.command()
@@ -102,7 +104,7 @@ def _checked(found: BackupChecked) -> Iterator[str]:
     yield from pairs(
         [
             ("backup", f"{found.path}: as it was written"),
-            ("of", f"{found.node}, {moment(found.time)}, by {found.by}"),
+            ("of", f"{found.node}, {zoned_moment(found.time)}, by {found.by}"),
             ("holds", f"{found.files} files, configuration revision {found.revision}"),
             ("history", found.history or "none"),
             ("images", "yes" if found.images else "no"),

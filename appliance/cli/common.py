@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from appliance.cli import exit_codes
-from appliance.cli.text import printable
+from mercure.printable import json_text, printable
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -130,8 +129,7 @@ def show(data: BaseModel | Mapping[str, Sequence[BaseModel]], lines: Callable[[]
         Makes the text.
     """
     if click.get_current_context().meta.get(_JSON_KEY):
-        # ASCII: a terminal obeys nothing in it, whatever the images say.
-        click.echo(json.dumps(_plain(data), indent=1))
+        click.echo(json_text(_plain(data), indent=1))
         return
     for line in lines():
         click.echo(line)

@@ -12,7 +12,8 @@ from appliance.cli import exit_codes
 from appliance.cli.asking import ask
 from appliance.cli.common import end_with, json_option, narrate, open_session, root_option, show
 from appliance.cli.lazy import OrderedGroup
-from appliance.cli.text import moment, printable
+from appliance.presentation.figures import zoned_moment
+from mercure.printable import printable
 
 if TYPE_CHECKING:
     from appliance.control.api.base import Problem
@@ -40,7 +41,7 @@ def _lines(shown: Configuration) -> Iterator[str]:
     from appliance.control.configuration.files import pretty  # noqa: PLC0415
 
     for file in (shown.mercure, shown.services):
-        saved = f", saved {moment(file.saved)} by {file.author}" if file.saved else ""
+        saved = f", saved {zoned_moment(file.saved)} by {file.author}" if file.saved else ""
         hand = ", edited by hand since" if file.by_hand else ""
         yield printable(f"# {file.file}: revision {file.revision}{saved}{hand}")
         if file.problems:

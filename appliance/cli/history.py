@@ -13,7 +13,8 @@ from appliance.cli import completing
 from appliance.cli.asking import ask
 from appliance.cli.common import json_option, root_option, show
 from appliance.cli.lazy import OrderedGroup
-from appliance.cli.text import moment, pairs, short_moment, size, table
+from appliance.cli.text import pairs, table
+from appliance.presentation.figures import short_moment, size, zoned_moment
 
 if TYPE_CHECKING:
     from appliance.control.api.history import TaskStory
@@ -181,7 +182,7 @@ def _story_lines(story: TaskStory) -> Iterator[str]:
     yield from pairs(
         [
             ("task", task.id),
-            ("state", " ".join(filter(None, [task.state, moment(task.since)]))),
+            ("state", " ".join(filter(None, [task.state, zoned_moment(task.since)]))),
             ("reason", task.reason or ""),
             ("advice", task.advice or ""),
             ("for", task.target or task.module or task.action or ""),

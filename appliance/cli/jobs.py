@@ -11,7 +11,8 @@ from appliance.cli import exit_codes
 from appliance.cli.asking import asking
 from appliance.cli.common import end_with, json_option, root_option, show
 from appliance.cli.progress import bar
-from appliance.cli.text import duration, pairs, short_moment, table
+from appliance.cli.text import pairs, table
+from appliance.presentation.figures import duration, short_moment
 
 if TYPE_CHECKING:
     from appliance.control.api.jobs import JobResult, JobState

@@ -13,7 +13,9 @@ from appliance.cli.asking import ask
 from appliance.cli.assignments import changed, values_of
 from appliance.cli.common import Failure, end_with, json_option, narrate, root_option, show
 from appliance.cli.lazy import OrderedGroup
-from appliance.cli.text import printable, short_moment, table
+from appliance.cli.text import table
+from appliance.presentation.figures import short_moment
+from mercure.printable import printable
 
 if TYPE_CHECKING:
     from appliance.control.api.base import Saved

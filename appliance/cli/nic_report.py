@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli.common import json_option, root_option, show
-from appliance.cli.text import pairs, printable
+from appliance.cli.text import pairs
+from mercure.printable import printable
 
 if TYPE_CHECKING:
     from appliance.nic_report import Nic, NicReport

@@ -11,7 +11,9 @@ from appliance.cli import exit_codes
 from appliance.cli.asking import ask
 from appliance.cli.common import end_with, json_option, root_option, show
 from appliance.cli.lazy import OrderedGroup
-from appliance.cli.text import printable, short_moment, table
+from appliance.cli.text import table
+from appliance.presentation.figures import short_moment
+from mercure.printable import printable
 
 if TYPE_CHECKING:
     from appliance.control.api.notifications import ChannelReport, ChannelTested, MessageReport, Notifications

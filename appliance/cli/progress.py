@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from appliance.cli.text import fitted, printable, size, terminal_columns, width
+from appliance.cli.text import fitted, terminal_columns
+from appliance.presentation.figures import size
+from mercure.printable import cells, printable
 
 if TYPE_CHECKING:
     from appliance.control.api.base import Progress
@@ -61,6 +63,6 @@ class Meter:
 
     def _show(self, line: str) -> None:
         if line != self._shown:
-            blank = " " * max(0, width(self._shown) - width(line))
+            blank = " " * max(0, cells(self._shown) - cells(line))
             click.echo(f"\r{line}{blank}" + ("" if line else "\r"), nl=False, err=True)
             self._shown = line

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
@@ -11,8 +11,11 @@ from appliance.cli import completing, exit_codes
 from appliance.cli.asking import ask, asking
 from appliance.cli.common import Failure, end_with, json_option, narrate, root_option, show
 from appliance.cli.lazy import OrderedGroup
-from appliance.cli.text import duration, moment, pairs, printable, size, table
-from appliance.wording import conversions_in_words
+from appliance.cli.text import pairs, table
+from appliance.presentation.figures import duration, size, zoned_moment
+from appliance.presentation.states import QueueState
+from appliance.presentation.wording import conversions_in_words
+from mercure.printable import printable
 
 if TYPE_CHECKING:
     from appliance.cli.asking import Ask
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     F = TypeVar("F", bound=Callable[..., Any])
 
 STAGES = ("incoming", "routing", "studies", "processing", "outgoing", "error", "discard", "success")
-STATES = ("arriving", "deciding", "collecting", "waiting", "retrying", "running", "held", "failed", "discarded")
+STATES = get_args(QueueState)
 SHORT = 8
 
 
@@ -126,7 +129,13 @@ def _detail_lines(detail: TaskDetail) -> Iterator[str]:
     if task and task.attempts:
         yield ""
         rows = [
-            (str(item.number), moment(item.started), f"{item.seconds:.1f} s", item.outcome, _outcome_in_words(item))
+            (
+                str(item.number),
+                zoned_moment(item.started),
+                f"{item.seconds:.1f} s",
+                item.outcome,
+                _outcome_in_words(item),
+            )
             for item in task.attempts
         ]
         yield from table(["TRY", "WHEN", "TOOK", "OUTCOME", "ERROR"], rows)
@@ -147,13 +156,13 @@ def _task_pairs(task: Task) -> Iterator[tuple[str, str]]:
     series = [identity.Modality, identity.SeriesDescription, identity.SeriesInstanceUID]
     yield ("series", " ".join(filter(None, series)))
     yield ("from", " ".join(filter(None, [origin.calling_aet, origin.address])))
-    yield ("received", moment(origin.last_received))
+    yield ("received", zoned_moment(origin.last_received))
     yield ("rules", "; ".join(f"{fired.rule}: {fired.why}" if fired.why else fired.rule for fired in task.rules))
-    yield ("next try", moment(task.next_attempt))
+    yield ("next try", zoned_moment(task.next_attempt))
     for name, note in (("held", task.hold), ("discarded", task.discarded)):
-        yield (name, f"by {note.by}, {moment(note.at)}{': ' if note.reason else ''}{note.reason}" if note else "")
+        yield (name, f"by {note.by}, {zoned_moment(note.at)}{': ' if note.reason else ''}{note.reason}" if note else "")
     if task.failure:
-        yield ("failed", f"{task.failure.reason} ({moment(task.failure.at)})")
+        yield ("failed", f"{task.failure.reason} ({zoned_moment(task.failure.at)})")
         yield ("advice", task.failure.advice)
 
 

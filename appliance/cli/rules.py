@@ -15,7 +15,8 @@ from appliance.cli.asking import ask, asking
 from appliance.cli.assignments import changed
 from appliance.cli.common import end_with, json_option, root_option, show
 from appliance.cli.lazy import OrderedGroup
-from appliance.cli.text import printable, table, terminal_columns
+from appliance.cli.text import table, terminal_columns
+from mercure.printable import printable
 
 if TYPE_CHECKING:
     from appliance.control.api.rules import RuleCheck, RuleState

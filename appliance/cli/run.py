@@ -11,10 +11,11 @@ import click
 
 from appliance.cli.common import Failure, narrate, open_session, program, root_option
 from appliance.cli.setup import first_options, lines, write_first
-from appliance.cli.text import pairs, printable
+from appliance.cli.text import pairs
 from mercure import __version__
 from mercure.config.relocation import settle
 from mercure.config.spool_place import place_problems
+from mercure.printable import printable
 
 if TYPE_CHECKING:
     from appliance.control.session import Session

@@ -11,7 +11,7 @@ import click
 
 from appliance.cli import completing, exit_codes
 from appliance.cli.common import end_with, json_option, narrate, open_session, root_option, show
-from appliance.cli.text import printable
+from mercure.printable import printable
 
 if TYPE_CHECKING:
     from appliance.control.targets.send_files import FileSent, Sent

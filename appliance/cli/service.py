@@ -11,7 +11,9 @@ from appliance.cli import completing
 from appliance.cli.asking import ask, asking
 from appliance.cli.common import json_option, root_option, show
 from appliance.cli.lazy import OrderedGroup
-from appliance.cli.text import moment, printable, table
+from appliance.cli.text import table
+from appliance.presentation.figures import zoned_moment
+from mercure.printable import printable
 
 if TYPE_CHECKING:
     from appliance.control.api.services import ProcessState, ServiceState
@@ -40,7 +42,7 @@ def _rows(services: Iterable[ServiceState]) -> Iterator[tuple[str, ...]]:
         if not state.processes:
             yield (state.name, "", "off" if not state.configured else "not running", "", "")
         for process in state.processes:
-            since = " ".join(filter(None, [moment(process.since), process.problem]))
+            since = " ".join(filter(None, [zoned_moment(process.since), process.problem]))
             yield (state.name, process.name, process.state, str(process.pid or ""), since)
 
 

@@ -10,7 +10,9 @@ import click
 from appliance.cli import exit_codes
 from appliance.cli.asking import ask
 from appliance.cli.common import end_with, json_option, root_option, show
-from appliance.cli.text import duration, pairs, printable, size, table, terminal_columns, wrapped
+from appliance.cli.text import pairs, table, terminal_columns, wrapped
+from appliance.presentation.figures import duration, size
+from mercure.printable import printable
 
 if TYPE_CHECKING:
     from appliance.control.api.services import ServiceState

@@ -11,8 +11,10 @@ from appliance.cli import completing, exit_codes
 from appliance.cli.asking import ask, asking
 from appliance.cli.common import end_with, json_option, narrate, root_option, show
 from appliance.cli.lazy import OrderedGroup
-from appliance.cli.text import moment, printable, short_moment, table, terminal_columns, wrapped
-from appliance.wording import capabilities_in_words, hanging, matrix_of, proposal_in_words
+from appliance.cli.text import table, terminal_columns, wrapped
+from appliance.presentation.figures import short_moment, zoned_moment
+from appliance.presentation.wording import capabilities_in_words, hanging, matrix_of, proposal_in_words
+from mercure.printable import printable
 
 if TYPE_CHECKING:
     from appliance.control.api.targets import Probed, TargetState
@@ -126,7 +128,7 @@ def probe_lines(probed: Probed) -> Iterator[str]:
     """Write what a target takes, and what is proposed."""
     columns = terminal_columns()
     if probed.known is not None:
-        for what, text in (("asked", moment(probed.known.time)), *capabilities_in_words(probed.known)):
+        for what, text in (("asked", zoned_moment(probed.known.time)), *capabilities_in_words(probed.known)):
             yield from hanging(f"{what:<16}", printable(text), columns)
         yield from ("", *matrix_of(probed.known, columns), "")
     if probed.text:

@@ -9,7 +9,9 @@ import click
 
 from appliance.cli.asking import ask
 from appliance.cli.common import end_with, json_option, root_option, show
-from appliance.cli.text import moment, pairs, printable, size, table, terminal_columns, wrapped
+from appliance.cli.text import pairs, table, terminal_columns, wrapped
+from appliance.presentation.figures import size, zoned_moment
+from mercure.printable import printable
 
 if TYPE_CHECKING:
     from mercure.history.verify import DeepReport, Finding, Report
@@ -43,7 +45,7 @@ def verify(deep: bool) -> None:
 
 
 def _lines(report: Report) -> Iterator[str]:
-    yield printable(f"{report.node}, {moment(report.time)}: {_VERDICTS[report.exit_code]}")
+    yield printable(f"{report.node}, {zoned_moment(report.time)}: {_VERDICTS[report.exit_code]}")
     yield ""
     discarded = [(f"  discarded by {name}", str(count)) for name, count in report.discarded.items()]
     yield from pairs(

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from appliance.control.api.queue import State
+from appliance.presentation.states import QueueState
 from mercure.event_details import Identity
 from mercure.names import id_time
 from mercure.spool import Stage, Task, TaskError, image_files, load_task
@@ -23,7 +23,7 @@ UNSETTLED_NS: Final = 100_000_000
 """Two changes of a file within one tick of the file system's clock (up to 10 ms) leave the same time. What was changed
 so shortly ago is read again at the next look."""
 
-_STATE_OF_STAGE: Final[Mapping[Stage, State]] = {
+_STATE_OF_STAGE: Final[Mapping[Stage, QueueState]] = {
     Stage.INCOMING: "arriving",
     Stage.ROUTING: "deciding",
     Stage.STUDIES: "collecting",
@@ -48,7 +48,7 @@ class Row:
     id: str
     stage: Stage
     created: datetime
-    state: State | None = None
+    state: QueueState | None = None
     action: str | None = None
     target: str | None = None
     module: str | None = None
@@ -157,5 +157,5 @@ def _series(directory: Path) -> Row:
 
 def _unreadable(name: str, stage: Stage, error: str) -> Row:
     deciding = stage is Stage.ROUTING  # the router is about to write the model
-    state: State = "deciding" if deciding else "failed"
+    state: QueueState = "deciding" if deciding else "failed"
     return Row(id=name, stage=stage, created=id_time(name), state=state, error="" if deciding else error)

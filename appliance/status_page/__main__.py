@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 import signal
@@ -18,6 +17,7 @@ from waitress.server import create_server
 from appliance.status_page.site import Site
 from appliance.status_page.sockets import where
 from appliance.status_page.source import Source, find_exam, look
+from mercure.printable import json_text
 
 _NICE: Final = 10
 """When there is not enough processor time, receiver and router go first."""
@@ -94,7 +94,7 @@ class _JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line).replace("\x7f", r"\u007f")  # DEL is ASCII, and a terminal obeys it
+        return json_text(line)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from appliance.control.rpc.client import api
+from appliance.presentation.states import TASK
+from appliance.presentation.wording import plural
 from appliance.status_page import labels
 from appliance.status_page.labels import Moment, Sign
 from appliance.status_page.redaction import Masking
-from appliance.wording import plural
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def _steps(steps: Iterable[api.traffic.ExamStep], now: datetime) -> tuple[StepVi
     return tuple(
         StepView(
             place=labels.PLACE[step.to].format(name=step.name or "?"),
-            sign=labels.STEP.get(step.state) or labels.other(step.state),
+            sign=labels.sign(TASK.get(step.state), step.state),
             images=plural(step.images, "image"),
             at=labels.moment(step.at, now),
             next=labels.moment(step.next_attempt, now),

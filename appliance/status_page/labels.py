@@ -1,4 +1,4 @@
-"""How numbers, times and states are said: glyph, word and tone, never the colour alone."""
+"""How times and states are shown on the page: glyph, word and tone, never the colour alone."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
+from appliance.presentation.figures import duration
+from appliance.presentation.states import HEALTH, Look, other
+from appliance.presentation.states import Tone as StateTone
 from mercure.clock import Clock
 
 Tone = Literal["good", "warn", "bad", "calm"]
 
-_MINUTE: Final = 60
-_HOUR: Final = 3600
-_DAY: Final = 86400
+_GLYPHS: Final[dict[StateTone, str]] = {"good": "✓", "warn": "▲", "bad": "✗", "dim": "○"}
+_CALM: Final = "⋯"
+"""What is on its way."""
 
 
 @dataclass(frozen=True)
@@ -24,47 +27,24 @@ class Sign:
     tone: Tone
 
 
-GOOD: Final = Sign("✓", "well", "good")
-WARN: Final = Sign("▲", "look at it", "warn")
-BAD: Final = Sign("✗", "not well", "bad")
+def sign(look: Look | None, state: str = "") -> Sign:
+    """Return how a state is shown; without a look, one that this program does not know."""
+    if look is None:
+        return Sign("?", other(state).word, "calm")
+    glyph, tone = _GLYPHS.get(look.tone, _CALM), look.tone if look.tone in ("good", "warn", "bad") else "calm"
+    return Sign(glyph, look.said or look.word, tone)
 
-HEALTH: Final[dict[str, tuple[Sign, str]]] = {
-    "well": (GOOD, "The router is well"),
-    "watch": (WARN, "The router works, and something is being watched"),
-    "bad": (BAD, "The router needs help"),
+
+GOOD: Final = sign(HEALTH["well"])
+WARN: Final = sign(HEALTH["watch"])
+BAD: Final = sign(HEALTH["bad"])
+
+HEADLINE: Final = {
+    "well": "The router is well",
+    "watch": "The router works, and something is being watched",
+    "bad": "The router needs help",
 }
 """Each state of the router, as the first line of the page says it."""
-
-SEVERITY: Final[dict[str, Sign]] = {
-    "critical": Sign("✗", "critical", "bad"),
-    "warning": Sign("▲", "warning", "warn"),
-    "watch": Sign("▲", "watch", "warn"),
-}
-
-STAGE: Final[dict[str, str]] = {
-    "incoming": "Arriving",
-    "routing": "Being decided",
-    "studies": "Waiting for the rest of the study",
-    "processing": "Being processed",
-    "outgoing": "On the way to targets",
-    "error": "Failed, waiting for a person",
-    "quarantine": "Unreadable, kept aside",
-    "success": "Delivered, kept for now",
-    "discard": "Discarded, kept for now",
-}
-"""What an entry in each stage is, to somebody who does not know the spool."""
-
-STEP: Final[dict[str, Sign]] = {
-    "delivered": Sign("✓", "delivered", "good"),
-    "processed": Sign("✓", "processed", "good"),
-    "waiting": Sign("⋯", "on its way", "calm"),
-    "planned": Sign("⋯", "on its way", "calm"),
-    "deciding": Sign("⋯", "being decided", "calm"),
-    "held": Sign("▲", "held by a person", "warn"),
-    "failed": Sign("✗", "failed, a person must look", "bad"),
-    "discarded": Sign("○", "discarded", "calm"),
-}
-"""What has become of a task, by the states of the history."""
 
 PLACE: Final[dict[str, str]] = {
     "target": "to {name}",
@@ -73,28 +53,6 @@ PLACE: Final[dict[str, str]] = {
     "discard": "discarded by rule {name}",
     "router": "no target chosen",
 }
-
-
-def other(state: str) -> Sign:
-    """Return how a state looks that this program does not know."""
-    return Sign("?", state, "calm")
-
-
-def size(octets: float) -> str:
-    """Say a size in the unit that makes it short."""
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if octets < 1000 or unit == "TB":  # noqa: PLR2004 - units are a thousand apart
-            break
-        octets /= 1000
-    return f"{octets:.0f} {unit}" if octets >= 10 or unit == "B" else f"{octets:.1f} {unit}"  # noqa: PLR2004
-
-
-def duration(seconds: float) -> str:
-    """Say how long something took or waits, in its largest unit."""
-    for length, unit in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
-        if seconds >= 2 * length or (seconds >= length and length != _MINUTE):
-            return f"{seconds // length:.0f} {unit}"
-    return f"{max(0.0, seconds):.0f} s"
 
 
 @dataclass(frozen=True)

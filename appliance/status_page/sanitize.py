@@ -6,16 +6,14 @@ marks that turn the direction of writing for the rest of the page, and texts wit
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Any, Final
 
 from markupsafe import Markup
 
+from mercure.printable import cleaned
+
 MOST_CHARACTERS: Final = 300
 REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
-_BLANKS: Final = frozenset("\t\n\r\v\f\x85\u2028\u2029")
-_UNSHOWN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
-"""Categories of Unicode that nothing visible is in: controls, formats (the direction marks too), halves of pairs."""
 
 
 def clean(text: str, most: int = MOST_CHARACTERS) -> str:
@@ -29,14 +27,12 @@ def clean(text: str, most: int = MOST_CHARACTERS) -> str:
         Characters at most; a longer one ends with an ellipsis.
     """
     cut = text[: most + 1]
-    shown = "".join(_shown(character) for character in cut)
+    shown = cleaned(cut, _instead)
     return shown if len(cut) <= most else shown[: most - 1] + "…"
 
 
-def _shown(character: str) -> str:
-    if character in _BLANKS:
-        return " "
-    return REPLACEMENT if unicodedata.category(character) in _UNSHOWN else character
+def _instead(character: str) -> str:
+    return " " if character.isspace() else REPLACEMENT
 
 
 def finalize(value: Any) -> Any:  # noqa: ANN401 - what a template may show

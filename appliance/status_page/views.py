@@ -1,4 +1,4 @@
-"""What each page shows, made of a snapshot: plain data for the templates, masked, in words."""
+"""What each page shows, made of a snapshot: plain data for the templates, masked, in labels."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from typing import Final
 from markupsafe import Markup
 
 from appliance.control.rpc.client import api
+from appliance.presentation.figures import duration, size
+from appliance.presentation.states import HEALTH, SEVERITY, STAGE, TARGET
+from appliance.presentation.wording import count, plural
 from appliance.status_page import labels
 from appliance.status_page.chart import Bar, svg
 from appliance.status_page.labels import Moment, Sign
 from appliance.status_page.redaction import Masking
 from appliance.status_page.source import Flow, Seen
-from appliance.wording import count, plural
 
 _OF_INTEREST: Final = ("incoming", "routing", "studies", "processing", "outgoing", "error", "quarantine")
 _CALM_WHEN_EMPTY: Final = ("error", "quarantine")
@@ -125,7 +127,7 @@ def overview(seen: Seen, now: datetime, masking: Masking) -> Overview:
 def _headline(seen: Seen) -> tuple[Sign, str]:
     if not seen.status.running:
         return labels.BAD, "The router does not run"
-    return labels.HEALTH[seen.health]
+    return labels.sign(HEALTH[seen.health]), labels.HEADLINE[seen.health]
 
 
 def _summary(flow: Flow | None, now: datetime) -> str:
@@ -151,7 +153,7 @@ def alerts(seen: Seen, now: datetime, masking: Masking) -> tuple[AlertView, ...]
     """List what a person should look at."""
     return tuple(
         AlertView(
-            sign=labels.SEVERITY.get(alert.severity, labels.WARN),
+            sign=labels.sign(SEVERITY.get(alert.severity), alert.severity),
             text=masking.text(alert.text),
             since=labels.moment(alert.since, now),
         )
@@ -175,7 +177,7 @@ def _tiles(seen: Seen) -> Iterable[Tile]:
     disk = seen.status.disk
     tone: labels.Tone = {"ok": "calm", "low": "warn", "refusing": "bad"}[disk.state]  # type: ignore[assignment]
     share = 100 * disk.free_bytes / max(1, disk.total_bytes)
-    yield Tile("Room", labels.size(disk.free_bytes), f"free, {share:.0f} % of the disk", tone)
+    yield Tile("Room", size(disk.free_bytes), f"free, {share:.0f} % of the disk", tone)
 
 
 def _stages(seen: Seen) -> Iterable[StageView]:
@@ -184,9 +186,9 @@ def _stages(seen: Seen) -> Iterable[StageView]:
         if name not in _OF_INTEREST or (name in _CALM_WHEN_EMPTY and not stage.count):
             continue
         age = stage.oldest_seconds
-        oldest = "" if age is None else f"oldest {labels.duration(age)}"
+        oldest = "" if age is None else f"oldest {duration(age)}"
         tone: labels.Tone = "bad" if name == "error" else "warn" if name == "quarantine" else "calm"
-        yield StageView(labels.STAGE[name], count(stage.count), oldest, tone)
+        yield StageView(STAGE[name].said, count(stage.count), oldest, tone)
 
 
 def chart(flow: Flow) -> ChartView:
@@ -213,7 +215,7 @@ def senders(seen: Seen, now: datetime, masking: Masking) -> tuple[SenderView, ..
             last=labels.moment(sender.last_image, now),
             hour=count(sender.images_hour),
             images=count(sender.images),
-            size=labels.size(sender.bytes),
+            size=size(sender.bytes),
             pace=f"sends slowly: complete {sender.release_seconds:g} s after it ends" if sender.release_seconds else "",
         )
         for sender in seen.flow.senders.senders
@@ -236,8 +238,5 @@ def targets(seen: Seen, now: datetime) -> tuple[TargetView, ...]:
 
 
 def _target_sign(target: api.targets.TargetState) -> Sign:
-    if target.disabled:
-        return Sign("○", "switched off", "calm")
-    if target.outage is not None:
-        return Sign("✗", "takes nothing", "bad")
-    return Sign("✓", "takes images", "good")
+    state = "disabled" if target.disabled else "up" if target.outage is None else "down"
+    return labels.sign(TARGET[state])

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from mercure.config.notifications import Occasion
 from mercure.model import Record
+from mercure.printable import one_line
 
-LONGEST_LINE: Final = 1000
 LONGEST_TEXT: Final = 4000
 MOST_LINES: Final = 50
 
@@ -77,12 +77,6 @@ class Facts(Record):
         if not patient_data:
             values |= dict.fromkeys(PATIENT_DATA, "")
         return {name: _cleaned(name, value) for name, value in values.items()} | {"patient_data": patient_data}
-
-
-def one_line(text: str, longest: int = LONGEST_LINE) -> str:
-    """Make a text that comes from anywhere fit for a line: no line break, no control or direction character."""
-    plain = " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * longest]).split())
-    return plain if len(plain) <= longest else plain[: longest - 1] + "…"
 
 
 def some_lines(text: str) -> str:

@@ -6,8 +6,8 @@ import logging
 from typing import Any, Final
 
 from mercure.config.notifications import Notifications, Occasion, Wording
-from mercure.notifications.message_facts import one_line
 from mercure.notifications.templates import UnusableTemplateError, render
+from mercure.printable import one_line
 
 SUBJECT_CHARS: Final = 200
 

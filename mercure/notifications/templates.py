@@ -17,7 +17,8 @@ from jinja2.runtime import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from mercure.notifications.charges import ROOM, size_of
-from mercure.notifications.message_facts import LONGEST_LINE, LONGEST_TEXT, MOST_LINES, Facts
+from mercure.notifications.message_facts import LONGEST_TEXT, MOST_LINES, Facts
+from mercure.printable import LONGEST_LINE
 
 FILTERS: Final = ("capitalize", "default", "filesizeformat", "first", "int", "join", "last", "length", "lower",
                   "round", "title", "trim", "truncate", "upper")  # fmt: skip

@@ -13,6 +13,7 @@ from mercure.config import ModuleSettings
 from mercure.dicom.copies import same_image
 from mercure.dicom.tags import read_tag_records
 from mercure.names import safe_name
+from mercure.printable import cleaned
 from mercure.processing.inputs import StepInputs, lineage
 from mercure.processing.result import Result, ResultError, parse_result
 from mercure.processing.steps import MAX_RESULT_BYTES, RESULT_FILE
@@ -192,5 +193,4 @@ def _retain(into: Path, inputs: StepInputs, records: Sequence[TagRecord]) -> lis
 
 
 def _printable(path: str) -> str:
-    shown = "".join(character if character.isprintable() else "?" for character in path)
-    return shown[:120]
+    return cleaned(path, lambda _: "?")[:120]

@@ -21,6 +21,7 @@ from mercure.event_details import (
 )
 from mercure.events import EventWriter
 from mercure.model import Record
+from mercure.printable import cleaned
 from mercure.processing.result import Result, ResultError, parse_result
 from mercure.processing.steps import (
     LOG_FILE,
@@ -178,8 +179,7 @@ def end_of_log(path: Path, most: int = _LOG_CHARS) -> str:
             text = file.read(4 * most).decode("utf-8", "replace")
     except OSError:
         return ""
-    shown = "".join(character if character.isprintable() or character in "\n\t" else "?" for character in text)
-    return shown[-most:]
+    return cleaned(text, lambda char: char if char in "\n\t" else "?")[-most:]
 
 
 def _attempt(record: StepRecord, outcome: Literal["success", "failure"]) -> Attempt:

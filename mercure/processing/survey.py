@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from mercure.printable import cleaned
 from mercure.processing.result import ResultError
 
 MAX_FILES: Final = 200_000
@@ -155,5 +156,5 @@ def _kind(mode: int) -> str:
 
 def _shown(place: str) -> str:
     """Return a path that a module chose, fit for a message."""
-    text = "".join(character if character.isprintable() else "?" for character in place)
+    text = cleaned(place, lambda _: "?")
     return repr(text if len(text) <= 120 else f"{text[:117]}...")  # noqa: PLR2004 - short enough to read

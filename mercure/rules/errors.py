@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from mercure.rules.printable import cells, escaped
+from mercure.printable import cells, cleaned, escaped
 
 Severity = Literal["error", "warning"]
 
@@ -93,7 +93,7 @@ class Place:
         if len(line) > width:
             left = max(0, min(first - width // 3, len(line) - width))
         # One character each, so that the carets stand where they should: the escape of a control character is longer.
-        shown = "".join(char if char.isprintable() else "?" for char in line[left : left + width])
+        shown = cleaned(line[left : left + width], lambda _: "?")
         before, marked = shown[: first - left], shown[first - left : last - left]
         return f"{shown}\n{' ' * cells(before)}{'^' * max(1, cells(marked))}"
 

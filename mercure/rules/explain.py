@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from mercure.printable import cells, escaped, fitted, fitting
 from mercure.rules.compiler import Trace
 from mercure.rules.errors import Place, RuleError
 from mercure.rules.kinds import shown
-from mercure.rules.printable import cells, escaped, fitted, fitting
 from mercure.rules.terms import Conditional, Constant, Logical, Negation, Quantifier, Term
 
 Outcome = Literal["value", "error", "not reached"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from mercure.printable import escaped
 from mercure.rules.errors import RuleError
 from mercure.rules.frame import Clock
-from mercure.rules.printable import escaped
 from mercure.rules.record import Images
 from mercure.rules.rule import Evaluation, compile_rule
 

@@ -9,8 +9,8 @@ from functools import reduce
 from operator import or_
 from typing import Final
 
+from mercure.printable import quoted
 from mercure.rules.errors import Fault
-from mercure.rules.printable import quoted
 from mercure.rules.record import Items, TagView
 
 Value = str | int | float | bool | date | tuple["Value", ...] | Items | TagView

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, Never
 from typing import Literal as OneOf
 
+from mercure.printable import escaped
 from mercure.rules.errors import Code, Place, RuleError
 from mercure.rules.lexer import Token, tokens
 from mercure.rules.nodes import (
@@ -30,7 +31,6 @@ from mercure.rules.nodes import (
     Subscript,
     Unary,
 )
-from mercure.rules.printable import escaped
 
 MAX_DEPTH: Final = 50
 """Levels of a tree: chained methods, nested brackets, terms of a sum."""

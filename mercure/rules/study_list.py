@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, Never
 
+from mercure.printable import escaped, quoted
 from mercure.rules.errors import Code, Finding, Place, RuleError
 from mercure.rules.explain import Explanation, Part
-from mercure.rules.printable import escaped, quoted
 
 MAX_TEXT: Final = 4_000
 """Characters in a list."""

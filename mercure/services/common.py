@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import logging
 import os
 import signal
@@ -21,6 +20,7 @@ from mercure.config import Config, ConfigError, ConfigStore, LiveConfig, Loaded,
 from mercure.config.spool_place import ADVICE, record
 from mercure.event_details import ConfigLoaded, ConfigRejected, ServiceChanged, Warned
 from mercure.events import TRIES_AGAIN, EventWriter
+from mercure.printable import json_text
 from mercure.spool import Changes, Spool, Stage, Watcher, uptime
 from mercure.spool.identity import ensure_identity
 from mercure.spool.uptime import NOTE_SECONDS
@@ -51,7 +51,7 @@ class JsonFormatter(logging.Formatter):
         line |= {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str).replace("\x7f", r"\u007f")  # DEL is ASCII, and a terminal obeys it
+        return json_text(line, default=str)
 
 
 def log_to_stderr(level: int = logging.INFO) -> None:

@@ -6,25 +6,26 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.geometry import Region
 
 from appliance.control.session import Session
+from appliance.presentation.states import DISK, OUTCOME, PROCESS, QUEUE, SEVERITY, TARGET, Look
 from tests.support.pseudo_terminal import Screen, opened
 from tests.support.terminal_ui import Serve
 from tests.tui.filling import fill
 from tests.tui.screenplay import Person, play
-from tui import looks
 from tui.start import background
 from tui.widgets.lines import Pager
 
 _STYLE = re.compile(rb"\x1b\[([0-9;:]*)m")
 _ATTRIBUTES = {0, 1, 2, 3, 4, 7, 9, 22, 23, 24, 27, 29}
 _SIXTEEN = {*range(30, 38), *range(40, 48), *range(90, 98), *range(100, 108), 39, 49}
-TABLES: Mapping[str, Mapping[str, looks.Look]] = {
-    "queue": looks.QUEUE, "process": looks.PROCESS, "severity": looks.SEVERITY, "disk": looks.DISK,
-    "target": looks.TARGET, "outcome": looks.OUTCOME,
+TABLES: Mapping[str, Mapping[Any, Look]] = {
+    "queue": QUEUE, "process": PROCESS, "severity": SEVERITY, "disk": DISK,
+    "target": TARGET, "outcome": OUTCOME,
 }  # fmt: skip
 
 
@@ -69,12 +70,12 @@ def test_only_the_colours_of_the_terminal_are_used(
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
-def test_each_state_has_a_glyph_and_a_word_of_its_own(table: Mapping[str, looks.Look]) -> None:
+def test_each_state_has_a_glyph_and_a_word_of_its_own(table: Mapping[str, Look]) -> None:
     assert all(look.glyph.strip() and look.word.strip() for look in table.values())
     words = [look.word for look in table.values()]
     assert len(set(words)) == len(words)
     worst = min(look.rank for look in table.values())
-    assert all(look.glyph in "‼?" or look.rank > worst or look.style != "bad" for look in table.values())
+    assert all(look.glyph in "‼?" or look.rank > worst or look.tone != "bad" for look in table.values())
 
 
 def test_the_background_is_told_by_the_terminal() -> None:

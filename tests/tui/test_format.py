@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tui.format import duration, fit, rate, size, spark, wrap
+from appliance.presentation.figures import duration, rate, size
+from tui.format import fit, spark, wrap
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def test_the_wall_clock_is_read_in_one_place() -> None:
         "appliance/supervision/foreground.py",
         "mercure/processing/step_attempt.py",
         "mercure/runners/command.py",
-        "tui/format.py",
+        "appliance/presentation/figures.py",
     }
     readers = {("time", "time"), ("datetime", "now"), ("datetime", "utcnow"), ("time", "time_ns")}
     found = those([path for path in PRODUCT if readers & set(calls(path))])

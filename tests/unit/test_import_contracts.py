@@ -36,7 +36,7 @@ LAYOUT = (
     "appliance.supervision",
     "appliance.status_page",
     "appliance.status_page.views",
-    "appliance.wording",
+    "appliance.presentation.wording",
     "tui.screens.queue",
 )
 
@@ -84,8 +84,8 @@ VIOLATIONS = {
 ALLOWED = (
     ("tui.screens.queue", "textual"),
     ("tui.screens.queue", "appliance.control.rpc.client"),
-    ("tui.screens.queue", "appliance.wording"),
-    ("appliance.status_page.views", "appliance.wording"),
+    ("tui.screens.queue", "appliance.presentation.wording"),
+    ("appliance.status_page.views", "appliance.presentation.wording"),
     ("appliance.control.rpc.server", "mercure.spool"),
     ("appliance.control.rpc.server", "psutil"),
     ("appliance.status_page", "bottle"),

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from appliance.control.rpc.client import Nothing, api
+from appliance.presentation.figures import moment, since
+from appliance.presentation.states import SEVERITY
+from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.format import moment, printable, since
-from tui.looks import SEVERITY, Line, Span
+from tui.looks import Line, Span
 from tui.screens.table_page import TablePage
 from tui.screens.task import pair
 from tui.widgets.grid import Column
@@ -74,7 +76,7 @@ class AlertsPage(TablePage[Alert]):
     def below(self, row: Alert) -> Iterable[Line]:
         """Return it in full."""
         columns = self.app.size.width - 2
-        yield from pair("what", row.text, columns, SEVERITY[row.severity].style)
+        yield from pair("what", row.text, columns, SEVERITY[row.severity].tone)
         yield from pair("do next", row.advice, columns, "notice")
         yield from pair("since", moment(row.since), columns)
         if row.acknowledged:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from appliance.control.rpc.client import api
+from appliance.presentation.figures import moment, short_moment
+from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.format import moment, printable, when
 from tui.looks import Line
 from tui.screens.table_page import TablePage
 from tui.screens.task import pair
@@ -42,7 +43,7 @@ class AuditPage(TablePage[Record]):
     def columns(self) -> Sequence[Column[Record]]:
         """Return the columns."""
         return (
-            Column("time", lambda row: (when(row.time), ""), 15, lambda row: row.time),
+            Column("time", lambda row: (short_moment(row.time), ""), 15, lambda row: row.time),
             Column("by", lambda row: (printable(row.by), "bold"), 12, lambda row: row.by),
             Column("verb", lambda row: (printable(row.verb), ""), 18, lambda row: row.verb),
             Column("object", lambda row: (printable(row.object), "")),

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from appliance.control.rpc.client import AnyVerb, ControlError, Nothing, Progress, api
-from appliance.wording import plural
+from appliance.presentation.figures import duration, moment, size
+from appliance.presentation.wording import plural
+from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.format import duration, moment, printable, size
 from tui.looks import Line
 from tui.screens.long_actions import LongActions, bar_line
 from tui.screens.table_page import TablePage

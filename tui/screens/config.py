@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from appliance.control.rpc.client import Saved, api
-from appliance.wording import plural
+from appliance.presentation.figures import moment
+from appliance.presentation.wording import plural
+from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.format import moment, printable
 from tui.looks import Line, Span
 from tui.screens.differences import difference_lines
 from tui.screens.table_page import TablePage

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterable, Iterator
 
 from appliance.control.rpc.client import Difference, Problem, api
-from tui.format import printable, wrap
+from mercure.printable import printable
+from tui.format import wrap
 from tui.looks import Line
 from tui.widgets.lines import marked
 

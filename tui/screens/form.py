@@ -12,8 +12,9 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Input, TextArea
 
 from appliance.control.rpc.client import ControlError, Saved, api
+from mercure.printable import printable
 from tui.actions import Action, keys_of_form
-from tui.format import fit, printable, wrap
+from tui.format import fit, wrap
 from tui.looks import Line
 from tui.screens.differences import difference_lines, problem_lines
 from tui.screens.page import Page

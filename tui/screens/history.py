@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from appliance.control.rpc.client import api
+from appliance.presentation.figures import short_moment, size
+from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.format import printable, size, when
 from tui.looks import Line
 from tui.screens.story import story_lines
 from tui.screens.table_page import TablePage
@@ -41,7 +42,7 @@ class HistoryPage(TablePage[Series]):
     def columns(self) -> Sequence[Column[Series]]:
         """Return the columns."""
         return (
-            Column("received", lambda row: (when(row.last_received), ""), 14, lambda row: row.last_received),
+            Column("received", lambda row: (short_moment(row.last_received), ""), 14, lambda row: row.last_received),
             Column("patient", lambda row: (printable(row.patient_id or ""), "bold"), 12,
                    lambda row: row.patient_id or ""),
             Column("accession", lambda row: (printable(row.accession or ""), ""), 12, lambda row: row.accession or ""),

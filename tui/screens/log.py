@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual import on
 
 from appliance.control.rpc.client import ControlError, api
+from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.format import fit, printable, wrap
+from tui.format import fit, wrap
 from tui.looks import Line
 from tui.messages import Streamed
 from tui.screens.page import Page

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from appliance.control.rpc.client import AnyVerb, ControlError, Nothing, Progress, api
-from tui.format import printable, size, when
+from appliance.presentation.figures import short_moment, size
+from mercure.printable import printable
 from tui.looks import Line
 from tui.screens.page import Page
 
@@ -99,7 +100,7 @@ class LongActions(Page):
 
     def _came_to(self, result: api.jobs.JobResult) -> None:
         state = result.state
-        by = f"{printable(state.user)}, {when(state.begun)}"
+        by = f"{printable(state.user)}, {short_moment(state.begun)}"
         if result.error is not None:
             error = ControlError("failed", result.error.text, result.error.advice)
             self.show_failure(state.verb, state.about, error, by)

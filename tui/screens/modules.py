@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from appliance.control.rpc.client import Nothing, api
+from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.format import printable
 from tui.looks import Line, Span
 from tui.screens.module_form import ModuleForm
 from tui.screens.settings_page import ReachedPage, name_column, named_by, settings_lines

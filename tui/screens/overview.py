@@ -6,9 +6,12 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from appliance.control.rpc.client import Nothing, api
-from appliance.wording import plural
-from tui.format import duration, fit, printable, rate, size, spark
-from tui.looks import DISK, SEVERITY, TARGET, Line, Span, age_style
+from appliance.presentation.figures import duration, rate, size
+from appliance.presentation.states import DISK, SEVERITY, STAGE, TARGET
+from appliance.presentation.wording import plural
+from mercure.printable import printable
+from tui.format import fit, spark
+from tui.looks import Line, Span, age_style
 from tui.screens.page import Page
 from tui.widgets.lines import Pager
 
@@ -21,17 +24,6 @@ if TYPE_CHECKING:
 
 _SPARK: Final = 20
 _ROWS: Final = 7
-_STAGE_WORDS: Final = {
-    "incoming": "arriving",
-    "routing": "deciding",
-    "studies": "studies",
-    "processing": "processing",
-    "outgoing": "outgoing",
-    "error": "failed",
-    "quarantine": "quarantine",
-    "success": "delivered",
-    "discard": "discarded",
-}
 _TROUBLE: Final = frozenset({"error", "quarantine"})
 """Stages that should be empty."""
 _AT_REST: Final = frozenset({"success", "discard"})
@@ -133,14 +125,14 @@ def _senders(board: Board, wide: int) -> Iterator[Line]:
 
 def _stages(status: api.status.Status) -> Iterator[Line]:
     known = {str(stage.stage): stage for stage in status.stages}
-    for name, word in _STAGE_WORDS.items():
+    for name, words in STAGE.items():
         stage = known.get(name)
         if stage is None:
             continue
         trouble = name in _TROUBLE and stage.count > 0
         count = (fit(str(stage.count), 6, right=True), "bad" if trouble else "bold" if stage.count else "dim")
         glyph = ("‼ " if trouble else "  ", "bad")
-        yield (glyph, (fit(word, 10), "bad" if trouble else ""), count, (" ", ""), _oldest(stage, name))
+        yield (glyph, (fit(words.short, 10), "bad" if trouble else ""), count, (" ", ""), _oldest(stage, name))
 
 
 def _oldest(stage: api.status.StageState, name: str) -> Span:
@@ -154,10 +146,10 @@ def _targets(board: Board, targets: Sequence[api.targets.TargetState], wide: int
     looks = [(target, TARGET[target_state(target, down)]) for target in targets]
     looks.sort(key=lambda pair: (pair[1].rank, -pair[0].waiting, pair[0].name))
     for target, look in looks[:_ROWS]:
-        glyph = (f"{look.glyph} ", look.style)
+        glyph = (f"{look.glyph} ", look.tone)
         if look.word == "down":
-            end = (f" down, {target.waiting} wait", look.style)
-            yield (glyph, (fit(printable(target.name), wide - 2 - len(end[0])), look.style), end)
+            end = (f" down, {target.waiting} wait", look.tone)
+            yield (glyph, (fit(printable(target.name), wide - 2 - len(end[0])), look.tone), end)
         else:
             end = (fit(f"{target.waiting} wait", 8, right=True) if target.waiting else "", "warn")
             yield (glyph, *_rated(target.name, board.delivered, wide - 2, end))
@@ -209,4 +201,4 @@ def _alerts(board: Board, columns: int) -> Iterator[Line]:
         yield ((" • all is well", "good"),)
     for alert in alerts:
         look = SEVERITY[alert.severity]
-        yield ((f" {look.glyph} {look.word:9}", look.style), (fit(printable(alert.text), columns - 13), ""))
+        yield ((f" {look.glyph} {look.word:9}", look.tone), (fit(printable(alert.text), columns - 13), ""))

@@ -9,8 +9,9 @@ from textual import on
 from textual.actions import SkipAction
 from textual.widgets import Input, TextArea
 
+from mercure.printable import printable
 from tui.actions import ACTIONS, OPENS_A_LINE, Action, bindings_everywhere, commands_of, keys_of, page_bindings
-from tui.format import fit, printable, wrap
+from tui.format import fit, wrap
 from tui.screens.asking import Asking
 from tui.widgets.chrome import Keys, banner_lines, top_lines
 from tui.widgets.grid import Grid

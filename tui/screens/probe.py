@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from appliance.control.rpc.client import AnyVerb, ControlError, Progress, Saved, api
-from appliance.wording import capabilities_in_words, matrix_of, proposal_in_words
+from appliance.presentation.figures import moment
+from appliance.presentation.wording import capabilities_in_words, matrix_of, proposal_in_words
+from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.format import moment, printable
 from tui.looks import Line
 from tui.screens.long_actions import LongActions, bar_line
 from tui.screens.task import pair

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from textual import on
 
 from appliance.control.rpc.client import ControlError, Progress, api
-from appliance.wording import plural
+from appliance.presentation.figures import clock, duration
+from appliance.presentation.states import QUEUE, other
+from appliance.presentation.wording import plural
+from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.format import clock, duration, printable
-from tui.looks import QUEUE, Line, Span, age_style, other
+from tui.looks import Line, Span, age_style
 from tui.messages import Question
 from tui.screens.long_actions import bar_line
 from tui.screens.queue_shape import shape_lines

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from appliance.control.rpc.client import api
-from appliance.wording import plural
-from tui.format import fit, printable, wrap
+from appliance.presentation.wording import plural
+from mercure.printable import printable
+from tui.format import fit, wrap
 from tui.looks import Line
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from appliance.control.rpc.client import ControlError, Nothing, Progress, Saved, api
-from appliance.wording import plural
+from appliance.presentation.figures import short_moment
+from appliance.presentation.wording import plural
+from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.format import printable, when
 from tui.looks import Line, Span
 from tui.screens.long_actions import bar_line
 from tui.screens.rehearsal import explained_lines, rehearsal_lines
@@ -169,7 +170,7 @@ class RulesPage(SettingsPage[Rule]):
         for series in answer.series:
             who = series.identity
             what = " ".join(text for text in (who.PatientID, who.Modality, who.SeriesDescription) if text)
-            names.append((series.task, f"{when(series.routed)} {series.images} im. {what}"))
+            names.append((series.task, f"{short_moment(series.routed)} {series.images} im. {what}"))
 
         def chosen(task: str) -> None:
             request = api.rules.ExplainRule(rule=name, task=task)

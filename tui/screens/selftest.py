@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from appliance.control.rpc.client import AnyVerb, ControlError, Progress, api
+from appliance.presentation.states import STEP
+from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.format import fit, printable, wrap
-from tui.looks import STEP, Line
+from tui.format import fit, wrap
+from tui.looks import Line
 from tui.screens.long_actions import LongActions, bar_line
 from tui.screens.task import pair
 from tui.widgets.lines import Pager, Static
@@ -117,7 +119,7 @@ def step_lines(done: api.selftest.Selftest, columns: int) -> Iterator[Line]:
         look = STEP[step.outcome]
         head: Line = (
             (" ", ""),
-            (fit(f"{look.glyph} {look.word}", 15), look.style),
+            (fit(f"{look.glyph} {look.word}", 15), look.tone),
             (fit(printable(step.name), _NAME), "bold"),
             (fit(f"{1000 * step.seconds:.0f} ms", 9, right=True) + "  ", "dim"),
         )

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from appliance.control.rpc.client import Nothing, Verb, api
-from appliance.wording import plural
+from appliance.presentation.figures import since
+from appliance.presentation.states import PROCESS, Look, other
+from appliance.presentation.wording import plural
+from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.format import printable, since
-from tui.looks import PROCESS, Line, Look, Span, other
+from tui.looks import Line, Span
 from tui.screens.log import LogPage
 from tui.screens.table_page import TablePage
 from tui.screens.task import pair

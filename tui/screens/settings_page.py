@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
-from tui.format import printable, since
+from appliance.presentation.figures import since
+from mercure.printable import printable
 from tui.looks import Line
 from tui.screens.table_page import TablePage
 from tui.screens.task import pair

@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from appliance.control.rpc.client import api
-from appliance.wording import plural
-from tui.format import fit, moment, printable, wrap
-from tui.looks import QUEUE, Line
+from appliance.presentation.figures import moment
+from appliance.presentation.states import TASK
+from appliance.presentation.wording import plural
+from mercure.printable import printable
+from tui.format import fit, wrap
+from tui.looks import Line
 
 _INDENT: Final = 43
 
@@ -99,7 +102,7 @@ def story_lines(story: api.history.Story, columns: int) -> Iterator[Line]:
         yield ()
         yield ((" What became of it", "title"),)
     for task in story.tasks:
-        look = QUEUE.get(task.state or "")
+        look = TASK.get(task.state or "")
         state = look.span() if look else (task.state or "", "good" if task.delivered else "")
         target = task.target or task.module or task.action or ""
         last = f"  {task.last_error}" if task.last_error and not task.delivered else ""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from textual import on
 
-from appliance.wording import plural
-from tui.format import printable
+from appliance.presentation.wording import plural
+from mercure.printable import printable
 from tui.looks import Line
 from tui.screens.page import Page
 from tui.widgets.grid import Column, Grid

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from appliance.control.rpc.client import api
+from appliance.presentation.figures import duration
 from tui.actions import bindings_of
-from tui.format import duration
 from tui.screens.settings_form import SettingsForm
 
 if TYPE_CHECKING:

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from appliance.control.rpc.client import AnyVerb, ControlError, Nothing, Progress, api
-from appliance.wording import plural
+from appliance.presentation.figures import duration, since
+from appliance.presentation.states import TARGET
+from appliance.presentation.wording import plural
+from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.format import duration, printable, since
-from tui.looks import TARGET, Line
+from tui.looks import Line
 from tui.screens.long_actions import LongActions, bar_text
 from tui.screens.overview import target_state
 from tui.screens.probe import ProbePage

@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from appliance.control.rpc.client import ControlError, api
-from appliance.wording import conversions_in_words, plural
+from appliance.presentation.figures import duration, moment, size
+from appliance.presentation.states import OUTCOME, QUEUE, other
+from appliance.presentation.wording import conversions_in_words, plural
+from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.format import duration, moment, printable, size, wrap
-from tui.looks import OUTCOME, QUEUE, Line, other
+from tui.format import wrap
+from tui.looks import Line
 from tui.screens.page import Page
 from tui.screens.text_page import TextPage
 from tui.widgets.lines import Pager

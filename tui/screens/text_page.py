@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, ClassVar
 
+from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.format import printable
 from tui.looks import Line
 from tui.screens.page import Page
 from tui.widgets.lines import Pager, Static

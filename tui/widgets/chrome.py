@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
+from appliance.presentation.figures import clock
+from mercure.printable import printable
 from tui.actions import PAGES, Action
-from tui.format import clock, fit, printable, width, wrap
+from tui.format import fit, width, wrap
 from tui.looks import Line, Span
 from tui.widgets.lines import Static
 

@@ -16,7 +16,8 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from tui.format import fit, printable, wrap
+from mercure.printable import printable
+from tui.format import fit, wrap
 from tui.looks import Line
 from tui.widgets.button import PushButton
 from tui.widgets.grid import Column, Grid

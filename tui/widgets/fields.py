@@ -13,7 +13,7 @@ from textual.suggester import SuggestFromList
 from textual.widget import Widget
 from textual.widgets import Input, TextArea
 
-from tui.format import printable
+from mercure.printable import printable
 from tui.widgets.lines import strip_of
 from tui.widgets.typing import TypedLine, TypedText
 

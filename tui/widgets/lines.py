@@ -15,7 +15,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.format import printable, wrap
+from mercure.printable import printable
+from tui.format import wrap
 from tui.looks import STYLES, Line
 
 if TYPE_CHECKING:

@@ -8,15 +8,11 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from appliance.control.api.base import Verb
+from appliance.presentation.states import QueueState
 from mercure.event_details import Identity
 from mercure.model import Model
 from mercure.spool.layout import Stage
 from mercure.spool.task import Priority, Task
-
-State = Literal["arriving", "deciding", "collecting", "waiting", "retrying", "running", "held", "failed", "discarded"]
-"""``arriving``: images still come; ``deciding``: the router has it; ``collecting``: waits for its study; ``waiting``:
-for its turn; ``retrying``: for the next attempt; ``running``: a service works on it now; ``held``: a person stopped it;
-``failed``: waits for a person; ``discarded``: thrown away by a person or a rule, and kept for some time."""
 
 
 class QueueEntry(Model):
@@ -29,7 +25,7 @@ class QueueEntry(Model):
 
     id: str
     stage: Stage
-    state: State
+    state: QueueState
     created: datetime
     age_seconds: float
     action: str | None = None
@@ -120,7 +116,7 @@ class ListQueue(Model):
 
     stages: tuple[Stage, ...] = ()
     target: str | None = None
-    states: tuple[State, ...] = ()
+    states: tuple[QueueState, ...] = ()
     text: Annotated[str, Field(max_length=200)] = ""
     sort: Order = "age"
     backwards: bool = False

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
-from appliance.control.api.queue import SHAPE_SECONDS, ListQueue, Order, Queue, QueueEntry, ShapeRow, State
+from appliance.control.api.queue import SHAPE_SECONDS, ListQueue, Order, Queue, QueueEntry, ShapeRow
 from appliance.control.locks import Held
 from appliance.control.rows import Row, row_of
 from appliance.control.session import Session
+from appliance.presentation.states import QUEUE, QueueState
 from mercure.delivery.target_outage import TargetOutage
 from mercure.delivery.target_status import outage_of
 from mercure.scheduling.order import waits_for
@@ -28,18 +29,7 @@ LISTED_STAGES: Final = (
 )
 """Where something waits, in the order of a task's life."""
 
-_WORST_FIRST: Final[tuple[State, ...]] = (
-    "failed",
-    "retrying",
-    "held",
-    "waiting",
-    "running",
-    "deciding",
-    "collecting",
-    "arriving",
-    "discarded",
-)
-_RANKS: Final[Mapping[State, int]] = {state: rank for rank, state in enumerate(_WORST_FIRST)}
+_RANKS: Final = {state: look.rank for state, look in QUEUE.items()}
 """What needs a person comes first."""
 
 ALL: Final = ListQueue()
@@ -47,7 +37,7 @@ ALL: Final = ListQueue()
 
 _URGENCY: Final = {"urgent": 0, "normal": 1, "offpeak": 2}
 
-Placed = tuple[Row, State]
+Placed = tuple[Row, QueueState]
 """A row and the state in which it is now."""
 
 
@@ -85,7 +75,7 @@ class Now:
             self._outages[target] = outage_of(self.session.spool, target, self.session.config.targets)
         return self._outages[target]
 
-    def state(self, row: Row) -> State:
+    def state(self, row: Row) -> QueueState:
         """Tell in which state an entry is."""
         if row.state is not None:
             return row.state
@@ -95,7 +85,7 @@ class Now:
             return "retrying"
         return "waiting"
 
-    def entry(self, row: Row, state: State, waits: str | None) -> QueueEntry:
+    def entry(self, row: Row, state: QueueState, waits: str | None) -> QueueEntry:
         """Describe an entry as it is shown."""
         outage = self.outage(row.target) if row.state is None else None
         due = outage.until if outage is not None else row.next_attempt

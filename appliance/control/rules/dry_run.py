@@ -15,7 +15,7 @@ from appliance.control.api.rules import DryRun, Explained, ExplainedPart, Explai
 from appliance.control.errors import ControlError
 from appliance.control.queue.task_actions import find_task
 from appliance.control.session import Session
-from appliance.wording import plural
+from appliance.presentation.wording import plural
 from mercure.config import Config
 from mercure.dicom.tags import read_tag_records
 from mercure.event_details import Identity

@@ -15,7 +15,7 @@ from mercure.config.notifications import EMail
 from mercure.config.secrets import SecretError, read_secret
 from mercure.notifications.channels.outcome import TOO_LONG, Call, ChannelError, Taken, calling
 from mercure.notifications.message import Message
-from mercure.notifications.message_facts import one_line
+from mercure.printable import one_line
 
 _FINAL: Final = range(500, 600)
 """Replies by which a server refuses for good (RFC 5321, section 4.2.1)."""

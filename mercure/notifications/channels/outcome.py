@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from mercure.notifications.message_facts import one_line
+from mercure.printable import one_line
 
 TOO_LONG: Final = "took too long"
 

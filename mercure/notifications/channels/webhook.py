@@ -18,7 +18,7 @@ from mercure.config.secrets import SecretError, read_secret
 from mercure.names import utc_text
 from mercure.notifications.channels.outcome import TOO_LONG, ChannelError, Taken, calling
 from mercure.notifications.message import Message
-from mercure.notifications.message_facts import one_line
+from mercure.printable import one_line
 
 SIGNATURE: Final = "Mercure-Signature"
 MAX_BODY: Final = 256 * 1024

@@ -8,9 +8,10 @@ import tracemalloc
 import pytest
 
 from mercure.config.notifications import OCCASIONS, Notifications, Wording
-from mercure.notifications.message_facts import PATIENT_DATA, Facts, one_line, some_lines
+from mercure.notifications.message_facts import PATIENT_DATA, Facts, some_lines
 from mercure.notifications.message_text import BUILT_IN, SUBJECT_CHARS, words
 from mercure.notifications.templates import MAX_RENDERED, UnusableTemplateError, problems_of, render, tried
+from mercure.printable import one_line
 
 FULL = Facts(
     router="box",

@@ -8,8 +8,8 @@ from typing import Any, Final
 import pytest
 from pydicom.data import get_charset_files
 
+from mercure.printable import cells
 from mercure.rules import Images, check, compile_rule
-from mercure.rules.printable import cells
 from tests.support.getdcmtags import getdcmtags
 
 FILES: Final = [Path(name) for name in sorted(get_charset_files("*.dcm"))]

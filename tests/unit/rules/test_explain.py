@@ -7,8 +7,8 @@ from typing import Final
 
 import pytest
 
+from mercure.printable import cells
 from mercure.rules import Explanation, Images, Part, compile_rule
-from mercure.rules.printable import cells
 
 IMAGE: Final[Mapping[str, object]] = {"Modality": "MR", "SliceThickness": "0.9", "PatientName": "Doe^Jane"}
 

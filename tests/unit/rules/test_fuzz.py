@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mercure.printable import cells
 from mercure.rules import CompiledRule, Images, RuleError, StudyList, check, compile_rule, evaluate_json_line
-from mercure.rules.printable import cells
 from mercure.rules.vocabulary import FUNCTIONS, METHODS
 
 SOON: Final = 0.5

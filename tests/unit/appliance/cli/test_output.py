@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from appliance.cli import exit_codes
 from appliance.cli.common import JsonOption
-from appliance.cli.text import width
+from mercure.printable import cells
 from mercure.spool import Task
 from tests.support.command_line import Call
 from tests.unit.appliance.cli.tree import EVERY_COMMAND
@@ -123,7 +123,7 @@ class TestText:
         result = call(*[exam.id if word == "TASK" else word for word in arguments])
         assert result.exit_code == 0
         table = result.stdout.split("\n\n")[-1]
-        assert all(width(line) <= 80 for line in table.splitlines()), result.stdout
+        assert all(cells(line) <= 80 for line in table.splitlines()), result.stdout
 
     def test_a_task_is_shown_with_what_a_person_wants_to_know(self, call: Call, exam: Task) -> None:
         shown = call("queue", "show", exam.id[-8:]).stdout

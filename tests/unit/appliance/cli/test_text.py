@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.cli.text import duration, fitted, moment, pairs, printable, short_moment, size, table, width, wrapped
+from appliance.cli.text import fitted, pairs, table, wrapped
+from appliance.presentation.figures import duration, short_moment, size, zoned_moment
+from mercure.printable import cells, printable
 
 HOSTILE = st.text(st.characters())
 
@@ -40,12 +42,12 @@ def test_nothing_is_left_that_a_terminal_obeys(text: str) -> None:
 
 @pytest.mark.parametrize(("text", "columns"), [("abc", 3), ("山田", 4), ("e\u0301", 1)])
 def test_columns_on_a_terminal(text: str, columns: int) -> None:
-    assert width(text) == columns
+    assert cells(text) == columns
 
 
 @given(HOSTILE, st.integers(1, 20))
 def test_a_text_is_cut_to_its_columns(text: str, columns: int) -> None:
-    assert width(fitted(text, columns)) <= columns
+    assert cells(fitted(text, columns)) <= columns
 
 
 def test_a_table_lines_up_and_fits() -> None:
@@ -77,7 +79,7 @@ def test_a_cell_cannot_break_the_table() -> None:
 
 @given(st.lists(st.tuples(HOSTILE, HOSTILE, HOSTILE)), st.integers(40, 120))
 def test_no_line_of_a_table_is_wider_than_the_terminal(rows: list[tuple[str, str, str]], columns: int) -> None:
-    assert all(width(line) <= columns for line in table(["A", "B", "C"], rows, columns=columns))
+    assert all(cells(line) <= columns for line in table(["A", "B", "C"], rows, columns=columns))
 
 
 def test_pairs_leave_out_what_is_empty() -> None:
@@ -106,6 +108,6 @@ def test_sizes(count: int, shown: str) -> None:
 
 def test_moments_name_their_distance_from_utc() -> None:
     instant = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-    assert moment(instant).endswith(instant.astimezone().strftime("%z"))
+    assert zoned_moment(instant).endswith(instant.astimezone().strftime("%z"))
     assert short_moment(instant) == instant.astimezone().strftime("%m-%d %H:%M:%S")
-    assert (moment(None), short_moment(None)) == ("", "")
+    assert (zoned_moment(None), short_moment(None)) == ("", "")

@@ -1,0 +1,58 @@
+"""Sizes, durations, rates and instants in words, the same on every face."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+_AGES: Final = ((86400 * 2, 86400, "d"), (3600 * 2, 3600, "h"), (120, 60, "min"), (0, 1, "s"))
+_UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB")
+_THOUSAND: Final = 1000
+_TEN: Final = 10
+
+
+def duration(seconds: float) -> str:
+    """Write a duration in one unit: ``45 s``, ``3 min``, ``5 h``, ``12 d``."""
+    whole = max(0, int(seconds))
+    step, unit = next((step, unit) for least, step, unit in _AGES if whole >= least)
+    return f"{whole // step} {unit}"
+
+
+def size(count: float) -> str:
+    """Write a number of bytes in one decimal unit: ``512 B``, ``1.5 MB``."""
+    value, unit = float(count), 0
+    while value >= _THOUSAND and unit < len(_UNITS) - 1:
+        value, unit = value / _THOUSAND, unit + 1
+    return f"{value:.1f} {_UNITS[unit]}" if unit and value < _TEN else f"{value:.0f} {_UNITS[unit]}"
+
+
+def rate(per_second: float) -> str:
+    """Write how many per second: ``0``, ``0.4``, ``12``."""
+    if per_second == 0:
+        return "0"
+    return f"{per_second:.1f}" if per_second < _TEN else f"{per_second:.0f}"
+
+
+def moment(instant: datetime | None) -> str:
+    """Write an instant by the clock on the wall here; empty without one."""
+    return "" if instant is None else instant.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def zoned_moment(instant: datetime | None) -> str:
+    """Write an instant by the clock on the wall here, with its distance from UTC; empty without one."""
+    return "" if instant is None else instant.astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+
+
+def short_moment(instant: datetime | None) -> str:
+    """Write an instant by the clock on the wall here, for a table: month, day and time; empty without one."""
+    return "" if instant is None else instant.astimezone().strftime("%m-%d %H:%M:%S")
+
+
+def clock(instant: datetime | None) -> str:
+    """Write the time of the day of an instant here; empty without one."""
+    return "" if instant is None else instant.astimezone().strftime("%H:%M:%S")
+
+
+def since(instant: datetime | None, now: datetime | None = None) -> str:
+    """Write how long ago an instant was; empty without one."""
+    return "" if instant is None else duration(((now or datetime.now(UTC)) - instant).total_seconds())
