@@ -168,6 +168,10 @@ class SenderRefused(Incident):
     """A sender was not let in."""
 
 
+class ImagesTruncated(Incident):
+    """A sender sent images with pixel data that is not whole: they are kept and delivered as they came."""
+
+
 class RuleSilent(Incident):
     """A rule that used to fire for a sender does not any more."""
 
@@ -227,6 +231,7 @@ class Alerts(Model):
     name: NameTaken = NameTaken()
     backup: BackupFailed = BackupFailed()
     mixed: MixedSeries = MixedSeries()
+    truncated: ImagesTruncated = ImagesTruncated()
     verify: Verified = Verified()
 
     def rules(self) -> dict[str, AlertRule]:

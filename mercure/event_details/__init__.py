@@ -35,6 +35,7 @@ from mercure.event_details.reception import (
     ImageQuarantined,
     ImageReceived,
     ImageRefused,
+    ImageTruncated,
     SenderUncompressed,
 )
 from mercure.event_details.routing import (
@@ -80,6 +81,7 @@ __all__ = [
     "ImageReceived",
     "ImageRef",
     "ImageRefused",
+    "ImageTruncated",
     "ImagesCollided",
     "ImagesSuperseded",
     "Metrics",
@@ -123,6 +125,7 @@ DETAILS: dict[str, type[Record]] = {
     "sender.uncompressed": SenderUncompressed,
     "image.received": ImageReceived,
     "image.refused": ImageRefused,
+    "image.truncated": ImageTruncated,
     "image.quarantined": ImageQuarantined,
     "image.altered": ImageAltered,
     "series.completed": SeriesCompleted,

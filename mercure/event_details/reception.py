@@ -119,6 +119,17 @@ class ImageQuarantined(Record):
     calling_aet: str = ""
 
 
+class ImageTruncated(Record):
+    """An image was kept and acknowledged, although its pixel data is not whole; `reason` says what is missing."""
+
+    image: str
+    association: str
+    sop: str = ""
+    reason: str
+    address: str = ""
+    calling_aet: str = ""
+
+
 class ImageAltered(Record):
     """An image on our disk is not what was received (`altered`), or cannot be read any more (`unreadable`).
 

@@ -18,7 +18,7 @@ from mercure.model import Record
 from mercure.spool.hints import exclusive
 from mercure.spool.layout import Spool, Stage, list_names
 
-NoticeKind = Literal["refused", "rule", "unrouted", "loop", "mixed", "name", "backup"]
+NoticeKind = Literal["refused", "rule", "unrouted", "loop", "mixed", "name", "backup", "truncated"]
 """Of the alerts that are raised by a notice."""
 
 MOST_OF_A_KIND: Final = 100

@@ -70,6 +70,7 @@ def _superseded(it: Mapping[str, Any]) -> str:
 _WORDS: Final[Mapping[str, tuple[str, str, Callable[[Mapping[str, Any]], str]]]] = {
     "images.received": ("received", "good", lambda it: f"{_count(it)} from {_sender(it)}"),
     "image.received": ("received", "good", lambda it: f"{it.get('file', '')} from {_sender(it)}"),
+    "image.truncated": ("not whole", "warn", lambda it: f"{it.get('reason', '')}"),
     "image.refused": ("refused", "bad", lambda it: f"{it.get('status', '')} {it.get('reason', '')}"),
     "image.quarantined": ("quarantined", "bad", lambda it: str(it.get("reason", ""))),
     "image.altered": ("altered", "bad", lambda it: f"{it.get('file', '')}: {it.get('text', '')}"),

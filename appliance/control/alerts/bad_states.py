@@ -48,6 +48,7 @@ NOTICES: Final[dict[NoticeKind, tuple[Area, str]]] = {
     "rule": ("senders", "a rule does not fire any more for a sender for which it used to"),
     "unrouted": ("senders", "no rule wants series of a sender, and that is not usual for it"),
     "mixed": ("senders", "images of several senders, studies or patients came as one series, or one UID in two series"),
+    "truncated": ("senders", "images came with pixel data that is not whole, and were kept and delivered as they came"),
     "loop": ("senders", "images come back again and again that were sent on before"),
     "name": ("host", "another router writes into the history under the same name, or with a copy of the spool"),
     "backup": ("host", "a backup could not be made, or lacks something"),

@@ -40,6 +40,7 @@ RULE_OF: Final[dict[AlertKind, str]] = {
     "name": "name",
     "backup": "backup",
     "mixed": "mixed",
+    "truncated": "truncated",
     "verify": "verify",
 }
 """The rule of the configuration for each kind of alert."""

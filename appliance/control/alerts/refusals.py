@@ -1,4 +1,7 @@
-"""Refused senders and images, read from what the receiver tells the history: it writes no notices itself."""
+"""Refused senders and images, and images that are not whole, read from what the receiver tells the history.
+
+It writes no notices itself.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,10 @@ from typing import Final
 
 from appliance.control.history.outbox_tail import OutboxTail
 from appliance.control.session import Session
-from mercure.event_details import AssociationRefused, ImageRefused
+from mercure.event_details import AssociationRefused, ImageRefused, ImageTruncated
 from mercure.model import Record
 from mercure.spool import Stage
-from mercure.spool.notices import post
+from mercure.spool.notices import NoticeKind, post
 
 _log = logging.getLogger(__name__)
 
@@ -27,14 +30,22 @@ def _holders(details: Record) -> str:
     return f" ({', '.join(f'{address} has {places}' for address, places in most)})" if most else ""
 
 
-_WORDS: Final[dict[str, tuple[Callable[[Record], str], str]]] = {
+_WORDS: Final[dict[str, tuple[NoticeKind, Callable[[Record], str], str]]] = {
     "association.refused": (
+        "refused",
         lambda details: f"was refused: {getattr(details, 'reason', '')}{_holders(details)}",
         "if it is to send here, see its AE titles and the limits in `receiver` of the configuration",
     ),
     "image.refused": (
+        "refused",
         lambda details: f"was refused an image ({getattr(details, 'status', '')}): {getattr(details, 'reason', '')}",
         "the sender still has it: remove the cause, and have it sent again",
+    ),
+    "image.truncated": (
+        "truncated",
+        lambda details: f"sent an image that is not whole: {getattr(details, 'reason', '')}",
+        "it is kept and delivered as it came, and a target may refuse it or end the association at it; see whether the "
+        "sender has a better one, or breaks off: `mercure history events --type image.truncated` names the images",
     ),
 }
 """What is said of each type of event."""
@@ -59,28 +70,28 @@ class Refusals:
     def look(self, session: Session) -> None:
         """Write down what is new since the last look; a disk that takes nothing is an alert of its own."""
         try:
-            for sender, refused in self._found(session).items():
+            for (kind, sender), refused in self._found(session).items():
                 text, times = f"{sender} {refused.text}", refused.times
-                post(session.spool, "refused", sender, text, refused.advice, now=refused.last, times=times)
+                post(session.spool, kind, sender, text, refused.advice, now=refused.last, times=times)
         except OSError as error:
             _log.warning("who was refused cannot be noted: %s", error)
 
-    def _found(self, session: Session) -> dict[str, _Refused]:
+    def _found(self, session: Session) -> dict[tuple[NoticeKind, str], _Refused]:
         outbox = session.spool.stage(Stage.OUTBOX)
         if self._tail is None or self._tail.outbox != outbox:
             self.close()
             # From the beginning: what came before this process began, and is not recorded yet, counts too.
             self._tail = OutboxTail(outbox, only=tuple(_WORDS), from_end=False)
-        found: dict[str, _Refused] = {}
+        found: dict[tuple[NoticeKind, str], _Refused] = {}
         for event in self._tail.read():
             details = event.typed() if event.type in _WORDS else None
-            if not isinstance(details, AssociationRefused | ImageRefused):
+            if not isinstance(details, AssociationRefused | ImageRefused | ImageTruncated):
                 continue
-            words, advice = _WORDS[event.type]
-            sender = session.config.sender_of(details.calling_aet, details.address)
-            earlier = found[sender].times if sender in found else 0
+            kind, words, advice = _WORDS[event.type]
+            key = kind, session.config.sender_of(details.calling_aet, details.address)
+            earlier = found[key].times if key in found else 0
             times = details.times if isinstance(details, AssociationRefused) else 1
-            found[sender] = _Refused(words(details), advice, event.time, earlier + times)
+            found[key] = _Refused(words(details), advice, event.time, earlier + times)
         return found
 
     def close(self) -> None:

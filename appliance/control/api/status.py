@@ -206,6 +206,7 @@ AlertKind = Literal[
     "loop",
     "spool",
     "mixed",
+    "truncated",
     "verify",
     "name",
     "backup",

@@ -38,6 +38,16 @@ void tell_received(Outbox& outbox, const Sender& sender, const ReceivedImage& re
                {"durable", received.durable}});
 }
 
+void tell_truncated(Outbox& outbox, const Sender& sender, const std::string& image, const tags::Header& header, const std::string& shortage) {
+  outbox.emit("image.truncated", header.series.empty() ? std::nullopt : std::optional(header.series),
+              {{"image", image},
+               {"association", sender.association},
+               {"sop", header.sop_instance},
+               {"reason", shortage},
+               {"address", sender.address},
+               {"calling_aet", sender.calling_aet}});
+}
+
 void tell_refused(Outbox& outbox, const Sender& sender, const std::string& sop_instance, const Answer& answer) {
   outbox.emit("image.refused", std::nullopt,
               {{"association", sender.association},

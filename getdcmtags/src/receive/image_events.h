@@ -25,6 +25,7 @@ struct ReceivedImage {
 };
 
 void tell_received(Outbox& outbox, const Sender& sender, const ReceivedImage& received, const tags::Header& header);
+void tell_truncated(Outbox& outbox, const Sender& sender, const std::string& image, const tags::Header& header, const std::string& shortage);
 void tell_refused(Outbox& outbox, const Sender& sender, const std::string& sop_instance, const Answer& answer);
 void tell_quarantined(Outbox& outbox, const Sender& sender, const Unreadable& object);
 

@@ -275,6 +275,17 @@ void Store::file(Object& object, const tags::Result& record) {
   ++progress_.images;
   progress_.bytes += bytes;
   tell_received(outbox_, sender_, {object.image, folder.name(), filed, bytes, object.transfer_syntax, config_.durable}, header);
+  if (!record.shortage.empty() && !filed.repetition) warn_of_shortage(object, record);
+}
+
+// It is kept: the sender may have nothing better, and some archives take it. One line of the log for each series that comes like this.
+void Store::warn_of_shortage(const Object& object, const tags::Result& record) {
+  tell_truncated(outbox_, sender_, object.image, record.header, record.shortage);
+  if (last_short_series_ == record.header.series) return;
+  last_short_series_ = record.header.series;
+  Json fields = log_fields(sender_, record.header.sop_instance, record.shortage);
+  fields["series"] = record.header.series;
+  log::warning("an image came with pixel data that is not whole, and is kept", fields);
 }
 
 void Store::add_tag_line(const Object& object, SeriesFolder& folder, const std::string& record, const std::string& name) const {

@@ -57,6 +57,7 @@ class Store {
   void leave_out(Object& object, const std::vector<tags::Range>& ranges, const Instant& at);
   void correct_header(Object& object, const tags::Header& header);
   void file(Object& object, const tags::Result& record);
+  void warn_of_shortage(const Object& object, const tags::Result& record);
   SeriesFolder& folder_of(const tags::Header& header);
   void add_tag_line(const Object& object, SeriesFolder& folder, const std::string& record, const std::string& name) const;
   void refused(const Object& object, const Answer& answer);
@@ -70,6 +71,7 @@ class Store {
   std::string buffer_;
   unsigned long count_ = 0;
   std::optional<SeriesFolder> series_;
+  std::optional<std::string> last_short_series_;
 };
 
 }  // namespace mercure::receive

@@ -252,6 +252,7 @@ void RecordBuilder::on_value(ElementReader& reader, const Element& element, Vr v
   std::string bytes;
   if (!reader.read_value(limits_.text_bytes, bytes)) return;
   const bool cut = element.length > bytes.size();
+  if (levels_.size() == 1 && Pixels::describes(element.tag)) note_pixels(element, vr, bytes);
   const Texts texts = read_texts(bytes, element, vr, cut);
   if (rules.kind == Kind::bulk && !bytes.empty() && !(vr == Vr::UN && is_text(bytes, texts))) {
     json_.key(key);
@@ -284,6 +285,11 @@ void RecordBuilder::note(Tag tag, const Texts& texts) {
   if (tag.is_private_creator()) level.creators.emplace_back(block_key(tag, tag.element), texts.values.front());
   const auto* identity = levels_.size() == 1 ? identity_element(tag) : nullptr;
   if (identity && !texts.values.front().empty()) header_.*(identity->member) = joined(texts.values);
+}
+
+void RecordBuilder::note_pixels(const Element& element, Vr vr, std::string bytes) {
+  if (is_big_endian(element) && traits(vr).kind == Kind::number) std::reverse(bytes.begin(), bytes.end());
+  pixels_.take(element.tag, bytes);
 }
 
 const std::string* RecordBuilder::creator_of(Tag tag) const {

@@ -13,6 +13,7 @@
 #include "tags/element_reader.h"
 #include "tags/file_start.h"
 #include "tags/json_writer.h"
+#include "tags/pixels.h"
 #include "tags/tag_record.h"
 #include "tags/values.h"
 
@@ -39,6 +40,7 @@ class RecordBuilder {
 
   const std::string& reason() const { return reason_; }
   Header header() const;
+  const Pixels& pixels() const { return pixels_; }
 
   // What add_data_set() passed over.
   const Foreign& foreign() const { return foreign_; }
@@ -66,6 +68,7 @@ class RecordBuilder {
   bool cut_or_refuse(const ElementReader& reader);
   Texts read_texts(std::string_view bytes, const Element& element, Vr vr, bool cut) const;
   void note(Tag tag, const Texts& texts);
+  void note_pixels(const Element& element, Vr vr, std::string bytes);
   Vr resolve(ElementReader& reader, const Element& element) const;
   const std::string* creator_of(Tag tag) const;
   std::string key_of(Tag tag) const;
@@ -80,6 +83,7 @@ class RecordBuilder {
   mutable Transcoders transcoders_;
   JsonWriter json_;
   Header header_;
+  Pixels pixels_;
   std::vector<Level> levels_{1};
   std::vector<Open> open_;
   std::vector<std::string> sequence_keys_;

@@ -10,13 +10,12 @@
 #include "tags/file_start.h"
 #include "tags/inflate_source.h"
 #include "tags/record_builder.h"
+#include "tags/tail.h"
 
 namespace mercure::tags {
 namespace {
 
 constexpr Groups kHeaderGroups{0x0000, 0x7FDF};  // everything before pixel data
-constexpr Groups kAllGroups{0x0000, 0xFFFF, true};
-constexpr unsigned kMostZeros = 1'000;  // elements of nothing but zeros: padding, which may be gigabytes of a sparse file
 constexpr Groups kSopGroups{0x0000, 0x0008};
 
 Result refused(std::string reason) {
@@ -36,29 +35,16 @@ void join(std::vector<Range>& ranges, std::vector<Range> more) {
   ranges.insert(ranges.end(), more.begin(), more.end());
 }
 
-// What comes from the pixel data on is not shown, and may end anywhere. But readers behind us recurse, and would die of sequences
-// that are nested without end there as before.
-std::string too_deep_behind(ByteSource& source, Encoding encoding, const Limits& limits) {
-  if (!source.may_hold(1)) return {};
-  ElementReader reader(source, encoding, kAllGroups, limits);
-  unsigned zeros = 0;
-  for (Step step = reader.next(); step != Step::end && step != Step::failed; step = reader.next()) {
-    const Element& element = reader.element();
-    if (element.tag.number() == 0 && ++zeros > kMostZeros) break;
-    const Vr vr = element.vr.value_or(Vr::UN);
-    const bool is_sequence = vr == Vr::SQ || (vr == Vr::UN && (element.undefined_length || public_vr(element.tag) == Vr::SQ));
-    if (step == Step::element && is_sequence) reader.enter_sequence();
-  }
-  return reader.failure() == Failure::too_deep ? reader.reason() : std::string();
-}
-
 // The header of `source`, and where all of it is wanted, a look at what follows.
+// Readers behind us recurse, and would die of sequences that are nested without end behind the pixel data as before them.
 void read_data_set(RecordBuilder& builder, ByteSource& source, Encoding encoding, const Limits& limits, Groups wanted, Result& result) {
   result.ok = builder.add_data_set(source, encoding, wanted);
   result.reason = builder.reason();
   if (!result.ok || wanted.last != kHeaderGroups.last) return;
-  result.reason = too_deep_behind(source, encoding, limits);
+  const Tail tail = read_tail(source, encoding, limits, builder.pixels(), builder.header().transfer_syntax);
+  result.reason = tail.too_deep;
   result.ok = result.reason.empty();
+  result.shortage = tail.shortage;
 }
 
 Result read(FileSource& file, ByteBudget& budget, const std::vector<Extra>& extras, const Limits& limits,

@@ -59,6 +59,7 @@ struct Range {
 struct Result {
   bool ok = false;
   std::string reason;  // why not, for a person; empty when ok
+  std::string shortage;  // what is missing of the pixel data, though the image can be named; empty when they are whole
   Header header;       // what was read before a failure is there too
   std::vector<Range> foreign;  // bytes of the file that belong into no data set (PS3.5 section 7.1): where they can be left out
   std::string json;    // one line without its newline; empty unless ok

@@ -207,3 +207,41 @@ def test_the_log_holds_no_patient_data(start_receiver: StartReceiver) -> None:
     output = receiver.program.output()
     assert "Secret" not in output
     assert "PATIENT-1" not in output
+
+
+SHAPE = element(0x00280010, b"US", b"\x40\0") + element(0x00280011, b"US", b"\x40\0")
+SHAPE += element(0x00280100, b"US", b"\x10\0")
+WHOLE = bytes(64 * 64 * 2)
+
+
+@pytest.mark.parametrize(
+    ("rest", "reason"),
+    [
+        (element(0x7FE00010, b"OW", WHOLE[:-2]), "the pixel data has 8190 of 8192 bytes"),
+        (element(0x7FE00010, b"OW", WHOLE)[:-1], "the data set breaks off within the pixel data"),
+        (b"", "the pixel data is missing"),
+        (element(0x7FE00010, b"OW", WHOLE), None),
+    ],
+    ids=["short", "torn", "missing", "whole"],
+)
+def test_pixel_data_that_is_not_whole_is_kept_and_told(
+    start_receiver: StartReceiver, rest: bytes, reason: str | None
+) -> None:
+    receiver = start_receiver()
+    series = uid()
+    head = ct_image(None, series, pixels=b"").removesuffix(element(0x7FE00010, b"OW", b""))
+    with Peer(receiver.port) as peer:
+        peer.associate()
+        for _ in range(3):
+            assert peer.store(head + SHAPE + rest, uid()).status == 0
+        peer.release()
+    receiver.until_idle()
+    told = receiver.events("image.truncated")
+    logged = [line for line in receiver.log() if "not whole" in line["message"]]
+    assert len(receiver.events("image.received")) == 3
+    if reason is None:
+        assert (told, logged) == ([], [])
+        return
+    assert [event["details"]["reason"].startswith(reason) for event in told] == [True, True, True]
+    assert {(event["series"], event["details"]["calling_aet"]) for event in told} == {(series, "PEER")}
+    assert [(line["level"], line["series"]) for line in logged] == [("warning", series)], "once for a series"

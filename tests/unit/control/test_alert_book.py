@@ -20,7 +20,7 @@ from mercure.clock import ManualClock
 from mercure.config import Root
 from mercure.config.alerts import Alerts as Rules
 from mercure.config.alerts import Silence
-from mercure.event_details import AssociationRefused, ImageRefused
+from mercure.event_details import AssociationRefused, ImageRefused, ImageTruncated
 from mercure.events import EventWriter
 from mercure.notifications.queue import Queue
 from mercure.spool import Stage
@@ -249,6 +249,20 @@ def test_a_refused_scanner_is_an_alert_for_a_day(watched_root: tuple[Session, Ma
         clock.advance(86400)
         again.look()
     assert not [item for item in current_alerts(session).alerts if item.kind == "refused"]
+    receiver.close()
+
+
+def test_images_that_are_not_whole_are_one_alert_of_their_sender(watched_root: tuple[Session, ManualClock]) -> None:
+    session, clock = watched_root
+    receiver = EventWriter(session.spool.stage(Stage.OUTBOX), "receiver", clock)
+    short = ImageTruncated(image="i", association="a", reason="the pixel data has 2 of 8 bytes", address="10.0.0.7")
+    for _ in range(3):
+        receiver.emit(short)
+    watching = watch(session)
+    watching.look()
+    (found,) = [item for item in current_alerts(session).alerts if item.kind == "truncated"]
+    assert (found.severity, found.object) == ("warning", "@10.0.0.7")
+    assert found.text == "@10.0.0.7 sent an image that is not whole: the pixel data has 2 of 8 bytes (3 times)"
     receiver.close()
 
 
