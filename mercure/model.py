@@ -8,9 +8,10 @@ import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
 if TYPE_CHECKING:
@@ -28,6 +29,23 @@ class Record(BaseModel):
     """A frozen model that passes over unknown keys, for what another version of the router may have written."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def read_state(path: Path, model: type[ModelT]) -> ModelT | None:
+    """Read a small file of state; None when it is not there, or is not what this version writes.
+
+    Raises
+    ------
+    OSError
+        It is there and cannot be read.
+    """
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValidationError):
+        return None
 
 
 def notes_of(model: type[BaseModel]) -> dict[str, str]:

@@ -13,13 +13,13 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from mercure.config import Retry, TargetSettings
-from mercure.delivery.breaker import Breaker
 from mercure.delivery.destinations import counted_at
 from mercure.delivery.shares import ShareBook
-from mercure.delivery.slots import any_taken, make_slots, take_slot
 from mercure.delivery.standing import read_standing
 from mercure.delivery.strategies import STRATEGIES, MemberChoice
+from mercure.delivery.target_breaker import read_outage, target_folder
 from mercure.scheduling.queue import TaskQueue
+from mercure.scheduling.slots import Slots
 from mercure.spool import Claim, Spool, Task
 from mercure.targets import GroupSettings
 
@@ -104,11 +104,11 @@ class PlainRoute:
     def __init__(self, context: RouteContext) -> None:
         self._context = context
         self._settings = context.targets[context.name]
-        self._outage = Breaker(context.spool, context.name).outage()
+        self._outage = read_outage(context.spool, context.name)
         self._left = self._outage.seconds_left(self._settings.retry, context.now) if self._outage else 0.0
         self._room = read_standing(context.spool, context.name).room(self._settings.concurrency, context.now)
         self._given = False
-        make_slots(context.spool, context.name, self._settings.concurrency)
+        self._slots = Slots(target_folder(context.spool, context.name))
 
     def admit(self, task: Task) -> Permit | Deferral:
         """Give a permit as long as there are slots; while the target takes no image, to one task at a time."""
@@ -116,11 +116,11 @@ class PlainRoute:
         if wait is not None:
             return wait
         outage = self._outage
-        slot = take_slot(self._context.spool, self._context.name, self._room if outage is None or self._any_slot else 1)
+        slot = self._slots.take(self._room if outage is None or self._any_slot else 1)
         if slot is None:
             # A worker of ours wakes the loop at its end; one of another dispatcher does not.
             return Deferral(SLOT_SECONDS)
-        if outage is None and Breaker(self._context.spool, self._context.name).outage() is not None:
+        if outage is None and read_outage(self._context.spool, self._context.name) is not None:
             # Whoever had the slot before found out, and noted it before the slot was free.
             slot.release()
             return Deferral(SLOT_SECONDS)
@@ -153,7 +153,7 @@ class PlainRoute:
 
     def others_in_flight(self, permit: Permit) -> bool:
         """Look at the slots."""
-        return any_taken(self._context.spool, self._context.name, besides=permit.slot)
+        return self._slots.taken(besides=permit.slot) > 0
 
 
 class GroupRoute:
@@ -180,11 +180,10 @@ class GroupRoute:
             own = context.targets[member]
             if own.disabled:
                 continue
-            outage = Breaker(context.spool, member).outage()
+            outage = read_outage(context.spool, member)
             left = outage.seconds_left(own.retry, context.now) if outage else 0.0
             if outage is None or (outage.by_image and not left):
                 self._up[member] = settings.weights.get(member, 1.0)
-                make_slots(context.spool, member, own.concurrency)
             else:
                 self._wait = min(self._wait, LOOK_SECONDS)
             if outage is not None and outage.by_image:
@@ -226,7 +225,7 @@ class GroupRoute:
 
     def others_in_flight(self, permit: Permit) -> bool:
         """Look at the slots of all members; what they take as targets of their own counts too, which is harmless."""
-        return any(any_taken(self._context.spool, name, besides=permit.slot) for name in self._settings.members)
+        return any(self._slots_of(name).taken(besides=permit.slot) for name in self._settings.members)
 
     def _prefer(self, task: Task, amount: float, taken: Mapping[str, float]) -> Iterable[str]:
         queued = {name: self._context.queue.images_for(name) for name in self._up}
@@ -250,10 +249,13 @@ class GroupRoute:
     def _slot(self, name: str) -> Claim | None:
         slot = None
         if name not in self._full:
-            slot = take_slot(self._context.spool, name, self._room(name))
+            slot = self._slots_of(name).take(self._room(name))
         if slot is None or name in self._on_trial:
             self._full.add(name)
         return slot
+
+    def _slots_of(self, name: str) -> Slots:
+        return Slots(target_folder(self._context.spool, name))
 
     def _room(self, name: str) -> int:
         """Return how many tasks may go to a member at a time; one to a member that took no image."""
@@ -277,7 +279,7 @@ class GroupRoute:
         return Permit(name, own, slot, self._context.name, counted, one_first=one_first, holds=holds, settle=settle)
 
     def _is_down(self, name: str) -> bool:
-        return Breaker(self._context.spool, name).outage() is not None
+        return read_outage(self._context.spool, name) is not None
 
 
 def tried_since(task: Task, since: datetime) -> bool:

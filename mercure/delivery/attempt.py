@@ -12,17 +12,17 @@ from typing import Final
 from mercure.clock import Clock
 from mercure.config import TargetSettings
 from mercure.delivery.bad_copies import read_again
-from mercure.delivery.breaker import Breaker
 from mercure.delivery.destinations import adopt_lines
 from mercure.delivery.policy import after_failure
 from mercure.delivery.results import Results
-from mercure.delivery.slots import slots_taken
 from mercure.delivery.standing import read_standing
+from mercure.delivery.target_breaker import read_outage, target_folder
 from mercure.delivery.target_health import TargetHealth
 from mercure.delivery.verdicts import AttemptEvidence, Verdict, counts, verdict_on
 from mercure.delivery.versions import NO_TURN, Turn, has_several, in_order, overtaken
 from mercure.event_details import ImagesSuperseded, TaskAttempt, Warned
 from mercure.events import EventWriter
+from mercure.scheduling.slots import Slots
 from mercure.spool import (
     Attempt,
     Claim,
@@ -276,7 +276,7 @@ class Deliverer:
         """Say whose trouble it is, and let the breaker know."""
         if trouble is None:
             return "image"
-        outage = Breaker(self.spool, self.name).outage()
+        outage = read_outage(self.spool, self.name)
         evidence = AttemptEvidence(
             confirmed=results.confirmed,
             answered=results.answered,
@@ -303,7 +303,7 @@ class Deliverer:
 
     def _note_busy(self, task: Task, trouble: Trouble) -> None:
         """Go to a target that has no room with fewer tasks at a time; it is down when it has none for one, for long."""
-        self.health.full(slots_taken(self.spool, self.name) - 1)
+        self.health.full(Slots(target_folder(self.spool, self.name)).taken() - 1)
         since = busy_since(task)
         now = self.clock.now()
         taken = read_standing(self.spool, self.name).taken

@@ -9,8 +9,8 @@ from typing import ClassVar, Final
 
 from mercure.delivery.admission import Permit
 from mercure.delivery.attempt import Deliverer
-from mercure.delivery.policy import backoff
 from mercure.delivery.versions import Versions
+from mercure.scheduling.backoff import Backoff
 from mercure.scheduling.order import ORDER_SECONDS
 from mercure.scheduling.worker_pool import TaskWorker
 from mercure.spool import Claim, Stage, Task, TaskError, load_task, nudge, save_task
@@ -18,8 +18,8 @@ from mercure.spool import Claim, Stage, Task, TaskError, load_task, nudge, save_
 PAUSE_WHEN_TAKEN: Final = 1.0
 """Seconds to rest when somebody else has the task."""
 
-LONGEST_BUSY_PAUSE: Final = 8
-"""The most seconds to rest when the target has no room for one more association."""
+_BUSY: Final = Backoff(1, 8)
+"""Seconds to rest when the target has no room for one more association."""
 
 
 @dataclass
@@ -65,7 +65,7 @@ class DeliveryWorker(TaskWorker):
 
     def pause(self, disturbances: int) -> float:
         """Return the seconds until the next try, as the target's settings have it."""
-        return backoff(self.deliverer.settings.retry, disturbances).total_seconds()
+        return Backoff.of(self.deliverer.settings.retry).seconds(disturbances)
 
     def _deliver(self) -> None:
         deliverer = self.deliverer
@@ -114,7 +114,7 @@ def busy_pause(task: Task) -> float:
         if attempt.kind != "busy":
             break
         times += 1
-    return float(min(2 ** max(0, times - 1), LONGEST_BUSY_PAUSE))
+    return _BUSY.seconds(times)
 
 
 def _confirmed(claim: Claim, before: Task) -> int:

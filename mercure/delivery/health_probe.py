@@ -14,9 +14,10 @@ from datetime import datetime
 from typing import Final
 
 from mercure.config import TargetSettings
-from mercure.delivery.breaker import Breaker, make_folders, target_folder
+from mercure.delivery.target_breaker import read_outage, target_folder
 from mercure.delivery.target_health import TargetHealth
 from mercure.spool import Claim, Spool
+from mercure.spool.hints import make_folders
 from mercure.targets import Target, Trouble
 
 END_SECONDS: Final = 1.0
@@ -72,7 +73,7 @@ class HealthProbe:
         """Return seconds until a target is to be asked; None when there is nothing to ask."""
         if settings.disabled or settings.leads_to() or name in self._asking:
             return None
-        outage = Breaker(self._spool, name).outage()
+        outage = read_outage(self._spool, name)
         return None if outage is None or outage.by_image else outage.seconds_left(settings.retry, now)
 
     def _begin(self, name: str, settings: TargetSettings, now: datetime) -> float:

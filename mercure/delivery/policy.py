@@ -10,6 +10,7 @@ from typing import Final, Literal
 from mercure.config import Retry
 from mercure.delivery.verdicts import Verdict
 from mercure.event_details import FailureKind
+from mercure.scheduling.backoff import Backoff
 from mercure.spool import Attempt, Task
 from mercure.spool.task import COUNTED_KINDS, Priority
 from mercure.targets import Trouble
@@ -30,16 +31,8 @@ UNSUPPORTED_ADVICE: Final = (
 _AT_ONCE: Final[dict[FailureKind, str]] = {"altered": ALTERED_ADVICE, "unsupported": UNSUPPORTED_ADVICE}
 """What ten tries would not make better, with the advice."""
 
-_MOST_DOUBLINGS: Final = 40
-
 BEHIND_SECONDS: Final = 600.0
 """So long a task that failed is tried after those that did not."""
-
-
-def backoff(retry: Retry, failures: int) -> timedelta:
-    """Return the wait after the `failures`-th failure in a row: doubled each time, up to the cap."""
-    doublings = min(max(failures, 1) - 1, _MOST_DOUBLINGS)
-    return timedelta(seconds=min(retry.cap_seconds, retry.first_seconds * 2**doublings))
 
 
 @dataclass(frozen=True)
@@ -91,18 +84,7 @@ def after_failure(
         return Next("fail", advice="mend the target or correct its settings, then retry the task")
     if verdict == "target":
         return Next("wait")
-    return Next("retry", at=now + backoff(retry, task.refusals))
-
-
-def eligible_at(task: Task, longest_seconds: float, now: datetime) -> datetime | None:
-    """Tell when a task may be tried: None for at once.
-
-    A time farther off than the longest wait comes from a clock that was set back: it is not believed.
-    """
-    at = task.next_attempt
-    if at is None or at <= now or at - now > timedelta(seconds=longest_seconds):
-        return None
-    return at
+    return Next("retry", at=now + Backoff.of(retry).after(task.refusals))
 
 
 def in_turn(heads: Iterable[tuple[Task, Priority]], now: datetime) -> Iterator[tuple[Task, Priority]]:

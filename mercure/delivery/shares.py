@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from pydantic import ValidationError
-
 from mercure import durable
-from mercure.delivery.breaker import alone_in, target_folder
 from mercure.delivery.strategies import rejoin
-from mercure.model import Record
+from mercure.delivery.target_breaker import target_folder
+from mercure.model import Record, read_state
 from mercure.spool import Spool
+from mercure.spool.hints import exclusive
 
 
 class Shares(Record):
@@ -49,7 +48,7 @@ class ShareBook:
         OSError
             The state cannot be read or written.
         """
-        with alone_in(self._folder):
+        with exclusive(self._folder):
             known = self._read()
             taken = rejoin(known.taken, known.members, members)
             given = dict(taken)
@@ -59,17 +58,14 @@ class ShareBook:
 
     def give_back(self, member: str, amount: float) -> None:
         """Take back what a member was given and did not get."""
-        with alone_in(self._folder):
+        with exclusive(self._folder):
             known = self._read()
             if member in known.taken:
                 taken = {**known.taken, member: max(0.0, known.taken[member] - amount)}
                 self._write(known.model_copy(update={"taken": taken}))
 
     def _read(self) -> Shares:
-        try:
-            return Shares.model_validate_json(self._path.read_bytes())
-        except (FileNotFoundError, ValidationError):
-            return Shares()
+        return read_state(self._path, Shares) or Shares()
 
     def _write(self, shares: Shares) -> None:
         durable.write_file(self._path, shares.model_dump_json().encode(), sync=False)

@@ -12,17 +12,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from pydantic import AwareDatetime, ValidationError
+from pydantic import AwareDatetime
 
 from mercure import durable
-from mercure.delivery.breaker import alone_in, make_folders, target_folder
-from mercure.model import Record
+from mercure.delivery.target_breaker import target_folder
+from mercure.model import Record, read_state
+from mercure.scheduling.backoff import Backoff
 from mercure.spool import Spool
+from mercure.spool.hints import exclusive, make_folders
 
 NARROW_SECONDS: Final = 60.0
 """So long fewer tasks go at a time to a target that had no room; twice as long when that was too short."""
 
 LONGEST_NARROW_SECONDS: Final = 3600.0
+_NARROWS: Final = Backoff(NARROW_SECONDS, LONGEST_NARROW_SECONDS)
 
 
 class Standing(Record):
@@ -49,10 +52,7 @@ class Standing(Record):
 
 def read_standing(spool: Spool, target: str) -> Standing:
     """Read the standing of a target."""
-    try:
-        known = Standing.model_validate_json(_path(spool, target).read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ValidationError):
-        known = Standing()
+    known = read_state(_path(spool, target), Standing) or Standing()
     taken = last_taken(spool, target)
     return known if taken is None else known.model_copy(update={"taken": taken})
 
@@ -102,7 +102,7 @@ class StandingBook:
             recently = known.narrow_until is not None and now < known.narrow_until + timedelta(seconds=NARROW_SECONDS)
             seconds = known.narrow_seconds
             if known.narrow_until is None or now >= known.narrow_until:
-                seconds = min(LONGEST_NARROW_SECONDS, 2 * seconds) if recently else NARROW_SECONDS
+                seconds = _NARROWS.longer(seconds if recently else 0)
             until = now + timedelta(seconds=seconds)
             return known.model_copy(update={"slots": max(1, slots), "narrow_until": until, "narrow_seconds": seconds})
 
@@ -110,7 +110,7 @@ class StandingBook:
 
     def _change(self, change: Callable[[Standing], Standing]) -> None:
         path = _path(self._spool, self._target)
-        with alone_in(path.parent):
+        with exclusive(path.parent):
             content = change(read_standing(self._spool, self._target)).model_dump_json(
                 exclude={"taken"}, exclude_defaults=True
             )

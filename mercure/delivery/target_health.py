@@ -7,8 +7,8 @@ from datetime import datetime
 
 from mercure.clock import Clock
 from mercure.config import Retry
-from mercure.delivery.breaker import Breaker
 from mercure.delivery.standing import StandingBook
+from mercure.delivery.target_breaker import TargetBreaker
 from mercure.delivery.target_outage import TargetOutage
 from mercure.event_details import TargetDown, TargetUp
 from mercure.events import EventWriter
@@ -75,8 +75,8 @@ class TargetHealth:
         StandingBook(self.spool, self.name).narrow(slots, self.clock.now())
 
     @property
-    def _breaker(self) -> Breaker:
-        return Breaker(self.spool, self.name)
+    def _breaker(self) -> TargetBreaker:
+        return TargetBreaker(self.spool, self.name)
 
     def _ended(self, outage: TargetOutage | None) -> None:
         if outage is not None:

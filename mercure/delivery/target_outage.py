@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import AwareDatetime
 
 from mercure.event_details.common import Try
+from mercure.scheduling.outage import Outage
 
 if TYPE_CHECKING:
     from mercure.config import Retry
@@ -18,26 +19,17 @@ FRESH_SECONDS: Final = 1.0
 """Of tasks that were not tried in an outage so many are tried at once, the others one after this time."""
 
 
-class TargetOutage(Try):
+class TargetOutage(Outage, Try):
     """What is known of a target that does not take images now."""
 
-    since: AwareDatetime
-    failures: int
-    until: AwareDatetime
-    """When it is asked next."""
-    error: str
     by_image: bool = False
     """It answers, and took no image: only an image that it takes shows that it is back."""
     tried: AwareDatetime | None = None
     """When it failed last."""
 
     def seconds_left(self, retry: Retry, now: datetime) -> float:
-        """Return for how many seconds the target is left alone; 0 when it is to be asked whether it is back.
-
-        A time farther off than any wait can be comes from a clock that was set back: it is not believed.
-        """
-        left = (self.until - now).total_seconds()
-        return left if 0 < left <= retry.cap_seconds else 0.0
+        """Return for how many seconds the target is left alone; 0 when it is to be asked whether it is back."""
+        return self.wait_left(retry.cap_seconds, now)
 
     def pace(self, now: datetime) -> float:
         """Return for how many seconds a task waits that was not tried in this outage.

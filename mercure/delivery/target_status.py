@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from mercure.config import TargetSettings
-from mercure.delivery.breaker import read_outage
 from mercure.delivery.standing import last_taken
+from mercure.delivery.target_breaker import read_outage
 from mercure.delivery.target_outage import TargetOutage
 from mercure.spool import Spool
 

@@ -10,18 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pydantic import ValidationError
-
-from mercure import durable
 from mercure.clock import Clock
-from mercure.config import Retry
-from mercure.delivery.policy import backoff
 from mercure.event_details import ModuleDown, ModuleUp
 from mercure.events import EventWriter
 from mercure.processing.module_outage import LONGEST_SECONDS, Kind, ModuleOutage
+from mercure.scheduling.backoff import Backoff
+from mercure.scheduling.circuit_breaker import CircuitBreaker, together
+from mercure.scheduling.slots import Slots
 from mercure.spool import Spool, Stage
 
-WAITS: Final = Retry(first_seconds=5, cap_seconds=LONGEST_SECONDS)
+WAITS: Final = Backoff(5, LONGEST_SECONDS)
 """When a module that cannot be run is looked at again."""
 
 
@@ -32,10 +30,17 @@ def module_folder(spool: Spool, module: str) -> Path:
 
 def read_outage(spool: Spool, module: str) -> ModuleOutage | None:
     """Read the outage of a module; None when it can be run, as far as is known."""
-    try:
-        return ModuleOutage.model_validate_json((module_folder(spool, module) / "outage.json").read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return None
+    return module_breaker(spool, module).outage()
+
+
+def module_breaker(spool: Spool, module: str) -> CircuitBreaker[ModuleOutage]:
+    """Return the circuit breaker of a module."""
+    return CircuitBreaker(module_folder(spool, module) / "outage.json", ModuleOutage)
+
+
+def module_slots(spool: Spool, module: str) -> Slots:
+    """Return the slots of a module: how many runs it has at a time, over all processors."""
+    return Slots(module_folder(spool, module), digits=4)
 
 
 @dataclass(frozen=True)
@@ -62,30 +67,16 @@ class ModuleHealth:
 
     def failed(self, kind: Kind, error: str) -> ModuleOutage:
         """Note that the module could not be run."""
-        now, known = self.clock.now(), self.outage()
-        if known is not None and known.seconds_left(now):
-            return known  # those that were tried side by side fail together: that is one failure, not many
-        failures = (known.failures if known else 0) + 1
-        until = now + backoff(WAITS, failures)
-        since = known.since if known else now
-        outage = ModuleOutage(since=since, failures=failures, until=until, kind=kind, error=error)
-        folder = module_folder(self.spool, self.module)
-        make_folder(folder)
-        durable.write_file(folder / "outage.json", outage.model_dump_json().encode(), sync=False)
-        if known is None or known.error != error:
-            self.events.emit(ModuleDown(module=self.module, runner=self.runner, kind=kind, error=error, until=until))
+        now = self.clock.now()
+        breaker = module_breaker(self.spool, self.module)
+        outage, known = breaker.open(now, together(now, WAITS), kind=kind, error=error)
+        if known is None or known.error != outage.error:
+            down = ModuleDown(module=self.module, runner=self.runner, kind=kind, error=error, until=outage.until)
+            self.events.emit(down)
         return outage
 
     def worked(self) -> None:
         """Note that the module can be run."""
-        known = self.outage()
+        known = module_breaker(self.spool, self.module).close()
         if known is not None:
-            durable.unlink(module_folder(self.spool, self.module) / "outage.json")
             self.events.emit(ModuleUp(module=self.module, since=known.since, failures=known.failures))
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder of `state` and the one above it, where they are missing."""
-    for path in (folder.parent, folder):
-        if not path.is_dir():
-            durable.make_directory(path, sync=False)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final, Literal
 
-from pydantic import AwareDatetime
-
-from mercure.model import Record
+from mercure.scheduling.outage import Outage
 
 LONGEST_SECONDS: Final = 300.0
 """A module that cannot be run is looked at again after this time at the latest."""
@@ -15,19 +13,11 @@ LONGEST_SECONDS: Final = 300.0
 Kind = Literal["runner", "image", "configuration"]
 
 
-class ModuleOutage(Record):
+class ModuleOutage(Outage):
     """What is known of a module that cannot be run now."""
 
-    since: AwareDatetime
-    failures: int
-    until: AwareDatetime
     kind: Kind
-    error: str
 
     def seconds_left(self, now: datetime) -> float:
-        """Return for how many seconds the module is left alone.
-
-        A time farther off than any wait can be comes from a clock that was set back: it is not believed.
-        """
-        left = (self.until - now).total_seconds()
-        return left if 0 < left <= LONGEST_SECONDS else 0.0
+        """Return for how many seconds the module is left alone."""
+        return self.wait_left(LONGEST_SECONDS, now)

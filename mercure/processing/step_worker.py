@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from mercure import durable
-from mercure.config import ModuleSettings, Processing, Retry
-from mercure.delivery.policy import backoff, eligible_at
+from mercure.config import ModuleSettings, Processing
 from mercure.processing.finish import Finisher
 from mercure.processing.module_health import ModuleHealth
 from mercure.processing.module_images import ModuleImages
@@ -18,6 +17,7 @@ from mercure.processing.record import StepRecorder
 from mercure.processing.step_attempt import ModuleNotAllowedError, StepExecutor
 from mercure.processing.steps import half_made, read_run, run_folders
 from mercure.runners import ImageMissingError, RunnerUnavailableError, RunRequest, open_runner
+from mercure.scheduling.backoff import Backoff, eligible_at
 from mercure.scheduling.order import ORDER_SECONDS
 from mercure.scheduling.worker_pool import TaskWorker
 from mercure.spool import Claim, Stage, Task, TaskError, load_task
@@ -26,7 +26,7 @@ from mercure.spool.failed_tasks import fail_task
 PAUSE_WHEN_TAKEN: Final = 1.0
 """Seconds to rest when somebody else has the task, or it was changed."""
 
-_RESTS: Final = Retry(first_seconds=5, cap_seconds=300)
+_RESTS: Final = Backoff(5, 300)
 _log = logging.getLogger(__name__)
 
 
@@ -87,7 +87,7 @@ class StepWorker(TaskWorker):
 
     def pause(self, disturbances: int) -> float:
         """Return the seconds until the next try."""
-        return backoff(_RESTS, disturbances).total_seconds()
+        return _RESTS.seconds(disturbances)
 
     def work(self) -> None:
         """Take the task one step on, if it is still to be."""

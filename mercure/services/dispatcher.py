@@ -15,10 +15,11 @@ from mercure.delivery.changes import TargetChanges
 from mercure.delivery.delivery_worker import DeliveryWorker
 from mercure.delivery.destinations import Past
 from mercure.delivery.health_probe import HealthProbe
-from mercure.delivery.policy import eligible_at, in_turn
+from mercure.delivery.policy import in_turn
 from mercure.delivery.target_health import TargetHealth
 from mercure.delivery.versions import Versions
 from mercure.event_details import Warned
+from mercure.scheduling.backoff import eligible_at
 from mercure.scheduling.order import ORDER_SECONDS, PASS_SECONDS, OrderGuard, first_routed, lets_pass
 from mercure.scheduling.queue import SCAN_SECONDS, TaskQueue
 from mercure.scheduling.worker_pool import WorkerPool

@@ -9,14 +9,13 @@ from typing import Final
 
 from mercure.config import ModuleSettings
 from mercure.config.processing import RunnerKind
-from mercure.delivery.policy import eligible_at
 from mercure.processing.finish import Finisher
-from mercure.processing.module_health import ModuleHealth
+from mercure.processing.module_health import ModuleHealth, module_slots
 from mercure.processing.module_images import ImageMissing, ModuleImages
-from mercure.processing.slots import others_running, take_slot
 from mercure.processing.step_attempt import StepExecutor
 from mercure.processing.step_worker import RunPermit, StepWorker
 from mercure.runners import Runner, open_runner
+from mercure.scheduling.backoff import eligible_at
 from mercure.scheduling.order import ORDER_SECONDS, OrderGuard, first_routed
 from mercure.scheduling.queue import SCAN_SECONDS, TaskQueue
 from mercure.scheduling.worker_pool import WorkerPool
@@ -127,14 +126,15 @@ class Processor:
             return health.failed(ready.kind, ready.text).seconds_left(self._context.clock.now())
         if not ready:
             return SCAN_SECONDS  # the end of the look wakes the service
-        slot = take_slot(self._spool, module, settings.concurrency)
+        slots = module_slots(self._spool, module)
+        slot = slots.take(settings.concurrency)
         if slot is None:
             return SLOT_SECONDS
         permit = RunPermit(self._stepper(module, settings, runner, health), slot, health, self._images)
 
         def may_start(current: Task) -> bool:
             addressed = current.model_copy(update={"target": module})
-            others = lambda: others_running(self._spool, module, slot)  # noqa: E731 - asked only for long lines
+            others = lambda: slots.taken(besides=slot) > 0  # noqa: E731 - asked only for long lines
             return self._guard.before(addressed, settings.order, others) is None
 
         self._pool.begin(StepWorker(task.id, self._finisher(), permit, settings, may_start))

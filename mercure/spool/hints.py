@@ -58,10 +58,17 @@ def unless_busy(folder: Path) -> Iterator[bool]:
         yield _locked(descriptor)
 
 
+def make_folders(*folders: Path) -> None:
+    """Make folders of hints that are missing, one after the other: each may be in the one before."""
+    for folder in folders:
+        if not folder.is_dir():
+            durable.make_directory(folder, sync=False)
+
+
 @contextlib.contextmanager
 def _opened(folder: Path) -> Iterator[int]:
     if not folder.is_dir():
-        durable.make_directory(folder, sync=False)
+        make_folders(folder.parent, folder)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield descriptor

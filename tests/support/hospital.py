@@ -7,7 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from mercure.config import ConfigStore, Root
-from mercure.delivery.breaker import read_outage
+from mercure.delivery.target_breaker import read_outage
 from mercure.history.queries import History, HistoryUnavailableError
 from mercure.spool import Stage
 from mercure.targets import MODELS

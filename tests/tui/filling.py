@@ -14,8 +14,8 @@ from appliance.control.configuration import edits
 from appliance.supervision.client import ProcessInfo
 from mercure.clock import ManualClock
 from mercure.config import Retry
-from mercure.delivery.breaker import Breaker
 from mercure.delivery.standing import StandingBook
+from mercure.delivery.target_breaker import TargetBreaker
 from mercure.event_details import Identity
 from mercure.services.bookkeeper import Bookkeeper
 from mercure.services.common import Context
@@ -87,7 +87,7 @@ def fill(session: Session) -> None:
 
 def take_down(session: Session, target: str, since: timedelta) -> None:
     """Let a target be unreachable for so long, asked as often as a dispatcher asks."""
-    breaker, when = Breaker(session.spool, target), NOW - since
+    breaker, when = TargetBreaker(session.spool, target), NOW - since
     trouble = Trouble("unreachable", "the folder of the archive is not there; mount it or make it")
     while when < NOW:
         outage, _ = breaker.failed(trouble, Retry(), when)

@@ -57,6 +57,7 @@ VIOLATIONS = {
         ("mercure.scheduling.queue", "mercure.delivery"),
         ("mercure.history.models", "mercure.services.router"),
     ],
+    "processing-delivery": [("mercure.processing", "mercure.delivery"), ("mercure.delivery", "mercure.processing")],
     "services-independent": [
         ("mercure.services.router", "mercure.services.cleaner"),
         ("mercure.services.common", "mercure.services.cleaner"),

@@ -14,11 +14,12 @@ from appliance.control.session import Session
 from appliance.control.targets.proposals import proposals
 from appliance.control.targets.targets import find_target
 from mercure import durable
-from mercure.delivery.breaker import make_folders, target_folder
+from mercure.delivery.target_breaker import target_folder
 from mercure.dicom.association import Failure
 from mercure.dicom.capabilities import Capabilities
 from mercure.dicom.capabilities import probe as ask
 from mercure.spool import Spool
+from mercure.spool.hints import make_folders
 from mercure.targets import DicomSettings
 
 

@@ -9,7 +9,7 @@ from appliance.control.history.outbox_tail import OutboxTail
 from appliance.control.session import Session
 from appliance.control.targets.targets import let_use
 from mercure.config import TargetSettings
-from mercure.delivery.breaker import read_outage
+from mercure.delivery.target_breaker import read_outage
 from mercure.event_details import AssociationOpened
 from mercure.spool import Stage
 

@@ -13,7 +13,7 @@ from appliance.control.naming import no_such
 from appliance.control.queue.listing import rows_of
 from appliance.control.session import Session
 from mercure.config import TargetSettings
-from mercure.delivery.breaker import read_outage
+from mercure.delivery.target_breaker import read_outage
 from mercure.delivery.target_health import TargetHealth
 from mercure.delivery.target_status import outage_of, taken_by
 from mercure.spool import Stage

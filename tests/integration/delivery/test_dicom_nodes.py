@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pynetdicom.sop_class import CTImageStorage, MRImageStorage  # type: ignore[attr-defined]
 
-from mercure.delivery.breaker import read_outage
+from mercure.delivery.target_breaker import read_outage
 from mercure.spool import Claim, Stage, load_task, move, read_ledger, save_task
 from tests.integration.delivery.nodes import Node, Office, dicom_target
 from tests.support.data_sets import data_set_of

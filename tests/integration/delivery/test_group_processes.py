@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mercure.clock import ManualClock
-from mercure.delivery.breaker import read_outage
+from mercure.delivery.target_breaker import read_outage
 from mercure.spool import Spool, Stage, load_task, read_ledger
 from tests.support.box import Box
 from tests.support.dcmtk import StoreScp

@@ -10,7 +10,7 @@ import pytest
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import CTImageStorage, Verification  # type: ignore[attr-defined]
 
-from mercure.delivery.breaker import read_outage
+from mercure.delivery.target_breaker import read_outage
 from mercure.spool import Stage, load_task
 from tests.integration.delivery.nodes import Node, Office, dicom_target
 from tests.support.raw_target import REJECT, Peer, pdu, raw_target

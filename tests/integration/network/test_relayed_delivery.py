@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mercure.delivery.breaker import read_outage
+from mercure.delivery.target_breaker import read_outage
 from mercure.spool import Stage, load_task, read_ledger
 from tests.integration.delivery.nodes import Office, dicom_target
 from tests.support.data_sets import data_set_of

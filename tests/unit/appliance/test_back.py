@@ -14,8 +14,8 @@ from appliance.control.targets import probe_send
 from appliance.control.targets.returned_nodes import ReturnedNodes
 from appliance.control.targets.targets import echo, list_targets
 from mercure.config import Retry
-from mercure.delivery.breaker import Breaker, read_outage, target_folder
 from mercure.delivery.standing import last_taken
+from mercure.delivery.target_breaker import TargetBreaker, read_outage, target_folder
 from mercure.event_details import AssociationOpened
 from mercure.events import EventWriter
 from mercure.spool import Spool, Stage
@@ -33,7 +33,7 @@ AWAY, FULL = Trouble("unreachable", "no route"), Trouble("unable", "status 0xA70
 
 def take_down(spool: Spool, trouble: Trouble, name: str = "delivered") -> None:
     target_folder(spool, name).mkdir(parents=True, exist_ok=True)
-    Breaker(spool, name).failed(trouble, Retry(), NOW, by_image=trouble is FULL)
+    TargetBreaker(spool, name).failed(trouble, Retry(), NOW, by_image=trouble is FULL)
 
 
 def with_node(session: Session) -> Session:

@@ -22,7 +22,7 @@ from appliance.supervision.client import ProcessInfo, SupervisorClient
 from appliance.supervision.errors import NotAllowedError
 from mercure.clock import ManualClock
 from mercure.config import Retry
-from mercure.delivery.breaker import Breaker, target_folder
+from mercure.delivery.target_breaker import TargetBreaker, target_folder
 from mercure.event_details import Warned
 from mercure.events import EventWriter
 from mercure.services.bookkeeper import Bookkeeper
@@ -61,7 +61,7 @@ class TestTargets:
         put_task(Stage.ERROR)
         put_task(Stage.ERROR, target="gone")
         target_folder(spool, "delivered").mkdir(parents=True)
-        Breaker(spool, "delivered").failed(Trouble("unreachable", "no route"), Retry(), NOW)
+        TargetBreaker(spool, "delivered").failed(Trouble("unreachable", "no route"), Retry(), NOW)
         (target,) = list_targets(session)
         assert (target.name, target.kind, target.waiting, target.failed) == ("delivered", "folder", 2, 1)
         assert target.outage is not None
@@ -183,7 +183,7 @@ class TestStatus:
         put_task(Stage.ERROR)
         put_task(Stage.QUARANTINE)
         target_folder(spool, "delivered").mkdir(parents=True)
-        Breaker(spool, "delivered").failed(Trouble("unreachable", "no route to host"), Retry(), NOW)
+        TargetBreaker(spool, "delivered").failed(Trouble("unreachable", "no route to host"), Retry(), NOW)
         monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**12, 0, 2_000_000_000))
         text = "\n".join(status(edit(session, rulez={})).problems)
         for expected in ("failed", "could not be read", "no route to host", "getting full", "rulez"):

@@ -22,7 +22,7 @@ from appliance.control.session import Session
 from appliance.control.targets.targets import list_targets
 from mercure.clock import ManualClock
 from mercure.config import Config, Retry
-from mercure.delivery.breaker import Breaker, target_folder
+from mercure.delivery.target_breaker import TargetBreaker, target_folder
 from mercure.event_details import Identity
 from mercure.spool import Hold, Spool, Stage, Task, nudge, save_task
 from mercure.targets import Trouble
@@ -258,7 +258,7 @@ class TestPages:
 
     def test_why_a_target_takes_nothing_is_looked_into(self, queue: Session) -> None:
         target_folder(queue.spool, "delivered").mkdir(parents=True)
-        Breaker(queue.spool, "delivered").failed(Trouble("unreachable", "No Route at all"), Retry(), NOW)
+        TargetBreaker(queue.spool, "delivered").failed(Trouble("unreachable", "No Route at all"), Retry(), NOW)
         assert self._listed(queue, text="no route") == "bd"
         assert self._listed(queue, text="!no route") == "ace"
 
@@ -289,10 +289,10 @@ class TestGroups:
 
     def test_a_group_is_down_when_all_its_members_are(self, grouped: Session) -> None:
         place_task(grouped, Stage.OUTGOING, target="both")
-        Breaker(grouped.spool, "delivered").failed(Trouble("unreachable", "away"), Retry(), NOW)
+        TargetBreaker(grouped.spool, "delivered").failed(Trouble("unreachable", "away"), Retry(), NOW)
         assert list_queue(grouped).entries[0].state == "waiting"
         assert [state.name for state in list_targets(grouped) if state.outage] == ["delivered"]
-        Breaker(grouped.spool, "other").failed(Trouble("unreachable", "away too"), Retry(), NOW)
+        TargetBreaker(grouped.spool, "other").failed(Trouble("unreachable", "away too"), Retry(), NOW)
         entry = list_queue(grouped).entries[0]
         assert (entry.state, entry.error[:4]) == ("retrying", "away")
         assert [state.name for state in list_targets(grouped) if state.outage] == ["delivered", "other", "both"]

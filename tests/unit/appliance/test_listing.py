@@ -12,7 +12,7 @@ from appliance.control.queue.listing import list_queue
 from appliance.control.session import Session
 from mercure.clock import ManualClock
 from mercure.config import Retry
-from mercure.delivery.breaker import Breaker, target_folder
+from mercure.delivery.target_breaker import TargetBreaker, target_folder
 from mercure.spool import Attempt, Claim, Failure, Hold, Spool, Stage
 from mercure.targets import Trouble
 from tests.support.tasks import NOW, PutTask, claim_of
@@ -58,7 +58,7 @@ def test_a_target_that_is_down_is_told_with_each_of_its_tasks(
 ) -> None:
     task = put_task(Stage.OUTGOING)
     target_folder(spool, "delivered").mkdir(parents=True)
-    Breaker(spool, "delivered").failed(Trouble("unreachable", "refuses the connection"), Retry(), NOW)
+    TargetBreaker(spool, "delivered").failed(Trouble("unreachable", "refuses the connection"), Retry(), NOW)
     entry = list_queue(session).entries[0]
     assert (entry.id, entry.state, entry.error) == (task.id, "retrying", "refuses the connection")
     assert entry.next_attempt == NOW + timedelta(seconds=Retry().first_seconds)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mercure.delivery.breaker import read_outage
+from mercure.delivery.target_breaker import read_outage
 from mercure.services import dispatcher as dispatcher_module
 from mercure.spool import Stage, Task, load_task
 from mercure.spool.delivered import holder

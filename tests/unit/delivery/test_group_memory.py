@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mercure.delivery.admission import Permit, RouteContext, open_route
-from mercure.delivery.breaker import Breaker, target_folder
 from mercure.delivery.delivery_worker import DeliveryWorker
-from mercure.delivery.slots import make_slots
+from mercure.delivery.target_breaker import TargetBreaker, target_folder
 from mercure.delivery.versions import Versions
 from mercure.scheduling.queue import TaskQueue
 from mercure.spool import Stage, is_locked, load_task, read_ledger, save_task
@@ -104,7 +103,7 @@ def test_the_rest_goes_to_the_same_member_while_it_is_up(box: Box, group: Group)
     assert group.took()["b"] == []
 
 
-def test_the_member_is_on_record_before_the_first_image_leaves(box: Box, group: Group) -> None:
+def test_the_member_is_on_record_before_the_first_image_permits(box: Box, group: Group) -> None:
     group.configure("failover", "a", "b")
     seen: list[str | None] = []
 
@@ -133,22 +132,22 @@ def test_another_dispatcher_may_have_begun_it_with_another_member(box: Box, grou
     (dispatcher,) = Dispatchers(box).each
     queue = TaskQueue(box.spool, lambda name, reason: None)
     targets = box.contexts[0].config.targets
-    leave = open_route(RouteContext(box.spool, queue, targets, "pacs", box.clock.now())).admit(model(box, task))
-    assert isinstance(leave, Permit)
-    assert leave.name == "a"
-    assert leave.holds(model(box, task))
-    assert leave.holds(model(box, task).model_copy(update={"member": "stranger"}))
+    permit = open_route(RouteContext(box.spool, queue, targets, "pacs", box.clock.now())).admit(model(box, task))
+    assert isinstance(permit, Permit)
+    assert permit.name == "a"
+    assert permit.holds(model(box, task))
+    assert permit.holds(model(box, task).model_copy(update={"member": "stranger"}))
     begun = model(box, task).model_copy(update={"member": "b"})
-    assert not leave.holds(begun)
+    assert not permit.holds(begun)
     save_task(box.spool.entry(Stage.OUTGOING, task), begun)
     versions = Versions(box.spool, lambda: targets, lambda line: None)
-    worker = DeliveryWorker(task, dispatcher.deliverer(leave), leave, "pacs", lambda task: True, versions)
+    worker = DeliveryWorker(task, dispatcher.deliverer(permit), permit, "pacs", lambda task: True, versions)
     worker.start(lambda: None)
     assert worker.join(20)
     assert worker.rest
     assert group.took() == {"a": [], "b": []}
-    Breaker(box.spool, "b").failed(DOWN, targets["b"].retry, box.clock.now())
-    assert leave.holds(begun), "the other one is down by now"
+    TargetBreaker(box.spool, "b").failed(DOWN, targets["b"].retry, box.clock.now())
+    assert permit.holds(begun), "the other one is down by now"
 
 
 @pytest.mark.parametrize("split", [False, True])
@@ -178,17 +177,17 @@ def test_shares_that_cannot_be_written_keep_no_slot(box: Box, group: Group) -> N
     group.configure("round-robin", "a", "b")
     task = group.task("1.1")
     targets = box.context("dispatcher").config.targets
-    way = RouteContext(box.spool, TaskQueue(box.spool, lambda name, reason: None), targets, "pacs", box.clock.now())
+    context = RouteContext(box.spool, TaskQueue(box.spool, lambda name, reason: None), targets, "pacs", box.clock.now())
     for name in ("a", "b"):
-        make_slots(box.spool, name, 1)
+        (target_folder(box.spool, name) / "slot-00").mkdir(parents=True)
     for number in range(1, 10):
-        leave = None
+        permit = None
         with failing_at(number, "ENOSPC") as steps, suppress(OSError):
-            leave = open_route(way).admit(model(box, task))
+            permit = open_route(context).admit(model(box, task))
         taken = [path for name in "ab" for path in target_folder(box.spool, name).glob("slot-*") if is_locked(path)]
-        assert len(taken) == (leave is not None), f"after an error at step {number}"
-        if isinstance(leave, Permit):
-            leave.slot.release()
+        assert len(taken) == (permit is not None), f"after an error at step {number}"
+        if isinstance(permit, Permit):
+            permit.slot.release()
             assert len(steps) == number - 1 > 1
             break
     else:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mercure.delivery.breaker import Breaker, read_outage, target_folder
-from mercure.delivery.slots import make_slots
+from mercure.delivery.target_breaker import TargetBreaker, read_outage, target_folder
 from mercure.delivery.target_status import outage_of
 from mercure.spool import Changes, Stage, is_locked
 from tests.support.box import Box
@@ -96,8 +95,7 @@ def test_one_member_that_is_down_is_no_outage_of_the_group(box: Box, group: Grou
     group.configure("failover", "a", "b", "c", own={"c": {"disabled": True}})
     context = box.context("dispatcher")
     for name, shown in (("a", None), ("b", "nothing listens there")):
-        make_slots(box.spool, name, 1)
-        Breaker(box.spool, name).failed(DOWN, context.config.targets[name].retry, box.clock.now())
+        TargetBreaker(box.spool, name).failed(DOWN, context.config.targets[name].retry, box.clock.now())
         outage = outage_of(box.spool, "pacs", context.config.targets)
         assert (outage and outage.error) == shown, "a disabled member does not count"
     assert outage_of(box.spool, "a", context.config.targets) == read_outage(box.spool, "a")

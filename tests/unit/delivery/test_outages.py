@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mercure.delivery.breaker import target_folder
+from mercure.delivery.target_breaker import target_folder
 from mercure.spool import Stage, load_task
 from mercure.targets import Trouble
 from tests.support.box import deliveries

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mercure.config import Retry
-from mercure.delivery.policy import after_failure, backoff, eligible_at
+from mercure.delivery.policy import after_failure
 from mercure.event_details import FailureKind
+from mercure.scheduling.backoff import eligible_at
 from mercure.spool import Attempt, Task
 from mercure.targets import Trouble
 
@@ -18,18 +19,6 @@ RETRY = Retry(first_seconds=10, cap_seconds=900, max_refusals=3, give_up_seconds
 
 def task(**fields: object) -> Task:
     return Task.model_validate({"id": "20260301T110000000000-00000000", "created": NOW, "target": "pacs", **fields})
-
-
-@pytest.mark.parametrize(
-    ("failures", "seconds"),
-    [(0, 10), (1, 10), (2, 20), (3, 40), (7, 640), (8, 900), (100, 900), (10**9, 900)],
-)
-def test_backoff_doubles_up_to_the_cap(failures: int, seconds: float) -> None:
-    assert backoff(RETRY, failures) == timedelta(seconds=seconds)
-
-
-def test_first_wait_above_the_cap_is_cut_to_it() -> None:
-    assert backoff(Retry(first_seconds=100, cap_seconds=50), 1) == timedelta(seconds=50)
 
 
 @pytest.mark.parametrize(

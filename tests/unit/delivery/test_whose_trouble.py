@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mercure.config import TargetSettings
-from mercure.delivery.breaker import read_outage
 from mercure.delivery.standing import read_standing
+from mercure.delivery.target_breaker import read_outage
 from mercure.spool import Hold, Stage, load_task, save_task
 from mercure.targets import ImageResult, Trouble
 from tests.support.targets import DOWN, confirms, fails

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mercure.clock import ManualClock
-from mercure.delivery.breaker import alone_in
 from mercure.spool import Spool, Stage, hints, uptime
 from mercure.spool.hints import exclusive, unless_busy
 from mercure.spool.notices import notices, post
@@ -70,7 +69,7 @@ def test_who_is_stopped_while_it_changes_a_hint_stops_nobody_else(
     folders = [spool.stage(Stage.STATE) / "notices", spool.stage(Stage.STATE) / "targets" / "pacs"]
     with held(folders[0]), held(folders[1]):
         post(spool, "refused", "CT1@x", "text", "", now=NOW)
-        with alone_in(folders[1]):
+        with exclusive(folders[1]):
             pass
     assert [notice.about for notice in notices(spool)] == ["CT1@x"]
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mercure.config import Retry
-from mercure.delivery.breaker import Breaker, read_outage, target_folder
-from mercure.delivery.slots import make_slots
+from mercure.delivery.target_breaker import TargetBreaker, read_outage, target_folder
 from mercure.targets import Trouble
 
 if TYPE_CHECKING:
@@ -20,27 +19,27 @@ DOWN = Trouble("unreachable", "refuses the connection")
 
 
 @pytest.fixture
-def breaker(box: Box) -> Breaker:
-    make_slots(box.spool, "pacs", 1)
-    return Breaker(box.spool, "pacs")
+def breaker(box: Box) -> TargetBreaker:
+    target_folder(box.spool, "pacs").mkdir(parents=True)
+    return TargetBreaker(box.spool, "pacs")
 
 
-def test_a_target_is_up_until_it_fails(breaker: Breaker) -> None:
+def test_a_target_is_up_until_it_fails(breaker: TargetBreaker) -> None:
     assert breaker.outage() is None
     assert breaker.worked() is None
 
 
-def test_the_first_failure_begins_an_outage_and_the_first_success_ends_it(box: Box, breaker: Breaker) -> None:
+def test_the_first_failure_begins_an_outage_and_the_first_success_ends_it(box: Box, breaker: TargetBreaker) -> None:
     outage, new = breaker.failed(DOWN, RETRY, box.clock.now())
     assert new
     assert (outage.failures, outage.kind, outage.error) == (1, "unreachable", DOWN.text)
     assert (outage.until - outage.since).total_seconds() == 10
-    assert Breaker(box.spool, "pacs").outage() == outage
+    assert TargetBreaker(box.spool, "pacs").outage() == outage
     assert breaker.worked() == outage
     assert breaker.outage() is None
 
 
-def test_questions_are_asked_less_and_less_often(box: Box, breaker: Breaker) -> None:
+def test_questions_are_asked_less_and_less_often(box: Box, breaker: TargetBreaker) -> None:
     waits = []
     for _ in range(5):
         outage, _new = breaker.failed(DOWN, RETRY, box.clock.now())
@@ -49,20 +48,20 @@ def test_questions_are_asked_less_and_less_often(box: Box, breaker: Breaker) -> 
     assert waits == [10, 20, 30, 30, 30]
 
 
-def test_deliveries_side_by_side_fail_together_as_one(box: Box, breaker: Breaker) -> None:
+def test_deliveries_side_by_side_fail_together_as_one(box: Box, breaker: TargetBreaker) -> None:
     breaker.failed(DOWN, RETRY, box.clock.now())
     box.clock.advance(1)
     outage, new = breaker.failed(DOWN, RETRY, box.clock.now())
     assert (outage.failures, new) == (1, False)
 
 
-def test_of_many_that_fail_in_the_same_moment_one_begins_the_outage(box: Box, breaker: Breaker) -> None:
+def test_of_many_that_fail_in_the_same_moment_one_begins_the_outage(box: Box, breaker: TargetBreaker) -> None:
     now, crowd = box.clock.now(), 8
     together, news = threading.Barrier(crowd), []
 
     def fail() -> None:
         together.wait(30)
-        news.append(Breaker(box.spool, "pacs").failed(DOWN, RETRY, now)[1])
+        news.append(TargetBreaker(box.spool, "pacs").failed(DOWN, RETRY, now)[1])
 
     for _ in range(20):
         threads = [threading.Thread(target=fail) for _ in range(crowd)]
@@ -74,7 +73,7 @@ def test_of_many_that_fail_in_the_same_moment_one_begins_the_outage(box: Box, br
     assert news.count(True) == 20
 
 
-def test_a_clock_set_back_does_not_keep_a_target_down_for_long(box: Box, breaker: Breaker) -> None:
+def test_a_clock_set_back_does_not_keep_a_target_down_for_long(box: Box, breaker: TargetBreaker) -> None:
     """`until` lies then farther off than any wait can be: it is not believed, and the target is asked at once."""
     outage, _ = breaker.failed(DOWN, RETRY, box.clock.now())
     box.clock.step_wall(-86400)
@@ -85,7 +84,7 @@ def test_a_clock_set_back_does_not_keep_a_target_down_for_long(box: Box, breaker
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"since": "yesterday"}', b"\xff\xfe"])
-def test_an_unreadable_state_is_no_outage(box: Box, breaker: Breaker, content: bytes) -> None:
+def test_an_unreadable_state_is_no_outage(box: Box, breaker: TargetBreaker, content: bytes) -> None:
     (target_folder(box.spool, "pacs") / "outage.json").write_bytes(content)
     assert breaker.outage() is None
     assert read_outage(box.spool, "pacs") is None
