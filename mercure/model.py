@@ -51,12 +51,18 @@ def read_state(path: Path, model: type[ModelT]) -> ModelT | None:
 def notes_of(model: type[BaseModel]) -> dict[str, str]:
     """Return what the fields of a model mean: the docstrings that stand below them, each on one line.
 
+    A field that holds another model, and has no docstring, means what that model's own docstring begins with.
+
     They are read from the source when somebody wants them. Pydantic's ``use_attribute_docstrings`` reads the source of
     every model while it is imported, and every start of a service or a command would pay for that.
     """
     notes: dict[str, str] = {}
     for ancestor in reversed(model.__mro__):
         notes |= _notes_in(ancestor.__module__).get(ancestor.__qualname__, {})
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if name not in notes and isinstance(kind, type) and issubclass(kind, BaseModel) and kind.__doc__:
+            notes[name] = " ".join(inspect.cleandoc(kind.__doc__).partition("\n\n")[0].split())
     return notes
 
 

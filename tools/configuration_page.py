@@ -56,6 +56,9 @@ TABLES: Final[tuple[tuple[str, type[BaseModel]], ...]] = (
     ("processing.slurm", Slurm),
     ("processing.podman", Podman),
     ("retention", models.Retention),
+    ("scrub", models.Scrub),
+    ("nightly_verify", models.NightlyVerify),
+    ("loops", models.Loops),
     ("rehearsal", models.Rehearsal),
     ("off_peak", models.OffPeak),
     ("history", models.History),
@@ -67,6 +70,8 @@ TABLES: Final[tuple[tuple[str, type[BaseModel]], ...]] = (
     *((f"notifications.channels.NAME, kind {kind}", model) for kind, model in notifications.CHANNELS.items()),
     ("notifications.templates.OCCASION", notifications.Wording),
     ("services.json", models.Services),
+    ("services.json: router, processor, dispatcher", models.ServiceSettings),
+    ("services.json: every other service", models.Single),
 )
 
 

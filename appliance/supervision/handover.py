@@ -14,12 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from mercure.services import RELIEVES
+
 LAST: Final = "receiver"
 """The service that is not ended but relieved."""
-
-RELIEVES: Final = "MERCURE_RELIEVES"
-"""Environment variable of the new router: the processes that its receiver is to relieve. ``mercure.services.receiver``
-reads it."""
 
 
 @dataclass(frozen=True)

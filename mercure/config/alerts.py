@@ -15,6 +15,7 @@ class AlertRule(Model):
     """What every alert has."""
 
     enabled: bool = True
+    """``false``: this alert is never raised."""
     channels: tuple[Name, ...] | None = None
     """Channels by which this one is sent; absent: those of `alerts.channels`."""
     after_seconds: Seconds = 0
@@ -37,10 +38,15 @@ class Stuck(AlertRule):
     """The oldest task of a stage waits for too long; 0: any time is right."""
 
     routing_seconds: Seconds = 300
+    """For a series or study that is complete and waits for its rules to be evaluated."""
     processing_seconds: Seconds = 4 * 3600
+    """For a task that waits for its modules, or is in one."""
     outgoing_seconds: Seconds = 3600
+    """For a task that waits for its target."""
     studies_seconds: Seconds = 0
+    """For a study that is being collected: since the first of its series was complete."""
     incoming_seconds: Seconds = 0
+    """For a series that is still being received: since its last image."""
 
 
 class Quarantine(AlertRule):
@@ -79,6 +85,7 @@ class SenderSilence(Model):
     """One sender's silence."""
 
     enabled: bool = True
+    """``false``: no alert for this sender's silence."""
     seconds: PositiveSeconds | None = None
     """It is silent for too long after this time, day and night; absent: by its habit."""
 
@@ -102,7 +109,9 @@ class Certificate(AlertRule):
     files: tuple[Path, ...] = ()
     """PEM files that are watched."""
     warn_days: Annotated[int, Field(ge=1, le=1000)] = 30
+    """So many days before it expires there is a warning."""
     critical_days: Annotated[int, Field(ge=0, le=1000)] = 7
+    """So many days before it expires the alert becomes critical."""
 
     @field_validator("files")
     @classmethod
@@ -122,6 +131,7 @@ class HistoryLag(AlertRule):
     """The history cannot be asked, lags behind, or grows beyond its bounds."""
 
     lag_seconds: PositiveSeconds = 60
+    """The oldest event that the history has not recorded is older than this."""
     after_seconds: Seconds = 30
     outbox_bytes: Annotated[int, Field(ge=1_000_000)] = 2_000_000_000
     """More than this waits in the outbox: some million images that the history has not heard of."""
@@ -133,6 +143,7 @@ class Verified(AlertRule):
     """The proof of the night found something, could not check everything, or is overdue."""
 
     overdue_hours: Annotated[float, Field(ge=25, le=10_000)] = 72
+    """The last complete proof is older than this."""
 
 
 class ClockOff(AlertRule):

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from pydantic import AwareDatetime, BaseModel
 
@@ -20,6 +20,9 @@ from mercure.model import Record
 
 T = TypeVar("T", bound=BaseModel)
 MAX_FILE_BYTES = 16 * 1024 * 1024
+HAND_EDIT: Final = "edited by hand"
+"""The author of a revision that was made of what a person wrote into the file; nobody knows since when it was in
+force."""
 
 
 class StaleRevisionError(Exception):
@@ -232,7 +235,7 @@ class RevisionedFile(Generic[T]):
         if newest is not None and content == newest.content:
             return False
         number = newest.revision + 1 if newest else 1
-        self._store(Revision(revision=number, time=clock.now(), author="edited by hand", content=content))
+        self._store(Revision(revision=number, time=clock.now(), author=HAND_EDIT, content=content))
         return True
 
     @property

@@ -86,6 +86,7 @@ class TargetSettings(Model):
     """What every target has; a kind of target adds its own (`mercure.targets`)."""
 
     kind: str
+    """Which kind of target it is; it decides the other keys."""
     disabled: bool = False
     """Nothing is sent; tasks wait."""
     comment: str = ""
@@ -127,7 +128,9 @@ class Retention(Model):
     """How long what is finished is kept."""
 
     success_seconds: Seconds = 3 * 86400
+    """How long a task stays in `success/` after it was delivered."""
     discard_seconds: Seconds = 7 * 86400
+    """How long a task stays in `discard/`, from where a person can bring back what a person discarded."""
     pressure_free_bytes: Annotated[int, Field(ge=0)] = 5_000_000_000
     """Below this much free space delivered and discarded tasks are removed before their time, oldest first.
 
@@ -148,6 +151,7 @@ class NightlyVerify(Model):
     """The proof that nothing acknowledged is lost (`mercure verify`), made every night by the router itself."""
 
     enabled: bool = True
+    """``false``: nothing is proven by itself; `mercure verify` still can be asked."""
     hour: Annotated[int, Field(ge=0, le=23)] = 3
     """In this hour of the machine's clock; one that was missed, because the machine was off, is made when it is on."""
 
@@ -175,7 +179,9 @@ class OffPeak(Model):
     """The hours in which tasks of priority ``offpeak`` are served."""
 
     start: time = time(20, 0)
+    """When they begin, by the clock of `timezone`."""
     end: time = time(6, 0)
+    """When they end; before `start`, on the next day."""
     timezone: str = "UTC"
     """IANA name, e.g. ``Europe/Berlin``."""
 
@@ -215,6 +221,7 @@ class History(Model):
     url: str | None = None
     """``sqlite:////absolute/path`` or ``postgresql://user@host/database``; absent: SQLite in the root."""
     password: Secret | None = None
+    """The password of the PostgreSQL user; absent: none is sent."""
     keep_days: Annotated[int, Field(ge=30, le=36_500)] | None = 3650
     """Days after which what was finished is forgotten; null: never. The audit is kept for good. Ten years are what
     medical records are commonly kept for; what is in the history names patients, so fewer may be right."""
@@ -231,6 +238,7 @@ class Config(Model):
     """``config/mercure.json``: everything that a person decides about the router."""
 
     version: Literal[1] = 1
+    """Version of this file's form."""
     name: Name = "mercure"
     """Name of this node in the history."""
     spool: Path | None = None
@@ -240,9 +248,11 @@ class Config(Model):
     """What counts as one sender."""
     completion: Completion = Completion()
     targets: dict[Name, SerializeAsAny[TargetSettings]] = {}
+    """Where images are sent, by name; the keys depend on the kind."""
     rules: dict[Name, Rule] = {}
     """In the order in which they are looked at."""
     modules: dict[Name, ModuleSettings] = {}
+    """Processing modules, by name."""
     processing: Processing = Processing()
     retention: Retention = Retention()
     scrub: Scrub = Scrub()
@@ -278,17 +288,27 @@ class Single(Model):
     """How a service is run that there is only one of."""
 
     instances: Annotated[int, Field(ge=0, le=1)] = 1
+    """1, or 0 to switch it off."""
 
 
 class Services(Model):
     """``config/services.json``: how many processes each service has."""
 
     version: Literal[1] = 1
+    """Version of this file's form."""
     receiver: Single = Single()
+    """Receives images; its associations are processes of their own."""
     router: ServiceSettings = ServiceSettings()
+    """Evaluates the rules and makes tasks of series."""
     processor: ServiceSettings = ServiceSettings()
+    """Runs processing modules."""
     dispatcher: ServiceSettings = ServiceSettings()
+    """Delivers to targets."""
     cleaner: Single = Single()
+    """Removes what was kept long enough, and scrubs what is kept."""
     notifier: Single = Single()
+    """Sends messages to people."""
     bookkeeper: Single = Single()
+    """Records events in the history."""
     page: Single = Single()
+    """The status page; 0 where systemd runs it."""

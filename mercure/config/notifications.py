@@ -47,6 +47,7 @@ class ChannelSettings(Model):
     disabled: bool = False
     """Nothing is sent, and nothing is put into its queue."""
     comment: str = ""
+    """What it is for."""
     patient_data: bool = False
     """Messages may tell what identifies patients and exams, and what modules wrote. Otherwise these are left empty."""
     max_per_hour: Annotated[int, Field(ge=1, le=3600)] = 30
@@ -63,16 +64,23 @@ class EMail(ChannelSettings):
     """E-mail by SMTP."""
 
     kind: Literal["email"]
+    """A channel that sends e-mail."""
     host: str
+    """Name or address of the mail server."""
     port: Port = 587
+    """TCP port of the mail server."""
     security: Literal["starttls", "tls", "none"] = "starttls"
     """``starttls``: the connection must become encrypted before anything is said; ``tls``: it is from the beginning."""
     ca_file: Path | None = None
     """Certificates (PEM) by which the server is believed; absent: those of the system."""
     username: str = ""
+    """The login at the mail server; empty: without a login."""
     password: Secret | None = None
+    """The password of the login."""
     sender: EMailAddress
+    """The address that messages come from."""
     recipients: Annotated[tuple[EMailAddress, ...], Field(min_length=1, max_length=50)]
+    """The addresses that each message goes to."""
 
     @field_validator("host")
     @classmethod
@@ -94,6 +102,7 @@ class Webhook(ChannelSettings):
     """A POST of JSON to a web address."""
 
     kind: Literal["webhook"]
+    """A channel that posts JSON."""
     url: str
     """``https://…``, or ``http://…`` within a trusted network. Redirects are not followed."""
     secret: Secret | None = None
@@ -132,13 +141,16 @@ class Wording(Model):
     """How a message is worded: Jinja templates (``docs/reference/notifications.md``); an empty one: the built-in."""
 
     subject: Annotated[str, Field(max_length=1000)] = ""
+    """Template of the subject; empty: the built-in one."""
     text: Annotated[str, Field(max_length=16_000)] = ""
+    """Template of the text; empty: the built-in one."""
 
 
 class Notifications(Model):
     """Ways by which people are told, and the words."""
 
     channels: dict[Name, Channel] = {}
+    """The ways by which messages are sent, by name."""
     templates: dict[Occasion, Wording] = {}
     """Other words than the built-in ones, by occasion: ``reception`` ``completion`` ``error`` ``request``
     ``alert_raised`` ``alert_cleared`` ``digest`` ``test``."""

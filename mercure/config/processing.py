@@ -144,7 +144,9 @@ class Slurm(Model):
     folder: AbsolutePath | None = None
     """A folder that this machine and all nodes see under the same path; runs are made in it."""
     partition: Annotated[str, AfterValidator(_plain_text)] = ""
+    """The partition that jobs are given to; empty: the cluster's default."""
     account: Annotated[str, AfterValidator(_plain_text)] = ""
+    """The account that jobs are charged to; empty: the user's default."""
     poll_seconds: PositiveSeconds = 2
     """How often the states of jobs are asked for."""
     container: Literal["none", "podman", "bwrap"] = "bwrap"

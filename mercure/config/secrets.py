@@ -15,12 +15,14 @@ class SecretFile(Model):
     """A secret in a file that only the router may read."""
 
     file: Path
+    """The path of the file; white space around the secret does not count."""
 
 
 class SecretEnv(Model):
     """A secret in an environment variable of the service."""
 
     env: str
+    """The name of the variable."""
 
 
 Secret = SecretFile | SecretEnv

@@ -22,6 +22,7 @@ class StatusPage(Model):
     bind: str = "127.0.0.1"
     """Address to listen on. It speaks HTTP: for others than this machine put a proxy with TLS in front."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8080
+    """TCP port to listen on."""
     masked: bool = True
     """Hide what identifies: accession numbers but for their end, addresses, UIDs, descriptions of series."""
     allowed_networks: tuple[Network, ...] = ()

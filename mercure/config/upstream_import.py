@@ -18,8 +18,8 @@ from mercure.rules.other_installations import laxer
 Json = dict[str, Any]
 
 _NOT_NEEDED: Final = "not needed here"
-_LATER: Final = "notifications are not configured here yet"
-_METRICS: Final = "metrics are not sent anywhere; the history keeps them by minute"
+_CHANNEL: Final = "make a channel in `notifications.channels` (e-mail needs a mail server), and name it"
+_METRICS: Final = "nothing is sent: a monitor fetches `/metrics` of the status page"
 
 DROPPED: Final[Mapping[str, str]] = {
     **dict.fromkeys(
@@ -49,8 +49,8 @@ DROPPED: Final[Mapping[str, str]] = {
     "processing_logs": "logs of modules are kept with their tasks",
     "support_root_modules": "modules never run as root",
     "features": _NOT_NEEDED,
-    "email_notification_from": _LATER,
-    "webhook_certificate_location": _LATER,
+    "email_notification_from": f"{_CHANNEL} in `alerts` and in rules; its `sender` is this address",
+    "webhook_certificate_location": "it is the `ca_file` of a channel of kind `webhook`",
     "server_time": "all times are UTC; the time zone of off-peak hours is `off_peak.timezone`",
     "local_time": "all times are UTC; the time zone of off-peak hours is `off_peak.timezone`",
     "dicom_receiver": f"{_NOT_NEEDED}: every tag can be used in rules",
@@ -203,7 +203,7 @@ class _Import:
             rule["targets"] = self._named(place, "targets", old.get("target"), config)
         if action in ("process", "both"):
             rule["modules"] = self._named(place, "modules", old.get("processing_module"), config)
-            rule |= self._module_settings(place, old)
+            rule |= self._module_settings(place, old, rule["modules"])
         lacking = [
             key
             for key, actions in (("targets", ("route", "both")), ("modules", ("process", "both")))
@@ -215,7 +215,7 @@ class _Import:
         if action not in ("discard", "notify") and old.get("action_trigger") == "study":
             rule |= self._study(place, old)
         for key in sorted(key for key, value in old.items() if key.startswith("notification_") and value):
-            self._remark(f"{place}.{key}", _LATER)
+            self._remark(f"{place}.{key}", f"{_CHANNEL} in `notifications` of the rule")
         tags = [word.strip() for word in _text(old, "tags").split(",") if word.strip()]
         rule |= {"tags": tags} if tags else {}
         rule |= {key: True for key in ("fallback", "disabled") if old.get(key) is True or rule.get(key)}
@@ -234,9 +234,8 @@ class _Import:
 
     def _named(self, place: str, key: str, value: object, config: Json) -> list[str]:
         """Return the names under which what a rule names was taken over."""
-        names = [value] if isinstance(value, str) else value if isinstance(value, list) else []
         found = []
-        for old in dict.fromkeys(name for name in names if isinstance(name, str) and name):
+        for old in dict.fromkeys(_names(value)):
             new = self._names.get((key, old))
             if new is None or new not in config[key]:
                 self._remark(f"{place}.{key}", f"{old!r} was not taken over")
@@ -244,15 +243,20 @@ class _Import:
                 found.append(new)
         return found
 
-    def _module_settings(self, place: str, old: Json) -> Json:
+    def _module_settings(self, place: str, old: Json, modules: list[str]) -> Json:
+        """Return the settings for all modules, or of a list those for each of the modules that were taken over."""
         settings = old.get("processing_settings")
         if isinstance(settings, dict) and settings:
             return {"module_settings": settings}
-        if isinstance(settings, list) and any(settings):
-            self._remark(
-                f"{place}.processing_settings", "settings for each module of a chain: put them into the modules"
-            )
-        return {}
+        if not isinstance(settings, list) or not any(settings):
+            return {}
+        names = _names(old.get("processing_module"))
+        fits = len(settings) <= len(names) == len(set(names))
+        if not fits or not all(isinstance(each, dict | None) for each in settings):
+            self._remark(f"{place}.processing_settings", "does not fit its modules: set `step_settings` of the rule")
+            return {}
+        by_module = dict(zip((self._names.get(("modules", name)) for name in names), settings, strict=False))
+        return {"step_settings": [by_module.get(module) or {} for module in modules]}
 
     def _study(self, place: str, old: Json) -> Json:
         study: Json = {}
@@ -273,6 +277,12 @@ class _Import:
         if force:
             study["force_action"] = _FORCE.get(force, "proceed")
         return {"trigger": "study", "study": study}
+
+
+def _names(value: object) -> list[str]:
+    """Return what is named: one name, or those of a list."""
+    names = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+    return [name for name in names if isinstance(name, str) and name]
 
 
 def _text(settings: Json, key: str) -> str:

@@ -11,16 +11,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Final
 
 from mercure.config import Config, ConfigError, ConfigStore, TargetSettings
-from mercure.config.files import Revision
+from mercure.config.files import HAND_EDIT, Revision
 from mercure.spool import LedgerLine, Task, add_to_ledger
 from mercure.spool.images import ledger_lines
 from mercure.targets import GroupSettings
-
-HAND_EDIT: Final = "edited by hand"
-"""Who made a revision that was found in the file: nobody knows since when it was in force."""
 
 Settings = Mapping[str, TargetSettings]
 

@@ -22,6 +22,10 @@ _RUN: Final = {
 NAMES: Final = tuple(_RUN)
 """Every service, in the order in which they are started."""
 
+RELIEVES: Final = "MERCURE_RELIEVES"
+"""Environment variable of a router that took over from the release before: the processes of that release's receiver,
+which still have the port. `appliance.supervision.handover` sets it, and the receiver asks them to end."""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the service that the command line names, until it is told to stop."""

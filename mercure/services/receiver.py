@@ -18,6 +18,7 @@ from typing import Any, Final
 from mercure import durable
 from mercure.config import Config
 from mercure.dicom.tools import tool_path
+from mercure.services import RELIEVES
 from mercure.services.common import Context
 from mercure.spool import Changes
 
@@ -28,9 +29,6 @@ END_SECONDS: Final = 10.0
 CONFIG_NAME: Final = "receiver.json"
 _RESTART_KEYS: Final = ("bind", "port", "spool")
 """What a running receiver cannot change; it is ended in order and started again."""
-
-RELIEVES: Final = "MERCURE_RELIEVES"
-"""Environment variable: processes of this service, started by the release before this one, that still have the port."""
 
 _log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from appliance.control.api.base import Difference, Problem, Saved
 from appliance.control.api.configuration import FileName
@@ -12,12 +12,10 @@ from appliance.control.configuration.differences import differences
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
 from mercure.config import Config, ConfigError, RevisionedFile, StaleRevisionError
+from mercure.config.files import HAND_EDIT
 from mercure.config.problems import template_trials
 from mercure.config.spool_place import change_problems
 from mercure.event_details import ConfigSaved
-
-HAND_EDIT: Final = "edited by hand"
-"""The author of a revision that was made of what a person wrote into the file (`mercure.config.files`)."""
 
 
 @dataclass(frozen=True, kw_only=True)

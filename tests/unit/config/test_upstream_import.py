@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mercure.config import Config, ConfigStore, Root
-from mercure.config.upstream_import import DROPPED, import_mercure
+from mercure.config import Config, ConfigStore, Root, Rule
+from mercure.config.upstream_import import DROPPED, Imported, import_mercure
 from mercure.targets import MODELS
 
 if TYPE_CHECKING:
@@ -127,6 +128,67 @@ def test_names_that_become_equal_stay_apart(tmp_path: Path) -> None:
     config = ConfigStore(Root(tmp_path), MODELS).parse(imported.config)
     assert sorted(config.targets) == ["a_b", "a_b-2", "unnamed"]
     assert config.rules["r"].targets == ("a_b", "a_b-2")
+
+
+def chain(modules: list[str], written: object) -> Imported:
+    """Import one rule with a chain of modules, of which `gone` is not in the file."""
+    return import_mercure(
+        {
+            "modules": {name: {"docker_tag": f"{name}:1"} for name in ("first", "second", "third")},
+            "rules": {
+                "r": {
+                    "rule": "True",
+                    "action": "process",
+                    "processing_module": modules,
+                    "processing_settings": written,
+                }
+            },
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("modules", "written", "steps"),
+    [
+        (["first", "second"], [{"a": 1}, {"b": 2}], [{"a": 1}, {"b": 2}]),
+        (["first", "second"], [{}, {"b": 2}], [{}, {"b": 2}]),
+        (["first", "second"], [{"a": 1}], [{"a": 1}, {}]),
+        (["gone", "second"], [{"a": 1}, {"b": 2}], [{"b": 2}]),
+        (["first", "gone", "third"], [None, {"a": 1}, {"b": 2}], [{}, {"b": 2}]),
+    ],
+)
+def test_settings_for_each_module_go_to_the_step_of_that_module(
+    tmp_path: Path, modules: list[str], written: object, steps: list[dict[str, int]]
+) -> None:
+    imported = chain(modules, written)
+    assert "rules.r.processing_settings" not in {remark.place for remark in imported.remarks}
+    rule = ConfigStore(Root(tmp_path), MODELS).parse(imported.config).rules["r"]
+    assert isinstance(rule, Rule)
+    assert rule.step_settings == tuple(steps)
+    assert rule.module_settings == {}
+
+
+@pytest.mark.parametrize(
+    ("modules", "written"),
+    [
+        (["first"], [{"a": 1}, {"b": 2}]),
+        (["first", "first"], [{"a": 1}, {"b": 2}]),
+        (["first", "second"], ["a", {"b": 2}]),
+    ],
+)
+def test_settings_that_do_not_fit_the_modules_are_listed(modules: list[str], written: object) -> None:
+    imported = chain(modules, written)
+    reasons = {remark.place: remark.reason for remark in imported.remarks}
+    assert "step_settings" in reasons["rules.r.processing_settings"]
+    assert "step_settings" not in imported.config["rules"]["r"]
+
+
+def test_a_reason_names_what_is_there_instead() -> None:
+    assert "/metrics" in DROPPED["influxdb_host"]
+    imported = import_mercure({**OLD, "email_notification_from": "x"})
+    reasons = {remark.place: remark.reason for remark in imported.remarks}
+    for place in ("email_notification_from", "rules.process.notification_webhook"):
+        assert "notifications.channels" in reasons[place]
 
 
 JSON = st.recursive(

@@ -68,7 +68,7 @@ def test_the_finding_says_why_and_where() -> None:
 
 
 def acting(rules: list[RuleOfSet], images: Images) -> set[str]:
-    """Follow DESIGN section 8: discard stops and wins, others add up, a fallback acts when nothing else did."""
+    """Discard stops and wins, others add up, a fallback acts when nothing else did."""
     fired: list[RuleOfSet] = []
     for rule in sorted((rule for rule in rules if not rule.disabled), key=lambda rule: rule.fallback):
         if rule.fallback and any(one.action != "notify" for one in fired):
