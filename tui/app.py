@@ -1,4 +1,4 @@
-"""The application: its pages, the board that they read, and the stream that fills it."""
+"""The application: its pages, the router that they read, and the stream that fills it."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from textual import on
 
 from appliance.control.rpc.client import api
 from tui.actions import PAGES
-from tui.board import Board
 from tui.escape import EscapeFirst, read_escape_apart
-from tui.feed import Feed
-from tui.looks import for_light
+from tui.event_stream import EventStream
 from tui.messages import Connected, Disconnected, Streamed
 from tui.screens.page import Page
 from tui.screens.too_small import LEAST_COLUMNS, LEAST_LINES, TooSmall
+from tui.state import RouterState
+from tui.styles import for_light
 
 if TYPE_CHECKING:
     from textual import events
     from textual.screen import Screen
 
-    from tui.source import Source
+    from tui.router_protocol import RouterProtocol
 
 _AFTER_SECONDS: Final = 0.5
 """When the other pages are read in: after the first one is seen."""
@@ -54,7 +54,7 @@ class MercureApp(EscapeFirst):
 
     Parameters
     ----------
-    source : Source
+    source : RouterProtocol
         The router.
     light : bool
         The terminal has a light background.
@@ -68,16 +68,16 @@ class MercureApp(EscapeFirst):
     }
     DEFAULT_MODE = "overview"
 
-    def __init__(self, source: Source, *, light: bool = False) -> None:
+    def __init__(self, source: RouterProtocol, *, light: bool = False) -> None:
         read_escape_apart()
         super().__init__(ansi_color=True)  # and so NO_COLOR leaves colours out, where else it would draw black on black
         self.source = source
-        self.board = Board()
+        self.router = RouterState()
         self.animation_level = "none"
         self.theme = "ansi-light" if light else "ansi-dark"
         if light:
             for_light()
-        self._feed = Feed(source, self.post_message)
+        self._event_stream = EventStream(source, self.post_message)
         self._roles: dict[str, str] = {}
         self._waiting: set[Page] = set()
 
@@ -91,12 +91,12 @@ class MercureApp(EscapeFirst):
 
     def on_mount(self) -> None:
         """Begin to read the stream: in a thread of its own, that nobody has to wait for at the end."""
-        threading.Thread(target=self._feed.run, name="feed", daemon=True).start()
+        threading.Thread(target=self._event_stream.run, name="feed", daemon=True).start()
         self.set_timer(_AFTER_SECONDS, threading.Thread(target=_read_in_all, name="pages", daemon=True).start)
 
     def on_unmount(self) -> None:
         """Let the stream end."""
-        self._feed.stop()
+        self._event_stream.stop()
 
     def role_of(self, verb: str) -> str:
         """Return the role that a verb needs."""
@@ -152,8 +152,8 @@ class MercureApp(EscapeFirst):
 
     @on(Connected)
     def _connected(self, event: Connected) -> None:
-        again = self.board.who is not None
-        self.board.who, self.board.connected = event.who, True
+        again = self.router.who is not None
+        self.router.who, self.router.connected = event.who, True
         page = self.page
         if page is not None and page.is_laid_out:
             page.show_frame()
@@ -163,7 +163,7 @@ class MercureApp(EscapeFirst):
 
     @on(Disconnected)
     def _disconnected(self, event: Disconnected) -> None:
-        self.board.connected, self.board.why = False, event.why
+        self.router.connected, self.router.why = False, event.why
         page = self.page
         if page is not None and page.is_laid_out:
             page.show_frame()
@@ -177,12 +177,12 @@ class MercureApp(EscapeFirst):
                 page.told(item)
             return
         if isinstance(item, api.streams.CountersItem):
-            self.board.count(item)
+            self.router.count(item)
         elif isinstance(item, api.streams.StatusItem):
-            self.board.take(item)
+            self.router.take(item)
         if page is not None and page.is_laid_out:
             page.show_frame()
-            page.board_changed()
+            page.router_changed()
 
     def on_resize(self, event: events.Resize) -> None:
         """Say so when the terminal is too small to show anything in order, and see that all screens hear of the size.

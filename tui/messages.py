@@ -54,7 +54,7 @@ class Refused(Message):
 
 
 class Broken(Message):
-    """Asking failed by a mistake of our own."""
+    """A request failed by a bug of the UI."""
 
     def __init__(self, question: Question, error: Exception) -> None:
         super().__init__()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from tui.source import Source
+    from tui.router_protocol import RouterProtocol
 
 NOT_RUNNING: Final = 3
 NO_TERMINAL: Final = 2
@@ -58,9 +58,9 @@ def start(arguments: list[str] | None = None) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):  # Textual draws on the third
         _end(NO_TERMINAL, "mercure-tui needs a terminal; for scripts there is `mercure … --json`")
     from appliance.control.rpc.client import ControlError  # noqa: PLC0415 - not for --help
-    from tui.link import Link  # noqa: PLC0415
+    from tui.router_client import RouterClient  # noqa: PLC0415
 
-    link = Link(root)
+    link = RouterClient(root)
     try:
         await_router(link, options.wait)
     except ControlError as error:
@@ -80,7 +80,7 @@ def start(arguments: list[str] | None = None) -> None:
 
 
 def await_router(
-    link: Source,
+    link: RouterProtocol,
     seconds: float,
     *,
     now: Callable[[], float] = time.monotonic,

@@ -25,7 +25,7 @@ from tests.support.processes import running
 from tests.support.series import DEFAULTS, synthetic_series
 from tests.support.web_hook import Hook, web_hook
 from tests.tui.screenplay import Person, play
-from tui.link import Link
+from tui.router_client import RouterClient
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page as Tab
@@ -95,7 +95,7 @@ def see(root: Path, key: str, *texts: str) -> None:
 
     # In a thread of its own: the one of the test has the browser's loop.
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(play, Link(root), look).result()
+        pool.submit(play, RouterClient(root), look).result()
 
 
 def turns_to(tab: Tab, headline: str, *texts: str) -> None:

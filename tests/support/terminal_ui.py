@@ -7,12 +7,12 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
 from mercure.clock import Clock
-from tui.link import Link
+from tui.router_client import RouterClient
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 
-Serve = Callable[..., AbstractContextManager[Link]]
+Serve = Callable[..., AbstractContextManager[RouterClient]]
 
 
 Plays = Callable[..., None]

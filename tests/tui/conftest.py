@@ -22,8 +22,8 @@ from mercure.config import Root
 from tests.support.router import FreePort, Router
 from tests.support.terminal_ui import Plays, Serve, StandingClock
 from tests.tui.screenplay import Scene, play
-from tui.link import Link
-from tui.source import Source
+from tui.router_client import RouterClient
+from tui.router_protocol import RouterProtocol
 
 
 @pytest.fixture(autouse=True)
@@ -55,14 +55,14 @@ def serve(session: Session, monkeypatch: pytest.MonkeyPatch) -> Serve:
     """Give a context manager in which the control service of the root answers, to a person of a role."""
 
     @contextmanager
-    def serving(role: Role = "admin", user: str = "alice") -> Iterator[Link]:
+    def serving(role: Role = "admin", user: str = "alice") -> Iterator[RouterClient]:
         monkeypatch.setattr(server_module, "identify", lambda *_: Caller(user, 1000, role))
         server = Server(session.root, clock=StandingClock())
         server.open()
         thread = threading.Thread(target=server.serve)
         thread.start()
         try:
-            yield Link(session.root.path)
+            yield RouterClient(session.root.path)
         finally:
             server.stop()
             thread.join()
@@ -80,7 +80,7 @@ def plays(serve: Serve) -> Plays:
         role: Role = "admin",
         user: str = "alice",
         *,
-        source: Source | None = None,
+        source: RouterProtocol | None = None,
         size: tuple[int, int] = (80, 24),
     ) -> None:
         with serve(role, user) as link:

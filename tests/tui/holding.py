@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pytest
 
     from appliance.control.rpc.client import Progress
-    from tui.source import Source
+    from tui.router_protocol import RouterProtocol
 
 
 class Held:
@@ -38,7 +38,7 @@ class Held:
 class HeldBack:
     """A router whose answers to some verbs come only when the test lets them."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: RouterProtocol) -> None:
         self._source = source
         self._verbs: tuple[str, ...] = ()
         self.asked: list[str] = []
@@ -68,13 +68,13 @@ class Counted:
 
     Parameters
     ----------
-    source : Source
+    source : RouterProtocol
         The router; its own counters are left out.
     counters : iterable of CountersItem
         What it tells instead, as soon as somebody subscribes.
     """
 
-    def __init__(self, source: Source, counters: tuple[api.streams.CountersItem, ...]) -> None:
+    def __init__(self, source: RouterProtocol, counters: tuple[api.streams.CountersItem, ...]) -> None:
         self._source = source
         self._counters = counters
 

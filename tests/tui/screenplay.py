@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from textual.geometry import Size
     from textual.pilot import Pilot
 
-    from tui.source import Source
+    from tui.router_protocol import RouterProtocol
 
 CELL = 12.2
 """Width of a cell in the SVG that Textual draws."""
@@ -137,7 +137,7 @@ async def begin_a_folder(person: Person) -> None:
 Scene = Callable[[Person], Awaitable[None]]
 
 
-def play(source: Source, scene: Scene, size: tuple[int, int] = (80, 24)) -> None:
+def play(source: RouterProtocol, scene: Scene, size: tuple[int, int] = (80, 24)) -> None:
     """Let a person do something at an app of its own."""
 
     async def run() -> None:

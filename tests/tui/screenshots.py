@@ -17,7 +17,7 @@ from tests.support.folders import short_folder
 from tests.support.terminal_ui import StandingClock
 from tests.tui.filling import SELFTEST, fill
 from tests.tui.screenplay import Person, neutral, play
-from tui.link import Link
+from tui.router_client import RouterClient
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 PAGES = {"overview": ("1", "disk"), "queue": ("2", "tasks"), "history": ("3", "last received"),
@@ -44,7 +44,7 @@ def main() -> None:
         thread = threading.Thread(target=server.serve)
         thread.start()
         try:
-            play(Link(folder), lambda person: scene(person, folder), size=(100, 30))
+            play(RouterClient(folder), lambda person: scene(person, folder), size=(100, 30))
         finally:
             server.stop()
             thread.join()

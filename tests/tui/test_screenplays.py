@@ -15,7 +15,7 @@ from tests.support.terminal_ui import Plays
 from tests.tui.filling import HEAD, receive
 from tests.tui.holding import HeldBack
 from tests.tui.screenplay import Person, begin_a_folder
-from tui.link import Link
+from tui.router_client import RouterClient
 
 
 def audited(session: Session) -> list[dict[str, Any]]:
@@ -210,7 +210,7 @@ def test_two_admins_save_at_once_and_the_second_sees_what_the_first_did(session:
 
 
 def test_a_save_is_taken_while_a_check_is_under_way_and_its_answer_stays(session: Session, plays: Plays) -> None:
-    source = HeldBack(Link(session.root.path))
+    source = HeldBack(RouterClient(session.root.path))
 
     async def scene(person: Person) -> None:
         await person.open("rules")
@@ -231,7 +231,7 @@ def test_a_save_is_taken_while_a_check_is_under_way_and_its_answer_stays(session
 
 
 def test_a_save_pressed_twice_is_made_once(session: Session, plays: Plays) -> None:
-    source = HeldBack(Link(session.root.path))
+    source = HeldBack(RouterClient(session.root.path))
 
     async def scene(person: Person) -> None:
         await person.open("rules")
@@ -250,7 +250,7 @@ def test_a_save_pressed_twice_is_made_once(session: Session, plays: Plays) -> No
 def test_each_of_two_changes_is_made_and_told_while_the_router_is_slow(session: Session, plays: Plays) -> None:
     tasks = [place_task(session, Stage.OUTGOING, age=age, identity=HEAD) for age in (500, 10)]
 
-    source = HeldBack(Link(session.root.path))
+    source = HeldBack(RouterClient(session.root.path))
 
     async def scene(person: Person) -> None:
         await person.open("queue")

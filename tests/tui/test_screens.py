@@ -32,7 +32,7 @@ from tests.tui.views import (
     look_at,
     typed,
 )
-from tui.link import Link
+from tui.router_client import RouterClient
 
 HELD_UP_SECONDS = 0.02
 """For which the process is held up on a busy machine."""
@@ -151,7 +151,7 @@ def test_no_connection_is_said_and_survived(session: Session, serve: Serve) -> N
         await person.see_no_more("‼ No connection")
         service.end()
 
-    play(Link(session.root.path), look)
+    play(RouterClient(session.root.path), look)
 
 
 def test_every_page_and_the_details_that_stay_open_without_a_connection(session: Session, serve: Serve) -> None:
@@ -178,7 +178,7 @@ def test_every_page_and_the_details_that_stay_open_without_a_connection(session:
             await compare(f"{view.name}-disconnected", person, session)
             await leave(person)
 
-    play(Link(session.root.path), look)
+    play(RouterClient(session.root.path), look)
 
 
 class Holder:

@@ -18,7 +18,7 @@ from tests.tui.filling import HEAD
 from tests.tui.holding import HeldBack
 from tests.tui.screenplay import Person, begin_a_folder, play
 from tui.app import MercureApp
-from tui.link import Link
+from tui.router_client import RouterClient
 from tui.widgets.dialogs import Confirm
 from tui.widgets.lines import Static
 
@@ -26,7 +26,7 @@ Asked = Callable[[Callable[[Person], Awaitable[None]]], list[str | None]]
 
 
 def test_a_key_after_saving_is_for_what_was_saved(session: Session, plays: Plays) -> None:
-    source = HeldBack(Link(session.root.path))
+    source = HeldBack(RouterClient(session.root.path))
     archive = session.root.path / "archive"
     archive.mkdir()
 
@@ -101,7 +101,7 @@ def test_a_form_is_saved_with_all_that_was_typed_in_the_same_moment(session: Ses
 
 
 def test_enter_waits_for_the_rows_as_other_keys_do(session: Session, plays: Plays) -> None:
-    source = HeldBack(Link(session.root.path))
+    source = HeldBack(RouterClient(session.root.path))
 
     async def scene(person: Person) -> None:
         await person.see("• live")
@@ -153,7 +153,7 @@ def test_enter_opens_what_a_viewer_may_see_and_says_why_not_the_rest(session: Se
     ],
 )
 def test_esc_and_a_key_are_read_as_these_two(sent: str, keys: list[str]) -> None:
-    MercureApp(Link(Path("/nowhere")))
+    MercureApp(RouterClient(Path("/nowhere")))
     parser = vars(linux_driver)["XTermParser"]()
     found = [*parser.feed(sent), *parser.feed("")]
     assert [event.key for event in found if isinstance(event, Key)] == keys

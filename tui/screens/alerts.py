@@ -1,4 +1,4 @@
-"""What a person should look at now, with what to do."""
+"""Alerts, each with what to do."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from appliance.presentation.figures import moment, since
 from appliance.presentation.states import SEVERITY
 from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.looks import Line, Span
 from tui.screens.table_page import TablePage
 from tui.screens.task import pair
+from tui.styles import Line, Span
 from tui.widgets.grid import Column
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class AlertsPage(TablePage[Alert]):
         """Return the columns."""
         return (
             Column("severity", lambda row: SEVERITY[row.severity].span(), 11, lambda row: SEVERITY[row.severity].rank),
-            Column("since", lambda row: (since(row.since, self.board.heard), ""), 7, right=True),
+            Column("since", lambda row: (since(row.since, self.router.heard), ""), 7, right=True),
             Column("what", lambda row: (printable(row.object), "bold"), 16, lambda row: row.object),
             Column("", _what),
         )
@@ -86,13 +86,13 @@ class AlertsPage(TablePage[Alert]):
 
     def refresh_data(self) -> None:
         """Ask for the alerts of now."""
-        if self.board.connected:
+        if self.router.connected:
             self.ask(api.status.ALERTS, Nothing(), lambda answer: self.fill(answer.alerts), failed=self.fail)
 
-    def board_changed(self) -> None:
+    def router_changed(self) -> None:
         """Show what the stream brought."""
-        if self.board.alerts is not None:
-            self.fill(self.board.alerts.alerts)
+        if self.router.alerts is not None:
+            self.fill(self.router.alerts.alerts)
 
     def handlers(self) -> Mapping[str, Callable[[], None]]:
         """Return what is called for each action."""

@@ -1,4 +1,4 @@
-"""Who changed what."""
+"""Audit trail: who changed what."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from appliance.control.rpc.client import api
 from appliance.presentation.figures import moment, short_moment
 from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.looks import Line
 from tui.screens.table_page import TablePage
 from tui.screens.task import pair
 from tui.screens.text_page import TextPage
+from tui.styles import Line
 from tui.widgets.grid import Column
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class AuditPage(TablePage[Record]):
 
     def refresh_data(self) -> None:
         """Ask for the last changes."""
-        if self.board.connected:
+        if self.router.connected:
             request = api.history.ListAudit(limit=_LIMIT)
             self.ask(api.history.AUDIT, request, lambda answer: self.fill(answer.records), failed=self.fail)
 

@@ -11,10 +11,10 @@ from appliance.presentation.figures import duration, moment, size
 from appliance.presentation.wording import plural
 from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.looks import Line
 from tui.screens.long_actions import LongActions, bar_line
 from tui.screens.table_page import TablePage
 from tui.screens.task import pair
+from tui.styles import Line
 from tui.widgets.dialogs import Choose
 from tui.widgets.grid import Column
 
@@ -71,7 +71,7 @@ class BackupsPage(LongActions, TablePage[Backup]):
 
     def refresh_data(self) -> None:
         """Ask for the backups, and for what is under way."""
-        if self.board.connected:
+        if self.router.connected:
             self.ask(api.backup.LIST, Nothing(), lambda answer: self.fill(answer.backups), failed=self.fail)
             self.look_for_jobs()
 

@@ -10,11 +10,11 @@ from appliance.presentation.figures import moment
 from appliance.presentation.wording import plural
 from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.looks import Line, Span
 from tui.screens.differences import difference_lines
 from tui.screens.table_page import TablePage
 from tui.screens.task import pair
 from tui.screens.text_page import TextPage
+from tui.styles import Line, Span
 from tui.widgets.dialogs import Confirm
 from tui.widgets.grid import Column
 
@@ -69,7 +69,7 @@ class ConfigPage(TablePage[Revision]):
 
     def refresh_data(self) -> None:
         """Ask for the revisions."""
-        if self.board.connected:
+        if self.router.connected:
             request = api.configuration.ListRevisions(file=self._file, limit=1000)
             self.ask(api.configuration.REVISIONS, request, self._fill, failed=self.fail)
 

@@ -1,4 +1,4 @@
-"""What is different between two configurations, and what is wrong in one, in lines."""
+"""Lines of a difference between two configurations, and of problems in one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from appliance.control.rpc.client import Difference, Problem, api
 from mercure.printable import printable
 from tui.format import wrap
-from tui.looks import Line
+from tui.styles import Line
 from tui.widgets.lines import marked
 
 _SIGNS = {"added": ("+", "added"), "removed": ("-", "removed"), "changed": ("~", "notice"), "order": ("↕", "notice")}

@@ -15,9 +15,9 @@ from appliance.control.rpc.client import ControlError, Saved, api
 from mercure.printable import printable
 from tui.actions import Action, keys_of_form
 from tui.format import fit, wrap
-from tui.looks import Line
 from tui.screens.differences import difference_lines, problem_lines
 from tui.screens.page import Page
+from tui.styles import Line
 from tui.widgets.dialogs import Confirm
 from tui.widgets.fields import Choice, Field, FieldError, put_at, raw_text, value_at, value_of, widget_of
 from tui.widgets.lines import Static

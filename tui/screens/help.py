@@ -10,7 +10,7 @@ from textual.screen import ModalScreen
 
 from tui.actions import ACTIONS, PAGES, Action
 from tui.format import fit, wrap
-from tui.looks import Line
+from tui.styles import Line
 from tui.widgets.lines import Pager, Static
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Find an exam, and see all that happened to it."""
+"""History: find an exam, and its timeline."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from appliance.control.rpc.client import api
 from appliance.presentation.figures import short_moment, size
 from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.looks import Line
-from tui.screens.story import story_lines
 from tui.screens.table_page import TablePage
 from tui.screens.task import pair
 from tui.screens.text_page import TextPage
+from tui.screens.timeline import timeline_lines
+from tui.styles import Line
 from tui.widgets.dialogs import Type
 from tui.widgets.grid import Column
 
@@ -76,7 +76,7 @@ class HistoryPage(TablePage[Series]):
 
     def refresh_data(self) -> None:
         """Ask for the last series, or look again."""
-        if not self.board.connected:
+        if not self.router.connected:
             return
         if self._wanted:
             found = api.history.FindText(text=self._wanted, limit=_LIMIT)
@@ -111,4 +111,4 @@ class HistoryPage(TablePage[Series]):
         self.ask(api.history.TIMELINE, request, lambda story: self._show(title, story))
 
     def _show(self, title: str, story: api.history.Story) -> None:
-        self.app.push_screen(TextPage("history", title, lambda columns: story_lines(story, columns)))
+        self.app.push_screen(TextPage("history", title, lambda columns: timeline_lines(story, columns)))

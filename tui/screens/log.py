@@ -12,9 +12,9 @@ from appliance.control.rpc.client import ControlError, api
 from mercure.printable import printable
 from tui.actions import bindings_of
 from tui.format import fit, wrap
-from tui.looks import Line
 from tui.messages import Streamed
 from tui.screens.page import Page
+from tui.styles import Line
 from tui.widgets.lines import Pager, Static
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class LogPage(Page):
 
     def refresh_data(self) -> None:
         """Read the end of it anew."""
-        if self.board.connected:
+        if self.router.connected:
             request = api.services.ReadLog(name=self._log_of, lines=_FIRST)
             self.ask(api.services.LOG, request, self._fill)
 

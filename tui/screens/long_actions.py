@@ -1,4 +1,4 @@
-"""What takes long: how far it has come and what it came to, whoever began it and whatever became of the connection."""
+"""Long actions: progress and result, also of those that others began or that outlived a connection."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Final
 from appliance.control.rpc.client import AnyVerb, ControlError, Nothing, Progress, api
 from appliance.presentation.figures import short_moment, size
 from mercure.printable import printable
-from tui.looks import Line
 from tui.screens.page import Page
+from tui.styles import Line
 
 _BAR: Final = 20
 
@@ -77,7 +77,7 @@ class LongActions(Page):
 
     def look_for_jobs(self) -> None:
         """Ask what runs, or has ended."""
-        if self.board.connected:
+        if self.router.connected:
             self.ask(api.jobs.LIST, Nothing(), self._found, failed=lambda _: None)
 
     def _found(self, answer: api.jobs.Jobs) -> None:

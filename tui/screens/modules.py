@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from appliance.control.rpc.client import Nothing, api
 from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.looks import Line, Span
 from tui.screens.module_form import ModuleForm
 from tui.screens.settings_page import ReachedPage, name_column, named_by, settings_lines
 from tui.screens.task import pair
 from tui.screens.text_page import TextPage
+from tui.styles import Line, Span
 from tui.widgets.dialogs import Confirm
 from tui.widgets.grid import Column
 
@@ -60,7 +60,7 @@ class ModulesPage(ReachedPage[Module]):
 
     def refresh_data(self) -> None:
         """Ask for the modules."""
-        if self.board.connected:
+        if self.router.connected:
             self.ask(api.configuration.MODULES, Nothing(), self._fill, failed=self.fail)
 
     def _fill(self, answer: api.configuration.Modules) -> None:

@@ -11,8 +11,8 @@ from appliance.presentation.states import DISK, SEVERITY, STAGE, TARGET
 from appliance.presentation.wording import plural
 from mercure.printable import printable
 from tui.format import fit, spark
-from tui.looks import Line, Span, age_style
 from tui.screens.page import Page
+from tui.styles import Line, Span, age_style
 from tui.widgets.lines import Pager
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
 
-    from tui.board import Board, Rates
+    from tui.state import Rates, RouterState
 
 _SPARK: Final = 20
 _ROWS: Final = 7
@@ -31,7 +31,7 @@ _AT_REST: Final = frozenset({"success", "discard"})
 
 
 class OverviewPage(Page):
-    """What comes in, what goes out, what is in between."""
+    """Flow from senders to targets."""
 
     NAME: ClassVar[str] = "overview"
 
@@ -45,36 +45,36 @@ class OverviewPage(Page):
 
     def refresh_data(self) -> None:
         """Ask for the targets; all else comes by the stream."""
-        if self.board.connected:
+        if self.router.connected:
             self.ask(api.targets.LIST, Nothing(), self._show_targets, failed=lambda _: None)
 
     def _show_targets(self, answer: api.targets.Targets) -> None:
         self._targets = answer.targets
-        self.board_changed()
+        self.router_changed()
 
     def told(self, event: api.streams.EventItem) -> None:
         """Tasks came or went: what waits for the targets is another number."""
         self.mercure.soon(self, self.refresh_data)
 
-    def board_changed(self) -> None:
+    def router_changed(self) -> None:
         """Draw."""
-        self.query_one(Pager).show(overview_lines(self.board, self._targets, self.app.size.width))
+        self.query_one(Pager).show(overview_lines(self.router, self._targets, self.app.size.width))
 
 
-def overview_lines(board: Board, targets: Sequence[api.targets.TargetState], columns: int) -> list[Line]:
+def overview_lines(router: RouterState, targets: Sequence[api.targets.TargetState], columns: int) -> list[Line]:
     """Write the page."""
-    if board.status is None:
+    if router.status is None:
         return [(), ((" Waiting for the first word of the router …", "dim"),)]
     third = (columns - 4) // 3
-    stages = list(_stages(board.status))
+    stages = list(_stages(router.status))
     blocks = (
-        [_title("senders", board.received, third), *_senders(board, third)],
+        [_title("senders", router.received, third), *_senders(router, third)],
         [((fit("stages", third), "title"),), *(_fitted(line, third) for line in stages)],
-        [_title("targets", board.delivered, third), *_targets(board, targets, third)],
+        [_title("targets", router.delivered, third), *_targets(router, targets, third)],
     )
     lines: list[Line] = [()]
     lines += [_across(parts, third) for parts in zip_longest(*blocks, fillvalue=())]
-    lines += [(), *_box(board), (), *_alerts(board, columns)]
+    lines += [(), *_box(router), (), *_alerts(router, columns)]
     return lines
 
 
@@ -111,15 +111,15 @@ def _rated(name: str, rates: Rates, wide: int, end: Span) -> Line:
     return ((fit(printable(name), label), ""), (" ", ""), (spark(rates.values(name), room), "busy"), (now, "bold"), end)
 
 
-def _senders(board: Board, wide: int) -> Iterator[Line]:
-    names = board.received.names
+def _senders(router: RouterState, wide: int) -> Iterator[Line]:
+    names = router.received.names
     for name in names[:_ROWS]:
-        yield _rated(name, board.received, wide, ("", ""))
+        yield _rated(name, router.received, wide, ("", ""))
     if len(names) > _ROWS:
         yield ((fit(f"and {len(names) - _ROWS} more", wide), "dim"),)
     if not names:
         yield ((fit("nobody sends now", wide), "dim"),)
-    associations = board.status.associations if board.status else 0
+    associations = router.status.associations if router.status else 0
     yield ((fit(plural(associations, "association"), wide), "busy" if associations else "dim"),)
 
 
@@ -141,8 +141,8 @@ def _oldest(stage: api.status.StageState, name: str) -> Span:
     return (fit(duration(stage.oldest_seconds), 6, right=True), age_style(stage.oldest_seconds))
 
 
-def _targets(board: Board, targets: Sequence[api.targets.TargetState], wide: int) -> Iterator[Line]:
-    down = {outage.target for outage in board.status.outages} if board.status else set()
+def _targets(router: RouterState, targets: Sequence[api.targets.TargetState], wide: int) -> Iterator[Line]:
+    down = {outage.target for outage in router.status.outages} if router.status else set()
     looks = [(target, TARGET[target_state(target, down)]) for target in targets]
     looks.sort(key=lambda pair: (pair[1].rank, -pair[0].waiting, pair[0].name))
     for target, look in looks[:_ROWS]:
@@ -152,7 +152,7 @@ def _targets(board: Board, targets: Sequence[api.targets.TargetState], wide: int
             yield (glyph, (fit(printable(target.name), wide - 2 - len(end[0])), look.tone), end)
         else:
             end = (fit(f"{target.waiting} wait", 8, right=True) if target.waiting else "", "warn")
-            yield (glyph, *_rated(target.name, board.delivered, wide - 2, end))
+            yield (glyph, *_rated(target.name, router.delivered, wide - 2, end))
     if len(looks) > _ROWS:
         yield ((fit(f"and {len(looks) - _ROWS} more", wide), "dim"),)
 
@@ -168,8 +168,8 @@ def target_state(target: api.targets.TargetState, down: set[str] | frozenset[str
     return "unused" if target.taken is None else "up"
 
 
-def _box(board: Board) -> Iterator[Line]:
-    status = board.status
+def _box(router: RouterState) -> Iterator[Line]:
+    status = router.status
     if status is None:
         return
     disk, left = status.disk, status.disk.full_in_seconds
@@ -177,7 +177,7 @@ def _box(board: Board) -> Iterator[Line]:
     forecast = f", full in {duration(left)}" if left is not None else ""
     yield ((" disk      ", "dim"), look.span(), (f", {size(disk.free_bytes)} free of {size(disk.total_bytes)}", ""),
            (forecast, "warn"))  # fmt: skip
-    in_out = f"{size(_sum(board.received_bytes))}/s in, {size(_sum(board.delivered_bytes))}/s out"
+    in_out = f"{size(_sum(router.received_bytes))}/s in, {size(_sum(router.delivered_bytes))}/s out"
     yield ((" traffic   ", "dim"), (in_out, ""))
     running = sum(service.running for service in status.services)
     wanted = sum(service.configured for service in status.services)
@@ -195,8 +195,8 @@ def _sum(rates: Rates) -> float:
     return sum(rates.now(name) for name in rates.names)
 
 
-def _alerts(board: Board, columns: int) -> Iterator[Line]:
-    alerts = board.alerts.alerts if board.alerts else ()
+def _alerts(router: RouterState, columns: int) -> Iterator[Line]:
+    alerts = router.alerts.alerts if router.alerts else ()
     if not alerts:
         yield ((" • all is well", "good"),)
     for alert in alerts:

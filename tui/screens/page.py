@@ -1,4 +1,4 @@
-"""What all pages have in common: frame, keys, command line, filter."""
+"""Base of all pages: frame, keys, command line, filter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from textual.widgets import Input, TextArea
 from mercure.printable import printable
 from tui.actions import ACTIONS, OPENS_A_LINE, Action, bindings_everywhere, commands_of, keys_of, page_bindings
 from tui.format import fit, wrap
-from tui.screens.asking import Asking
+from tui.screens.requests import RequestScreen
 from tui.widgets.chrome import Keys, banner_lines, top_lines
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Static
@@ -31,7 +31,7 @@ _SAID = {"information": ("•", "good", 5.0), "warning": ("▲", "notice", 8.0),
 """How something is said, by how bad it is: glyph, style, and for how many seconds."""
 
 
-class Page(Asking[str]):
+class Page(RequestScreen[str]):
     """A screen that a number opens, or one of its details.
 
     A subclass gives `NAME`, `body` and `handlers`: what is called for each action of its own.
@@ -65,11 +65,11 @@ class Page(Asking[str]):
     def refresh_data(self) -> None:
         """Ask for what is shown: when the page is opened, when a person wants it, when the router is back."""
 
-    def board_changed(self) -> None:
+    def router_changed(self) -> None:
         """Show what the stream brought."""
 
     def told(self, event: api.streams.EventItem) -> None:
-        """Something happened: a hint that what is shown may have changed."""
+        """React to an event: what is shown may have changed."""
 
     # The frame.
 
@@ -90,27 +90,27 @@ class Page(Asking[str]):
     def on_screen_resume(self) -> None:
         """Show the state of now: while the page was not seen, nothing was drawn."""
         self.show_frame()
-        self.board_changed()
+        self.router_changed()
         self.refresh_data()
 
     def on_resize(self) -> None:
         """Lay the frame out for the new width."""
         self.show_frame()
-        self.board_changed()
+        self.router_changed()
 
     def show_frame(self) -> None:
         """Show what surrounds the page."""
         columns = self.app.size.width
-        self.query_one("#top", Static).show(top_lines(self.board, self.belongs_to or self.NAME, columns))
-        self.query_one("#banner", Static).show(banner_lines(self.board, columns))
-        self.query_one(Keys).show_keys(self.keys_shown(), self.board)
+        self.query_one("#top", Static).show(top_lines(self.router, self.belongs_to or self.NAME, columns))
+        self.query_one("#banner", Static).show(banner_lines(self.router, columns))
+        self.query_one(Keys).show_keys(self.keys_shown(), self.router)
 
     def keys_shown(self) -> Sequence[Action]:
         """Return what stands at the bottom; a detail of a page is left by esc."""
         return keys_of(self.NAME, detail=bool(self.belongs_to))
 
     def show_said(self, text: str, severity: str) -> None:
-        """Say something above the keys for some seconds: in words, glyph and colour, with no box over the page."""
+        """Show a message above the keys for some seconds: words, glyph and colour, no box over the page."""
         glyph, style, seconds = _SAID[severity]
         columns = self.app.size.width - 4
         lines = [line for part in text.split("\n") for line in wrap(printable(part), columns) if part]
@@ -128,7 +128,7 @@ class Page(Asking[str]):
     # Actions.
 
     def action_act(self, name: str) -> None:
-        """Do what an action of the table says, or say why not."""
+        """Run an action of the table, or say why it cannot be done."""
         if not self.is_mounted or (name in OPENS_A_LINE and isinstance(self.focused, Input | TextArea)):
             raise SkipAction  # a key typed ahead waits for the page; a `/` that is typed belongs where it is typed
         action = next(action for action in ACTIONS if action.name == name and action.page in {self.NAME, ""})
@@ -143,19 +143,19 @@ class Page(Asking[str]):
 
     @on(Grid.Filled)
     def _caught_up(self) -> None:
-        """Do what was asked for before the rows were there."""
+        """Run the action requested before the rows had arrived."""
         ahead, self._ahead = self._ahead, ""
         if ahead:
             self.action_act(ahead)
 
     def why_not(self, action: Action) -> str:
         """Say why an action cannot be done now; empty: it can."""
-        board = self.board
-        if action.verb and not board.connected:
+        router = self.router
+        if action.verb and not router.connected:
             return f"{action.word}: there is no connection to the router"
-        if not board.allows(action.verb):
+        if not router.allows(action.verb):
             needed = self.mercure.role_of(action.verb)
-            mine = board.who.role if board.who and board.who.role else "none"
+            mine = router.who.role if router.who and router.who.role else "none"
             return f"{action.word}: this needs the role {needed}, and yours is {mine}"
         return ""
 
@@ -184,7 +184,7 @@ class Page(Asking[str]):
         self.mercure.open_page(name)
 
     def go_back(self) -> None:
-        """Take away what is narrowest: the prompt, marks, the filter, the detail."""
+        """Close the innermost thing open: prompt, marks, filter, detail."""
         prompt, grid = self.query_one(Prompt), self.grid
         if prompt.is_open:
             if prompt.kind == "/" and grid:

@@ -1,4 +1,4 @@
-"""What a target takes: what it said last, and what it says when it is asked; what is proposed is saved by one key."""
+"""Probe of a target: what it accepts, and proposed settings that one key saves."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from appliance.presentation.figures import moment
 from appliance.presentation.wording import capabilities_in_words, matrix_of, proposal_in_words
 from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.looks import Line
 from tui.screens.long_actions import LongActions, bar_line
 from tui.screens.task import pair
+from tui.styles import Line
 from tui.widgets.lines import Pager, Static
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class ProbePage(LongActions):
 
     def refresh_data(self) -> None:
         """Ask for what the target said last, and join who asks it just now."""
-        if self.board.connected:
+        if self.router.connected:
             self.ask(api.targets.KNOWN, api.targets.OneTarget(name=self._target), self._fill, failed=self._failed)
             self.look_for_jobs()
 

@@ -1,4 +1,4 @@
-"""What waits, and what can be done about it."""
+"""Queue: tasks that wait or failed, and actions on them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from appliance.presentation.states import QUEUE, other
 from appliance.presentation.wording import plural
 from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.looks import Line, Span, age_style
 from tui.messages import Question
 from tui.screens.long_actions import bar_line
 from tui.screens.queue_shape import shape_lines
 from tui.screens.table_page import TablePage
 from tui.screens.task import TaskPage, pair
+from tui.styles import Line, Span, age_style
 from tui.widgets.dialogs import Choose, Confirm
 from tui.widgets.grid import Column, Grid
 from tui.widgets.lines import Static
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from tui.source import OnProgress
+    from tui.router_protocol import OnProgress
 
 Entry = api.queue.QueueEntry
 _SHAPE_ROWS: Final = 4
@@ -138,7 +138,7 @@ class QueuePage(TablePage[Entry]):
 
     def refresh_data(self) -> None:
         """Ask for the tasks that the filter and the order bring to the top."""
-        if self.board.connected:
+        if self.router.connected:
             self.ask(api.queue.LIST, self._wanted(), self._fill, failed=self.fail)
 
     def _wanted(self) -> api.queue.ListQueue:
@@ -161,7 +161,7 @@ class QueuePage(TablePage[Entry]):
         if event.type.startswith(("task.", "study.")):
             self.mercure.soon(self, self.refresh_data)
 
-    def board_changed(self) -> None:
+    def router_changed(self) -> None:
         """Look again with each status: the age of what waits grows also when nothing happens."""
         self.mercure.soon(self, self.refresh_data)
 
@@ -310,7 +310,7 @@ def _kept_by(entry: Entry, columns: int) -> Iterator[Line]:
 
 
 class Outcome:
-    """What became of doing the same to several tasks."""
+    """Result of one action on several tasks."""
 
     def __init__(self, text: str) -> None:
         self.text = text

@@ -9,7 +9,7 @@ from typing import Final
 from appliance.control.rpc.client import api
 from mercure.printable import printable
 from tui.format import fit
-from tui.looks import Line, Span
+from tui.styles import Line, Span
 
 AGES: Final = tuple(zip(api.queue.SHAPE_SECONDS, ("< 1 min", "5 min", "20 min", "1 h", "6 h", "1 d"), strict=True))
 OLDER: Final = "older"

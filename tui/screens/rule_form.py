@@ -11,9 +11,9 @@ from textual.widgets import TextArea
 from appliance.control.rpc.client import Progress, api, described_schema
 from tui.actions import bindings_of
 from tui.screens.differences import finding_lines, problem_lines
+from tui.screens.dry_run import dry_run_lines
 from tui.screens.form import FormPage
 from tui.screens.long_actions import bar_line
-from tui.screens.rehearsal import rehearsal_lines
 from tui.screens.text_page import TextPage
 from tui.widgets.fields import Field, fields_of_schema
 
@@ -114,7 +114,7 @@ class RuleForm(FormPage):
             self.show_wrong([((" type a condition, as tags.Modality == 'MR'", "dim"),)])
         elif len(text) > _MOST_LETTERS:
             self.show_wrong([((f" ‼ a condition has at most {_MOST_LETTERS:,} letters", "bad"),)])
-        elif self.board.connected:
+        elif self.router.connected:
             self.ask(api.rules.CHECK, api.rules.CheckRules(expression=text), self._checked, failed=self.failed)
 
     def _checked(self, answer: api.rules.Checked) -> None:
@@ -139,7 +139,7 @@ class RuleForm(FormPage):
     def _rehearsed(self, answer: Any) -> None:  # noqa: ANN401 - `Rehearsal`, by what the API hands out
         self.show_wrong([])
         self.app.push_screen(
-            TextPage("rules", "Dry run: nothing is saved yet", lambda columns: rehearsal_lines(answer, columns))
+            TextPage("rules", "Dry run: nothing is saved yet", lambda columns: dry_run_lines(answer, columns))
         )
 
     def _save(self, name: str, rule: dict[str, Any]) -> None:

@@ -10,13 +10,13 @@ from appliance.presentation.figures import short_moment
 from appliance.presentation.wording import plural
 from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.looks import Line, Span
+from tui.screens.dry_run import dry_run_lines, explained_lines
 from tui.screens.long_actions import bar_line
-from tui.screens.rehearsal import explained_lines, rehearsal_lines
 from tui.screens.rule_form import RuleForm
 from tui.screens.settings_page import SettingsPage, name_column
 from tui.screens.task import pair
 from tui.screens.text_page import TextPage
+from tui.styles import Line, Span
 from tui.widgets.dialogs import Choose
 from tui.widgets.grid import Column
 
@@ -103,7 +103,7 @@ class RulesPage(SettingsPage[Rule]):
 
     def refresh_data(self) -> None:
         """Ask for the rules, unless an order waits to be saved."""
-        if self.board.connected and not self._moved:
+        if self.router.connected and not self._moved:
             self.ask(api.rules.LIST, Nothing(), self._fill, failed=self.fail)
             self.ask(api.rules.CHECK, api.rules.CheckRules(), self._checked)
             self.ask(api.targets.LIST, Nothing(), self._know_targets, failed=lambda _: None)
@@ -196,7 +196,7 @@ class RulesPage(SettingsPage[Rule]):
 
     def _rehearsed(self, answer: Any) -> None:  # noqa: ANN401 - `Rehearsal`, by what the API hands out
         self._rehearsing(None)
-        self.app.push_screen(TextPage("rules", "Dry run", lambda columns: rehearsal_lines(answer, columns)))
+        self.app.push_screen(TextPage("rules", "Dry run", lambda columns: dry_run_lines(answer, columns)))
 
     def _edit(self, row: Rule) -> None:
         self._open(row.name, _content(row))

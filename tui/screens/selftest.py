@@ -1,4 +1,4 @@
-"""The self-test: step by step whether the box works."""
+"""Self-test: each step with its result."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from appliance.presentation.states import STEP
 from mercure.printable import printable
 from tui.actions import bindings_of
 from tui.format import fit, wrap
-from tui.looks import Line
 from tui.screens.long_actions import LongActions, bar_line
 from tui.screens.task import pair
+from tui.styles import Line
 from tui.widgets.lines import Pager, Static
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from appliance.presentation.states import PROCESS, Look, other
 from appliance.presentation.wording import plural
 from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.looks import Line, Span
 from tui.screens.log import LogPage
 from tui.screens.table_page import TablePage
 from tui.screens.task import pair
+from tui.styles import Line, Span
 from tui.widgets.dialogs import Confirm
 from tui.widgets.grid import Column
 
@@ -113,11 +113,11 @@ class ServicesPage(TablePage[Row]):
         yield from pair("without it", _MEANING.get(row.service.name, ""), columns, "dim")
 
     def _since(self, row: Row) -> Span:
-        return (since(row.process.since, self.board.heard) if row.process else "", "")
+        return (since(row.process.since, self.router.heard) if row.process else "", "")
 
     def refresh_data(self) -> None:
         """Ask for all services."""
-        if self.board.connected:
+        if self.router.connected:
             self.ask(api.services.LIST, Nothing(), self._fill, failed=self.fail)
 
     def told(self, event: api.streams.EventItem) -> None:
@@ -125,7 +125,7 @@ class ServicesPage(TablePage[Row]):
         if event.type.startswith(("service.", "config.")):
             self.mercure.soon(self, self.refresh_data)
 
-    def board_changed(self) -> None:
+    def router_changed(self) -> None:
         """Look with each status: a process that died tells nothing."""
         self.mercure.soon(self, self.refresh_data)
 

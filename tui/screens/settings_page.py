@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from appliance.presentation.figures import since
 from mercure.printable import printable
-from tui.looks import Line
 from tui.screens.table_page import TablePage
 from tui.screens.task import pair
+from tui.styles import Line
 from tui.widgets.dialogs import Confirm
 from tui.widgets.grid import Column
 
@@ -150,13 +150,13 @@ class ReachedPage(SettingsPage[E]):
         """Return what is wrong with it, what it said, and the rules that name it."""
         columns = self.app.size.width - 2
         if row.outage is not None:
-            text = f"for {since(row.outage.since, self.board.heard)}: {row.outage.error}"
+            text = f"for {since(row.outage.since, self.router.heard)}: {row.outage.error}"
             yield from pair(self.OUTAGE, text, columns, "bad")
         text, style = self.answer_of(row.name)
         yield from pair(self.ANSWER, text, columns, style)
         yield from pair("rules", ", ".join(row.rules) or "none", columns)
 
-    def board_changed(self) -> None:
+    def router_changed(self) -> None:
         """Look with each status: outages come and go."""
         self.mercure.soon(self, self.refresh_data)
 

@@ -9,8 +9,8 @@ from textual import on
 
 from appliance.presentation.wording import plural
 from mercure.printable import printable
-from tui.looks import Line
 from tui.screens.page import Page
+from tui.styles import Line
 from tui.widgets.grid import Column, Grid
 from tui.widgets.lines import Static
 

@@ -1,4 +1,4 @@
-"""The targets: are they well, would they take an image, how are they set."""
+"""Targets: state, echo, test send, settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from appliance.presentation.states import TARGET
 from appliance.presentation.wording import plural
 from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.looks import Line
 from tui.screens.long_actions import LongActions, bar_text
 from tui.screens.overview import target_state
 from tui.screens.probe import ProbePage
@@ -19,6 +18,7 @@ from tui.screens.settings_page import ReachedPage, name_column, named_by, settin
 from tui.screens.target_form import TargetForm
 from tui.screens.task import pair
 from tui.screens.text_page import TextPage
+from tui.styles import Line
 from tui.widgets.dialogs import Choose, Type
 from tui.widgets.grid import Column
 
@@ -76,7 +76,7 @@ class TargetsPage(LongActions, ReachedPage[Target]):
 
     def refresh_data(self) -> None:
         """Ask for the targets."""
-        if self.board.connected:
+        if self.router.connected:
             self.ask(api.targets.LIST, Nothing(), self._fill, failed=self.fail)
             self.look_for_jobs()
 
@@ -99,7 +99,7 @@ class TargetsPage(LongActions, ReachedPage[Target]):
         }
 
     def _open(self, row: Target) -> None:
-        self.app.push_screen(TextPage("targets", row.name, lambda columns: _lines(row, self.board.heard, columns)))
+        self.app.push_screen(TextPage("targets", row.name, lambda columns: _lines(row, self.router.heard, columns)))
 
     def _probe(self, row: Target) -> None:
         self.app.push_screen(ProbePage(row.name))

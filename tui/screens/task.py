@@ -13,9 +13,9 @@ from appliance.presentation.wording import conversions_in_words, plural
 from mercure.printable import printable
 from tui.actions import bindings_of
 from tui.format import wrap
-from tui.looks import Line
 from tui.screens.page import Page
 from tui.screens.text_page import TextPage
+from tui.styles import Line
 from tui.widgets.lines import Pager
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class TaskPage(Page):
 
     def refresh_data(self) -> None:
         """Ask for all of it; of a series that still arrives the queue knows all there is."""
-        if self.board.connected and self._entry.state != "arriving":
+        if self.router.connected and self._entry.state != "arriving":
             self.ask(api.queue.SHOW, api.queue.OneTask(task=self._entry.id), self._fill, failed=self._gone)
 
     def told(self, event: api.streams.EventItem) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.looks import Line
 from tui.screens.page import Page
+from tui.styles import Line
 from tui.widgets.lines import Pager, Static
 
 if TYPE_CHECKING:

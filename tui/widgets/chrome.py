@@ -9,32 +9,32 @@ from appliance.presentation.figures import clock
 from mercure.printable import printable
 from tui.actions import PAGES, Action
 from tui.format import fit, width, wrap
-from tui.looks import Line, Span
+from tui.styles import Line, Span
 from tui.widgets.lines import Static
 
 if TYPE_CHECKING:
-    from tui.board import Board
+    from tui.state import RouterState
 
 WIDE: Final = 100
 
 
-def top_lines(board: Board, page: str, columns: int) -> tuple[Line, Line]:
+def top_lines(router: RouterState, page: str, columns: int) -> tuple[Line, Line]:
     """Return the two lines above every page."""
-    return _who_and_where(board, columns), _pages(board, page, columns)
+    return _who_and_where(router, columns), _pages(router, page, columns)
 
 
-def _who_and_where(board: Board, columns: int) -> Line:
-    who = board.who
-    state: Span = ("• live", "good") if board.connected else ("‼ no connection", "bad")
+def _who_and_where(router: RouterState, columns: int) -> Line:
+    who = router.who
+    state: Span = ("• live", "good") if router.connected else ("‼ no connection", "bad")
     person = f"{printable(who.user)} ({who.role or 'no role'})  " if who else ""
     room = columns - width(person) - width(state[0]) - 1
     left = f" mercure  {printable(who.node)}  {printable(who.root)}" if who else " mercure"
     return ((fit(left, max(0, room)), "title"), (person, ""), state, (" ", ""))
 
 
-def _pages(board: Board, page: str, columns: int) -> Line:
+def _pages(router: RouterState, page: str, columns: int) -> Line:
     line: list[Span] = []
-    alerts = len(board.alerts.alerts) if board.alerts else 0
+    alerts = len(router.alerts.alerts) if router.alerts else 0
     for entry in PAGES:
         here = entry.name == page
         if not entry.key and not (here and columns >= WIDE):
@@ -47,16 +47,16 @@ def _pages(board: Board, page: str, columns: int) -> Line:
     return tuple(line)
 
 
-def banner_lines(board: Board, columns: int) -> tuple[Line, ...]:
+def banner_lines(router: RouterState, columns: int) -> tuple[Line, ...]:
     """Return what is said above a page while there is no connection."""
-    if board.connected:
+    if router.connected:
         return ()
-    seen = f" Shown is the state of {clock(board.heard)}." if board.heard else ""
-    text = f"‼ No connection to the router: {printable(board.why)}.{seen} Trying again."
+    seen = f" Shown is the state of {clock(router.heard)}." if router.heard else ""
+    text = f"‼ No connection to the router: {printable(router.why)}.{seen} Trying again."
     return tuple(((fit(line, columns), "banner"),) for line in wrap(text, columns))
 
 
-def key_lines(actions: Iterable[Action], board: Board, columns: int) -> list[Line]:
+def key_lines(actions: Iterable[Action], router: RouterState, columns: int) -> list[Line]:
     """Lay out keys and words; what the person may not do is dimmed."""
     lines: list[Line] = []
     line: list[Span] = []
@@ -66,7 +66,7 @@ def key_lines(actions: Iterable[Action], board: Board, columns: int) -> list[Lin
         if line and used + needs > columns:
             lines.append(tuple(line))
             line, used = [], 0
-        allowed = board.allows(action.verb)
+        allowed = router.allows(action.verb)
         line += [(" ", ""), (action.key_text, "key" if allowed else "dim")]
         line += [(f" {action.word} ", "" if allowed else "dim")]
         used += needs
@@ -76,6 +76,6 @@ def key_lines(actions: Iterable[Action], board: Board, columns: int) -> list[Lin
 class Keys(Static):
     """The keys of a page."""
 
-    def show_keys(self, actions: Iterable[Action], board: Board) -> None:
+    def show_keys(self, actions: Iterable[Action], router: RouterState) -> None:
         """Show these."""
-        self.show(key_lines(actions, board, self.app.size.width))
+        self.show(key_lines(actions, router, self.app.size.width))

@@ -18,7 +18,7 @@ from textual.widgets import Input
 
 from mercure.printable import printable
 from tui.format import fit, wrap
-from tui.looks import Line
+from tui.styles import Line
 from tui.widgets.button import PushButton
 from tui.widgets.grid import Column, Grid
 from tui.widgets.lines import Static

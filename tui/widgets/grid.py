@@ -17,7 +17,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.format import fit
-from tui.looks import Line, Span
+from tui.styles import Line, Span
 from tui.widgets.lines import strip_of
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from textual.widget import Widget
 
 from mercure.printable import printable
 from tui.format import wrap
-from tui.looks import STYLES, Line
+from tui.styles import STYLES, Line
 
 if TYPE_CHECKING:
     from textual.binding import BindingType

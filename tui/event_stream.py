@@ -1,4 +1,4 @@
-"""The stream of the router, kept up: read in a thread, begun again when it breaks."""
+"""Event stream of the router, read in a thread; it connects again when it breaks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tui.messages import Connected, Disconnected, Streamed
 if TYPE_CHECKING:
     from textual.message import Message
 
-    from tui.source import Source
+    from tui.router_protocol import RouterProtocol
 
 WAITS: Final = (0.2, 0.5, 1.0, 2.0, 3.0)
 """Seconds before the first, second … try; then always the last."""
@@ -23,18 +23,18 @@ WANTED: Final = api.streams.Subscribe(
 )
 
 
-class Feed:
-    """Reads the stream until it is told to end.
+class EventStream:
+    """Reads the stream until it is stopped.
 
     Parameters
     ----------
-    source : Source
+    source : RouterProtocol
         The router.
     post : callable
         Takes messages from this thread.
     """
 
-    def __init__(self, source: Source, post: Callable[[Message], object]) -> None:
+    def __init__(self, source: RouterProtocol, post: Callable[[Message], object]) -> None:
         self._source = source
         self._post = post
         self._end = threading.Event()
@@ -56,21 +56,21 @@ class Feed:
                 return
             seconds = WAITS[min(self._failures, len(WAITS) - 1)]
             self._failures += 1
-            self._tell(Disconnected(why, seconds))
+            self._post_message(Disconnected(why, seconds))
             self._end.wait(seconds)
 
     def _read(self) -> None:
         who = self._source.call(api.status.WHO_AM_I, Nothing())
         with self._source.stream(WANTED) as items:
             self._failures = 0
-            self._tell(Connected(who))
+            self._post_message(Connected(who))
             for item in items:
                 if self._end.is_set():
                     return
                 if not isinstance(item, api.streams.Heartbeat):
-                    self._tell(Streamed(item))
+                    self._post_message(Streamed(item))
 
-    def _tell(self, message: Message) -> None:
-        """Post a message; when the app has ended meanwhile nobody wants it."""
+    def _post_message(self, message: Message) -> None:
+        """Post a message; once the app has ended there is nobody to take it."""
         with contextlib.suppress(RuntimeError):
             self._post(message)

@@ -1,4 +1,4 @@
-"""What the UI knows of the router at the moment: one board that all screens read, written by the app's handlers."""
+"""State of the router as the UI knows it: one object that all screens read and the app's handlers write."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ KEPT_SECONDS: Final = 120
 
 
 class Rates:
-    """Something counted second by second, by name (senders, targets)."""
+    """Counts per second, by name (senders, targets)."""
 
     def __init__(self) -> None:
         self._series: dict[str, deque[float]] = {}
 
     def add(self, counts: Mapping[str, int], seconds: float) -> None:
-        """Note what was counted in the last interval; who did nothing gets a zero, and after two minutes goes."""
+        """Add the counts of the last interval; idle names get a zero and are dropped after two minutes."""
         for name in {*self._series, *counts}:
             series = self._series.setdefault(name, deque([0.0] * KEPT_SECONDS, KEPT_SECONDS))
             series.append(counts.get(name, 0) / max(seconds, 0.001))
@@ -28,7 +28,7 @@ class Rates:
 
     @property
     def names(self) -> list[str]:
-        """Who did something in the last two minutes, the busiest first."""
+        """The names that did something in the last two minutes, the busiest first."""
         return sorted(self._series, key=lambda name: (-sum(self._series[name]), name))
 
     def now(self, name: str) -> float:
@@ -45,8 +45,8 @@ class Rates:
         return [sum(column) for column in zip(*self._series.values(), strict=True)]
 
 
-class Board:
-    """The last that was heard. Without a connection it stays as it was, and `connected` is false."""
+class RouterState:
+    """The newest state received. Without a connection it stays as it was, and `connected` is false."""
 
     def __init__(self) -> None:
         self.connected = False
@@ -61,11 +61,11 @@ class Board:
 
     @property
     def heard(self) -> datetime | None:
-        """When the last status was made."""
+        """Time of the last status."""
         return self.status.time if self.status else None
 
     def allows(self, verb: str) -> bool:
-        """Tell whether the person may use a verb."""
+        """Return whether the user may use a verb."""
         return not verb or (self.who is not None and verb in self.who.verbs)
 
     def count(self, item: api.streams.CountersItem) -> None:

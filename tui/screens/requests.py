@@ -1,4 +1,4 @@
-"""How a screen asks the router: in a thread that only posts messages."""
+"""Requests of a screen to the router: each in a thread that only posts messages."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from appliance.control.rpc.client import Progress, Verb, api
     from tui.app import MercureApp
-    from tui.board import Board
-    from tui.source import OnProgress
+    from tui.router_protocol import OnProgress
+    from tui.state import RouterState
 
 T = TypeVar("T")
 Work = Callable[["OnProgress"], Any]
@@ -28,8 +28,8 @@ OnFailure = Callable[[ControlError], None]
 OnProgressShown = Callable[["Progress"], None]
 
 
-class Asking(Screen[T]):
-    """A screen that can ask. `T` is what it is dismissed with."""
+class RequestScreen(Screen[T]):
+    """A screen that makes requests. `T` is what it is dismissed with."""
 
     last_seconds: float = 0.0
     """How long the last answer took."""
@@ -47,9 +47,9 @@ class Asking(Screen[T]):
         return self.app
 
     @property
-    def board(self) -> Board:
+    def router(self) -> RouterState:
         """What is known of the router."""
-        return self.mercure.board
+        return self.mercure.router
 
     def ask(
         self,
@@ -61,16 +61,15 @@ class Asking(Screen[T]):
         progress: OnProgressShown | None = None,
         each: bool = False,
     ) -> None:
-        """Ask for a verb.
+        """Request a verb.
 
-        Of what only looks, the last question counts: an answer to an older one of the same verb is not shown. What
-        changes something is done each time and told each time; the same change asked for again before it is answered
-        is not made twice, and that is said.
+        For read-only verbs only the answer to the latest request is shown. Changes are all made and all reported; the
+        same change requested again before it is answered is refused.
 
         Parameters
         ----------
         each : bool
-            Each answer counts although nothing is changed: two targets are asked one after the other.
+            Show each answer although the verb is read-only: two targets may be probed one after the other.
         """
         if verb.changes and self.under_way(verb.name, request):
             self.say(f"{verb.name}: this is under way; wait for its answer", "warning")
@@ -80,11 +79,11 @@ class Asking(Screen[T]):
         self.work(question, lambda told: source.call(verb, request, told), then, failed=failed, progress=progress)
 
     def under_way(self, name: str, what: object = None) -> bool:
-        """Tell whether something asked for is not answered yet; without `what`: anything of this name."""
+        """Return whether a request is unanswered; without `what`: any of this name."""
         return any(one.name == name and what in (None, one.what) for one in self._questions)
 
     def drop(self, name: str = "") -> None:
-        """Show no answer to what was asked only to look: under this name, or all of it."""
+        """Ignore the answers to open read-only requests: of this name, or all of them."""
         for question in [one for one in self._questions if not one.each and name in {"", one.name}]:
             question.dropped = True
             self._questions.remove(question)
@@ -98,7 +97,7 @@ class Asking(Screen[T]):
         failed: OnFailure | None = None,
         progress: OnProgressShown | None = None,
     ) -> None:
-        """Do something that may take long.
+        """Run something that may take long.
 
         In a daemon thread, and not in a pool: there a few questions that a stalled router does not answer would keep
         all others waiting, and leaving too.
@@ -110,7 +109,7 @@ class Asking(Screen[T]):
         threading.Thread(target=self._in_thread, args=arguments, name=question.name, daemon=True).start()
 
     def _post(self, message: Message) -> None:
-        """Post a message from a thread; when the app has ended meanwhile nobody wants it."""
+        """Post a message from a thread; once the app has ended there is nobody to take it."""
         with contextlib.suppress(RuntimeError):
             self.post_message(message)
 
@@ -132,14 +131,14 @@ class Asking(Screen[T]):
             answer = work(told)
         except ControlError as error:
             self._post(Refused(question, failed, error))
-        except Exception as error:  # noqa: BLE001 - a mistake of ours is told on the screen; nothing may just not appear
+        except Exception as error:  # noqa: BLE001 - a bug is shown on the screen; no answer may just fail to appear
             self._post(Broken(question, error))
         else:
             self.last_seconds = time.monotonic() - begun
             self._post(Answered(question, then, answer))
 
     def _ended(self, question: Question) -> bool:
-        """Note the end of a question, and tell whether its answer counts."""
+        """Forget a finished request, and return whether its answer is to be shown."""
         if question in self._questions:
             self._questions.remove(question)
         return not question.dropped
@@ -169,9 +168,9 @@ class Asking(Screen[T]):
             event.then(event.progress)
 
     def say(self, text: str, severity: str = "information") -> None:
-        """Say something for some seconds, at the bottom of the page."""
+        """Show a message for some seconds at the bottom of the page."""
         self.mercure.say(text, severity)
 
     def say_error(self, error: ControlError) -> None:
-        """Say why something was not done, and what to do next."""
+        """Show why something was not done, and what to do next."""
         self.say(f"{error.text}\n{error.advice}" if error.advice else error.text, "error")

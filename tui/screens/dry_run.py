@@ -1,4 +1,4 @@
-"""What changed rules would have done, and what a rule says of a series."""
+"""Lines of a dry run, and of a rule explained on a series."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from appliance.control.rpc.client import api
 from appliance.presentation.wording import plural
 from mercure.printable import printable
 from tui.format import fit, wrap
-from tui.looks import Line
+from tui.styles import Line
 
 
-def rehearsal_lines(rehearsal: Any, columns: int) -> Iterator[Line]:  # noqa: ANN401 - `Rehearsal`, by the API
+def dry_run_lines(rehearsal: Any, columns: int) -> Iterator[Line]:  # noqa: ANN401 - `Rehearsal`, by the API
     """Write how many series would go elsewhere, from where to where, and which."""
     yield ()
     yield (

@@ -1,4 +1,4 @@
-"""All that happened to a series, in order, in words."""
+"""Timeline of a series: its tasks and every event, in words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from appliance.presentation.states import TASK
 from appliance.presentation.wording import plural
 from mercure.printable import printable
 from tui.format import fit, wrap
-from tui.looks import Line
+from tui.styles import Line
 
 _INDENT: Final = 43
 
@@ -97,7 +97,7 @@ _WORDS: Final[Mapping[str, tuple[str, str, Callable[[Mapping[str, Any]], str]]]]
 """How each type of event is told: word, style, and what comes after it."""
 
 
-def story_lines(story: api.history.Story, columns: int) -> Iterator[Line]:
+def timeline_lines(story: api.history.Story, columns: int) -> Iterator[Line]:
     """Write the tasks of a series with their state, then every event."""
     if story.tasks:
         yield ()

@@ -1,4 +1,4 @@
-"""Where the UI asks: the control API, seen as little as the screens need of it."""
+"""Protocol of a router, as the screens use it: the control API in two methods."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from appliance.control.rpc.client import Progress, Verb, api
 OnProgress = Callable[[Progress], None]
 
 
-class Source(Protocol):
+class RouterProtocol(Protocol):
     """A router. Each call may come from another thread, and raises `ControlError`."""
 
     def call(
         self, verb: Verb[api.base.Q, api.base.A], request: api.base.Q, progress: OnProgress | None = None
     ) -> api.base.A:
-        """Ask for a verb; `progress` is told how far a long one has come."""
+        """Ask for a verb; `progress` is called with how far a long one has come."""
         ...
 
     def stream(self, request: api.streams.Subscribe) -> AbstractContextManager[Iterator[api.streams.Item]]:

@@ -1,4 +1,4 @@
-"""The router behind its socket.
+"""Client of a router behind its socket.
 
 Each call has a connection of its own: on a Unix socket it costs less than the bookkeeping of kept ones, and none can be
 left over from before the control service was restarted.
@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from appliance.control.rpc.client import Client, ControlError, DisconnectedError, Stream, Verb, api
-from tui.source import OnProgress
+from tui.router_protocol import OnProgress
 
 
-class Link:
+class RouterClient:
     """The router of a root.
 
     Parameters
