@@ -253,4 +253,4 @@ def test_no_picture_is_kept_that_nothing_is_compared_with() -> None:
     names |= {f"{view.name}-busy" for view in BUSY} | {f"{view.name}-disconnected" for view in FILLED}
     names |= {f"{view.name}-admin" for view in DETAILS} | {f"{name}-viewer" for name in OF_A_VIEWER}
     names |= {f"{name}-disconnected" for name in WITHOUT_CONNECTION} | {"selftest-failed"}
-    assert {path.name for path in KEPT.iterdir()} == {f"{name}.{suffix}" for name in names for suffix in ("txt", "svg")}
+    assert {path.name for path in KEPT.iterdir()} == {f"{name}.txt" for name in names}

@@ -110,26 +110,24 @@ WITHOUT_CONNECTION: Final = frozenset({"task", "rule-form", "target-form", "log"
 
 
 async def compare(name: str, person: Person, session: Session) -> None:
-    """Wait for the screen to be as the kept one: in text, and in colours and attributes too, as Textual draws it.
+    """Wait for the screen to be as the kept one, in text; ``UPDATE_SCREENS=1`` keeps what it is when it is at rest.
 
-    ``UPDATE_SCREENS=1`` keeps what it is when it is at rest.
+    A difference of text is what a person can review. Colours have tests of their own (``test_colours``).
     """
-    paths = {suffix: KEPT / f"{name}.{suffix}" for suffix in ("txt", "svg")}
+    path = KEPT / f"{name}.txt"
     if os.environ.get("UPDATE_SCREENS"):
         await person.at_rest()
-        for suffix, drawn in pictures(person, session).items():
-            paths[suffix].write_text(drawn)
-    kept = {suffix: path.read_text() for suffix, path in paths.items()}
+        path.write_text(picture(person, session))
+    kept = path.read_text()
     with contextlib.suppress(AssertionError):
-        await person.until(lambda: pictures(person, session) == kept, name)
-    for suffix, drawn in pictures(person, session).items():
-        assert drawn == kept[suffix], f"{paths[suffix].name} looks different; UPDATE_SCREENS=1 keeps the new look"
+        await person.until(lambda: picture(person, session) == kept, name)
+    assert picture(person, session) == kept, f"{path.name} looks different; UPDATE_SCREENS=1 keeps the new look"
 
 
-def pictures(person: Person, session: Session) -> dict[str, str]:
-    """Draw the screen, as text and as SVG, without what differs from run to run."""
+def picture(person: Person, session: Session) -> str:
+    """Draw the screen as text, without what differs from run to run."""
     svg = neutral(person.app.export_screenshot(title="mercure-tui"), session.root.path)
-    return {"txt": "\n".join(lines_of(svg, person.app.size)) + "\n", "svg": svg}
+    return "\n".join(lines_of(svg, person.app.size)) + "\n"
 
 
 async def look_at(person: Person, view: View, state: str, session: Session) -> None:
