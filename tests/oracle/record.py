@@ -38,6 +38,8 @@ class Image:
         What the sender wrote into it, by keyword.
     calling, called, address
         Of the association; `address` is the sender's own.
+    sender
+        What several AE titles or addresses are together; empty: each AE title at each address is a sender of its own.
     association
         Which: images of one association have the same.
     answer
@@ -54,6 +56,7 @@ class Image:
     calling: str = "PEER"
     called: str = "MERCURE"
     address: str = "127.0.0.1"
+    sender: str = ""
     association: str = ""
     answer: Answer = "acknowledged"
     began: float = 0.0
@@ -69,7 +72,7 @@ class Image:
     def unit(self) -> tuple[str, ...]:
         """What is decided together at most: one series of one study of one patient from one sender."""
         told = (self.tags.get(tag, "") for tag in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID"))
-        return (self.calling, self.address, *told)
+        return (*((self.sender,) if self.sender else (self.calling, self.address)), *told)
 
 
 @dataclass(frozen=True)

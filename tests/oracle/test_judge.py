@@ -175,3 +175,14 @@ def test_what_stands_in_a_folder_stands_in_the_order_of_its_numbers(tmp_path: Pa
     found = arrivals(tmp_path)
     assert [each.digest for each in found] == wanted_order
     assert {each.sop for each in found} == {"1.2"} == {instance_of(tagged_image({"SOPInstanceUID": "1.2"}, b""))}
+
+
+def test_a_version_from_another_address_of_one_sender_replaces_the_first() -> None:
+    old, new = (
+        replace(image("1.1", version=version, began=began), address=address, sender="ct")
+        for version, began, address in (("", 0.0, "127.0.0.2"), ("new", 1.0, "127.0.0.3"))
+    )
+    assert kinds(run([old, new], {"a": came(new)})) == []
+    assert kinds(run([old, new], {"a": came(new, old)})) == [("stale", "1.1", "a")]
+    strangers = [replace(each, sender="") for each in (old, new)]
+    assert kinds(run(strangers, {"a": came(new)})) == [("missing", "1.1", "a")]

@@ -97,6 +97,8 @@ class Account:
         The network namespace in which the sender is; None: the test's own.
     calling, called, source
         AE titles of the associations, and the address from which they come; empty: what the system chooses.
+    sender
+        Of which sender with several addresses these are one: see `tests.oracle.record.Image`.
     forms
         What modules make of a data set, by the name of the form.
     keeps
@@ -112,6 +114,7 @@ class Account:
     calling: str = "PEER"
     called: str = "MERCURE"
     source: str = ""
+    sender: str = ""
     forms: Mapping[str, Callable[[bytes], bytes]] = field(default_factory=dict)
     keeps: bool = True
     sent: list[Image] = field(default_factory=list)
@@ -119,9 +122,9 @@ class Account:
     confirmed: int = 0
     """How many sendings were answered with Success."""
 
-    def as_sender(self, calling: str, called: str = "MERCURE", source: str = "") -> Account:
+    def as_sender(self, calling: str, called: str = "MERCURE", source: str = "", sender: str = "") -> Account:
         """Return an account of another sender that is kept in the same books."""
-        return replace(self, calling=calling, called=called, source=source)
+        return replace(self, calling=calling, called=called, source=source, sender=sender)
 
     def send(self, port: int, objects: list[Sent]) -> list[Sent]:
         """Send over one association until it ends, and return what was not answered with Success."""
@@ -162,6 +165,7 @@ class Account:
             calling=self.calling,
             called=self.called,
             address=self.source or (self.place.address if self.place else "127.0.0.1"),
+            sender=self.sender,
             association=str(self.association),
             answer=answer,
             began=began,

@@ -115,6 +115,15 @@ def flip_a_bit(root: Path, _clock: ManualClock) -> None:
         file.write(bytes([byte ^ 0x40]))
 
 
+def lose_a_sector(root: Path, _clock: ManualClock) -> None:
+    """Let the last sector of the first image that waits for delivery read as zeros, as after a bad block."""
+    path = sorted((root / "spool" / "outgoing").glob("*/*.dcm"))[0]
+    lost = min(512, path.stat().st_size // 4)
+    with path.open("r+b") as file:
+        file.seek(-lost, os.SEEK_END)
+        file.write(bytes(lost))
+
+
 def record(root: Path, clock: ManualClock) -> None:
     """Run a bookkeeper until the outbox is in the history."""
     with _context(root, "bookkeeper", clock) as context:

@@ -95,6 +95,11 @@ COUNTS = (
 WRONG, RIGHT, PERFECT = (
     Batch(tuple(images("1.2.8.8", 3, PatientName=name)), "CT1") for name in ("Wrong", "Right", "Perfect")
 )
+FROM_NEAR, FROM_FAR = (
+    Batch(tuple(images("1.2.8.12", 3, PatientName=name)), "CT1", source=address, sender="ct")
+    for name, address in (("Wrong", NEAR), ("Right", FAR))
+)
+ONE_SENDER = {"senders": {"ct": {"ae_titles": ["CT1"], "addresses": [NEAR, FAR]}}}
 LONGER = {"first_seconds": 7230, "cap_seconds": 7230, "max_refusals": 5}
 """A try again comes when the next service has run for some turns already."""
 
@@ -203,6 +208,16 @@ DECISIONS: tuple[Scenario, ...] = (
         nodes={"a": _busy_at_first},
     ),
     Scenario(
+        "deliver a corrected version from another address of its sender",
+        actors.dispatch,
+        BOTH,
+        _patiently,
+        (FROM_NEAR, Batch(ONE)),
+        before=(actors.route, actors.try_once, FROM_FAR, actors.route),
+        more=ONE_SENDER,
+        nodes={"a": _busy_at_first},
+    ),
+    Scenario(
         "deliver a corrected version, the whole again",
         actors.dispatch,
         (Rule("all", {"rule": "True", "targets": ["a", "b"], "late": "again"}, always, ("a", "b"), again=True),),
@@ -270,6 +285,14 @@ DECISIONS: tuple[Scenario, ...] = (
         TO_A,
         two_folders,
         before=(actors.route, actors.flip_a_bit),
+        damaged=True,
+    ),
+    Scenario(
+        "deliver from a disk that has lost a sector",
+        actors.dispatch,
+        TO_A,
+        two_folders,
+        before=(actors.route, actors.lose_a_sector),
         damaged=True,
     ),
 )

@@ -266,7 +266,7 @@ def _sent(account: Account, port: int, batches: Sequence[Batch]) -> list[Batch]:
     """Send batches one after the other, and return what is left of each to be sent again."""
     left = []
     for batch in batches:
-        sender = account.as_sender(batch.calling, batch.called, batch.source)
+        sender = account.as_sender(batch.calling, batch.called, batch.source, batch.sender)
         rest = tuple(sent for sent in sender.send(port, list(batch.objects)) if sent.readable)
         if rest:
             left.append(replace(batch, objects=rest))

@@ -35,6 +35,7 @@ class Batch:
     calling: str = "PEER"
     called: str = "MERCURE"
     source: str = ""
+    sender: str = ""
 
 
 def ending(rules: tuple[Rule, ...], *places: str) -> tuple[Rule, ...]:
