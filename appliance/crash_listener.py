@@ -2,6 +2,9 @@
 
 Supervisor writes events to its standard input and reads the protocol from its standard output: nothing else may be
 printed there. What is wrong now is told by `alerts.list`, which asks supervisor itself; this keeps what has been wrong.
+
+A process that crashes every twenty seconds is never in supervisor's own loop state, for each of its starts was a good
+one. So ends are counted here: three within five minutes are a loop, told once.
 """
 
 from __future__ import annotations

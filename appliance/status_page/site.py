@@ -105,7 +105,8 @@ class Site:
         still = bottle.request.query.get("refresh") == _STILL
         bottle.response.content_type = _HTML
         if snapshot.settings is not None and not still:
-            # A header, and not an element of the page: see decision 102.
+            # A header does what <meta http-equiv="refresh"> does, which WCAG 2.2 refuses without a way to stop it:
+            # the link at the foot of the page is that way.
             bottle.response.set_header("Refresh", str(snapshot.settings.refresh_seconds))
         if snapshot.seen is None:
             bottle.response.status = 503

@@ -1,7 +1,8 @@
 """What the page knows: asked of the control service, at most once in a while, however many look at the page.
 
 A request never waits for the router, save the first one after a pause; so the page can be asked a thousand times a
-second, and the router is asked a few times a minute (``docs/decisions/0101-the-page-asks-when-it-is-looked-at.md``).
+second, and the router is asked a few times a minute. The stream of the control API would
+look at the router all night, also when nobody looks at the page.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ class SenderSilence(Model):
 
 
 class Silence(AlertRule):
-    """A sender is silent for longer than is its habit (``docs/decisions/0107-silence-by-habit.md``)."""
+    """A sender is silent for longer than is its habit."""
 
     learn_days: Annotated[int, Field(ge=14, le=180)] = 28
     """So far back its habit is learned from the history."""

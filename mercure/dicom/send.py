@@ -109,6 +109,8 @@ def send(
         It crashed.
     """
     command = _command(peer, seconds)
+    # It inherits the lock of the task: a flock belongs to the open file, so when the dispatcher is killed the task
+    # stays claimed until the sender has ended its image, too.
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=held) as process:
         assert process.stdin is not None  # noqa: S101 - asked for above; this tells mypy
         assert process.stdout is not None  # noqa: S101

@@ -1,4 +1,8 @@
-"""Bringing a history to the schema of this program, and refusing one of a newer program."""
+"""Bringing a history to the schema of this program, and refusing one of a newer program.
+
+On plain SQL, and not by ``playhouse.migrations``: that takes no lock, so two nodes that start together apply a step
+twice, and it passes a database whose steps it does not know. Steps only add; what goes away goes one version later.
+"""
 
 from __future__ import annotations
 

@@ -290,7 +290,11 @@ class MetricsMinute(HistoryModel):
 
 
 class Total(HistoryModel):
-    """What a counter has come to in all; `first` and `last` are the minutes of its first and its last increase."""
+    """What a counter has come to in all; `first` and `last` are the minutes of its first and its last increase.
+
+    Written in the transaction that records the events, and never taken from: monitors take a counter that falls for one
+    that began anew. Counting in the page would begin at nothing after each restart.
+    """
 
     node = TextField()
     name = TextField()

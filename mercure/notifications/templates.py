@@ -2,7 +2,7 @@
 
 The sandbox keeps a template from the program, and not from eating its time and memory (``{{ 'x' * 10**9 }}``,
 ``{% set %}`` that doubles). So only what cannot grow is let in: values, conditions, loops over the lists among the
-values, and a few filters (``docs/decisions/0106-templates-that-cannot-grow.md``).
+values, and a few filters.
 """
 
 from __future__ import annotations

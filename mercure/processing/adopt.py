@@ -1,4 +1,8 @@
-"""Taking a module's result into the spool: copies of its images, named as ours are, and their tag lines."""
+"""Taking a module's result into the spool: copies of its images, named as ours are, and their tag lines.
+
+Copies, never links: a process that was forgotten somewhere could still write to a file that was sent already. What
+cannot be read fails the run; a result without it would look complete.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Deciding: which rules fire, and the tasks that follow. Pure: no file is touched here."""
+"""Deciding: which rules fire, and the tasks that follow. Pure: no file is touched here.
+
+What nothing fires for is discarded under the name `UNMATCHED`: most of what scanners send is wanted nowhere. When a
+rule could not be evaluated and nothing else took the series, it goes to ``error/`` instead: a wrong rule would lose
+images, slowly and unseen. Other rules still act when one fails.
+"""
 
 from __future__ import annotations
 

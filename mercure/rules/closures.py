@@ -209,7 +209,11 @@ class Question:
 
 
 def over_images(question: Question) -> Closure:
-    """Ask something of each image."""
+    """Ask something of each image.
+
+    A form of the language and not a function: comprehensions and ``lambda`` would bring loops and names of one's own.
+    It cannot stand within itself, so a question is linear in the number of images.
+    """
     term, condition, fail = question.term, question.condition, question.fail
     reads = term.condition.reads
     keywords = tuple(sorted(reads.keywords))

@@ -1,4 +1,8 @@
-"""Regular expressions and wildcards in linear time, whatever the pattern (RE2; ``docs/decisions/0022``)."""
+"""Regular expressions and wildcards in linear time, whatever the pattern (RE2).
+
+``re`` takes time exponential in the length of the text for patterns such as ``(a+)+$``. ``regex`` has a time limit,
+but by the wall clock: the same rule would fail on a busy machine.
+"""
 
 from __future__ import annotations
 

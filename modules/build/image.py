@@ -1,4 +1,8 @@
-"""Writes a container image as an archive that ``podman load`` takes (the format of ``docker save``)."""
+"""Writes a container image as an archive that ``podman load`` takes (the format of ``docker save``).
+
+Hospitals' machines have no image registry, so an image is made of this Debian's own Python and the libraries that
+``ldd`` names. Times and owners are fixed: the same content has the same digest.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Table E.1-1 of PS3.15 as it stands in ``profile.txt``: which action each attribute gets under the options chosen."""
+"""Table E.1-1 of PS3.15 as it stands in ``profile.txt``: which action each attribute gets under the options chosen.
+
+The code knows actions, and the table the attributes: a new edition of the standard is a new file. Of several permitted
+actions that one is taken which conforms whatever the type of the attribute.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every service that runs is in a sandbox of systemd, or is named here with the reason why not (decision 0125)."""
+"""Every service that runs is in a sandbox of systemd, or is named here with the reason why not."""
 
 from __future__ import annotations
 

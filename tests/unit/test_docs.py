@@ -114,10 +114,3 @@ def test_contributing_lists_every_folder_of_tests() -> None:
     listed = set(re.findall(r"^\| `tests/(\w+)` \|", (PROJECT / "CONTRIBUTING.md").read_text("utf-8"), re.MULTILINE))
     folders = {path.name for path in (PROJECT / "tests").iterdir() if path.is_dir()}
     assert listed == folders - {"__pycache__"}
-
-
-def test_decisions_have_numbers_of_their_own() -> None:
-    names = [page.name for page in pages() if page.parent.name == "decisions"]
-    numbers = [re.fullmatch(r"(\d{4})-[a-z0-9-]+\.md", name) for name in names]
-    assert None not in numbers, names
-    assert len({number.group(1) for number in numbers if number}) == len(names) > 0

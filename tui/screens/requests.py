@@ -1,4 +1,9 @@
-"""Requests of a screen to the router: each in a thread that only posts messages."""
+"""Requests of a screen to the router: each in a thread that only posts messages.
+
+Threads of our own and not Textual's workers: those drop the answer of the first of two changes, and a router that
+stalls fills their pool. What changes something is always made and always answered; of what only looks the last
+question counts.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Lines of text that redraw only what changed.
 
 Textual's own text widgets draw themselves whole when anything in them changes. Over a slow link that is most of what
-the UI would send, so ours compare line by line (`docs/decisions/0081-lines-of-our-own.md`).
+the UI would send, so ours compare line by line (`docs/decisions/0081-lines-and-tables-of-our-own.md`).
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 It is asked for its first page over its own socket, as nginx asks for a reader. A question is put at one look and its
 answer taken at a later one, so that no look ever waits for the page; there is one question at a time, so that they do
-not pile up before a page that hangs (``docs/decisions/0150-the-page-is-asked-as-by-a-reader.md``).
+not pile up before a page that hangs. systemd's own state of the unit says nothing: a process that hangs is active,
+and one that cannot start is activating for ever.
 """
 
 from __future__ import annotations

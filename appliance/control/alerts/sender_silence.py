@@ -2,7 +2,8 @@
 
 A silence is measured in hours in which the sender usually sends: an hour of the week counts by the share of weeks in
 which something came in it. So a night or a weekend without images is no silence for a scanner that works by day, and
-three hours on a weekday morning are (``docs/decisions/0107-silence-by-habit.md``).
+three hours on a weekday morning are. The largest gap by the clock would hide a dead scanner for as long as a weekend;
+opening hours as a setting differ by scanner, and nobody keeps them.
 """
 
 from __future__ import annotations

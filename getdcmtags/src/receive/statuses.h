@@ -13,7 +13,9 @@ inline constexpr std::uint16_t kProcessingFailure = 0x0110;
 inline constexpr std::uint16_t kSopClassNotSupported = 0x0122;
 inline constexpr std::uint16_t kUnrecognizedOperation = 0x0211;
 inline constexpr std::uint16_t kOutOfResources = 0xA700;
-inline constexpr std::uint16_t kDataSetDoesNotMatch = 0xB007;  // a warning: the image is stored
+// A warning: the image is stored, and what the data set says counts for its name and events, because that is what everybody
+// behind us reads. A refusal would be correct, and the exam would not be there.
+inline constexpr std::uint16_t kDataSetDoesNotMatch = 0xB007;
 inline constexpr std::uint16_t kCannotUnderstand = 0xC000;
 }  // namespace status
 

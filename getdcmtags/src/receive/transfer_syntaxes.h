@@ -7,8 +7,10 @@
 
 namespace mercure::receive {
 
-// The one in which the sender most likely holds the data, so that nobody re-codes it (docs/decisions/0016): a compressed one of
-// the standard, else an uncompressed one, else whatever it is; within a group the sender's order decides. `proposed` is not empty.
+// The one in which the sender most likely holds the data, so that nobody re-codes it: a compressed one of the
+// standard, else an uncompressed one, else whatever it is; within a group the sender's order decides. `proposed` is not empty.
+// Not simply the first: many libraries list the defaults first, and would decompress. Private ones last: nobody behind us reads
+// them.
 const std::string& preferred_transfer_syntax(const std::vector<std::string>& proposed);
 
 // The same where no compression is wanted: Explicit or Implicit VR Little Endian, else another uncompressed one, else as above.

@@ -13,6 +13,8 @@ namespace mercure::receive {
 
 namespace {
 
+// When so many wait, the oldest of the address with the most of them makes room: closing the newest would let a flood of
+// silent connections keep the places, and closing the oldest of all would let it drive a scanner out.
 constexpr std::size_t kMostWaiting = 128;
 constexpr auto kTimeToSpeak = std::chrono::seconds(5);
 constexpr auto kTimeToLeave = std::chrono::seconds(1);
