@@ -6,7 +6,6 @@ Whoever writes a backup holds a lock on its folder, and on that of its copy; the
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import shutil
@@ -14,6 +13,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+
+from mercure.locks import lock, opened, try_lock
 
 _SCRATCH: Final = "backup-"
 _HALF: Final = r"\.{name}-[0-9TZ]+\.tar\.[0-9a-f]{{8}}\.tmp"
@@ -29,49 +30,36 @@ def cleared(path: Path) -> Iterator[None]:
         The backup that is to be written; others may have files in its folder.
     """
     folder = path.parent
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+    with opened(folder) as descriptor:
         if _locked(descriptor):
             half = re.compile(_HALF.format(name=re.escape(path.name.rpartition("-")[0])))
             for name in os.listdir(folder):
                 if half.fullmatch(name):
                     (folder / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # a share without locks: then nothing is ever taken for a leftover
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            lock(descriptor, shared=True)
         yield
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager
 def scratch(folder: Path) -> Iterator[Path]:
     """Give a folder of its own for a copy, removed at the end; those that dead ones left go first."""
     for left in folder.glob(f"{_SCRATCH}*"):
-        with contextlib.suppress(OSError), _open(left) as descriptor:
+        with contextlib.suppress(OSError), opened(left, follow=False) as descriptor:
             if _locked(descriptor):
                 shutil.rmtree(left, ignore_errors=True)
     made = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=folder))
     try:
-        with _open(made) as descriptor:
+        with opened(made, follow=False) as descriptor:
             _locked(descriptor)
             yield made
     finally:
         shutil.rmtree(made, ignore_errors=True)
 
 
-@contextlib.contextmanager
-def _open(folder: Path) -> Iterator[int]:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
 def _locked(descriptor: int) -> bool:
     """Lock a folder for this process alone, if nobody has it."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return try_lock(descriptor)
     except OSError:
         return False
-    return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import logging
 import os
 import threading
@@ -17,6 +16,7 @@ from pydantic import AwareDatetime
 from mercure import durable
 from mercure.clock import Clock
 from mercure.event_details import DETAILS
+from mercure.locks import lock
 from mercure.model import Record
 from mercure.names import derived_id, new_id
 
@@ -186,7 +186,7 @@ class EventWriter:
             self._path = self._outbox / f"{self._service}-{new_id(now)}.jsonl"
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o640)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                lock(descriptor)
                 # Between creation and lock the bookkeeper may have taken the empty file for a dead writer's.
                 if os.fstat(descriptor).st_nlink:
                     self._descriptor = descriptor

@@ -36,7 +36,7 @@ from mercure.history.queries import History
 from mercure.names import id_time, is_id
 from mercure.processing.module_health import read_outage
 from mercure.retention.nightly import read_proof
-from mercure.retention.scrub import read_state
+from mercure.retention.scrub import read_scrub
 from mercure.spool import Spool, Stage
 from mercure.spool.altered_images import AlteredBook
 
@@ -131,7 +131,7 @@ def _module_outages(session: Session) -> Iterable[ModuleOutageState]:
 
 
 def _scrub(session: Session) -> ScrubState:
-    state, enabled = read_state(session.spool), session.config.scrub.every_days > 0
+    state, enabled = read_scrub(session.spool), session.config.scrub.every_days > 0
     last, now = state.last, state.run
     finished = None if last is None else last.finished
     told = {} if last is None else last.model_dump(include={"images", "bytes", "altered", "unreadable", "uncheckable"})

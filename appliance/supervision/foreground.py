@@ -7,7 +7,6 @@ supervisor's own classes do the work; what is changed here, and why, is told at 
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
 import signal
 import socket
@@ -27,6 +26,7 @@ from appliance.supervision import handover
 from appliance.supervision.errors import AlreadyRunningError, SupervisionError
 from appliance.supervision.programs import PID_NAME, SOCKET_NAME, Program, write_conf
 from appliance.supervision.waking import woken_by_signals
+from mercure.locks import opened, try_lock
 
 REVIVE_SECONDS: Final = 300.0
 """A service that was given up is tried again after this time: what kept it from starting (a full disk, say) may have
@@ -47,20 +47,15 @@ def sole_runner(root: Path) -> Iterator[None]:
         Somebody else holds it.
     """
     run = root / "run"
-    descriptor = os.open(run, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with opened(run) as descriptor:
+        if not try_lock(descriptor):
             pid = _read_pid(run / PID_NAME)
             who, how = (f" as process {pid}", f" or `kill {pid}`") if pid else ("", "")
             raise AlreadyRunningError(
                 f"a router runs in {root} already{who}. `mercure status` shows it. "
                 f"End it with Ctrl-C where it was started{how}; a second router needs another --root"
-            ) from None
+            )
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _read_pid(path: Path) -> int | None:

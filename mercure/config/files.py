@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
@@ -16,6 +14,7 @@ from pydantic import AwareDatetime, BaseModel
 from mercure import durable
 from mercure.clock import Clock
 from mercure.config.problems import ConfigError, Problem
+from mercure.locks import locked
 from mercure.model import Record
 
 T = TypeVar("T", bound=BaseModel)
@@ -185,7 +184,7 @@ class RevisionedFile(Generic[T]):
         content = {"version": 1, **content}
         self._parse(content)
         clock = clock or Clock()
-        with self._exclusive():
+        with locked(self.path.parent):
             self._settle()
             adopted = self._adopt_hand_edit(clock)
             newest = self._newest()
@@ -275,16 +274,6 @@ class RevisionedFile(Generic[T]):
         if not isinstance(content, dict):
             raise ConfigError(name, [Problem("file", "not a JSON object")])
         return content
-
-    @contextlib.contextmanager
-    def _exclusive(self) -> Iterator[None]:
-        """Let one saver in at a time, by a lock on the folder."""
-        descriptor = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
 
 
 class _TwiceError(ValueError):

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from mercure.history.lines import Line, read_line
+from mercure.locks import try_lock
 
 SUFFIX: Final = ".jsonl"
 MAX_LINES: Final = 2000
@@ -135,7 +135,7 @@ def _read_file(batch: Batch, path: Path, name: str, position: int) -> None:
         return
     batch.descriptors.append(descriptor)
     # The lock first: once we hold it the writer is gone, and the end of the file is its end.
-    writer_gone = _lock(descriptor)
+    writer_gone = try_lock(descriptor)
     size = os.fstat(descriptor).st_size
     end = position
     for start, end, line in _lines(descriptor, name, position, size, whole=writer_gone):
@@ -165,14 +165,6 @@ def _open_regular(path: Path) -> int | None:
         return descriptor
     os.close(descriptor)
     return None
-
-
-def _lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _lines(

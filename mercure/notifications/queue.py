@@ -16,7 +16,7 @@ from typing import Final, Literal
 from pydantic import AwareDatetime, ValidationError
 
 from mercure import durable
-from mercure.model import Record
+from mercure.model import Record, read_state
 from mercure.names import is_id
 from mercure.notifications.message import Message
 from mercure.spool import Spool, Stage
@@ -189,10 +189,7 @@ class Queue:
 
     def channel(self, name: str) -> ChannelState:
         """Return what is known of a channel."""
-        try:
-            return ChannelState.model_validate_json(self._channel(name).read_bytes())
-        except (FileNotFoundError, ValidationError):
-            return ChannelState()
+        return read_state(self._channel(name), ChannelState) or ChannelState()
 
     def set_channel(self, name: str, state: ChannelState) -> None:
         """Note what is known of a channel; a hint that may be lost with the power."""

@@ -12,10 +12,10 @@ import re
 from pathlib import Path
 from typing import Final
 
-from pydantic import AwareDatetime, ValidationError
+from pydantic import AwareDatetime
 
 from mercure.config.processing import RunnerKind
-from mercure.model import Record
+from mercure.model import Record, read_state
 from mercure.spool.layout import list_names
 
 RECORD_FILE: Final = "step.json"
@@ -104,18 +104,12 @@ def half_made(task: Path) -> list[Path]:
 
 def read_record(folder: Path) -> StepRecord | None:
     """Read how a run ended; None when there is no such folder, or it cannot be read."""
-    try:
-        return StepRecord.model_validate_json((folder / RECORD_FILE).read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ValidationError):
-        return None
+    return read_state(folder / RECORD_FILE, StepRecord)
 
 
 def read_run(folder: Path) -> RunRecord | None:
     """Read which runner has a run; None when nothing can have been started yet."""
-    try:
-        return RunRecord.model_validate_json((folder / RUN_FILE).read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ValidationError):
-        return None
+    return read_state(folder / RUN_FILE, RunRecord)
 
 
 def records(task: Path) -> list[StepRecord]:

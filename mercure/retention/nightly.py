@@ -11,14 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from pydantic import AwareDatetime, ValidationError
+from pydantic import AwareDatetime
 
 from mercure import durable
 from mercure.clock import Clock
 from mercure.config import Config, Root
 from mercure.history.reader import HistoryUnavailableError
 from mercure.history.verify import Report, verify
-from mercure.model import Record
+from mercure.model import Record, read_state
 from mercure.retention.priority import be_idle
 from mercure.spool import Spool, Stage, uptime
 
@@ -52,10 +52,7 @@ class NightlyProof(Record):
 
 def read_proof(spool: Spool) -> NightlyProof | None:
     """Return the last one; None when there is none, or it cannot be read."""
-    try:
-        return NightlyProof.model_validate_json(_path(spool).read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return None
+    return read_state(_path(spool), NightlyProof)
 
 
 def write_proof(spool: Spool, report: Report) -> NightlyProof:

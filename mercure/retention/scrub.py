@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import AwareDatetime, ValidationError
+from pydantic import AwareDatetime
 
 from mercure import durable
 from mercure.clock import Clock
@@ -20,7 +20,7 @@ from mercure.config.models import Scrub as Settings
 from mercure.dicom.integrity import Integrity, State, examine
 from mercure.event_details import ScrubFinished
 from mercure.events import EventWriter
-from mercure.model import Record
+from mercure.model import Record, read_state
 from mercure.spool import Spool, Stage
 from mercure.spool.altered_images import AlteredBook, AlteredImage
 from mercure.spool.image_walk import KeptImage, Place, facts_of, images_in, kept_entries
@@ -66,12 +66,9 @@ class ScrubState(Record):
     last: ScrubRun | None = None
 
 
-def read_state(spool: Spool) -> ScrubState:
+def read_scrub(spool: Spool) -> ScrubState:
     """Return how far the scrub is; a state that cannot be read counts as none."""
-    try:
-        return ScrubState.model_validate_json(_path(spool).read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return ScrubState()
+    return read_state(_path(spool), ScrubState) or ScrubState()
 
 
 def _path(spool: Spool) -> Path:
@@ -114,7 +111,7 @@ class Scrub:
     def is_due(self) -> bool:
         """Tell whether there is something to be read now: a run was interrupted, or the last one is old."""
         days = self._settings().every_days
-        state, now = read_state(self._spool), self._clock.now()
+        state, now = read_scrub(self._spool), self._clock.now()
         if not days:
             return False
         if state.run is not None or state.last is None or state.last.finished is None:
@@ -129,7 +126,7 @@ class Scrub:
         OSError
             As the disk says of the spool as a whole; it goes on from the same place later.
         """
-        state = read_state(self._spool)
+        state = read_scrub(self._spool)
         if state.run is None:
             state = ScrubState(run=ScrubRun(begun=self._clock.now()), last=state.last)
             self._save(state)

@@ -14,11 +14,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from pydantic import AwareDatetime, ValidationError
+from pydantic import AwareDatetime
 
 from mercure import durable
 from mercure.config import Rule
-from mercure.model import Record
+from mercure.model import Record, read_state
 from mercure.spool import Spool, Stage
 from mercure.spool.hints import exclusive
 from mercure.spool.notices import NoticeKind, post, withdraw
@@ -296,8 +296,5 @@ def habits_folder(spool: Spool) -> Path:
 
 
 def _read(path: Path, sender: str) -> Habit:
-    try:
-        found = Habit.model_validate_json(path.read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return Habit(sender=sender)
-    return found if found.sender == sender else Habit(sender=sender)
+    found = read_state(path, Habit)
+    return found if found is not None and found.sender == sender else Habit(sender=sender)

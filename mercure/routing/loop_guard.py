@@ -18,12 +18,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import AwareDatetime, ValidationError
+from pydantic import AwareDatetime
 
 from mercure import durable
 from mercure.config import Config
 from mercure.config.models import Loops
-from mercure.model import Record
+from mercure.model import Record, read_state
 from mercure.names import safe_name
 from mercure.routing.plan import Plan
 from mercure.spool import Hold, Spool, Stage, TagRecord, Task
@@ -296,7 +296,4 @@ def returns_folder(spool: Spool) -> Path:
 
 
 def _read(path: Path) -> Returns | None:
-    try:
-        return Returns.model_validate_json(path.read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return None
+    return read_state(path, Returns)

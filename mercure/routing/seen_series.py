@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import AwareDatetime, ValidationError
+from pydantic import AwareDatetime
 
 from mercure import durable
 from mercure.clock import Clock
-from mercure.model import Record
+from mercure.model import Record, read_state
 from mercure.names import safe_name
 from mercure.spool import Spool, Stage
 
@@ -65,7 +65,5 @@ def _path(spool: Spool, series: str) -> Path:
 
 
 def _tasks(path: Path) -> tuple[str, ...]:
-    try:
-        return _Seen.model_validate_json(path.read_bytes()).tasks
-    except (FileNotFoundError, ValidationError):
-        return ()
+    seen = read_state(path, _Seen)
+    return seen.tasks if seen is not None else ()

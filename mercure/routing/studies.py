@@ -8,13 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import ValidationError
-
 from mercure import durable
 from mercure.clock import Clock
 from mercure.config import Config
 from mercure.config.completion import Completion, StudyCompletion
-from mercure.model import Record
+from mercure.model import Record, read_state
 from mercure.names import is_id, safe_name
 from mercure.routing.arrivals import expected
 from mercure.routing.completion import any_open, folder_signature
@@ -297,10 +295,7 @@ def force_study(spool: Spool, name: str, by: str, clock: Clock) -> str | None:
 
 def read_taken(directory: Path) -> Taken | None:
     """Read why a study in ``routing/`` was taken; None for a series."""
-    try:
-        return Taken.model_validate_json((directory / TAKEN_FILE).read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return None
+    return read_state(directory / TAKEN_FILE, Taken)
 
 
 def members(directory: Path) -> Sequence[str]:

@@ -7,17 +7,14 @@ without the last id, a clock that was set back would.
 
 from __future__ import annotations
 
-import fcntl
-import os
 from datetime import timedelta
 from itertools import chain
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from mercure import durable
 from mercure.clock import Clock
-from mercure.model import Record
+from mercure.locks import locked
+from mercure.model import Record, read_state
 from mercure.names import id_time, is_id, new_id
 from mercure.spool import Claim, Spool, Stage, move
 
@@ -39,12 +36,8 @@ def enter_routing(spool: Spool, claim: Claim, clock: Clock) -> None:
     OSError
         As the disk says; see `mercure.spool.move`.
     """
-    descriptor = os.open(spool.stage(Stage.ROUTING), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with locked(spool.stage(Stage.ROUTING)):
         move(spool, claim, Stage.ROUTING, _next_id(spool, clock))
-    finally:
-        os.close(descriptor)
 
 
 def newest_id(spool: Spool) -> str:
@@ -67,9 +60,8 @@ def _next_id(spool: Spool, clock: Clock) -> str:
 
 
 def _last_id(path: Path, spool: Spool, clock: Clock) -> str:
-    try:
-        last = LastId.model_validate_json(path.read_bytes())
-    except (FileNotFoundError, ValidationError):
+    last = read_state(path, LastId)
+    if last is None:
         return newest_id(spool)
     known = last.id if is_id(last.id) else ""
     return known if last.boot == clock.boot() and known else max(known, newest_id(spool))

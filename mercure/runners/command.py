@@ -8,7 +8,6 @@ process namespace of its own, so that nothing of it can outlive its end. A run e
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import select
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import IO, Final, Literal
 
 from mercure.config.processing import Processing
+from mercure.locks import try_lock
 from mercure.programs import run_program
 from mercure.runners.base import (
     ImageMissingError,
@@ -101,7 +101,7 @@ class CommandRunner:
         _find(request.image)
         lock = os.open(request.folder / LOCK, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o400)
         try:
-            if not _lock(lock):
+            if not try_lock(lock):
                 raise RunnerUnavailableError("a run of the same name is still ending")
             return _CommandRun(request, *self._start(request, lock))
         finally:
@@ -145,7 +145,7 @@ class CommandRunner:
             return None
         deadline = time.monotonic() + LEFT_SECONDS
         try:
-            while not _lock(lock):
+            while not try_lock(lock):
                 if time.monotonic() > deadline:
                     text = "what an earlier processor started has not ended; see its processes with 'ps'"
                     raise RunnerUnavailableError(text)
@@ -294,14 +294,6 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return "unknown"
-
-
-def _lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _find(program: str) -> None:

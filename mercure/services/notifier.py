@@ -21,7 +21,7 @@ from mercure.history.database import HistoryError
 from mercure.history.news import News
 from mercure.history.occasions import TYPES, Occasions
 from mercure.history.records import EventRecord
-from mercure.model import Record
+from mercure.model import Record, read_state
 from mercure.notifications.message import compose
 from mercure.notifications.queue import Queue
 from mercure.notifications.send_queue import Sender
@@ -194,10 +194,8 @@ class Notifier:
 
     def _read_cursor(self) -> datetime:
         now = self._context.clock.now()
-        try:
-            return min(Cursor.model_validate_json((self._queue.folder / CURSOR).read_bytes()).to, now)
-        except (FileNotFoundError, ValidationError):
-            return now
+        cursor = read_state(self._queue.folder / CURSOR, Cursor)
+        return min(cursor.to, now) if cursor is not None else now
 
     def _save_cursor(self) -> None:
         # Not synced: after a power cut it is older, and what was told is recognised by its message.

@@ -1,5 +1,6 @@
 """Crash-safe tasks in directories: stages, claims, moves, links. ``docs/reference/spool.md`` is the contract."""
 
+from mercure.locks import locked
 from mercure.spool.claim import Claim, is_locked
 from mercure.spool.division import Division, Part, load_division, save_division
 from mercure.spool.images import (
@@ -47,6 +48,7 @@ __all__ = [
     "is_locked",
     "load_division",
     "load_task",
+    "locked",
     "move",
     "nudge",
     "read_ledger",

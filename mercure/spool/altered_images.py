@@ -6,12 +6,12 @@ import hashlib
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import AwareDatetime, ValidationError
+from pydantic import AwareDatetime
 
 from mercure import durable
 from mercure.event_details import ImageAltered
 from mercure.events import EventWriter
-from mercure.model import Record
+from mercure.model import Record, read_state
 from mercure.names import is_id
 from mercure.spool.layout import Spool, Stage, list_names
 
@@ -115,10 +115,7 @@ class AlteredBook:
         return len(gone)
 
     def _read(self, name: str) -> AlteredImage | None:
-        try:
-            return AlteredImage.model_validate_json((self._folder / name).read_bytes())
-        except (FileNotFoundError, ValidationError):
-            return None
+        return read_state(self._folder / name, AlteredImage)
 
     def _place(self, image: AlteredImage) -> Path | None:
         """Return where the copy is now; None when it is gone, or settled."""

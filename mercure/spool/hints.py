@@ -7,7 +7,6 @@ on its disk, while it changes it.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from mercure import durable
+from mercure.locks import opened, try_lock
 
 PATIENCE_SECONDS: Final = 2.0
 """Whoever changes a hint is done long before this time."""
@@ -37,7 +37,7 @@ def exclusive(folder: Path) -> Iterator[Path]:
     """
     with _opened(folder) as descriptor:
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not _locked(descriptor):
+        while not try_lock(descriptor):
             if time.monotonic() > deadline:
                 _log.warning("somebody has been changing %s for %g s; not waited for", folder, PATIENCE_SECONDS)
                 break
@@ -55,7 +55,7 @@ def unless_busy(folder: Path) -> Iterator[bool]:
         As the disk says.
     """
     with _opened(folder) as descriptor:
-        yield _locked(descriptor)
+        yield try_lock(descriptor)
 
 
 def make_folders(*folders: Path) -> None:
@@ -69,19 +69,8 @@ def make_folders(*folders: Path) -> None:
 def _opened(folder: Path) -> Iterator[int]:
     if not folder.is_dir():
         make_folders(folder.parent, folder)
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+    with opened(folder) as descriptor:
         yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def remove_older(folder: Path, seconds: float, now: float, most: int | None = None) -> None:

@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import AwareDatetime, ValidationError
+from pydantic import AwareDatetime
 
 from mercure import durable
-from mercure.model import Record
+from mercure.model import Record, read_state
 from mercure.spool.hints import exclusive
 from mercure.spool.layout import Spool, Stage, list_names
 
@@ -115,7 +115,4 @@ def _path(folder: Path, kind: str, about: str) -> Path:
 
 
 def _read(path: Path) -> Notice | None:
-    try:
-        return Notice.model_validate_json(path.read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return None
+    return read_state(path, Notice)

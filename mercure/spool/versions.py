@@ -11,7 +11,6 @@ What two tasks hold of one image may be sent in any order, unless somebody knows
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
@@ -24,6 +23,7 @@ from typing import Final, NamedTuple
 from pydantic import ValidationError
 
 from mercure import durable
+from mercure.locks import locked
 from mercure.model import Record
 from mercure.names import is_id, safe_name
 from mercure.seal import sealed
@@ -202,12 +202,8 @@ def marked(spool: Spool, series: Iterable[str]) -> list[str]:
 def _alone(spool: Spool) -> Iterator[None]:
     """Let nobody else make or remove a mark in between."""
     durable.make_directory(folder(spool))
-    descriptor = os.open(folder(spool), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with locked(folder(spool)):
         yield
-    finally:
-        os.close(descriptor)
 
 
 def note_task(spool: Spool, series: str, task: str) -> tuple[bool, list[str]]:

@@ -16,7 +16,7 @@ from mercure.model import Model
 from mercure.names import id_time
 from mercure.notifications.queue import Queue
 from mercure.notifications.send_queue import failing_channels
-from mercure.retention.scrub import read_state
+from mercure.retention.scrub import read_scrub
 from mercure.routing.task_ids import newest_id
 from mercure.spool import uptime
 from mercure.spool.notices import Notice, notices
@@ -116,7 +116,7 @@ def doubt_of(session: Session) -> str:
 
 def overdue_scrub(session: Session) -> float | None:
     """Return for how long, as lived, no scrub has ended, where that is too long; None where all is well."""
-    days, state = session.config.scrub.every_days, read_state(session.spool)
+    days, state = session.config.scrub.every_days, read_scrub(session.spool)
     since = state.last.finished if state.last is not None else None
     since = since or (state.run.begun if state.run is not None else None)
     if not days or since is None:

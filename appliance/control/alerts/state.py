@@ -7,20 +7,19 @@ crash in between it is told again, and as the same message.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import AwareDatetime, ValidationError
+from pydantic import AwareDatetime
 
 from appliance.control.alerts.conditions import USUAL_AT_FIRST, as_watched, is_due, worst_first
 from appliance.control.api.status import Acknowledgement, Alert, Alerts
 from mercure import durable
 from mercure.config.alerts import Alerts as Rules
-from mercure.model import Record
+from mercure.locks import locked
+from mercure.model import Record, read_state
 from mercure.spool import Spool, Stage
 
 FRESH: Final = timedelta(seconds=15)
@@ -170,10 +169,7 @@ class Shelf:
 
     def read(self) -> Book:
         """Read the book; an empty one when there is none that can be read."""
-        try:
-            return Book.model_validate_json(self._path.read_bytes())
-        except (FileNotFoundError, ValidationError):
-            return Book()
+        return read_state(self._path, Book) or Book()
 
     def write(self, book: Book, before: Book) -> None:
         """Put the book back; it outlasts a power cut when anything of weight has changed."""
@@ -186,12 +182,8 @@ class Shelf:
         for folder in (self._folder.parent, self._folder):
             if not folder.is_dir():
                 durable.make_directory(folder)
-        descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with locked(self._folder):
             yield
-        finally:
-            os.close(descriptor)
 
     @property
     def _path(self) -> Path:

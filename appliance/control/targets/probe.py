@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from appliance.control.api.base import Progress
 from appliance.control.api.targets import Probed
 from appliance.control.errors import ControlError
@@ -18,6 +16,7 @@ from mercure.delivery.target_breaker import target_folder
 from mercure.dicom.association import Failure
 from mercure.dicom.capabilities import Capabilities
 from mercure.dicom.capabilities import probe as ask
+from mercure.model import read_state
 from mercure.spool import Spool
 from mercure.spool.hints import make_folders
 from mercure.targets import DicomSettings
@@ -110,10 +109,7 @@ def _path(spool: Spool, name: str) -> Path:
 
 
 def _read(spool: Spool, name: str) -> Capabilities | None:
-    try:
-        return Capabilities.model_validate_json(_path(spool, name).read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return None
+    return read_state(_path(spool, name), Capabilities)
 
 
 def _keep(spool: Spool, name: str, found: Capabilities) -> None:

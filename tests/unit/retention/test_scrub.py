@@ -13,7 +13,7 @@ import pytest
 from mercure.config.models import Scrub as Settings
 from mercure.dicom import integrity
 from mercure.retention import scrub as scrub_module
-from mercure.retention.scrub import SAVE_SECONDS, Scrub, ScrubRun, read_state
+from mercure.retention.scrub import SAVE_SECONDS, Scrub, ScrubRun, read_scrub
 from mercure.retention.scrub_thread import START_SECONDS, ScrubThread
 from mercure.spool import Claim, Stage
 from mercure.spool.altered_images import AlteredBook
@@ -83,7 +83,7 @@ def test_all_is_read_and_told(attic: Attic, watch: Watch) -> None:
     assert (done.images, done.uncheckable, done.altered, done.unreadable) == (8, 2, 0, 0)
     (told,) = attic.box.events("scrub.finished")
     assert (told.details["images"], told.details["uncheckable"]) == (8, 2)
-    assert read_state(attic.box.spool).last == done
+    assert read_scrub(attic.box.spool).last == done
 
 
 @pytest.mark.parametrize("damage", ["pixel", "transfer syntax", "sector of zeros"])
@@ -168,7 +168,7 @@ def test_a_kill_costs_no_more_than_the_last_seconds(attic: Attic, watch: Watch) 
 
     def wait(seconds: float) -> bool:
         attic.box.clock.advance(SAVE_SECONDS)
-        places.append(read_state(attic.box.spool).place)
+        places.append(read_scrub(attic.box.spool).place)
         return real(seconds)
 
     watch.wait = wait  # type: ignore[method-assign]
@@ -247,7 +247,7 @@ def test_the_cleaner_does_it_beside_its_work_in_a_thread_of_low_priority(
     attic.box.configure(scrub={"every_days": 7})
     attic.restart()
     turn(attic.cleaner)
-    assert read_state(attic.box.spool).run is None, "after a start the disk is for what waits"
+    assert read_scrub(attic.box.spool).run is None, "after a start the disk is for what waits"
     attic.box.clock.advance(START_SECONDS)
     turn(attic.cleaner)
     eventually(lambda: attic.box.events("scrub.finished"), what="the end of the scrub")
@@ -265,6 +265,6 @@ def test_told_to_end_it_ends_at_once(attic: Attic) -> None:
     thread = ScrubThread(attic.box.spool, context.events, attic.box.clock, lambda: slow)
     attic.box.clock.advance(START_SECONDS)
     thread.turn()
-    eventually(lambda: read_state(attic.box.spool).run, what="its beginning")
+    eventually(lambda: read_scrub(attic.box.spool).run, what="its beginning")
     thread.end()
     assert not any(other.name == "scrub" for other in threading.enumerate())
