@@ -58,6 +58,54 @@ def test_the_example_names_only_keys_that_there_are() -> None:
     assert named <= known
 
 
+@pytest.mark.parametrize("role", ROLES)
+def test_the_defaults_say_where_their_meaning_is(role: str) -> None:
+    assert "meta/argument_specs.yml" in (ROOT / "roles" / role / "defaults/main.yml").read_text().splitlines()[1]
+
+
+VERBS = re.compile(
+    r"(?:Apply|Block|Build|Change|Check|Compare|Configure|Confirm|Copy|Create|Disable"
+    r"|Enable|Encrypt|Erase|Fail|Find|Gather|Install|Link|List|Load|Lock"
+    r"|Mark|Mask|Monitor|Mount|Pack|Prepare|Prevent|Read|Reexecute|Reload|Remove"
+    r"|Request|Reset|Restart|Run|Secure|Set|Show|Start|Stop|Switch|Test"
+    r"|Trigger|Unpack|Use|Wait|Warn) "
+)
+
+
+def test_tasks_are_named_by_what_an_operator_greps_for() -> None:
+    """What is done, and the name of the program, file or unit: "Install auditd", "Configure sshd"."""
+    named = {}
+    for path in [*ROOT.glob("roles/*/tasks/*.yml"), *ROOT.glob("roles/*/handlers/*.yml"), ROOT / "playbook.yml"]:
+        for name in re.findall(r"^ *- name: (.+)$", path.read_text(), re.MULTILINE):
+            named[name] = path.relative_to(ROOT).as_posix()
+    assert len(named) > 200
+    assert {name: path for name, path in named.items() if not VERBS.match(name)} == {}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_each_handler_that_is_notified_is_there(role: str) -> None:
+    handlers = ROOT / "roles" / role / "handlers/main.yml"
+    known = re.findall(r"^(?:- name|  listen): (.+)$", handlers.read_text(), re.MULTILINE) if handlers.exists() else []
+    for path in (ROOT / "roles" / role).glob("*/*.yml"):
+        for notified in re.findall(r"^ *notify: (.+)$", path.read_text(), re.MULTILINE):
+            assert set(notified.strip("[]").split(", ")) <= set(known), path
+
+
+def test_a_task_at_which_a_run_is_killed_is_there() -> None:
+    tasks = "".join(path.read_text() for path in ROOT.glob("roles/*/tasks/*.yml"))
+    names = re.findall(r"task: ([^,}]+)", (ROOT / "molecule/side_effects/interrupted.yml").read_text())
+    assert names
+    for name in names:
+        assert f"- name: {name}\n" in tasks, name
+
+
+def test_units_are_templates_and_not_inline() -> None:
+    for path in ROOT.glob("roles/*/tasks/*.yml"):
+        assert not re.search(
+            r"^ +\[(?:Unit|Service|Timer|Socket|Manager|Journal|Resolve)\]$", path.read_text(), re.M
+        ), path
+
+
 def test_no_task_fails_and_is_let_pass() -> None:
     """In check mode on a bare host either: what cannot be there yet is a condition."""
     for path in (ROOT / "roles").glob("*/*/*.yml"):
