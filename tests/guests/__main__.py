@@ -18,6 +18,7 @@ from tests.guests.lan import Lan
 from tests.guests.places import Lab, labs
 from tests.guests.sending import all_arrived, cut, some_missing, traffic_goes_on, traffic_off, traffic_on
 from tests.guests.spec import Spec
+from tests.guests.suite import run_suite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,6 +36,7 @@ _ON_A_GUEST: dict[str, tuple[str, Callable[[Guest], object]]] = {
     "archive-off": ("end the archive, so that the spool fills", lambda guest: Archive(guest.lab).stop()),
     "archive-on": ("start it again, with what it had", lambda guest: Archive(guest.lab).start()),
     "some-missing": ("see that images that were acknowledged are not at the archive yet", some_missing),
+    "tests": ("copy the sources into it and run our own tests there (MERCURE_GUEST_TESTS)", run_suite),
     "all-arrived": ("wait until the archive has every image that was acknowledged", all_arrived),
 }
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.guests import sources, ssh
+from tests.guests import sources, ssh, suite
 from tests.guests.commands import GuestError, run
+from tests.guests.guest import Guest
 from tests.guests.places import Lab
 from tests.guests.spec import Backend, Spec, patience
 
@@ -132,3 +133,18 @@ def test_without_another_release_there_is_nothing_to_upgrade_from(
     monkeypatch.setenv(sources.BEFORE, head)
     with pytest.raises(GuestError, match=f"{head} is the same release"):
         sources.before(lab, checkout)
+
+
+def test_what_is_run_in_a_guest_is_given_to_pytest_word_by_word(tmp_path: Path) -> None:
+    """A shell takes it as it was written: a name with blanks stays one word, and nothing else is carried out."""
+    script = suite.script("tests/unit -k 'one or $(two)'").rpartition(" && ")[2]
+    (tmp_path / "python").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    (tmp_path / "python").chmod(0o755)
+    shown = run("bash", "-c", script.replace(".venv/bin/python", str(tmp_path / "python"))).splitlines()
+    assert shown == ["-m", "pytest", "-n", "2", "-m", "not slow", "tests/unit", "-k", "one or $(two)"]
+
+
+def test_tests_are_not_run_in_a_guest_without_sources(lab: Lab, add: Callable[[str, Backend], None]) -> None:
+    add("quick", "nspawn")
+    with pytest.raises(GuestError, match="`snapshot` copies them"):
+        suite.run_suite(Guest.named(lab, "quick"))
