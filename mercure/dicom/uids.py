@@ -47,11 +47,12 @@ def registry() -> Mapping[str, Registered]:
     with IMPORTING:
         from pydicom._uid_dict import UID_dictionary  # noqa: PLC0415
 
-    known = {
-        uid: Registered(name.partition(":")[0].strip(), kind, bool(retired))
-        for uid, (name, kind, _, retired, _) in UID_dictionary.items()
-        if uid not in _NEWER
-    }
+        # Read under the lock too: pynetdicom adds to this dictionary while another thread imports it.
+        known = {
+            uid: Registered(name.partition(":")[0].strip(), kind, bool(retired))
+            for uid, (name, kind, _, retired, _) in UID_dictionary.items()
+            if uid not in _NEWER
+        }
     return known | _NEWER
 
 
