@@ -30,7 +30,7 @@ class ArchiveError(Exception):
     """A backup cannot be read, or is not as it was written; the text says where."""
 
 
-class Part(Model):
+class ArchivePart(Model):
     """A file in a backup; ``sha256`` in hexadecimal."""
 
     name: str
@@ -55,7 +55,7 @@ class Manifest(Model):
     images: bool
     history: Literal["sqlite", "postgresql"] | None
     left_out: tuple[str, ...] = ()
-    parts: tuple[Part, ...] = ()
+    parts: tuple[ArchivePart, ...] = ()
 
 
 class _Digesting:
@@ -87,7 +87,7 @@ class Writer:
     def __init__(self, file: BinaryIO, on_bytes: OnBytes = lambda count: None) -> None:
         self._tar = tarfile.open(fileobj=file, mode="w|", format=tarfile.PAX_FORMAT, bufsize=_CHUNK)  # noqa: SIM115 - `end` closes it
         self._on_bytes = on_bytes
-        self._parts: list[Part] = []
+        self._parts: list[ArchivePart] = []
 
     def add(self, name: str, file: BinaryIO) -> None:
         """Add an open file, as long as it is now: one that grows meanwhile is cut there.
@@ -102,7 +102,7 @@ class Writer:
             return
         reading = _Digesting(file, self._on_bytes)
         self._tar.addfile(_member(name, state.st_size, state.st_mtime), reading)
-        self._parts.append(Part(name=name, bytes=state.st_size, sha256=reading.digest.hexdigest()))
+        self._parts.append(ArchivePart(name=name, bytes=state.st_size, sha256=reading.digest.hexdigest()))
 
     def end(self, manifest: Manifest) -> Manifest:
         """Write the manifest and the end of the tar; return it with its parts."""
@@ -159,7 +159,7 @@ def read(path: Path, take: Take = _pass_over, on_bytes: OnBytes = lambda count: 
     OSError
         It cannot be read, or `take` failed.
     """
-    found: dict[str, Part] = {}
+    found: dict[str, ArchivePart] = {}
     manifest: Manifest | None = None
     try:
         with tarfile.open(path, mode="r|", bufsize=_CHUNK) as tar:
@@ -175,7 +175,7 @@ def read(path: Path, take: Take = _pass_over, on_bytes: OnBytes = lambda count: 
                 reading = _Digesting(content, on_bytes)  # type: ignore[arg-type] # it reads
                 take(_checked(path, member.name, found), _pieces(reading))
                 digest = reading.digest.hexdigest()
-                found[member.name] = Part(name=member.name, bytes=member.size, sha256=digest)
+                found[member.name] = ArchivePart(name=member.name, bytes=member.size, sha256=digest)
     except (tarfile.TarError, EOFError) as error:
         raise ArchiveError(f"{path} is no backup, or was cut short: {error}") from error
     if manifest is None:
@@ -197,7 +197,7 @@ def _manifest(path: Path, data: bytes) -> Manifest:
         raise ArchiveError(f"{path}: its manifest cannot be read: {first['msg']}") from error
 
 
-def _checked(path: Path, name: str, found: dict[str, Part]) -> str:
+def _checked(path: Path, name: str, found: dict[str, ArchivePart]) -> str:
     """Refuse a name that leads elsewhere: a backup may have been through strange hands."""
     parts = PurePosixPath(name).parts
     plain = name == "/".join(parts) and not {"..", "/"} & set(parts) and "\0" not in name
@@ -208,7 +208,7 @@ def _checked(path: Path, name: str, found: dict[str, Part]) -> str:
     return name
 
 
-def _compare(path: Path, manifest: Manifest, found: dict[str, Part]) -> None:
+def _compare(path: Path, manifest: Manifest, found: dict[str, ArchivePart]) -> None:
     wanted = {part.name: part for part in manifest.parts}
     for name in wanted.keys() | found.keys():
         if name not in found:

@@ -37,7 +37,7 @@ _PROGRAMS: Final[tuple[Tool, ...]] = ("mercure-storescp", "mercure-storescu", "m
 
 
 @dataclass(frozen=True)
-class Finding:
+class HealthFinding:
     """What a question was answered with."""
 
     outcome: Outcome
@@ -45,51 +45,57 @@ class Finding:
     advice: str = ""
 
 
-def well(text: str) -> Finding:
+def well(text: str) -> HealthFinding:
     """Say that all is well."""
-    return Finding("ok", text)
+    return HealthFinding("ok", text)
 
 
-def configured(session: Session) -> Finding:
+def configured(session: Session) -> HealthFinding:
     """Ask whether the configuration files can be used."""
     shown = files.show(session)
     problems = [f"{item.place}: {item.text}" for file in (shown.mercure, shown.services) for item in file.problems]
     if problems:
         text = f"revision {shown.mercure.revision} is in force, the file cannot be used: {'; '.join(problems)}"
-        return Finding("failed", text, "correct it, or roll back: `mercure config validate`")
+        return HealthFinding("failed", text, "correct it, or roll back: `mercure config validate`")
     return well(f"revision {shown.mercure.revision} is in force")
 
 
-def permitted(session: Session) -> Finding:
+def permitted(session: Session) -> HealthFinding:
     """Ask whether all folders are there, ours, and can be written."""
     root, spool = session.root, session.spool
     folders = [root.config, root.run, root.log, *(spool.stage(stage) for stage in Stage)]
     missing = [str(path) for path in folders if not path.is_dir()]
     if missing:
-        return Finding("failed", f"there is no {', '.join(missing)}", "`mercure run` makes it; is the disk mounted?")
+        return HealthFinding(
+            "failed", f"there is no {', '.join(missing)}", "`mercure run` makes it; is the disk mounted?"
+        )
     strange = [str(path) for path in folders if path.stat().st_uid != os.geteuid()]
     closed = [str(path) for path in folders if not os.access(path, os.R_OK | os.W_OK | os.X_OK)]
     if strange or closed:
         where = ", ".join(dict.fromkeys([*strange, *closed]))
-        return Finding("failed", f"not ours, or not writable: {where}", "give them to the router's user (chown)")
+        return HealthFinding("failed", f"not ours, or not writable: {where}", "give them to the router's user (chown)")
     devices = {path.stat().st_dev for path in (spool.stage(stage) for stage in Stage)}
     if len(devices) > 1:
-        return Finding("failed", f"{spool.root} lies on several file systems", "a spool has one: moves are renames")
+        return HealthFinding(
+            "failed", f"{spool.root} lies on several file systems", "a spool has one: moves are renames"
+        )
     return well(f"{len(folders)} folders are ours and can be written")
 
 
-def roomy(session: Session) -> Finding:
+def roomy(session: Session) -> HealthFinding:
     """Ask whether there is room on the disk of the spool."""
     config, usage = session.config, shutil.disk_usage(session.spool.root)
     free = f"{usage.free / 1e9:.1f} of {usage.total / 1e9:.1f} GB are free"
     if usage.free < config.receiver.min_free_bytes:
-        return Finding("failed", f"{free}: images are refused", "make room, or bring the targets back")
+        return HealthFinding("failed", f"{free}: images are refused", "make room, or bring the targets back")
     if usage.free < config.retention.pressure_free_bytes:
-        return Finding("warning", f"{free}: finished tasks are removed before their time", "see what waits so long")
+        return HealthFinding(
+            "warning", f"{free}: finished tasks are removed before their time", "see what waits so long"
+        )
     return well(free)
 
 
-def quick(session: Session) -> Finding:
+def quick(session: Session) -> HealthFinding:
     """Ask how quickly the disk of the spool makes things durable."""
     clock = session.clock
     folder = Path(tempfile.mkdtemp(prefix=".selftest-", dir=session.spool.root))
@@ -105,15 +111,15 @@ def quick(session: Session) -> Finding:
         shutil.rmtree(folder, ignore_errors=True)
     text = f"a small file is durable after {1000 * sync:.1f} ms, a large one is written at {rate / 1e6:.0f} MB/s"
     if sync > SLOW_SYNC_SECONDS or rate < SLOW_BYTES_PER_SECOND:
-        return Finding("warning", text, "a slow or worn disk, or a busy one: every image waits for it")
+        return HealthFinding("warning", text, "a slow or worn disk, or a busy one: every image waits for it")
     return well(text)
 
 
-def on_time(session: Session) -> Finding:
+def on_time(session: Session) -> HealthFinding:
     """Ask whether the clock is kept right, and did not go back behind what is recorded."""
     now = session.clock.now()
     if now.year < _EARLIEST_YEAR:
-        return Finding("failed", f"it is {now:%Y-%m-%d %H:%M} UTC, says the clock", "set it, and see the battery")
+        return HealthFinding("failed", f"it is {now:%Y-%m-%d %H:%M} UTC, says the clock", "set it, and see the battery")
     try:
         with asking(session) as history:
             newest = max((lag.newest_event for lag in history.lag()), default=now)
@@ -121,69 +127,71 @@ def on_time(session: Session) -> Finding:
         newest = now
     if (newest - now).total_seconds() > _LATE_SECONDS:
         text = f"it is {now:%Y-%m-%d %H:%M} UTC, and {newest:%Y-%m-%d %H:%M} is recorded already"
-        return Finding("failed", text, "the clock was set back: set it right")
+        return HealthFinding("failed", text, "the clock was set back: set it right")
     if not kernel_synchronised():
-        return Finding("warning", "nothing keeps the clock right", "run chrony or systemd-timesyncd")
+        return HealthFinding("warning", "nothing keeps the clock right", "run chrony or systemd-timesyncd")
     return well(f"{now:%Y-%m-%d %H:%M:%S} UTC, kept right")
 
 
-def equipped(session: Session) -> Finding:
+def equipped(session: Session) -> HealthFinding:
     """Ask whether the programs on DCMTK are there and run."""
     versions = []
     for name in _PROGRAMS:
         try:
             done = run_program([str(tool_path(name)), "--version"], seconds=10)
         except ToolMissingError as error:
-            return Finding("failed", str(error), "install the release again")
+            return HealthFinding("failed", str(error), "install the release again")
         except (OSError, subprocess.TimeoutExpired) as error:
-            return Finding("failed", f"{name} does not run: {error}", "install the release again")
+            return HealthFinding("failed", f"{name} does not run: {error}", "install the release again")
         if done.returncode:
             text = f"{name} --version ended with {done.returncode}: {done.stderr.strip()[:200]}"
-            return Finding("failed", text, "a library may be missing: `ldd` tells")
+            return HealthFinding("failed", text, "a library may be missing: `ldd` tells")
         versions.append(next(iter(done.stdout.splitlines()), name).strip())
     return well("; ".join(versions))
 
 
-def serving(session: Session) -> Finding:
+def serving(session: Session) -> HealthFinding:
     """Ask whether all services run."""
     found = list_services(session)
     processes = [process for service in found for process in service.processes]
     if not processes:
-        return Finding("warning", "no router runs in this root", f"`mercure run --root {session.root.path}` starts it")
+        return HealthFinding(
+            "warning", "no router runs in this root", f"`mercure run --root {session.root.path}` starts it"
+        )
     wrong = [f"{item.name} is {item.state}" for item in processes if item.state not in {"running", "starting"}]
     wrong += [f"{item.name} crashes again and again" for item in processes if item.is_looping]
     if wrong:
-        return Finding("failed", "; ".join(wrong), "read their logs: `mercure service list`")
+        return HealthFinding("failed", "; ".join(wrong), "read their logs: `mercure service list`")
     return well(f"{len(processes)} processes run")
 
 
-def reachable(session: Session) -> Finding:
+def reachable(session: Session) -> HealthFinding:
     """Ask whether the control socket and the receiver's port answer."""
     if not any(process for service in list_services(session) for process in service.processes):
-        return Finding("warning", "no router runs, so nothing listens")
+        return HealthFinding("warning", "no router runs, so nothing listens")
     socket = session.root.run / SOCKET_NAME
     if not socket.is_socket():
-        return Finding("failed", f"there is no control socket at {socket}", "see log/control_00.log")
+        return HealthFinding("failed", f"there is no control socket at {socket}", "see log/control_00.log")
     receiver = session.config.receiver
     host = "127.0.0.1" if receiver.bind in {"0.0.0.0", "::"} else receiver.bind  # noqa: S104 - compared
     answer = echo(host, receiver.port, called_aet=receiver.ae_title, calling_aet=receiver.ae_title)
     if answer.ok:
         return well(f"the control socket is there, and the receiver answers on port {receiver.port}")
-    return Finding("failed", f"the receiver on port {receiver.port}: {answer.text}", "see log/receiver_00.log")
+    return HealthFinding("failed", f"the receiver on port {receiver.port}: {answer.text}", "see log/receiver_00.log")
 
 
-def recorded(session: Session) -> Finding:
+def recorded(session: Session) -> HealthFinding:
     """Ask whether the history answers."""
     try:
         with asking(session) as history:
             lags = {lag.node: lag for lag in history.lag()}
     except ControlError as error:
-        return Finding("warning", error.text, "routing goes on without it; see log/bookkeeper_00.log")
+        return HealthFinding("warning", error.text, "routing goes on without it; see log/bookkeeper_00.log")
     own = lags.get(session.config.name)
     return well(f"the newest event is of {own.newest_event:%Y-%m-%d %H:%M:%S} UTC" if own else "it holds nothing yet")
 
 
-CHECKS: Final[dict[str, Callable[[Session], Finding]]] = {
+CHECKS: Final[dict[str, Callable[[Session], HealthFinding]]] = {
     "configuration": configured,
     "permissions": permitted,
     "disk": roomy,

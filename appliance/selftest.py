@@ -26,7 +26,7 @@ from appliance.control.api.selftest import Selftest, Step
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
 from appliance.control.targets.probe_send import job_of, write_images
-from appliance.health import CHECKS, Finding, well
+from appliance.health import CHECKS, HealthFinding, well
 from mercure.clock import Clock
 from mercure.config import Config, ConfigStore, Root
 from mercure.dicom.tools import ToolMissingError, tool_path
@@ -72,7 +72,7 @@ def run(session: Session, *, image: bool, report: Report) -> Selftest:
     total = len(CHECKS) + (len(_WAY) if image else 0)
     steps: list[Step] = []
 
-    def take(name: str, ask: Callable[[], Finding]) -> Step:
+    def take(name: str, ask: Callable[[], HealthFinding]) -> Step:
         report(Progress(done=len(steps), total=total, text=name))
         step = _step(name, ask, session.clock)
         steps.append(step)
@@ -91,23 +91,25 @@ def run(session: Session, *, image: bool, report: Report) -> Selftest:
     return done
 
 
-def _step(name: str, ask: Callable[[], Finding], clock: Clock) -> Step:
+def _step(name: str, ask: Callable[[], HealthFinding], clock: Clock) -> Step:
     """Take one step; whatever goes wrong in it is its result."""
     begin = clock.monotonic()
     try:
         found = ask()
     except (_StepFailedError, ToolMissingError) as error:
-        found = Finding("failed", str(error), "see the log of the control service")
+        found = HealthFinding("failed", str(error), "see the log of the control service")
     except ControlError as error:
-        found = Finding("failed", error.text, error.advice)
+        found = HealthFinding("failed", error.text, error.advice)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        found = Finding("failed", f"{where}{error.strerror or error}", "see that the disk has room and works")
+        found = HealthFinding("failed", f"{where}{error.strerror or error}", "see that the disk has room and works")
     seconds = round(clock.monotonic() - begin, 3)
     return Step(name=name, outcome=found.outcome, text=found.text, advice=found.advice, seconds=seconds)
 
 
-def _send_through(session: Session, take: Callable[[str, Callable[[], Finding]], Step], steps: list[Step]) -> None:
+def _send_through(
+    session: Session, take: Callable[[str, Callable[[], HealthFinding]], Step], steps: list[Step]
+) -> None:
     folder = Path(tempfile.mkdtemp(prefix=".selftest-", dir=session.spool.root))
     try:
         with ExitStack() as stack:
@@ -133,7 +135,7 @@ class _Way:
         self._clock = Clock()  # of real programs, whatever the time of who asks
         self._port = 0
 
-    def start(self) -> Finding:
+    def start(self) -> HealthFinding:
         """Start the receiver and the one that stands for a target."""
         with _free_port() as port, _free_port() as archive_port:
             self._port = port
@@ -156,7 +158,7 @@ class _Way:
             self._receiver(root, settings)
         return well(f"a receiver and a target listen on ports {port} and {archive_port} of {_LOOPBACK}")
 
-    def receive(self) -> Finding:
+    def receive(self) -> HealthFinding:
         """Send the image, as a scanner does."""
         self._images.mkdir()
         now = self._clock.now()
@@ -170,14 +172,14 @@ class _Way:
             raise _StepFailedError(trouble.text if trouble is not None else results[0].comment)
         return well("an image was sent and acknowledged")
 
-    def route(self) -> Finding:
+    def route(self) -> HealthFinding:
         """Have the router complete the series and decide on it."""
         router = Router(self._context("router"))
         spool = self._spool
         self._until(lambda: bool(spool.names(Stage.OUTGOING)), router.turn, "the router made no task of it")
         return well("the series was complete, and its rule made a task of it")
 
-    def deliver(self) -> Finding:
+    def deliver(self) -> HealthFinding:
         """Have the dispatcher deliver it."""
         dispatcher = Dispatcher(self._context("dispatcher"))
         spool = self._spool
@@ -187,7 +189,7 @@ class _Way:
             dispatcher.end()
         return well("the target confirmed it")
 
-    def compare(self) -> Finding:
+    def compare(self) -> HealthFinding:
         """Compare what the target has with what was sent."""
         (sent,) = self._images.glob("*.dcm")
         stage = self._archive.path / "spool" / Stage.INCOMING.value
@@ -249,7 +251,7 @@ class _Way:
             turn(Changes.everything())
 
 
-_WAY: Final[dict[str, Callable[[_Way], Finding]]] = {
+_WAY: Final[dict[str, Callable[[_Way], HealthFinding]]] = {
     "start": _Way.start,
     "receive": _Way.receive,
     "route": _Way.route,

@@ -20,7 +20,7 @@ from mercure.printable import printable
 
 if TYPE_CHECKING:
     from appliance.control.api.rules import RuleCheck, RuleState
-    from mercure.routing.dry_run import Rehearsal
+    from mercure.routing.dry_run import DryRunReport
 
 
 @click.group(cls=OrderedGroup)
@@ -131,7 +131,7 @@ def explain(rule: str, file: Path | None, series: str | None, tags: Path | None)
 
 @rules.command("dry-run")
 @root_option
-@json_option("mercure.routing.dry_run:Rehearsal")
+@json_option("mercure.routing.dry_run:DryRunReport")
 @click.argument("changed", type=click.Path(path_type=Path))
 @click.option("--last", type=click.IntRange(1, 100_000), default=100, show_default=True, help="How many series.")
 def dry_run(changed: Path, last: int) -> None:
@@ -149,7 +149,7 @@ def dry_run(changed: Path, last: int) -> None:
     show(result, lambda: _rehearsed(result))
 
 
-def _rehearsed(result: Rehearsal) -> Iterator[str]:
+def _rehearsed(result: DryRunReport) -> Iterator[str]:
     yield f"{len(result.changes)} of {result.series} series would go elsewhere"
     yield from (f"warning: {printable(error)}" for error in result.errors)
     if not result.changes:

@@ -25,14 +25,14 @@ from mercure.events import EventWriter
 from mercure.names import new_id
 from mercure.notifications.channels import ChannelError, send
 from mercure.notifications.message import Message, compose
-from mercure.notifications.message_facts import Facts
-from mercure.notifications.queue import STATES, Queue, State
+from mercure.notifications.message_facts import MessageFacts
+from mercure.notifications.queue import STATES, MessageQueue, State
 from mercure.notifications.send_queue import HOUR
 
 
 def list_notifications(session: Session, wanted: ListNotifications) -> Notifications:
     """List channels and messages."""
-    queue = Queue(session.spool)
+    queue = MessageQueue(session.spool)
     states = STATES if wanted.state is None else (wanted.state,)
     messages = [(state, message) for state in states for message in queue.messages(state, wanted.limit)]
     messages.sort(key=lambda item: item[1].created, reverse=True)
@@ -42,7 +42,7 @@ def list_notifications(session: Session, wanted: ListNotifications) -> Notificat
     )
 
 
-def _channels(session: Session, queue: Queue) -> Iterator[ChannelReport]:
+def _channels(session: Session, queue: MessageQueue) -> Iterator[ChannelReport]:
     waiting = Counter(message.channel for message in queue.messages("queue"))
     given_up = Counter(message.channel for message in queue.messages("given_up"))
     now = session.clock.now()
@@ -88,7 +88,7 @@ def test_channel(session: Session, name: str, content: dict[str, Any] | None) ->
     config = session.config if content is None else edits.tried(session, edits.with_channel(name, content))
     settings = _channel(config, name)
     now = session.clock.now()
-    facts = Facts(router=config.name, occasion="test", by=session.user)
+    facts = MessageFacts(router=config.name, occasion="test", by=session.user)
     message = compose(name, settings, config.notifications, facts, now=now, of=new_id(now))
     began = session.clock.monotonic()
     try:
@@ -111,7 +111,7 @@ def retry(session: Session, wanted: SomeMessages) -> MessagesChanged:
         There is no such message, or it was sent.
     """
     with session.changing() as events:
-        queue = Queue(session.spool)
+        queue = MessageQueue(session.spool)
         messages = _wanted(queue, wanted)
         for state, message in messages:
             if state == "given_up":
@@ -130,7 +130,7 @@ def discard(session: Session, wanted: SomeMessages) -> MessagesChanged:
         There is no such message, or it was sent.
     """
     with session.changing() as events:
-        queue = Queue(session.spool)
+        queue = MessageQueue(session.spool)
         messages = _wanted(queue, wanted)
         for state, message in messages:
             queue.remove(state, message.id)
@@ -145,7 +145,7 @@ def _changed(
     return MessagesChanged(messages=tuple(message.id for _, message in messages))
 
 
-def _wanted(queue: Queue, wanted: SomeMessages) -> list[tuple[State, Message]]:
+def _wanted(queue: MessageQueue, wanted: SomeMessages) -> list[tuple[State, Message]]:
     if wanted.message is None:
         messages = queue.messages("given_up")
         return [("given_up", item) for item in messages if wanted.channel in (None, item.channel)]

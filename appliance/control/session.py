@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from appliance.control.errors import ControlError
 from appliance.control.identity import require_owner
 from mercure.clock import Clock
-from mercure.config import Config, ConfigError, ConfigStore, Loaded, Root, Services
+from mercure.config import Config, ConfigError, ConfigStore, Loaded, Root, ServicesFile
 from mercure.event_details import Audit
 from mercure.events import EventWriter
 from mercure.spool import Spool, Stage
@@ -79,7 +79,7 @@ class Session:
         return self.loaded.value
 
     @cached_property
-    def services(self) -> Loaded[Services]:
+    def services(self) -> Loaded[ServicesFile]:
         """How many processes each service has.
 
         Raises

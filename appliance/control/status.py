@@ -28,7 +28,7 @@ from appliance.control.errors import ControlError
 from appliance.control.locks import Held
 from appliance.control.services.actions import list_services
 from appliance.control.session import Session
-from mercure.config import Problem
+from mercure.config import ConfigProblem
 from mercure.config.spool_place import place_problems
 from mercure.delivery.target_status import outage_of
 from mercure.history.database import HistoryError
@@ -187,7 +187,7 @@ def _history(session: Session) -> HistoryState:
     return HistoryState(outbox_bytes=size, size_bytes=whole, newest_event=own.newest_event, lag_seconds=round(lag, 3))
 
 
-def _spool_problems(session: Session) -> list[Problem]:
+def _spool_problems(session: Session) -> list[ConfigProblem]:
     return place_problems(session.root.path, session.root.named_spool(session.config))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from appliance.status_page.source import Flow, Seen
+from appliance.status_page.source import Flow, PageSnapshot
 
 Sample = tuple[tuple[str, ...], float]
 """The values of the labels, and the value."""
@@ -37,7 +37,7 @@ class Family:
     kind: Literal["gauge", "counter"]
     labels: tuple[str, ...]
     text: str
-    samples: Callable[[Seen], Iterable[Sample]]
+    samples: Callable[[PageSnapshot], Iterable[Sample]]
 
     @property
     def exposed(self) -> str:
@@ -45,36 +45,36 @@ class Family:
         return f"{self.name}_total" if self.kind == "counter" else self.name
 
 
-def _one(value: Callable[[Seen], float | None]) -> Callable[[Seen], Iterable[Sample]]:
-    def samples(seen: Seen) -> Iterable[Sample]:
+def _one(value: Callable[[PageSnapshot], float | None]) -> Callable[[PageSnapshot], Iterable[Sample]]:
+    def samples(seen: PageSnapshot) -> Iterable[Sample]:
         found = value(seen)
         return [] if found is None else [((), float(found))]
 
     return samples
 
 
-def _total(name: str) -> Callable[[Seen], Iterable[Sample]]:
+def _total(name: str) -> Callable[[PageSnapshot], Iterable[Sample]]:
     """Make the samples of a counter of the history, by its label."""
 
-    def samples(seen: Seen) -> Iterable[Sample]:
+    def samples(seen: PageSnapshot) -> Iterable[Sample]:
         return [((label,), value) for label, value in _counted(seen.flow, name)]
 
     return samples
 
 
-def _sum(name: str) -> Callable[[Seen], Iterable[Sample]]:
+def _sum(name: str) -> Callable[[PageSnapshot], Iterable[Sample]]:
     """Make the sample of a counter of the history whose labels mean nothing."""
 
-    def samples(seen: Seen) -> Iterable[Sample]:
+    def samples(seen: PageSnapshot) -> Iterable[Sample]:
         return [((), sum(value for _, value in _counted(seen.flow, name)))] if seen.flow else []
 
     return samples
 
 
-def _outcomes(prefix: str) -> Callable[[Seen], Iterable[Sample]]:
+def _outcomes(prefix: str) -> Callable[[PageSnapshot], Iterable[Sample]]:
     """Make the samples of counters of the history that differ by how something ended."""
 
-    def samples(seen: Seen) -> Iterable[Sample]:
+    def samples(seen: PageSnapshot) -> Iterable[Sample]:
         for outcome in ("success", "partial", "failure"):
             yield from (((label, outcome), value) for label, value in _counted(seen.flow, f"{prefix}.{outcome}"))
 
@@ -86,8 +86,8 @@ def _counted(flow: Flow | None, name: str) -> list[tuple[str, float]]:
     return [(counter.label, counter.value) for counter in counters if counter.name == name]
 
 
-def _by_target(value: Callable[[Seen, int], float | None]) -> Callable[[Seen], Iterable[Sample]]:
-    def samples(seen: Seen) -> Iterable[Sample]:
+def _by_target(value: Callable[[PageSnapshot, int], float | None]) -> Callable[[PageSnapshot], Iterable[Sample]]:
+    def samples(seen: PageSnapshot) -> Iterable[Sample]:
         for place, target in enumerate(seen.targets):
             found = value(seen, place)
             if found is not None:
@@ -96,34 +96,34 @@ def _by_target(value: Callable[[Seen, int], float | None]) -> Callable[[Seen], I
     return samples
 
 
-def _outage_seconds(seen: Seen, place: int) -> float:
+def _outage_seconds(seen: PageSnapshot, place: int) -> float:
     outage = seen.targets[place].outage
     return 0.0 if outage is None else max(0.0, (seen.status.time - outage.since).total_seconds())
 
 
-def _stage_ages(seen: Seen) -> Iterable[Sample]:
+def _stage_ages(seen: PageSnapshot) -> Iterable[Sample]:
     for stage in seen.status.stages:
         yield ((stage.stage.value,), stage.oldest_seconds or 0.0)
 
 
-def _processes(seen: Seen) -> Iterable[Sample]:
+def _processes(seen: PageSnapshot) -> Iterable[Sample]:
     for service in seen.status.services:
         states = [process.state for process in service.processes]
         for state in sorted({"running", *states}):
             yield ((service.name, state), float(states.count(state)))
 
 
-def _alerts(seen: Seen) -> Iterable[Sample]:
+def _alerts(seen: PageSnapshot) -> Iterable[Sample]:
     for severity in ("critical", "warning", "watch"):
         yield ((severity,), float(sum(alert.severity == severity for alert in seen.alerts)))
 
 
-def _alert_kinds(seen: Seen) -> Iterable[Sample]:
+def _alert_kinds(seen: PageSnapshot) -> Iterable[Sample]:
     kinds = [alert.kind for alert in seen.alerts if alert.severity != "watch"]
     return [((kind,), float(kinds.count(kind))) for kind in sorted(set(kinds))]
 
 
-def _last_images(seen: Seen) -> Iterable[Sample]:
+def _last_images(seen: PageSnapshot) -> Iterable[Sample]:
     senders = seen.flow.senders.senders if seen.flow else ()
     return [((f"{sender.calling_aet}@{sender.address}",), sender.last_image.timestamp()) for sender in senders]
 

@@ -20,7 +20,7 @@ from appliance.status_page.guard import CLIENT, Application, Guard
 from appliance.status_page.rate_limit import Limiter
 from appliance.status_page.redaction import Masking
 from appliance.status_page.sanitize import clean, finalize
-from appliance.status_page.source import Snapshot, Source
+from appliance.status_page.source import Snapshot, SnapshotSource
 from mercure.clock import Clock
 from mercure.config.status_page import StatusPage
 
@@ -48,7 +48,7 @@ class Site:
 
     Parameters
     ----------
-    source : Source
+    source : SnapshotSource
         What is known of the router.
     find_exam : callable
         Asks where an exam is.
@@ -56,7 +56,7 @@ class Site:
         Where the time comes from.
     """
 
-    source: Source
+    source: SnapshotSource
     find_exam: FindExam
     clock: Clock = field(default_factory=Clock)
 

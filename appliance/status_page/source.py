@@ -41,7 +41,7 @@ class Flow:
 
 
 @dataclass(frozen=True)
-class Seen:
+class PageSnapshot:
     """The router as it was seen at one moment."""
 
     status: api.status.Status
@@ -71,7 +71,7 @@ class Snapshot:
         The same on the monotonic clock, in seconds.
     settings : StatusPage
         Of the page, as last known; None before the control service has ever answered.
-    seen : Seen
+    seen : PageSnapshot
         None when the control service did not answer.
     problem : str
         Why not.
@@ -82,12 +82,12 @@ class Snapshot:
     time: datetime
     tick: float
     settings: StatusPage | None = None
-    seen: Seen | None = None
+    seen: PageSnapshot | None = None
     problem: str = ""
     seconds: float = 0.0
 
 
-def look(root: Path) -> tuple[StatusPage, Seen]:
+def look(root: Path) -> tuple[StatusPage, PageSnapshot]:
     """Ask the control service of a root for everything.
 
     Raises
@@ -99,7 +99,7 @@ def look(root: Path) -> tuple[StatusPage, Seen]:
         shown = client.call(api.configuration.SHOW)
         settings = _settings(shown.mercure.content)
         me = client.whoami()
-        return settings, Seen(
+        return settings, PageSnapshot(
             status=client.status(),
             alerts=client.alerts(),
             targets=client.call(api.targets.LIST).targets,
@@ -143,7 +143,7 @@ def _settings(content: dict[str, object]) -> StatusPage:
 
 
 @dataclass
-class Source:
+class SnapshotSource:
     """Keeps the last snapshot, and takes a new one when somebody looks and it is old.
 
     Parameters
@@ -154,7 +154,7 @@ class Source:
         Where the time comes from.
     """
 
-    look: Callable[[], tuple[StatusPage, Seen]]
+    look: Callable[[], tuple[StatusPage, PageSnapshot]]
     clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:

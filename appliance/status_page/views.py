@@ -17,7 +17,7 @@ from appliance.status_page import labels
 from appliance.status_page.chart import Bar, svg
 from appliance.status_page.labels import Moment, Sign
 from appliance.status_page.redaction import Masking
-from appliance.status_page.source import Flow, Seen
+from appliance.status_page.source import Flow, PageSnapshot
 
 _OF_INTEREST: Final = ("incoming", "routing", "studies", "processing", "outgoing", "error", "quarantine")
 _CALM_WHEN_EMPTY: Final = ("error", "quarantine")
@@ -104,7 +104,7 @@ class Overview:
     history_problem: str
 
 
-def overview(seen: Seen, now: datetime, masking: Masking) -> Overview:
+def overview(seen: PageSnapshot, now: datetime, masking: Masking) -> Overview:
     """Say how the router is."""
     sign, headline = _headline(seen)
     return Overview(
@@ -124,7 +124,7 @@ def overview(seen: Seen, now: datetime, masking: Masking) -> Overview:
     )
 
 
-def _headline(seen: Seen) -> tuple[Sign, str]:
+def _headline(seen: PageSnapshot) -> tuple[Sign, str]:
     if not seen.status.running:
         return labels.BAD, "The router does not run"
     return labels.sign(HEALTH[seen.health]), labels.HEADLINE[seen.health]
@@ -149,7 +149,7 @@ def _verified(verify: api.status.VerifyState, now: datetime) -> str:
     return f" Proof of the night, {when.ago}: {found.get(verify.exit_code, 'not everything could be checked')}."
 
 
-def alerts(seen: Seen, now: datetime, masking: Masking) -> tuple[AlertView, ...]:
+def alerts(seen: PageSnapshot, now: datetime, masking: Masking) -> tuple[AlertView, ...]:
     """List what a person should look at."""
     return tuple(
         AlertView(
@@ -161,7 +161,7 @@ def alerts(seen: Seen, now: datetime, masking: Masking) -> tuple[AlertView, ...]
     )
 
 
-def _tiles(seen: Seen) -> Iterable[Tile]:
+def _tiles(seen: PageSnapshot) -> Iterable[Tile]:
     counts = {stage.stage.value: stage.count for stage in seen.status.stages}
     if seen.flow is not None:
         received = sum(sender.images_hour for sender in seen.flow.senders.senders)
@@ -180,7 +180,7 @@ def _tiles(seen: Seen) -> Iterable[Tile]:
     yield Tile("Room", size(disk.free_bytes), f"free, {share:.0f} % of the disk", tone)
 
 
-def _stages(seen: Seen) -> Iterable[StageView]:
+def _stages(seen: PageSnapshot) -> Iterable[StageView]:
     for stage in seen.status.stages:
         name = stage.stage.value
         if name not in _OF_INTEREST or (name in _CALM_WHEN_EMPTY and not stage.count):
@@ -204,7 +204,7 @@ def chart(flow: Flow) -> ChartView:
     return ChartView(svg(bars, title), tuple(rows), hours, count(received), count(delivered))
 
 
-def senders(seen: Seen, now: datetime, masking: Masking) -> tuple[SenderView, ...]:
+def senders(seen: PageSnapshot, now: datetime, masking: Masking) -> tuple[SenderView, ...]:
     """List who sends, the one with the last image first."""
     if seen.flow is None:
         return ()
@@ -222,7 +222,7 @@ def senders(seen: Seen, now: datetime, masking: Masking) -> tuple[SenderView, ..
     )
 
 
-def targets(seen: Seen, now: datetime) -> tuple[TargetView, ...]:
+def targets(seen: PageSnapshot, now: datetime) -> tuple[TargetView, ...]:
     """List where images go."""
     return tuple(
         TargetView(

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from supervisor.xmlrpc import SupervisorTransport
 
-from appliance.supervision.errors import NotAllowedError, NotRunningError, RefusedError
+from appliance.supervision.errors import NotRunningError, RefusedError, SupervisionDeniedError
 from appliance.supervision.programs import SOCKET_NAME, Program, write_conf
 from appliance.supervision.states import AT_REST, OF_SUPERVISOR, State
 from mercure.model import Record
@@ -59,8 +59,8 @@ class _Connection(http.client.HTTPConnection):
 class SupervisorClient:
     """The supervisord of one root; a context manager that closes the connection.
 
-    All methods raise `NotRunningError` when there is none, `NotAllowedError` when it belongs to somebody else, and
-    `RefusedError` when it refuses.
+    All methods raise `NotRunningError` when there is none, `SupervisionDeniedError` when it belongs to another user,
+    and `RefusedError` when it refuses.
 
     Parameters
     ----------
@@ -203,7 +203,7 @@ class SupervisorClient:
         except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
             raise NotRunningError(f"no router runs in {self._root}") from None
         except PermissionError as error:
-            raise NotAllowedError(f"the router in {self._root} belongs to another user") from error
+            raise SupervisionDeniedError(f"the router in {self._root} belongs to another user") from error
         except TimeoutError as error:
             raise RefusedError(f"the supervisor of {self._root} does not answer within {RPC_SECONDS:.0f} s") from error
         except xmlrpc.client.Fault as fault:

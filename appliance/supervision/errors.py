@@ -13,7 +13,7 @@ class NotRunningError(SupervisionError):
     """No router runs in this root."""
 
 
-class NotAllowedError(SupervisionError):
+class SupervisionDeniedError(SupervisionError):
     """The router belongs to another user."""
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from appliance.supervision.errors import SupervisionError
 from mercure import durable
-from mercure.config import Config, Services
+from mercure.config import Config, ServicesFile
 
 CONF_NAME: Final = "supervisord.conf"
 SOCKET_NAME: Final = "supervisor.sock"
@@ -94,14 +94,14 @@ class Program:
     listens_to: Sequence[str] = ()
 
 
-def programs(root: Path, services: Services, config: Config) -> list[Program]:
+def programs(root: Path, services: ServicesFile, config: Config) -> list[Program]:
     """Say what a root runs.
 
     Parameters
     ----------
     root : Path
         Absolute.
-    services : Services
+    services : ServicesFile
         How many of each.
     config : Config
         For the receiver's time to end; a service reads its own settings itself.
@@ -131,7 +131,7 @@ def own_programs(root: Path) -> list[Program]:
     ]
 
 
-def page_program(root: Path, services: Services, config: Config) -> Program:
+def page_program(root: Path, services: ServicesFile, config: Config) -> Program:
     """Say how the status page is run.
 
     It asks the control service for its settings, and needs to know where it listens also when that does not answer.

@@ -1,8 +1,8 @@
 """Configuration: models, validation, atomic save, revisions."""
 
 from mercure.config.files import Loaded, Revision, RevisionedFile, StaleRevisionError
-from mercure.config.models import Config, Receiver, Retry, Services, TargetSettings
-from mercure.config.problems import ConfigError, Problem
+from mercure.config.models import Config, Receiver, Retry, ServicesFile, TargetSettings
+from mercure.config.problems import ConfigError, ConfigProblem
 from mercure.config.processing import ModuleSettings, Processing
 from mercure.config.rule import Rule
 from mercure.config.senders import Sender
@@ -11,11 +11,11 @@ from mercure.config.store import ConfigStore, LiveConfig, Root
 __all__ = [
     "Config",
     "ConfigError",
+    "ConfigProblem",
     "ConfigStore",
     "LiveConfig",
     "Loaded",
     "ModuleSettings",
-    "Problem",
     "Processing",
     "Receiver",
     "Retry",
@@ -24,7 +24,7 @@ __all__ = [
     "Root",
     "Rule",
     "Sender",
-    "Services",
+    "ServicesFile",
     "StaleRevisionError",
     "TargetSettings",
 ]

@@ -22,19 +22,19 @@ class AlertRule(Model):
     """It is raised when the matter has lasted so long."""
 
 
-class TargetDown(AlertRule):
+class TargetDownAlert(AlertRule):
     """A target takes nothing."""
 
     after_seconds: Seconds = 300
 
 
-class ModuleDown(AlertRule):
+class ModuleDownAlert(AlertRule):
     """A processing module cannot be run: its runner is down, or its image is missing."""
 
     after_seconds: Seconds = 60
 
 
-class Stuck(AlertRule):
+class StuckAlert(AlertRule):
     """The oldest task of a stage waits for too long; 0: any time is right."""
 
     routing_seconds: Seconds = 300
@@ -49,19 +49,19 @@ class Stuck(AlertRule):
     """For a series that is still being received: since its last image."""
 
 
-class Quarantine(AlertRule):
+class QuarantineAlert(AlertRule):
     """Something lies in ``quarantine/``."""
 
 
-class Failed(AlertRule):
+class FailedAlert(AlertRule):
     """Something lies in ``error/``."""
 
 
-class Altered(AlertRule):
+class AlteredAlert(AlertRule):
     """Our copy of an image is not what was received, or cannot be read any more."""
 
 
-class Disk(AlertRule):
+class DiskAlert(AlertRule):
     """The disk of the spool is getting full."""
 
     free_bytes: Annotated[int, Field(ge=0)] | None = None
@@ -71,7 +71,7 @@ class Disk(AlertRule):
     """It is told when images will be refused within this time, as the disk has filled in the last minutes; 0: never."""
 
 
-class Service(AlertRule):
+class ServiceAlert(AlertRule):
     """A service does not start, was stopped, or has no process."""
 
     after_seconds: Seconds = 20
@@ -90,7 +90,7 @@ class SenderSilence(Model):
     """It is silent for too long after this time, day and night; absent: by its habit."""
 
 
-class Silence(AlertRule):
+class SilenceAlert(AlertRule):
     """A sender is silent for longer than is its habit."""
 
     learn_days: Annotated[int, Field(ge=14, le=180)] = 28
@@ -103,7 +103,7 @@ class Silence(AlertRule):
     """Exceptions, by calling AE title, or ``AE_TITLE@address`` for one of several with the same."""
 
 
-class Certificate(AlertRule):
+class CertificateAlert(AlertRule):
     """A certificate is about to expire, or cannot be read."""
 
     files: tuple[Path, ...] = ()
@@ -121,7 +121,7 @@ class Certificate(AlertRule):
         return value
 
     @model_validator(mode="after")
-    def _in_order(self) -> Certificate:
+    def _in_order(self) -> CertificateAlert:
         if self.critical_days > self.warn_days:
             raise ValueError("'critical_days' is more than 'warn_days': nobody would be warned before")
         return self
@@ -139,14 +139,14 @@ class HistoryLag(AlertRule):
     """The history itself is larger; `history.keep_days` bounds it."""
 
 
-class Verified(AlertRule):
+class VerifyAlert(AlertRule):
     """The proof of the night found something, could not check everything, or is overdue."""
 
     overdue_hours: Annotated[float, Field(ge=25, le=10_000)] = 72
     """The last complete proof is older than this."""
 
 
-class ClockOff(AlertRule):
+class ClockAlert(AlertRule):
     """Nothing keeps the machine's clock in time, or only badly."""
 
     max_error_seconds: PositiveSeconds = 5
@@ -160,11 +160,11 @@ class NotificationsFailing(AlertRule):
     after_seconds: Seconds = 900
 
 
-class Configuration(AlertRule):
+class ConfigurationAlert(AlertRule):
     """The configuration file cannot be used, and the revision before it goes on."""
 
 
-class SpoolPlace(AlertRule):
+class SpoolPlaceAlert(AlertRule):
     """The spool is not where the configuration says, a move of it was not finished, or it has several file systems."""
 
 
@@ -210,7 +210,7 @@ class BackupFailed(Incident):
     """It is over when it has not happened again for so long, or when a whole one was made."""
 
 
-class Alerts(Model):
+class AlertSettings(Model):
     """What people are alerted to."""
 
     channels: tuple[Name, ...] = ()
@@ -219,31 +219,31 @@ class Alerts(Model):
     """An alert is over when its cause is gone for so long: what comes and goes is one alert, not many."""
     repeat_seconds: Seconds = 86400
     """An alert that lasts and was not acknowledged is sent again after this time; 0: never."""
-    target_down: TargetDown = TargetDown()
-    module_down: ModuleDown = ModuleDown()
-    stuck: Stuck = Stuck()
-    quarantine: Quarantine = Quarantine()
-    failed: Failed = Failed()
-    altered: Altered = Altered()
-    disk: Disk = Disk()
-    service: Service = Service()
+    target_down: TargetDownAlert = TargetDownAlert()
+    module_down: ModuleDownAlert = ModuleDownAlert()
+    stuck: StuckAlert = StuckAlert()
+    quarantine: QuarantineAlert = QuarantineAlert()
+    failed: FailedAlert = FailedAlert()
+    altered: AlteredAlert = AlteredAlert()
+    disk: DiskAlert = DiskAlert()
+    service: ServiceAlert = ServiceAlert()
     crash_loop: CrashLoop = CrashLoop()
-    silence: Silence = Silence()
-    certificate: Certificate = Certificate()
+    silence: SilenceAlert = SilenceAlert()
+    certificate: CertificateAlert = CertificateAlert()
     history: HistoryLag = HistoryLag()
-    clock: ClockOff = ClockOff()
+    clock: ClockAlert = ClockAlert()
     notification: NotificationsFailing = NotificationsFailing()
-    configuration: Configuration = Configuration()
+    configuration: ConfigurationAlert = ConfigurationAlert()
     refused: SenderRefused = SenderRefused()
     rule: RuleSilent = RuleSilent()
     unrouted: Unrouted = Unrouted()
     loop: LoopFound = LoopFound()
-    spool: SpoolPlace = SpoolPlace()
+    spool: SpoolPlaceAlert = SpoolPlaceAlert()
     name: NameTaken = NameTaken()
     backup: BackupFailed = BackupFailed()
     mixed: MixedSeries = MixedSeries()
     truncated: ImagesTruncated = ImagesTruncated()
-    verify: Verified = Verified()
+    verify: VerifyAlert = VerifyAlert()
 
     def rules(self) -> dict[str, AlertRule]:
         """Return every rule by its key."""

@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel
 
 from mercure import durable
 from mercure.clock import Clock
-from mercure.config.problems import ConfigError, Problem
+from mercure.config.problems import ConfigError, ConfigProblem
 from mercure.locks import locked
 from mercure.model import Record
 
@@ -139,7 +139,7 @@ class RevisionedFile(Generic[T]):
             if pending is not None and pending.revision == number:
                 return pending
             place = f"revision {number}"
-            raise ConfigError(self.path.name, [Problem(place, f"cannot be read: {error}")]) from error
+            raise ConfigError(self.path.name, [ConfigProblem(place, f"cannot be read: {error}")]) from error
 
     def save(
         self,
@@ -257,22 +257,24 @@ class RevisionedFile(Generic[T]):
         name = self.path.name
         try:
             if self.path.stat().st_size > MAX_FILE_BYTES:
-                raise ConfigError(name, [Problem("file", f"larger than {MAX_FILE_BYTES} bytes")])
+                raise ConfigError(name, [ConfigProblem("file", f"larger than {MAX_FILE_BYTES} bytes")])
             content = json.loads(self.path.read_bytes(), object_pairs_hook=_once)
         except json.JSONDecodeError as error:
             place = f"line {error.lineno}, column {error.colno}"
-            raise ConfigError(name, [Problem(place, f"not JSON: {error.msg}")]) from error
+            raise ConfigError(name, [ConfigProblem(place, f"not JSON: {error.msg}")]) from error
         except _TwiceError as error:
-            raise ConfigError(name, [Problem(error.key, "stands there twice", "remove one of the two")]) from error
+            raise ConfigError(
+                name, [ConfigProblem(error.key, "stands there twice", "remove one of the two")]
+            ) from error
         except (ValueError, RecursionError) as error:
-            raise ConfigError(name, [Problem("file", f"not JSON: {error}")]) from error
+            raise ConfigError(name, [ConfigProblem("file", f"not JSON: {error}")]) from error
         except OSError as error:
-            problem = Problem(
+            problem = ConfigProblem(
                 "file", f"cannot be read: {error.strerror}", "`mercure init` writes a default configuration"
             )
             raise ConfigError(name, [problem]) from error
         if not isinstance(content, dict):
-            raise ConfigError(name, [Problem("file", "not a JSON object")])
+            raise ConfigError(name, [ConfigProblem("file", "not a JSON object")])
         return content
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from mercure.config.models import Config, Receiver
-from mercure.config.problems import Problem
+from mercure.config.problems import ConfigProblem
 
 Address = IPv4Address | IPv6Address
 
@@ -155,7 +155,7 @@ def remote_mounts(proc: Path = _PROC) -> frozenset[Path]:
     return frozenset(found)
 
 
-def loop_problems(config: Config, root: Path, spool: Path, host: OwnHost | None = None) -> list[Problem]:
+def loop_problems(config: Config, root: Path, spool: Path, host: OwnHost | None = None) -> list[ConfigProblem]:
     """Find the targets that lead back to the router.
 
     Parameters
@@ -171,7 +171,7 @@ def loop_problems(config: Config, root: Path, spool: Path, host: OwnHost | None 
     return [*_own_address(config, host), *_own_folders(config, root, spool)]
 
 
-def _own_address(config: Config, host: OwnHost) -> Iterator[Problem]:
+def _own_address(config: Config, host: OwnHost) -> Iterator[ConfigProblem]:
     for name, settings in config.targets.items():
         node = settings.node()
         if node is None or node[1] != config.receiver.port:
@@ -180,7 +180,7 @@ def _own_address(config: Config, host: OwnHost) -> Iterator[Problem]:
         if addresses is not None and _is_heard(config.receiver, addresses):
             text = f"{node[0]}:{node[1]} is this router itself: every image would come back and be sent again"
             advice = "name another node; for a second round of rules use one rule with a module, or another router"
-            yield Problem(f"targets.{name}.host", text, advice)
+            yield ConfigProblem(f"targets.{name}.host", text, advice)
 
 
 def _is_heard(receiver: Receiver, addresses: frozenset[Address]) -> bool:
@@ -194,7 +194,7 @@ def _is_heard(receiver: Receiver, addresses: frozenset[Address]) -> bool:
     return bound in addresses or (bound.is_loopback and any(address.is_unspecified for address in addresses))
 
 
-def _own_folders(config: Config, root: Path, spool: Path) -> Iterator[Problem]:
+def _own_folders(config: Config, root: Path, spool: Path) -> Iterator[ConfigProblem]:
     folders = {name: folder for name, settings in config.targets.items() if (folder := settings.folder()) is not None}
     if not folders:
         return
@@ -216,12 +216,12 @@ def _own_folders(config: Config, root: Path, spool: Path) -> Iterator[Problem]:
         found = found or (marks.get(mark) if mark else None)
         place, advice = f"targets.{name}.path", "name a folder of its own for delivered images"
         if found:
-            yield Problem(place, f"{folder} is in {found} of this router ({own[found]})", advice)
+            yield ConfigProblem(place, f"{folder} is in {found} of this router ({own[found]})", advice)
             continue
         # Further up nothing of ours can be met: what is delivered goes into folders named by UIDs.
         inside = next((what for what, path in real.items() if path.parent == there), None)
         if inside:
-            yield Problem(place, f"{folder} contains {inside} of this router ({own[inside]})", advice)
+            yield ConfigProblem(place, f"{folder} contains {inside} of this router ({own[inside]})", advice)
 
 
 def _history_file(config: Config, root: Path) -> Path:

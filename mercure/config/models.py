@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
-from mercure.config.alerts import Alerts
+from mercure.config.alerts import AlertSettings
 from mercure.config.basics import BYTES_MOST, AETitle, Name, PositiveSeconds, Seconds
 from mercure.config.completion import Completion
-from mercure.config.notifications import Notifications
+from mercure.config.notifications import NotificationSettings
 from mercure.config.processing import ModuleSettings, Processing
 from mercure.config.rule import Rule
 from mercure.config.secrets import Secret
@@ -138,7 +138,7 @@ class Retention(Model):
     """
 
 
-class Scrub(Model):
+class ScrubSettings(Model):
     """How kept images are read and compared with their digests, slowly and all the time they are kept."""
 
     every_days: Annotated[float, Field(ge=0, le=365)] = 7
@@ -147,7 +147,7 @@ class Scrub(Model):
     """At most so much is read, and only when the disk has nothing else to do."""
 
 
-class NightlyVerify(Model):
+class NightlyVerifySettings(Model):
     """The proof that nothing acknowledged is lost (`mercure verify`), made every night by the router itself."""
 
     enabled: bool = True
@@ -168,7 +168,7 @@ class Loops(Model):
     came: no archive that sends prior images back does that."""
 
 
-class Rehearsal(Model):
+class DryRunSettings(Model):
     """What is kept for rehearsing changed rules."""
 
     series: Annotated[int, Field(ge=0, le=100_000)] = 1000
@@ -215,7 +215,7 @@ class OffPeak(Model):
         return wall >= self.start or wall < self.end
 
 
-class History(Model):
+class HistorySettings(Model):
     """Where the history is kept."""
 
     url: str | None = None
@@ -255,15 +255,15 @@ class Config(Model):
     """Processing modules, by name."""
     processing: Processing = Processing()
     retention: Retention = Retention()
-    scrub: Scrub = Scrub()
-    nightly_verify: NightlyVerify = NightlyVerify()
+    scrub: ScrubSettings = ScrubSettings()
+    nightly_verify: NightlyVerifySettings = NightlyVerifySettings()
     loops: Loops = Loops()
-    rehearsal: Rehearsal = Rehearsal()
+    rehearsal: DryRunSettings = DryRunSettings()
     off_peak: OffPeak = OffPeak()
-    history: History = History()
+    history: HistorySettings = HistorySettings()
     status_page: StatusPage = StatusPage()
-    alerts: Alerts = Alerts()
-    notifications: Notifications = Notifications()
+    alerts: AlertSettings = AlertSettings()
+    notifications: NotificationSettings = NotificationSettings()
 
     @field_validator("spool")
     @classmethod
@@ -291,7 +291,7 @@ class Single(Model):
     """1, or 0 to switch it off."""
 
 
-class Services(Model):
+class ServicesFile(Model):
     """``config/services.json``: how many processes each service has."""
 
     version: Literal[1] = 1

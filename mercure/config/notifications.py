@@ -146,7 +146,7 @@ class Wording(Model):
     """Template of the text; empty: the built-in one."""
 
 
-class Notifications(Model):
+class NotificationSettings(Model):
     """Ways by which people are told, and the words."""
 
     channels: dict[Name, Channel] = {}

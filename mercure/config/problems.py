@@ -20,7 +20,7 @@ _KIND_AT: Final = 3
 
 
 @dataclass(frozen=True)
-class Problem:
+class ConfigProblem:
     """One thing that is wrong.
 
     Parameters
@@ -53,11 +53,11 @@ class ConfigError(Exception):
     ----------
     file : str
         Name of the file.
-    problems : iterable of Problem
+    problems : iterable of ConfigProblem
         All that is wrong with it, so that one look suffices.
     """
 
-    def __init__(self, file: str, problems: Iterable[Problem]) -> None:
+    def __init__(self, file: str, problems: Iterable[ConfigProblem]) -> None:
         self.file = file
         self.problems = tuple(problems)
         super().__init__(f"{file}: " + "; ".join(str(problem) for problem in self.problems))
@@ -74,7 +74,9 @@ KEY_MARK: Final = "[key]"
 """What pydantic puts behind the place of a key that is wrong itself. A key of that very name is a key."""
 
 
-def from_validation(error: ValidationError, model: type[BaseModel], prefix: tuple[str, ...] = ()) -> list[Problem]:
+def from_validation(
+    error: ValidationError, model: type[BaseModel], prefix: tuple[str, ...] = ()
+) -> list[ConfigProblem]:
     """Turn pydantic's account into problems with places as people write them; `prefix` is where `model` stands."""
     problems = []
     for item in error.errors(include_url=False):
@@ -86,7 +88,7 @@ def from_validation(error: ValidationError, model: type[BaseModel], prefix: tupl
         if item["type"] == "extra_forbidden":
             text = "unknown key"
             advice = suggest(loc[-1], _keys_at(loc[:-1], model))
-        problems.append(Problem(".".join((*prefix, *_as_written(loc))) or "file", text, advice))
+        problems.append(ConfigProblem(".".join((*prefix, *_as_written(loc))) or "file", text, advice))
     return problems
 
 
@@ -112,7 +114,7 @@ def _keys_at(loc: list[str], model: type[BaseModel]) -> set[str]:
 
 def targets_of(
     content: object, models: Mapping[str, type[TargetSettings]]
-) -> tuple[dict[str, TargetSettings], list[Problem]]:
+) -> tuple[dict[str, TargetSettings], list[ConfigProblem]]:
     """Read the table of targets, each by the model of its kind.
 
     It is done apart from `Config`, because a problem then keeps its place within the target.
@@ -124,18 +126,18 @@ def targets_of(
         if not isinstance(kind, str) or kind not in models:
             text = f"kind {kind!r} is unknown" if kind else "a target needs a 'kind'"
             advice = suggest(str(kind), models) or f"there are {', '.join(sorted(models))}"
-            problems.append(Problem(f"targets.{name}.kind", text, advice))
+            problems.append(ConfigProblem(f"targets.{name}.kind", text, advice))
             continue
         try:
             targets[name] = models[kind].model_validate(settings)
         except ValidationError as error:
             problems += from_validation(error, models[kind], ("targets", str(name)))
     if not isinstance(content, dict):
-        problems.append(Problem("targets", "not a table of names and settings"))
+        problems.append(ConfigProblem("targets", "not a table of names and settings"))
     return targets, problems
 
 
-def unwritable(content: object) -> Iterator[Problem]:
+def unwritable(content: object) -> Iterator[ConfigProblem]:
     """Find what Python's reader of JSON takes and no writer of JSON should give: half characters, NaN and infinity.
 
     Where a value may be anything (the settings of a module) nobody else looks at it, and who writes it down later, into
@@ -150,12 +152,12 @@ def unwritable(content: object) -> Iterator[Problem]:
         elif isinstance(value, list | tuple):
             left += [(f"{place}.{number}", each) for number, each in enumerate(value)]
         elif isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
-            yield Problem(place, "holds half of a character (a lone surrogate)", "write the whole character")
+            yield ConfigProblem(place, "holds half of a character (a lone surrogate)", "write the whole character")
         elif isinstance(value, float) and not math.isfinite(value):
-            yield Problem(place, f"{value} is no number that JSON knows")
+            yield ConfigProblem(place, f"{value} is no number that JSON knows")
 
 
-def cross_check(config: Config) -> list[Problem]:
+def cross_check(config: Config) -> list[ConfigProblem]:
     """Find what no single value shows: names of what is not there, conditions and lists that cannot be read."""
     problems = _groups(config.targets)
     for name, rule in config.rules.items():
@@ -163,22 +165,22 @@ def cross_check(config: Config) -> list[Problem]:
         problems += _named(f"rules.{name}.modules", "module", rule.modules, config.modules)
         place = f"rules.{name}.rule"
         found = [finding for finding in check(rule.rule) if finding.severity == "error"]
-        problems += [Problem(place, f"column {item.column}: {item.message}", item.advice) for item in found]
+        problems += [ConfigProblem(place, f"column {item.column}: {item.message}", item.advice) for item in found]
         if rule.study is not None and rule.study.series is not None:
             problems += _readable(f"rules.{name}.study.series", StudyList.parse, rule.study.series)
     return problems + _senders(config) + _modules(config) + _told(config)
 
 
-def _senders(config: Config) -> list[Problem]:
+def _senders(config: Config) -> list[ConfigProblem]:
     """Find senders of which nobody could tell which is meant."""
     advice = "give each its own AE titles or addresses, or make one sender of both"
     return [
-        Problem(f"senders.{other}", f"an AE title and address could be of {one!r} too", advice)
+        ConfigProblem(f"senders.{other}", f"an AE title and address could be of {one!r} too", advice)
         for one, other in overlapping(config.senders)
     ]
 
 
-def _modules(config: Config) -> list[Problem]:
+def _modules(config: Config) -> list[ConfigProblem]:
     """Find targets of modules that are not there, and mounts that are not allowed.
 
     Where a link leads is looked at when a module is run: it may be made anew at any time.
@@ -191,12 +193,12 @@ def _modules(config: Config) -> list[Problem]:
             if not any(mount.source.is_relative_to(folder) for folder in allowed):
                 text = f"{mount.source} is in no folder that 'processing.mounts_from' allows"
                 problems.append(
-                    Problem(f"modules.{name}.mounts.{number}", text, "add its folder there, if that is meant")
+                    ConfigProblem(f"modules.{name}.mounts.{number}", text, "add its folder there, if that is meant")
                 )
     return problems
 
 
-def _told(config: Config) -> list[Problem]:
+def _told(config: Config) -> list[ConfigProblem]:
     """Find channels that are not there, and templates that cannot be used."""
     channels = config.notifications.channels
     problems = _named("alerts.channels", "channel", config.alerts.channels, channels, where="the alerts")
@@ -213,7 +215,7 @@ def _told(config: Config) -> list[Problem]:
     return problems
 
 
-def template_trials(config: Config) -> list[Problem]:
+def template_trials(config: Config) -> list[ConfigProblem]:
     """Try the templates of a configuration that a person checks or saves; a service that loads one evaluates none."""
     if not config.notifications.templates:
         return []
@@ -222,16 +224,16 @@ def template_trials(config: Config) -> list[Problem]:
     return _in_templates(config, tried)
 
 
-def _in_templates(config: Config, find: Callable[[str], list[tuple[str, str]]]) -> list[Problem]:
+def _in_templates(config: Config, find: Callable[[str], list[tuple[str, str]]]) -> list[ConfigProblem]:
     return [
-        Problem(f"notifications.templates.{occasion}.{key}", *found)
+        ConfigProblem(f"notifications.templates.{occasion}.{key}", *found)
         for occasion, wording in config.notifications.templates.items()
         for key, text in wording
         for found in find(text)
     ]
 
 
-def _groups(targets: Mapping[str, TargetSettings]) -> list[Problem]:
+def _groups(targets: Mapping[str, TargetSettings]) -> list[ConfigProblem]:
     problems = []
     for name, settings in targets.items():
         place, members = f"targets.{name}.members", settings.leads_to()
@@ -239,16 +241,16 @@ def _groups(targets: Mapping[str, TargetSettings]) -> list[Problem]:
         # A group of groups would need a rule of its own for every setting: whose weights, whose order, whose outage.
         nested = [member for member in members if member in targets and targets[member].leads_to()]
         advice = "name its members here instead: there are no groups inside groups"
-        problems += [Problem(place, f"{member!r} is a group itself", advice) for member in nested]
+        problems += [ConfigProblem(place, f"{member!r} is a group itself", advice) for member in nested]
     return problems
 
 
 def _named(
     place: str, kind: str, names: Iterable[str], known: Mapping[str, object], *, where: str = "the rule"
-) -> list[Problem]:
+) -> list[ConfigProblem]:
     missing = [name for name in names if name not in known]
     return [
-        Problem(
+        ConfigProblem(
             place,
             f"there is no {kind} {name!r}",
             suggest(name, known) or f"add the {kind}, or remove it from {where}",
@@ -257,9 +259,9 @@ def _named(
     ]
 
 
-def _readable(place: str, parse: Callable[[str], object], text: str) -> list[Problem]:
+def _readable(place: str, parse: Callable[[str], object], text: str) -> list[ConfigProblem]:
     try:
         parse(text)
     except RuleError as error:
-        return [Problem(place, f"column {error.column}: {error.message}", error.advice)]
+        return [ConfigProblem(place, f"column {error.column}: {error.message}", error.advice)]
     return []

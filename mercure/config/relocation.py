@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from mercure import durable
-from mercure.config.spool_place import Place, holds, in_force, nested_in, place_of, read_place, record, write_place
+from mercure.config.spool_place import SpoolPlace, holds, in_force, nested_in, place_of, read_place, record, write_place
 from mercure.spool import Spool
 from mercure.spool.identity import ensure_identity, read_identity
 
@@ -110,7 +110,7 @@ def _move(root: Path, old: Path, new: Path, told: Told) -> None:
     _finish(root, moved)
 
 
-def _finish(root: Path, place: Place) -> None:
+def _finish(root: Path, place: SpoolPlace) -> None:
     """Remove what a move has left, and forget it."""
     if place.left is not None:
         left = Path(place.left)
@@ -121,14 +121,14 @@ def _finish(root: Path, place: Place) -> None:
         write_place(root, place.model_copy(update={"moving": None}))
 
 
-def _give_up(place: Place, old: Path) -> None:
+def _give_up(place: SpoolPlace, old: Path) -> None:
     """Remove what a move to elsewhere had copied; the spool in force is untouched."""
     beside = Path(place.moving or "")
     if beside.is_dir() and beside != old and old.is_dir() and read_identity(Spool(beside)) in ("", place.spool):
         _empty(beside)
 
 
-def _check(root: Path, place: Place, old: Path, new: Path) -> None:
+def _check(root: Path, place: SpoolPlace, old: Path, new: Path) -> None:
     if not new.is_absolute() or ".." in new.parts:
         raise MoveError(f"{new} is not an absolute path without '..'")
     if not old.is_dir():

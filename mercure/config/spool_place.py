@@ -14,7 +14,7 @@ from typing import Final, Literal
 from pydantic import ValidationError
 
 from mercure import durable
-from mercure.config.problems import Problem
+from mercure.config.problems import ConfigProblem
 from mercure.model import Record
 from mercure.spool import Spool, Stage
 from mercure.spool.identity import read_identity
@@ -30,7 +30,7 @@ _KEPT: Final = frozenset(Stage) - {Stage.STATE}
 _WORDS: Final = {Stage.OUTBOX: "outbox (not read yet)", Stage.RECEIVING: "receiving"}
 
 
-class Place(Record):
+class SpoolPlace(Record):
     """Where the spool in force is.
 
     ``path`` is relative to the root where the spool is in it, so that a root may be moved whole; ``spool`` is its id.
@@ -44,15 +44,15 @@ class Place(Record):
     left: str | None = None
 
 
-def read_place(root: Path) -> Place | None:
+def read_place(root: Path) -> SpoolPlace | None:
     """Return what is written down; None when nothing is."""
     try:
-        return Place.model_validate_json((root / FILE_NAME).read_bytes())
+        return SpoolPlace.model_validate_json((root / FILE_NAME).read_bytes())
     except (OSError, ValidationError):
         return None
 
 
-def write_place(root: Path, place: Place) -> None:
+def write_place(root: Path, place: SpoolPlace) -> None:
     """Write the place down, durably and whole.
 
     Raises
@@ -63,10 +63,10 @@ def write_place(root: Path, place: Place) -> None:
     durable.write_file(root / FILE_NAME, place.model_dump_json(exclude_none=True).encode())
 
 
-def place_of(root: Path, spool: Path) -> Place:
+def place_of(root: Path, spool: Path) -> SpoolPlace:
     """Return the place of a spool."""
     path = spool.relative_to(root) if spool.is_relative_to(root) else spool
-    return Place(path=str(path), spool=read_identity(Spool(spool)))
+    return SpoolPlace(path=str(path), spool=read_identity(Spool(spool)))
 
 
 def in_force(root: Path, wanted: Path) -> Path:
@@ -124,25 +124,27 @@ def holds(spool: Spool, *, events: bool = True) -> Counter[str]:
     return +found
 
 
-def place_problems(root: Path, wanted: Path) -> list[Problem]:
+def place_problems(root: Path, wanted: Path) -> list[ConfigProblem]:
     """Say what is wrong with the place of the spool; each is an alert, and goes on until a person mends it."""
     found, problems = in_force(root, wanted), []
     if found != wanted:
         text = f"{wanted} is not used: the spool is {found}, {_what(found)}"
-        problems.append(Problem("spool", text, ADVICE))
+        problems.append(ConfigProblem("spool", text, ADVICE))
     place = read_place(root)
     if place is not None and place.moving is not None:
         text = f"a move of the spool to {place.moving} was not finished"
-        problems.append(Problem("spool", text, f"stop the router and give `mercure spool move {place.moving}` again"))
+        problems.append(
+            ConfigProblem("spool", text, f"stop the router and give `mercure spool move {place.moving}` again")
+        )
     spread = _elsewhere(found)
     if spread:
         text = f"{', '.join(spread)} of {found} {'is' if len(spread) == 1 else 'are'} on another file system"
         advice = "a spool has one file system, or nothing can be moved on in it: stop the router and bring it together"
-        problems.append(Problem("spool", text, advice))
+        problems.append(ConfigProblem("spool", text, advice))
     return problems
 
 
-def change_problems(root: Path, before: Path, wanted: Path) -> list[Problem]:
+def change_problems(root: Path, before: Path, wanted: Path) -> list[ConfigProblem]:
     """Say why a configuration that names another place cannot be saved.
 
     Parameters
@@ -157,12 +159,16 @@ def change_problems(root: Path, before: Path, wanted: Path) -> list[Problem]:
         return []
     inside = nested_in(root, found, wanted)
     if inside is not None:
-        return [Problem("spool", f"{wanted} and {inside} lie in each other", "give the spool a folder of its own")]
+        return [
+            ConfigProblem("spool", f"{wanted} and {inside} lie in each other", "give the spool a folder of its own")
+        ]
     if not found.is_dir() and read_place(root) is None:
         return []
     if found.is_dir() and not holds(Spool(found)):
         return []
-    return [Problem("spool", f"the spool cannot be changed to {wanted}: {found} is in use, {_what(found)}", ADVICE)]
+    return [
+        ConfigProblem("spool", f"the spool cannot be changed to {wanted}: {found} is in use, {_what(found)}", ADVICE)
+    ]
 
 
 def nested_in(root: Path, spool: Path, wanted: Path) -> Path | None:

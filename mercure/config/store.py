@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from mercure.config.files import Loaded, RevisionedFile
 from mercure.config.loops import loop_problems
-from mercure.config.models import Config, Services, TargetSettings
+from mercure.config.models import Config, ServicesFile, TargetSettings
 from mercure.config.problems import ConfigError, cross_check, from_validation, targets_of, unwritable
 from mercure.config.spool_place import in_force
 from mercure.spool import Spool
@@ -95,7 +95,7 @@ class ConfigStore:
                 return config
         raise ConfigError("mercure.json", problems)
 
-    def parse_services(self, content: dict[str, Any]) -> Services:
+    def parse_services(self, content: dict[str, Any]) -> ServicesFile:
         """Turn decoded JSON into the settings of the services.
 
         Raises
@@ -104,9 +104,9 @@ class ConfigStore:
             With every problem found.
         """
         try:
-            return Services.model_validate(content)
+            return ServicesFile.model_validate(content)
         except ValidationError as error:
-            raise ConfigError("services.json", from_validation(error, Services)) from error
+            raise ConfigError("services.json", from_validation(error, ServicesFile)) from error
 
 
 class LiveConfig:

@@ -45,7 +45,7 @@ from mercure.spool.identity import router_mark
 from mercure.spool.task import COUNTED_KINDS
 from mercure.spool.task_events import NAMED_IMAGES, task_delivered
 from mercure.spool.versions import SUPERSEDED
-from mercure.targets import ImageResult, Job, Target, Trouble
+from mercure.targets import DeliveryJob, ImageResult, Target, Trouble
 
 _log = logging.getLogger(__name__)
 
@@ -235,7 +235,7 @@ class Deliverer:
         def deliver(files: list[str]) -> Trouble | None:
             seconds = max(1.0, end - time.monotonic())
             held = (claim.descriptor, *way.turn.held)
-            job = Job(
+            job = DeliveryJob(
                 claim.path, files, task, seconds, results.add, self.stopping, held=held, in_order=versions, router=mark
             )
             return self.target.deliver(job)

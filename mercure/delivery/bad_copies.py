@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from mercure.dicom.integrity import State, examine
+from mercure.dicom.integrity import IntegrityState, examine
 from mercure.spool.altered_images import BadState
 from mercure.targets import ImageResult
 
-_STATES: Final[dict[State, BadState]] = {State.ALTERED: "altered", State.UNREADABLE: "unreadable"}
+_STATES: Final[dict[IntegrityState, BadState]] = {
+    IntegrityState.ALTERED: "altered",
+    IntegrityState.UNREADABLE: "unreadable",
+}
 
 
 def read_again(directory: Path, result: ImageResult) -> tuple[ImageResult, BadState] | None:

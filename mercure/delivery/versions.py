@@ -19,9 +19,9 @@ from mercure.spool.images import ledger_lines
 from mercure.spool.layout import TASK_STAGES
 from mercure.spool.versions import (
     SUPERSEDED,
-    Image,
-    Place,
-    Unit,
+    VersionedImage,
+    VersionOrder,
+    VersionUnit,
     destination_lock,
     folder,
     images_of,
@@ -70,7 +70,7 @@ class _Relative:
     stage: Stage
     path: Path
     task: Task
-    images: dict[str, list[Image]]
+    images: dict[str, list[VersionedImage]]
     """Those of the same UIDs, by these."""
     rank: Rank
 
@@ -148,7 +148,7 @@ class Versions:
             if (found := newest.get(image.key)) is not None and found[0] > image.place and found[2] != image.content()
         }
 
-    def _relatives(self, directory: Path, mine: Iterable[Image], series: Sequence[str]) -> Iterator[_Relative]:
+    def _relatives(self, directory: Path, mine: Iterable[VersionedImage], series: Sequence[str]) -> Iterator[_Relative]:
         stems = {image.key[1] for image in mine}
         tasks = [task for uid in series for task in tasks_of(self.spool, uid)]
         for stage, path in relatives(self.spool, tasks, TASK_STAGES):
@@ -157,7 +157,7 @@ class Versions:
             with suppress(TaskError, FileNotFoundError):
                 task = load_task(path)
                 every = images_of(path, task)
-                images: dict[str, list[Image]] = {}
+                images: dict[str, list[VersionedImage]] = {}
                 for image in every:
                     if image.key[1] in stems:
                         images.setdefault(image.key[1], []).append(image)
@@ -171,7 +171,9 @@ class Versions:
         pause = threading.Event()
         return all(is_locked(other.path) and not pause.wait(_LOOK_SECONDS) for _ in range(_LOOKS))
 
-    def _goes_first(self, other: _Relative, mine: Iterable[Image], unit: Unit, destination: str) -> bool:
+    def _goes_first(
+        self, other: _Relative, mine: Iterable[VersionedImage], unit: VersionUnit, destination: str
+    ) -> bool:
         """Tell whether an earlier task that waits for the same place uses one of the UIDs for another image."""
         if other.stage is not Stage.OUTGOING or self._destination(other.task) != destination:
             return False
@@ -191,8 +193,8 @@ class Versions:
         return settings.destination() if settings is not None else None
 
     def _at(
-        self, others: Iterable[_Relative], unit: Unit, destination: str, series: Iterable[str]
-    ) -> Iterator[tuple[Key, tuple[Place, str, str]]]:
+        self, others: Iterable[_Relative], unit: VersionUnit, destination: str, series: Iterable[str]
+    ) -> Iterator[tuple[Key, tuple[VersionOrder, str, str]]]:
         """Walk the versions of the unit's images that a place has."""
         for other in others:
             if not unit.is_same(unit_of(other.task)):
@@ -204,17 +206,20 @@ class Versions:
                     yield image.key, (image.place, other.task.id, image.content())
         for uid in series:
             for kept in read_delivered(self.spool, uid):
-                if kept.destination == destination and unit.is_same(Unit(*kept.unit)):
-                    yield (kept.series, kept.stem), (Place(kept.time, kept.number), "a task that is gone", kept.content)
+                if kept.destination == destination and unit.is_same(VersionUnit(*kept.unit)):
+                    yield (
+                        (kept.series, kept.stem),
+                        (VersionOrder(kept.time, kept.number), "a task that is gone", kept.content),
+                    )
 
 
-def _rank(task: Task, images: Iterable[Image]) -> Rank:
+def _rank(task: Task, images: Iterable[VersionedImage]) -> Rank:
     received = task.origin.first_received
     return min(image.place.time for image in images), received.timestamp() if received else 0.0, task.id
 
 
-def _newest(found: Iterable[tuple[Key, tuple[Place, str, str]]]) -> dict[Key, tuple[Place, str, str]]:
-    newest: dict[Key, tuple[Place, str, str]] = {}
+def _newest(found: Iterable[tuple[Key, tuple[VersionOrder, str, str]]]) -> dict[Key, tuple[VersionOrder, str, str]]:
+    newest: dict[Key, tuple[VersionOrder, str, str]] = {}
     for key, version in found:
         if key not in newest or version[0] > newest[key][0]:
             newest[key] = version

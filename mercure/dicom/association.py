@@ -50,7 +50,7 @@ _REJECTIONS: Final[dict[tuple[int, int], tuple[str, str]]] = {
 
 
 @dataclass(frozen=True)
-class Node:
+class DicomNode:
     """A DICOM node, and how long we wait for it.
 
     Parameters
@@ -93,7 +93,7 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Failure:
+class AssociationFailure:
     """Why there is no association.
 
     Parameters
@@ -147,7 +147,7 @@ class Opened:
 
     Parameters
     ----------
-    node : Node
+    node : DicomNode
         Whose.
     association : Association
         pynetdicom's; what it answered is read from here, and how it was asked for from nowhere else.
@@ -157,7 +157,7 @@ class Opened:
         How long the connection and the answer to the request took.
     """
 
-    node: Node
+    node: DicomNode
     association: Association
     trace: _Trace
     seconds: float
@@ -194,12 +194,12 @@ class Opened:
         self.trace.finish(self.association, self.node.timeout)
 
 
-def request(node: Node, contexts: Sequence[tuple[str, str]]) -> Opened | Failure:
+def request(node: DicomNode, contexts: Sequence[tuple[str, str]]) -> Opened | AssociationFailure:
     """Ask for an association, and wait for the answer.
 
     Parameters
     ----------
-    node : Node
+    node : DicomNode
         Whom to ask.
     contexts : sequence of tuple
         SOP class and transfer syntax of each presentation context, `MOST_CONTEXTS` at the most: each pair has one of
@@ -231,7 +231,7 @@ def request(node: Node, contexts: Sequence[tuple[str, str]]) -> Opened | Failure
     return _failed(node, start, *_failure(trace.pdus, timed_out=seconds >= node.timeout))
 
 
-def _associate(node: Node, contexts: Sequence[tuple[str, str]], trace: _Trace) -> Association:
+def _associate(node: DicomNode, contexts: Sequence[tuple[str, str]], trace: _Trace) -> Association:
     # Here, because it takes a tenth of a second that whoever never asks a node should not pay.
     with IMPORTING:
         from pydicom.uid import UID  # noqa: PLC0415
@@ -258,7 +258,7 @@ def _associate(node: Node, contexts: Sequence[tuple[str, str]], trace: _Trace) -
     return entity.associate(node.host, node.port, contexts=proposed, ae_title=node.called, evt_handlers=handlers)
 
 
-def _no_connection(node: Node, seconds: float) -> OSError:
+def _no_connection(node: DicomNode, seconds: float) -> OSError:
     """Find out why there was no connection, which pynetdicom does not tell, by one more.
 
     Not by one before: nodes made with pynetdicom count one that says nothing as an association, for half a minute.
@@ -276,8 +276,10 @@ def _since(start: float) -> float:
     return round(time.monotonic() - start, 3)
 
 
-def _failed(node: Node, start: float, kind: FailureKind, text: str, advice: str, *, transient: bool = False) -> Failure:
-    return Failure(kind, node.words(text), node.words(advice), _since(start), transient)
+def _failed(
+    node: DicomNode, start: float, kind: FailureKind, text: str, advice: str, *, transient: bool = False
+) -> AssociationFailure:
+    return AssociationFailure(kind, node.words(text), node.words(advice), _since(start), transient)
 
 
 def _rejection(pdu: bytes) -> tuple[str, str]:

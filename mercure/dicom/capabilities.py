@@ -21,8 +21,8 @@ from mercure.dicom.association import (
     IMPLICIT_LITTLE,
     MOST_CONTEXTS,
     NO_CLASS,
-    Failure,
-    Node,
+    AssociationFailure,
+    DicomNode,
     Opened,
     request,
 )
@@ -130,12 +130,12 @@ def transfer_syntaxes() -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Question:
+class CapabilityQuery:
     """What is asked of a node.
 
     Parameters
     ----------
-    node : Node
+    node : DicomNode
         Which.
     name : str
         How its destination is called (`Capabilities.node`).
@@ -149,7 +149,7 @@ class Question:
         Waits before a node is asked again that refused an association for now.
     """
 
-    node: Node
+    node: DicomNode
     name: str
     classes: Sequence[str] = field(default_factory=storage_classes)
     syntaxes: Sequence[str] = field(default_factory=transfer_syntaxes)
@@ -162,12 +162,12 @@ Report = Callable[[int, int], None]
 """Told how many associations were asked for, and of how many, as far as is known."""
 
 
-def probe(question: Question, report: Report, clock: Clock) -> Capabilities | Failure:
+def probe(question: CapabilityQuery, report: Report, clock: Clock) -> Capabilities | AssociationFailure:
     """Ask a node what it takes.
 
     Parameters
     ----------
-    question : Question
+    question : CapabilityQuery
         Whom and what to ask.
     report : callable
         To be told how far it is.
@@ -182,7 +182,7 @@ def probe(question: Question, report: Report, clock: Clock) -> Capabilities | Fa
     now = clock.now()
     survey = _Survey(question, report, clock.monotonic() + LONGEST_SECONDS, clock)
     first, start = survey.begin()
-    if isinstance(first, Failure):
+    if isinstance(first, AssociationFailure):
         return first
     echo = echo_over(first, start)
     acceptor = first.association.acceptor
@@ -214,7 +214,7 @@ def probe(question: Question, report: Report, clock: Clock) -> Capabilities | Fa
 class _Survey:
     """The answers of a node, association by association."""
 
-    question: Question
+    question: CapabilityQuery
     report: Report
     end: float
     clock: Clock
@@ -231,7 +231,7 @@ class _Survey:
         }
         return {sop_class: syntaxes for sop_class, syntaxes in taken.items() if syntaxes}
 
-    def begin(self) -> tuple[Opened | Failure, float]:
+    def begin(self) -> tuple[Opened | AssociationFailure, float]:
         """Ask for the first association, and tell since when; of a node that is busy, a few times."""
         for seconds in self.question.again_seconds:
             start = time.monotonic()
@@ -314,7 +314,7 @@ class _Survey:
             text = "it ended an association when the next one came"
         return AtOnce(time=self.clock.now(), asked=most, accepted=accepted, text=text)
 
-    def _one_more(self, node: Node) -> Opened | Failure:
+    def _one_more(self, node: DicomNode) -> Opened | AssociationFailure:
         """Ask for one more association; where it is refused for now, once more: the node may be slow to let go."""
         time.sleep(self.question.pause_seconds)
         answer = request(node, self.anchor())

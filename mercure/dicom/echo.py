@@ -11,8 +11,8 @@ from mercure.dicom.association import (
     IMPLICIT_LITTLE,
     SEE_LOG,
     VERIFICATION,
-    Failure,
-    Node,
+    AssociationFailure,
+    DicomNode,
     Opened,
     request,
 )
@@ -61,8 +61,8 @@ def echo(host: str, port: int, *, called_aet: str, calling_aet: str, timeout: fl
         An AE title has not 1 to 16 characters (PS3.5 section 6.2).
     """
     start = time.monotonic()
-    opened = request(Node(host, port, called_aet, calling_aet, timeout), CONTEXTS)
-    if isinstance(opened, Failure):
+    opened = request(DicomNode(host, port, called_aet, calling_aet, timeout), CONTEXTS)
+    if isinstance(opened, AssociationFailure):
         return EchoResult(ok=False, kind=opened.kind, text=opened.text, advice=opened.advice, seconds=opened.seconds)
     result = echo_over(opened, start)
     opened.close()

@@ -36,7 +36,7 @@ _FIXED: Final = bytes(128) + b"DICM\x02\0\0\0UL\x04\0"
 """What a file begins with (PS3.10 section 7.1), up to the value of the group length."""
 
 
-class State(StrEnum):
+class IntegrityState(StrEnum):
     """What a look at the bytes of an image says."""
 
     INTACT = "intact"
@@ -54,7 +54,7 @@ class Integrity:
 
     Parameters
     ----------
-    state : State
+    state : IntegrityState
         What it says.
     text : str
         Which part of the file it is and what is wrong with it; empty for an image that is intact.
@@ -62,14 +62,14 @@ class Integrity:
         How many were read.
     """
 
-    state: State
+    state: IntegrityState
     text: str = ""
     bytes: int = 0
 
     @property
     def is_bad(self) -> bool:
         """Whether the image must not leave."""
-        return self.state in (State.ALTERED, State.UNREADABLE)
+        return self.state in (IntegrityState.ALTERED, IntegrityState.UNREADABLE)
 
 
 Pace = Callable[[int], None]
@@ -104,7 +104,7 @@ def examine(path: Path, *, expected: str = "", past_cache: bool = False, pace: P
     except OSError as error:
         done = 0 if reader is None else reader.done
         text = f"it cannot be read from byte {done} on: {os.strerror(error.errno or errno.EIO)}"
-        return Integrity(State.UNREADABLE, text, done)
+        return Integrity(IntegrityState.UNREADABLE, text, done)
     finally:
         if reader is not None:
             reader.close()
@@ -131,10 +131,10 @@ def _compare(reader: _Reader, expected: str) -> Integrity:
     if not problem and receipt is not None and digest.hexdigest() != receipt.data:
         problem = f"its data set (bytes {receipt.header_bytes} to {reader.size}) is not what was received"
     if problem:
-        return Integrity(State.ALTERED, problem, reader.done)
+        return Integrity(IntegrityState.ALTERED, problem, reader.done)
     if receipt is None:
-        return Integrity(State.UNCHECKABLE, "it has no digest", reader.done)
-    return Integrity(State.INTACT, bytes=reader.done)
+        return Integrity(IntegrityState.UNCHECKABLE, "it has no digest", reader.done)
+    return Integrity(IntegrityState.INTACT, bytes=reader.done)
 
 
 def _ends_within(piece: memoryview, size: int) -> bool:

@@ -26,7 +26,7 @@ _POLL_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True)
-class Peer:
+class StorePeer:
     """Whom to send to, and how.
 
     Parameters
@@ -68,7 +68,7 @@ class SendError(Exception):
 
 
 def send(
-    peer: Peer,
+    peer: StorePeer,
     files: Sequence[Path],
     *,
     seconds: float,
@@ -81,7 +81,7 @@ def send(
 
     Parameters
     ----------
-    peer : Peer
+    peer : StorePeer
         Whom to.
     files : sequence of Path
         Files of our spool.
@@ -138,7 +138,7 @@ def send(
     return failure
 
 
-def _command(peer: Peer, seconds: float) -> list[str]:
+def _command(peer: StorePeer, seconds: float) -> list[str]:
     options: dict[str, object] = {
         "--host": peer.host,
         "--port": peer.port,

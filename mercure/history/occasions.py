@@ -13,7 +13,7 @@ from mercure.event_details import NotificationRequested, SeriesDecided, TaskFail
 from mercure.history.news import News
 from mercure.history.records import EventRecord, TaskRecord
 from mercure.names import utc_text
-from mercure.notifications.message_facts import Facts
+from mercure.notifications.message_facts import MessageFacts
 
 DONE: Final = frozenset({"delivered", "processed", "discarded"})
 """States in which nothing more is to be done with a task."""
@@ -25,7 +25,7 @@ class Told:
 
     of: str
     channels: tuple[str, ...]
-    facts: Facts
+    facts: MessageFacts
 
 
 class Occasions:
@@ -147,7 +147,7 @@ class Occasions:
                 "study_date": series.study_date or "",
                 "study_description": series.study_description or "",
             }
-        return Told(of, settings.notifications.channels_of(occasion), Facts.model_validate(known | more))
+        return Told(of, settings.notifications.channels_of(occasion), MessageFacts.model_validate(known | more))
 
 
 def _is_done(task: TaskRecord) -> bool:

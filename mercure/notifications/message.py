@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import AwareDatetime
 
-from mercure.config.notifications import ChannelSettings, Notifications, Occasion
+from mercure.config.notifications import ChannelSettings, NotificationSettings, Occasion
 from mercure.model import Record
 from mercure.names import derived_id, is_id, new_id, utc_text
-from mercure.notifications.message_facts import Facts
+from mercure.notifications.message_facts import MessageFacts
 from mercure.notifications.message_text import words
 
 
@@ -39,8 +39,8 @@ class Message(Record):
 def compose(
     channel: str,
     settings: ChannelSettings,
-    wording: Notifications,
-    facts: Facts,
+    wording: NotificationSettings,
+    facts: MessageFacts,
     *,
     now: datetime,
     of: str,
@@ -54,9 +54,9 @@ def compose(
         Its name.
     settings : ChannelSettings
         Whether it may have patient data.
-    wording : Notifications
+    wording : NotificationSettings
         The templates.
-    facts : Facts
+    facts : MessageFacts
         What to tell.
     now : datetime
         Aware instant.

@@ -27,7 +27,7 @@ PATIENT_DATA: Final = frozenset(
 """What may tell who a patient is; a module's own text too, since nobody knows what is in it."""
 
 
-class Facts(Record):
+class MessageFacts(Record):
     """Everything that a message may tell; empty where it does not apply.
 
     ``time``, ``since`` and ``received`` are UTC, as text. ``lasted`` is in seconds.

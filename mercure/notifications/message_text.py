@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Final
 
-from mercure.config.notifications import Notifications, Occasion, Wording
+from mercure.config.notifications import NotificationSettings, Occasion, Wording
 from mercure.notifications.templates import UnusableTemplateError, render
 from mercure.printable import one_line
 
@@ -94,7 +94,7 @@ BUILT_IN: Final[dict[Occasion, Wording]] = {
 _log = logging.getLogger(__name__)
 
 
-def words(settings: Notifications, occasion: Occasion, values: dict[str, Any]) -> tuple[str, str]:
+def words(settings: NotificationSettings, occasion: Occasion, values: dict[str, Any]) -> tuple[str, str]:
     """Return subject and text of a message.
 
     A template of the configuration was tried when it was saved; one that fails for these values all the same gives way

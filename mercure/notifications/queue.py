@@ -52,7 +52,7 @@ class ChannelState(Record):
     dropped: int = 0
 
 
-class Queue:
+class MessageQueue:
     """The messages of one router.
 
     Parameters

@@ -1,7 +1,7 @@
-"""Sending what the queue holds: retries, a limit of messages in an hour, digests of what goes beyond.
+"""Send queue of the notifications: retries, a limit of messages in an hour, digests of what goes beyond.
 
-What is to be done with a channel now is decided by `plan`, which looks and touches nothing; `Sender` does it, each
-channel in a thread of its own, so that one that hangs keeps no other waiting.
+`plan` decides what is to be done with a channel and touches nothing; `MessageSender` does it, each channel in a thread
+of its own, so that one that hangs keeps no other waiting.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from mercure.config import Config
 from mercure.config.notifications import ChannelSettings
 from mercure.event_details import NotificationGivenUp, NotificationSent
 from mercure.model import Record
-from mercure.notifications.channels import ChannelError, Taken, send
+from mercure.notifications.channels import Acceptance, ChannelError, send
 from mercure.notifications.message import Message, compose
-from mercure.notifications.message_facts import Facts
-from mercure.notifications.queue import ChannelState, Queue
+from mercure.notifications.message_facts import MessageFacts
+from mercure.notifications.queue import ChannelState, MessageQueue
 from mercure.spool import uptime
 
 FIRST_PAUSE: Final = 10.0
@@ -36,12 +36,12 @@ HOUR: Final = timedelta(hours=1)
 _NEVER: Final = 3600.0
 _log = logging.getLogger(__name__)
 
-Send = Callable[[ChannelSettings, Message], Taken]
+Send = Callable[[ChannelSettings, Message], Acceptance]
 Emit = Callable[[Record, str | None], None]
 
 
 @dataclass(frozen=True)
-class Plan:
+class ChannelPlan:
     """What is to be done with a channel: send these one by one, or put these together; else wait so many seconds."""
 
     single: tuple[Message, ...] = ()
@@ -49,7 +49,7 @@ class Plan:
     wait: float = _NEVER
 
 
-def plan(settings: ChannelSettings, state: ChannelState, waiting: Sequence[Message], now: datetime) -> Plan:
+def plan(settings: ChannelSettings, state: ChannelState, waiting: Sequence[Message], now: datetime) -> ChannelPlan:
     """Decide what is to be done with a channel now.
 
     Parameters
@@ -64,32 +64,32 @@ def plan(settings: ChannelSettings, state: ChannelState, waiting: Sequence[Messa
         Aware instant.
     """
     if not waiting or settings.disabled:
-        return Plan()
+        return ChannelPlan()
     if state.failing_since is not None and state.next_attempt is not None:
         left = (state.next_attempt - now).total_seconds()
         if 0 < left <= LONGEST_PAUSE * 2:
-            return Plan(wait=left)
+            return ChannelPlan(wait=left)
     recent = [at for at in state.sent if now - HOUR < at <= now]
     room = settings.max_per_hour - len(recent)
     # A digest is no reason to make another one, and what was tried keeps its place before it.
     digests = [message for message in waiting if message.members or message.attempts]
     single = [message for message in waiting if not (message.members or message.attempts)]
     if len(single) <= max(0, room):
-        return Plan(single=(*digests, *single))
+        return ChannelPlan(single=(*digests, *single))
     since = None if state.last_digest is None else (now - state.last_digest).total_seconds()
     if since is None or not 0 <= since < settings.digest_seconds:
-        return Plan(single=tuple(digests), digest=tuple(single))
+        return ChannelPlan(single=tuple(digests), digest=tuple(single))
     if digests:
-        return Plan(single=tuple(digests))
-    return Plan(wait=settings.digest_seconds - since)
+        return ChannelPlan(single=tuple(digests))
+    return ChannelPlan(wait=settings.digest_seconds - since)
 
 
-class Sender:
+class MessageSender:
     """Sends the messages of a queue.
 
     Parameters
     ----------
-    queue : Queue
+    queue : MessageQueue
         The only one who moves messages out of it.
     clock : Clock
         Where the time comes from.
@@ -102,7 +102,7 @@ class Sender:
     """
 
     def __init__(
-        self, queue: Queue, clock: Clock, emit: Emit, wake: Callable[[], None] = lambda: None, send: Send = send
+        self, queue: MessageQueue, clock: Clock, emit: Emit, wake: Callable[[], None] = lambda: None, send: Send = send
     ) -> None:
         self._queue = queue
         self._clock = clock
@@ -138,7 +138,7 @@ class Sender:
         for thread in self._busy.values():
             thread.join(max(0.0, end - self._clock.monotonic()))
 
-    def _begin(self, name: str, settings: ChannelSettings, config: Config, decided: Plan) -> None:
+    def _begin(self, name: str, settings: ChannelSettings, config: Config, decided: ChannelPlan) -> None:
         def work() -> None:
             try:
                 self._work(name, settings, config, decided)
@@ -152,7 +152,7 @@ class Sender:
         self._busy[name] = thread
         thread.start()
 
-    def _work(self, name: str, settings: ChannelSettings, config: Config, decided: Plan) -> None:
+    def _work(self, name: str, settings: ChannelSettings, config: Config, decided: ChannelPlan) -> None:
         messages = list(decided.single)
         if decided.digest:
             messages.append(self._together(name, settings, config, decided.digest))
@@ -170,7 +170,7 @@ class Sender:
             subjects.append(
                 f"… in all: {counted}" + (f", and {state.dropped} for which there was no room" * bool(state.dropped))
             )
-        facts = Facts(
+        facts = MessageFacts(
             router=config.name, occasion="digest", count=len(messages) + state.dropped, subjects=tuple(subjects)
         )
         members = tuple(message.id for message in messages)
@@ -237,6 +237,6 @@ def _about(message: Message) -> dict[str, str]:
     return {"message": message.id, "channel": message.channel, "occasion": message.occasion}
 
 
-def failing_channels(queue: Queue, channels: Mapping[str, ChannelSettings]) -> dict[str, ChannelState]:
+def failing_channels(queue: MessageQueue, channels: Mapping[str, ChannelSettings]) -> dict[str, ChannelState]:
     """Return the channels in use that do not take messages now."""
     return queue.failing(name for name, settings in channels.items() if not settings.disabled)

@@ -17,7 +17,7 @@ from jinja2.runtime import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from mercure.notifications.charges import ROOM, size_of
-from mercure.notifications.message_facts import LONGEST_TEXT, MOST_LINES, Facts
+from mercure.notifications.message_facts import LONGEST_TEXT, MOST_LINES, MessageFacts
 from mercure.printable import LONGEST_LINE
 
 FILTERS: Final = ("capitalize", "default", "filesizeformat", "first", "int", "join", "last", "length", "lower",
@@ -29,7 +29,7 @@ MAX_RENDERED: Final = 64 * 1024
 """Characters of a rendered text; what is beyond is left out."""
 
 _DEEPEST_LOOP: Final = 1
-_KNOWN: Final = frozenset(Facts.model_fields) | {"patient_data"}
+_KNOWN: Final = frozenset(MessageFacts.model_fields) | {"patient_data"}
 _LISTS: Final = frozenset({"targets", "subjects"})
 _ALLOWED: Final[tuple[type[nodes.Node], ...]] = (
     nodes.Template,
@@ -131,7 +131,7 @@ def render(text: str, values: Mapping[str, Any]) -> str:
     text : str
         One that `problems_of` finds nothing wrong with.
     values : mapping
-        See `Facts.told`.
+        See `MessageFacts.told`.
 
     Raises
     ------
@@ -189,13 +189,13 @@ def _many(tree: nodes.Template) -> Iterator[Found]:
             advice = "write it after 'targets' or 'subjects'"
             yield f"line {node.lineno}: join puts together a list, and nothing else", advice
     try:
-        _charge(tree, {name: _longest(field.annotation) for name, field in Facts.model_fields.items()})
+        _charge(tree, {name: _longest(field.annotation) for name, field in MessageFacts.model_fields.items()})
     except UnusableTemplateError as error:
         yield f"with the longest values, {error}", "make it shorter"
 
 
 def _filled_in(text: str) -> list[Found]:
-    full = {name: _sample(field.annotation) for name, field in Facts.model_fields.items()}
+    full = {name: _sample(field.annotation) for name, field in MessageFacts.model_fields.items()}
     empty = {name: type(value)() for name, value in full.items()}
     for values in ({**full, "patient_data": True}, {**empty, "patient_data": False}):
         try:

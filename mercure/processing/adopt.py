@@ -25,7 +25,7 @@ from mercure.processing.survey import Found, opened, survey
 from mercure.spool import TagRecord, Task, image_files
 from mercure.spool.images import free_name, json_line, text
 from mercure.spool.task import IMAGE_SUFFIX, TAGS_FILE
-from mercure.spool.versions import Image
+from mercure.spool.versions import VersionedImage
 
 _COPIED: Final = "copied"
 _NAMED: Final = 20
@@ -154,7 +154,7 @@ def _take_images(out: Path, into: Path, images: Sequence[Found], inputs: StepInp
     return records
 
 
-def _tag_line(record: dict[str, Any], name: str, given: Image | None, task: Task) -> TagRecord:
+def _tag_line(record: dict[str, Any], name: str, given: VersionedImage | None, task: Task) -> TagRecord:
     origin = task.origin
     sender = {"SenderAddress": origin.address, "SenderAET": origin.calling_aet, "ReceiverAET": origin.called_aet}
     # What is not known of the sender is left out, and not empty: a rule must not take it for an answer.

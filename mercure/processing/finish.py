@@ -31,7 +31,7 @@ from mercure.spool import (
 )
 from mercure.spool.failed_tasks import fail_task
 from mercure.spool.images import text
-from mercure.spool.link import Source
+from mercure.spool.link import LinkSource
 from mercure.spool.task_events import discarded_key, images_collided, task_created, task_discarded, task_processed
 from mercure.spool.versions import register
 
@@ -140,7 +140,7 @@ class Finisher:
             for collision in register(self.spool, folder, derived.model_copy(update={"id": derived.parent})):
                 details, key = images_collided(collision), f"images.collided:{collision.task}"
                 self.events.emit(details, task=derived.id, series=_series(derived), key=key)
-        derive(self.spool, derived, self.spool.stage(stage), [Source(folder, [image.file for image in images])])
+        derive(self.spool, derived, self.spool.stage(stage), [LinkSource(folder, [image.file for image in images])])
         if stage is Stage.OUTGOING:  # of what is in routing, the router tells
             created = task_created(derived, stage, images)
             self.events.emit(created, task=derived.id, series=_series(derived), key="task.created")

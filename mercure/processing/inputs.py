@@ -12,7 +12,7 @@ from mercure.processing.steps import inputs_of
 from mercure.spool import TagRecord, Task
 from mercure.spool.images import text
 from mercure.spool.task import IMAGE_SUFFIX
-from mercure.spool.versions import FILE_VERSION, ROUTED_AS, Image, images_of, newest
+from mercure.spool.versions import FILE_VERSION, ROUTED_AS, VersionedImage, images_of, newest
 
 
 @dataclass(frozen=True)
@@ -21,24 +21,24 @@ class StepInputs:
 
     Parameters
     ----------
-    images : tuple of Image
+    images : tuple of VersionedImage
         Those that go in.
-    superseded : tuple of Image
+    superseded : tuple of VersionedImage
         Older versions of these; they stay in the task.
-    by_stem : mapping of str to dict of str to Image
+    by_stem : mapping of str to dict of str to VersionedImage
         Those that go in, by the name of their SOP Instance UID and there by series.
     """
 
-    images: tuple[Image, ...]
-    superseded: tuple[Image, ...]
-    by_stem: Mapping[str, Mapping[str, Image]]
+    images: tuple[VersionedImage, ...]
+    superseded: tuple[VersionedImage, ...]
+    by_stem: Mapping[str, Mapping[str, VersionedImage]]
 
     @property
     def uids_repeat(self) -> bool:
         """Whether a SOP Instance UID is used in several series."""
         return any(len(series) > 1 for series in self.by_stem.values())
 
-    def origin_of(self, record: TagRecord) -> Image | None:
+    def origin_of(self, record: TagRecord) -> VersionedImage | None:
         """Return the image that went in under the UIDs of one that came out; of a changed series by its own UID."""
         found = self.by_stem.get(safe_name(text(record, "SOPInstanceUID")), {})
         alone = next(iter(found.values())) if len(found) == 1 else None
@@ -59,21 +59,21 @@ def step_inputs(directory: Path, task: Task) -> StepInputs:
     again = made_again(folder, torn)
     images = [replace(image, record=again.get(image.file, image.record)) for image in images]
     last = newest(images)
-    by_stem: dict[str, dict[str, Image]] = {}
+    by_stem: dict[str, dict[str, VersionedImage]] = {}
     for (series, stem), image in last.items():
         by_stem.setdefault(stem, {})[series] = image
     older = tuple(image for image in images if last[image.key] is not image)
     return StepInputs(tuple(last.values()), older, by_stem)
 
 
-def image_name(image: Image) -> str:
+def image_name(image: VersionedImage) -> str:
     """Return the name under which a module finds an image: its series and itself, and nothing of its version."""
     uid = text(image.record, "SeriesInstanceUID")
     name = f"{image.key[1]}{IMAGE_SUFFIX}"
     return f"{safe_name(uid)}#{name}" if uid else name
 
 
-def lineage(image: Image | None) -> TagRecord:
+def lineage(image: VersionedImage | None) -> TagRecord:
     """Return what a tag line of a result says of the version from which the image came, so that it is none newer."""
     if image is None:
         return {}

@@ -44,8 +44,8 @@ from mercure.processing.steps import (
 )
 from mercure.processing.survey import used_bytes
 from mercure.runners import (
-    Limits,
     Run,
+    RunLimits,
     RunMount,
     Runner,
     RunnerUnavailableError,
@@ -172,7 +172,7 @@ class StepExecutor:
             image=settings.image,
             arguments=settings.arguments,
             environment=settings.environment,
-            limits=Limits(
+            limits=RunLimits(
                 memory_bytes=settings.memory_bytes,
                 cores=settings.cores,
                 gpus=settings.gpus,

@@ -16,8 +16,8 @@ from pydantic import AwareDatetime
 
 from mercure import durable
 from mercure.clock import Clock
-from mercure.config.models import Scrub as Settings
-from mercure.dicom.integrity import Integrity, State, examine
+from mercure.config.models import ScrubSettings as Settings
+from mercure.dicom.integrity import Integrity, IntegrityState, examine
 from mercure.event_details import ScrubFinished
 from mercure.events import EventWriter
 from mercure.model import Record, read_state
@@ -32,9 +32,9 @@ LEAST_WAIT: Final = 0.02
 _AHEAD: Final = timedelta(days=1)
 """An end that lies farther in the future was written by a clock that was set back since."""
 
-_BAD: Final[dict[State, Literal["altered", "unreadable"]]] = {
-    State.ALTERED: "altered",
-    State.UNREADABLE: "unreadable",
+_BAD: Final[dict[IntegrityState, Literal["altered", "unreadable"]]] = {
+    IntegrityState.ALTERED: "altered",
+    IntegrityState.UNREADABLE: "unreadable",
 }
 _log = logging.getLogger(__name__)
 
@@ -50,15 +50,15 @@ class ScrubRun(Record):
     unreadable: int = 0
     uncheckable: int = 0
 
-    def with_image(self, state: State, size: int) -> ScrubRun:
+    def with_image(self, state: IntegrityState, size: int) -> ScrubRun:
         """Return it with one more image."""
         update = {"images": self.images + 1, "bytes": self.bytes + size}
-        if state is not State.INTACT:
+        if state is not IntegrityState.INTACT:
             update[state.value] = getattr(self, state.value) + 1
         return self.model_copy(update=update)
 
 
-class ScrubState(Record):
+class ScrubProgress(Record):
     """What is kept of the scrub: the run under way and the last entry that it has read, and the last whole run."""
 
     run: ScrubRun | None = None
@@ -66,9 +66,9 @@ class ScrubState(Record):
     last: ScrubRun | None = None
 
 
-def read_scrub(spool: Spool) -> ScrubState:
+def read_scrub(spool: Spool) -> ScrubProgress:
     """Return how far the scrub is; a state that cannot be read counts as none."""
-    return read_state(_path(spool), ScrubState) or ScrubState()
+    return read_state(_path(spool), ScrubProgress) or ScrubProgress()
 
 
 def _path(spool: Spool) -> Path:
@@ -128,7 +128,7 @@ class Scrub:
         """
         state = read_scrub(self._spool)
         if state.run is None:
-            state = ScrubState(run=ScrubRun(begun=self._clock.now()), last=state.last)
+            state = ScrubProgress(run=ScrubRun(begun=self._clock.now()), last=state.last)
             self._save(state)
         self._seen.clear()
         self._next = saved = self._clock.monotonic()
@@ -143,14 +143,14 @@ class Scrub:
                 saved = self._clock.monotonic()
         return self._finish(state)
 
-    def _finish(self, state: ScrubState) -> ScrubRun | None:
+    def _finish(self, state: ScrubProgress) -> ScrubRun | None:
         if state.run is None:
             return None
         done = state.run.model_copy(update={"finished": self._clock.now()})
         AlteredBook(self._spool).clear()
         details = ScrubFinished(**done.model_dump(exclude={"begun", "finished"}), begun=done.begun)
         self._events.emit(details)
-        self._save(ScrubState(last=done))
+        self._save(ScrubProgress(last=done))
         return done
 
     def _read(self, entry: Path, run: ScrubRun) -> ScrubRun | None:
@@ -207,5 +207,5 @@ class Scrub:
         if self._next - now >= LEAST_WAIT and self._wait(self._next - now):
             raise StoppedError
 
-    def _save(self, state: ScrubState) -> None:
+    def _save(self, state: ScrubProgress) -> None:
         durable.write_file(_path(self._spool), state.model_dump_json(exclude_none=True).encode())

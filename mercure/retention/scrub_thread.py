@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from mercure.clock import Clock
-from mercure.config.models import Scrub as Settings
+from mercure.config.models import ScrubSettings as Settings
 from mercure.event_details import Warned
 from mercure.events import TRIES_AGAIN, EventWriter
 from mercure.retention.priority import be_idle

@@ -9,7 +9,7 @@ from typing import Final
 from mercure import durable
 from mercure.event_details import Identity
 from mercure.names import id_time
-from mercure.routing.studies import Taken, members
+from mercure.routing.studies import StudyRelease, members
 from mercure.spool import FiredRule, TagRecord, Task, TaskError, image_files, load_task, read_tags, save_task
 from mercure.spool.images import free_name, json_line
 from mercure.spool.task import MEMBERS_FILE, TAGS_FILE
@@ -22,14 +22,14 @@ class BrokenMemberError(Exception):
     """A series of the study cannot be read as a task; a person must look at it."""
 
 
-def prepare_study(directory: Path, taken: Taken) -> tuple[Task, list[TagRecord]]:
+def prepare_study(directory: Path, taken: StudyRelease) -> tuple[Task, list[TagRecord]]:
     """Make sure that a study in ``routing/`` is one task with all images of its series.
 
     Parameters
     ----------
     directory : Path
         The study's folder, claimed.
-    taken : Taken
+    taken : StudyRelease
         Why it was completed.
 
     Returns
@@ -62,7 +62,7 @@ def member_ids(directory: Path) -> tuple[str, ...]:
         return ()
 
 
-def _assemble(directory: Path, names: Sequence[str], taken: Taken) -> Task:
+def _assemble(directory: Path, names: Sequence[str], taken: StudyRelease) -> Task:
     tasks = [_load(directory / name) for name in names]
     records: list[TagRecord] = []
     used: set[str] = set()
@@ -94,7 +94,7 @@ def _link_images(directory: Path, member: Path, used: set[str]) -> list[TagRecor
     return [{**routed_as(record, member), "FileName": names[record["FileName"]]} for record in read_tags(member)]
 
 
-def _describe(directory: Path, tasks: Sequence[Task], taken: Taken) -> Task:
+def _describe(directory: Path, tasks: Sequence[Task], taken: StudyRelease) -> Task:
     first = tasks[0]
     times = [task.origin.first_received for task in tasks] + [task.origin.last_received for task in tasks]
     known = [instant for instant in times if instant is not None]

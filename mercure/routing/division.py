@@ -16,9 +16,9 @@ from mercure.routing.units import Unit, described, names_of, units_of
 from mercure.spool import (
     Claim,
     Division,
+    DivisionPart,
     Failure,
     Hold,
-    Part,
     Spool,
     Stage,
     TagRecord,
@@ -29,7 +29,7 @@ from mercure.spool import (
     load_task,
     save_division,
 )
-from mercure.spool.link import Source
+from mercure.spool.link import LinkSource
 from mercure.spool.notices import post
 from mercure.spool.task import TaskError
 from mercure.spool.task_events import failed_key, task_failed
@@ -70,7 +70,7 @@ def division_of(
     held = config.completion.mixed == "hold"
     apart = len({unit.sender for unit in units}) > 1
     sizes = {image.name: image for image in image_files(directory)}
-    parts: dict[str, Part] = {}
+    parts: dict[str, DivisionPart] = {}
     for unit, own in units.items():
         files = [sizes[record["FileName"]] for record in own]
         part = of_images(config, task, own, files).model_copy(
@@ -82,7 +82,7 @@ def division_of(
             }
         )
         part = _held(part, units, clock) if held else part
-        parts[part.id] = Part(task=part, files=tuple(file.name for file in files))
+        parts[part.id] = DivisionPart(task=part, files=tuple(file.name for file in files))
     return Division(parts=tuple(parts.values()), held=held)
 
 
@@ -164,7 +164,7 @@ class Divider:
         save_division(claim.path, division)
         stage = Stage.ERROR if division.held else Stage.ROUTING
         for part in division.parts:
-            source = Source(claim.path, part.files)
+            source = LinkSource(claim.path, part.files)
             derive(self._spool, part.task, self._spool.stage(stage), [source], whole=False)
             if division.held:
                 self._events.emit(

@@ -27,7 +27,7 @@ from mercure.spool.task import TAGS_FILE
 SUFFIX = ".jsonl"
 
 
-class Change(Record):
+class RouteChange(Record):
     """A series that the changed rules would treat otherwise."""
 
     task: str
@@ -37,14 +37,14 @@ class Change(Record):
     after: tuple[str, ...]
 
 
-class Rehearsal(Record):
+class DryRunReport(Record):
     """What a changed rule set would have done.
 
     `moves` counts the changes by where from and where to.
     """
 
     series: int
-    changes: tuple[Change, ...]
+    changes: tuple[RouteChange, ...]
     moves: dict[str, int]
     errors: tuple[str, ...] = ()
 
@@ -93,7 +93,7 @@ def recent(spool: Spool, last: int) -> Iterator[Kept]:
 
 def rehearse(
     spool: Spool, current: Config, changed: Config, last: int, done: Callable[[int], None] = lambda series: None
-) -> Rehearsal:
+) -> DryRunReport:
     """Decide on the last series by both rule sets and compare.
 
     Parameters
@@ -108,7 +108,7 @@ def rehearse(
     done : callable
         Told after each series how many there were so far.
     """
-    changes: list[Change] = []
+    changes: list[RouteChange] = []
     moves: dict[str, int] = {}
     errors: dict[str, None] = {}
     series = 0
@@ -121,12 +121,12 @@ def rehearse(
         if before != after:
             identity = _identity(kept)
             changes.append(
-                Change(task=kept.task, identity=identity, images=len(kept.records), before=before, after=after)
+                RouteChange(task=kept.task, identity=identity, images=len(kept.records), before=before, after=after)
             )
             move = f"{', '.join(before)} -> {', '.join(after)}"
             moves[move] = moves.get(move, 0) + 1
         done(series)
-    return Rehearsal(series=series, changes=tuple(changes), moves=moves, errors=tuple(errors))
+    return DryRunReport(series=series, changes=tuple(changes), moves=moves, errors=tuple(errors))
 
 
 def _identity(kept: Kept) -> Identity:

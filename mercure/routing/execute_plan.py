@@ -37,10 +37,10 @@ from mercure.spool import (
     save_task,
 )
 from mercure.spool.failed_tasks import fail_task
-from mercure.spool.link import Source
+from mercure.spool.link import LinkSource
 from mercure.spool.task import PLAN_FILE, Failure
 from mercure.spool.task_events import failed_key, task_created, task_failed
-from mercure.spool.versions import Image, images_of, newest
+from mercure.spool.versions import VersionedImage, images_of, newest
 
 _TIME: Final = 21
 """So many characters of an id are its time; a derived task has that of its parent."""
@@ -105,7 +105,7 @@ class Executor:
         self._tell_decision(config, task, plan)
         for planned in plan.derived:
             derived, own = _of_files(planned, images)
-            sources = [Source(claim.path, derived.files or plan.files)]
+            sources = [LinkSource(claim.path, derived.files or plan.files)]
             if derived.again:
                 sources += _newest(images_of(claim.path, task), self._earlier_images(config, derived.task, earlier))
             self._place(derived, sources)
@@ -113,7 +113,7 @@ class Executor:
         ends = {"derived": self._retire, "discard": self._discard, "error": self._fail}
         ends[plan.ends_in](claim, task, plan)
 
-    def _place(self, derived: Derived, sources: Sequence[Source]) -> None:
+    def _place(self, derived: Derived, sources: Sequence[LinkSource]) -> None:
         if derived.study is None:
             into = self._spool.stage(derived.stage)
             derive(self._spool, derived.task, into, sources, whole=not derived.files)
@@ -127,7 +127,7 @@ class Executor:
         with lock:
             derive(self._spool, derived.task, folder, sources, whole=not derived.files)
 
-    def _earlier_images(self, config: Config, task: Task, earlier: Iterable[str]) -> list[Source]:
+    def _earlier_images(self, config: Config, task: Task, earlier: Iterable[str]) -> list[LinkSource]:
         """Find the images of the same series that were routed before, newest first, wherever they still are."""
         sources = []
         for parent in reversed(list(earlier)):
@@ -137,7 +137,7 @@ class Executor:
             if directory is not None:
                 # A hint of an older router may name a task of another patient or sender with the same series.
                 if task.scope == "study" or same_unit(task, load_task(directory)):
-                    sources.append(Source(directory, [image.name for image in image_files(directory)]))
+                    sources.append(LinkSource(directory, [image.name for image in image_files(directory)]))
                 continue
             parts = self._parts_of(parent, task)
             if parts:
@@ -148,9 +148,9 @@ class Executor:
             self._events.emit(Warned(text=text, advice=advice), task=task.id, key=f"again:{parent}")
         return sources
 
-    def _parts_of(self, parent: str, task: Task) -> list[Source]:
+    def _parts_of(self, parent: str, task: Task) -> list[LinkSource]:
         """Find what became of an earlier series that was divided: the parts for the same target, or of one verdict."""
-        found: list[tuple[bool, Source]] = []
+        found: list[tuple[bool, LinkSource]] = []
         for stage, name in self._spool.tasks():
             if name[:_TIME] != parent[:_TIME] or name == parent:
                 continue
@@ -162,7 +162,7 @@ class Executor:
             if part.part and part.action in ("route", "process") and same_unit(task, part):
                 same_target = part.target == task.target
                 if same_target or part.part == task.part:
-                    found.append((same_target, Source(directory, [image.name for image in image_files(directory)])))
+                    found.append((same_target, LinkSource(directory, [image.name for image in image_files(directory)])))
         return [source for _, source in sorted(found, key=lambda item: not item[0])]
 
     def _find(self, task: str) -> Path | None:
@@ -254,14 +254,14 @@ class Executor:
         fail_task(self._spool, self._events, claim, task, failure)
 
 
-def _newest(have: Iterable[Image], sources: Iterable[Source]) -> list[Source]:
+def _newest(have: Iterable[VersionedImage], sources: Iterable[LinkSource]) -> list[LinkSource]:
     """Leave of each image the newest version only, of those that came again since none."""
     met = {image.key for image in have}
     left = []
     for source in sources:
         images = images_of(source.directory, load_task(source.directory))
         last = newest(image for image in images if image.file in source.files)
-        left.append(Source(source.directory, [image.file for key, image in last.items() if key not in met]))
+        left.append(LinkSource(source.directory, [image.file for key, image in last.items() if key not in met]))
         met |= last.keys()
     return left
 

@@ -75,7 +75,7 @@ class Habit(Record):
 
 
 @dataclass(frozen=True)
-class Decided:
+class RoutedSeries:
     """What was decided about a series, as far as habits go.
 
     Parameters
@@ -97,7 +97,7 @@ class Decided:
 
 
 @dataclass(frozen=True)
-class Finding:
+class HabitChange:
     """What is not as usual (``text``), or is so again (no text)."""
 
     kind: NoticeKind
@@ -111,7 +111,7 @@ class _Case:
     """A series of a sender, and the rules of now."""
 
     sender: str
-    decided: Decided
+    decided: RoutedSeries
     rules: Mapping[str, Rule]
     now: datetime
 
@@ -120,13 +120,13 @@ class _Case:
 
 
 def judge(
-    habit: Habit, decided: Decided, rules: Mapping[str, Rule], now: datetime
-) -> tuple[Habit, tuple[Finding, ...]]:
+    habit: Habit, decided: RoutedSeries, rules: Mapping[str, Rule], now: datetime
+) -> tuple[Habit, tuple[HabitChange, ...]]:
     """Compare a series with what is usual for its sender; return the new habit and what is to be told. Pure."""
     if decided.task == habit.task:
         return habit, ()
     case = _Case(habit.sender, decided, rules, now)
-    findings: list[Finding | None] = []
+    findings: list[HabitChange | None] = []
     kept: dict[str, RuleHabit] = {}
     for name, known in habit.rules.items():
         after, finding = (known, None) if name in decided.fired else _misses(case, name, known)
@@ -154,7 +154,7 @@ def _unwanted_again(habit: Habit, now: datetime) -> Habit:
     return habit.model_copy(update=update)
 
 
-def _misses(case: _Case, name: str, known: RuleHabit) -> tuple[RuleHabit | None, Finding | None]:
+def _misses(case: _Case, name: str, known: RuleHabit) -> tuple[RuleHabit | None, HabitChange | None]:
     """Judge a rule that fired for this sender before and does not for this series."""
     rule, fired = case.rules.get(name), case.decided.fired
     if any(case.rules[other].rule == known.expression for other in fired if other in case.rules):
@@ -167,10 +167,10 @@ def _misses(case: _Case, name: str, known: RuleHabit) -> tuple[RuleHabit | None,
         return silent, None
     text = f"rule {name!r} fired for {known.fired} series of {case.sender}, and not for the last {silent.silent}"
     advice = "see whether the scanner sends other tags than before: `mercure rules explain` tells why it does not fire"
-    return silent, Finding("rule", case.about(name), text, advice)
+    return silent, HabitChange("rule", case.about(name), text, advice)
 
 
-def _changed(case: _Case, name: str, known: RuleHabit) -> tuple[RuleHabit | None, Finding | None]:
+def _changed(case: _Case, name: str, known: RuleHabit) -> tuple[RuleHabit | None, HabitChange | None]:
     """Judge a rule that was changed, switched off or removed, by whether it would have fired for this series."""
     rule = case.rules.get(name)
     if known.changed is not None and case.now - known.changed >= LEARNED:
@@ -181,10 +181,10 @@ def _changed(case: _Case, name: str, known: RuleHabit) -> tuple[RuleHabit | None
     text = f"rule {name!r} used to fire for {case.sender}; it was {how}, and its last series is one that it fired for"
     advice = "if that is not meant, correct the rule or roll the configuration back, and retry what was discarded"
     changed = known.model_copy(update={"changed": known.changed or case.now})
-    return changed, Finding("rule", case.about(name), text, advice)
+    return changed, HabitChange("rule", case.about(name), text, advice)
 
 
-def _fires(case: _Case, name: str, known: RuleHabit | None) -> tuple[RuleHabit, Finding | None]:
+def _fires(case: _Case, name: str, known: RuleHabit | None) -> tuple[RuleHabit, HabitChange | None]:
     rule = case.rules[name]
     expression = rule.rule if len(rule.rule) <= LONGEST_EXPRESSION else ""
     if known is None:
@@ -198,7 +198,7 @@ def _fires(case: _Case, name: str, known: RuleHabit | None) -> tuple[RuleHabit, 
         "last": case.now,
         "changed": None,
     }
-    return known.model_copy(update=update), Finding("rule", case.about(name)) if noticed else None
+    return known.model_copy(update=update), HabitChange("rule", case.about(name)) if noticed else None
 
 
 def _is_usual(habit: Habit, now: datetime) -> bool:
@@ -208,7 +208,7 @@ def _is_usual(habit: Habit, now: datetime) -> bool:
     return habit.routed == 0 or habit.row < max(USUAL, PATIENCE * habit.longest_row)
 
 
-def _unwanted(habit: Habit) -> Finding:
+def _unwanted(habit: Habit) -> HabitChange:
     before = f"{habit.routed} before were" if habit.routed else "none of its was ever"
     text = f"no rule wants the last {habit.row} series of {habit.sender}: they are discarded; {before} routed"
     if habit.row == 1:
@@ -217,7 +217,7 @@ def _unwanted(habit: Habit) -> Finding:
         "see `mercure queue list --stage discard`; correct the rules and retry it while it is kept, "
         "or discard such series by a rule of their own"
     )
-    return Finding("unrouted", habit.sender, text, advice)
+    return HabitChange("unrouted", habit.sender, text, advice)
 
 
 class Habits:
@@ -234,7 +234,7 @@ class Habits:
         self._known: dict[str, Habit] = {}
         self._written: dict[str, datetime] = {}
 
-    def note(self, sender: str, decided: Decided, rules: Mapping[str, Rule], now: datetime) -> None:
+    def note(self, sender: str, decided: RoutedSeries, rules: Mapping[str, Rule], now: datetime) -> None:
         """Count a decided series, and write notices of what is not as usual.
 
         Counts alone are written now and then: a write for each series would cost more than they are worth.

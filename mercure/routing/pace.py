@@ -74,7 +74,7 @@ class Pace(Record):
 
 
 @dataclass(frozen=True)
-class Change:
+class ReleaseChange:
     """A release time that was learned, made longer, or given up (0)."""
 
     seconds: float
@@ -155,7 +155,9 @@ class Paces:
             self._remember(sender, pace)
         return pace
 
-    def note(self, task: Task, instances: Iterable[str], received: Instants, learning: Learning) -> Change | None:
+    def note(
+        self, task: Task, instances: Iterable[str], received: Instants, learning: Learning
+    ) -> ReleaseChange | None:
         """Learn from a series that was taken for routing.
 
         Parameters
@@ -171,7 +173,7 @@ class Paces:
 
         Returns
         -------
-        Change or None
+        ReleaseChange or None
             What is to be told.
 
         Raises
@@ -194,7 +196,7 @@ class Paces:
         if changed or pause is not None or after.whole % _WRITTEN_EVERY == 0:
             with exclusive(folder(self._spool)):
                 durable.write_file(_path(self._spool, learning.sender), after.model_dump_json().encode(), sync=False)
-        return Change(after.seconds, before.seconds, pause or 0.0) if changed else None
+        return ReleaseChange(after.seconds, before.seconds, pause or 0.0) if changed else None
 
     def _late_by(self, task: Task, instances: frozenset[str], learning: Learning) -> float | None:
         """Return how long after the end of its series a part of it came; None if it is not late, or a repetition."""

@@ -19,7 +19,7 @@ from mercure.event_details import RuleOutcome
 from mercure.model import Record
 from mercure.names import derived_id
 from mercure.routing.studies import study_folder
-from mercure.routing.verdicts import Decided, Named, Verdict, verdicts
+from mercure.routing.verdicts import Named, SeriesVerdicts, Verdict, verdicts
 from mercure.rules import RuleError, compile_rule
 from mercure.spool import FiredRule, Hold, Stage, TagRecord, Task
 from mercure.spool.images import text
@@ -140,7 +140,7 @@ def holds(expression: str, records: Sequence[TagRecord], now: datetime) -> bool:
         return False
 
 
-def _whole(task: Task, files: Sequence[str], decided: Decided, now: datetime) -> Plan:
+def _whole(task: Task, files: Sequence[str], decided: SeriesVerdicts, now: datetime) -> Plan:
     """Decide on a series whose images are all treated in the same way."""
     (verdict,) = decided.verdicts
     if verdict.discarded_by is not None:
@@ -149,7 +149,9 @@ def _whole(task: Task, files: Sequence[str], decided: Decided, now: datetime) ->
     return _plan(task, files, decided.outcomes, verdict, now)
 
 
-def _divided(task: Task, records: Sequence[TagRecord], files: Sequence[str], decided: Decided, now: datetime) -> Plan:
+def _divided(
+    task: Task, records: Sequence[TagRecord], files: Sequence[str], decided: SeriesVerdicts, now: datetime
+) -> Plan:
     """Divide a series along the verdicts: each part goes its own way, and the series itself ends."""
     wanted = any(verdict.is_wanted for verdict in decided.verdicts)
     derived: list[Derived] = []

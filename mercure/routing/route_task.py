@@ -15,14 +15,14 @@ from mercure.routing.assembly import prepare_study
 from mercure.routing.division import Divider, division_of, waits_for_parent
 from mercure.routing.dry_run import keep
 from mercure.routing.execute_plan import Executor, load_plan, save_plan
-from mercure.routing.habits import Decided, Habits
+from mercure.routing.habits import Habits, RoutedSeries
 from mercure.routing.intake import described, times_received
 from mercure.routing.loop_guard import ReturnCounter, held, notice
-from mercure.routing.pace import Change, Learning, Paces
+from mercure.routing.pace import Learning, Paces, ReleaseChange
 from mercure.routing.plan import UNMATCHED, Plan, decide, decide_study, holds
 from mercure.routing.repeats import note_repeats
 from mercure.routing.seen_series import remember
-from mercure.routing.studies import SEPARATOR, Taken, members, read_taken, study_folder
+from mercure.routing.studies import SEPARATOR, StudyRelease, members, read_taken, study_folder
 from mercure.routing.units import sender_of, unit_digest
 from mercure.spool import (
     Claim,
@@ -45,7 +45,7 @@ class NothingToRouteError(Exception):
     """There is no image in the task."""
 
 
-class Routing:
+class TaskRouter:
     """Routes tasks that stand in ``routing/``; after a crash it goes on where the files say.
 
     Parameters
@@ -95,7 +95,7 @@ class Routing:
         directory = claim.path
         taken = read_taken(directory)
         if taken is not None or members(directory):
-            taken = taken or Taken(reason=reason)
+            taken = taken or StudyRelease(reason=reason)
             task, records = prepare_study(directory, taken)
         elif waits_for_parent(self._spool, directory):
             return ()
@@ -121,7 +121,7 @@ class Routing:
         return task.model_copy(update={"origin": origin})
 
     def _route_unit(
-        self, config: Config, claim: Claim, task: Task, records: list[TagRecord], taken: Taken | None
+        self, config: Config, claim: Claim, task: Task, records: list[TagRecord], taken: StudyRelease | None
     ) -> None:
         directory = claim.path
         files = [image.name for image in image_files(directory)]
@@ -148,7 +148,7 @@ class Routing:
         self._executor.carry_out(config, claim, task, plan, earlier)
 
     def _decide(
-        self, config: Config, task: Task, records: list[TagRecord], files: list[str], taken: Taken | None
+        self, config: Config, task: Task, records: list[TagRecord], files: list[str], taken: StudyRelease | None
     ) -> Plan:
         now = self._clock.now()
         if task.scope == "series":
@@ -200,7 +200,7 @@ class Routing:
             return
         sender = task.origin.sender or config.sender_of(task.origin.calling_aet, task.origin.address)
         now = self._clock.now()
-        decided = Decided(
+        decided = RoutedSeries(
             task=task.id,
             fired=frozenset(outcome.rule for outcome in plan.rules if outcome.fired),
             unwanted=plan.discarded_by == UNMATCHED,
@@ -212,7 +212,7 @@ class Routing:
             _log.warning("what is usual for a sender cannot be noted: %s", error, extra={"task": task.id})
 
 
-def _learned(change: Change, sender: str) -> ReleaseLearned:
+def _learned(change: ReleaseChange, sender: str) -> ReleaseLearned:
     """Say what was learned of a sender, and how a person decides otherwise."""
     text = (
         f"images of {sender} came late again and again, the last time after {change.pause:.0f} s: its series are "

@@ -30,7 +30,7 @@ BUSY_SECONDS: Final = 1.0
 """A study that waits for one of its series is looked at again after this time."""
 
 
-class Taken(Record):
+class StudyRelease(Record):
     """Why a study was completed."""
 
     reason: str
@@ -46,14 +46,14 @@ class StudyDue:
     ----------
     name : str
         Its folder in ``studies/``.
-    taken : Taken
+    taken : StudyRelease
         Why, and what becomes of it.
     signature : tuple of int
         State of the folder on which this rests; any series changes it.
     """
 
     name: str
-    taken: Taken
+    taken: StudyRelease
     signature: tuple[int, int]
 
 
@@ -182,20 +182,20 @@ class StudyTracker:
             seen = self._seen[name] = _Seen(signature, now - age, collect(directory))
         return seen
 
-    def _judge(self, config: Config, name: str, seen: _Seen, now: float) -> tuple[Taken | None, float]:
+    def _judge(self, config: Config, name: str, seen: _Seen, now: float) -> tuple[StudyRelease | None, float]:
         """Tell why a study is complete, or in how many seconds it may be."""
         rule = config.rules.get(rule_of(name))
         if rule is None or rule.trigger != "study":
-            return Taken(reason="its rule is gone"), 0.0
+            return StudyRelease(reason="its rule is gone"), 0.0
         settings = rule.study or StudyCompletion()
         quiet = now - seen.changed
         if settings.by_content:
             if _has_all(settings, seen.collected):
-                return Taken(reason="content"), 0.0
+                return StudyRelease(reason="content"), 0.0
         elif quiet >= settings.quiet_seconds:
-            return Taken(reason="quiet"), 0.0
+            return StudyRelease(reason="quiet"), 0.0
         if settings.force_action != "wait" and quiet >= settings.force_after_seconds:
-            return Taken(reason="forced by its limit", action=settings.force_action), 0.0
+            return StudyRelease(reason="forced by its limit", action=settings.force_action), 0.0
         waits = [settings.force_after_seconds] if settings.force_action != "wait" else []
         waits += [] if settings.by_content else [settings.quiet_seconds]
         return None, min((limit - quiet for limit in waits), default=FOREVER)
@@ -286,16 +286,16 @@ def force_study(spool: Spool, name: str, by: str, clock: Clock) -> str | None:
     signature = folder_signature(spool.entry(Stage.STUDIES, name))
     if signature is None:
         return None
-    claim = take_study(spool, StudyDue(name, Taken(reason="forced by a person", by=by), signature), clock)
+    claim = take_study(spool, StudyDue(name, StudyRelease(reason="forced by a person", by=by), signature), clock)
     if claim is None:
         return None
     with claim:
         return claim.path.name
 
 
-def read_taken(directory: Path) -> Taken | None:
+def read_taken(directory: Path) -> StudyRelease | None:
     """Read why a study in ``routing/`` was taken; None for a series."""
-    return read_state(directory / TAKEN_FILE, Taken)
+    return read_state(directory / TAKEN_FILE, StudyRelease)
 
 
 def members(directory: Path) -> Sequence[str]:

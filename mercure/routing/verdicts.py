@@ -16,7 +16,7 @@ from typing import Final
 from mercure.config import Config, Rule
 from mercure.event_details import RuleOutcome
 from mercure.routing.units import has_origin
-from mercure.rules import CompiledRule, Evaluation, Images, compile_rule, differing
+from mercure.rules import CompiledRule, Evaluation, ImageRecords, compile_rule, differing
 from mercure.spool import TagRecord, Task
 
 Named = tuple[str, Rule]
@@ -84,14 +84,14 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Decided:
+class SeriesVerdicts:
     """The verdicts over a series, and what became of each rule."""
 
     verdicts: tuple[Verdict, ...]
     outcomes: tuple[RuleOutcome, ...]
 
 
-def verdicts(config: Config, task: Task, records: Sequence[TagRecord], now: datetime) -> Decided:
+def verdicts(config: Config, task: Task, records: Sequence[TagRecord], now: datetime) -> SeriesVerdicts:
     """Ask the rules in their order; the first discard that fires ends it, a fallback is asked where nothing took.
 
     Parameters
@@ -105,7 +105,7 @@ def verdicts(config: Config, task: Task, records: Sequence[TagRecord], now: date
     now : datetime
         Aware instant, for rules that ask for ages.
     """
-    series = _Series(Images(records), now)
+    series = _Series(ImageRecords(records), now)
     known = all(map(has_origin, records))
     found = [Verdict(tuple(range(max(1, len(records)))), has_origin=known)]
     outcomes: list[RuleOutcome] = []
@@ -117,7 +117,7 @@ def verdicts(config: Config, task: Task, records: Sequence[TagRecord], now: date
         if answers.given:
             outcomes.append(answers.outcome(name))
         found = asked
-    return Decided(tuple(_merged(found)), tuple(outcomes))
+    return SeriesVerdicts(tuple(_merged(found)), tuple(outcomes))
 
 
 def answers_of(expression: str, records: Sequence[TagRecord], now: datetime) -> list[tuple[Evaluation, Numbers]]:
@@ -128,7 +128,7 @@ def answers_of(expression: str, records: Sequence[TagRecord], now: datetime) -> 
     mercure.rules.RuleError
         It cannot be run at all.
     """
-    answers = _Series(Images(records), now).answers(compile_rule(expression))
+    answers = _Series(ImageRecords(records), now).answers(compile_rule(expression))
     return answers.divide(tuple(range(len(records))))
 
 
@@ -220,7 +220,7 @@ class _Answers:
 class _Series:
     """The images of a series, divided by what rules read of them; what was divided once is kept."""
 
-    images: Images
+    images: ImageRecords
     now: datetime
     _columns: dict[Read, list[int] | None] = field(default_factory=dict)
     _parts: dict[tuple[frozenset[Read], int], tuple[Numbers, list[tuple[int, Numbers]]]] = field(default_factory=dict)

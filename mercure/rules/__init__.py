@@ -1,12 +1,12 @@
 """The rule language: parse, check, evaluate, explain (``docs/reference/rule-language.md``)."""
 
 from mercure.rules.check import check
-from mercure.rules.errors import Code, Finding, Place, RuleError, Severity
-from mercure.rules.explain import Explanation, Part
+from mercure.rules.errors import Code, Diagnostic, RuleError, Severity, TextPlace
+from mercure.rules.explain import Explanation, ExplanationPart
 from mercure.rules.frame import Clock
-from mercure.rules.inputs import Inputs, differing
+from mercure.rules.inputs import ImageInputs, differing
 from mercure.rules.json_lines import evaluate_json_line
-from mercure.rules.record import Images, TagRecord
+from mercure.rules.record import ImageRecords, TagRecord
 from mercure.rules.rule import CompiledRule, Evaluation, compile_rule
 from mercure.rules.ruleset import RuleOfSet, SetFinding, check_rule_set
 from mercure.rules.study_list import StudyList
@@ -15,19 +15,19 @@ __all__ = [
     "Clock",
     "Code",
     "CompiledRule",
+    "Diagnostic",
     "Evaluation",
     "Explanation",
-    "Finding",
-    "Images",
-    "Inputs",
-    "Part",
-    "Place",
+    "ExplanationPart",
+    "ImageInputs",
+    "ImageRecords",
     "RuleError",
     "RuleOfSet",
     "SetFinding",
     "Severity",
     "StudyList",
     "TagRecord",
+    "TextPlace",
     "check",
     "check_rule_set",
     "compile_rule",

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Never
 
 from mercure.rules import nodes
-from mercure.rules.errors import Place, RuleError
-from mercure.rules.nodes import Argument, Node
+from mercure.rules.errors import RuleError, TextPlace
+from mercure.rules.nodes import Argument, SyntaxNode
 from mercure.rules.signature import Function, Parameter
 
 
@@ -21,18 +21,18 @@ class Written:
         Its parameter, from 0.
     value : str
         The text.
-    node : Node
+    node : SyntaxNode
         Where it stands.
     """
 
     number: int
     value: str
-    node: Node
+    node: SyntaxNode
 
 
 def arrange(
-    text: str, call: nodes.Call, function: Function, receivers: int
-) -> tuple[list[Written], list[Node], tuple[str, ...]]:
+    text: str, call: nodes.CallNode, function: Function, receivers: int
+) -> tuple[list[Written], list[SyntaxNode], tuple[str, ...]]:
     """Put arguments in order.
 
     Parameters
@@ -50,7 +50,7 @@ def arrange(
     -------
     literals : list of Written
         Arguments that are written out, in the order of their parameters.
-    operands : list of Node
+    operands : list of SyntaxNode
         The others, in the order of their parameters.
     names : tuple of str
         Names of the last of them, as far as they can only be given by name.
@@ -64,16 +64,16 @@ def arrange(
 
 
 class _Arrangement:
-    def __init__(self, text: str, call: nodes.Call, function: Function, receivers: int) -> None:
+    def __init__(self, text: str, call: nodes.CallNode, function: Function, receivers: int) -> None:
         self._text = text
         self._call = call
         self._usage = function.method_usage if receivers else function.usage
         self._name = function.name
         self._parameters = list(enumerate(function.parameters))[receivers:]
 
-    def result(self) -> tuple[list[Written], list[Node], tuple[str, ...]]:
+    def result(self) -> tuple[list[Written], list[SyntaxNode], tuple[str, ...]]:
         literals: list[Written] = []
-        operands: list[Node] = []
+        operands: list[SyntaxNode] = []
         names: list[str] = []
         for number, parameter, argument in self._matched():
             if parameter.literal:
@@ -116,7 +116,7 @@ class _Arrangement:
             return [positional.pop(0)]
         return [named.pop(parameter.name)] if parameter.name in named else []
 
-    def _literal(self, parameter: Parameter, node: Node) -> str:
+    def _literal(self, parameter: Parameter, node: SyntaxNode) -> str:
         if isinstance(node, nodes.Literal) and isinstance(node.value, str):
             return node.value
         example = f"e.g. {self._usage}"
@@ -124,6 +124,6 @@ class _Arrangement:
             example = f'write "{node.name}"'
         return self._fail(node, f"{self._name}: {parameter.name} must be a text in quotes", example)
 
-    def _fail(self, node: Node, message: str, advice: str = "") -> Never:
-        place = Place(self._text, node.start, node.end)
+    def _fail(self, node: SyntaxNode, message: str, advice: str = "") -> Never:
+        place = TextPlace(self._text, node.start, node.end)
         raise RuleError("arguments", message, advice or f"it is called as {self._usage}", place)

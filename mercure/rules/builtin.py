@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from mercure.rules.errors import Fault
 from mercure.rules.frame import FREE, Frame
-from mercure.rules.kinds import Kind, Value, incomparable, kind_name, kind_of, union
+from mercure.rules.kinds import Value, ValueKind, incomparable, kind_name, kind_of, union
 from mercure.rules.numbers import bounded, fraction, rounded, to_text, whole
 from mercure.rules.record import Items
 from mercure.rules.signature import Function, Parameter, plain
@@ -30,11 +30,11 @@ def _sum(frame: Frame, values: tuple[Value, ...], start: int | float = 0) -> int
 
 def _one_kind(frame: Frame, values: tuple[Value, ...]) -> tuple[Value, ...]:
     """Make sure that values can be put in order, and count the comparisons that it takes."""
-    kinds = {Kind.NUMBER if isinstance(value, int | float) else kind_of(value) for value in values}
+    kinds = {ValueKind.NUMBER if isinstance(value, int | float) else kind_of(value) for value in values}
     if len(kinds) > 1:
         one, other = sorted(kinds, key=lambda kind: kind.value)[:2]
         raise incomparable(one, other)
-    if kinds and not kinds <= {Kind.TEXT, Kind.NUMBER, Kind.DATE}:
+    if kinds and not kinds <= {ValueKind.TEXT, ValueKind.NUMBER, ValueKind.DATE}:
         raise Fault("type", f"{kind_name(*kinds)} has no order")
     size = sum(len(value) for value in values if isinstance(value, str) and len(value) > FREE)
     frame.work((len(values) * 80 + size // 4) * max(1, len(values).bit_length()))
@@ -83,53 +83,64 @@ def _bool(_frame: Frame, value: Value) -> bool:
     return bool(value)
 
 
-def _of_values(kinds: tuple[Kind, ...]) -> Kind:
+def _of_values(kinds: tuple[ValueKind, ...]) -> ValueKind:
     """Return what may be the least or greatest: one of the values, or whatever is in a list."""
-    return Kind.PLAIN if Kind.LIST in union(kinds) else union(kinds) or Kind.PLAIN
+    return ValueKind.PLAIN if ValueKind.LIST in union(kinds) else union(kinds) or ValueKind.PLAIN
 
 
-_VALUES: Final = Parameter("value", Kind.PLAIN | Kind.LIST, many=True)
-_DEFAULT: Final = Parameter("default", Kind.PLAIN, optional=True, named=True)
-_LIST: Final = Parameter("list", Kind.LIST)
-_SIZED: Final = Parameter("value", Kind.TEXT | Kind.LIST | Kind.SEQUENCE)
+_VALUES: Final = Parameter("value", ValueKind.PLAIN | ValueKind.LIST, many=True)
+_DEFAULT: Final = Parameter("default", ValueKind.PLAIN, optional=True, named=True)
+_LIST: Final = Parameter("list", ValueKind.LIST)
+_SIZED: Final = Parameter("value", ValueKind.TEXT | ValueKind.LIST | ValueKind.SEQUENCE)
 
 BUILTINS: Final[dict[str, Function]] = {
     function.name: function
     for function in (
-        plain("len", (_SIZED,), Kind.NUMBER, _length, "number of characters, values or items"),
+        plain("len", (_SIZED,), ValueKind.NUMBER, _length, "number of characters, values or items"),
         plain(
             "int",
-            (Parameter("value", Kind.TEXT | Kind.NUMERIC), Parameter("base", Kind.NUMBER, optional=True)),
-            Kind.NUMBER,
+            (
+                Parameter("value", ValueKind.TEXT | ValueKind.NUMERIC),
+                Parameter("base", ValueKind.NUMBER, optional=True),
+            ),
+            ValueKind.NUMBER,
             whole,
             "the whole number that a text writes, or a number without its fraction",
         ),
-        plain("float", (Parameter("value", Kind.TEXT | Kind.NUMERIC),), Kind.NUMBER, fraction, "a number of a text"),
-        plain("str", (Parameter("value", Kind.PLAIN),), Kind.TEXT, to_text, "a text of a number"),
-        plain("bool", (Parameter("value"),), Kind.TRUTH, _bool, "False for 0 and whatever is empty"),
+        plain(
+            "float",
+            (Parameter("value", ValueKind.TEXT | ValueKind.NUMERIC),),
+            ValueKind.NUMBER,
+            fraction,
+            "a number of a text",
+        ),
+        plain("str", (Parameter("value", ValueKind.PLAIN),), ValueKind.TEXT, to_text, "a text of a number"),
+        plain("bool", (Parameter("value"),), ValueKind.TRUTH, _bool, "False for 0 and whatever is empty"),
         plain("min", (_VALUES, _DEFAULT), _of_values, _extreme(min), "the least of a list, or of several values"),
         plain("max", (_VALUES, _DEFAULT), _of_values, _extreme(max), "the greatest of a list, or of several values"),
-        plain("abs", (Parameter("number", Kind.NUMERIC),), Kind.NUMBER, _absolute, "the number without its sign"),
+        plain(
+            "abs", (Parameter("number", ValueKind.NUMERIC),), ValueKind.NUMBER, _absolute, "the number without its sign"
+        ),
         plain(
             "sum",
-            (_LIST, Parameter("start", Kind.NUMERIC, optional=True)),
-            Kind.NUMBER,
+            (_LIST, Parameter("start", ValueKind.NUMERIC, optional=True)),
+            ValueKind.NUMBER,
             _sum,
             "the numbers of a list added up",
         ),
-        plain("any", (_LIST,), Kind.TRUTH, _any, "True when one of the list is true"),
-        plain("all", (_LIST,), Kind.TRUTH, _all, "True when none of the list is false"),
+        plain("any", (_LIST,), ValueKind.TRUTH, _any, "True when one of the list is true"),
+        plain("all", (_LIST,), ValueKind.TRUTH, _all, "True when none of the list is false"),
         plain(
             "sorted",
-            (Parameter("list", Kind.TEXT | Kind.LIST), Parameter("reverse", Kind.TRUTH, optional=True)),
-            Kind.LIST,
+            (Parameter("list", ValueKind.TEXT | ValueKind.LIST), Parameter("reverse", ValueKind.TRUTH, optional=True)),
+            ValueKind.LIST,
             _sorted,
             "the list in ascending order",
         ),
         plain(
             "round",
-            (Parameter("number", Kind.NUMERIC), Parameter("ndigits", Kind.NUMBER, optional=True)),
-            Kind.NUMBER,
+            (Parameter("number", ValueKind.NUMERIC), Parameter("ndigits", ValueKind.NUMBER, optional=True)),
+            ValueKind.NUMBER,
             _round,
             "the number rounded, half to even",
         ),

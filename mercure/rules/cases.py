@@ -13,11 +13,11 @@ from enum import Enum
 from typing import Final
 
 from mercure.rules.terms import (
-    Comparison,
-    Conditional,
+    ComparisonTerm,
+    ConditionalTerm,
     Constant,
-    Logical,
-    Negation,
+    LogicalTerm,
+    NegationTerm,
     Term,
     key_of,
 )
@@ -26,7 +26,7 @@ _MOST: Final = 256
 """Cases that are looked at; a rule with more is not judged."""
 
 
-class Outcome(Enum):
+class CaseOutcome(Enum):
     """What evaluating a part can come to."""
 
     TRUE = "true"
@@ -39,7 +39,7 @@ class Demand:
     """A part that is no ``and``, ``or``, ``not`` or ``if``, and what it must come to."""
 
     term: Term
-    outcome: Outcome
+    outcome: CaseOutcome
 
 
 Case = dict[tuple[object, ...], Demand]
@@ -50,7 +50,7 @@ class TooManyCases(Exception):
     """A rule has more alternatives than are looked at."""
 
 
-def cases_of(term: Term, outcome: Outcome) -> list[Case]:
+def cases_of(term: Term, outcome: CaseOutcome) -> list[Case]:
     """Return all cases in which a term has an outcome.
 
     Raises
@@ -92,26 +92,26 @@ def _distinct(cases: Iterable[Case]) -> Iterator[Case]:
             yield case
 
 
-def _cases(term: Term, outcome: Outcome) -> list[Case]:
+def _cases(term: Term, outcome: CaseOutcome) -> list[Case]:
     match term:
         case Constant(value=value):
-            return [{}] if outcome is (Outcome.TRUE if value else Outcome.FALSE) else []
-        case Negation(operand=operand):
+            return [{}] if outcome is (CaseOutcome.TRUE if value else CaseOutcome.FALSE) else []
+        case NegationTerm(operand=operand):
             return cases_of(operand, _OPPOSITE[outcome])
-        case Logical():
+        case LogicalTerm():
             return _logical(term, outcome)
-        case Conditional(test=test, then=then, otherwise=otherwise):
-            taken = combined(cases_of(test, Outcome.TRUE), cases_of(then, outcome))
-            other = combined(cases_of(test, Outcome.FALSE), cases_of(otherwise, outcome))
-            return [*(cases_of(test, outcome) if outcome is Outcome.ERROR else []), *taken, *other]
-        case Comparison():
+        case ConditionalTerm(test=test, then=then, otherwise=otherwise):
+            taken = combined(cases_of(test, CaseOutcome.TRUE), cases_of(then, outcome))
+            other = combined(cases_of(test, CaseOutcome.FALSE), cases_of(otherwise, outcome))
+            return [*(cases_of(test, outcome) if outcome is CaseOutcome.ERROR else []), *taken, *other]
+        case ComparisonTerm():
             return _comparison(term, outcome)
     return [{key_of(term): Demand(term, outcome)}]
 
 
-def _logical(term: Logical, outcome: Outcome) -> list[Case]:
+def _logical(term: LogicalTerm, outcome: CaseOutcome) -> list[Case]:
     """Follow the evaluation from left to right: it goes on while operands say `passing` and stops at another."""
-    passing = Outcome.TRUE if term.word == "and" else Outcome.FALSE
+    passing = CaseOutcome.TRUE if term.word == "and" else CaseOutcome.FALSE
     found: list[Case] = []
     before: list[Case] = [{}]
     for operand in term.operands:
@@ -123,14 +123,14 @@ def _logical(term: Logical, outcome: Outcome) -> list[Case]:
     return before if outcome is passing else found
 
 
-def _comparison(term: Comparison, outcome: Outcome) -> list[Case]:
+def _comparison(term: ComparisonTerm, outcome: CaseOutcome) -> list[Case]:
     """Write a comparison in one way: a chain as its pairs, ``!=`` as not ``==``, a constant on the right."""
     if len(term.comparators) > 1:
-        if outcome is not Outcome.TRUE:
+        if outcome is not CaseOutcome.TRUE:
             return [{key_of(term): Demand(term, outcome)}]
         before: list[Case] = [{}]
         for pair in pairs(term):
-            before = combined(before, cases_of(pair, Outcome.TRUE))
+            before = combined(before, cases_of(pair, CaseOutcome.TRUE))
         return before
     (comparator,) = term.comparators
     if comparator in _NEGATED:
@@ -142,15 +142,19 @@ def _comparison(term: Comparison, outcome: Outcome) -> list[Case]:
     return [{key_of(term): Demand(term, outcome)}]
 
 
-def pairs(term: Comparison) -> Iterator[Comparison]:
+def pairs(term: ComparisonTerm) -> Iterator[ComparisonTerm]:
     """Yield the comparisons of which a chain is made."""
     for number, comparator in enumerate(term.comparators):
         operands = term.operands[number : number + 2]
         reads = operands[0].reads | operands[1].reads
-        yield Comparison(operands[0].start, operands[1].end, reads, operands, (comparator,))
+        yield ComparisonTerm(operands[0].start, operands[1].end, reads, operands, (comparator,))
 
 
-_OPPOSITE: Final = {Outcome.TRUE: Outcome.FALSE, Outcome.FALSE: Outcome.TRUE, Outcome.ERROR: Outcome.ERROR}
+_OPPOSITE: Final = {
+    CaseOutcome.TRUE: CaseOutcome.FALSE,
+    CaseOutcome.FALSE: CaseOutcome.TRUE,
+    CaseOutcome.ERROR: CaseOutcome.ERROR,
+}
 _NEGATED: Final = {"!=": "==", "not in": "in"}
 MIRRORED: Final = {"==": "==", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 """Comparators when the sides change places."""

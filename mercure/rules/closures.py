@@ -8,7 +8,7 @@ from typing import Any, Final, Never
 
 from mercure.rules.errors import Fault, RuleError
 from mercure.rules.frame import Frame
-from mercure.rules.kinds import Kind, Value, classes_of, kind_of, mismatch
+from mercure.rules.kinds import Value, ValueKind, classes_of, kind_of, mismatch
 from mercure.rules.operators import Operator, is_in
 from mercure.rules.record import Items, TagView, as_text
 from mercure.rules.signature import Function
@@ -62,7 +62,7 @@ def read(frame: Frame, keyword: str, raw: object) -> str:
 Note = Callable[[str, "int | None", int], None]
 """Is told of an image or item where a question was decided, or that none decided it, and how many there are."""
 
-Guard = tuple[frozenset[type], str, Kind] | None
+Guard = tuple[frozenset[type], str, ValueKind] | None
 """The classes that an operand may have, its name for messages, and its kinds; None when anything goes."""
 
 
@@ -78,8 +78,8 @@ def guards(function: Function, count: int) -> list[Guard]:
 def guard(function: Function, name: str) -> Guard:
     """Return the guard of one parameter."""
     parameter = next(parameter for parameter in function.parameters if parameter.name == name)
-    kinds = parameter.kinds | (Kind.TRUTH if parameter.kinds & Kind.NUMBER else Kind(0))
-    return None if kinds == Kind.ANY else (classes_of(kinds), f"{function.name}: {name}", parameter.kinds)
+    kinds = parameter.kinds | (ValueKind.TRUTH if parameter.kinds & ValueKind.NUMBER else ValueKind(0))
+    return None if kinds == ValueKind.ANY else (classes_of(kinds), f"{function.name}: {name}", parameter.kinds)
 
 
 def _check(guard: Guard, value: Value, number: int) -> None:
@@ -186,7 +186,7 @@ def membership(
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ImageQuestion:
     """What is asked of each image or item.
 
     Parameters
@@ -208,7 +208,7 @@ class Question:
     note: Note
 
 
-def over_images(question: Question) -> Closure:
+def over_images(question: ImageQuestion) -> Closure:
     """Ask something of each image.
 
     A form of the language and not a function: comprehensions and ``lambda`` would bring loops and names of one's own.
@@ -250,7 +250,7 @@ def over_images(question: Question) -> Closure:
     return run
 
 
-def over_items(question: Question, over: Closure) -> Closure:
+def over_items(question: ImageQuestion, over: Closure) -> Closure:
     """Ask something of each item of a sequence."""
     term, condition, fail = question.term, question.condition, question.fail
     stops_at = term.word == "any"
@@ -261,7 +261,7 @@ def over_items(question: Question, over: Closure) -> Closure:
         unknown: RuleError | None = None
         try:
             if not isinstance(items, Items):
-                raise mismatch(f"what .{term.word}(…) looks at", kind_of(items), Kind.SEQUENCE, 0)
+                raise mismatch(f"what .{term.word}(…) looks at", kind_of(items), ValueKind.SEQUENCE, 0)
             frame.work_on_each(items.count, question.cost, "items")
             for number, record in enumerate(items.records):
                 frame.item = TagView(record)

@@ -15,8 +15,8 @@ from mercure.rules.closures import (
     FAULTS,
     Closure,
     Fail,
+    ImageQuestion,
     Note,
-    Question,
     as_fault,
     dispatching,
     guard,
@@ -31,25 +31,25 @@ from mercure.rules.closures import (
     read,
     unary,
 )
-from mercure.rules.errors import Fault, Place, RuleError
+from mercure.rules.errors import Fault, RuleError, TextPlace
 from mercure.rules.frame import Frame
 from mercure.rules.kinds import Value
 from mercure.rules.operators import Operator
 from mercure.rules.tags import raw_of
 from mercure.rules.terms import (
-    Collection,
-    Comparison,
-    Conditional,
+    CollectionTerm,
+    ComparisonTerm,
+    ConditionalTerm,
     Constant,
-    Logical,
-    Negation,
+    LogicalTerm,
+    NegationTerm,
     Operation,
     Quantifier,
     TagValue,
     Term,
 )
 
-_COSTS: Final[dict[type[Term], int]] = {Constant: 20, TagValue: 70, Comparison: 120}
+_COSTS: Final[dict[type[Term], int]] = {Constant: 20, TagValue: 70, ComparisonTerm: 120}
 _OTHER_COST: Final = 60
 """Nanoseconds for one term in a loop over images; an operation brings its own."""
 
@@ -137,7 +137,7 @@ class _Compiler:
             return unary(call, operands[0], checks[0], fail)
         return many(call, operands, checks, fail) if operands else nullary(call, fail)
 
-    def _comparison(self, term: Comparison) -> Closure:
+    def _comparison(self, term: ComparisonTerm) -> Closure:
         if len(term.operands) == 2:  # noqa: PLR2004 - not a chain
             return self._pair(term)
         first, *others = [self.closure(operand) for operand in term.operands]
@@ -161,7 +161,7 @@ class _Compiler:
 
         return run
 
-    def _pair(self, term: Comparison) -> Closure:
+    def _pair(self, term: ComparisonTerm) -> Closure:
         left, right = (self.closure(operand) for operand in term.operands)
         name, fail = term.comparators[0], self._failure(term, term.operands)
         choices = term.operands[1]
@@ -181,7 +181,7 @@ class _Compiler:
 
     # -- logic
 
-    def _logical(self, term: Logical) -> Closure:
+    def _logical(self, term: LogicalTerm) -> Closure:
         operands = tuple(self.closure(operand) for operand in term.operands)
         stops_at = term.word == "or"
 
@@ -202,11 +202,11 @@ class _Compiler:
 
         return run
 
-    def _negation(self, term: Negation) -> Closure:
+    def _negation(self, term: NegationTerm) -> Closure:
         operand = self.closure(term.operand)
         return lambda frame: not operand(frame)
 
-    def _conditional(self, term: Conditional) -> Closure:
+    def _conditional(self, term: ConditionalTerm) -> Closure:
         test, then, otherwise = (self.closure(part) for part in term.children)
 
         def run(frame: Frame) -> Value:
@@ -223,7 +223,7 @@ class _Compiler:
 
         return run
 
-    def _collection(self, term: Collection) -> Closure:
+    def _collection(self, term: CollectionTerm) -> Closure:
         items = tuple(self.closure(item) for item in term.items)
         return lambda frame: tuple(item(frame) for item in items)
 
@@ -234,17 +234,17 @@ class _Compiler:
         if self._trace is not None:
             condition = _forgetting(term.condition, condition, self._trace)
         cost = sum(map(_cost, every_part(term.condition)))
-        question = Question(term, condition, cost, self._failure(term), _noting(term, self._trace))
+        question = ImageQuestion(term, condition, cost, self._failure(term), _noting(term, self._trace))
         return over_images(question) if term.over is None else over_items(question, self.closure(term.over))
 
     def _failure(self, term: Term, operands: Iterable[Term] | None = None) -> Fail:
         """Return what makes a `RuleError` at this term of whatever went wrong in it."""
-        place = Place(self._text, term.start, term.end)
+        place = TextPlace(self._text, term.start, term.end)
         parts = tuple(term.children if operands is None else operands)
 
         def fail(error: Exception) -> Never:
             fault = as_fault(error)
-            sources = tuple(Place(place.text, part.start, part.end).source for part in parts)
+            sources = tuple(TextPlace(place.text, part.start, part.end).source for part in parts)
             raise RuleError(fault.code, fault.message, advice_of(fault, sources), place) from None
 
         return fail
@@ -317,10 +317,10 @@ _BUILDERS: Final[dict[type[Term], Callable[[_Compiler, Any], Closure]]] = {
     Constant: _Compiler._constant,
     TagValue: _Compiler._tag,
     Operation: _Compiler._operation,
-    Comparison: _Compiler._comparison,
-    Logical: _Compiler._logical,
-    Negation: _Compiler._negation,
-    Conditional: _Compiler._conditional,
-    Collection: _Compiler._collection,
+    ComparisonTerm: _Compiler._comparison,
+    LogicalTerm: _Compiler._logical,
+    NegationTerm: _Compiler._negation,
+    ConditionalTerm: _Compiler._conditional,
+    CollectionTerm: _Compiler._collection,
     Quantifier: _Compiler._quantifier,
 }

@@ -30,7 +30,7 @@ Code = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TextPlace:
     """A part of a rule's text.
 
     Parameters
@@ -115,11 +115,11 @@ class RuleError(Exception):
         What is wrong. Never with a tag's value, because messages go to logs; an explanation shows the values.
     advice : str
         What to write instead; empty when there is nothing to add.
-    place : Place
+    place : TextPlace
         The part that is wrong.
     """
 
-    def __init__(self, code: Code, message: str, advice: str, place: Place) -> None:
+    def __init__(self, code: Code, message: str, advice: str, place: TextPlace) -> None:
         self.code = code
         self.message = escaped(message)
         self.advice = escaped(advice)
@@ -130,7 +130,7 @@ class RuleError(Exception):
         advice = f" ({self.advice})" if self.advice else ""
         return f"{self.place.where()}: {self.message}{advice}"
 
-    def __reduce__(self) -> tuple[type[RuleError], tuple[Code, str, str, Place]]:
+    def __reduce__(self) -> tuple[type[RuleError], tuple[Code, str, str, TextPlace]]:
         # Exceptions are copied from `args`, which here is only the text.
         return RuleError, (self.code, self.message, self.advice, self.place)
 
@@ -153,13 +153,13 @@ class RuleError(Exception):
         """Show the line of the rule and mark the wrong part under it (two lines)."""
         return self.place.caret(width)
 
-    def finding(self) -> Finding:
+    def finding(self) -> Diagnostic:
         """Return the same as a finding of severity ``error``."""
-        return Finding("error", self.code, self.message, self.advice, self.place)
+        return Diagnostic("error", self.code, self.message, self.advice, self.place)
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Diagnostic:
     """What a check found.
 
     Parameters
@@ -170,7 +170,7 @@ class Finding:
         The sort of finding, for programs.
     message, advice : str
         What is wrong, and what to write instead (may be empty).
-    place : Place
+    place : TextPlace
         The part that is meant.
     """
 
@@ -178,7 +178,7 @@ class Finding:
     code: Code
     message: str
     advice: str
-    place: Place
+    place: TextPlace
 
     def __str__(self) -> str:
         advice = f" ({self.advice})" if self.advice else ""

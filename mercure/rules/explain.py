@@ -8,9 +8,9 @@ from typing import Final, Literal
 
 from mercure.printable import cells, escaped, fitted, fitting
 from mercure.rules.compiler import Trace
-from mercure.rules.errors import Place, RuleError
+from mercure.rules.errors import RuleError, TextPlace
 from mercure.rules.kinds import shown
-from mercure.rules.terms import Conditional, Constant, Logical, Negation, Quantifier, Term
+from mercure.rules.terms import ConditionalTerm, Constant, LogicalTerm, NegationTerm, Quantifier, Term
 
 Outcome = Literal["value", "error", "not reached"]
 
@@ -21,7 +21,7 @@ _DEEPEST: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ExplanationPart:
     """A part of a rule with its value.
 
     Parameters
@@ -40,7 +40,7 @@ class Part:
         A remark, such as at which image a question was decided.
     decided : bool
         Whether the result hung on it.
-    parts : tuple of Part
+    parts : tuple of ExplanationPart
         What it is made of; literals are left out.
     """
 
@@ -52,7 +52,7 @@ class Part:
     value: str
     note: str
     decided: bool
-    parts: tuple[Part, ...]
+    parts: tuple[ExplanationPart, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Explanation:
         What it said.
     error : RuleError or None
         Why it could not say.
-    part : Part
+    part : ExplanationPart
         The whole rule, with its parts.
     title : str
         What was asked, for the first line.
@@ -76,7 +76,7 @@ class Explanation:
     text: str
     result: bool
     error: RuleError | None
-    part: Part
+    part: ExplanationPart
     title: str = "rule"
 
     def render(self, width: int = 80) -> str:
@@ -126,8 +126,8 @@ def explanation(text: str, term: Term, trace: Trace, result: bool, error: RuleEr
     return Explanation(text, result, error, _part(text, term, trace, decided))
 
 
-def _part(text: str, term: Term, trace: Trace, decided: set[int]) -> Part:
-    place = Place(text, term.start, term.end)
+def _part(text: str, term: Term, trace: Trace, decided: set[int]) -> ExplanationPart:
+    place = TextPlace(text, term.start, term.end)
     value = trace.values.get(id(term), None) if not isinstance(term, Constant) else term.value
     outcome: Outcome = "value"
     described = ""
@@ -140,10 +140,12 @@ def _part(text: str, term: Term, trace: Trace, decided: set[int]) -> Part:
     below = tuple(_part(text, child, trace, decided) for child in term.children if not isinstance(child, Constant))
     note = trace.notes.get(id(term), "")
     source = escaped(place.source)
-    return Part(source, term.start, term.end, _columns(place), outcome, described, note, id(term) in decided, below)
+    return ExplanationPart(
+        source, term.start, term.end, _columns(place), outcome, described, note, id(term) in decided, below
+    )
 
 
-def _columns(place: Place) -> str:
+def _columns(place: TextPlace) -> str:
     """Name the columns of a part."""
     columns = f"{place.column}-{place.end_column}"
     return f"{place.line}:{columns}" if "\n" in place.text.strip() else columns
@@ -153,14 +155,14 @@ def _deciding(term: Term, trace: Trace) -> Iterator[Term]:
     """Yield the parts on which the value of a term hung, the term itself first."""
     yield term
     match term:
-        case Logical(operands=operands):
+        case LogicalTerm(operands=operands):
             reached = [operand for operand in operands if _reached(operand, trace)]
             last = reached[-1:] if _stopped(term, trace) else reached
             for operand in last:
                 yield from _deciding(operand, trace)
-        case Negation(operand=operand):
+        case NegationTerm(operand=operand):
             yield from _deciding(operand, trace)
-        case Conditional(test=test, then=then, otherwise=otherwise):
+        case ConditionalTerm(test=test, then=then, otherwise=otherwise):
             for part in (test, then, otherwise):
                 if _reached(part, trace):
                     yield from _deciding(part, trace)
@@ -172,19 +174,19 @@ def _reached(term: Term, trace: Trace) -> bool:
     return isinstance(term, Constant) or id(term) in trace.values
 
 
-def _stopped(term: Logical, trace: Trace) -> bool:
+def _stopped(term: LogicalTerm, trace: Trace) -> bool:
     """Tell whether one operand alone decided: a false one of an ``and``, a true one of an ``or``, or an error."""
     value = trace.values.get(id(term))
     return isinstance(value, RuleError) or bool(value) is (term.word == "or")
 
 
-def _walk(part: Part, depth: int) -> Iterator[tuple[Part, int]]:
+def _walk(part: ExplanationPart, depth: int) -> Iterator[tuple[ExplanationPart, int]]:
     yield part, depth
     for child in part.parts:
         yield from _walk(child, depth + 1)
 
 
-def _value(part: Part) -> str:
+def _value(part: ExplanationPart) -> str:
     return part.value if part.outcome == "value" else {"error": "error", "not reached": "-"}[part.outcome]
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from mercure.clock import wall_now
 from mercure.rules.errors import Fault
-from mercure.rules.record import Images
+from mercure.rules.record import ImageRecords
 
 Clock = Callable[[], datetime]
 """Returns the present instant, aware."""
@@ -37,7 +37,7 @@ class Frame:
 
     Parameters
     ----------
-    images : Images
+    images : ImageRecords
         What the rule is asked about.
     clock : Clock
         Tells which day it is; asked at most once, so an evaluation over midnight has one answer.
@@ -47,7 +47,7 @@ class Frame:
 
     __slots__ = ("_clock", "_room", "_today", "_work", "images", "item", "tags")
 
-    def __init__(self, images: Images, clock: Clock | None = None, image: int = 0) -> None:
+    def __init__(self, images: ImageRecords, clock: Clock | None = None, image: int = 0) -> None:
         self.images = images
         self.tags = images.views[image] if image else images.first
         self.item = self.tags

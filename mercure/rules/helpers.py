@@ -9,11 +9,11 @@ from typing import Final
 from mercure.rules import dates, patterns
 from mercure.rules.errors import Fault
 from mercure.rules.frame import Frame
-from mercure.rules.kinds import Kind, Value, incomparable, kind_of, union
+from mercure.rules.kinds import Value, ValueKind, incomparable, kind_of, union
 from mercure.rules.numbers import number, numbers
 from mercure.rules.operators import COMPARATORS, equal, same_sort
 from mercure.rules.record import Items, TagRecord, TagView, as_items, as_text, as_values
-from mercure.rules.signature import Bound, Function, Parameter, Reads, plain
+from mercure.rules.signature import BoundCall, Function, Parameter, Reads, plain
 from mercure.rules.tags import charge_raw, column_key, has_value, raw_of, spelled
 from mercure.rules.texts import charge_pieces, charge_search, fold, texts_of
 
@@ -51,17 +51,17 @@ def _one_of(frame: Frame, value: Value, *choices: Value) -> bool:
     return False
 
 
-def _bind_matches(literals: tuple[str, ...]) -> Bound:
+def _bind_matches(literals: tuple[str, ...]) -> BoundCall:
     compiled = [patterns.wildcard(pattern) for pattern in literals]
-    return Bound(
+    return BoundCall(
         lambda frame, text: any(patterns.search(frame, pattern, text) for pattern in compiled),
         cost=300 + 1000 * len(compiled),
     )
 
 
-def _bind_regex(literals: tuple[str, ...]) -> Bound:
+def _bind_regex(literals: tuple[str, ...]) -> BoundCall:
     compiled = patterns.regular(literals[0])
-    return Bound(lambda frame, text: patterns.search(frame, compiled, text), cost=1000)
+    return BoundCall(lambda frame, text: patterns.search(frame, compiled, text), cost=1000)
 
 
 # -- ranges
@@ -77,12 +77,12 @@ def _between(frame: Frame, value: Value, low: Value, high: Value) -> bool:
 # -- tags
 
 
-def _bind_has(literals: tuple[str, ...]) -> Bound:
+def _bind_has(literals: tuple[str, ...]) -> BoundCall:
     keyword = spelled(literals[0])
-    return Bound(lambda frame: has_value(frame.tags, keyword), Reads(frozenset({keyword})))
+    return BoundCall(lambda frame: has_value(frame.tags, keyword), Reads(frozenset({keyword})))
 
 
-def _bind_values(literals: tuple[str, ...]) -> Bound:
+def _bind_values(literals: tuple[str, ...]) -> BoundCall:
     keyword = spelled(literals[0])
 
     def call(frame: Frame) -> tuple[str, ...]:
@@ -92,10 +92,10 @@ def _bind_values(literals: tuple[str, ...]) -> Bound:
             charge_pieces(frame, raw, "\\")
         return as_values(keyword, raw)
 
-    return Bound(call, Reads(frozenset({keyword})))
+    return BoundCall(call, Reads(frozenset({keyword})))
 
 
-def _bind_private(literals: tuple[str, ...]) -> Bound:
+def _bind_private(literals: tuple[str, ...]) -> BoundCall:
     spec, creator = literals[0].lower(), literals[1].strip()
     match = _PRIVATE.fullmatch(spec.replace(" ", "").strip("()"))
     if match is None:
@@ -111,7 +111,7 @@ def _bind_private(literals: tuple[str, ...]) -> Bound:
         frame.work(len(frame.tags.record) * 60)
         return as_text(name, frame.tags.private(group, element, creator)) or default
 
-    return Bound(call, Reads(more=True), 1000)
+    return BoundCall(call, Reads(more=True), 1000)
 
 
 def _items(frame: Frame, keyword: str, view: TagView) -> tuple[TagRecord, ...]:
@@ -122,7 +122,7 @@ def _items(frame: Frame, keyword: str, view: TagView) -> tuple[TagRecord, ...]:
     return as_items(keyword, raw)
 
 
-def _bind_sequence(literals: tuple[str, ...]) -> Bound:
+def _bind_sequence(literals: tuple[str, ...]) -> BoundCall:
     first, *path = (spelled(keyword) for keyword in literals)
 
     def call(frame: Frame) -> Items:
@@ -135,108 +135,119 @@ def _bind_sequence(literals: tuple[str, ...]) -> Bound:
             records = tuple(below)
         return Items(records)
 
-    return Bound(call, Reads(more=True), 1000)
+    return BoundCall(call, Reads(more=True), 1000)
 
 
-def _item_values(literals: tuple[str, ...]) -> Bound:
+def _item_values(literals: tuple[str, ...]) -> BoundCall:
     keyword = spelled(literals[0])
 
     def call(frame: Frame, items: Items) -> tuple[Value, ...]:
         frame.work(items.count * 200)
         return tuple(as_text(keyword, raw_of(TagView(record), keyword)) for record in items.records)
 
-    return Bound(call)
+    return BoundCall(call)
 
 
-def _bind_get(literals: tuple[str, ...]) -> Bound:
+def _bind_get(literals: tuple[str, ...]) -> BoundCall:
     keyword = spelled(literals[0])
 
     def call(frame: Frame, default: Value = "") -> Value:
         return as_text(keyword, raw_of(frame.tags, keyword)) or default
 
-    return Bound(call, Reads(frozenset({keyword})))
+    return BoundCall(call, Reads(frozenset({keyword})))
 
 
 # -- images
 
 
-def _image_values(literals: tuple[str, ...]) -> Bound:
+def _image_values(literals: tuple[str, ...]) -> BoundCall:
     keyword = spelled(literals[0])
-    return Bound(lambda frame: frame.images.texts(column_key(frame.images, keyword)), Reads(images=True))
+    return BoundCall(lambda frame: frame.images.texts(column_key(frame.images, keyword)), Reads(images=True))
 
 
-def _image_distinct(literals: tuple[str, ...]) -> Bound:
+def _image_distinct(literals: tuple[str, ...]) -> BoundCall:
     keyword = spelled(literals[0])
-    return Bound(lambda frame: frame.images.distinct(column_key(frame.images, keyword)), Reads(images=True))
+    return BoundCall(lambda frame: frame.images.distinct(column_key(frame.images, keyword)), Reads(images=True))
 
 
-def _bound(call: Callable[..., Value], reads: Reads, cost: int = 300) -> Callable[[tuple[str, ...]], Bound]:
-    bound = Bound(call, reads, cost)
+def _bound(call: Callable[..., Value], reads: Reads, cost: int = 300) -> Callable[[tuple[str, ...]], BoundCall]:
+    bound = BoundCall(call, reads, cost)
     return lambda _literals: bound
 
 
-def _number_or_default(kinds: tuple[Kind, ...]) -> Kind:
-    return Kind.NUMBER | union(kinds[1:])
+def _number_or_default(kinds: tuple[ValueKind, ...]) -> ValueKind:
+    return ValueKind.NUMBER | union(kinds[1:])
 
 
-_TEXT: Final = Parameter("text", Kind.TEXT)
-_KEYWORD: Final = Parameter("keyword", Kind.TEXT, literal=True)
-_ANY_DEFAULT: Final = Parameter("default", Kind.PLAIN, optional=True)
-_PARTS: Final = Parameter("part", Kind.TEXT | Kind.LIST, many=True)
+_TEXT: Final = Parameter("text", ValueKind.TEXT)
+_KEYWORD: Final = Parameter("keyword", ValueKind.TEXT, literal=True)
+_ANY_DEFAULT: Final = Parameter("default", ValueKind.PLAIN, optional=True)
+_PARTS: Final = Parameter("part", ValueKind.TEXT | ValueKind.LIST, many=True)
 
 HELPERS: Final[dict[str, Function]] = {
     function.name: function
     for function in (
-        plain("iequals", (_TEXT, Parameter("other", Kind.TEXT)), Kind.TRUTH, _iequals, "the same but for case"),
-        plain("contains", (_TEXT, _PARTS), Kind.TRUTH, _contains, "one of the parts is in the text, in any case"),
+        plain(
+            "iequals", (_TEXT, Parameter("other", ValueKind.TEXT)), ValueKind.TRUTH, _iequals, "the same but for case"
+        ),
+        plain("contains", (_TEXT, _PARTS), ValueKind.TRUTH, _contains, "one of the parts is in the text, in any case"),
         plain(
             "one_of",
-            (Parameter("value", Kind.PLAIN), Parameter("choice", Kind.PLAIN | Kind.LIST, many=True)),
-            Kind.TRUTH,
+            (Parameter("value", ValueKind.PLAIN), Parameter("choice", ValueKind.PLAIN | ValueKind.LIST, many=True)),
+            ValueKind.TRUTH,
             _one_of,
             "the value is one of the choices, in any case",
             alike=True,
         ),
         Function(
             "matches",
-            (_TEXT, Parameter("pattern", Kind.TEXT, literal=True, many=True)),
-            Kind.TRUTH,
+            (_TEXT, Parameter("pattern", ValueKind.TEXT, literal=True, many=True)),
+            ValueKind.TRUTH,
             _bind_matches,
             "the whole text fits one of the patterns with * and ?, in any case",
         ),
         Function(
             "regex",
-            (_TEXT, Parameter("pattern", Kind.TEXT, literal=True)),
-            Kind.TRUTH,
+            (_TEXT, Parameter("pattern", ValueKind.TEXT, literal=True)),
+            ValueKind.TRUTH,
             _bind_regex,
             "the regular expression (RE2) is found in the text",
         ),
         plain(
             "number",
-            (Parameter("text", Kind.TEXT | Kind.NUMERIC), _ANY_DEFAULT),
+            (Parameter("text", ValueKind.TEXT | ValueKind.NUMERIC), _ANY_DEFAULT),
             _number_or_default,
             number,
             "the number that a text writes, or else the default",
         ),
-        plain("numbers", (Parameter("list", Kind.LIST),), Kind.LIST, numbers, "the numbers that the texts write"),
+        plain(
+            "numbers", (Parameter("list", ValueKind.LIST),), ValueKind.LIST, numbers, "the numbers that the texts write"
+        ),
         plain(
             "between",
-            (Parameter("value", Kind.PLAIN), Parameter("low", Kind.PLAIN), Parameter("high", Kind.PLAIN)),
-            Kind.TRUTH,
+            (
+                Parameter("value", ValueKind.PLAIN),
+                Parameter("low", ValueKind.PLAIN),
+                Parameter("high", ValueKind.PLAIN),
+            ),
+            ValueKind.TRUTH,
             _between,
             "low <= value <= high",
             alike=True,
         ),
         plain(
             "date",
-            (Parameter("text", Kind.TEXT | Kind.DATE), Parameter("default", Kind.TEXT | Kind.DATE, optional=True)),
-            Kind.DATE,
+            (
+                Parameter("text", ValueKind.TEXT | ValueKind.DATE),
+                Parameter("default", ValueKind.TEXT | ValueKind.DATE, optional=True),
+            ),
+            ValueKind.DATE,
             dates.day,
             "the day that a text writes, or else the default",
         ),
         Function(
             "days_since",
-            (Parameter("date", Kind.TEXT | Kind.DATE), _ANY_DEFAULT),
+            (Parameter("date", ValueKind.TEXT | ValueKind.DATE), _ANY_DEFAULT),
             _number_or_default,
             _bound(dates.days_since, Reads(today=True), 1500),
             "days from a date to today",
@@ -244,27 +255,27 @@ HELPERS: Final[dict[str, Function]] = {
         Function(
             "age_years",
             (_ANY_DEFAULT,),
-            lambda kinds: Kind.NUMBER | union(kinds),
+            lambda kinds: ValueKind.NUMBER | union(kinds),
             _bound(dates.age_years, Reads(dates.AGE_KEYWORDS, today=True), 4000),
             "the patient's age at the study in completed years",
         ),
-        Function("has", (_KEYWORD,), Kind.TRUTH, _bind_has, "the image has the tag, and it has a value"),
-        Function("values", (_KEYWORD,), Kind.LIST, _bind_values, "the values of a tag as a list of texts"),
+        Function("has", (_KEYWORD,), ValueKind.TRUTH, _bind_has, "the image has the tag, and it has a value"),
+        Function("values", (_KEYWORD,), ValueKind.LIST, _bind_values, "the values of a tag as a list of texts"),
         Function(
             "private",
             (
-                Parameter("tag", Kind.TEXT, literal=True),
-                Parameter("creator", Kind.TEXT, literal=True),
-                Parameter("default", Kind.TEXT, optional=True),
+                Parameter("tag", ValueKind.TEXT, literal=True),
+                Parameter("creator", ValueKind.TEXT, literal=True),
+                Parameter("default", ValueKind.TEXT, optional=True),
             ),
-            Kind.TEXT,
+            ValueKind.TEXT,
             _bind_private,
             "the value of a private tag of this creator, in any block",
         ),
         Function(
             "sequence",
-            (Parameter("keyword", Kind.TEXT, literal=True, many=True),),
-            Kind.SEQUENCE,
+            (Parameter("keyword", ValueKind.TEXT, literal=True, many=True),),
+            ValueKind.SEQUENCE,
             _bind_sequence,
             "the items of a sequence; of a sequence in its items with a further keyword",
         ),
@@ -274,29 +285,29 @@ HELPERS: Final[dict[str, Function]] = {
 TAGS_GET: Final = Function(
     "tags.get",
     (_KEYWORD, _ANY_DEFAULT),
-    lambda kinds: Kind.TEXT | union(kinds),
+    lambda kinds: ValueKind.TEXT | union(kinds),
     _bind_get,
     "the tag, or the default when it has no value",
 )
 IMAGES: Final[dict[str, Function]] = {
     "values": Function(
-        "images.values", (_KEYWORD,), Kind.LIST, _image_values, "the tag of each image, in the order received"
+        "images.values", (_KEYWORD,), ValueKind.LIST, _image_values, "the tag of each image, in the order received"
     ),
     "distinct": Function(
-        "images.distinct", (_KEYWORD,), Kind.LIST, _image_distinct, "the different values of a tag over all images"
+        "images.distinct", (_KEYWORD,), ValueKind.LIST, _image_distinct, "the different values of a tag over all images"
     ),
 }
 IMAGE_COUNT: Final = Function(
     "images.count",
     (),
-    Kind.NUMBER,
+    ValueKind.NUMBER,
     _bound(lambda frame: frame.images.instances, Reads(images=True)),
     "number of images in the series; two versions of one are one",
 )
 ITEM_VALUES: Final = Function(
     "values",
-    (Parameter("sequence", Kind.SEQUENCE), _KEYWORD),
-    Kind.LIST,
+    (Parameter("sequence", ValueKind.SEQUENCE), _KEYWORD),
+    ValueKind.LIST,
     _item_values,
     "the tag of each item",
 )

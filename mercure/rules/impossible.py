@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from mercure.rules import likeness
-from mercure.rules.cases import Case, Demand, Outcome, TooManyCases, cases_of, combined
+from mercure.rules.cases import Case, CaseOutcome, Demand, TooManyCases, cases_of, combined
 from mercure.rules.closures import Closure
 from mercure.rules.compiler import compile_term
 from mercure.rules.errors import RuleError
 from mercure.rules.frame import Frame
 from mercure.rules.kinds import Value
-from mercure.rules.record import Images, TagRecord
+from mercure.rules.record import ImageRecords, TagRecord
 from mercure.rules.tags import is_known
-from mercure.rules.terms import Comparison, Constant, Operation, Quantifier, TagValue, Term, key_of
+from mercure.rules.terms import ComparisonTerm, Constant, Operation, Quantifier, TagValue, Term, key_of
 
 Key = tuple[object, ...]
 Values = tuple[Value, ...]
@@ -31,7 +31,7 @@ _NEVER_IN: Final = {"lower": _UPPER_CASE, "casefold": _UPPER_CASE, "upper": _LOW
 def never_true(term: Term) -> bool:
     """Tell whether a rule is certainly not true for any image; False also means "not known"."""
     try:
-        return all(is_impossible(case) for case in cases_of(term, Outcome.TRUE))
+        return all(is_impossible(case) for case in cases_of(term, CaseOutcome.TRUE))
     except TooManyCases:
         return False
 
@@ -41,8 +41,8 @@ def implies(one: Term, other: Term) -> bool:
     if key_of(one) == key_of(other):
         return True
     try:
-        otherwise = [*cases_of(other, Outcome.FALSE), *cases_of(other, Outcome.ERROR)]
-        return all(is_impossible(case) for case in combined(cases_of(one, Outcome.TRUE), otherwise))
+        otherwise = [*cases_of(other, CaseOutcome.FALSE), *cases_of(other, CaseOutcome.ERROR)]
+        return all(is_impossible(case) for case in combined(cases_of(one, CaseOutcome.TRUE), otherwise))
     except TooManyCases:
         return False
 
@@ -63,9 +63,9 @@ def _is_hopeless(demand: Demand) -> bool:
     term = demand.term
     if term.reads.nothing:
         return _outcome(compile_term("", term), {}) is not demand.outcome
-    if demand.outcome is Outcome.ERROR:
+    if demand.outcome is CaseOutcome.ERROR:
         return _cannot_fail(term)
-    if demand.outcome is not Outcome.TRUE:
+    if demand.outcome is not CaseOutcome.TRUE:
         return False
     if isinstance(term, Quantifier):
         # There is always an image, but a sequence may be empty, and then all(…) is true.
@@ -94,7 +94,7 @@ def _is_empty_range(term: Operation) -> bool:
 
 def _wrong_case(term: Term) -> bool:
     """Tell whether a text in lower case is compared with one that is not, or the like."""
-    if not isinstance(term, Comparison) or not isinstance(term.operands[0], Operation):
+    if not isinstance(term, ComparisonTerm) or not isinstance(term.operands[0], Operation):
         return False
     left, right = term.operands
     never = _NEVER_IN.get(left.function.name) if isinstance(left, Operation) else None
@@ -114,7 +114,7 @@ def _candidates(demands: Iterable[Demand]) -> dict[Key, Values]:
     found: dict[Key, Values] = {}
     for demand in demands:
         choices = _choices(demand)
-        if choices is not None and isinstance(demand.term, Comparison):
+        if choices is not None and isinstance(demand.term, ComparisonTerm):
             key = key_of(demand.term.operands[0])
             known = found.get(key)
             found[key] = choices if known is None else tuple(value for value in known if _is_among(value, choices))
@@ -124,7 +124,7 @@ def _candidates(demands: Iterable[Demand]) -> dict[Key, Values]:
 def _choices(demand: Demand) -> Values | None:
     """Return the values that a demand leaves to the left side of its comparison, or None for any."""
     term = demand.term
-    if demand.outcome is not Outcome.TRUE or not isinstance(term, Comparison):
+    if demand.outcome is not CaseOutcome.TRUE or not isinstance(term, ComparisonTerm):
         return None
     right = term.operands[1]
     if not isinstance(right, Constant) or likeness.is_written_variously(*term.operands):
@@ -161,9 +161,9 @@ def _bounds(demands: Iterable[Demand]) -> Iterator[tuple[Key, str, float]]:
     """Yield the numbers that parts are compared with."""
     for demand in demands:
         term = demand.term
-        if demand.outcome is not Outcome.TRUE:
+        if demand.outcome is not CaseOutcome.TRUE:
             continue
-        if isinstance(term, Comparison) and term.comparators[0] in {*_ORDERS, "=="} and len(term.operands) == 2:  # noqa: PLR2004
+        if isinstance(term, ComparisonTerm) and term.comparators[0] in {*_ORDERS, "=="} and len(term.operands) == 2:  # noqa: PLR2004
             bound = _number(term.operands[1])
             if bound is not None:
                 yield key_of(term.operands[0]), term.comparators[0], bound
@@ -185,7 +185,7 @@ def _number(term: Term) -> float | None:
 def _of_tags(candidates: dict[Key, Values], demands: Iterable[Demand]) -> Iterator[tuple[str, Values]]:
     """Yield the tags of the image that can only have some values, with these."""
     for demand in demands:
-        left = demand.term.operands[0] if isinstance(demand.term, Comparison) else None
+        left = demand.term.operands[0] if isinstance(demand.term, ComparisonTerm) else None
         if isinstance(left, TagValue) and left.scope == "tags" and is_known(left.keyword):
             values = candidates.get(key_of(left))
             # With a backslash a text may be several values or one, which only the image tells.
@@ -210,9 +210,9 @@ def _looks_only_at(term: Term, keyword: str) -> bool:
     return term.reads.only_keywords and term.reads.keywords <= {keyword}
 
 
-def _outcome(run: Closure, record: TagRecord) -> Outcome:
+def _outcome(run: Closure, record: TagRecord) -> CaseOutcome:
     try:
-        value = run(Frame(Images([record])))
+        value = run(Frame(ImageRecords([record])))
     except RuleError:
-        return Outcome.ERROR
-    return Outcome.TRUE if value else Outcome.FALSE
+        return CaseOutcome.ERROR
+    return CaseOutcome.TRUE if value else CaseOutcome.FALSE

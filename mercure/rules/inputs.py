@@ -16,7 +16,7 @@ _OF_IMAGES: Final = "images."
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
+class ImageInputs:
     """What a rule reads of the image that it is asked about; questions over all images are left out.
 
     Parameters
@@ -30,34 +30,34 @@ class Inputs:
     keywords: frozenset[str] = frozenset()
     privates: frozenset[tuple[str, ...]] = frozenset()
 
-    def __or__(self, other: Inputs) -> Inputs:
-        return Inputs(self.keywords | other.keywords, self.privates | other.privates)
+    def __or__(self, other: ImageInputs) -> ImageInputs:
+        return ImageInputs(self.keywords | other.keywords, self.privates | other.privates)
 
 
-NO_INPUTS: Final = Inputs()
+NO_INPUTS: Final = ImageInputs()
 
 
-def inputs_of(term: Term) -> Inputs:
+def inputs_of(term: Term) -> ImageInputs:
     """Collect what a rule reads of the image that it is asked about."""
     if isinstance(term, Quantifier) and term.over is None:
-        return Inputs()
-    found = Inputs()
+        return ImageInputs()
+    found = ImageInputs()
     for child in term.children:
         found |= inputs_of(child)
     if isinstance(term, TagValue) and term.scope == "tags":
-        found |= Inputs(frozenset({term.keyword}))
+        found |= ImageInputs(frozenset({term.keyword}))
     if isinstance(term, Operation):
         found |= _of_operation(term)
     return found
 
 
-def _of_operation(term: Operation) -> Inputs:
+def _of_operation(term: Operation) -> ImageInputs:
     name = term.function.name
     if name == _PRIVATE:
-        return Inputs(privates=frozenset({term.literals}))
+        return ImageInputs(privates=frozenset({term.literals}))
     if name == _SEQUENCE:
-        return Inputs(frozenset({spelled(term.literals[0])}))
-    return Inputs() if name.startswith(_OF_IMAGES) else Inputs(term.bound.reads.keywords)
+        return ImageInputs(frozenset({spelled(term.literals[0])}))
+    return ImageInputs() if name.startswith(_OF_IMAGES) else ImageInputs(term.bound.reads.keywords)
 
 
 def value_of(view: TagView, read: str | tuple[str, ...]) -> Hashable:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from mercure.printable import escaped
 from mercure.rules.errors import RuleError
 from mercure.rules.frame import Clock
-from mercure.rules.record import Images
+from mercure.rules.record import ImageRecords
 from mercure.rules.rule import Evaluation, compile_rule
 
 _FORM = 'write {"expression": "…", "tags": {…}}'
@@ -59,7 +59,7 @@ def _reason(error: Exception) -> str:
     return f"not valid JSON: {error} ({_FORM})"
 
 
-def _request(line: str | bytes) -> tuple[str, Images]:
+def _request(line: str | bytes) -> tuple[str, ImageRecords]:
     """Take a line apart."""
     text = line.decode("utf-8", "replace") if isinstance(line, bytes) else line
     request = json.loads(text)
@@ -72,4 +72,4 @@ def _request(line: str | bytes) -> tuple[str, Images]:
     records = tags if isinstance(tags, list) else [tags]
     if not all(isinstance(record, Mapping) for record in records):
         raise _BadLine("tags is no tag record: an object of keywords and values, or a list of such objects")
-    return expression, Images.respelled(records)
+    return expression, ImageRecords.respelled(records)

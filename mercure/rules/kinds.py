@@ -17,7 +17,7 @@ Value = str | int | float | bool | date | tuple["Value", ...] | Items | TagView
 """What an expression can be. A list is a tuple, because nothing in a rule changes a value."""
 
 
-class Kind(Flag):
+class ValueKind(Flag):
     """The kinds of values; a combination stands for "one of these"."""
 
     TEXT = auto()
@@ -32,49 +32,49 @@ class Kind(Flag):
     ANY = TEXT | NUMBER | TRUTH | DATE | LIST | SEQUENCE | ITEM
 
 
-CLASSES: Final[dict[Kind, tuple[type, ...]]] = {
-    Kind.TEXT: (str,),
-    Kind.NUMBER: (int, float),
-    Kind.TRUTH: (bool,),
-    Kind.DATE: (date,),
-    Kind.LIST: (tuple,),
-    Kind.SEQUENCE: (Items,),
-    Kind.ITEM: (TagView,),
+CLASSES: Final[dict[ValueKind, tuple[type, ...]]] = {
+    ValueKind.TEXT: (str,),
+    ValueKind.NUMBER: (int, float),
+    ValueKind.TRUTH: (bool,),
+    ValueKind.DATE: (date,),
+    ValueKind.LIST: (tuple,),
+    ValueKind.SEQUENCE: (Items,),
+    ValueKind.ITEM: (TagView,),
 }
 _KIND_OF: Final = {cls: kind for kind, classes in CLASSES.items() for cls in classes}
 _NAMES: Final = {
-    Kind.TEXT: "a text",
-    Kind.NUMBER: "a number",
-    Kind.TRUTH: "True or False",
-    Kind.DATE: "a date",
-    Kind.LIST: "a list",
-    Kind.SEQUENCE: "a sequence",
-    Kind.ITEM: "an item of a sequence",
+    ValueKind.TEXT: "a text",
+    ValueKind.NUMBER: "a number",
+    ValueKind.TRUTH: "True or False",
+    ValueKind.DATE: "a date",
+    ValueKind.LIST: "a list",
+    ValueKind.SEQUENCE: "a sequence",
+    ValueKind.ITEM: "an item of a sequence",
 }
 _CONVERSIONS: Final = {
-    (Kind.TEXT, Kind.NUMBER): "number",
-    (Kind.TEXT, Kind.DATE): "date",
-    (Kind.NUMBER, Kind.TEXT): "str",
+    (ValueKind.TEXT, ValueKind.NUMBER): "number",
+    (ValueKind.TEXT, ValueKind.DATE): "date",
+    (ValueKind.NUMBER, ValueKind.TEXT): "str",
 }
 _SHOWN: Final = 40
 
 
-def kind_of(value: Value) -> Kind:
+def kind_of(value: Value) -> ValueKind:
     """Return the kind of a value."""
     return _KIND_OF[value.__class__]
 
 
-def union(kinds: Iterable[Kind]) -> Kind:
+def union(kinds: Iterable[ValueKind]) -> ValueKind:
     """Return "one of all these"."""
-    return reduce(or_, kinds, Kind(0))
+    return reduce(or_, kinds, ValueKind(0))
 
 
-def classes_of(kinds: Kind) -> frozenset[type]:
+def classes_of(kinds: ValueKind) -> frozenset[type]:
     """Return the Python classes of the values of some kinds."""
     return frozenset(cls for kind, classes in CLASSES.items() if kind & kinds for cls in classes)
 
 
-def kind_name(kinds: Kind) -> str:
+def kind_name(kinds: ValueKind) -> str:
     """Name kinds in words: ``a number or a date``."""
     return " or ".join(name for kind, name in _NAMES.items() if kind & kinds)
 
@@ -99,7 +99,7 @@ def shown(value: Value, limit: int = _SHOWN) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def conversion(found: Kind, wanted: Kind) -> str:
+def conversion(found: ValueKind, wanted: ValueKind) -> str:
     """Return the name of the function that makes one kind of another, or an empty text."""
     for (source, target), function in _CONVERSIONS.items():
         if found & source and wanted & target:
@@ -107,14 +107,14 @@ def conversion(found: Kind, wanted: Kind) -> str:
     return ""
 
 
-def mismatch(what: str, found: Kind, wanted: Kind, operand: int) -> Fault:
+def mismatch(what: str, found: ValueKind, wanted: ValueKind, operand: int) -> Fault:
     """Make the fault of a value of the wrong kind.
 
     Parameters
     ----------
     what : str
         The thing that wants it: ``between: high``.
-    found, wanted : Kind
+    found, wanted : ValueKind
         Which kind came, and which are right.
     operand : int
         Number of the operand among those of the operation, for the advice.
@@ -124,20 +124,20 @@ def mismatch(what: str, found: Kind, wanted: Kind, operand: int) -> Fault:
     return Fault("type", message, wrap=(operand, function) if function else None)
 
 
-def incomparable(left: Kind, right: Kind, operands: tuple[int, int] = (0, 1)) -> Fault:
+def incomparable(left: ValueKind, right: ValueKind, operands: tuple[int, int] = (0, 1)) -> Fault:
     """Make the fault of comparing two values of kinds that have nothing in common.
 
     `operands` are their numbers among those of the operation, for the advice.
     """
     advice = ""
     wrap = None
-    if Kind.LIST in {left, right}:
+    if ValueKind.LIST in {left, right}:
         advice = "ask whether a value is in a list with: value in list"
-    elif Kind.TRUTH in {left, right}:
+    elif ValueKind.TRUTH in {left, right}:
         advice = "True and False stand for themselves: leave out the comparison, or put not before it"
-    elif Kind.TEXT in {left, right}:
-        text, other = (operands[0], right) if left == Kind.TEXT else (operands[1], left)
-        function = conversion(Kind.TEXT, other)
+    elif ValueKind.TEXT in {left, right}:
+        text, other = (operands[0], right) if left == ValueKind.TEXT else (operands[1], left)
+        function = conversion(ValueKind.TEXT, other)
         wrap = (text, function) if function else None
     message = f"{kind_name(left)} cannot be compared with {kind_name(right)}"
     return Fault("type", message, advice, wrap)

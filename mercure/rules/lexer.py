@@ -11,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Final, Literal, Never
 
-from mercure.rules.errors import Code, Place, RuleError
+from mercure.rules.errors import Code, RuleError, TextPlace
 
 MAX_TEXT: Final = 16_384
 """Characters in a rule."""
@@ -94,7 +94,7 @@ def tokens(text: str) -> list[Token]:
     if len(text) > MAX_TEXT:
         _fail(
             "limit",
-            Place(text[: MAX_TEXT * 2], 0, MAX_TEXT),
+            TextPlace(text[: MAX_TEXT * 2], 0, MAX_TEXT),
             f"a rule has at most {MAX_TEXT:,} characters, this has {len(text):,}",
         )
     found: list[Token] = []
@@ -112,7 +112,7 @@ def tokens(text: str) -> list[Token]:
             found.append(_plain_token(text, match))
         position = found[-1].end
         if len(found) > MAX_TOKENS:
-            _fail("limit", Place(text, position, position), f"a rule has at most {MAX_TOKENS:,} words and signs")
+            _fail("limit", TextPlace(text, position, position), f"a rule has at most {MAX_TOKENS:,} words and signs")
     found.append(Token("end", "", len(text), len(text)))
     return found
 
@@ -127,7 +127,9 @@ def _plain_token(text: str, match: re.Match[str]) -> Token:
     if match.group("tag") is not None:
         return Token("tag", source, start, end, source[1:-1])
     if source in _INSTEAD:
-        _fail("syntax", Place(text, start, end), f"{source} is not an operator of the rule language", _INSTEAD[source])
+        _fail(
+            "syntax", TextPlace(text, start, end), f"{source} is not an operator of the rule language", _INSTEAD[source]
+        )
     return Token("operator", source, start, end)
 
 
@@ -135,14 +137,14 @@ def _number(text: str, match: re.Match[str]) -> int | float:
     source, start, end = match.group(), match.start(), match.end()
     following = text[end : end + 1]
     if len(source) > _MAX_NUMBER:
-        _fail("limit", Place(text, start, end), f"a number has at most {_MAX_NUMBER} characters")
+        _fail("limit", TextPlace(text, start, end), f"a number has at most {_MAX_NUMBER} characters")
     try:
         if following.isalnum() or following == "_":
             raise ValueError(source)
         return int(source, 0) if _is_whole(source) else float(source)
     except ValueError:
         advice = "a name cannot begin with a digit, and a whole number not with a 0; texts stand in quotes"
-        return _fail("syntax", Place(text, start, end), f"{source}{following} is not a number", advice)
+        return _fail("syntax", TextPlace(text, start, end), f"{source}{following} is not a number", advice)
 
 
 def _is_whole(source: str) -> bool:
@@ -154,14 +156,17 @@ def _text_token(text: str, match: re.Match[str]) -> Token:
     prefix, quote, start = match.group("prefix").lower(), match.group("quote"), match.start()
     if "f" in prefix:
         _fail(
-            "refused", Place(text, start, match.end()), "f-texts are not part of the rule language", "join texts with +"
+            "refused",
+            TextPlace(text, start, match.end()),
+            "f-texts are not part of the rule language",
+            "join texts with +",
         )
     if prefix not in {"", "r", "u"}:
-        _fail("refused", Place(text, start, match.end()), f"texts with {prefix}… are not part of the rule language")
+        _fail("refused", TextPlace(text, start, match.end()), f"texts with {prefix}… are not part of the rule language")
     body = _BODY[quote].match(text, match.end())
     end = match.end() if body is None else body.end()
     if not text.startswith(quote, end):
-        _fail("syntax", Place(text, start, match.end()), "this text has no end", f"close it with {quote}")
+        _fail("syntax", TextPlace(text, start, match.end()), "this text has no end", f"close it with {quote}")
     stop = end + len(quote)
     raw = text[match.end() : end]
     value = raw if prefix == "r" else _unescape(text, match.end(), raw)
@@ -181,7 +186,7 @@ def _unescape(text: str, offset: int, raw: str) -> str:
             return chr(int(octal, 8) if octal else int(hex2 or hex4 or hex8, 16))
         except (KeyError, ValueError, OverflowError):
             start = offset + match.start()
-            return _fail("syntax", Place(text, start, start + len(match.group())), "there is no such character")
+            return _fail("syntax", TextPlace(text, start, start + len(match.group())), "there is no such character")
 
     return _ESCAPE.sub(replace, raw)
 
@@ -190,8 +195,8 @@ def _unexpected(text: str, position: int) -> Never:
     char = text[position]
     advice = f"write a plain {_QUOTES[char]}" if char in _QUOTES else "outside of quotes a rule is plain ASCII"
     name = unicodedata.name(char, f"number {ord(char)}").lower()
-    _fail("syntax", Place(text, position, position + 1), f"unexpected character ({name})", advice)
+    _fail("syntax", TextPlace(text, position, position + 1), f"unexpected character ({name})", advice)
 
 
-def _fail(code: Code, place: Place, message: str, advice: str = "") -> Never:
+def _fail(code: Code, place: TextPlace, message: str, advice: str = "") -> Never:
     raise RuleError(code, message, advice, place)

@@ -7,7 +7,7 @@ from typing import Literal as Choice
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Node:
+class SyntaxNode:
     """A part of the rule's text.
 
     Parameters
@@ -24,7 +24,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Literal(Node):
+class Literal(SyntaxNode):
     """A text, a number, ``True`` or ``False``."""
 
     value: str | int | float | bool
@@ -33,24 +33,24 @@ class Literal(Node):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Name(Node):
+class Name(SyntaxNode):
     """A word that is not a keyword of the language."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class OldTag(Node):
+class OldTag(SyntaxNode):
     """The older spelling ``@Keyword@``."""
 
     keyword: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Attribute(Node):
+class Attribute(SyntaxNode):
     """``value.name``."""
 
-    value: Node
+    value: SyntaxNode
     name: str
     name_start: int
 
@@ -60,86 +60,86 @@ class Argument:
     """One argument of a call; `name` is empty unless it was given as ``name=value``."""
 
     name: str
-    value: Node
+    value: SyntaxNode
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Call(Node):
+class CallNode(SyntaxNode):
     """``function(arguments)``."""
 
-    function: Node
+    function: SyntaxNode
     arguments: tuple[Argument, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Subscript(Node):
+class Subscript(SyntaxNode):
     """``value[index]``."""
 
-    value: Node
-    index: Node
+    value: SyntaxNode
+    index: SyntaxNode
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Slice(Node):
+class Slice(SyntaxNode):
     """``value[first:last:step]``; what was left out is None."""
 
-    value: Node
-    first: Node | None
-    last: Node | None
-    step: Node | None
+    value: SyntaxNode
+    first: SyntaxNode | None
+    last: SyntaxNode | None
+    step: SyntaxNode | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Unary(Node):
+class Unary(SyntaxNode):
     """``-x``, ``+x`` or ``~x``."""
 
     operator: str
-    operand: Node
+    operand: SyntaxNode
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Binary(Node):
+class Binary(SyntaxNode):
     """``left operator right``."""
 
     operator: str
-    left: Node
-    right: Node
+    left: SyntaxNode
+    right: SyntaxNode
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Comparison(Node):
+class ComparisonNode(SyntaxNode):
     """``a < b <= c``: one operator less than operands."""
 
-    operands: tuple[Node, ...]
+    operands: tuple[SyntaxNode, ...]
     operators: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Logical(Node):
+class Logical(SyntaxNode):
     """``a and b and c``, or with ``or``."""
 
     word: Choice["and", "or"]
-    operands: tuple[Node, ...]
+    operands: tuple[SyntaxNode, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Negation(Node):
+class Negation(SyntaxNode):
     """``not x``."""
 
-    operand: Node
+    operand: SyntaxNode
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Conditional(Node):
+class Conditional(SyntaxNode):
     """``then if test else otherwise``."""
 
-    test: Node
-    then: Node
-    otherwise: Node
+    test: SyntaxNode
+    then: SyntaxNode
+    otherwise: SyntaxNode
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Collection(Node):
+class Collection(SyntaxNode):
     """A list, tuple or set that is written out."""
 
-    items: tuple[Node, ...]
+    items: tuple[SyntaxNode, ...]

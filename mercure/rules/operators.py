@@ -11,7 +11,7 @@ from typing import Any, Final
 from mercure.rules.dates import difference
 from mercure.rules.errors import Fault
 from mercure.rules.frame import FREE, Frame
-from mercure.rules.kinds import CLASSES, Kind, Value, conversion, incomparable, kind_name, kind_of
+from mercure.rules.kinds import CLASSES, Value, ValueKind, conversion, incomparable, kind_name, kind_of
 from mercure.rules.numbers import MAX_BITS, Number, bounded, power
 from mercure.rules.signature import Call
 from mercure.rules.texts import concatenate, contains, percent, repeat
@@ -32,7 +32,7 @@ class Operator:
     """
 
     name: str
-    overloads: tuple[tuple[tuple[Kind, ...], Kind, Call], ...]
+    overloads: tuple[tuple[tuple[ValueKind, ...], ValueKind, Call], ...]
 
     def table(self) -> dict[tuple[type, ...], Call]:
         """Return what to call by the classes of the operands."""
@@ -42,17 +42,17 @@ class Operator:
                 found.setdefault(classes, call)
         return found
 
-    def result(self, kinds: tuple[Kind, ...]) -> Kind | None:
+    def result(self, kinds: tuple[ValueKind, ...]) -> ValueKind | None:
         """Return what may come of operands of these kinds; None when nothing can."""
-        found = Kind(0)
+        found = ValueKind(0)
         for wanted, result, _ in self.overloads:
             if all(one & other for one, other in zip(kinds, wanted, strict=True)):
                 found |= result
         return found or None
 
-    def fault(self, kinds: tuple[Kind, ...]) -> Fault:
+    def fault(self, kinds: tuple[ValueKind, ...]) -> Fault:
         """Make the fault of operands of the wrong kinds."""
-        if self.name in _WORDS and Kind.TEXT in kinds:
+        if self.name in _WORDS and ValueKind.TEXT in kinds:
             advice = f"write {_WORDS[self.name]}, or put both comparisons in brackets"
             return Fault("type", f"{self.name} joins truth values, not texts", advice)
         message = f"{self.name} cannot be applied to {' and '.join(map(kind_name, kinds))}"
@@ -67,7 +67,7 @@ class Operator:
 _WORDS: Final = {"|": "or", "&": "and"}
 
 
-def _classes(kinds: Kind) -> list[type]:
+def _classes(kinds: ValueKind) -> list[type]:
     return [cls for kind, classes in CLASSES.items() if kind & kinds for cls in classes]
 
 
@@ -100,8 +100,8 @@ def _list_times(frame: Frame, values: tuple[Value, ...], times: Number) -> tuple
     return values * times
 
 
-_ON_NUMBERS: Final = (Kind.NUMERIC, Kind.NUMERIC)
-_TRUTHS: Final = (Kind.TRUTH, Kind.TRUTH)
+_ON_NUMBERS: Final = (ValueKind.NUMERIC, ValueKind.NUMERIC)
+_TRUTHS: Final = (ValueKind.TRUTH, ValueKind.TRUTH)
 
 
 def _whole(function: Callable[[int, int], int]) -> Call:
@@ -131,45 +131,60 @@ BINARY: Final[dict[str, Operator]] = {
         Operator(
             "+",
             (
-                (_ON_NUMBERS, Kind.NUMBER, _numeric(operator.add)),
-                ((Kind.TEXT, Kind.TEXT), Kind.TEXT, concatenate),
-                ((Kind.LIST, Kind.LIST), Kind.LIST, _list_sum),
+                (_ON_NUMBERS, ValueKind.NUMBER, _numeric(operator.add)),
+                ((ValueKind.TEXT, ValueKind.TEXT), ValueKind.TEXT, concatenate),
+                ((ValueKind.LIST, ValueKind.LIST), ValueKind.LIST, _list_sum),
             ),
         ),
         Operator(
             "-",
             (
-                (_ON_NUMBERS, Kind.NUMBER, _numeric(operator.sub)),
-                ((Kind.DATE, Kind.DATE), Kind.NUMBER, difference),
+                (_ON_NUMBERS, ValueKind.NUMBER, _numeric(operator.sub)),
+                ((ValueKind.DATE, ValueKind.DATE), ValueKind.NUMBER, difference),
             ),
         ),
         Operator(
             "*",
             (
-                (_ON_NUMBERS, Kind.NUMBER, _numeric(operator.mul)),
-                ((Kind.TEXT, Kind.NUMERIC), Kind.TEXT, _times),
-                ((Kind.NUMERIC, Kind.TEXT), Kind.TEXT, lambda frame, times, text: _times(frame, text, times)),
-                ((Kind.LIST, Kind.NUMERIC), Kind.LIST, _list_times),
-                ((Kind.NUMERIC, Kind.LIST), Kind.LIST, lambda frame, times, values: _list_times(frame, values, times)),
+                (_ON_NUMBERS, ValueKind.NUMBER, _numeric(operator.mul)),
+                ((ValueKind.TEXT, ValueKind.NUMERIC), ValueKind.TEXT, _times),
+                (
+                    (ValueKind.NUMERIC, ValueKind.TEXT),
+                    ValueKind.TEXT,
+                    lambda frame, times, text: _times(frame, text, times),
+                ),
+                ((ValueKind.LIST, ValueKind.NUMERIC), ValueKind.LIST, _list_times),
+                (
+                    (ValueKind.NUMERIC, ValueKind.LIST),
+                    ValueKind.LIST,
+                    lambda frame, times, values: _list_times(frame, values, times),
+                ),
             ),
         ),
-        Operator("/", ((_ON_NUMBERS, Kind.NUMBER, _numeric(operator.truediv)),)),
-        Operator("//", ((_ON_NUMBERS, Kind.NUMBER, _numeric(operator.floordiv)),)),
+        Operator("/", ((_ON_NUMBERS, ValueKind.NUMBER, _numeric(operator.truediv)),)),
+        Operator("//", ((_ON_NUMBERS, ValueKind.NUMBER, _numeric(operator.floordiv)),)),
         Operator(
             "%",
             (
-                (_ON_NUMBERS, Kind.NUMBER, _numeric(operator.mod)),
-                ((Kind.TEXT, Kind.PLAIN | Kind.LIST), Kind.TEXT, percent),
+                (_ON_NUMBERS, ValueKind.NUMBER, _numeric(operator.mod)),
+                ((ValueKind.TEXT, ValueKind.PLAIN | ValueKind.LIST), ValueKind.TEXT, percent),
             ),
         ),
-        Operator("<<", ((_ON_NUMBERS, Kind.NUMBER, _shifted),)),
-        Operator(">>", ((_ON_NUMBERS, Kind.NUMBER, _whole(operator.rshift)),)),
-        Operator("**", ((_ON_NUMBERS, Kind.NUMBER, power),)),
-        Operator("|", ((_TRUTHS, Kind.TRUTH, _truth(operator.or_)), (_ON_NUMBERS, Kind.NUMBER, _whole(operator.or_)))),
+        Operator("<<", ((_ON_NUMBERS, ValueKind.NUMBER, _shifted),)),
+        Operator(">>", ((_ON_NUMBERS, ValueKind.NUMBER, _whole(operator.rshift)),)),
+        Operator("**", ((_ON_NUMBERS, ValueKind.NUMBER, power),)),
         Operator(
-            "&", ((_TRUTHS, Kind.TRUTH, _truth(operator.and_)), (_ON_NUMBERS, Kind.NUMBER, _whole(operator.and_)))
+            "|",
+            ((_TRUTHS, ValueKind.TRUTH, _truth(operator.or_)), (_ON_NUMBERS, ValueKind.NUMBER, _whole(operator.or_))),
         ),
-        Operator("^", ((_TRUTHS, Kind.TRUTH, _truth(operator.xor)), (_ON_NUMBERS, Kind.NUMBER, _whole(operator.xor)))),
+        Operator(
+            "&",
+            ((_TRUTHS, ValueKind.TRUTH, _truth(operator.and_)), (_ON_NUMBERS, ValueKind.NUMBER, _whole(operator.and_))),
+        ),
+        Operator(
+            "^",
+            ((_TRUTHS, ValueKind.TRUTH, _truth(operator.xor)), (_ON_NUMBERS, ValueKind.NUMBER, _whole(operator.xor))),
+        ),
     )
 }
 
@@ -181,18 +196,18 @@ def _inverted(value: Number) -> Number:
 
 
 UNARY: Final[dict[str, Operator]] = {
-    "-": Operator("-", (((Kind.NUMERIC,), Kind.NUMBER, lambda _frame, value: -value),)),
-    "+": Operator("+", (((Kind.NUMERIC,), Kind.NUMBER, lambda _frame, value: +value),)),
-    "~": Operator("~", (((Kind.NUMERIC,), Kind.NUMBER, lambda _frame, value: _inverted(value)),)),
+    "-": Operator("-", (((ValueKind.NUMERIC,), ValueKind.NUMBER, lambda _frame, value: -value),)),
+    "+": Operator("+", (((ValueKind.NUMERIC,), ValueKind.NUMBER, lambda _frame, value: +value),)),
+    "~": Operator("~", (((ValueKind.NUMERIC,), ValueKind.NUMBER, lambda _frame, value: _inverted(value)),)),
 }
 
 _NUMBER_LIKE: Final = frozenset({int, float, bool})
 _WITH_ORDER: Final = frozenset({str, date, *_NUMBER_LIKE})
 
 
-def comparable(left: Kind, right: Kind) -> bool:
+def comparable(left: ValueKind, right: ValueKind) -> bool:
     """Tell whether values of these kinds can be equal, or before one another."""
-    return bool(left & right) or bool(left & Kind.NUMERIC and right & Kind.NUMERIC)
+    return bool(left & right) or bool(left & ValueKind.NUMERIC and right & ValueKind.NUMERIC)
 
 
 def same_sort(left: Value, right: Value) -> bool:

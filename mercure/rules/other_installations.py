@@ -17,7 +17,7 @@ from mercure.rules.helpers import HELPERS
 from mercure.rules.keywords import canonical
 from mercure.rules.likeness import is_written_variously
 from mercure.rules.rule import compile_rule
-from mercure.rules.terms import Comparison, Conditional, Operation, Quantifier, Term
+from mercure.rules.terms import ComparisonTerm, ConditionalTerm, Operation, Quantifier, Term
 
 _EXACT: Final = re.compile(r"""tags\[\s*["'](\w{1,64})["']\s*\]|@(\w{1,64})@""")
 _COMPARED: Final = frozenset({"==", "!=", "<", "<=", ">", ">=", "in", "not in"})
@@ -42,11 +42,11 @@ def _by_spelling(text: str) -> Iterator[str]:
 
 
 def _of_part(term: Term) -> Iterator[str]:
-    if isinstance(term, Conditional):
+    if isinstance(term, ConditionalTerm):
         yield "a conditional expression was an error there"
     elif isinstance(term, Quantifier):
         yield f"{term.word}(…) over images or items was an error there"
-    elif isinstance(term, Comparison):
+    elif isinstance(term, ComparisonTerm):
         for number, comparator in enumerate(term.comparators):
             if comparator in _COMPARED and is_written_variously(*term.operands[number : number + 2]):
                 yield "dates, times, ages, numbers and names are compared by what they mean here, and as texts there"

@@ -11,24 +11,24 @@ from typing import Final, Never
 from typing import Literal as OneOf
 
 from mercure.printable import escaped
-from mercure.rules.errors import Code, Place, RuleError
+from mercure.rules.errors import Code, RuleError, TextPlace
 from mercure.rules.lexer import Token, tokens
 from mercure.rules.nodes import (
     Argument,
     Attribute,
     Binary,
-    Call,
+    CallNode,
     Collection,
-    Comparison,
+    ComparisonNode,
     Conditional,
     Literal,
     Logical,
     Name,
     Negation,
-    Node,
     OldTag,
     Slice,
     Subscript,
+    SyntaxNode,
     Unary,
 )
 
@@ -62,7 +62,7 @@ _MEANT: Final = {
 _HINTS: Final = {"=": "to compare, write ==", "%": "a tag is written tags.Keyword"}
 
 
-def parse(text: str) -> Node:
+def parse(text: str) -> SyntaxNode:
     """Parse a rule.
 
     Parameters
@@ -72,7 +72,7 @@ def parse(text: str) -> Node:
 
     Returns
     -------
-    Node
+    SyntaxNode
         The tree, at most `MAX_DEPTH` deep.
 
     Raises
@@ -99,7 +99,7 @@ class _Parser:
     def _at_end(self) -> bool:
         return self._next.kind == "end"
 
-    def rule(self) -> Node:
+    def rule(self) -> SyntaxNode:
         if self._at_end():
             self._fail("syntax", self._next, "the rule is empty", "to take every image, write True")
         node = self._expression(_CONDITIONAL)
@@ -109,7 +109,7 @@ class _Parser:
 
     # -- expressions
 
-    def _expression(self, minimum: int) -> Node:
+    def _expression(self, minimum: int) -> SyntaxNode:
         """Parse operands and operators that bind at least as strongly as `minimum`."""
         self._level += 1
         if self._level > MAX_DEPTH:
@@ -131,7 +131,7 @@ class _Parser:
             return "is not"
         return token.source
 
-    def _infix(self, left: Node, operator: str, binding: int) -> Node:
+    def _infix(self, left: SyntaxNode, operator: str, binding: int) -> SyntaxNode:
         if operator in {"and", "or"}:
             return self._logical(left, operator, binding)
         if binding == _COMPARISON:
@@ -142,7 +142,7 @@ class _Parser:
         right = self._expression(_SIGN if operator == "**" else binding + 1)
         return Binary(left.start, right.end, self._depth((left, right)), operator, left, right)
 
-    def _logical(self, left: Node, operator: str, binding: int) -> Node:
+    def _logical(self, left: SyntaxNode, operator: str, binding: int) -> SyntaxNode:
         word: OneOf["and", "or"] = "and" if operator == "and" else "or"
         operands = [left]
         while self._next.kind == "name" and self._next.source == word:
@@ -150,15 +150,15 @@ class _Parser:
             operands.append(self._expression(binding + 1))
         return Logical(left.start, operands[-1].end, self._depth(operands), word, tuple(operands))
 
-    def _comparison(self, left: Node) -> Node:
+    def _comparison(self, left: SyntaxNode) -> SyntaxNode:
         operands, operators = [left], []
         while (operator := self._operator()) in _COMPARISONS:
             self._index += 2 if operator in {"not in", "is not"} else 1
             operators.append(operator)
             operands.append(self._expression(_COMPARISON + 1))
-        return Comparison(left.start, operands[-1].end, self._depth(operands), tuple(operands), tuple(operators))
+        return ComparisonNode(left.start, operands[-1].end, self._depth(operands), tuple(operands), tuple(operators))
 
-    def _conditional(self, then: Node) -> Node:
+    def _conditional(self, then: SyntaxNode) -> SyntaxNode:
         test = self._expression(_OR)
         if not self._accept("else"):
             self._unexpected("else", "a conditional expression is: value if condition else other")
@@ -166,7 +166,7 @@ class _Parser:
         depth = self._depth((then, test, otherwise))
         return Conditional(then.start, otherwise.end, depth, test, then, otherwise)
 
-    def _prefixed(self, minimum: int) -> Node:
+    def _prefixed(self, minimum: int) -> SyntaxNode:
         token = self._next
         if token.kind == "name" and token.source == "not":
             if minimum > _NOT:
@@ -182,14 +182,14 @@ class _Parser:
 
     # -- operands
 
-    def _primary(self) -> Node:
+    def _primary(self) -> SyntaxNode:
         node = self._atom()
         while self._next.kind == "operator" and self._next.source in {".", "(", "["}:
             opening = self._take()
             node = _TRAILERS[opening.source](self, node)
         return node
 
-    def _atom(self) -> Node:
+    def _atom(self) -> SyntaxNode:
         token = self._next
         if not self._begins_a_value(token):
             self._unexpected("a value, such as tags.Modality or a text in quotes,")
@@ -210,14 +210,14 @@ class _Parser:
             token.kind == "name" and (token.source in _BINDING or token.source == "else")
         )
 
-    def _named(self, token: Token) -> Node:
+    def _named(self, token: Token) -> SyntaxNode:
         if token.source in _CONSTANTS:
             return Literal(token.start, token.end, 1, _CONSTANTS[token.source])
         if token.source in _REFUSED:
             self._refuse(token)
         return Name(token.start, token.end, 1, token.source)
 
-    def _text_literal(self, first: Token) -> Node:
+    def _text_literal(self, first: Token) -> SyntaxNode:
         """Join texts that stand side by side, as Python does; the checker warns of it."""
         value, end = str(first.value), first.end
         while self._next.kind == "text":
@@ -225,9 +225,9 @@ class _Parser:
             value, end = value + str(following.value), following.end
         return Literal(first.start, end, 1, value, end != first.end)
 
-    def _bracketed(self, opening: Token) -> Node:
+    def _bracketed(self, opening: Token) -> SyntaxNode:
         closing = _CLOSING[opening.source]
-        items: list[Node] = []
+        items: list[SyntaxNode] = []
         comma = False
         while not self._at(closing):
             items.append(self._expression(_CONDITIONAL))
@@ -243,13 +243,13 @@ class _Parser:
             self._fail("refused", opening, "dictionaries are not part of the rule language")
         return Collection(opening.start, end, self._depth(items) if items else 1, tuple(items))
 
-    def _attribute(self, value: Node) -> Node:
+    def _attribute(self, value: SyntaxNode) -> SyntaxNode:
         if self._next.kind != "name" or self._next.source in _RESERVED:
             self._unexpected("a name after the dot")
         token = self._take()
         return Attribute(value.start, token.end, self._depth((value,)), value, token.source, token.start)
 
-    def _call(self, function: Node) -> Node:
+    def _call(self, function: SyntaxNode) -> SyntaxNode:
         arguments: list[Argument] = []
         while not self._at(")"):
             if self._next.source in {"*", "**"} and self._next.kind == "operator":
@@ -259,7 +259,7 @@ class _Parser:
                 self._unexpected("a comma or )")
         end = self._take().end
         parts = (function, *(argument.value for argument in arguments))
-        return Call(function.start, end, self._depth(parts), function, tuple(arguments))
+        return CallNode(function.start, end, self._depth(parts), function, tuple(arguments))
 
     def _argument(self) -> Argument:
         name = ""
@@ -268,8 +268,8 @@ class _Parser:
             self._take()
         return Argument(name, self._expression(_CONDITIONAL))
 
-    def _subscript(self, value: Node) -> Node:
-        parts: list[Node | None] = [None]
+    def _subscript(self, value: SyntaxNode) -> SyntaxNode:
+        parts: list[SyntaxNode | None] = [None]
         while not self._at("]"):
             if self._accept(":"):
                 parts.append(None)
@@ -289,7 +289,7 @@ class _Parser:
 
     # -- tools
 
-    def _depth(self, below: Iterable[Node]) -> int:
+    def _depth(self, below: Iterable[SyntaxNode]) -> int:
         """Return the depth of a node over others; operators of the same strength in a row make a deep tree too."""
         depth = 1 + max(node.depth for node in below)
         if depth > MAX_DEPTH:
@@ -332,11 +332,11 @@ class _Parser:
         self._fail_at(code, token.start, token.end, message, advice)
 
     def _fail_at(self, code: Code, start: int, end: int, message: str, advice: str = "") -> Never:
-        raise RuleError(code, message, advice, Place(self._text, start, end))
+        raise RuleError(code, message, advice, TextPlace(self._text, start, end))
 
 
 _CLOSING: Final = {"(": ")", "[": "]", "{": "}"}
-_TRAILERS: Final[dict[str, Callable[[_Parser, Node], Node]]] = {
+_TRAILERS: Final[dict[str, Callable[[_Parser, SyntaxNode], SyntaxNode]]] = {
     ".": _Parser._attribute,
     "(": _Parser._call,
     "[": _Parser._subscript,

@@ -10,9 +10,9 @@ from typing import Final
 from mercure.rules.closures import guards
 from mercure.rules.errors import Fault
 from mercure.rules.frame import Frame
-from mercure.rules.kinds import Kind, Value, classes_of, kind_of, mismatch
+from mercure.rules.kinds import Value, ValueKind, classes_of, kind_of, mismatch
 from mercure.rules.numbers import Number, bounded, power, to_text
-from mercure.rules.signature import Bound, Function, Parameter, plain
+from mercure.rules.signature import BoundCall, Function, Parameter, plain
 from mercure.rules.texts import charge_new, charge_scan
 
 CONSTANTS: Final = {"pi": math.pi, "e": math.e}
@@ -135,8 +135,8 @@ def over_each(word: str, inner: Function | None) -> Function:
         return tuple(each for each, kept in made if kept) if word == "filter" else tuple(of for _, of in made)
 
     name = f"{word}({inner.name if inner is not None else 'None'}, list)"
-    bound = Bound(run, cost=2000)
-    return Function(name, (_VALUES,), Kind.LIST, lambda _literals: bound)
+    bound = BoundCall(run, cost=2000)
+    return Function(name, (_VALUES,), ValueKind.LIST, lambda _literals: bound)
 
 
 def takes_one(function: Function) -> bool:
@@ -145,10 +145,10 @@ def takes_one(function: Function) -> bool:
     return not first.literal and all(other.optional or other.many for other in others) and bool(classes_of(first.kinds))
 
 
-_VALUES: Final = Parameter("list", Kind.TEXT | Kind.LIST)
-_SOME: Final = Parameter("list", Kind.TEXT | Kind.LIST, optional=True)
-_NUMBER: Final = Parameter("number", Kind.NUMERIC)
-_OTHER: Final = Parameter("other", Kind.NUMERIC, optional=True)
+_VALUES: Final = Parameter("list", ValueKind.TEXT | ValueKind.LIST)
+_SOME: Final = Parameter("list", ValueKind.TEXT | ValueKind.LIST, optional=True)
+_NUMBER: Final = Parameter("number", ValueKind.NUMERIC)
+_OTHER: Final = Parameter("other", ValueKind.NUMERIC, optional=True)
 _MATH: Final[dict[str, Callable[..., Number]]] = {
     "sqrt": math.sqrt, "log10": math.log10, "log2": math.log2, "exp": math.exp, "sin": math.sin, "cos": math.cos,
     "tan": math.tan, "asin": math.asin, "acos": math.acos, "atan": math.atan, "fabs": math.fabs,
@@ -157,46 +157,76 @@ _MATH: Final[dict[str, Callable[..., Number]]] = {
 PYTHONIC: Final[dict[str, Function]] = {
     function.name: function
     for function in (
-        *(plain(name, (_NUMBER,), Kind.NUMBER, _real(call), "as in Python's math") for name, call in _MATH.items()),
-        plain("log", (_NUMBER, _OTHER), Kind.NUMBER, _real(math.log), "the logarithm, to base e or another"),
-        plain("atan2", (_NUMBER, Parameter("x", Kind.NUMERIC)), Kind.NUMBER, _real(math.atan2), "as in Python's math"),
-        plain("ceil", (_NUMBER,), Kind.NUMBER, _rounding(math.ceil), "the next whole number upwards"),
-        plain("floor", (_NUMBER,), Kind.NUMBER, _rounding(math.floor), "the next whole number downwards"),
-        plain("trunc", (_NUMBER,), Kind.NUMBER, _rounding(math.trunc), "the number without its fraction"),
-        plain("isnan", (_NUMBER,), Kind.TRUTH, lambda _frame, value: math.isnan(value), "it is no number"),
-        plain("isinf", (_NUMBER,), Kind.TRUTH, lambda _frame, value: math.isinf(value), "it is infinite"),
-        plain("factorial", (_NUMBER,), Kind.NUMBER, _factorial, "the product of all numbers from 1"),
-        plain("pow", (_NUMBER, Parameter("exponent", Kind.NUMERIC), _OTHER), Kind.NUMBER, _pow, "as **"),
+        *(
+            plain(name, (_NUMBER,), ValueKind.NUMBER, _real(call), "as in Python's math")
+            for name, call in _MATH.items()
+        ),
+        plain("log", (_NUMBER, _OTHER), ValueKind.NUMBER, _real(math.log), "the logarithm, to base e or another"),
+        plain(
+            "atan2",
+            (_NUMBER, Parameter("x", ValueKind.NUMERIC)),
+            ValueKind.NUMBER,
+            _real(math.atan2),
+            "as in Python's math",
+        ),
+        plain("ceil", (_NUMBER,), ValueKind.NUMBER, _rounding(math.ceil), "the next whole number upwards"),
+        plain("floor", (_NUMBER,), ValueKind.NUMBER, _rounding(math.floor), "the next whole number downwards"),
+        plain("trunc", (_NUMBER,), ValueKind.NUMBER, _rounding(math.trunc), "the number without its fraction"),
+        plain("isnan", (_NUMBER,), ValueKind.TRUTH, lambda _frame, value: math.isnan(value), "it is no number"),
+        plain("isinf", (_NUMBER,), ValueKind.TRUTH, lambda _frame, value: math.isinf(value), "it is infinite"),
+        plain("factorial", (_NUMBER,), ValueKind.NUMBER, _factorial, "the product of all numbers from 1"),
+        plain("pow", (_NUMBER, Parameter("exponent", ValueKind.NUMERIC), _OTHER), ValueKind.NUMBER, _pow, "as **"),
         plain(
             "divmod",
-            (_NUMBER, Parameter("other", Kind.NUMERIC)),
-            Kind.LIST,
+            (_NUMBER, Parameter("other", ValueKind.NUMERIC)),
+            ValueKind.LIST,
             lambda _frame, one, other: divmod(one, other),
             "quotient and remainder",
         ),
-        plain("list", (_SOME,), Kind.LIST, _list, "a list, or the characters of a text"),
-        plain("tuple", (_SOME,), Kind.LIST, _list, "the same as list"),
-        plain("set", (_SOME,), Kind.LIST, _distinct, "the different values of a list"),
-        plain("frozenset", (_SOME,), Kind.LIST, _distinct, "the same as set"),
-        plain("reversed", (_VALUES,), Kind.LIST, lambda frame, value: listed(frame, value)[::-1], "backwards"),
-        plain("range", (_NUMBER, _OTHER, Parameter("step", Kind.NUMERIC, optional=True)), Kind.LIST, _range, "numbers"),
+        plain("list", (_SOME,), ValueKind.LIST, _list, "a list, or the characters of a text"),
+        plain("tuple", (_SOME,), ValueKind.LIST, _list, "the same as list"),
+        plain("set", (_SOME,), ValueKind.LIST, _distinct, "the different values of a list"),
+        plain("frozenset", (_SOME,), ValueKind.LIST, _distinct, "the same as set"),
+        plain("reversed", (_VALUES,), ValueKind.LIST, lambda frame, value: listed(frame, value)[::-1], "backwards"),
         plain(
-            "enumerate", (_VALUES, Parameter("start", Kind.NUMBER, optional=True)), Kind.LIST, _enumerate, "numbered"
+            "range",
+            (_NUMBER, _OTHER, Parameter("step", ValueKind.NUMERIC, optional=True)),
+            ValueKind.LIST,
+            _range,
+            "numbers",
         ),
-        plain("zip", (Parameter("list", Kind.TEXT | Kind.LIST, many=True),), Kind.LIST, _zip, "lists side by side"),
-        plain("chr", (_NUMBER,), Kind.TEXT, lambda _frame, value: chr(_whole(value)), "the character of a number"),
-        plain("ord", (Parameter("text", Kind.TEXT),), Kind.NUMBER, lambda _f, text: ord(text), "its number"),
-        plain("hex", (_NUMBER,), Kind.TEXT, _in_base(hex), "a whole number to base 16"),
-        plain("oct", (_NUMBER,), Kind.TEXT, _in_base(oct), "a whole number to base 8"),
-        plain("bin", (_NUMBER,), Kind.TEXT, _in_base(bin), "a whole number to base 2"),
+        plain(
+            "enumerate",
+            (_VALUES, Parameter("start", ValueKind.NUMBER, optional=True)),
+            ValueKind.LIST,
+            _enumerate,
+            "numbered",
+        ),
+        plain(
+            "zip",
+            (Parameter("list", ValueKind.TEXT | ValueKind.LIST, many=True),),
+            ValueKind.LIST,
+            _zip,
+            "lists side by side",
+        ),
+        plain("chr", (_NUMBER,), ValueKind.TEXT, lambda _frame, value: chr(_whole(value)), "the character of a number"),
+        plain("ord", (Parameter("text", ValueKind.TEXT),), ValueKind.NUMBER, lambda _f, text: ord(text), "its number"),
+        plain("hex", (_NUMBER,), ValueKind.TEXT, _in_base(hex), "a whole number to base 16"),
+        plain("oct", (_NUMBER,), ValueKind.TEXT, _in_base(oct), "a whole number to base 8"),
+        plain("bin", (_NUMBER,), ValueKind.TEXT, _in_base(bin), "a whole number to base 2"),
         plain(
             "format",
-            (Parameter("value", Kind.TEXT | Kind.NUMERIC), Parameter("format", Kind.TEXT, optional=True)),
-            Kind.TEXT,
+            (
+                Parameter("value", ValueKind.TEXT | ValueKind.NUMERIC),
+                Parameter("format", ValueKind.TEXT, optional=True),
+            ),
+            ValueKind.TEXT,
             _format,
             "a value in a format such as .2f",
         ),
-        plain("repr", (Parameter("value", Kind.PLAIN),), Kind.TEXT, _repr, "a value as it is written in a rule"),
+        plain(
+            "repr", (Parameter("value", ValueKind.PLAIN),), ValueKind.TEXT, _repr, "a value as it is written in a rule"
+        ),
     )
 }
 """By their names."""

@@ -156,7 +156,7 @@ class Items:
         return bool(self.records)
 
 
-class Images(Sequence[TagView]):
+class ImageRecords(Sequence[TagView]):
     """The images of a series (or of a study), in the order received; `tags` in a rule are those of the first.
 
     Parameters
@@ -182,14 +182,14 @@ class Images(Sequence[TagView]):
         self._representatives: dict[tuple[str, ...], tuple[int, ...]] = {}
 
     @classmethod
-    def respelled(cls, records: Iterable[TagRecord]) -> Images:
+    def respelled(cls, records: Iterable[TagRecord]) -> ImageRecords:
         """Make images of records that people wrote: keys may differ from the dictionary in case."""
         return cls({canonical(key) or key: raw for key, raw in record.items()} for record in records)
 
     @classmethod
-    def of(cls, images: Images | TagRecord | Iterable[TagRecord]) -> Images:
+    def of(cls, images: ImageRecords | TagRecord | Iterable[TagRecord]) -> ImageRecords:
         """Make images of whatever is at hand: one record, several, or images already."""
-        if isinstance(images, Images):
+        if isinstance(images, ImageRecords):
             return images
         return cls([images] if isinstance(images, Mapping) else images)
 

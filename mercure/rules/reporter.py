@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Never
 
-from mercure.rules.errors import Code, Finding, Place, RuleError
+from mercure.rules.errors import Code, Diagnostic, RuleError, TextPlace
 from mercure.rules.keywords import vr_of
-from mercure.rules.nodes import Node
+from mercure.rules.nodes import SyntaxNode
 from mercure.rules.tags import is_known, is_never_read, unknown
 
 
@@ -21,9 +21,9 @@ class Reporter:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.findings: list[Finding] = []
+        self.findings: list[Diagnostic] = []
 
-    def check_keyword(self, node: Node, keyword: str, *, as_text: bool) -> None:
+    def check_keyword(self, node: SyntaxNode, keyword: str, *, as_text: bool) -> None:
         """Note what is wrong with a keyword; the rule can run all the same."""
         if not is_known(keyword):
             fault = unknown(keyword)
@@ -33,11 +33,11 @@ class Reporter:
         elif is_never_read(keyword):
             self.warn("constant", node, f"{keyword} is never read: it is always empty", "")
 
-    def place(self, node: Node) -> Place:
+    def place(self, node: SyntaxNode) -> TextPlace:
         """Return where a part stands."""
-        return Place(self.text, node.start, node.end)
+        return TextPlace(self.text, node.start, node.end)
 
-    def fail(self, code: Code, node: Node, message: str, advice: str = "") -> Never:
+    def fail(self, code: Code, node: SyntaxNode, message: str, advice: str = "") -> Never:
         """Refuse the rule.
 
         Raises
@@ -47,10 +47,10 @@ class Reporter:
         """
         raise RuleError(code, message, advice, self.place(node))
 
-    def note(self, code: Code, node: Node, message: str, advice: str) -> None:
+    def note(self, code: Code, node: SyntaxNode, message: str, advice: str) -> None:
         """Keep an error with which the rule can run, but should not be saved."""
         self.findings.append(RuleError(code, message, advice, self.place(node)).finding())
 
-    def warn(self, code: Code, node: Node, message: str, advice: str) -> None:
+    def warn(self, code: Code, node: SyntaxNode, message: str, advice: str) -> None:
         """Keep a warning."""
-        self.findings.append(Finding("warning", code, message, advice, self.place(node)))
+        self.findings.append(Diagnostic("warning", code, message, advice, self.place(node)))

@@ -10,24 +10,24 @@ from typing import Any, Final, Literal, Never
 
 from mercure.rules import nodes, vocabulary
 from mercure.rules.arguments import arrange
-from mercure.rules.errors import Fault, Finding, Place, RuleError
+from mercure.rules.errors import Diagnostic, Fault, RuleError, TextPlace
 from mercure.rules.helpers import IMAGE_COUNT, IMAGES, TAGS_GET
 from mercure.rules.keywords import canonical, nearest_of
-from mercure.rules.kinds import Kind
-from mercure.rules.nodes import Node
+from mercure.rules.kinds import ValueKind
+from mercure.rules.nodes import SyntaxNode
 from mercure.rules.operators import BINARY, UNARY
 from mercure.rules.parser import parse
 from mercure.rules.pythonic import CONSTANTS, over_each, takes_one
 from mercure.rules.reporter import Reporter
-from mercure.rules.signature import NOTHING, Bound, Function, Parameter, Reads, plain
+from mercure.rules.signature import NOTHING, BoundCall, Function, Parameter, Reads, plain
 from mercure.rules.tags import is_known, spelled
 from mercure.rules.terms import (
-    Collection,
-    Comparison,
-    Conditional,
+    CollectionTerm,
+    ComparisonTerm,
+    ConditionalTerm,
     Constant,
-    Logical,
-    Negation,
+    LogicalTerm,
+    NegationTerm,
     Operation,
     Quantifier,
     Scope,
@@ -41,7 +41,7 @@ _IMAGES_HAS: Final = "images has count, any(…), all(…), values(…) and dist
 _ITEM_OUTSIDE: Final = "item is what sequence(…).any(…) and .all(…) look at, and stands in their brackets"
 
 
-def resolve(text: str) -> tuple[Term, tuple[Finding, ...]]:
+def resolve(text: str) -> tuple[Term, tuple[Diagnostic, ...]]:
     """Parse a rule and look up its names.
 
     Parameters
@@ -53,7 +53,7 @@ def resolve(text: str) -> tuple[Term, tuple[Finding, ...]]:
     -------
     term : Term
         What can be run.
-    findings : tuple of Finding
+    findings : tuple of Diagnostic
         Keywords that the dictionary does not know, and the like: the rule runs, but should not be saved.
 
     Raises
@@ -74,7 +74,7 @@ class _Resolver(Reporter):
         self._in_images = False
         self._in_item = False
 
-    def term(self, node: Node) -> Term:
+    def term(self, node: SyntaxNode) -> Term:
         return _VISITORS[type(node)](self, node)
 
     # -- values
@@ -94,7 +94,7 @@ class _Resolver(Reporter):
         constants = tuple(item.value for item in items if isinstance(item, Constant))
         if len(constants) == len(items):
             return Constant(node.start, node.end, NOTHING, constants)
-        return Collection(node.start, node.end, together(items), items)
+        return CollectionTerm(node.start, node.end, together(items), items)
 
     def _name(self, node: nodes.Name) -> Term:
         name = node.name
@@ -117,7 +117,7 @@ class _Resolver(Reporter):
     def _old_tag(self, node: nodes.OldTag) -> Term:
         return self._tag(node, "tags", node.keyword)
 
-    def _tag(self, node: Node, scope: Scope, keyword: str) -> Term:
+    def _tag(self, node: SyntaxNode, scope: Scope, keyword: str) -> Term:
         if scope == "item" and not self._in_item:
             self.fail("syntax", node, "there is no item here", _ITEM_OUTSIDE)
         key = spelled(keyword)
@@ -145,7 +145,7 @@ class _Resolver(Reporter):
         return self._operation(node, function, (), (value,))
 
     def _no_attribute(self, node: nodes.Attribute) -> Never:
-        place = Place(self.text, node.name_start, node.end)
+        place = TextPlace(self.text, node.name_start, node.end)
         if node.name in vocabulary.METHODS:
             usage = vocabulary.METHODS[node.name].method_usage
             raise RuleError("syntax", f"{node.name} is a method", f"write {usage}", place)
@@ -161,7 +161,7 @@ class _Resolver(Reporter):
             return self._operation(node, function, (), (self.term(node.value),))
         return self._operation(node, vocabulary.INDEX, (), (self.term(node.value), self.term(node.index)))
 
-    def _keyword_text(self, node: Node) -> str:
+    def _keyword_text(self, node: SyntaxNode) -> str:
         if isinstance(node, nodes.Literal) and isinstance(node.value, str):
             return node.value
         return self.fail("arguments", node, "the keyword is written out in quotes", 'e.g. tags["Modality"]')
@@ -185,17 +185,17 @@ class _Resolver(Reporter):
         operands = (self.term(node.left), self.term(node.right))
         return Operation(node.start, node.end, together(operands), BINARY[node.operator], _NO_CALL, (), operands)
 
-    def _comparison(self, node: nodes.Comparison) -> Term:
+    def _comparison(self, node: nodes.ComparisonNode) -> Term:
         last = node.operands[-1]
         if any(_is(operand, "None") for operand in node.operands) or {"is", "is not"} & set(node.operators):
             return self._with_none(node)
         if _is(last, "tags") and node.operators in {("in",), ("not in",)}:
             present = self._presence(node)
-            return present if node.operators == ("in",) else Negation(node.start, node.end, present.reads, present)
+            return present if node.operators == ("in",) else NegationTerm(node.start, node.end, present.reads, present)
         operands = tuple(self.term(operand) for operand in node.operands)
-        return Comparison(node.start, node.end, together(operands), operands, node.operators)
+        return ComparisonTerm(node.start, node.end, together(operands), operands, node.operators)
 
-    def _with_none(self, node: nodes.Comparison) -> Term:
+    def _with_none(self, node: nodes.ComparisonNode) -> Term:
         """Compare with None, which no value ever is: other installations have rules that ask."""
         left, right = node.operands[0], node.operands[-1]
         if _is(left, "None"):
@@ -211,26 +211,26 @@ class _Resolver(Reporter):
         self.warn("constant", node, "no value is ever None", 'no value is the empty text: write == "" or !=')
         return self._operation(node, _NONE[node.operators[0]], (), (self.term(left),))
 
-    def _presence(self, node: nodes.Comparison) -> Term:
+    def _presence(self, node: nodes.ComparisonNode) -> Term:
         keyword = self._keyword_text(node.operands[0])
         self.check_keyword(node.operands[0], spelled(keyword), as_text=False)
         return self._operation(node, vocabulary.presence(keyword), (), ())
 
     def _logical(self, node: nodes.Logical) -> Term:
         operands = tuple(self.term(operand) for operand in node.operands)
-        return Logical(node.start, node.end, together(operands), node.word, operands)
+        return LogicalTerm(node.start, node.end, together(operands), node.word, operands)
 
     def _negation(self, node: nodes.Negation) -> Term:
         operand = self.term(node.operand)
-        return Negation(node.start, node.end, operand.reads, operand)
+        return NegationTerm(node.start, node.end, operand.reads, operand)
 
     def _conditional(self, node: nodes.Conditional) -> Term:
         parts = (self.term(node.test), self.term(node.then), self.term(node.otherwise))
-        return Conditional(node.start, node.end, together(parts), *parts)
+        return ConditionalTerm(node.start, node.end, together(parts), *parts)
 
     # -- calls
 
-    def _call(self, node: nodes.Call) -> Term:
+    def _call(self, node: nodes.CallNode) -> Term:
         function = node.function
         if isinstance(function, nodes.Name):
             return self._function_call(node, function)
@@ -249,7 +249,7 @@ class _Resolver(Reporter):
             self._no_method(function)
         return self._with_arguments(node, method, (value,))
 
-    def _function_call(self, node: nodes.Call, name: nodes.Name) -> Term:
+    def _function_call(self, node: nodes.CallNode, name: nodes.Name) -> Term:
         function = vocabulary.FUNCTIONS.get(name.name)
         if name.name in {"map", "filter"} and len(node.arguments) == 2:  # noqa: PLR2004 - a function and a list
             inner = self._function_named(name.name, node.arguments[0].value)
@@ -262,7 +262,7 @@ class _Resolver(Reporter):
             self.fail("unknown-function", name, f"there is no function {name.name}", advice)
         return self._with_arguments(node, function, ())
 
-    def _function_named(self, word: str, node: Node) -> Function | None:
+    def _function_named(self, word: str, node: SyntaxNode) -> Function | None:
         """Return the function that is handed to ``map`` or ``filter``: by its name, or as a method of texts."""
         if word == "filter" and _is(node, "None"):
             return None
@@ -279,7 +279,7 @@ class _Resolver(Reporter):
 
     def _no_method(self, function: nodes.Attribute) -> Never:
         name = function.name
-        place = Place(self.text, function.name_start, function.end)
+        place = TextPlace(self.text, function.name_start, function.end)
         near = nearest_of(name, vocabulary.METHODS)
         advice = f"did you mean {near}?" if near else ""
         if name == "format":
@@ -288,7 +288,7 @@ class _Resolver(Reporter):
             advice = f"{canonical(name)} is a tag: leave out the brackets after it"
         raise RuleError("unknown-method", f"there is no method {name}", advice, place)
 
-    def _tags_call(self, node: nodes.Call, function: nodes.Attribute) -> Term:
+    def _tags_call(self, node: nodes.CallNode, function: nodes.Attribute) -> Term:
         if function.name == "get" and _is(function.value, "tags"):
             return self._with_arguments(node, TAGS_GET, ())
         keyword = canonical(function.name)
@@ -297,7 +297,7 @@ class _Resolver(Reporter):
         advice = f"write tags.Keyword.{function.name}(…)" if function.name in vocabulary.METHODS else ""
         self.fail("unknown-method", function, f"tags has no method {function.name}", advice)
 
-    def _images_call(self, node: nodes.Call, function: nodes.Attribute) -> Term:
+    def _images_call(self, node: nodes.CallNode, function: nodes.Attribute) -> Term:
         self._outside_images(node)
         if function.name in vocabulary.QUANTIFIERS:
             condition = self._condition(node)
@@ -310,7 +310,7 @@ class _Resolver(Reporter):
             self.fail("unknown-method", function, f"there is no images.{function.name}", _IMAGES_HAS)
         return self._with_arguments(node, known, ())
 
-    def _sequence_quantifier(self, node: nodes.Call, function: nodes.Attribute) -> Term:
+    def _sequence_quantifier(self, node: nodes.CallNode, function: nodes.Attribute) -> Term:
         if self._in_item:
             advice = 'reach into inner sequences with sequence("Outer", "Inner")'
             self.fail("refused", node, "sequences are not looked at within one another", advice)
@@ -321,17 +321,17 @@ class _Resolver(Reporter):
         outside = Reads(inner.reads.keywords, inner.reads.more, inner.reads.images, False, inner.reads.today)
         return Quantifier(node.start, node.end, over.reads | outside, _word(function), over, inner)
 
-    def _condition(self, node: nodes.Call) -> Node:
+    def _condition(self, node: nodes.CallNode) -> SyntaxNode:
         if len(node.arguments) != 1 or node.arguments[0].name:
             self.fail("arguments", node, "one condition stands in the brackets", "join conditions with and, or or")
         return node.arguments[0].value
 
-    def _outside_images(self, node: Node) -> None:
+    def _outside_images(self, node: SyntaxNode) -> None:
         if self._in_images:
             advice = "within images.any(…) and images.all(…), tags are those of each image in turn"
             self.fail("refused", node, "images cannot stand within images.any(…) or images.all(…)", advice)
 
-    def _with_arguments(self, node: nodes.Call, function: Function, receiver: tuple[Term, ...]) -> Term:
+    def _with_arguments(self, node: nodes.CallNode, function: Function, receiver: tuple[Term, ...]) -> Term:
         literals, given, names = arrange(self.text, node, function, len(receiver))
         operands = (*receiver, *(self.term(argument) for argument in given))
         for literal in literals:
@@ -343,7 +343,7 @@ class _Resolver(Reporter):
 
     def _operation(
         self,
-        node: Node,
+        node: SyntaxNode,
         function: Function,
         literals: tuple[str, ...],
         operands: tuple[Term, ...],
@@ -357,7 +357,7 @@ class _Resolver(Reporter):
         return Operation(node.start, node.end, reads, function, bound, literals, operands, names)
 
 
-def _is(node: Node, name: str) -> bool:
+def _is(node: SyntaxNode, name: str) -> bool:
     return isinstance(node, nodes.Name) and node.name == name
 
 
@@ -376,10 +376,10 @@ _SCOPE_USES: Final = {
     "item": "item.Keyword",
 }
 _NONE: Final = {
-    word: plain(f"{word} None", (Parameter("value"),), Kind.TRUTH, lambda _frame, _value, answer=answer: answer)
+    word: plain(f"{word} None", (Parameter("value"),), ValueKind.TRUTH, lambda _frame, _value, answer=answer: answer)
     for word, answer in (("==", False), ("is", False), ("!=", True), ("is not", True))
 }
-_NO_CALL: Final = Bound(lambda _frame: False)
+_NO_CALL: Final = BoundCall(lambda _frame: False)
 _VISITORS: Final[dict[type, Callable[[_Resolver, Any], Term]]] = {
     nodes.Literal: _Resolver._literal,
     nodes.Collection: _Resolver._collection,
@@ -390,9 +390,9 @@ _VISITORS: Final[dict[type, Callable[[_Resolver, Any], Term]]] = {
     nodes.Slice: _Resolver._slice,
     nodes.Unary: _Resolver._unary,
     nodes.Binary: _Resolver._binary,
-    nodes.Comparison: _Resolver._comparison,
+    nodes.ComparisonNode: _Resolver._comparison,
     nodes.Logical: _Resolver._logical,
     nodes.Negation: _Resolver._negation,
     nodes.Conditional: _Resolver._conditional,
-    nodes.Call: _Resolver._call,
+    nodes.CallNode: _Resolver._call,
 }

@@ -9,11 +9,11 @@ from typing import Final
 
 from mercure.rules.closures import Closure
 from mercure.rules.compiler import Trace, compile_term
-from mercure.rules.errors import Finding, RuleError
+from mercure.rules.errors import Diagnostic, RuleError
 from mercure.rules.explain import Explanation, explanation
 from mercure.rules.frame import Clock, Frame
-from mercure.rules.inputs import NO_INPUTS, Inputs, inputs_of
-from mercure.rules.record import Images, TagRecord
+from mercure.rules.inputs import NO_INPUTS, ImageInputs, inputs_of
+from mercure.rules.record import ImageRecords, TagRecord
 from mercure.rules.resolver import resolve
 from mercure.rules.terms import Term
 
@@ -49,15 +49,15 @@ class CompiledRule:
     ----------
     text : str
         As it was written.
-    findings : tuple of Finding
+    findings : tuple of Diagnostic
         What was noticed on the way, such as unknown keywords; `check` looks further.
     """
 
     text: str
-    findings: tuple[Finding, ...]
+    findings: tuple[Diagnostic, ...]
     term: Term = field(repr=False)
     _run: Closure = field(repr=False)
-    inputs: Inputs = NO_INPUTS
+    inputs: ImageInputs = NO_INPUTS
     """What it reads of the image that it is asked about."""
 
     @property
@@ -66,14 +66,14 @@ class CompiledRule:
         return self.term.reads.keywords
 
     def evaluate(
-        self, images: Images | TagRecord | Iterable[TagRecord], clock: Clock | None = None, image: int = 0
+        self, images: ImageRecords | TagRecord | Iterable[TagRecord], clock: Clock | None = None, image: int = 0
     ) -> Evaluation:
         """Ask the rule.
 
         Parameters
         ----------
-        images : Images, or one or several TagRecord
-            The images of the series, in the order received. Make one `Images` for all rules of a series.
+        images : ImageRecords, or one or several TagRecord
+            The images of the series, in the order received. Make one `ImageRecords` for all rules of a series.
         clock : callable, optional
             Returns the present instant, aware; for `days_since` and ages. The machine's when absent.
         image : int
@@ -85,12 +85,12 @@ class CompiledRule:
             With an error instead of an exception, whatever the rule and the tags.
         """
         try:
-            return _YES if self._run(Frame(Images.of(images), clock, image)) else _NO
+            return _YES if self._run(Frame(ImageRecords.of(images), clock, image)) else _NO
         except RuleError as error:
             return Evaluation(False, error.with_traceback(None))
 
     def explain(
-        self, images: Images | TagRecord | Iterable[TagRecord], clock: Clock | None = None, image: int = 0
+        self, images: ImageRecords | TagRecord | Iterable[TagRecord], clock: Clock | None = None, image: int = 0
     ) -> Explanation:
         """Ask the rule, and keep the value of every part.
 
@@ -104,7 +104,7 @@ class CompiledRule:
         error: RuleError | None = None
         result = False
         try:
-            result = bool(run(Frame(Images.of(images), clock, image)))
+            result = bool(run(Frame(ImageRecords.of(images), clock, image)))
         except RuleError as raised:
             error = raised.with_traceback(None)
         return explanation(self.text, self.term, trace, result, error)

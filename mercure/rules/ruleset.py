@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mercure.rules.errors import Finding, Place, RuleError
+from mercure.rules.errors import Diagnostic, RuleError, TextPlace
 from mercure.rules.impossible import implies
 from mercure.rules.rule import CompiledRule, compile_rule
 
@@ -45,7 +45,7 @@ class SetFinding:
 
     rule: str
     because_of: str
-    finding: Finding
+    finding: Diagnostic
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +116,6 @@ def _finding(one: _Ready, other: _Ready) -> SetFinding:
     does = "discards the series" if other.rule.action == _DISCARD else "takes the series"
     message = f"this rule can never act: whenever it is true, {other.rule.name} {does}"
     advice = "narrow one of the two conditions, or disable one of them"
-    place = Place(one.rule.expression, one.compiled.term.start, one.compiled.term.end)
-    finding = Finding("warning", "unreachable", message, advice, place)
+    place = TextPlace(one.rule.expression, one.compiled.term.start, one.compiled.term.end)
+    finding = Diagnostic("warning", "unreachable", message, advice, place)
     return SetFinding(one.rule.name, other.rule.name, finding)

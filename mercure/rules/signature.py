@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from mercure.rules.kinds import Kind, Value
+from mercure.rules.kinds import Value, ValueKind
 
 Call = Callable[..., Value]
 """Takes the frame and the values of the operands; raises `Fault`."""
@@ -60,7 +60,7 @@ NOTHING: Final = Reads()
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
+class BoundCall:
     """A function whose written-out arguments have been read.
 
     Parameters
@@ -86,7 +86,7 @@ class Parameter:
     ----------
     name : str
         As in the documentation and in ``name=value``.
-    kinds : Kind
+    kinds : ValueKind
         What it may be.
     optional : bool
         It may be left out.
@@ -99,7 +99,7 @@ class Parameter:
     """
 
     name: str
-    kinds: Kind = Kind.ANY
+    kinds: ValueKind = ValueKind.ANY
     optional: bool = False
     literal: bool = False
     many: bool = False
@@ -116,7 +116,7 @@ class Function:
         Its name in a rule.
     parameters : tuple of Parameter
         In order; of a method the first is the value before the dot.
-    result : Kind or callable
+    result : ValueKind or callable
         What comes out; where that depends on the operands, a function of their kinds.
     bind : callable
         Takes the literal arguments in order and returns what to call with the frame and the others.
@@ -128,14 +128,14 @@ class Function:
 
     name: str
     parameters: tuple[Parameter, ...]
-    result: Kind | Callable[[tuple[Kind, ...]], Kind]
-    bind: Callable[[tuple[str, ...]], Bound]
+    result: ValueKind | Callable[[tuple[ValueKind, ...]], ValueKind]
+    bind: Callable[[tuple[str, ...]], BoundCall]
     help: str = field(default="", compare=False)
     alike: bool = False
 
-    def result_of(self, kinds: tuple[Kind, ...]) -> Kind:
+    def result_of(self, kinds: tuple[ValueKind, ...]) -> ValueKind:
         """Return what may come out of operands of these kinds."""
-        return self.result if isinstance(self.result, Kind) else self.result(kinds)
+        return self.result if isinstance(self.result, ValueKind) else self.result(kinds)
 
     @property
     def usage(self) -> str:
@@ -160,7 +160,7 @@ def _written(parameters: tuple[Parameter, ...]) -> str:
 def plain(
     name: str,
     parameters: tuple[Parameter, ...],
-    result: Kind | Callable[[tuple[Kind, ...]], Kind],
+    result: ValueKind | Callable[[tuple[ValueKind, ...]], ValueKind],
     call: Call,
     help_text: str = "",
     *,
@@ -168,5 +168,5 @@ def plain(
     alike: bool = False,
 ) -> Function:
     """Describe a function without written-out arguments that depends on nothing but its operands."""
-    bound = Bound(call, cost=cost)
+    bound = BoundCall(call, cost=cost)
     return Function(name, parameters, result, lambda _literals: bound, help_text, alike)

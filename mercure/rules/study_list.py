@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Final, Literal, Never
 
 from mercure.printable import escaped, quoted
-from mercure.rules.errors import Code, Finding, Place, RuleError
-from mercure.rules.explain import Explanation, Part
+from mercure.rules.errors import Code, Diagnostic, RuleError, TextPlace
+from mercure.rules.explain import Explanation, ExplanationPart
 
 MAX_TEXT: Final = 4_000
 """Characters in a list."""
@@ -34,13 +34,13 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Alternatives:
     """Several parts, of which all (``and``) or one (``or``) must have arrived."""
 
     start: int
     end: int
     word: Literal["and", "or"]
-    parts: tuple[Wanted | Choice, ...]
+    parts: tuple[Wanted | Alternatives, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,12 @@ class StudyList:
     ----------
     text : str
         As it was written.
-    root : Wanted or Choice
+    root : Wanted or Alternatives
         What must have arrived.
     """
 
     text: str
-    root: Wanted | Choice
+    root: Wanted | Alternatives
 
     @classmethod
     def parse(cls, text: str) -> StudyList:
@@ -75,7 +75,7 @@ class StudyList:
         return cls(text, _Parser(text).root())
 
     @classmethod
-    def check(cls, text: str) -> list[Finding]:
+    def check(cls, text: str) -> list[Diagnostic]:
         """Return what is wrong with a list; nothing when it can be used."""
         try:
             cls.parse(text)
@@ -110,7 +110,7 @@ class StudyList:
         return Explanation(self.text, result, None, _explained(self.text, self.root, arrived, True), "list")
 
 
-def _names(node: Wanted | Choice) -> Iterable[str]:
+def _names(node: Wanted | Alternatives) -> Iterable[str]:
     if isinstance(node, Wanted):
         yield node.name
         return
@@ -123,18 +123,18 @@ def _arrived(name: str, folded: list[str]) -> bool:
     return any(wanted in description for description in folded)
 
 
-def _holds(node: Wanted | Choice, folded: list[str]) -> bool:
+def _holds(node: Wanted | Alternatives, folded: list[str]) -> bool:
     if isinstance(node, Wanted):
         return _arrived(node.name, folded)
     holds = (_holds(part, folded) for part in node.parts)
     return all(holds) if node.word == "and" else any(holds)
 
 
-def _explained(text: str, node: Wanted | Choice, descriptions: list[str], decided: bool) -> Part:
+def _explained(text: str, node: Wanted | Alternatives, descriptions: list[str], decided: bool) -> ExplanationPart:
     """Return a part of the list with what has arrived for it."""
-    place = Place(text, node.start, node.end)
+    place = TextPlace(text, node.start, node.end)
     folded = [description.casefold() for description in descriptions]
-    below: tuple[Part, ...] = ()
+    below: tuple[ExplanationPart, ...] = ()
     if isinstance(node, Wanted):
         found = next((name for name in descriptions if node.name.casefold() in name.casefold()), None)
         value = "not arrived" if found is None else quoted(found, _SHOWN)
@@ -147,7 +147,7 @@ def _explained(text: str, node: Wanted | Choice, descriptions: list[str], decide
             for number, part in enumerate(node.parts)
         )
     source, columns = escaped(place.source), f"{place.column}-{place.end_column}"
-    return Part(source, node.start, node.end, columns, "value", value, "", decided, below)
+    return ExplanationPart(source, node.start, node.end, columns, "value", value, "", decided, below)
 
 
 class _Parser:
@@ -162,7 +162,7 @@ class _Parser:
         self._kind, self._source, self._start = "", "", 0
         self._advance()
 
-    def root(self) -> Wanted | Choice:
+    def root(self) -> Wanted | Alternatives:
         if not self._kind:
             self._fail("syntax", 0, 1, "the list of series is empty", _EXAMPLE)
         node = self._alternatives()
@@ -170,19 +170,19 @@ class _Parser:
             self._unexpected("and, or, or the end of the list")
         return node
 
-    def _alternatives(self) -> Wanted | Choice:
+    def _alternatives(self) -> Wanted | Alternatives:
         return self._joined("or", [self._required()])
 
-    def _required(self) -> Wanted | Choice:
+    def _required(self) -> Wanted | Alternatives:
         return self._joined("and", [self._one()])
 
-    def _joined(self, word: Literal["and", "or"], parts: list[Wanted | Choice]) -> Wanted | Choice:
+    def _joined(self, word: Literal["and", "or"], parts: list[Wanted | Alternatives]) -> Wanted | Alternatives:
         while self._kind == "word" and self._source.lower() == word:
             self._advance()
             parts.append(self._one() if word == "and" else self._required())
-        return parts[0] if len(parts) == 1 else Choice(parts[0].start, parts[-1].end, word, tuple(parts))
+        return parts[0] if len(parts) == 1 else Alternatives(parts[0].start, parts[-1].end, word, tuple(parts))
 
-    def _one(self) -> Wanted | Choice:
+    def _one(self) -> Wanted | Alternatives:
         if self._source == "(":
             return self._bracketed()
         if self._kind != "name":
@@ -193,7 +193,7 @@ class _Parser:
         self._advance()
         return node
 
-    def _bracketed(self) -> Wanted | Choice:
+    def _bracketed(self) -> Wanted | Alternatives:
         self._depth += 1
         if self._depth > _MAX_DEPTH:
             self._fail("limit", self._start, self._position, f"the list nests deeper than {_MAX_DEPTH} levels")
@@ -238,4 +238,4 @@ class _Parser:
         self._fail("syntax", self._start, end, f"{found} where {expected} is expected", advice)
 
     def _fail(self, code: Code, start: int, end: int, message: str, advice: str = "") -> Never:
-        raise RuleError(code, message, advice, Place(self._text[: MAX_TEXT * 2], start, end))
+        raise RuleError(code, message, advice, TextPlace(self._text[: MAX_TEXT * 2], start, end))

@@ -7,7 +7,7 @@ from typing import Final
 from mercure.rules.errors import Fault
 from mercure.rules.frame import FREE, Frame
 from mercure.rules.keywords import canonical, is_numbered, nearest, vr_of
-from mercure.rules.record import Images, TagView
+from mercure.rules.record import ImageRecords, TagView
 from mercure.rules.unknown import Unknown
 
 _NEVER_READ: Final = frozenset({"PixelData", "FloatPixelData", "DoubleFloatPixelData", "SpectroscopyData"})
@@ -91,7 +91,7 @@ def has_value(view: TagView, keyword: str) -> bool:
     return raw is not None and raw not in ("", [], ())
 
 
-def column_key(images: Images, keyword: str) -> str:
+def column_key(images: ImageRecords, keyword: str) -> str:
     """Return the key under which the images have a keyword.
 
     Raises

@@ -7,7 +7,7 @@ from typing import Literal
 
 from mercure.rules.kinds import Value
 from mercure.rules.operators import Operator
-from mercure.rules.signature import NOTHING, Bound, Function, Reads
+from mercure.rules.signature import NOTHING, BoundCall, Function, Reads
 
 Scope = Literal["tags", "item"]
 
@@ -68,7 +68,7 @@ class Operation(Term):
     ----------
     function : Function or Operator
         What is done.
-    bound : Bound
+    bound : BoundCall
         What is called.
     literals : tuple of str
         Arguments that were written out and went into `bound`.
@@ -79,7 +79,7 @@ class Operation(Term):
     """
 
     function: Function | Operator
-    bound: Bound
+    bound: BoundCall
     literals: tuple[str, ...]
     operands: tuple[Term, ...]
     names: tuple[str, ...] = ()
@@ -91,7 +91,7 @@ class Operation(Term):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Comparison(Term):
+class ComparisonTerm(Term):
     """Operands with a comparison between each and the next."""
 
     operands: tuple[Term, ...]
@@ -104,7 +104,7 @@ class Comparison(Term):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Logical(Term):
+class LogicalTerm(Term):
     """Operands joined by ``and``, or by ``or``."""
 
     word: Literal["and", "or"]
@@ -117,7 +117,7 @@ class Logical(Term):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Negation(Term):
+class NegationTerm(Term):
     """``not x``."""
 
     operand: Term
@@ -129,7 +129,7 @@ class Negation(Term):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Conditional(Term):
+class ConditionalTerm(Term):
     """``then if test else otherwise``."""
 
     test: Term
@@ -143,7 +143,7 @@ class Conditional(Term):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Collection(Term):
+class CollectionTerm(Term):
     """A list that is written out and holds something else than constants."""
 
     items: tuple[Term, ...]
@@ -196,9 +196,9 @@ def key_of(term: Term) -> tuple[object, ...]:  # noqa: PLR0911 - one line for ea
         case Operation():
             name = term.function.name
             return ("operation", name, term.literals, term.names, *map(key_of, term.operands))
-        case Comparison():
+        case ComparisonTerm():
             return ("comparison", term.comparators, *map(key_of, term.operands))
-        case Logical():
+        case LogicalTerm():
             return (term.word, *map(key_of, term.operands))
         case Quantifier(over=None):
             return ("images", term.word, key_of(term.condition))

@@ -11,7 +11,7 @@ from typing import Final
 
 from mercure.rules.errors import Fault
 from mercure.rules.frame import FREE, Frame
-from mercure.rules.kinds import Kind, Value
+from mercure.rules.kinds import Value, ValueKind
 from mercure.rules.signature import Function, Parameter, plain
 
 MAX_PIECES: Final = 10_000
@@ -291,12 +291,12 @@ def _fill(fill: Callable[..., str]) -> Callable[..., str]:
     return run
 
 
-_TEXT: Final = Parameter("text", Kind.TEXT)
-_PART: Final = Parameter("part", Kind.TEXT)
-_PARTS: Final = Parameter("part", Kind.TEXT | Kind.LIST, many=True)
-_CHARACTERS: Final = Parameter("characters", Kind.TEXT, optional=True)
-_WIDTH: Final = Parameter("width", Kind.NUMBER)
-_FILL: Final = Parameter("character", Kind.TEXT, optional=True)
+_TEXT: Final = Parameter("text", ValueKind.TEXT)
+_PART: Final = Parameter("part", ValueKind.TEXT)
+_PARTS: Final = Parameter("part", ValueKind.TEXT | ValueKind.LIST, many=True)
+_CHARACTERS: Final = Parameter("characters", ValueKind.TEXT, optional=True)
+_WIDTH: Final = Parameter("width", ValueKind.NUMBER)
+_FILL: Final = Parameter("character", ValueKind.TEXT, optional=True)
 
 
 def _index_of(frame: Frame, value: str | tuple[Value, ...], part: Value) -> int:
@@ -329,46 +329,63 @@ def _text_methods() -> list[Function]:
     strips: dict[str, Callable[..., str]] = {"strip": str.strip, "lstrip": str.lstrip, "rstrip": str.rstrip}
     fills: dict[str, Callable[..., str]] = {"ljust": str.ljust, "rjust": str.rjust, "center": str.center}
     return [
-        *(plain(name, on, Kind.TEXT, _case(change)) for name, change in case.items()),
-        *(plain(name, on, Kind.TRUTH, _is(test)) for name, test in tests.items()),
-        *(plain(name, (_TEXT, _PARTS), Kind.TRUTH, _ends(test)) for name, test in ends.items()),
-        *(plain(name, (_TEXT, _CHARACTERS), Kind.TEXT, _strip(strip)) for name, strip in strips.items()),
-        *(plain(name, (_TEXT, _WIDTH, _FILL), Kind.TEXT, _fill(fill)) for name, fill in fills.items()),
-        plain("zfill", (_TEXT, _WIDTH), Kind.TEXT, _fill(str.zfill)),
-        plain("find", (_TEXT, _PART), Kind.NUMBER, _find(str.find, charge_search)),
-        plain("rfind", (_TEXT, _PART), Kind.NUMBER, _find(str.rfind, charge_search_back)),
-        plain("replace", (_TEXT, Parameter("old", Kind.TEXT), Parameter("new", Kind.TEXT)), Kind.TEXT, _replace),
+        *(plain(name, on, ValueKind.TEXT, _case(change)) for name, change in case.items()),
+        *(plain(name, on, ValueKind.TRUTH, _is(test)) for name, test in tests.items()),
+        *(plain(name, (_TEXT, _PARTS), ValueKind.TRUTH, _ends(test)) for name, test in ends.items()),
+        *(plain(name, (_TEXT, _CHARACTERS), ValueKind.TEXT, _strip(strip)) for name, strip in strips.items()),
+        *(plain(name, (_TEXT, _WIDTH, _FILL), ValueKind.TEXT, _fill(fill)) for name, fill in fills.items()),
+        plain("zfill", (_TEXT, _WIDTH), ValueKind.TEXT, _fill(str.zfill)),
+        plain("find", (_TEXT, _PART), ValueKind.NUMBER, _find(str.find, charge_search)),
+        plain("rfind", (_TEXT, _PART), ValueKind.NUMBER, _find(str.rfind, charge_search_back)),
+        plain(
+            "replace",
+            (_TEXT, Parameter("old", ValueKind.TEXT), Parameter("new", ValueKind.TEXT)),
+            ValueKind.TEXT,
+            _replace,
+        ),
         plain(
             "split",
-            (_TEXT, Parameter("sep", Kind.TEXT, optional=True), Parameter("maxsplit", Kind.NUMBER, optional=True)),
-            Kind.LIST,
+            (
+                _TEXT,
+                Parameter("sep", ValueKind.TEXT, optional=True),
+                Parameter("maxsplit", ValueKind.NUMBER, optional=True),
+            ),
+            ValueKind.LIST,
             _split,
         ),
         plain(
             "rsplit",
-            (_TEXT, Parameter("sep", Kind.TEXT, optional=True), Parameter("maxsplit", Kind.NUMBER, optional=True)),
-            Kind.LIST,
+            (
+                _TEXT,
+                Parameter("sep", ValueKind.TEXT, optional=True),
+                Parameter("maxsplit", ValueKind.NUMBER, optional=True),
+            ),
+            ValueKind.LIST,
             _split_back,
         ),
-        plain("splitlines", (_TEXT,), Kind.LIST, _lines),
-        plain("expandtabs", (_TEXT, Parameter("tabsize", Kind.NUMBER, optional=True)), Kind.TEXT, _without_tabs),
-        plain("rindex", (_TEXT, _PART), Kind.NUMBER, _last_index),
-        plain("rpartition", (_TEXT, Parameter("separator", Kind.TEXT)), Kind.LIST, _partition_back),
-        plain("partition", (_TEXT, Parameter("separator", Kind.TEXT)), Kind.LIST, _partition),
-        plain("join", (Parameter("separator", Kind.TEXT), Parameter("list", Kind.LIST)), Kind.TEXT, _join),
-        plain("removeprefix", (_TEXT, _PART), Kind.TEXT, _without(str.removeprefix)),
-        plain("removesuffix", (_TEXT, _PART), Kind.TEXT, _without(str.removesuffix)),
+        plain("splitlines", (_TEXT,), ValueKind.LIST, _lines),
+        plain(
+            "expandtabs", (_TEXT, Parameter("tabsize", ValueKind.NUMBER, optional=True)), ValueKind.TEXT, _without_tabs
+        ),
+        plain("rindex", (_TEXT, _PART), ValueKind.NUMBER, _last_index),
+        plain("rpartition", (_TEXT, Parameter("separator", ValueKind.TEXT)), ValueKind.LIST, _partition_back),
+        plain("partition", (_TEXT, Parameter("separator", ValueKind.TEXT)), ValueKind.LIST, _partition),
+        plain(
+            "join", (Parameter("separator", ValueKind.TEXT), Parameter("list", ValueKind.LIST)), ValueKind.TEXT, _join
+        ),
+        plain("removeprefix", (_TEXT, _PART), ValueKind.TEXT, _without(str.removeprefix)),
+        plain("removesuffix", (_TEXT, _PART), ValueKind.TEXT, _without(str.removesuffix)),
     ]
 
 
-_TEXT_OR_LIST: Final = Parameter("value", Kind.TEXT | Kind.LIST)
+_TEXT_OR_LIST: Final = Parameter("value", ValueKind.TEXT | ValueKind.LIST)
 
 METHODS: Final[dict[str, Function]] = {
     function.name: function
     for function in (
         *_text_methods(),
-        plain("count", (_TEXT_OR_LIST, Parameter("part", Kind.PLAIN)), Kind.NUMBER, _count),
-        plain("index", (_TEXT_OR_LIST, Parameter("part", Kind.PLAIN)), Kind.NUMBER, _index_of),
+        plain("count", (_TEXT_OR_LIST, Parameter("part", ValueKind.PLAIN)), ValueKind.NUMBER, _count),
+        plain("index", (_TEXT_OR_LIST, Parameter("part", ValueKind.PLAIN)), ValueKind.NUMBER, _index_of),
     )
 }
 """Methods of texts and lists."""

@@ -11,10 +11,10 @@ from mercure.rules import helpers, texts
 from mercure.rules.builtin import BUILTINS
 from mercure.rules.errors import Fault
 from mercure.rules.frame import Frame
-from mercure.rules.kinds import Kind, Value
+from mercure.rules.kinds import Value, ValueKind
 from mercure.rules.pythonic import PYTHONIC
 from mercure.rules.record import Items, TagView, as_text
-from mercure.rules.signature import Bound, Function, Parameter, Reads, plain
+from mercure.rules.signature import BoundCall, Function, Parameter, Reads, plain
 from mercure.rules.tags import is_present, raw_of, spelled
 from mercure.rules.texts import charge_new
 
@@ -22,13 +22,19 @@ FUNCTIONS: Final[dict[str, Function]] = BUILTINS | PYTHONIC | helpers.HELPERS
 
 METHODS: Final[dict[str, Function]] = texts.METHODS | {
     "is_integer": plain(
-        "is_integer", (Parameter("number", Kind.NUMERIC),), Kind.TRUTH, lambda _frame, value: float(value).is_integer()
+        "is_integer",
+        (Parameter("number", ValueKind.NUMERIC),),
+        ValueKind.TRUTH,
+        lambda _frame, value: float(value).is_integer(),
     ),
     "weekday": plain(
-        "weekday", (Parameter("date", Kind.DATE),), Kind.NUMBER, lambda _frame, value: int(value.weekday())
+        "weekday", (Parameter("date", ValueKind.DATE),), ValueKind.NUMBER, lambda _frame, value: int(value.weekday())
     ),
     "bit_length": plain(
-        "bit_length", (Parameter("number", Kind.NUMERIC),), Kind.NUMBER, lambda _frame, value: int(value).bit_length()
+        "bit_length",
+        (Parameter("number", ValueKind.NUMERIC),),
+        ValueKind.NUMBER,
+        lambda _frame, value: int(value).bit_length(),
     ),
     "values": helpers.ITEM_VALUES,
 }
@@ -36,11 +42,13 @@ METHODS: Final[dict[str, Function]] = texts.METHODS | {
 
 
 def _part_of_date(name: str, read: Callable[[date], int]) -> Function:
-    return plain(name, (Parameter("date", Kind.DATE),), Kind.NUMBER, lambda _frame, value: read(value))
+    return plain(name, (Parameter("date", ValueKind.DATE),), ValueKind.NUMBER, lambda _frame, value: read(value))
 
 
 ATTRIBUTES: Final[dict[str, Function]] = {
-    "count": plain("count", (Parameter("sequence", Kind.SEQUENCE),), Kind.NUMBER, lambda _frame, items: items.count),
+    "count": plain(
+        "count", (Parameter("sequence", ValueKind.SEQUENCE),), ValueKind.NUMBER, lambda _frame, items: items.count
+    ),
     "year": _part_of_date("year", lambda day: day.year),
     "month": _part_of_date("month", lambda day: day.month),
     "day": _part_of_date("day", lambda day: day.day),
@@ -50,8 +58,8 @@ ATTRIBUTES: Final[dict[str, Function]] = {
 TAG_COUNT: Final = Function(
     "len(tags)",
     (),
-    Kind.NUMBER,
-    lambda _literals: Bound(lambda frame: len(frame.tags.record), Reads(more=True)),
+    ValueKind.NUMBER,
+    lambda _literals: BoundCall(lambda frame: len(frame.tags.record), Reads(more=True)),
     "number of tags of the image",
 )
 
@@ -62,15 +70,15 @@ QUANTIFIERS: Final = ("any", "all")
 def item_tag(keyword: str) -> Function:
     """Return the function that reads a tag of an item which an index gave: ``sequence("X")[0].Keyword``."""
     key = spelled(keyword)
-    bound = Bound(lambda _frame, item: as_text(key, raw_of(item, key)))
-    return Function(f".{key}", (Parameter("item", Kind.ITEM),), Kind.TEXT, lambda _literals: bound)
+    bound = BoundCall(lambda _frame, item: as_text(key, raw_of(item, key)))
+    return Function(f".{key}", (Parameter("item", ValueKind.ITEM),), ValueKind.TEXT, lambda _literals: bound)
 
 
 def presence(keyword: str) -> Function:
     """Return the function behind ``"Keyword" in tags``."""
     key = spelled(keyword)
-    bound = Bound(lambda frame: is_present(frame.tags, key), Reads(frozenset({key})))
-    return Function(f"{key} in tags", (), Kind.TRUTH, lambda _literals: bound)
+    bound = BoundCall(lambda frame: is_present(frame.tags, key), Reads(frozenset({key})))
+    return Function(f"{key} in tags", (), ValueKind.TRUTH, lambda _literals: bound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,20 +107,20 @@ def _element(_frame: Frame, value: str | tuple[Value, ...] | Items, index: int) 
     return value[index]
 
 
-def _kind_of_element(kinds: tuple[Kind, ...]) -> Kind:
-    found = Kind(0)
-    if kinds[0] & Kind.TEXT:
-        found |= Kind.TEXT
-    if kinds[0] & Kind.LIST:
-        found |= Kind.PLAIN | Kind.LIST
-    if kinds[0] & Kind.SEQUENCE:
-        found |= Kind.ITEM
+def _kind_of_element(kinds: tuple[ValueKind, ...]) -> ValueKind:
+    found = ValueKind(0)
+    if kinds[0] & ValueKind.TEXT:
+        found |= ValueKind.TEXT
+    if kinds[0] & ValueKind.LIST:
+        found |= ValueKind.PLAIN | ValueKind.LIST
+    if kinds[0] & ValueKind.SEQUENCE:
+        found |= ValueKind.ITEM
     return found
 
 
 INDEX: Final = plain(
     "[]",
-    (Parameter("value", Kind.TEXT | Kind.LIST | Kind.SEQUENCE), Parameter("index", Kind.NUMBER)),
+    (Parameter("value", ValueKind.TEXT | ValueKind.LIST | ValueKind.SEQUENCE), Parameter("index", ValueKind.NUMBER)),
     _kind_of_element,
     _element,
 )
@@ -121,13 +129,13 @@ INDEX: Final = plain(
 def slicing(first: bool, last: bool, step: bool) -> Function:
     """Return the function behind a slice of which some parts are given."""
     bounds = tuple(
-        Parameter(name, Kind.NUMBER) for name, there in (("first", first), ("last", last), ("step", step)) if there
+        Parameter(name, ValueKind.NUMBER) for name, there in (("first", first), ("last", last), ("step", step)) if there
     )
     name = f"[{'f' * first}:{'l' * last}:{'s' * step}]"
     sliced: Any = _Sliced(first, last, step)
     return plain(
         name,
-        (Parameter("value", Kind.TEXT | Kind.LIST), *bounds),
-        lambda kinds: kinds[0] & (Kind.TEXT | Kind.LIST),
+        (Parameter("value", ValueKind.TEXT | ValueKind.LIST), *bounds),
+        lambda kinds: kinds[0] & (ValueKind.TEXT | ValueKind.LIST),
         sliced,
     )

@@ -35,7 +35,7 @@ class ImageMissingError(Exception):
 
 
 @dataclass(frozen=True)
-class Limits:
+class RunLimits:
     """What a run may use.
 
     Parameters
@@ -92,7 +92,7 @@ class RunRequest:
         What the program is given after its name.
     environment : mapping of str to str
         Of the configuration; the runner adds `contract_environment` with the paths as the module sees them.
-    limits : Limits
+    limits : RunLimits
         What it may use.
     mounts : sequence of RunMount
         Checked against the allowed list.
@@ -109,7 +109,7 @@ class RunRequest:
     image: str
     arguments: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
-    limits: Limits = field(default_factory=Limits)
+    limits: RunLimits = field(default_factory=RunLimits)
     mounts: Sequence[RunMount] = ()
     persistence: Path | None = None
     network: bool = False

@@ -29,7 +29,7 @@ from mercure.runners.base import (
     RunStatus,
 )
 from mercure.runners.container_log import keep_log
-from mercure.runners.podman_program import CALL_SECONDS, Abilities, PodmanProgram, State
+from mercure.runners.podman_program import CALL_SECONDS, Abilities, ContainerState, PodmanProgram
 from mercure.runners.proc import memory_of_tree
 from mercure.runners.watching import Watched
 
@@ -206,10 +206,12 @@ def _has_runc() -> bool:
 class _PodmanRun:
     """A container, running or ended."""
 
-    def __init__(self, podman: PodmanProgram, request: RunRequest, state: State, *, watch_memory: bool) -> None:
+    def __init__(
+        self, podman: PodmanProgram, request: RunRequest, state: ContainerState, *, watch_memory: bool
+    ) -> None:
         self._podman = podman
         self._request = request
-        self._state: State | None = state
+        self._state: ContainerState | None = state
         self._watch_memory = watch_memory
         self._outcome = _outcome(request, state) if state.has_ended else None
         self._started = state.started.astimezone(UTC)
@@ -227,7 +229,7 @@ class _PodmanRun:
                 return RunStatus(state="running", started=self._started, where=where)
         return RunStatus(state="ended", started=self._started, outcome=self._outcome)
 
-    def _watch(self, watched: Watched, state: State, deadline: float) -> bool:
+    def _watch(self, watched: Watched, state: ContainerState, deadline: float) -> bool:
         """Wait until the deadline, and tell whether its processes are still there and within the memory limit."""
         while not watched.ended(max(0.0, min(WATCH_SECONDS, deadline - time.monotonic()))):
             if self._watch_memory and memory_of_tree(state.process) > self._request.limits.memory_bytes:
@@ -237,7 +239,7 @@ class _PodmanRun:
                 return True
         return False
 
-    def _look(self) -> State | None:
+    def _look(self) -> ContainerState | None:
         """Return the state of the container while it runs; None when it has ended, and the outcome is known."""
         if self._outcome is not None:
             return None
@@ -250,7 +252,7 @@ class _PodmanRun:
             self._outcome = _lost("the machine was started anew while it ran")
         return None if self._outcome is not None else state
 
-    def _settle(self) -> State | None:
+    def _settle(self) -> ContainerState | None:
         """Wait until podman knows how a container ended, a process of which has ended, or nobody can tell any more."""
         deadline = time.monotonic() + _SETTLE_SECONDS
         state = self._look()
@@ -305,7 +307,7 @@ def _lost(text: str) -> RunOutcome:
     return RunOutcome(how="lost", text=text)
 
 
-def _outcome(request: RunRequest, state: State) -> RunOutcome:
+def _outcome(request: RunRequest, state: ContainerState) -> RunOutcome:
     seconds = round((state.finished - state.started).total_seconds(), 3)
     if state.out_of_memory:
         return RunOutcome(how="memory", code=state.code, text=_STOPPED["memory"], seconds=seconds)

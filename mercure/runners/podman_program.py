@@ -27,7 +27,7 @@ class _NoContainerError(RunnerUnavailableError):
     """There is no container of this name."""
 
 
-class State(BaseModel):
+class ContainerState(BaseModel):
     """What podman says of a container."""
 
     status: str = Field(alias="Status")
@@ -50,7 +50,7 @@ class State(BaseModel):
 
 
 class _Container(BaseModel):
-    state: State = Field(alias="State")
+    state: ContainerState = Field(alias="State")
 
 
 class _Host(BaseModel):
@@ -151,7 +151,7 @@ class PodmanProgram:
             old_cgroups=info.host.cgroups == "v1",
         )
 
-    def state(self, name: str) -> State | None:
+    def state(self, name: str) -> ContainerState | None:
         """Return how the container of a name is; None when there is none.
 
         Raises

@@ -26,7 +26,7 @@ from mercure.runners.base import (
     RunStatus,
 )
 from mercure.runners.slurm_job import SCRIPT, JobFolder
-from mercure.runners.slurm_program import ENDS, Job, SlurmProgram
+from mercure.runners.slurm_program import ENDS, SlurmJob, SlurmProgram
 
 _MEBIBYTE: Final = 1024 * 1024
 _SIGNALLED: Final = 128
@@ -184,7 +184,7 @@ class _SlurmRun:
             return RunOutcome(how="lost", text="Slurm does not know its job any more, and it left no result")
         return _exited(code, 0.0)
 
-    def _ended(self, job: Job) -> RunOutcome:
+    def _ended(self, job: SlurmJob) -> RunOutcome:
         seconds = round(time.monotonic() - self._begun, 3)
         code = self._job.code
         if code is not None:

@@ -59,7 +59,7 @@ ENDS: Final[dict[str, End]] = {
 
 
 @dataclass(frozen=True)
-class Job:
+class SlurmJob:
     """What Slurm says of a job.
 
     Parameters
@@ -123,7 +123,7 @@ class SlurmProgram:
             raise RunnerUnavailableError(f"'{program}' failed: {done.stderr.strip()[-_SHOWN:]}")
         return done.stdout
 
-    def jobs_named(self, name: str) -> list[Job]:
+    def jobs_named(self, name: str) -> list[SlurmJob]:
         """List the jobs of a name, ended ones too as long as Slurm remembers them; the newest is the last.
 
         Raises
@@ -133,7 +133,7 @@ class SlurmProgram:
         """
         return self._jobs("--name", name, "--me")
 
-    def job(self, number: str) -> Job | None:
+    def job(self, number: str) -> SlurmJob | None:
         """Return a job; None when Slurm does not know it (any more).
 
         Raises
@@ -161,16 +161,16 @@ class SlurmProgram:
             return None
         return -int(signal) if int(signal) else int(code)
 
-    def _jobs(self, *selection: str) -> list[Job]:
+    def _jobs(self, *selection: str) -> list[SlurmJob]:
         shape = _SEPARATOR.join(_FIELDS)
         printed = self.call("squeue", "--noheader", "--states=all", f"--format={shape}", *selection)
         found = [_job(line) for line in printed.splitlines() if line.count(_SEPARATOR) >= len(_FIELDS) - 1]
         return sorted(found, key=lambda job: int(job.number) if job.number.isdigit() else 0)
 
 
-def _job(line: str) -> Job:
+def _job(line: str) -> SlurmJob:
     number, state, nodes, started, reason = line.split(_SEPARATOR, len(_FIELDS) - 1)
-    return Job(number.strip(), state.strip(), nodes.strip(), _instant(started.strip()), reason.strip())
+    return SlurmJob(number.strip(), state.strip(), nodes.strip(), _instant(started.strip()), reason.strip())
 
 
 def _instant(text: str) -> datetime | None:

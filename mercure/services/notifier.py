@@ -23,8 +23,8 @@ from mercure.history.occasions import TYPES, Occasions
 from mercure.history.records import EventRecord
 from mercure.model import Record, read_state
 from mercure.notifications.message import compose
-from mercure.notifications.queue import Queue
-from mercure.notifications.send_queue import Sender
+from mercure.notifications.queue import MessageQueue
+from mercure.notifications.send_queue import MessageSender
 from mercure.services.common import Context
 from mercure.spool import Changes, Claim, Stage, uptime
 
@@ -65,9 +65,9 @@ class Notifier:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._queue = Queue(context.spool)
+        self._queue = MessageQueue(context.spool)
         self._queue.create()
-        self._sender = Sender(self._queue, context.clock, self._emit, self._wake)
+        self._sender = MessageSender(self._queue, context.clock, self._emit, self._wake)
         self._claim: Claim | None = None
         self._news: tuple[Config, News] | None = None
         self._recorded: datetime | None = None

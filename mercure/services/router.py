@@ -16,7 +16,7 @@ from mercure.routing.completion import CompletionTracker
 from mercure.routing.division import parts_of
 from mercure.routing.intake import clear_receiving, take_series, unfinished
 from mercure.routing.pace import Paces
-from mercure.routing.route_task import Routing, studies_in_routing
+from mercure.routing.route_task import TaskRouter, studies_in_routing
 from mercure.routing.studies import StudyTracker, take_study
 from mercure.services.common import PAUSE_AFTER_ERROR, Context
 from mercure.spool import Changes, Claim, Stage, move
@@ -62,7 +62,7 @@ class Router:
         paces = Paces(context.spool, context.clock)
         self._series = CompletionTracker(context.spool, context.clock, paces)
         self._studies = StudyTracker(context.spool, context.clock)
-        self._routing = Routing(context.spool, context.events, context.clock, paces)
+        self._routing = TaskRouter(context.spool, context.events, context.clock, paces)
         self._troubles: dict[str, _Trouble] = {}
         self._next_scan = float("-inf")
         self._recalled = False

@@ -2,7 +2,7 @@
 
 from mercure.locks import locked
 from mercure.spool.claim import Claim, is_locked
-from mercure.spool.division import Division, Part, load_division, save_division
+from mercure.spool.division import Division, DivisionPart, load_division, save_division
 from mercure.spool.images import (
     ImageFile,
     LedgerLine,
@@ -27,12 +27,12 @@ __all__ = [
     "Changes",
     "Claim",
     "Division",
+    "DivisionPart",
     "Failure",
     "FiredRule",
     "Hold",
     "ImageFile",
     "LedgerLine",
-    "Part",
     "Priority",
     "Spool",
     "Stage",

@@ -14,7 +14,7 @@ from mercure.seal import is_intact, sealed
 from mercure.spool.task import DIVISION_FILE, Task
 
 
-class Part(Record):
+class DivisionPart(Record):
     """One task that comes of the series, and its images."""
 
     task: Task
@@ -25,7 +25,7 @@ class Division(Record):
     """The tasks that a series is divided into; kept in it, so that after a crash the same is done."""
 
     version: Literal[1] = 1
-    parts: tuple[Part, ...]
+    parts: tuple[DivisionPart, ...]
     held: bool = False
     """The parts are kept in ``error/`` until a person releases them."""
 

@@ -63,7 +63,7 @@ class KeptImage:
 
 
 @dataclass(frozen=True)
-class Facts:
+class ImageFacts:
     """What is known of a kept image beside its bytes: SOP Instance UID, id given at receipt, series, target, sender."""
 
     sop: str = ""
@@ -73,7 +73,7 @@ class Facts:
     sender: str = ""
 
 
-def facts_of(image: KeptImage) -> Facts:
+def facts_of(image: KeptImage) -> ImageFacts:
     """Return what the folder of an image says of it, as far as it can be read."""
     folder = image.path.parent
     record = by_file(_records(sorted(folder.glob(f"*{_LINES_SUFFIX}"))), [image.path.name]).get(image.path.name, {})
@@ -82,8 +82,8 @@ def facts_of(image: KeptImage) -> Facts:
         task = load_task(folder)
     except (TaskError, OSError):
         origin = Origin(address=text(record, "SenderAddress"), calling_aet=text(record, "SenderAET"))
-        return Facts(sop, given, text(record, "SeriesInstanceUID") or None, None, origin.known_as)
-    return Facts(sop, given, task.identity.SeriesInstanceUID or None, task.target, task.origin.known_as)
+        return ImageFacts(sop, given, text(record, "SeriesInstanceUID") or None, None, origin.known_as)
+    return ImageFacts(sop, given, task.identity.SeriesInstanceUID or None, task.target, task.origin.known_as)
 
 
 Place = tuple[int, str]

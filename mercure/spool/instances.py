@@ -41,7 +41,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
-class Seen:
+class SeenInstance:
     """A task that held an image of a SOP Instance UID, of another series, study or patient."""
 
     task: str
@@ -60,7 +60,7 @@ class InstanceTable:
     def __init__(self, spool: Spool) -> None:
         self._folder = spool.stage(Stage.STATE) / "instances"
 
-    def note(self, task: str, records: Sequence[TagRecord]) -> list[Seen]:
+    def note(self, task: str, records: Sequence[TagRecord]) -> list[SeenInstance]:
         """Note the images of a routed task; return the tasks before it that used one of its UIDs for another image.
 
         The same image from somebody else is no other image.
@@ -91,7 +91,7 @@ class InstanceTable:
                 if _WORD.pack(uid) in known:
                     for other in _others(known, uid, whose, content):
                         found.setdefault(other, []).append(sop)
-        return [Seen(name, tuple(dict.fromkeys(sops))) for name, sops in sorted(found.items())]
+        return [SeenInstance(name, tuple(dict.fromkeys(sops))) for name, sops in sorted(found.items())]
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[int, int]]:

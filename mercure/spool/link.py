@@ -14,7 +14,7 @@ from mercure.spool.versions import routed_as
 
 
 @dataclass(frozen=True)
-class Source:
+class LinkSource:
     """Where images of a derived task come from.
 
     Parameters
@@ -29,7 +29,7 @@ class Source:
     files: Sequence[str]
 
 
-def derive(spool: Spool, task: Task, into: Path, sources: Sequence[Source], *, whole: bool = True) -> bool:
+def derive(spool: Spool, task: Task, into: Path, sources: Sequence[LinkSource], *, whole: bool = True) -> bool:
     """Build a task under a hidden name, and rename it into place.
 
     Parameters
@@ -40,7 +40,7 @@ def derive(spool: Spool, task: Task, into: Path, sources: Sequence[Source], *, w
         The model of the new task; its id decides the name.
     into : Path
         The folder in which it appears: a stage, or a study's folder.
-    sources : sequence of Source
+    sources : sequence of LinkSource
         The first is the routed task, whose claim the caller holds; of images with the same name the first source's is
         taken. With more than one, the numbers of the model are set to what was found.
     whole : bool
@@ -77,7 +77,7 @@ def derive(spool: Spool, task: Task, into: Path, sources: Sequence[Source], *, w
     return True
 
 
-def _merge(building: Path, task: Task, sources: Sequence[Source]) -> Task:
+def _merge(building: Path, task: Task, sources: Sequence[LinkSource]) -> Task:
     """Write the tag lines of the images that are here, and return the task with the numbers of what it holds now."""
     images = image_files(building)
     lines = [

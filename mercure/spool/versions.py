@@ -56,7 +56,7 @@ _DIRTY_SECONDS: Final = 120.0
 """Before this time too, as a rule: for what costs only an alert where it is lost."""
 
 
-class Unit(NamedTuple):
+class VersionUnit(NamedTuple):
     """Whose image it is, and who sent it: only within one unit is a newer file of an image a newer version."""
 
     sender: str
@@ -65,13 +65,13 @@ class Unit(NamedTuple):
     patient: str
     issuer: str
 
-    def is_same(self, other: Unit) -> bool:
+    def is_same(self, other: VersionUnit) -> bool:
         """Compare; a task of an older release does not name its sender."""
         sender = self.sender == other.sender if self.sender and other.sender else self.ends == other.ends
         return sender and self[2:] == other[2:]
 
 
-class Place(NamedTuple):
+class VersionOrder(NamedTuple):
     """When an image was received: the time at which its series was taken, and its number among files of one name."""
 
     time: str
@@ -79,13 +79,13 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Image:
+class VersionedImage:
     """One image of a task, as far as versions matter."""
 
     path: Path
     record: TagRecord
     series: str
-    place: Place
+    place: VersionOrder
 
     @property
     def file(self) -> str:
@@ -135,40 +135,40 @@ def number_of(file: str) -> int:
     return int(found[1]) if found else 1
 
 
-def unit_of(task: Task) -> Unit:
+def unit_of(task: Task) -> VersionUnit:
     """Return the unit of a task's images."""
     who, origin = task.identity, task.origin
     values = (who.StudyInstanceUID, who.PatientID, str(getattr(who, "IssuerOfPatientID", "")))
     sender = str(getattr(origin, "sender", ""))
     study, patient, issuer = (value.strip(" \0") for value in values)
-    return Unit(sender, f"{origin.calling_aet}@{origin.address}", study, patient, issuer)
+    return VersionUnit(sender, f"{origin.calling_aet}@{origin.address}", study, patient, issuer)
 
 
-def images_of(directory: Path, task: Task) -> list[Image]:
+def images_of(directory: Path, task: Task) -> list[VersionedImage]:
     """List the images of a task, in the order of their names."""
     names = [image.name for image in image_files(directory)]
     tags = by_file(read_lines(directory / TAGS_FILE), names)
     return [_image(directory, task, name, tags.get(name, {})) for name in names]
 
 
-def by_place(images: Iterable[Image]) -> list[Image]:
+def by_place(images: Iterable[VersionedImage]) -> list[VersionedImage]:
     """Put images into the order in which they were received, as far as it is known."""
     return sorted(images, key=lambda image: image.place)
 
 
-def newest(images: Iterable[Image]) -> dict[tuple[str, str], Image]:
+def newest(images: Iterable[VersionedImage]) -> dict[tuple[str, str], VersionedImage]:
     """Return the last version of each image."""
     return {image.key: image for image in by_place(images)}
 
 
-def _image(directory: Path, task: Task, name: str, record: TagRecord) -> Image:
+def _image(directory: Path, task: Task, name: str, record: TagRecord) -> VersionedImage:
     routed = text(record, ROUTED_AS) or task.id
     number, told = number_of(name), record.get(FILE_VERSION)
     if number == 1 and isinstance(told, int):
         number = told
-    place = Place(routed[:_TIME], number)
+    place = VersionOrder(routed[:_TIME], number)
     series = text(record, "SeriesInstanceUID") or task.identity.SeriesInstanceUID
-    return Image(directory / name, record, series, place)
+    return VersionedImage(directory / name, record, series, place)
 
 
 def routed_as(record: TagRecord, directory: Path) -> TagRecord:
@@ -301,7 +301,7 @@ def collisions(directory: Path, task: Task, others: Iterable[tuple[Stage, Path]]
     others : iterable of tuple
         Tasks that hold images of the same series.
     """
-    mine: dict[tuple[str, str], list[Image]] = {}
+    mine: dict[tuple[str, str], list[VersionedImage]] = {}
     for image in images_of(directory, task):
         mine.setdefault(image.key, []).append(image)
     stems = {stem for _, stem in mine}
@@ -328,7 +328,7 @@ def _model(directory: Path) -> Task:
         return Task.model_validate({"id": directory.name, "created": "1970-01-01T00:00:00Z"})
 
 
-def differs(image: Image, others: Iterable[Image], same_unit: bool) -> bool:
+def differs(image: VersionedImage, others: Iterable[VersionedImage], same_unit: bool) -> bool:
     """Tell whether an image is another version than one of some others."""
     return any((not same_unit or other.place != image.place) and other.content() != image.content() for other in others)
 

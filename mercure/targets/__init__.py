@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from mercure.config import TargetSettings
-from mercure.targets.base import STORED, Check, ImageResult, Job, Target, Trouble
+from mercure.targets.base import STORED, Check, DeliveryJob, ImageResult, Target, Trouble
 from mercure.targets.dicom import DicomSettings, DicomTarget
 from mercure.targets.folder import FolderSettings, FolderTarget
 from mercure.targets.group import GroupSettings, GroupTarget
@@ -55,11 +55,11 @@ __all__ = [
     "MODELS",
     "STORED",
     "Check",
+    "DeliveryJob",
     "DicomSettings",
     "FolderSettings",
     "GroupSettings",
     "ImageResult",
-    "Job",
     "Target",
     "Trouble",
     "open_target",

@@ -69,7 +69,7 @@ class Trouble:
 
 
 @dataclass(frozen=True)
-class Job:
+class DeliveryJob:
     """One attempt to deliver images of a task.
 
     Parameters
@@ -129,7 +129,7 @@ class Check:
 class Target(Protocol):
     """A destination, made from its settings by its kind."""
 
-    def deliver(self, job: Job) -> Trouble | None:
+    def deliver(self, job: DeliveryJob) -> Trouble | None:
         """Send the images of `job`, reporting each; return what kept the attempt as a whole from going well."""
 
     def check(self) -> Check:

@@ -11,16 +11,16 @@ from pydantic import Field, ValidationError
 from mercure.config import TargetSettings
 from mercure.config.basics import AETitle, Port, PositiveSeconds
 from mercure.config.transfer_syntaxes import TransferSyntaxes
-from mercure.dicom.association import ACCEPTED, Failure, Node, request
-from mercure.dicom.capabilities import Question
+from mercure.dicom.association import ACCEPTED, AssociationFailure, DicomNode, request
+from mercure.dicom.capabilities import CapabilityQuery
 from mercure.dicom.echo import echo
 from mercure.dicom.receipt import DIGEST_PREFIX
-from mercure.dicom.send import Peer, SendError, send
+from mercure.dicom.send import SendError, StorePeer, send
 from mercure.dicom.tools import ToolMissingError
 from mercure.event_details import FailureKind
 from mercure.spool import read_tags
 from mercure.spool.images import text
-from mercure.targets.base import Check, ImageResult, Job, Outcome, Trouble
+from mercure.targets.base import Check, DeliveryJob, ImageResult, Outcome, Trouble
 
 _KINDS: Final[dict[str, FailureKind]] = {
     "unreachable": "unreachable",
@@ -86,20 +86,20 @@ class DicomSettings(TargetSettings):
         """Return host and port."""
         return self.host, self.port
 
-    def question(self, at_once: int = 0) -> Question:
+    def question(self, at_once: int = 0) -> CapabilityQuery:
         """Make the question what it takes, and how many associations at once, where that is asked."""
-        return Question(self._peer(), self.destination(), at_once=at_once)
+        return CapabilityQuery(self._peer(), self.destination(), at_once=at_once)
 
     def taken(self, sop_class: str, syntaxes: Sequence[str]) -> tuple[str, ...]:
         """Ask by one association in which transfer syntaxes it takes a SOP class; none when it cannot be asked."""
         opened = request(self._peer(), [(sop_class, syntax) for syntax in syntaxes])
-        if isinstance(opened, Failure):
+        if isinstance(opened, AssociationFailure):
             return ()
         opened.close()
         return tuple(syntax for syntax in syntaxes if opened.answers.get((sop_class, syntax)) == ACCEPTED)
 
-    def _peer(self) -> Node:
-        return Node(self.host, self.port, self.called_aet, self.calling_aet, self.acse_timeout_seconds)
+    def _peer(self) -> DicomNode:
+        return DicomNode(self.host, self.port, self.called_aet, self.calling_aet, self.acse_timeout_seconds)
 
 
 class DicomTarget:
@@ -115,10 +115,10 @@ class DicomTarget:
         self._settings = settings
         self._proven_until = float("-inf")
 
-    def deliver(self, job: Job) -> Trouble | None:
+    def deliver(self, job: DeliveryJob) -> Trouble | None:
         """Send by C-STORE; an image is confirmed by its own C-STORE response."""
         settings = self._settings
-        peer = Peer(
+        peer = StorePeer(
             host=settings.host,
             port=settings.port,
             called_aet=settings.called_aet,
@@ -205,7 +205,7 @@ class _StatusWatch:
         return "" if found is None else f"the target answers status {found.status} ({found.comment})"
 
 
-def _reporter(job: Job, refused: list[ImageResult], watch: _StatusWatch) -> Callable[[dict[str, Any]], None]:
+def _reporter(job: DeliveryJob, refused: list[ImageResult], watch: _StatusWatch) -> Callable[[dict[str, Any]], None]:
     """Turn the sender's lines into results, and collect those that the target did not take."""
     outcomes, files = set(get_args(Outcome)), set(job.files)
 

@@ -22,7 +22,7 @@ from mercure.spool import TagRecord
 from mercure.spool.images import image_files, text
 from mercure.spool.task import COUNTED_KINDS, IMAGE_SUFFIX
 from mercure.spool.versions import number_of, stem_of
-from mercure.targets.base import Check, ImageResult, Job, Trouble
+from mercure.targets.base import Check, DeliveryJob, ImageResult, Trouble
 
 Layout = Literal["study/series", "series", "flat"]
 _LAYOUTS: dict[Layout, tuple[str, ...]] = {
@@ -92,7 +92,7 @@ class FolderTarget:
     def __init__(self, settings: FolderSettings) -> None:
         self._settings = settings
 
-    def deliver(self, job: Job) -> Trouble | None:
+    def deliver(self, job: DeliveryJob) -> Trouble | None:
         """Copy each image; an image is confirmed when file and directory entry are on stable storage."""
         problem = self._problem()
         if problem:
@@ -158,7 +158,7 @@ class FolderTarget:
             durable.make_directory(folder)
         return folder
 
-    def _store(self, job: Job, image: str, folder: Path, digest: str) -> None:
+    def _store(self, job: DeliveryJob, image: str, folder: Path, digest: str) -> None:
         source = job.directory / image
         if self._settings.existing == "replace":
             image = _first_of_versions(job.directory, image)

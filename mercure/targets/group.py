@@ -13,7 +13,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from mercure.config import Retry, TargetSettings
 from mercure.config.basics import Name
-from mercure.targets.base import Check, ImageResult, Job, Target, Trouble
+from mercure.targets.base import Check, DeliveryJob, ImageResult, Target, Trouble
 
 Strategy = Literal["round-robin", "weighted", "least-queued", "sticky-study", "sticky-patient", "failover"]
 Weight = Annotated[float, Field(gt=0, le=1_000_000)]
@@ -100,7 +100,7 @@ class GroupTarget:
         self._members = {name: open_member(name) for name in settings.members}
         self._split = settings.split
 
-    def deliver(self, job: Job) -> Trouble | None:
+    def deliver(self, job: DeliveryJob) -> Trouble | None:
         """Give the images to the first member, in the order of the settings, that can be reached.
 
         What one member has taken is offered to the next as well, unless the group splits tasks.
@@ -131,7 +131,7 @@ class GroupTarget:
         return Check(bool(well), text, time.monotonic() - start)
 
 
-def _noting(job: Job, stored: set[str]) -> Callable[[ImageResult], None]:
+def _noting(job: DeliveryJob, stored: set[str]) -> Callable[[ImageResult], None]:
     """Pass results on, and note what was stored."""
 
     def report(result: ImageResult) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final, TypedDict
 
-from mercure.rules import CompiledRule, Images, compile_rule
+from mercure.rules import CompiledRule, ImageRecords, compile_rule
 
 IMAGES: Final = 200
 RULES: Final = 1000
@@ -77,7 +77,7 @@ def _records() -> list[dict[str, object]]:
 
 
 def _median_us(rules: list[CompiledRule]) -> float:
-    images = Images(_records())
+    images = ImageRecords(_records())
     times = []
     for rule in rules:
         start = time.perf_counter()
@@ -91,7 +91,7 @@ def _set_ms(rules: list[CompiledRule]) -> float:
     for _ in range(5):
         records = _records()
         start = time.perf_counter()
-        images = Images(records)
+        images = ImageRecords(records)
         for rule in rules:
             rule.evaluate(images)
         times.append(time.perf_counter() - start)

@@ -11,7 +11,7 @@ import pytest
 
 from mercure.spool import Task, save_task
 from mercure.spool.task import COUNTED_KINDS
-from mercure.targets import MODELS, ImageResult, Job, Target, Trouble, open_target
+from mercure.targets import MODELS, DeliveryJob, ImageResult, Target, Trouble, open_target
 from tests.conformance.backends import BACKENDS, Backend, kinds_covered
 from tests.support.data_sets import data_set_of
 from tests.support.polling import eventually
@@ -50,7 +50,9 @@ class Delivery:
     def deliver(self, files: Sequence[str] | None = None, seconds: float = PLENTY) -> Trouble | None:
         self.results.clear()
         wanted = self.files if files is None else files
-        return self.target.deliver(Job(self.directory, wanted, self.task, seconds, self.results.append, self.stopping))
+        return self.target.deliver(
+            DeliveryJob(self.directory, wanted, self.task, seconds, self.results.append, self.stopping)
+        )
 
     def confirmed(self) -> list[str]:
         return [result.file for result in self.results if result.stored]

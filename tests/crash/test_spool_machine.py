@@ -28,7 +28,7 @@ from mercure.spool import (
     read_ledger,
     save_task,
 )
-from mercure.spool.link import Source
+from mercure.spool.link import LinkSource
 from tests.support.faults import Crash, crash_at, failing_at
 from tests.support.memory import memory_folder
 
@@ -95,7 +95,7 @@ class SpoolMachine(RuleBasedStateMachine):
                 files = [image.name for image in image_files(claim.path)]
                 for target in self.plans[name]:
                     child = task.model_copy(update={"id": derived_id(name, target), "parent": name, "target": target})
-                    derive(self.spool, child, self.spool.stage(Stage.OUTGOING), [Source(claim.path, files)])
+                    derive(self.spool, child, self.spool.stage(Stage.OUTGOING), [LinkSource(claim.path, files)])
                 durable.remove_tree(claim.path)
 
         if name not in self.plans:

@@ -11,8 +11,8 @@ import pytest
 
 from mercure.clock import Clock
 from mercure.dicom import capabilities
-from mercure.dicom.association import Failure, Node
-from mercure.dicom.capabilities import Capabilities, Question, probe, storage_classes, transfer_syntaxes
+from mercure.dicom.association import AssociationFailure, DicomNode
+from mercure.dicom.capabilities import Capabilities, CapabilityQuery, probe, storage_classes, transfer_syntaxes
 from tests.support.counting_node import Seen, node
 from tests.support.fixtures import MakeStoreScp
 from tests.support.orthanc import orthanc
@@ -34,9 +34,9 @@ def ask(
     syntaxes: Sequence[str] = (IMPLICIT, EXPLICIT, BIG_ENDIAN, JPEG_LOSSLESS, JPEG_2000, RLE, MPEG4),
     at_once: int = 0,
     timeout: float = 10.0,
-) -> Capabilities | Failure:
-    peer = Node("127.0.0.1", port, "NODE", "MERCURE", timeout)
-    question = Question(
+) -> Capabilities | AssociationFailure:
+    peer = DicomNode("127.0.0.1", port, "NODE", "MERCURE", timeout)
+    question = CapabilityQuery(
         peer,
         f"dicom:127.0.0.1:{port}:NODE",
         classes,
@@ -228,20 +228,20 @@ def test_a_node_that_stands_no_long_request_gets_shorter_ones(free_port: FreePor
 
 def test_a_node_that_refuses_is_named_with_what_to_do(storescp: MakeStoreScp) -> None:
     found = ask(storescp("--refuse").port)
-    assert isinstance(found, Failure)
+    assert isinstance(found, AssociationFailure)
     assert (found.kind, bool(found.advice)) == ("rejected", True)
 
 
 def test_a_node_that_never_answers_ends_it_after_the_time_limit() -> None:
     with raw_target(lambda peer: peer.read(1_000_000)) as target:
         found = ask(target.port, timeout=0.3)
-    assert isinstance(found, Failure)
+    assert isinstance(found, AssociationFailure)
     assert found.kind == "timeout"
 
 
 def test_nothing_on_the_port(free_port: FreePort) -> None:
     found = ask(free_port())
-    assert isinstance(found, Failure)
+    assert isinstance(found, AssociationFailure)
     assert found.kind == "unreachable"
 
 

@@ -16,7 +16,7 @@ from pynetdicom.sop_class import CTImageStorage  # type: ignore[attr-defined]
 
 from mercure.names import new_id
 from mercure.spool import Task
-from mercure.targets.base import ImageResult, Job
+from mercure.targets.base import DeliveryJob, ImageResult
 from mercure.targets.dicom import DicomSettings, DicomTarget
 from tests.support.data_sets import ct_image, data_set_of, uid
 from tests.support.dcmtk import dcmsend
@@ -332,7 +332,7 @@ def test_a_target_tells_of_it_image_by_image(node: Node, tmp_path: Path) -> None
     files.spoil(lambda content: bytes(len(content)))
     settings = DicomSettings(kind="dicom", host="127.0.0.1", port=node.port, called_aet="ARCHIVE")
     results: list[ImageResult] = []
-    job = Job(
+    job = DeliveryJob(
         directory=tmp_path,
         files=ORDER,
         task=Task(id=new_id(), created=datetime.now(UTC)),

@@ -18,7 +18,7 @@ from appliance.control.errors import ControlError
 from appliance.control.session import Session
 from appliance.control.targets import probe, probe_send
 from mercure.config import Root
-from mercure.dicom.capabilities import Question
+from mercure.dicom.capabilities import CapabilityQuery
 from tests.support.counting_node import node
 from tests.support.tasks import events_of
 
@@ -33,7 +33,7 @@ Configured = Callable[..., Session]
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask for two classes, and without pauses."""
-    quick = partial(Question, classes=(CT, SC), pause_seconds=0, again_seconds=(0.1, 0.5, 1.0))
+    quick = partial(CapabilityQuery, classes=(CT, SC), pause_seconds=0, again_seconds=(0.1, 0.5, 1.0))
     monkeypatch.setattr("mercure.targets.dicom.Question", quick)
 
 

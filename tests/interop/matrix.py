@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import xxhash
 
 from mercure.dicom.receipt import DIGEST_PREFIX
-from mercure.dicom.send import Peer, send
+from mercure.dicom.send import StorePeer, send
 from tests.interop.cells import WRONG, Cell, brought, delivered
 from tests.interop.sample import Sample
 from tests.interop.senders import AS_IT_IS
@@ -103,7 +103,7 @@ class Matrix:
 
     def _deliver(self, receiver: Receiver, node: Running, images: Sequence[Kept]) -> list[tuple[Sample, Cell]]:
         results: dict[str, Mapping[str, Any]] = {}
-        peer = Peer("127.0.0.1", node.port, "ANY-SCP", "MERCURE", transfer_syntaxes=receiver.settings)
+        peer = StorePeer("127.0.0.1", node.port, "ANY-SCP", "MERCURE", transfer_syntaxes=receiver.settings)
         failure = send(
             peer,
             [image.sample.path for image in images],

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from appliance.control.rpc.client import api
-from appliance.status_page.source import Flow, Seen
+from appliance.status_page.source import Flow, PageSnapshot
 from mercure.clock import ManualClock
 from mercure.config.status_page import StatusPage
 from mercure.delivery.target_outage import TargetOutage
@@ -37,9 +37,9 @@ def clock() -> ManualClock:
     return ManualClock(NOW)
 
 
-def seen(*, bad: bool = False) -> Seen:
+def seen(*, bad: bool = False) -> PageSnapshot:
     """Tell of a good day, or of a bad one: a target is down, tasks have failed, the disk fills."""
-    return Seen(
+    return PageSnapshot(
         status=status(bad=bad),
         alerts=alerts() if bad else (),
         targets=tuple(target(number, bad=bad) for number in range(len(TARGETS))),
@@ -200,7 +200,7 @@ def totals() -> tuple[CounterTotal, ...]:
     )
 
 
-def hostile() -> Seen:
+def hostile() -> PageSnapshot:
     """Put what strangers may send into every place that shows it."""
     good = seen(bad=True)
     flow_ = flow()

@@ -19,7 +19,7 @@ from appliance.status_page.guard import BY_SOCKET, client_of
 from appliance.status_page.rate_limit import ALL_TOGETHER, KNOWN_ADDRESSES, Limiter
 from appliance.status_page.redaction import Masking
 from appliance.status_page.sanitize import MOST_CHARACTERS, clean
-from appliance.status_page.source import STALE_SECONDS, Seen, Source
+from appliance.status_page.source import STALE_SECONDS, PageSnapshot, SnapshotSource
 from mercure.clock import ManualClock
 from mercure.config.status_page import StatusPage
 from tests.status_page import scene
@@ -118,7 +118,7 @@ class TestSource:
         clock, asked, answer = scene.clock(), threading.Event(), threading.Event()
         first = True
 
-        def look() -> tuple[StatusPage, Seen]:
+        def look() -> tuple[StatusPage, PageSnapshot]:
             nonlocal first
             if not first:
                 asked.set()
@@ -126,7 +126,7 @@ class TestSource:
             first = False
             return StatusPage(), scene.seen()
 
-        source = Source(look, clock)
+        source = SnapshotSource(look, clock)
         known = source.snapshot()
         clock.advance(20)
         thread = threading.Thread(target=source.snapshot)
@@ -144,13 +144,13 @@ class TestSource:
     def test_a_router_that_answers_slowly_is_asked_less_often(self) -> None:
         clock, looks = scene.clock(), 0
 
-        def look() -> tuple[StatusPage, Seen]:
+        def look() -> tuple[StatusPage, PageSnapshot]:
             nonlocal looks
             looks += 1
             clock.advance(3)
             return StatusPage(), scene.seen()
 
-        source = Source(look, clock)
+        source = SnapshotSource(look, clock)
         for _ in range(60):
             source.snapshot()
             clock.advance(1)
@@ -159,12 +159,12 @@ class TestSource:
     def test_the_settings_outlive_an_outage(self) -> None:
         clock, broken = scene.clock(), False
 
-        def look() -> tuple[StatusPage, Seen]:
+        def look() -> tuple[StatusPage, PageSnapshot]:
             if broken:
                 raise DisconnectedError("gone")
             return StatusPage(allowed_networks=("10.0.0.0/8",)), scene.seen()
 
-        source = Source(look, clock)
+        source = SnapshotSource(look, clock)
         source.snapshot()
         broken = True
         clock.advance(60)

@@ -6,7 +6,7 @@ import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mercure.runners import IN, OUT, Limits, RunRequest, RunStatus, run_name
+from mercure.runners import IN, OUT, RunLimits, RunRequest, RunStatus, run_name
 from tests.conformance.runners.backends import Backend
 from tests.support.polling import eventually
 from tests.support.series import synthetic_images
@@ -24,7 +24,7 @@ NUMBERS = itertools.count(1)
 MEBIBYTE = 1024 * 1024
 
 
-LIMITS = Limits(
+LIMITS = RunLimits(
     memory_bytes=256 * MEBIBYTE,
     cores=1,
     processes=64,

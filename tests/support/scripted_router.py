@@ -25,7 +25,7 @@ from mercure.event_details import (
 from mercure.events import EventWriter
 from mercure.names import derived_id, new_id, safe_name, utc_text
 from mercure.routing.assembly import member_ids, prepare_study
-from mercure.routing.studies import Taken
+from mercure.routing.studies import StudyRelease
 from mercure.spool import (
     Claim,
     Failure,
@@ -41,7 +41,7 @@ from mercure.spool import (
     move,
     save_task,
 )
-from mercure.spool.link import Source
+from mercure.spool.link import LinkSource
 from mercure.spool.task_events import failed_key, task_created, task_delivered, task_failed
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ class ScriptedRouter:
         rules = (RuleOutcome(rule="all", fired=True),)
         self.tell(SeriesDecided(rules=rules, derived=tuple(made.id for made in derived)), task, "series.decided")
         for made in derived:
-            derive(self.spool, made, self.spool.stage(Stage.OUTGOING), [Source(parent, names)])
+            derive(self.spool, made, self.spool.stage(Stage.OUTGOING), [LinkSource(parent, names)])
             images = image_refs(self.spool.entry(Stage.OUTGOING, made.id))
             self.tell(task_created(made, Stage.OUTGOING, images), made, "task.created")
         if not stay:
@@ -194,7 +194,7 @@ class ScriptedRouter:
         decided = SeriesDecided(rules=(), derived=tuple(planned), parts=planned)
         self.tell(decided, task, "series.decided")
         for target, (files, _) in parts.items():
-            derive(self.spool, made[target], self.spool.stage(Stage.OUTGOING), [Source(parent, files)])
+            derive(self.spool, made[target], self.spool.stage(Stage.OUTGOING), [LinkSource(parent, files)])
             images = image_refs(self.spool.entry(Stage.OUTGOING, made[target].id))
             self.tell(task_created(made[target], Stage.OUTGOING, images), made[target], "task.created")
         durable.remove_tree(parent)
@@ -208,7 +208,7 @@ class ScriptedRouter:
         changes = {"id": derived_id(task.id, "collect"), "parent": task.id, "action": "collect"}
         made = task.model_copy(update=changes)
         self.tell(SeriesDecided(rules=(), derived=(made.id,)), task, "series.decided")
-        derive(self.spool, made, folder, [Source(parent, [file.name for file in image_files(parent)])])
+        derive(self.spool, made, folder, [LinkSource(parent, [file.name for file in image_files(parent)])])
         self.tell(task_created(made, Stage.STUDIES, image_refs(folder / made.id)), made, "task.created")
         durable.remove_tree(parent)
         return made
@@ -225,7 +225,7 @@ class ScriptedRouter:
     def assemble(self, directory: Path, *, without: str = "") -> Task:
         """Make one task of the series in a taken study."""
         self.clock.advance(1)
-        task, _ = prepare_study(directory, Taken(reason="quiet"))
+        task, _ = prepare_study(directory, StudyRelease(reason="quiet"))
         if without:
             (directory / without).unlink()
             files = image_files(directory)

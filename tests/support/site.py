@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from waitress.server import create_server
 
 from appliance.status_page.site import Site
-from appliance.status_page.source import Seen, Source
+from appliance.status_page.source import PageSnapshot, SnapshotSource
 from tests.status_page import scene
 from tests.support.ports import free_port
 
@@ -39,16 +39,16 @@ class Page:
     """The site, its clock, and what the scripted router tells."""
 
     clock: ManualClock = field(default_factory=scene.clock)
-    seen: Seen = field(default_factory=scene.seen)
+    seen: PageSnapshot = field(default_factory=scene.seen)
     settings: StatusPage = field(default_factory=scene.settings)
     broken: Exception | None = None
     looks: int = 0
     searched: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.site = Site(Source(self._look, self.clock), self._find, self.clock)
+        self.site = Site(SnapshotSource(self._look, self.clock), self._find, self.clock)
 
-    def _look(self) -> tuple[StatusPage, Seen]:
+    def _look(self) -> tuple[StatusPage, PageSnapshot]:
         self.looks += 1
         if self.broken is not None:
             raise self.broken

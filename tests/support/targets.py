@@ -7,15 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mercure.targets import Check, ImageResult, Job, Trouble
+from mercure.targets import Check, DeliveryJob, ImageResult, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Behaviour = Callable[[Job], Trouble | None]
+Behaviour = Callable[[DeliveryJob], Trouble | None]
 
 
-def confirms(job: Job) -> Trouble | None:
+def confirms(job: DeliveryJob) -> Trouble | None:
     """Take every image."""
     for name in job.files:
         job.report(ImageResult(file=name, sop=name.removesuffix(".dcm"), status="0x0000", outcome="confirmed"))
@@ -26,7 +26,7 @@ def answers(**outcomes: str) -> Behaviour:
     """Answer for single images (by the last part of their SOP Instance UID, ``_1`` say); take the others."""
     statuses = {"confirmed": "0x0000", "warning": "0xB000", "refused": "0xA700", "failed": "0xC000"}
 
-    def behave(job: Job) -> Trouble | None:
+    def behave(job: DeliveryJob) -> Trouble | None:
         bad = []
         for name in job.files:
             outcome = outcomes.get("_" + name.removesuffix(".dcm").rpartition(".")[2], "confirmed")
@@ -42,7 +42,7 @@ def answers(**outcomes: str) -> Behaviour:
 def finds_altered(*files: str) -> Behaviour:
     """Take every image but these, of which our copy is not what was received."""
 
-    def behave(job: Job) -> Trouble | None:
+    def behave(job: DeliveryJob) -> Trouble | None:
         for name in job.files:
             if name in files:
                 text = "its data set (bytes 500 to 1500) is not what was received"
@@ -57,7 +57,7 @@ def finds_altered(*files: str) -> Behaviour:
 def cannot_read(*files: str) -> Behaviour:
     """Take every image but these, which cannot be read from our disk."""
 
-    def behave(job: Job) -> Trouble | None:
+    def behave(job: DeliveryJob) -> Trouble | None:
         for name in job.files:
             bad = name in files
             outcome = {"outcome": "failed", "kind": "local"} if bad else {"outcome": "confirmed", "status": "0x0000"}
@@ -70,7 +70,7 @@ def cannot_read(*files: str) -> Behaviour:
 def fails(trouble: Trouble, *, after: int = 0) -> Behaviour:
     """Take ``after`` images, then fail as a whole."""
 
-    def behave(job: Job) -> Trouble | None:
+    def behave(job: DeliveryJob) -> Trouble | None:
         for name in list(job.files)[:after]:
             job.report(ImageResult(file=name, status="0x0000", outcome="confirmed"))
         return trouble
@@ -99,7 +99,7 @@ class ScriptedTarget:
         self.script[:] = behaviours
         return self
 
-    def deliver(self, job: Job) -> Trouble | None:
+    def deliver(self, job: DeliveryJob) -> Trouble | None:
         """Play the next behaviour."""
         with self._lock:
             self.asked.append((job.task.id, list(job.files)))

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from appliance.control.session import Session
-from mercure.dicom.capabilities import Question
+from mercure.dicom.capabilities import CapabilityQuery
 from tests.support.counting_node import node
 from tests.support.router import FreePort
 from tests.support.terminal_ui import Plays
@@ -28,7 +28,7 @@ def configure(session: Session, port: int) -> None:
 def test_a_target_is_asked_and_its_proposal_accepted(
     session: Session, plays: Plays, free_port: FreePort, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mercure.targets.dicom.Question", partial(Question, classes=(CT, SC), pause_seconds=0))
+    monkeypatch.setattr("mercure.targets.dicom.Question", partial(CapabilityQuery, classes=(CT, SC), pause_seconds=0))
 
     async def scene(person: Person) -> None:
         await person.open("targets")

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from appliance.control.alerts.conditions import DISK_WORDS, GRAVE, PROCESS_WORDS
 from appliance.control.api.status import AlertKind, Severity
-from mercure.config.alerts import Alerts
+from mercure.config.alerts import AlertSettings
 from mercure.spool.layout import Stage
 from mercure.spool.notices import NoticeKind
 
@@ -119,7 +119,7 @@ def _disks() -> Iterator[BadState]:
 def _stuck() -> Iterator[BadState]:
     """Yield the stages that have a limit by default."""
     for stage in Stage:
-        if getattr(Alerts().stuck, f"{stage.value}_seconds", 0.0) > 0:
+        if getattr(AlertSettings().stuck, f"{stage.value}_seconds", 0.0) > 0:
             text = f"the oldest task in `{stage.value}/` waits for too long, held or not"
             yield BadState("spool", f"stuck-{stage.value}", text, "stuck", "warning")
 

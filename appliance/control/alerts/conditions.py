@@ -12,7 +12,7 @@ from appliance.control.api.services import ProcessState
 from appliance.control.api.status import Alert, AlertKind, Alerts, Severity, Status
 from appliance.presentation.wording import plural
 from mercure.config.alerts import AlertRule, Incident
-from mercure.config.alerts import Alerts as Rules
+from mercure.config.alerts import AlertSettings as Rules
 from mercure.spool.layout import Stage
 
 RULE_OF: Final[dict[AlertKind, str]] = {

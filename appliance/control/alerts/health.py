@@ -12,7 +12,7 @@ from appliance.control.api.status import Alert, Alerts, Status
 from appliance.control.disk import with_forecast
 from appliance.control.session import Session
 from appliance.control.status import facts
-from mercure.config.alerts import Alerts as Rules
+from mercure.config.alerts import AlertSettings as Rules
 
 PASSING_SECONDS: Final = 60.0
 """Where nobody watches, a single look raises what need not last longer than this."""

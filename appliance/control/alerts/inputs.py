@@ -14,7 +14,7 @@ from mercure.history.database import HistoryError
 from mercure.history.queries import History
 from mercure.model import Model
 from mercure.names import id_time
-from mercure.notifications.queue import Queue
+from mercure.notifications.queue import MessageQueue
 from mercure.notifications.send_queue import failing_channels
 from mercure.retention.scrub import read_scrub
 from mercure.routing.task_ids import newest_id
@@ -87,7 +87,7 @@ def look(session: Session, silent: tuple[SilentSender, ...] = (), page: str = ""
     """
     config = session.config
     rules = config.alerts
-    queue = Queue(session.spool)
+    queue = MessageQueue(session.spool)
     failing = failing_channels(queue, config.notifications.channels) if rules.notification.enabled else {}
     first = next(queue.messages("given_up"), None)
     return Signals(

@@ -15,8 +15,8 @@ from mercure.event_details import AlertCleared, AlertRaised
 from mercure.events import EventWriter
 from mercure.names import derived_id, utc_text
 from mercure.notifications.message import Message, compose
-from mercure.notifications.message_facts import Facts
-from mercure.notifications.queue import Queue
+from mercure.notifications.message_facts import MessageFacts
+from mercure.notifications.queue import MessageQueue
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ def tell(session: Session, entry: Entry, what: News) -> None:
     """Tell the history, and put messages into the queue; doing it again does no harm."""
     with session.changing() as events:
         record(events, entry, what)
-    queue = Queue(session.spool)
+    queue = MessageQueue(session.spool)
     for message, _ in messages(session, entry, what):
         queue.put(message)
 
@@ -65,10 +65,10 @@ def _identity(entry: Entry, what: News) -> str:
     return derived_id(base, f"{what}:{entry.times}")
 
 
-def _facts(config: Config, entry: Entry, what: News) -> Facts:
+def _facts(config: Config, entry: Entry, what: News) -> MessageFacts:
     alert = entry.alert
     since = alert.since or entry.raised
-    return Facts(
+    return MessageFacts(
         router=config.name,
         occasion="alert_cleared" if what == "cleared" else "alert_raised",
         alert=alert.key,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from mercure.config.alerts import SenderSilence, Silence
+from mercure.config.alerts import SenderSilence, SilenceAlert
 
 HOUR: Final = timedelta(hours=1)
 WEEK_HOURS: Final = 168
@@ -37,14 +37,14 @@ class Silent:
     reason: str
 
 
-def silent_senders(hours: Mapping[str, Sequence[datetime]], settings: Silence, now: datetime) -> list[Silent]:
+def silent_senders(hours: Mapping[str, Sequence[datetime]], settings: SilenceAlert, now: datetime) -> list[Silent]:
     """Tell which senders are silent for too long.
 
     Parameters
     ----------
     hours : mapping
         For each sender (``AET@address``) the beginnings of the hours in which it sent something, in order.
-    settings : Silence
+    settings : SilenceAlert
         The rule.
     now : datetime
         Aware instant.
@@ -66,7 +66,7 @@ def _by_time(last: datetime, seconds: float, now: datetime) -> str:
     return f"and {seconds / 3600:.1f} h are the limit that was set for it" if silent > seconds else ""
 
 
-def _by_habit(active: Sequence[datetime], settings: Silence, now: datetime) -> str:
+def _by_habit(active: Sequence[datetime], settings: SilenceAlert, now: datetime) -> str:
     first, last = active[0], active[-1]
     weeks = (last + HOUR - first) / timedelta(days=7)
     if weeks < LEAST_WEEKS or len(active) < LEAST_ACTIVE_HOURS:

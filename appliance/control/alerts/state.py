@@ -17,7 +17,7 @@ from pydantic import AwareDatetime
 from appliance.control.alerts.conditions import USUAL_AT_FIRST, as_watched, is_due, worst_first
 from appliance.control.api.status import Acknowledgement, Alert, Alerts
 from mercure import durable
-from mercure.config.alerts import Alerts as Rules
+from mercure.config.alerts import AlertSettings as Rules
 from mercure.locks import locked
 from mercure.model import Record, read_state
 from mercure.spool import Spool, Stage

@@ -11,7 +11,7 @@ from appliance.control.api.base import Nothing, Problem, Saved, Verb
 from mercure.config.rule import Rule
 from mercure.event_details import Identity
 from mercure.model import Model
-from mercure.routing.dry_run import Rehearsal
+from mercure.routing.dry_run import DryRunReport
 
 
 class RuleState(Model):
@@ -189,7 +189,7 @@ EXPLAIN: Final = Verb(
 DRY_RUN: Final = Verb(
     "rules.dry_run",
     DryRun,
-    Rehearsal,
+    DryRunReport,
     "viewer",
     "Tell what changed rules would have done to the last series.",
     long=True,

@@ -10,7 +10,7 @@ from typing import Any, Final
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
 from mercure import durable
-from mercure.config import ConfigError, Receiver, Services
+from mercure.config import ConfigError, Receiver, ServicesFile
 from mercure.config.models import Retention
 from mercure.event_details import ConfigSaved
 from mercure.model import Model
@@ -78,7 +78,7 @@ def initialise(
     Spool(root.named_spool(config)).create()
     comment = "written by mercure init"
     if store.services.signature() == ():
-        store.services.save(Services(), author=session.user, comment=comment, edited_from=0, clock=session.clock)
+        store.services.save(ServicesFile(), author=session.user, comment=comment, edited_from=0, clock=session.clock)
     # Last: a root has been initialised when it is there.
     revision = store.mercure.save(config, author=session.user, comment=comment, edited_from=0, clock=session.clock)
     with session.changing() as events:

@@ -26,7 +26,7 @@ from mercure.processing.steps import (
     step_folder,
 )
 from mercure.spool import FiredRule, Stage, Task, TaskError, derive, image_files, image_refs, is_locked, load_task
-from mercure.spool.link import Source
+from mercure.spool.link import LinkSource
 from mercure.spool.task_events import task_created
 
 _LIMITS: Final = (
@@ -144,7 +144,7 @@ def try_out(session: Session, module: str, name: str, settings: dict[str, Any]) 
         reason=f"a test by {session.user} with the images of {source.id}",
     )
     with session.changing() as events:
-        derive(session.spool, task, session.spool.stage(Stage.PROCESSING), [Source(directory, files)])
+        derive(session.spool, task, session.spool.stage(Stage.PROCESSING), [LinkSource(directory, files)])
         images = image_refs(directory)
         series = task.identity.SeriesInstanceUID or None
         created = task_created(task, Stage.PROCESSING, images)

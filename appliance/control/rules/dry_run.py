@@ -20,10 +20,10 @@ from mercure.config import Config
 from mercure.dicom.tags import read_tag_records
 from mercure.event_details import Identity
 from mercure.names import id_time
-from mercure.routing.dry_run import Rehearsal, kept_tasks, recent, rehearse
+from mercure.routing.dry_run import DryRunReport, kept_tasks, recent, rehearse
 from mercure.routing.units import units_of
 from mercure.routing.verdicts import answers_of
-from mercure.rules import Explanation, Part, RuleError, compile_rule
+from mercure.rules import Explanation, ExplanationPart, RuleError, compile_rule
 from mercure.spool import TASK_STAGES, Stage, TagRecord, read_tags
 from mercure.spool.images import by_file, read_lines, text
 from mercure.spool.layout import list_names
@@ -45,7 +45,7 @@ def explained(explanation: Explanation, columns: int, differs: str = "") -> Expl
     )
 
 
-def _parts(part: Part, depth: int) -> Iterator[ExplainedPart]:
+def _parts(part: ExplanationPart, depth: int) -> Iterator[ExplainedPart]:
     yield ExplainedPart(
         text=part.text,
         columns=part.columns,
@@ -219,7 +219,7 @@ def dry_run(
     changed: Config,
     last: int = DEFAULT_LAST,
     report: Callable[[Progress], None] = lambda progress: None,
-) -> Rehearsal:
+) -> DryRunReport:
     """Try changed rules on the last series that were routed.
 
     Parameters

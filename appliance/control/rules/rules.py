@@ -12,7 +12,7 @@ from appliance.control.configuration import edits
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
 from mercure.config import Rule
-from mercure.rules import Finding, check
+from mercure.rules import Diagnostic, check
 from mercure.rules.ruleset import RuleOfSet, check_rule_set
 
 
@@ -68,7 +68,7 @@ def _readable(rule: Any) -> Rule | None:  # noqa: ANN401 - any JSON
         return None
 
 
-def _finding(rule: str | None, finding: Finding, because_of: str | None = None) -> RuleFinding:
+def _finding(rule: str | None, finding: Diagnostic, because_of: str | None = None) -> RuleFinding:
     return RuleFinding(
         rule=rule,
         severity=finding.severity,

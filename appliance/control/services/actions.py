@@ -15,16 +15,19 @@ from appliance.control.naming import no_such
 from appliance.control.session import Session
 from appliance.supervision.client import ProcessInfo, SupervisorClient
 from appliance.supervision.crashes import Crashes
-from appliance.supervision.errors import NotAllowedError, NotRunningError, SupervisionError
+from appliance.supervision.errors import NotRunningError, SupervisionDeniedError, SupervisionError
 from appliance.supervision.programs import OWN, Program, programs
-from mercure.config import Services
+from mercure.config import ServicesFile
 
 Waiting = Callable[[list[ProcessInfo]], None]
 
 START_SECONDS: Final = 90.0
 """A service that fails to start is retried for about a minute; then it is known."""
 
-_KINDS: Final[dict[type[SupervisionError], Kind]] = {NotRunningError: "not-running", NotAllowedError: "not-allowed"}
+_KINDS: Final[dict[type[SupervisionError], Kind]] = {
+    NotRunningError: "not-running",
+    SupervisionDeniedError: "not-allowed",
+}
 
 
 def list_services(session: Session) -> list[ServiceState]:
@@ -102,7 +105,7 @@ def scale(session: Session, name: str, instances: int, waiting: Waiting, *, edit
     _known(name, before)
     content = changes.current(session, "services", loaded.revision)
     content[name] = {**content.get(name, {}), "instances": instances}
-    services: Services = changes.checked(session, "services", content)
+    services: ServicesFile = changes.checked(session, "services", content)
     require_owner(session.root.config)
     revision = loaded.revision
     if services != loaded.value:
@@ -120,7 +123,7 @@ def scale(session: Session, name: str, instances: int, waiting: Waiting, *, edit
     return Scaled(name=name, before=before[name], after=instances, revision=revision, applied=applied)
 
 
-def _apply(session: Session, services: Services, waiting: Waiting) -> bool:
+def _apply(session: Session, services: ServicesFile, waiting: Waiting) -> bool:
     wanted = programs(session.root.path, services, session.config)
     try:
         with _client(session) as client:
@@ -146,7 +149,7 @@ def _known(name: str, names: dict[str, int]) -> None:
         raise no_such("service", name, names)
 
 
-def _instances(services: Services) -> dict[str, int]:
+def _instances(services: ServicesFile) -> dict[str, int]:
     return {name: settings.instances for name, settings in services if name != "version"}
 
 

@@ -13,7 +13,7 @@ from appliance.control.targets.proposals import proposals
 from appliance.control.targets.targets import find_target
 from mercure import durable
 from mercure.delivery.target_breaker import target_folder
-from mercure.dicom.association import Failure
+from mercure.dicom.association import AssociationFailure
 from mercure.dicom.capabilities import Capabilities
 from mercure.dicom.capabilities import probe as ask
 from mercure.model import read_state
@@ -50,7 +50,7 @@ def probe(session: Session, name: str, associations: int, report: Callable[[Prog
     before = _read(session.spool, name)
     if before is not None and before.node != settings.destination():
         before = None
-    if isinstance(found, Failure):
+    if isinstance(found, AssociationFailure):
         answer = _told(session, name, settings, before)
         return answer.model_copy(update={"ok": False, "text": found.text, "advice": found.advice})
     if found.at_once is None and before is not None:

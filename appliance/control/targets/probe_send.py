@@ -29,7 +29,7 @@ from mercure.dicom.uids import uid_name
 from mercure.event_details import Identity
 from mercure.names import new_id
 from mercure.spool import Task
-from mercure.targets import DicomSettings, ImageResult, Job, open_target
+from mercure.targets import DeliveryJob, DicomSettings, ImageResult, open_target
 
 PATIENT_ID: Final = "MERCURE-TEST"
 PATIENT_NAME: Final = "Test^Mercure"
@@ -107,7 +107,7 @@ def _syntax(settings: TargetSettings) -> str:
     return next(iter(taken), ExplicitVRLittleEndian)
 
 
-def job_of(folder: Path, series: str, note: Callable[[ImageResult], None], now: datetime) -> Job:
+def job_of(folder: Path, series: str, note: Callable[[ImageResult], None], now: datetime) -> DeliveryJob:
     """Make a delivery of the images in a folder that `write_images` filled."""
     files = sorted(path.name for path in folder.glob("*.dcm"))
     task = Task(
@@ -117,7 +117,7 @@ def job_of(folder: Path, series: str, note: Callable[[ImageResult], None], now: 
         images=len(files),
         identity=Identity(PatientID=PATIENT_ID, PatientName=PATIENT_NAME, SeriesInstanceUID=series, Modality="OT"),
     )
-    return Job(folder, files, task, LONGEST_SECONDS, note, stopping=lambda: False)
+    return DeliveryJob(folder, files, task, LONGEST_SECONDS, note, stopping=lambda: False)
 
 
 def write_images(folder: Path, images: int, now: datetime, syntax: str = ExplicitVRLittleEndian) -> str:

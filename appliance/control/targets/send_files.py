@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
 from appliance.control.targets.targets import find_target
-from mercure.dicom.send import Peer, SendError, send
+from mercure.dicom.send import SendError, StorePeer, send
 from mercure.dicom.tools import ToolMissingError
 from mercure.model import Model
 from mercure.targets import DicomSettings
@@ -130,7 +130,7 @@ def send_files(
     )
 
 
-def _send(peer: Peer, files: list[Path], note: Callable[[FileSent], None]) -> str:
+def _send(peer: StorePeer, files: list[Path], note: Callable[[FileSent], None]) -> str:
     """Send, and return what went wrong as a whole."""
     unanswered: dict[str, list[str]] = {}
     for path in files:
@@ -185,7 +185,7 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
             raise ControlError("not-found", f"there is no {path}")
 
 
-def _peer(session: Session, to: Destination) -> Peer:
+def _peer(session: Session, to: Destination) -> StorePeer:
     if to.target is not None:
         settings = find_target(session, to.target)
         if not isinstance(settings, DicomSettings):
@@ -198,4 +198,4 @@ def _peer(session: Session, to: Destination) -> Peer:
         receiver = session.config.receiver
         host = "127.0.0.1" if receiver.bind in {"0.0.0.0", "::", ""} else receiver.bind  # noqa: S104 - compared
         port, called, calling = receiver.port, receiver.ae_title, CALLING_AET
-    return Peer(host=host, port=port, called_aet=to.called_aet or called, calling_aet=to.calling_aet or calling)
+    return StorePeer(host=host, port=port, called_aet=to.called_aet or called, calling_aet=to.calling_aet or calling)

@@ -10,7 +10,7 @@ from appliance.control.errors import ControlError
 from appliance.control.rules import dry_run as dry_runs
 from appliance.control.rules import rules
 from appliance.control.verbs import Asked, carries_out
-from mercure.routing.dry_run import Rehearsal
+from mercure.routing.dry_run import DryRunReport
 
 
 @carries_out(api.LIST)
@@ -42,7 +42,7 @@ def explain(asked: Asked, wanted: api.ExplainRule) -> api.Explained:
 
 
 @carries_out(api.DRY_RUN)
-def dry_run(asked: Asked, wanted: api.DryRun) -> Rehearsal:
+def dry_run(asked: Asked, wanted: api.DryRun) -> DryRunReport:
     """Try changed rules."""
     session = asked.session
     if wanted.config is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from mercure.clock import Clock
-from mercure.dicom.integrity import Integrity, State, examine
+from mercure.dicom.integrity import Integrity, IntegrityState, examine
 from mercure.history.verify.report import DeepReport, Finding, Kind
 from mercure.spool import Spool, read_ledger
 from mercure.spool.altered_images import AlteredBook
@@ -19,7 +19,7 @@ ROUNDS: Final = 3
 Told = Callable[[int, int], None]
 """Told how many bytes were read, and how many there are to be read."""
 
-KINDS: Final = {State.ALTERED: Kind.ALTERED, State.UNREADABLE: Kind.IMAGE_UNREADABLE}
+KINDS: Final = {IntegrityState.ALTERED: Kind.ALTERED, IntegrityState.UNREADABLE: Kind.IMAGE_UNREADABLE}
 
 
 @dataclass
@@ -48,7 +48,7 @@ class DeepCheck:
         """Read all, and return the counts and what is wrong."""
         start = self.clock.monotonic()
         total = sum(image.bytes for image in _each_once(self.spool))
-        counts = dict.fromkeys(State, 0)
+        counts = dict.fromkeys(IntegrityState, 0)
         for _ in range(ROUNDS):
             before = len(self._seen)
             for state in self._walk(total):
@@ -63,7 +63,7 @@ class DeepCheck:
         )
         return report, [self._finding(inode, result) for inode, result in self._bad.items()]
 
-    def _walk(self, total: int) -> Iterator[State]:
+    def _walk(self, total: int) -> Iterator[IntegrityState]:
         for _, entry in kept_entries(self.spool):
             for image in images_in(entry):
                 if image.inode in self._seen:
@@ -112,7 +112,7 @@ def known(spool: Spool) -> list[Finding]:
         text = f"{image.path}: {image.text} (found on {image.found:%Y-%m-%d %H:%M} UTC)"
         findings.append(
             Finding(
-                kind=KINDS[State(image.state)],
+                kind=KINDS[IntegrityState(image.state)],
                 text=text,
                 sop=image.sop or None,
                 series_uid=image.series,

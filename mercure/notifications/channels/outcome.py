@@ -16,7 +16,7 @@ TOO_LONG: Final = "took too long"
 
 
 @dataclass(frozen=True)
-class Taken:
+class Acceptance:
     """A message was taken; `problem` is what was not right all the same (a recipient of several, say)."""
 
     problem: str = ""
@@ -42,7 +42,7 @@ class ChannelError(Exception):
 
 
 @dataclass(frozen=True)
-class Call:
+class ChannelCall:
     """A connection that is ended when its time is up."""
 
     socket: socket.socket
@@ -50,7 +50,7 @@ class Call:
 
 
 @contextlib.contextmanager
-def calling(host: str, port: int, seconds: float) -> Iterator[Call]:
+def calling(host: str, port: int, seconds: float) -> Iterator[ChannelCall]:
     """Connect, and end the connection when all takes longer than so many seconds.
 
     A time-out of the socket is for each read and write, and who sends a byte every few seconds never meets it.
@@ -87,7 +87,7 @@ def calling(host: str, port: int, seconds: float) -> Iterator[Call]:
     timer.start()
     try:
         with connection, guard:
-            yield Call(connection, late)
+            yield ChannelCall(connection, late)
     except OSError as error:
         raise ChannelError(f"{where}: {TOO_LONG if late.is_set() else _reason(error)}") from error
     finally:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pydicom
 import pytest
 
-from mercure.runners import IN, Limits, RunRequest
+from mercure.runners import IN, RunLimits, RunRequest
 from modules.build import Content, module_content, write_image, write_program
 from modules.build.__main__ import build_image
 from tests.conformance.runners.backends import BACKENDS, Backend
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-ROOMY = Limits(memory_bytes=512 * MEBIBYTE, processes=64, seconds=120, output_bytes=64 * MEBIBYTE)
+ROOMY = RunLimits(memory_bytes=512 * MEBIBYTE, processes=64, seconds=120, output_bytes=64 * MEBIBYTE)
 IDENTITY = ("PatientName", "AccessionNumber", "StudyDate", "PatientBirthDate")
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from mercure.clock import ManualClock
 from mercure.config import Config, Root
-from mercure.config.models import History
+from mercure.config.models import HistorySettings
 from mercure.history.database import open_history, run_sql
 from mercure.history.reader import Reader
 from mercure.history.recorder import Recorder
@@ -111,14 +111,14 @@ def test_without_a_history_the_spool_is_checked_and_the_rest_is_said_to_be_open(
     (tmp_path / "config").mkdir()
 
     for url in (f"sqlite://{tmp_path}/none.db", postgres_cluster.url("history")):
-        report = verify(Root(tmp_path), Config(history=History(url=url)), router.clock)
+        report = verify(Root(tmp_path), Config(history=HistorySettings(url=url)), router.clock)
         assert kinds(report) == [Kind.NOT_CONFIRMED]
         assert report.exit_code == 1
         assert len(report.unchecked) == 1
         assert report.unchecked[0].startswith("whether every acknowledged image is in the spool or was delivered: ")
 
     router.retire(task, Stage.SUCCESS)
-    report = verify(Root(tmp_path), Config(history=History(url=url)), router.clock)
+    report = verify(Root(tmp_path), Config(history=HistorySettings(url=url)), router.clock)
     assert (report.findings, report.exit_code) == ((), 2)
 
 
@@ -139,7 +139,7 @@ def test_a_history_that_goes_away_in_the_middle_is_said(
             return look(walk)
 
         monkeypatch.setattr(SpoolWalk, "look", look_and_lose_the_server)
-        report = verify(Root(tmp_path), Config(history=History(url=url)), router.clock)
+        report = verify(Root(tmp_path), Config(history=HistorySettings(url=url)), router.clock)
     assert (report.exit_code, report.before_routing, len(report.unchecked)) == (2, 1, 1)
 
 

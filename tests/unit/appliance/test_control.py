@@ -19,7 +19,7 @@ from appliance.control.services import actions
 from appliance.control.session import Session
 from appliance.control.targets.targets import echo, list_targets
 from appliance.supervision.client import ProcessInfo, SupervisorClient
-from appliance.supervision.errors import NotAllowedError
+from appliance.supervision.errors import SupervisionDeniedError
 from mercure.clock import ManualClock
 from mercure.config import Retry
 from mercure.delivery.target_breaker import TargetBreaker, target_folder
@@ -148,7 +148,7 @@ class TestStatus:
         self, session: Session, put_task: PutTask, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def refuse(_: SupervisorClient) -> list[ProcessInfo]:
-            raise NotAllowedError("the router belongs to another user")
+            raise SupervisionDeniedError("the router belongs to another user")
 
         monkeypatch.setattr(SupervisorClient, "processes", refuse)
         put_task(Stage.ERROR)

@@ -14,7 +14,7 @@ from appliance.control.errors import ControlError
 from appliance.control.session import Session
 from mercure import durable
 from mercure.config.relocation import settle
-from mercure.config.spool_place import FILE_NAME, Place, holds, place_problems, read_place, write_place
+from mercure.config.spool_place import FILE_NAME, SpoolPlace, holds, place_problems, read_place, write_place
 from mercure.history.verify import verify
 from mercure.services.common import Context
 from mercure.spool import Spool, Stage
@@ -124,7 +124,7 @@ def test_setting_it_back_is_no_change(session: Session, tmp_path: Path) -> None:
 def test_a_place_that_is_not_there_is_waited_for(session: Session, tmp_path: Path, clock: ManualClock) -> None:
     old = tmp_path / "disk" / "spool"
     Spool(old).create()
-    write_place(session.root.path, Place(path=str(old)))
+    write_place(session.root.path, SpoolPlace(path=str(old)))
     changed = edit(session, tmp_path / "new")
     old.rename(tmp_path / "unmounted")
     context = Context(changed.root.path, "router", clock)
@@ -145,7 +145,7 @@ def test_a_spool_that_was_moved_by_hand_is_known_again(session: Session, tmp_pat
     assert changed.spool.root == tmp_path / "new"
     assert start(changed).spool.root == tmp_path / "new"
     assert not place_problems(changed.root.path, tmp_path / "new")
-    assert read_place(session.root.path) == Place(path=str(tmp_path / "new"), spool=read_identity(changed.spool))
+    assert read_place(session.root.path) == SpoolPlace(path=str(tmp_path / "new"), spool=read_identity(changed.spool))
 
 
 def test_the_id_of_a_spool_is_given_once(session: Session) -> None:
@@ -178,7 +178,7 @@ def test_a_broken_note_of_the_place_is_none(session: Session) -> None:
     (session.root.path / FILE_NAME).write_text("{")
     assert read_place(session.root.path) is None
     assert start(session).spool.root == session.root.path / "spool"
-    assert read_place(session.root.path) == Place(path="spool", spool=read_identity(session.spool))
+    assert read_place(session.root.path) == SpoolPlace(path="spool", spool=read_identity(session.spool))
 
 
 def test_a_stage_on_another_file_system_is_told(session: Session) -> None:

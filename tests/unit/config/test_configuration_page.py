@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
-from mercure.config import Config, Services
+from mercure.config import Config, ServicesFile
 from mercure.config.notifications import CHANNELS
 from mercure.config.secrets import SecretEnv, SecretFile
 from mercure.model import notes_of
@@ -42,7 +42,7 @@ def models_in(annotation: object) -> Iterator[type[BaseModel]]:
 def all_models() -> list[type[BaseModel]]:
     """Return every model of which the configuration is made: what targets and channels add, too."""
     found: dict[type[BaseModel], None] = {}
-    left: list[type[BaseModel]] = [Config, Services, *MODELS.values(), *CHANNELS.values()]
+    left: list[type[BaseModel]] = [Config, ServicesFile, *MODELS.values(), *CHANNELS.values()]
     while left:
         model = left.pop()
         if model not in found:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mercure.config import ConfigError, ConfigStore, LiveConfig, Problem, Root
+from mercure.config import ConfigError, ConfigProblem, ConfigStore, LiveConfig, Root
 from mercure.config.loops import OwnHost, loop_problems, real_path
 from mercure.targets import MODELS
 
@@ -54,7 +54,7 @@ def node(host: str, port: int = PORT, called: str = "ANY") -> dict[str, Any]:
     return {"kind": "dicom", "host": host, "port": port, "called_aet": called}
 
 
-def problems(store: ConfigStore, target: dict[str, Any], **more: Any) -> list[Problem]:
+def problems(store: ConfigStore, target: dict[str, Any], **more: Any) -> list[ConfigProblem]:
     try:
         store.parse({"targets": {"there": target}, **more})
     except ConfigError as error:

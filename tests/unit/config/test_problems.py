@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mercure.config import Config, ConfigError, ConfigStore, Problem, Root
+from mercure.config import Config, ConfigError, ConfigProblem, ConfigStore, Root
 from mercure.targets import MODELS
 from tests.support.box import Box
 
@@ -117,7 +117,7 @@ def store(root: Path) -> ConfigStore:
     return ConfigStore(Root(root), MODELS)
 
 
-def problems(root: Path, content: dict[str, Any]) -> tuple[Problem, ...]:
+def problems(root: Path, content: dict[str, Any]) -> tuple[ConfigProblem, ...]:
     with pytest.raises(ConfigError) as caught:
         store(root).parse(content)
     assert caught.value.file == "mercure.json"

@@ -18,11 +18,11 @@ from appliance.control.errors import ControlError
 from appliance.control.session import Session
 from mercure.clock import ManualClock
 from mercure.config import Root
-from mercure.config.alerts import Alerts as Rules
-from mercure.config.alerts import Silence
+from mercure.config.alerts import AlertSettings as Rules
+from mercure.config.alerts import SilenceAlert
 from mercure.event_details import AssociationRefused, ImageRefused, ImageTruncated
 from mercure.events import EventWriter
-from mercure.notifications.queue import Queue
+from mercure.notifications.queue import MessageQueue
 from mercure.spool import Stage
 from mercure.spool.altered_images import AlteredBook, AlteredImage
 from mercure.spool.notices import post
@@ -159,7 +159,7 @@ def test_the_watch_tells_the_history_and_the_mailbox_and_forgets_nothing_at_a_re
     clock.advance(10)
     watch(session).look()
     assert told(session) == [("alert.raised", "failed")]
-    [message] = Queue(session.spool).messages("queue")
+    [message] = MessageQueue(session.spool).messages("queue")
     assert (message.occasion, message.subject) == ("alert_raised", "[mercure] CRITICAL: 1 task has failed")
     [shown] = current_alerts(session).alerts
     assert (shown.key, shown.raised) == ("failed", NOW)
@@ -174,13 +174,16 @@ def test_the_watch_tells_the_history_and_the_mailbox_and_forgets_nothing_at_a_re
         watch(session).look()
     assert current_alerts(session).alerts == ()
     assert told(session) == [("alert.cleared", "failed")]
-    assert [message.occasion for message in Queue(session.spool).messages("queue")] == ["alert_raised", "alert_cleared"]
+    assert [message.occasion for message in MessageQueue(session.spool).messages("queue")] == [
+        "alert_raised",
+        "alert_cleared",
+    ]
 
 
 def test_a_crash_at_any_step_of_a_look_tells_once(watched_root: tuple[Session, ManualClock]) -> None:
     session, clock = watched_root
     place_task(session, Stage.ERROR)
-    book, queue = Shelf(session.spool), Queue(session.spool)
+    book, queue = Shelf(session.spool), MessageQueue(session.spool)
     with counted() as steps:
         watch(session).look()
     begun = list(steps.taken)
@@ -350,7 +353,7 @@ def by_day(weeks: int = 5, hours: range = range(8, 17), days: range = range(5)) 
 
 
 def silent(active: list[datetime], now: datetime, **rule: object) -> list[str]:
-    return [item.sender for item in silent_senders({"CT@10.0.0.1": active}, Silence.model_validate(rule), now)]
+    return [item.sender for item in silent_senders({"CT@10.0.0.1": active}, SilenceAlert.model_validate(rule), now)]
 
 
 class TestSilence:
@@ -383,7 +386,7 @@ class TestSilence:
         assert silent(by_day(weeks=1)[:1], MONDAY + 9 * HOUR, senders={"CT": {"seconds": 3600}}) == []
 
     def test_the_reason_is_told(self) -> None:
-        [found] = silent_senders({"CT@h": by_day()}, Silence(), self.end + timedelta(hours=14))
+        [found] = silent_senders({"CT@h": by_day()}, SilenceAlert(), self.end + timedelta(hours=14))
         assert found.last == MONDAY + timedelta(weeks=4, days=4, hours=17)
         assert found.reason.startswith("6.0 hours in which it usually sends; its longest silence before was")
 

@@ -12,7 +12,7 @@ from appliance.control.alerts.inputs import look
 from appliance.control.session import Session
 from appliance.control.status import facts
 from mercure.clock import ManualClock
-from mercure.config.models import Scrub as Settings
+from mercure.config.models import ScrubSettings as Settings
 from mercure.events import EventWriter
 from mercure.retention.scrub import Scrub
 from mercure.spool import Stage, load_task, uptime

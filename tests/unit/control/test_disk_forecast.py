@@ -7,7 +7,7 @@ import pytest
 from appliance.control.alerts.conditions import alerts_of
 from appliance.control.api.status import DiskState
 from appliance.control.disk import FORECAST_SPAN, DiskForecast, with_forecast
-from mercure.config.alerts import Alerts, Disk
+from mercure.config.alerts import AlertSettings, DiskAlert
 from tests.unit.control.test_crash_listener import empty_status
 
 GIGABYTE = 10**9
@@ -44,7 +44,7 @@ def test_a_disk_that_gets_emptier_is_no_concern_and_what_is_long_past_does_not_c
 )
 def test_it_is_an_alert_when_it_is_near(minutes: float, limit: float, alerted: bool) -> None:
     found = with_forecast(empty_status().model_copy(update={"disk": disk(500)}), minutes * 60)
-    rules = Alerts(disk=Disk(forecast_seconds=limit))
+    rules = AlertSettings(disk=DiskAlert(forecast_seconds=limit))
     texts = [alert.text for alert in alerts_of(found, rules=rules).alerts if alert.key == "disk:forecast"]
     assert bool(texts) is alerted
     assert all("77 minutes" in text for text in texts)

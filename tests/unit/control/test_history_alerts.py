@@ -9,7 +9,7 @@ import pytest
 from appliance.control.alerts.conditions import alerts_of
 from appliance.control.alerts.health import status
 from appliance.control.api.status import HistoryState
-from mercure.config.models import History as HistorySettings
+from mercure.config.models import HistorySettings
 from mercure.history.database import disconnect, open_history
 from mercure.history.migrate import migrate
 from mercure.history.queries import History

@@ -12,8 +12,8 @@ from appliance.control.session import Session
 from mercure.clock import Clock
 from mercure.names import new_id
 from mercure.notifications.message import Message, compose
-from mercure.notifications.message_facts import Facts
-from mercure.notifications.queue import Queue
+from mercure.notifications.message_facts import MessageFacts
+from mercure.notifications.queue import MessageQueue
 from tests.support.mail_server import mail_server
 from tests.support.ports import free_port
 from tests.support.tasks import events_of
@@ -34,9 +34,9 @@ def configure(session: Session, port: int) -> Session:
 
 def given_up(session: Session, number: int) -> Message:
     now = Clock().now()
-    queue, config = Queue(session.spool), session.config
+    queue, config = MessageQueue(session.spool), session.config
     settings = config.notifications.channels["mail"]
-    facts = Facts(occasion="error", rule=f"rule{number}")
+    facts = MessageFacts(occasion="error", rule=f"rule{number}")
     message = compose("mail", settings, config.notifications, facts, now=now, of=new_id(now))
     assert queue.put(message)
     queue.finish(message, "given_up", now, "550 no")

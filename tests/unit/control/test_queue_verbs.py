@@ -17,7 +17,7 @@ from appliance.control.queue import task_actions
 from appliance.control.queue.listing import list_queue
 from appliance.control.rpc.client import Client, ControlError
 from appliance.control.session import Session
-from mercure.config.alerts import Stuck
+from mercure.config.alerts import StuckAlert
 from mercure.delivery.target_outage import TargetOutage
 from mercure.event_details import Identity
 from mercure.names import id_time
@@ -156,7 +156,7 @@ class TestAlerts:
         counts = {
             Stage.ERROR: (2, 60.0),
             Stage.QUARANTINE: (1, 60.0),
-            Stage.OUTGOING: (5, Stuck().outgoing_seconds + 1),
+            Stage.OUTGOING: (5, StuckAlert().outgoing_seconds + 1),
         }
         stages = tuple(
             stage.model_copy(
@@ -179,7 +179,7 @@ class TestAlerts:
         assert [alert.severity for alert in alerts] == ["critical"] * 4 + ["warning"] * 3
         assert len({alert.key for alert in alerts}) == len(alerts)
         stuck = next(alert for alert in alerts if alert.kind == "stuck")
-        assert stuck.since == found.time - timedelta(seconds=Stuck().outgoing_seconds + 1)
+        assert stuck.since == found.time - timedelta(seconds=StuckAlert().outgoing_seconds + 1)
 
 
 def test_a_task_is_changed_in_the_name_of_the_caller(client: Client, served: Served, session: Session) -> None:

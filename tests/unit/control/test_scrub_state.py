@@ -10,7 +10,7 @@ from appliance.cli.status import _scrub as words
 from appliance.control.alerts.health import status
 from appliance.control.session import Session
 from mercure.clock import ManualClock
-from mercure.config.models import Scrub as Settings
+from mercure.config.models import ScrubSettings as Settings
 from mercure.events import EventWriter
 from mercure.retention.scrub import Scrub
 from mercure.spool import Stage

@@ -17,7 +17,7 @@ from tests.support.waiting import waiting_series
 
 if TYPE_CHECKING:
     from mercure.config import TargetSettings
-    from mercure.targets import Job, Target, Trouble
+    from mercure.targets import DeliveryJob, Target, Trouble
 
 
 RETRY = {"first_seconds": 10, "cap_seconds": 100}
@@ -77,7 +77,7 @@ def ledger_of(box: Box, task: str) -> dict[int, str]:
 
 
 def held_until(gate: threading.Event) -> Any:
-    def behave(job: Job) -> Trouble | None:
+    def behave(job: DeliveryJob) -> Trouble | None:
         assert gate.wait(20)
         return confirms(job)
 

@@ -22,7 +22,7 @@ from tests.support.targets import DOWN, ScriptedTarget, cannot_read, confirms, f
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mercure.targets import Job
+    from mercure.targets import DeliveryJob
     from tests.support.box import Box
 
 BAD = "1.2.3.2.dcm"
@@ -100,7 +100,7 @@ def test_several_are_counted(box: Box, sender: Sender) -> None:
 def test_while_others_still_wait_for_the_target_they_are_not_given_up(box: Box, sender: Sender) -> None:
     """The target went away in the middle: what it can still get must not be stopped by one bad copy."""
 
-    def half(job: Job) -> Trouble | None:
+    def half(job: DeliveryJob) -> Trouble | None:
         finds_altered(BAD)(_first(job, 2))
         return DOWN
 
@@ -173,5 +173,5 @@ def test_a_crash_anywhere_loses_neither_the_finding_nor_the_others(box: Box, sen
             break
 
 
-def _first(job: Job, count: int) -> Job:
+def _first(job: DeliveryJob, count: int) -> DeliveryJob:
     return replace(job, files=list(job.files)[:count])

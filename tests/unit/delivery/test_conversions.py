@@ -15,14 +15,14 @@ from tests.support.targets import ScriptedTarget
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mercure.targets import Job
+    from mercure.targets import DeliveryJob
     from tests.support.box import Box
 
 EXPLICIT, IMPLICIT, JPEG_2000 = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.4.90"
 NOT_TAKEN = "the target takes no MR Image Storage: SOP class not supported"
 
 
-def converts_first(job: Job) -> Trouble | None:
+def converts_first(job: DeliveryJob) -> Trouble | None:
     """Take every image, the first as Implicit VR, and one that is not taken at all."""
     for place, name in enumerate(job.files):
         taken = dict(file=name, status="0x0000", outcome="confirmed", syntax=EXPLICIT, sent_as=EXPLICIT)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mercure.targets import Job
+    from mercure.targets import DeliveryJob
 
 
 def test_what_waits_is_delivered(desk: Desk) -> None:
@@ -39,7 +39,7 @@ def test_dispatchers_share_the_slots_of_a_target_and_none_sends_a_task_twice_at_
     now: set[str] = set()
     most = 0
 
-    def watch(job: Job) -> Trouble | None:
+    def watch(job: DeliveryJob) -> Trouble | None:
         nonlocal most
         with gate:
             assert job.task.id not in now
@@ -187,7 +187,7 @@ def test_new_settings_hold_from_the_next_task_on(desk: Desk) -> None:
 def test_a_stop_lets_deliveries_end_and_what_was_confirmed_is_kept(desk: Desk) -> None:
     started = threading.Event()
 
-    def slow(job: Job) -> Trouble | None:
+    def slow(job: DeliveryJob) -> Trouble | None:
         fails(DOWN, after=1)(job)
         started.set()
         eventually(job.stopping, seconds=60)

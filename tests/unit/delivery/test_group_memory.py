@@ -22,7 +22,7 @@ from tests.support.waiting import Dispatchers
 from tests.unit.delivery.groups import Group, ledger_of, model
 
 if TYPE_CHECKING:
-    from mercure.targets import Job, Trouble
+    from mercure.targets import DeliveryJob, Trouble
 
 
 def held_at(box: Box, task: str) -> dict[str, list[int]]:
@@ -107,7 +107,7 @@ def test_the_member_is_on_record_before_the_first_image_permits(box: Box, group:
     group.configure("failover", "a", "b")
     seen: list[str | None] = []
 
-    def look(job: Job) -> Trouble | None:
+    def look(job: DeliveryJob) -> Trouble | None:
         seen.append(load_task(job.directory).member)
         return confirms(job)
 

@@ -13,7 +13,7 @@ from mercure.event_details import Identity
 from mercure.names import derived_id, new_id
 from mercure.scheduling.order import ORDER_SECONDS, OrderGuard, Predecessor, are_parts, studies_in, waits_for
 from mercure.scheduling.queue import TaskQueue
-from mercure.spool import Changes, Claim, Division, Part, Stage, Task, load_task, move, save_division, save_task
+from mercure.spool import Changes, Claim, Division, DivisionPart, Stage, Task, load_task, move, save_division, save_task
 from tests.support.waiting import Dispatchers, waiting_series
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ def test_a_series_that_is_just_being_divided_stands_before_the_studies_of_its_pa
     directory = routing(box, study="1.2", described=True)
     task = load_task(directory)
     parts = [
-        Part(task=task.model_copy(update={"identity": Identity(StudyInstanceUID=study)}), files=())
+        DivisionPart(task=task.model_copy(update={"identity": Identity(StudyInstanceUID=study)}), files=())
         for study in ("1.2", "1.3")
     ]
     save_division(directory, Division(parts=tuple(parts)))

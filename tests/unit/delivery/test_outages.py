@@ -17,14 +17,14 @@ from tests.support.targets import DOWN, answers, confirms, fails
 from tests.unit.delivery.desk import Desk
 
 if TYPE_CHECKING:
-    from mercure.targets import Job
+    from mercure.targets import DeliveryJob
 
 
 def test_a_target_that_hangs_holds_up_nobody_else(desk: Desk) -> None:
     """Lesson 18."""
     free = threading.Event()
 
-    def hang(job: Job) -> Trouble | None:
+    def hang(job: DeliveryJob) -> Trouble | None:
         assert free.wait(60)
         return confirms(job)
 
@@ -110,7 +110,7 @@ def test_a_breaker_believes_no_time_beyond_its_longest_wait(desk: Desk) -> None:
 def test_one_task_that_cannot_be_sent_backs_off_alone_and_ends_in_error(desk: Desk, kind: str) -> None:
     bad = desk.box.waiting_task(1)
 
-    def behave(job: Job) -> Trouble | None:
+    def behave(job: DeliveryJob) -> Trouble | None:
         return Trouble(kind, "not this one") if job.task.id == bad.name else confirms(job)  # type: ignore[arg-type]
 
     desk.targets["archive"].then(behave)
@@ -130,7 +130,7 @@ def test_a_task_at_which_the_target_falls_over_every_time_keeps_no_other_waiting
     desk.configure("archive", archive={"order": order})
     poison = desk.box.waiting_task(1, identity={"StudyInstanceUID": "9"})
 
-    def behave(job: Job) -> Trouble | None:
+    def behave(job: DeliveryJob) -> Trouble | None:
         return DOWN if job.task.id == poison.name else confirms(job)
 
     desk.targets["archive"].then(behave)

@@ -17,7 +17,7 @@ from mercure.spool.claim import Claim
 from mercure.spool.images import ledger_lines
 from mercure.spool.notices import notices
 from mercure.spool.versions import folder, hints
-from mercure.targets import Check, ImageResult, Job, Trouble
+from mercure.targets import Check, DeliveryJob, ImageResult, Trouble
 from tests.support.box import GRACE, turn
 from tests.support.incoming import Image
 from tests.support.polling import eventually
@@ -43,7 +43,7 @@ class Archive:
         self.gate: threading.Event | None = None
         self.together = 0
 
-    def deliver(self, job: Job) -> Trouble | None:
+    def deliver(self, job: DeliveryJob) -> Trouble | None:
         gate, refused = self.gate, 0
         if gate is not None:
             self.together += 1
@@ -279,7 +279,7 @@ def test_versions_in_one_task_go_in_their_order_and_one_after_the_other(scene: S
     jobs: list[tuple[list[str], bool]] = []
     deliver = scene.archives["pacs"].deliver
 
-    def look(job: Job) -> Trouble | None:
+    def look(job: DeliveryJob) -> Trouble | None:
         jobs.append((list(job.files), job.in_order))
         return deliver(job)
 

@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mercure.event_details import FailureKind
-    from mercure.targets import Job
+    from mercure.targets import DeliveryJob
     from tests.unit.delivery.desk import Desk
 
 PATIENT = {"first_seconds": 10, "cap_seconds": 600, "max_refusals": 10}
 FULL = Trouble("unable", "the target answers status 0xA700 (no space left)")
 
 
-def gives(*bad: str, kind: FailureKind = "aborted") -> Callable[[Job], Trouble | None]:
+def gives(*bad: str, kind: FailureKind = "aborted") -> Callable[[DeliveryJob], Trouble | None]:
     """Take all images but those of these tasks; an abort ends the attempt at the first, a refusal does not."""
 
-    def behave(job: Job) -> Trouble | None:
+    def behave(job: DeliveryJob) -> Trouble | None:
         if job.task.id not in bad:
             return confirms(job)
         if kind in ("unreachable", "busy"):
@@ -142,7 +142,7 @@ def test_an_abort_by_a_target_that_does_not_answer_is_an_outage(desk: Desk) -> N
 def test_other_images_of_the_task_go_in_the_same_attempt(desk: Desk) -> None:
     task = desk.box.waiting_task(6)
 
-    def behave(job: Job) -> Trouble | None:
+    def behave(job: DeliveryJob) -> Trouble | None:
         for name in job.files:
             if name.endswith((".1.dcm", ".2.dcm")):
                 job.report(ImageResult(file=name, outcome="failed"))
@@ -164,7 +164,7 @@ def test_other_images_of_the_task_go_in_the_same_attempt(desk: Desk) -> None:
 def full(desk: Desk) -> None:
     """Answer out of resources to each image."""
 
-    def behave(job: Job) -> Trouble | None:
+    def behave(job: DeliveryJob) -> Trouble | None:
         job.report(ImageResult(file=job.files[0], status="0xA700", outcome="refused"))
         return FULL
 
@@ -201,7 +201,7 @@ def test_a_full_archive_is_asked_with_one_image_and_nothing_is_counted(desk: Des
 def test_one_image_that_is_answered_so_is_blamed_when_others_are_taken(desk: Desk) -> None:
     bad = desk.box.waiting_task(1, identity=study(1))
 
-    def behave(job: Job) -> Trouble | None:
+    def behave(job: DeliveryJob) -> Trouble | None:
         if job.task.id != bad.name:
             return confirms(job)
         job.report(ImageResult(file=job.files[0], status="0xA700", outcome="refused"))

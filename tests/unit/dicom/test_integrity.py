@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mercure.dicom.integrity import CHUNK_BYTES, Integrity, State, examine
+from mercure.dicom.integrity import CHUNK_BYTES, Integrity, IntegrityState, examine
 from mercure.dicom.receipt import read_receipt
 from tests.support.receipts import DATA_SET, EXPLICIT_LITTLE, flip, plain_header, received_file, received_header
 
@@ -35,7 +35,7 @@ def judged(path: Path, data: bytes, *, expected: str = "", past_cache: bool = Fa
 def test_what_was_received_is_intact(tmp_path: Path, size: int, past: bool) -> None:
     data = os.urandom(size) or b"\x08\0\0\0"
     file = received_file(data)
-    assert judged(tmp_path / "i.dcm", file, past_cache=past) == Integrity(State.INTACT, bytes=len(file))
+    assert judged(tmp_path / "i.dcm", file, past_cache=past) == Integrity(IntegrityState.INTACT, bytes=len(file))
 
 
 def test_every_bit_of_a_small_image_counts(tmp_path: Path) -> None:
@@ -46,11 +46,11 @@ def test_every_bit_of_a_small_image_counts(tmp_path: Path) -> None:
     for at in range(len(SMALL)):
         for bit in (0x01, 0x20, 0x80):
             flip(path, at, bit)
-            if examine(path).state is not State.ALTERED:
+            if examine(path).state is not IntegrityState.ALTERED:
                 unseen.append((at, bit))
             flip(path, at, bit)
     assert unseen == []
-    assert examine(path).state is State.INTACT
+    assert examine(path).state is IntegrityState.INTACT
 
 
 @pytest.mark.parametrize(
@@ -68,17 +68,17 @@ def test_the_part_that_is_altered_is_named(tmp_path: Path, place: str, part: str
     path.write_bytes(SMALL)
     flip(path, at, 0x01)
     found = examine(path, past_cache=past)
-    assert found.state is State.ALTERED
+    assert found.state is IntegrityState.ALTERED
     assert part in found.text or "its header is damaged" in found.text
 
 
 @pytest.mark.parametrize("left", [*range(0, HEADER + 1, 7), HEADER, HEADER + 1, len(SMALL) - 1])
 def test_a_file_that_was_cut_off_is_altered(tmp_path: Path, left: int) -> None:
-    assert judged(tmp_path / "i.dcm", SMALL[:left]).state is State.ALTERED
+    assert judged(tmp_path / "i.dcm", SMALL[:left]).state is IntegrityState.ALTERED
 
 
 def test_a_file_that_grew_is_altered(tmp_path: Path) -> None:
-    assert judged(tmp_path / "i.dcm", SMALL + b"\0").state is State.ALTERED
+    assert judged(tmp_path / "i.dcm", SMALL + b"\0").state is IntegrityState.ALTERED
 
 
 @pytest.mark.parametrize("lost", [512, 4096])
@@ -89,9 +89,9 @@ def test_a_header_of_zeros_is_altered_where_a_digest_is_expected(tmp_path: Path,
     path.write_bytes(file)
     receipt = read_receipt(path)
     assert receipt is not None
-    assert examine(path, expected=receipt.digest).state is State.INTACT
+    assert examine(path, expected=receipt.digest).state is IntegrityState.INTACT
     for broken in (bytes(lost) + file[lost:], bytes(len(file)), b"", plain_header() + DATA_SET):
-        assert judged(path, broken, expected=receipt.digest).state is State.ALTERED
+        assert judged(path, broken, expected=receipt.digest).state is IntegrityState.ALTERED
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_header_of_zeros_is_altered_where_a_digest_is_expected(tmp_path: Path,
 )
 def test_what_has_no_digest_is_not_checkable_and_never_altered(tmp_path: Path, data: bytes, past: bool) -> None:
     found = judged(tmp_path / "i.dcm", data, past_cache=past)
-    assert (found.state, found.bytes, found.is_bad) == (State.UNCHECKABLE, len(data), False)
+    assert (found.state, found.bytes, found.is_bad) == (IntegrityState.UNCHECKABLE, len(data), False)
 
 
 @given(st.binary(max_size=600), st.booleans())
@@ -109,7 +109,7 @@ def test_what_has_no_digest_is_not_checkable_and_never_altered(tmp_path: Path, d
 def test_no_file_is_too_strange(tmp_path_factory: pytest.TempPathFactory, data: bytes, prefixed: bool) -> None:
     path = tmp_path_factory.mktemp("strange") / "i.dcm"
     head = bytes(128) + b"DICM\x02\0\0\0UL\x04\0" if prefixed else b""
-    assert judged(path, head + data).state in (State.UNCHECKABLE, State.ALTERED)
+    assert judged(path, head + data).state in (IntegrityState.UNCHECKABLE, IntegrityState.ALTERED)
 
 
 def test_a_file_that_is_gone_is_no_finding(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_lost_sector_is_unreadable_and_named_by_its_place(tmp_path: Path, monk
 
     monkeypatch.setattr(os, "preadv", preadv)
     found = examine(path)
-    assert found.state is State.UNREADABLE
+    assert found.state is IntegrityState.UNREADABLE
     assert f"byte {CHUNK_BYTES}" in found.text
 
 

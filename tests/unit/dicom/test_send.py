@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mercure.dicom import send as send_module
-from mercure.dicom.send import Peer, SendError, send
+from mercure.dicom.send import SendError, StorePeer, send
 from mercure.dicom.tools import ToolMissingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-PEER = Peer("127.0.0.1", 104, "PACS", "MERCURE")
+PEER = StorePeer("127.0.0.1", 104, "PACS", "MERCURE")
 HEADER = """#!{python}
 # Stands for mercure-storescu in cases that the real one never comes to.
 import json, os, signal, sys, time

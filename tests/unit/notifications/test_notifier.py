@@ -11,8 +11,8 @@ import pytest
 
 from mercure.event_details import NotificationRequested
 from mercure.notifications.message import Message
-from mercure.notifications.queue import Queue
-from mercure.notifications.send_queue import Sender
+from mercure.notifications.queue import MessageQueue
+from mercure.notifications.send_queue import MessageSender
 from mercure.services.bookkeeper import Bookkeeper
 from mercure.services.notifier import Notifier
 from mercure.spool import Task
@@ -44,7 +44,7 @@ class Scene:
         return [(message.occasion, message.values["rule"]) for message in self.messages() if message.channel == channel]
 
     def messages(self) -> list[Message]:
-        return sorted(Queue(self.box.spool).messages("queue"), key=lambda message: message.created)
+        return sorted(MessageQueue(self.box.spool).messages("queue"), key=lambda message: message.created)
 
     def receive(self, series: str = "1.2.3") -> Task:
         self.script.receive(series, 1)
@@ -66,7 +66,7 @@ def rules(**notifications: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    monkeypatch.setattr(Sender, "turn", lambda self, config: 3600.0)
+    monkeypatch.setattr(MessageSender, "turn", lambda self, config: 3600.0)
     box = Box(tmp_path)
     folder = {"kind": "folder", "path": str(box.delivered)}
     modules = {"m": {"runner": "command", "image": "/bin/true"}}

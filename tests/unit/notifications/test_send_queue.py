@@ -19,11 +19,11 @@ from mercure.config.notifications import ChannelSettings
 from mercure.model import Record
 from mercure.names import new_id
 from mercure.notifications import queue as queue_module
-from mercure.notifications.channels import ChannelError, Taken
+from mercure.notifications.channels import Acceptance, ChannelError
 from mercure.notifications.message import Message, compose
-from mercure.notifications.message_facts import Facts
-from mercure.notifications.queue import Queue
-from mercure.notifications.send_queue import Sender, plan
+from mercure.notifications.message_facts import MessageFacts
+from mercure.notifications.queue import MessageQueue
+from mercure.notifications.send_queue import MessageSender, plan
 from mercure.spool import Spool
 from tests.support.faults import Crash, counted, crash_at, failing_at
 
@@ -46,23 +46,23 @@ class Box:
     config: Config = field(default_factory=config)
 
     def __post_init__(self) -> None:
-        self.queue = Queue(self.spool)
+        self.queue = MessageQueue(self.spool)
         self.queue.create()
         self.sender = self.new_sender()
 
-    def new_sender(self) -> Sender:
-        return Sender(self.queue, self.clock, lambda details, task: self.told.append(details), send=self.send)
+    def new_sender(self) -> MessageSender:
+        return MessageSender(self.queue, self.clock, lambda details, task: self.told.append(details), send=self.send)
 
-    def send(self, settings: ChannelSettings, message: Message) -> Taken:
+    def send(self, settings: ChannelSettings, message: Message) -> Acceptance:
         if self.refuse is not None:
             raise self.refuse
         self.sent.append(message)
-        return Taken()
+        return Acceptance()
 
     def put(self, number: int, channel: str = "mail") -> Message:
         self.clock.advance(0.001)
         settings = self.config.notifications.channels[channel]
-        facts = Facts(occasion="error", rule=f"rule{number}")
+        facts = MessageFacts(occasion="error", rule=f"rule{number}")
         of = new_id(self.clock.now())
         message = compose(channel, settings, self.config.notifications, facts, now=self.clock.now(), of=of)
         assert self.queue.put(message)
@@ -133,12 +133,12 @@ def test_while_a_channel_fails_one_message_is_tried_and_not_all(box: Box) -> Non
 def test_what_is_refused_for_good_is_given_up_at_once_and_the_next_goes_out(box: Box) -> None:
     first, _ = box.put(1), box.put(2)
 
-    def send(settings: ChannelSettings, message: Message) -> Taken:
+    def send(settings: ChannelSettings, message: Message) -> Acceptance:
         if message.id == first.id:
             raise ChannelError("550 no such user", final=True)
-        return Taken()
+        return Acceptance()
 
-    box.sender = Sender(box.queue, box.clock, lambda *_: None, send=send)
+    box.sender = MessageSender(box.queue, box.clock, lambda *_: None, send=send)
     box.turn()
     assert box.counts() == (0, 1, 1)
     assert box.queue.channel("mail").failing_since is None, "the channel itself works"
@@ -195,7 +195,7 @@ def test_a_full_queue_takes_no_more_and_says_how_many(box: Box, monkeypatch: pyt
         box.put(number)
     settings, notifications = box.config.notifications.channels["mail"], box.config.notifications
     for number in range(4):
-        facts = Facts(occasion="error", rule=f"more{number}")
+        facts = MessageFacts(occasion="error", rule=f"more{number}")
         of = new_id(box.clock.now())
         assert not box.queue.put(compose("mail", settings, notifications, facts, now=box.clock.now(), of=of))
     box.config = config(max_per_hour=1)
@@ -207,16 +207,16 @@ def test_a_full_queue_takes_no_more_and_says_how_many(box: Box, monkeypatch: pyt
 def test_a_channel_that_hangs_keeps_no_other_waiting(box: Box) -> None:
     release, hook_done = threading.Event(), threading.Event()
 
-    def send(settings: ChannelSettings, message: Message) -> Taken:
+    def send(settings: ChannelSettings, message: Message) -> Acceptance:
         if message.channel == "mail":
             release.wait(30)
         else:
             hook_done.set()
-        return Taken()
+        return Acceptance()
 
     box.put(1)
     box.put(2, "hook")
-    sender = Sender(box.queue, box.clock, lambda *_: None, send=send)
+    sender = MessageSender(box.queue, box.clock, lambda *_: None, send=send)
     sender.turn(box.config)
     assert hook_done.wait(30)
     release.set()
@@ -315,7 +315,7 @@ def test_a_crash_at_any_step_loses_nothing_and_sends_twice_at_most_what_was_unde
                     box.turn()
             except Crash:
                 crashed += 1
-            box.sender, box.queue = box.new_sender(), Queue(box.spool)
+            box.sender, box.queue = box.new_sender(), MessageQueue(box.spool)
             box.queue.settle()
             box.sender = box.new_sender()
             for _ in range(2):

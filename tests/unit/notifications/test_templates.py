@@ -7,13 +7,13 @@ import tracemalloc
 
 import pytest
 
-from mercure.config.notifications import OCCASIONS, Notifications, Wording
-from mercure.notifications.message_facts import PATIENT_DATA, Facts, some_lines
+from mercure.config.notifications import OCCASIONS, NotificationSettings, Wording
+from mercure.notifications.message_facts import PATIENT_DATA, MessageFacts, some_lines
 from mercure.notifications.message_text import BUILT_IN, SUBJECT_CHARS, words
 from mercure.notifications.templates import MAX_RENDERED, UnusableTemplateError, problems_of, render, tried
 from mercure.printable import one_line
 
-FULL = Facts(
+FULL = MessageFacts(
     router="box",
     occasion="completion",
     rule="mr",
@@ -164,12 +164,12 @@ def test_the_built_in_words_can_be_used(occasion: str) -> None:
 
 @pytest.mark.parametrize("occasion", OCCASIONS)
 def test_without_permission_no_patient_data_is_told(occasion: str) -> None:
-    facts = Facts.model_validate(
+    facts = MessageFacts.model_validate(
         FULL.model_dump() | {"occasion": occasion, **{name: f"<{name}>" for name in PATIENT_DATA}}
     )
-    everything = " ".join(f"{{{{ {name} }}}}" for name in Facts.model_fields)
-    own = Notifications(templates={facts.occasion: Wording(subject=everything[:900], text=everything)})
-    for settings in (Notifications(), own):
+    everything = " ".join(f"{{{{ {name} }}}}" for name in MessageFacts.model_fields)
+    own = NotificationSettings(templates={facts.occasion: Wording(subject=everything[:900], text=everything)})
+    for settings in (NotificationSettings(), own):
         masked = words(settings, facts.occasion, facts.told(patient_data=False))
         assert not [name for name in PATIENT_DATA if f"<{name}>" in "".join(masked)]
     told = words(own, facts.occasion, facts.told(patient_data=True))
@@ -179,7 +179,7 @@ def test_without_permission_no_patient_data_is_told(occasion: str) -> None:
 def test_a_hostile_name_makes_one_line() -> None:
     facts = FULL.model_copy(update={"patient_name": "Doe\r\nBcc: all@example.org\u2028\x1b[31m\u202e\0x" + "y" * 5000})
     values = facts.told(patient_data=True)
-    settings = Notifications(templates={"completion": Wording(subject="{{ patient_name }}\n{{ rule }}")})
+    settings = NotificationSettings(templates={"completion": Wording(subject="{{ patient_name }}\n{{ rule }}")})
     subject, text = words(settings, "completion", values)
     assert subject.startswith("Doe Bcc: all@example.org [31m x")
     assert len(subject) <= SUBJECT_CHARS
@@ -194,7 +194,9 @@ def test_a_text_of_a_module_keeps_its_lines_and_no_more() -> None:
 
 
 def test_a_template_that_fails_for_some_values_gives_way_to_the_built_in_words() -> None:
-    settings = Notifications(templates={"test": Wording(text="{{ by | int | round(3) }}{{ nothing }}")})
-    subject, text = words(settings, "test", Facts(occasion="test", router="box", by="me").told(patient_data=False))
+    settings = NotificationSettings(templates={"test": Wording(text="{{ by | int | round(3) }}{{ nothing }}")})
+    subject, text = words(
+        settings, "test", MessageFacts(occasion="test", router="box", by="me").told(patient_data=False)
+    )
     assert subject == "[box] a test"
     assert text.startswith("This is a test of the notifications of box, asked for by me.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mercure.config.models import Scrub as Settings
+from mercure.config.models import ScrubSettings as Settings
 from mercure.dicom import integrity
 from mercure.retention import scrub as scrub_module
 from mercure.retention.scrub import SAVE_SECONDS, Scrub, ScrubRun, read_scrub

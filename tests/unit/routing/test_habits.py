@@ -9,7 +9,7 @@ import pytest
 
 from mercure.config import Rule
 from mercure.routing import habits
-from mercure.routing.habits import Decided, Finding, Habit, Habits, judge
+from mercure.routing.habits import Habit, HabitChange, Habits, RoutedSeries, judge
 from mercure.spool import Stage
 from mercure.spool.notices import Notice, notices
 from tests.support.incoming import make_images
@@ -30,18 +30,20 @@ class Told:
     def __init__(self) -> None:
         self.habit, self.now, self.number = Habit(sender="CT1@10.0.0.7"), NOW, 0
 
-    def series(self, rules: dict[str, Rule], *fired: str, wanted: bool | None = None, times: int = 1) -> list[Finding]:
-        found: list[Finding] = []
+    def series(
+        self, rules: dict[str, Rule], *fired: str, wanted: bool | None = None, times: int = 1
+    ) -> list[HabitChange]:
+        found: list[HabitChange] = []
         for _ in range(times):
             self.number += 1
             unwanted = not fired if wanted is None else not wanted
-            decided = Decided(f"task-{self.number}", fired, unwanted, lambda text: text == RIGHT)
+            decided = RoutedSeries(f"task-{self.number}", fired, unwanted, lambda text: text == RIGHT)
             self.habit, now = judge(self.habit, decided, rules, self.now)
             found += now
         return found
 
 
-def texts(found: list[Finding]) -> list[str]:
+def texts(found: list[HabitChange]) -> list[str]:
     return [f"{finding.kind}: {finding.about}" for finding in found if finding.text]
 
 
@@ -73,7 +75,7 @@ def test_a_rule_that_fires_again_takes_its_notice_back() -> None:
     told.series({"ct": rule()}, "ct")
     told.series({**OTHER, "ct": rule(WRONG)}, "other")
     found = told.series({**OTHER, "ct": rule()}, "ct", "other")
-    assert found == [Finding("rule", "ct for CT1@10.0.0.7")]
+    assert found == [HabitChange("rule", "ct for CT1@10.0.0.7")]
 
 
 def test_a_change_is_meant_after_a_week() -> None:
@@ -180,13 +182,13 @@ def test_counts_are_written_now_and_then_and_what_is_new_at_once(desk: RouterDes
 
     store, rules = Habits(desk.spool), {"a": rule(), "b": rule("True")}
     now = desk.clock.now()
-    store.note("CT1@x", Decided("1", ["a"], False, bool), rules, now)
+    store.note("CT1@x", RoutedSeries("1", ["a"], False, bool), rules, now)
     first = written()
-    store.note("CT1@x", Decided("2", ["a"], False, bool), rules, now + timedelta(seconds=1))
+    store.note("CT1@x", RoutedSeries("2", ["a"], False, bool), rules, now + timedelta(seconds=1))
     assert written() == first
-    store.note("CT1@x", Decided("3", ["a", "b"], False, bool), rules, now + timedelta(seconds=2))
+    store.note("CT1@x", RoutedSeries("3", ["a", "b"], False, bool), rules, now + timedelta(seconds=2))
     assert '"b"' in written()
-    store.note("CT1@x", Decided("4", ["a"], False, bool), rules, now + timedelta(seconds=13))
+    store.note("CT1@x", RoutedSeries("4", ["a"], False, bool), rules, now + timedelta(seconds=13))
     assert '"fired":4' in written()
 
 

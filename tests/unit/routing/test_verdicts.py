@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mercure.rules import Images, compile_rule
+from mercure.rules import ImageRecords, compile_rule
 from mercure.spool import Claim, Stage, load_task, move, read_tags, save_task
 from tests.unit.routing.test_units import CT1, bring, one, targets
 
@@ -235,7 +235,7 @@ def test_an_item_that_cannot_be_read_leaves_the_others_readable() -> None:
 
 
 def test_two_versions_of_an_instance_are_counted_once() -> None:
-    assert Images([unknown(), unknown(), unknown(SOPInstanceUID="2"), {"FileName": "x"}]).instances == 3
+    assert ImageRecords([unknown(), unknown(), unknown(SOPInstanceUID="2"), {"FileName": "x"}]).instances == 3
 
 
 def test_many_values_left_out_of_many_items_cost_no_more_than_the_record() -> None:

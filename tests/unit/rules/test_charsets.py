@@ -9,7 +9,7 @@ import pytest
 from pydicom.data import get_charset_files
 
 from mercure.printable import cells
-from mercure.rules import Images, check, compile_rule
+from mercure.rules import ImageRecords, check, compile_rule
 from tests.support.getdcmtags import getdcmtags
 
 FILES: Final = [Path(name) for name in sorted(get_charset_files("*.dcm"))]
@@ -70,6 +70,6 @@ def test_every_text_of_every_file_equals_itself_and_can_be_shown(records: dict[s
             if not isinstance(value, str) or "," in keyword:
                 continue
             rule = compile_rule(f"tags.{keyword} == {literal(value)} and tags.{keyword}.lower().upper() != 'x'")
-            explanation = rule.explain(Images([record]))
+            explanation = rule.explain(ImageRecords([record]))
             assert explanation.result
             assert all(line.isprintable() and cells(line) <= 80 for line in explanation.render().splitlines())

@@ -9,16 +9,18 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from mercure.rules import Images, check, compile_rule
+from mercure.rules import ImageRecords, check, compile_rule
 from mercure.rules.impossible import implies, never_true
 
 VALUES: Final = (None, "", "A", "a", "B", "1", "2", "A\\B")
 WORLD: Final = [
-    Images([{key: value for key, value in zip(("Modality", "StationName"), values, strict=True) if value is not None}])
+    ImageRecords(
+        [{key: value for key, value in zip(("Modality", "StationName"), values, strict=True) if value is not None}]
+    )
     for values in itertools.product(VALUES, VALUES)
 ]
 TWO_IMAGES: Final = [
-    Images([{"Modality": one}, {"Modality": other}]) for one, other in itertools.product(VALUES[1:], VALUES[1:])
+    ImageRecords([{"Modality": one}, {"Modality": other}]) for one, other in itertools.product(VALUES[1:], VALUES[1:])
 ]
 
 tags = st.sampled_from(["tags.Modality", "tags.StationName"])

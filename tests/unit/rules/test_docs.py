@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mercure.rules import Images, check, compile_rule
+from mercure.rules import ImageRecords, check, compile_rule
 from mercure.rules.helpers import IMAGE_COUNT, IMAGES
 from mercure.rules.vocabulary import FUNCTIONS, METHODS, QUANTIFIERS
 
@@ -26,10 +26,10 @@ def blocks(kind: str) -> list[str]:
     return found
 
 
-def images() -> Images:
+def images() -> ImageRecords:
     first = json.loads(blocks("json image")[0])
     third = ["DERIVED", "SECONDARY"]
-    return Images(
+    return ImageRecords(
         [first, first | {"InstanceNumber": "2"}, first | {"InstanceNumber": "3", "ImageType": third}],
     )
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from mercure.rules import Finding, Images, RuleError, check, compile_rule
+from mercure.rules import Diagnostic, ImageRecords, RuleError, check, compile_rule
 
 # What compiling refuses: the expression, the code, the text under the caret, a part of message and advice.
 REFUSED: Final = [
@@ -239,7 +239,7 @@ WITH_THIS_IMAGE: Final = [
 ]
 
 
-def matches(error: RuleError | Finding, rule: str, code: str, under: str, part: str) -> bool:
+def matches(error: RuleError | Diagnostic, rule: str, code: str, under: str, part: str) -> bool:
     place = error.place
     return error.code == code and rule[place.start : place.end] == under and part in f"{error.message} ({error.advice})"
 
@@ -334,4 +334,4 @@ def test_an_unknown_keyword_that_the_image_has_can_be_evaluated() -> None:
 
 def test_an_unknown_keyword_in_some_images_only_is_found_in_each() -> None:
     rule = compile_rule('images.any(tags.sitetag == "south")')
-    assert rule.evaluate(Images([{"SiteTag": "north"}, {"SiteTag": "south"}])).result
+    assert rule.evaluate(ImageRecords([{"SiteTag": "north"}, {"SiteTag": "south"}])).result

@@ -8,16 +8,16 @@ from typing import Final
 import pytest
 
 from mercure.printable import cells
-from mercure.rules import Explanation, Images, Part, compile_rule
+from mercure.rules import Explanation, ExplanationPart, ImageRecords, compile_rule
 
 IMAGE: Final[Mapping[str, object]] = {"Modality": "MR", "SliceThickness": "0.9", "PatientName": "Doe^Jane"}
 
 
 def explain(text: str, *records: Mapping[str, object]) -> Explanation:
-    return compile_rule(text).explain(Images(records or [IMAGE]))
+    return compile_rule(text).explain(ImageRecords(records or [IMAGE]))
 
 
-def parts(part: Part) -> Iterator[Part]:
+def parts(part: ExplanationPart) -> Iterator[ExplanationPart]:
     yield part
     for child in part.parts:
         yield from parts(child)

@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from mercure.rules import Images, compile_rule
+from mercure.rules import ImageRecords, compile_rule
 from mercure.rules.vocabulary import ATTRIBUTES, FUNCTIONS, METHODS
 
 IMAGE: Final[Mapping[str, object]] = {
@@ -360,7 +360,7 @@ def test_an_expression_is(expression: str, tags: Mapping[str, object], expected:
 
 @pytest.mark.parametrize(("expression", "expected"), IMAGES_ROWS)
 def test_an_expression_over_several_images_is(expression: str, expected: bool) -> None:
-    assert compile_rule(expression).evaluate(Images(SERIES), clock).result is expected
+    assert compile_rule(expression).evaluate(ImageRecords(SERIES), clock).result is expected
 
 
 def test_the_table_is_large_enough_and_leaves_no_function_method_or_attribute_out() -> None:
@@ -372,7 +372,7 @@ def test_the_table_is_large_enough_and_leaves_no_function_method_or_attribute_ou
 
 
 def test_no_images_at_all_is_no_accident() -> None:
-    none = Images([])
+    none = ImageRecords([])
     assert compile_rule("images.count == 0 and images.all(False) and not images.any(True)").evaluate(none).result
     assert compile_rule('tags.Modality == ""').evaluate(none).result
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mercure.printable import cells
-from mercure.rules import CompiledRule, Images, RuleError, StudyList, check, compile_rule, evaluate_json_line
+from mercure.rules import CompiledRule, ImageRecords, RuleError, StudyList, check, compile_rule, evaluate_json_line
 from mercure.rules.vocabulary import FUNCTIONS, METHODS
 
 SOON: Final = 0.5
@@ -57,7 +57,7 @@ def compiled(text: str) -> CompiledRule | RuleError:
         return error
 
 
-def answer(text: str, images: Images) -> None:
+def answer(text: str, images: ImageRecords) -> None:
     """Ask a rule in every way there is."""
     findings = check(text)
     rule = compiled(text)
@@ -81,7 +81,7 @@ def answer(text: str, images: Images) -> None:
 @given(rules, st.lists(records, max_size=3))
 def test_any_text_on_any_tags_is_answered(text: str, tags: list[dict[str, Any]]) -> None:
     start = time.thread_time()
-    answer(text, Images(tags))
+    answer(text, ImageRecords(tags))
     assert time.thread_time() - start < SOON
 
 
@@ -114,7 +114,7 @@ expressions = st.recursive(
 @given(expressions, st.lists(records, max_size=3))
 def test_any_expression_on_any_tags_is_answered(text: str, tags: list[dict[str, Any]]) -> None:
     start = time.thread_time()
-    answer(text, Images(tags))
+    answer(text, ImageRecords(tags))
     assert time.thread_time() - start < SOON
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mercure.rules import Images, compile_rule
+from mercure.rules import ImageRecords, compile_rule
 
 CONDITIONS: Final = [
     'tags.Modality == "A"',
@@ -33,7 +33,7 @@ def test_any_and_all_are_what_asking_each_image_gives(series: list[dict[str, Any
     rule = compile_rule(condition)
     each = [rule.evaluate(record) for record in series]
     for word, expected in (("any", True), ("all", False)):
-        asked = compile_rule(f"images.{word}({condition})").evaluate(Images(series))
+        asked = compile_rule(f"images.{word}({condition})").evaluate(ImageRecords(series))
         stop = next((n for n, one in enumerate(each) if one.error is not None or one.result is expected), None)
         if stop is not None and each[stop].error is not None:
             assert asked.error is not None
@@ -48,11 +48,11 @@ def test_images_are_made_of_whatever_is_at_hand() -> None:
     assert rule.evaluate(record).result
     assert rule.evaluate([record, {}]).result
     assert rule.evaluate(iter([record])).result
-    assert rule.evaluate(Images([record])).result
+    assert rule.evaluate(ImageRecords([record])).result
 
 
 def test_records_that_people_wrote_may_differ_in_case() -> None:
-    images = Images.respelled([{"modality": "MR", "STUDYDATE": "20260101", "Site": "north"}])
+    images = ImageRecords.respelled([{"modality": "MR", "STUDYDATE": "20260101", "Site": "north"}])
     assert (
         compile_rule('tags.Modality == "MR" and tags.StudyDate == "20260101" and tags.Site == "north"')
         .evaluate(images)

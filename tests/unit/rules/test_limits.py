@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from mercure.rules import CompiledRule, Images, RuleError, check, compile_rule
+from mercure.rules import CompiledRule, ImageRecords, RuleError, check, compile_rule
 
 CPU_SECONDS: Final = 0.010
 MEMORY_BYTES: Final = 10_000_000
@@ -92,7 +92,7 @@ RULES: Final = (
 )
 
 
-def seconds(rule: CompiledRule, images: Images) -> float:
+def seconds(rule: CompiledRule, images: ImageRecords) -> float:
     """Return the least CPU time of three evaluations: what the rule takes, without what disturbed it."""
     taken = []
     for _ in range(3):
@@ -102,7 +102,7 @@ def seconds(rule: CompiledRule, images: Images) -> float:
     return min(taken)
 
 
-def peak_bytes(rule: CompiledRule, images: Images) -> int:
+def peak_bytes(rule: CompiledRule, images: ImageRecords) -> int:
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
@@ -119,7 +119,7 @@ def test_no_expression_takes_more_than_ten_milliseconds_or_ten_megabytes(text: s
     except RuleError:
         return
     for sort, record in HUGE.items():
-        images = Images([record])
+        images = ImageRecords([record])
         assert seconds(rule, images) < CPU_SECONDS, sort
         assert peak_bytes(rule, images) < MEMORY_BYTES, sort
 
@@ -140,7 +140,7 @@ def test_no_expression_takes_more_than_ten_milliseconds_or_ten_megabytes(text: s
 )
 def test_no_question_over_many_images_takes_more_either(text: str) -> None:
     record = {"ImageComments": "ab" * 100, "ReferencedImageSequence": [{"ReferencedSOPInstanceUID": "1.2"}] * 20}
-    images = Images(record | {"SOPInstanceUID": f"1.2.{n}", "InstanceNumber": str(n)} for n in range(10_000))
+    images = ImageRecords(record | {"SOPInstanceUID": f"1.2.{n}", "InstanceNumber": str(n)} for n in range(10_000))
     rule = compile_rule(text)
     rule.evaluate(images)  # what is read once for all rules of a series is not the rule's
     assert seconds(rule, images) < CPU_SECONDS
@@ -148,7 +148,7 @@ def test_no_question_over_many_images_takes_more_either(text: str) -> None:
 
 
 def test_an_ordinary_question_about_ten_thousand_different_images_is_answered() -> None:
-    images = Images({"SliceLocation": f"{n}.5"} for n in range(10_000))
+    images = ImageRecords({"SliceLocation": f"{n}.5"} for n in range(10_000))
     evaluation = compile_rule("images.all(number(tags.SliceLocation) < 10000)").evaluate(images)
     assert evaluation.error is None
     assert evaluation.result

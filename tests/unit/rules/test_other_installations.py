@@ -11,14 +11,14 @@ import pytest
 from mercure.config.upstream_import import import_mercure
 from mercure.rules import RuleError, compile_rule
 from mercure.rules.other_installations import laxer
-from mercure.rules.record import Images
+from mercure.rules.record import ImageRecords
 
 _LINES: Final = [
     line
     for line in Path(__file__).with_name("other_installations.txt").read_text().splitlines()
     if not line.startswith("# ")
 ]
-_IMAGES: Final = Images.respelled([json.loads(_LINES[0])])
+_IMAGES: Final = ImageRecords.respelled([json.loads(_LINES[0])])
 _TABLE: Final = {line[2:]: line[0] for line in _LINES[1:]}
 _REFUSED: Final = {
     'complex(1, 2) == complex(1, 2)',

@@ -66,7 +66,7 @@ def of_python(tree: ast.AST | None) -> Any:  # noqa: C901, PLR0911, PLR0912 - on
     raise NotOurs
 
 
-def of_ours(node: nodes.Node | None) -> Any:  # noqa: C901, PLR0911, PLR0912 - as above
+def of_ours(node: nodes.SyntaxNode | None) -> Any:  # noqa: C901, PLR0911, PLR0912 - as above
     match node:
         case None:
             return None
@@ -76,7 +76,7 @@ def of_ours(node: nodes.Node | None) -> Any:  # noqa: C901, PLR0911, PLR0912 - a
             return ("name", name)
         case nodes.Attribute(value=value, name=name):
             return ("attribute", of_ours(value), name)
-        case nodes.Call(function=function, arguments=arguments):
+        case nodes.CallNode(function=function, arguments=arguments):
             return ("call", of_ours(function), [(each.name, of_ours(each.value)) for each in arguments])
         case nodes.Slice(value=value, first=first, last=last, step=step):
             return ("slice", *map(of_ours, (value, first, last, step)))
@@ -88,7 +88,7 @@ def of_ours(node: nodes.Node | None) -> Any:  # noqa: C901, PLR0911, PLR0912 - a
             return ("unary", sign, of_ours(operand))
         case nodes.Binary(operator=sign, left=left, right=right):
             return ("binary", sign, of_ours(left), of_ours(right))
-        case nodes.Comparison(operands=operands, operators=signs):
+        case nodes.ComparisonNode(operands=operands, operators=signs):
             return ("compare", [of_ours(each) for each in operands], list(signs))
         case nodes.Logical(word=word, operands=operands):
             return (word, [of_ours(each) for each in operands])

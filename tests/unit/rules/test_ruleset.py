@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mercure.rules import Images, RuleOfSet, check_rule_set, compile_rule
+from mercure.rules import ImageRecords, RuleOfSet, check_rule_set, compile_rule
 
 CT = 'tags.Modality == "CT"'
 MR = 'tags.Modality == "MR"'
@@ -67,7 +67,7 @@ def test_the_finding_says_why_and_where() -> None:
     )
 
 
-def acting(rules: list[RuleOfSet], images: Images) -> set[str]:
+def acting(rules: list[RuleOfSet], images: ImageRecords) -> set[str]:
     """Discard stops and wins, others add up, a fallback acts when nothing else did."""
     fired: list[RuleOfSet] = []
     for rule in sorted((rule for rule in rules if not rule.disabled), key=lambda rule: rule.fallback):
@@ -83,7 +83,7 @@ def acting(rules: list[RuleOfSet], images: Images) -> set[str]:
 CONDITIONS = [CT, MR, "True", f"not {CT}", f'{CT} and has("StudyID")', f"{CT} or {MR}", "number(tags.StudyID) > 1",
               'tags.Modality in ["CT", "MR"]', f'number(tags.StudyID) > 1 or {CT}']  # fmt: skip
 WORLD = [
-    Images([{"Modality": modality, "StudyID": study}])
+    ImageRecords([{"Modality": modality, "StudyID": study}])
     for modality, study in itertools.product(["", "CT", "MR", "US"], ["", "1", "2", "x"])
 ]
 rule_sets = st.lists(

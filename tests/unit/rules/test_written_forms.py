@@ -11,7 +11,7 @@ from mercure.rules import RuleError, check, compile_rule
 from mercure.rules.dates import to_date, to_years
 from mercure.rules.likeness import significant
 from mercure.rules.moments import to_time
-from mercure.rules.record import Images
+from mercure.rules.record import ImageRecords
 
 FORMS: dict[str, Any] = {
     "Modality": "CT ", "StationName": " CT1", "SliceThickness": "0,625", "StudyDate": "2026.03.01",
@@ -25,7 +25,7 @@ FORMS: dict[str, Any] = {
 
 
 def value_of(rule: str, tags: dict[str, Any] | None = None) -> object:
-    found = compile_rule(rule).evaluate(Images.respelled([FORMS if tags is None else tags]))
+    found = compile_rule(rule).evaluate(ImageRecords.respelled([FORMS if tags is None else tags]))
     if found.error is not None:
         raise found.error
     return found.result

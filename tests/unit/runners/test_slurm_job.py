@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mercure.runners import Limits, RunRequest
+from mercure.runners import RunLimits, RunRequest
 from mercure.runners.slurm_job import JobFolder, copy_tree
 from mercure.runners.slurm_program import ENDS, PHASES
 
@@ -31,7 +31,7 @@ def request_(tmp_path: Path) -> RunRequest:
     for name in ("run", "run/in", "run/out"):
         (tmp_path / name).mkdir()
     (tmp_path / "run/in/1.dcm").write_bytes(b"image")
-    return RunRequest("mercure-x-1-1", tmp_path / "run", "/bin/sh", ("-c", "exit 3"), limits=Limits(log_bytes=1024))
+    return RunRequest("mercure-x-1-1", tmp_path / "run", "/bin/sh", ("-c", "exit 3"), limits=RunLimits(log_bytes=1024))
 
 
 def run(script: Path) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mercure.spool import Spool, Stage
-from mercure.spool.instances import InstanceTable, Seen
+from mercure.spool.instances import InstanceTable, SeenInstance
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,9 +36,12 @@ def test_a_uid_that_is_used_twice_is_found(spool: Spool, other: dict[str, str]) 
     table = InstanceTable(spool)
     assert table.note(FIRST, [image(DataSetDigest="xxh3-128:aa"), image(SOPInstanceUID="1.4")]) == []
     second = [image(**other, DataSetDigest="xxh3-128:bb"), image(SOPInstanceUID="1.5", **other)]
-    assert table.note(SECOND, second) == [Seen(FIRST, ("1.1",))]
-    assert table.note(SECOND, second) == [Seen(FIRST, ("1.1",))], "a repetition finds the same"
-    assert table.note(THIRD, [image(SeriesInstanceUID="7")]) == [Seen(FIRST, ("1.1",)), Seen(SECOND, ("1.1",))]
+    assert table.note(SECOND, second) == [SeenInstance(FIRST, ("1.1",))]
+    assert table.note(SECOND, second) == [SeenInstance(FIRST, ("1.1",))], "a repetition finds the same"
+    assert table.note(THIRD, [image(SeriesInstanceUID="7")]) == [
+        SeenInstance(FIRST, ("1.1",)),
+        SeenInstance(SECOND, ("1.1",)),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -87,4 +90,4 @@ def test_a_table_that_was_cut_off_is_begun_anew(spool: Spool) -> None:
     table.note(FIRST, [image()])
     (spool.stage(Stage.STATE) / "instances" / "table").write_bytes(b"half")
     assert table.note(SECOND, [image(SeriesInstanceUID="9")]) == []
-    assert table.note(THIRD, [image(SeriesInstanceUID="10")]) == [Seen(SECOND, ("1.1",))]
+    assert table.note(THIRD, [image(SeriesInstanceUID="10")]) == [SeenInstance(SECOND, ("1.1",))]

@@ -27,7 +27,7 @@ from mercure.spool import (
     save_task,
 )
 from mercure.spool.failed_tasks import fail_task
-from mercure.spool.link import Source
+from mercure.spool.link import LinkSource
 from mercure.spool.task import KEPT_ATTEMPTS
 from mercure.spool.task_events import failed_key, task_created, task_delivered, task_failed
 from tests.support.faults import Crash, counted, crash_at, failing_at
@@ -136,7 +136,7 @@ def test_sent_on_its_way_again_its_past_is_kept_and_its_limits_count_anew() -> N
 
 def derive_child(spool: Spool, parent: Path, stage: Stage = Stage.OUTGOING) -> bool:
     files = [image.name for image in image_files(parent)]
-    return derive(spool, model(id=CHILD, images=2), spool.stage(stage), [Source(parent, files)])
+    return derive(spool, model(id=CHILD, images=2), spool.stage(stage), [LinkSource(parent, files)])
 
 
 def test_a_derived_task_costs_no_copy(spool: Spool) -> None:
@@ -183,7 +183,7 @@ def test_of_several_sources_the_first_holds_and_the_numbers_are_those_found(spoo
     (earlier / "2.dcm").write_bytes(b"older")
     (earlier / "3.dcm").write_bytes(b"third")
     (earlier / "tags.jsonl").write_text('{"FileName": "3.dcm"}\n{"FileName": "2.dcm", "old": 1}\n', encoding="utf-8")
-    sources = [Source(parent, ["1.dcm", "2.dcm"]), Source(earlier, ["2.dcm", "3.dcm"])]
+    sources = [LinkSource(parent, ["1.dcm", "2.dcm"]), LinkSource(earlier, ["2.dcm", "3.dcm"])]
     assert derive(spool, model(id=CHILD), spool.stage(Stage.OUTGOING), sources)
     child = spool.entry(Stage.OUTGOING, CHILD)
     assert (child / "2.dcm").read_bytes() == b"2.dcm"

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from mercure import durable
 from mercure.dicom.receipt import read_receipt
 from mercure.spool import load_task
-from mercure.targets import FolderSettings, ImageResult, Job, Trouble, open_target
+from mercure.targets import DeliveryJob, FolderSettings, ImageResult, Trouble, open_target
 from mercure.targets.folder import FolderTarget
 from tests.support.faults import Crash, Steps, at_each_step, crash_at
 from tests.support.receipts import flip, received_file, spoil
@@ -39,7 +39,7 @@ class Delivery:
 
     def deliver(self, task: Path, *, seconds: float = 60.0, **settings: Any) -> Trouble | None:
         files = sorted(path.name for path in task.glob("*.dcm"))
-        job = Job(task, files, load_task(task), seconds, self.results.append, self.stopping)
+        job = DeliveryJob(task, files, load_task(task), seconds, self.results.append, self.stopping)
         return self.target(**settings).deliver(job)
 
     def delivered(self) -> dict[str, bytes]:

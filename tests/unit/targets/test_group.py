@@ -8,7 +8,7 @@ import pytest
 
 from mercure.config import ConfigError, ConfigStore, Root
 from mercure.spool import Task
-from mercure.targets import MODELS, GroupSettings, ImageResult, Job, Trouble, open_target
+from mercure.targets import MODELS, DeliveryJob, GroupSettings, ImageResult, Trouble, open_target
 from mercure.targets.group import GroupTarget
 from tests.support.targets import DOWN, ScriptedTarget, answers, confirms, fails
 
@@ -88,10 +88,10 @@ def group(members: dict[str, ScriptedTarget], *, split: bool = False) -> GroupTa
     return GroupTarget(settings, members.__getitem__)
 
 
-def job(tmp_path: Path, reported: list[ImageResult], count: int = 3) -> Job:
+def job(tmp_path: Path, reported: list[ImageResult], count: int = 3) -> DeliveryJob:
     task = Task.model_validate({"id": "t", "created": "2026-01-01T00:00:00Z"})
     files = [f"1.2.{number}.dcm" for number in range(1, count + 1)]
-    return Job(tmp_path, files, task, 10.0, reported.append, lambda: False)
+    return DeliveryJob(tmp_path, files, task, 10.0, reported.append, lambda: False)
 
 
 def test_a_group_is_well_while_one_member_is(tmp_path: Path) -> None:
