@@ -11,11 +11,11 @@ from pydantic import ValidationError
 
 from mercure.event_details import ImageReceived
 from mercure.events import Event
-from mercure.history.handlers import HANDLERS, told_details
+from mercure.history.handlers import HANDLERS, UnusableError, kept_details, key
 from mercure.history.instants import micros
 from mercure.history.lines import Line, shown, unreadable_id
-from mercure.history.rows import EventRow, Rows
-from mercure.history.telling import UnusableError, key
+from mercure.history.models import EventRow
+from mercure.history.rows import Rows
 from mercure.history.text import clip, json_text
 from mercure.history.writer import known_events, known_images
 from mercure.model import Record
@@ -25,7 +25,7 @@ UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class TypedEvent:
     """An event with its typed details, or why it has none."""
 
     event: Event
@@ -59,62 +59,60 @@ def collect(database: Database, node: str, lines: Sequence[Line], now: int) -> t
     """
     rows = Rows(node)
     fresh = _unknown(database, [_typed(line.event) for line in lines if line.event is not None])
-    for told in fresh:
-        _add(rows, told)
+    for typed in fresh:
+        _add(rows, typed)
     for file, group in groupby(lines, key=lambda line: line.file if line.event is None else None):
         if file is not None:
             _add_unreadable(rows, file, list(group), now)
     return rows, len(fresh)
 
 
-def _typed(event: Event) -> Told:
+def _typed(event: Event) -> TypedEvent:
     try:
-        return Told(event, event.typed())
+        return TypedEvent(event, event.typed())
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        return Told(event, None, clip(f"{'.'.join(map(str, first['loc']))}: {first['msg']}"))
+        return TypedEvent(event, None, clip(f"{'.'.join(map(str, first['loc']))}: {first['msg']}"))
 
 
-def _unknown(database: Database, events: Sequence[Told]) -> list[Told]:
+def _unknown(database: Database, events: Sequence[TypedEvent]) -> list[TypedEvent]:
     """Leave out what is in the history, and what comes twice in this batch."""
-    images = known_images(database, [image for told in events if (image := told.image) is not None])
-    known = known_events(database, [told.event.id for told in events if told.image is None])
+    images = known_images(database, [image for typed in events if (image := typed.image) is not None])
+    known = known_events(database, [typed.event.id for typed in events if typed.image is None])
     fresh = []
-    for told in events:
-        image, seen = told.image, images
+    for typed in events:
+        image, seen = typed.image, images
         name = image
         if name is None:
-            name, seen = told.event.id, known
+            name, seen = typed.event.id, known
         if name not in seen:
             seen.add(name)
-            fresh.append(told)
+            fresh.append(typed)
     return fresh
 
 
-def _add(rows: Rows, told: Told) -> None:
-    event, problem = told.event, told.problem
+def _add(rows: Rows, typed: TypedEvent) -> None:
+    event, problem = typed.event, typed.problem
     handler = HANDLERS.get(event.type)
-    if handler is not None and told.details is not None:
+    if handler is not None and typed.details is not None:
         try:
-            handler(rows, event, told.details)
+            handler(rows, event, typed.details)
         except UnusableError as error:
             problem = str(error)
     moment = micros(event.time)
     rows.newest_event = max(rows.newest_event, moment)
-    if told.image is not None:
+    if typed.image is not None:
         return  # the row of the image is the record of this event
-    details = told_details(event)
-    rows.events.append(
-        EventRow(
-            id=event.id,
-            node=rows.node,
-            time=moment,
-            service=clip(event.service),
-            type=clip(event.type),
-            task=event.task,
-            series=clip(event.series) if event.series else None,
-            details=json_text(details if problem is None else details | {"unusable": problem}),
-        )
+    details = kept_details(event)
+    rows.add(
+        EventRow,
+        id=event.id,
+        time=moment,
+        service=clip(event.service),
+        type=clip(event.type),
+        task=event.task,
+        series=clip(event.series) if event.series else None,
+        details=json_text(details if problem is None else details | {"unusable": problem}),
     )
 
 
@@ -129,16 +127,11 @@ def _add_unreadable(rows: Rows, file: str, lines: Sequence[Line], now: int) -> N
         "reason": first.problem,
         "raw": shown(first.raw),
     }
-    service = file.partition("-")[0]
-    rows.events.append(
-        EventRow(
-            id=unreadable_id(file, first.start),
-            node=rows.node,
-            time=now,
-            service=clip(service),
-            type=UNREADABLE,
-            task=None,
-            series=None,
-            details=json_text(details),
-        )
+    rows.add(
+        EventRow,
+        id=unreadable_id(file, first.start),
+        time=now,
+        service=clip(file.partition("-")[0]),
+        type=UNREADABLE,
+        details=json_text(details),
     )

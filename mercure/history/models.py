@@ -1,9 +1,11 @@
-"""The tables of the history as peewee models, for queries. ``docs/reference/history.md`` tells what the columns mean.
+"""The tables of the history, the one description of each: columns, and the rule by which events are merged in them.
+
+``docs/reference/history.md`` explains the columns. The statements of the recorder, the rows of a batch and the merge of
+a verification are made of these models (`mercure.history.merge.table_of`); what is answered (`mercure.history.records`)
+and the migrations, which hold their own frozen copy of the schema, are compared with them by tests.
 
 The models are not bound to a database: one process may read several, and every query names its own
-(``query.execute(database)``). The schema itself is made by the migrations, which hold their own frozen copy.
-
-Columns named ``…_order`` decide which of several events counts, see `mercure.history.upserts`.
+(``query.execute(database)``).
 """
 
 # ruff: noqa: D106 - peewee's Meta classes say nothing that a docstring could add
@@ -26,6 +28,17 @@ from peewee import (
 )
 
 from mercure.history.instants import instant, micros
+from mercure.history.merge import (
+    BY_RECEIPT,
+    FIXED,
+    KEY,
+    LARGEST,
+    SMALLEST,
+    TOTAL,
+    column,
+    counter_or_gauge,
+    told_by,
+)
 
 
 class InstantField(BigIntegerField):
@@ -51,27 +64,27 @@ class Series(HistoryModel):
     """Images that came under one name of ``incoming/`` on one node: a SeriesInstanceUID, or an association's rest."""
 
     id = BigAutoField()
-    node = TextField()
-    folder = TextField()
-    series_uid = TextField(null=True)
-    study_uid = TextField(null=True)
-    patient_id = TextField(null=True)
-    patient_name = TextField(null=True)
-    accession = TextField(null=True)
-    modality = TextField(null=True)
-    study_description = TextField(null=True)
-    series_description = TextField(null=True)
-    study_date = TextField(null=True)
-    identity_order = TextField(null=True)
-    address = TextField(null=True)
-    calling_aet = TextField(null=True)
-    called_aet = TextField(null=True)
-    origin_order = TextField(null=True)
-    first_received = InstantField(null=True)
-    last_received = InstantField(null=True)
-    images = BigIntegerField(default=0)
-    bytes = BigIntegerField(default=0)
-    repetitions = BigIntegerField(default=0)
+    node = column(TextField(), merge=KEY)
+    folder = column(TextField(), merge=KEY)
+    series_uid = column(TextField(null=True), merge=told_by("identity_order"))
+    study_uid = column(TextField(null=True), merge=told_by("identity_order"))
+    patient_id = column(TextField(null=True), merge=told_by("identity_order"))
+    patient_name = column(TextField(null=True), merge=told_by("identity_order"))
+    accession = column(TextField(null=True), merge=told_by("identity_order"))
+    modality = column(TextField(null=True), merge=told_by("identity_order"))
+    study_description = column(TextField(null=True), merge=told_by("identity_order"))
+    series_description = column(TextField(null=True), merge=told_by("identity_order"))
+    study_date = column(TextField(null=True), merge=told_by("identity_order"))
+    identity_order = column(TextField(null=True), merge=told_by("identity_order"))
+    address = column(TextField(null=True), merge=told_by("origin_order"))
+    calling_aet = column(TextField(null=True), merge=told_by("origin_order"))
+    called_aet = column(TextField(null=True), merge=told_by("origin_order"))
+    origin_order = column(TextField(null=True), merge=told_by("origin_order"))
+    first_received = column(InstantField(null=True), merge=SMALLEST)
+    last_received = column(InstantField(null=True), merge=LARGEST)
+    images = column(BigIntegerField(default=0), merge=TOTAL)
+    bytes = column(BigIntegerField(default=0), merge=TOTAL)
+    repetitions = column(BigIntegerField(default=0), merge=TOTAL)
 
     class Meta:
         table_name = "series"
@@ -94,18 +107,18 @@ class Association(HistoryModel):
     """One connection of a sender."""
 
     id = TextField(primary_key=True)
-    node = TextField()
-    address = TextField(null=True)
-    calling_aet = TextField(null=True)
-    called_aet = TextField(null=True)
-    contexts = IntegerField(null=True)
-    opened = InstantField(null=True)
-    closed = InstantField(null=True)
-    how = TextField(null=True)
-    images = BigIntegerField(null=True)
-    bytes = BigIntegerField(null=True)
-    refused = BigIntegerField(null=True)
-    seconds = DoubleField(null=True)
+    node = column(TextField(), merge=LARGEST)
+    address = column(TextField(null=True), merge=LARGEST)
+    calling_aet = column(TextField(null=True), merge=LARGEST)
+    called_aet = column(TextField(null=True), merge=LARGEST)
+    contexts = column(IntegerField(null=True), merge=LARGEST)
+    opened = column(InstantField(null=True), merge=SMALLEST)
+    closed = column(InstantField(null=True), merge=told_by("closed"))
+    how = column(TextField(null=True), merge=told_by("closed"))
+    images = column(BigIntegerField(null=True), merge=told_by("closed"))
+    bytes = column(BigIntegerField(null=True), merge=told_by("closed"))
+    refused = column(BigIntegerField(null=True), merge=told_by("closed"))
+    seconds = column(DoubleField(null=True), merge=told_by("closed"))
 
     class Meta:
         table_name = "associations"
@@ -115,18 +128,18 @@ class Image(HistoryModel):
     """One image that was acknowledged; `received` is null while only the completed series has told of it."""
 
     id = TextField(primary_key=True)
-    node = TextField()
-    series = ForeignKeyField(Series, null=True, column_name="series_id")
-    association = TextField(null=True)
-    received = InstantField(null=True)
-    file = TextField(null=True)
-    sop = TextField(null=True)
-    sop_class = TextField(null=True)
-    transfer_syntax = TextField(null=True)
-    bytes = BigIntegerField(null=True)
-    repetition = BooleanField(null=True)
-    durable = BooleanField(null=True)
-    task = TextField(null=True)
+    node = column(TextField(), merge=BY_RECEIPT)
+    series = column(ForeignKeyField(Series, null=True, column_name="series_id"), merge=BY_RECEIPT)
+    association = column(TextField(null=True), merge=BY_RECEIPT)
+    received = column(InstantField(null=True), merge=SMALLEST)
+    file = column(TextField(null=True), merge=BY_RECEIPT)
+    sop = column(TextField(null=True), merge=BY_RECEIPT)
+    sop_class = column(TextField(null=True), merge=BY_RECEIPT)
+    transfer_syntax = column(TextField(null=True), merge=BY_RECEIPT)
+    bytes = column(BigIntegerField(null=True), merge=BY_RECEIPT)
+    repetition = column(BooleanField(null=True), merge=BY_RECEIPT)
+    durable = column(BooleanField(null=True), merge=BY_RECEIPT)
+    task = column(TextField(null=True), merge=SMALLEST)
 
     class Meta:
         table_name = "images"
@@ -136,9 +149,9 @@ class ImageList(HistoryModel):
     """A list of images by its content: a series and the tasks derived from all of it share one."""
 
     id = BigAutoField()
-    digest = TextField()
-    images = IntegerField()
-    bytes = BigIntegerField()
+    digest = column(TextField(), merge=KEY)
+    images = column(IntegerField(), merge=FIXED)
+    bytes = column(BigIntegerField(), merge=FIXED)
 
     class Meta:
         table_name = "image_lists"
@@ -149,9 +162,9 @@ class TaskImage(HistoryModel):
 
     list = ForeignKeyField(ImageList, column_name="list_id")
     file = TextField()
-    image = TextField(null=True)
-    sop = TextField()
-    bytes = BigIntegerField()
+    image = column(TextField(null=True), merge=FIXED)
+    sop = column(TextField(), merge=FIXED)
+    bytes = column(BigIntegerField(), merge=FIXED)
 
     class Meta:
         table_name = "task_images"
@@ -163,52 +176,54 @@ class Task(HistoryModel):
     """A task and how far it came; a row may exist before its ``task.created`` is read."""
 
     id = TextField(primary_key=True)
-    node = TextField()
-    parent = TextField(null=True)
-    series = ForeignKeyField(Series, null=True, column_name="series_id")
-    action = TextField(null=True)
-    stage = TextField(null=True)
-    module = TextField(null=True)
-    rules = TextField(null=True)
-    priority = TextField(null=True)
-    late = BooleanField(null=True)
-    completion = TextField(null=True)
-    scope = TextField(null=True)
-    series_uid = TextField(null=True)
-    study_uid = TextField(null=True)
-    patient_id = TextField(null=True)
-    patient_name = TextField(null=True)
-    accession = TextField(null=True)
-    modality = TextField(null=True)
-    series_description = TextField(null=True)
-    study_task = TextField(null=True)
-    images = IntegerField(null=True)
-    bytes = BigIntegerField(null=True)
-    image_list = ForeignKeyField(ImageList, null=True, column_name="list_id")
-    created = InstantField(null=True)
-    facts_order = TextField(null=True)
-    target = TextField(null=True)
-    target_order = TextField(null=True)
-    state = TextField(null=True)
-    state_order = TextField(null=True)
-    since = InstantField(null=True)
-    reason = TextField(null=True)
-    advice = TextField(null=True)
-    since_order = TextField(null=True)
-    decided = InstantField(null=True)
-    discarded_by = TextField(null=True)
-    attempts = IntegerField(null=True)
-    last_attempt = InstantField(null=True)
-    last_error = TextField(null=True)
-    next_attempt = InstantField(null=True)
-    attempt_order = TextField(null=True)
-    delivered = InstantField(null=True)
-    delivered_list = ForeignKeyField(ImageList, null=True, column_name="delivered_list_id")
-    delivered_order = TextField(null=True)
-    retired = InstantField(null=True)
-    retired_from = TextField(null=True)
-    retired_reason = TextField(null=True)
-    retired_order = TextField(null=True)
+    node = column(TextField(), merge=LARGEST)
+    parent = column(TextField(null=True), merge=LARGEST)
+    series = column(ForeignKeyField(Series, null=True, column_name="series_id"), merge=told_by("facts_order"))
+    action = column(TextField(null=True), merge=told_by("facts_order"))
+    stage = column(TextField(null=True), merge=told_by("facts_order"))
+    module = column(TextField(null=True), merge=told_by("facts_order"))
+    rules = column(TextField(null=True), merge=told_by("facts_order"))
+    priority = column(TextField(null=True), merge=told_by("facts_order"))
+    late = column(BooleanField(null=True), merge=told_by("facts_order"))
+    completion = column(TextField(null=True), merge=LARGEST)
+    scope = column(TextField(null=True), merge=told_by("facts_order"))
+    series_uid = column(TextField(null=True), merge=told_by("facts_order"))
+    study_uid = column(TextField(null=True), merge=told_by("facts_order"))
+    patient_id = column(TextField(null=True), merge=told_by("facts_order"))
+    patient_name = column(TextField(null=True), merge=told_by("facts_order"))
+    accession = column(TextField(null=True), merge=told_by("facts_order"))
+    modality = column(TextField(null=True), merge=told_by("facts_order"))
+    series_description = column(TextField(null=True), merge=told_by("facts_order"))
+    study_task = column(TextField(null=True), merge=LARGEST)
+    images = column(IntegerField(null=True), merge=told_by("facts_order"))
+    bytes = column(BigIntegerField(null=True), merge=told_by("facts_order"))
+    image_list = column(ForeignKeyField(ImageList, null=True, column_name="list_id"), merge=told_by("facts_order"))
+    created = column(InstantField(null=True), merge=told_by("facts_order"))
+    facts_order = column(TextField(null=True), merge=told_by("facts_order"))
+    target = column(TextField(null=True), merge=told_by("target_order"))
+    target_order = column(TextField(null=True), merge=told_by("target_order"))
+    state = column(TextField(null=True), merge=told_by("state_order"))
+    state_order = column(TextField(null=True), merge=told_by("state_order"))
+    since = column(InstantField(null=True), merge=told_by("since_order"))
+    reason = column(TextField(null=True), merge=told_by("since_order"))
+    advice = column(TextField(null=True), merge=told_by("since_order"))
+    since_order = column(TextField(null=True), merge=told_by("since_order"))
+    decided = column(InstantField(null=True), merge=SMALLEST)
+    discarded_by = column(TextField(null=True), merge=LARGEST)
+    attempts = column(IntegerField(null=True), merge=LARGEST)
+    last_attempt = column(InstantField(null=True), merge=told_by("attempt_order"))
+    last_error = column(TextField(null=True), merge=told_by("attempt_order"))
+    next_attempt = column(InstantField(null=True), merge=told_by("attempt_order"))
+    attempt_order = column(TextField(null=True), merge=told_by("attempt_order"))
+    delivered = column(InstantField(null=True), merge=told_by("delivered_order"))
+    delivered_list = column(
+        ForeignKeyField(ImageList, null=True, column_name="delivered_list_id"), merge=told_by("delivered_order")
+    )
+    delivered_order = column(TextField(null=True), merge=told_by("delivered_order"))
+    retired = column(InstantField(null=True), merge=told_by("retired_order"))
+    retired_from = column(TextField(null=True), merge=told_by("retired_order"))
+    retired_reason = column(TextField(null=True), merge=told_by("retired_order"))
+    retired_order = column(TextField(null=True), merge=told_by("retired_order"))
 
     class Meta:
         table_name = "tasks"
@@ -219,20 +234,20 @@ class Attempt(HistoryModel):
 
     task = TextField()
     number = IntegerField()
-    node = TextField()
-    time = InstantField()
-    target = TextField(null=True)
-    module = TextField(null=True)
-    outcome = TextField()
-    kind = TextField(null=True)
-    error = TextField(null=True)
-    images = IntegerField()
-    sent = IntegerField()
-    confirmed = IntegerField()
-    bytes = BigIntegerField()
-    seconds = DoubleField()
-    next_attempt = InstantField(null=True)
-    event_order = TextField()
+    node = column(TextField(), merge=told_by("event_order"))
+    time = column(InstantField(), merge=told_by("event_order"))
+    target = column(TextField(null=True), merge=told_by("event_order"))
+    module = column(TextField(null=True), merge=told_by("event_order"))
+    outcome = column(TextField(), merge=told_by("event_order"))
+    kind = column(TextField(null=True), merge=told_by("event_order"))
+    error = column(TextField(null=True), merge=told_by("event_order"))
+    images = column(IntegerField(), merge=told_by("event_order"))
+    sent = column(IntegerField(), merge=told_by("event_order"))
+    confirmed = column(IntegerField(), merge=told_by("event_order"))
+    bytes = column(BigIntegerField(), merge=told_by("event_order"))
+    seconds = column(DoubleField(), merge=told_by("event_order"))
+    next_attempt = column(InstantField(null=True), merge=told_by("event_order"))
+    event_order = column(TextField(), merge=told_by("event_order"))
 
     class Meta:
         table_name = "attempts"
@@ -280,8 +295,8 @@ class MetricsMinute(HistoryModel):
     minute = InstantField()
     name = TextField()
     label = TextField()
-    value = DoubleField()
-    gauge_order = TextField(null=True)
+    value = column(DoubleField(), merge=counter_or_gauge("gauge_order"))
+    gauge_order = column(TextField(null=True), merge=told_by("gauge_order"))
 
     class Meta:
         table_name = "metrics_minute"
@@ -299,9 +314,9 @@ class Total(HistoryModel):
     node = TextField()
     name = TextField()
     label = TextField()
-    value = DoubleField()
-    first = InstantField()
-    last = InstantField()
+    value = column(DoubleField(), merge=TOTAL)
+    first = column(InstantField(), merge=SMALLEST)
+    last = column(InstantField(), merge=LARGEST)
 
     class Meta:
         table_name = "totals"
@@ -313,8 +328,8 @@ class Node(HistoryModel):
     """A router that writes to this history, and how far it has come."""
 
     node = TextField(primary_key=True)
-    newest_event = InstantField()
-    recorded = InstantField()
+    newest_event = column(InstantField(), merge=LARGEST)
+    recorded = column(InstantField(), merge=LARGEST)
 
     class Meta:
         table_name = "nodes"
@@ -325,7 +340,7 @@ class OutboxPosition(HistoryModel):
 
     node = TextField()
     file = TextField()
-    position = BigIntegerField()
+    position = column(BigIntegerField(), merge=LARGEST)
 
     class Meta:
         table_name = "outbox_positions"

@@ -11,6 +11,7 @@ from peewee import JOIN, SqliteDatabase, fn
 
 from mercure.history import distinct, models, timelines
 from mercure.history.database import run_sql
+from mercure.history.identifiers import folded
 from mercure.history.instants import MINUTE, instant, micros
 from mercure.history.models import EventRow, Identifier, Image, MetricsMinute, Node, Series, Task
 from mercure.history.reader import HistoryUnavailableError, Reader, batches
@@ -25,7 +26,6 @@ from mercure.history.records import (
     TaskRecord,
     Unrecorded,
 )
-from mercure.history.rows import folded
 
 __all__ = ["History", "HistoryUnavailableError", "Page"]
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from peewee import JOIN, Database, fn
 
+from mercure.history.identifiers import folded
 from mercure.history.instants import instant
 from mercure.history.models import Association, EventRow, Identifier, Image, Task
 from mercure.history.reader import records
 from mercure.history.records import EventRecord
-from mercure.history.rows import folded
 
 
 def series_ids(series_uid: str) -> Any:  # noqa: ANN401 - peewee's queries

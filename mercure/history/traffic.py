@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from peewee import Case, Database, fn
 
+from mercure.history.identifiers import folded
 from mercure.history.instants import MINUTE, instant, micros
 from mercure.history.models import Identifier, MetricsMinute, Series, Task, Total
 from mercure.history.reader import Reader, records
 from mercure.history.records import CounterTotal, ExamRecord, SenderRecord, SeriesRecord, SumPoint, TaskRecord
-from mercure.history.rows import folded
 
 OTHER: Final = "other"
 """The label under which everything beyond the bound of labels is told together."""

@@ -4,37 +4,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from peewee import AutoField, ForeignKeyField, Model
+
+from mercure.history import models
 from mercure.history.database import run_sql
+from mercure.history.models import ImageList, Node, OutboxPosition, SchemaMigration, Series
 
 if TYPE_CHECKING:
-    from peewee import Database
+    from peewee import Database, Field
 
-TABLES = {
-    "series": "node, folder, series_uid, study_uid, patient_id, patient_name, accession, modality, study_description, "
-    "series_description, study_date, address, calling_aet, called_aet, first_received, last_received, images, bytes, "
-    "repetitions, identity_order, origin_order",
-    "identifiers": "folded, kind, (SELECT folder FROM series WHERE series.id = series_id)",
-    "associations": "*",
-    "images": "id, node, association, received, file, sop, sop_class, transfer_syntax, bytes, repetition, durable, "
-    "task, (SELECT folder FROM series WHERE series.id = series_id)",
-    "image_lists": "digest, images, bytes",
-    "task_images": "(SELECT digest FROM image_lists WHERE image_lists.id = list_id), file, image, sop, bytes",
-    "tasks": "id, node, parent, action, stage, module, rules, priority, late, completion, "
-    "scope, series_uid, study_uid, patient_id, patient_name, accession, modality, series_description, study_task, "
-    "images, bytes, created, "
-    "facts_order, target, target_order, state, state_order, since, reason, advice, since_order, decided, "
-    "discarded_by, attempts, last_attempt, last_error, next_attempt, attempt_order, delivered, delivered_order, "
-    "retired, retired_from, retired_reason, retired_order, "
-    "(SELECT folder FROM series WHERE series.id = series_id), "
-    "(SELECT digest FROM image_lists WHERE image_lists.id = list_id), "
-    "(SELECT digest FROM image_lists WHERE image_lists.id = delivered_list_id)",
-    "attempts": "*",
-    "events": "*",
-    "audit": "*",
-    "metrics_minute": "*",
-    "totals": "*",
-    "nodes": "node, newest_event",
+REFERENCES = {
+    Series: "(SELECT folder FROM series WHERE series.id = {})",
+    ImageList: "(SELECT digest FROM image_lists WHERE image_lists.id = {})",
 }
+"""What a reference is compared by."""
+LEFT_OUT = {SchemaMigration, OutboxPosition}
+"""How the rows came to be there."""
+
+
+def _columns(model: type[Model]) -> str:
+    fields = (field for field in model._meta.sorted_fields if not isinstance(field, AutoField))
+    return ", ".join(_compared(field) for field in fields if (model, field.name) != (Node, "recorded"))
+
+
+def _compared(field: Field[Any]) -> str:
+    column = str(field.column_name)
+    return REFERENCES[field.rel_model].format(column) if isinstance(field, ForeignKeyField) else column
+
+
+TABLES = {model._meta.table_name: _columns(model) for model in models.TABLES if model not in LEFT_OUT}
 EMPTIED = (
     *("identifiers", "task_images", "tasks", "images", "image_lists", "series", "associations"),
     *("attempts", "events", "audit", "metrics_minute", "totals", "nodes", "outbox_positions"),

@@ -17,7 +17,7 @@ from appliance.cli.text import pairs, table
 from appliance.presentation.states import QUEUE, TASK, QueueState
 from appliance.status_page.__main__ import _JsonLines
 from appliance.status_page.sanitize import clean
-from mercure.history.telling import STATES
+from mercure.history.precedence import STATES
 from mercure.notifications.message_facts import some_lines
 from mercure.printable import cleaned, escaped, json_text, one_line, printable
 from mercure.processing.record import end_of_log

@@ -12,10 +12,10 @@ from appliance.control.api.history import EventsFound, ImagesFound, SeriesFound,
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
 from mercure.history.database import HistoryError
+from mercure.history.identifiers import folded, name_parts
 from mercure.history.queries import History, Page
 from mercure.history.reader import Reader
 from mercure.history.records import EventRecord, SeriesRecord, TaskRecord
-from mercure.history.rows import folded, name_parts
 
 R = TypeVar("R", bound=Reader)
 _FIND_AT_MOST: Final = 1000

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mercure.history.series_rows import folder_of
+from mercure.history.handlers import folder_of
 from mercure.history.verify.evidence import Evidence
 from mercure.history.verify.folders import of_entry
 from mercure.history.verify.report import Finding, Kind

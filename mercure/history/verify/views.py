@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
 from peewee import JOIN, Database
 
+from mercure.history.merge import Row, table_of
 from mercure.history.models import EventRow, Image, ImageList, Series, Task, TaskImage
 from mercure.history.reader import batches
 
@@ -58,26 +59,19 @@ class TaskView:
         return f"{self.state or 'unknown'}{when}"
 
 
-_TOLD_TOGETHER: Final = {
-    "facts_order": ("action", "stage", "digest", "images", "bytes", "series_uid", "folder"),
-    "target_order": ("target",),
-    "state_order": ("state",),
-    "since_order": ("since", "reason"),
-    "delivered_order": ("delivered_digest",),
-    "retired_order": ("retired", "retired_from"),
-}
-_GREATEST: Final = ("parent", "discarded_by", "study_task")
+_STANDS_FOR: Final = {"digest": "image_list", "delivered_digest": "delivered_list", "folder": "series"}
+"""Columns that refer to another table are compared by what is the same in every database."""
+_COLUMNS: Final = {column.name: _STANDS_FOR.get(column.name, column.name) for column in fields(TaskView)}
 
 
 def merged(one: TaskView, other: TaskView) -> TaskView:
-    """Put together what two sources know of one task, by the rules of `mercure.history.upserts`."""
-    changes: dict[str, Any] = {}
-    for order, columns in _TOLD_TOGETHER.items():
-        if (getattr(other, order) or "") > (getattr(one, order) or ""):
-            changes |= {column: getattr(other, column) for column in (order, *columns)}
-    for column in _GREATEST:
-        changes[column] = max(getattr(one, column) or "", getattr(other, column) or "") or None
-    return replace(one, **changes)
+    """Put together what two sources know of one task, by the rules of its table."""
+    both = table_of(Task).merge(_row(one), _row(other))
+    return TaskView(**{name: both[column] for name, column in _COLUMNS.items()})
+
+
+def _row(view: TaskView) -> Row:
+    return {column: getattr(view, name) for name, column in _COLUMNS.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from mercure.clock import ManualClock
 from mercure.event_details import DETAILS
 from mercure.history.database import run_sql
 from mercure.history.handlers import HANDLERS
+from mercure.history.models import Attempt
 from mercure.history.recorder import Recorder
-from mercure.history.rows import AttemptRow, Rows
+from mercure.history.rows import Rows
 from mercure.names import safe_name
 from tests.support.history import Outbox, Told
 from tests.support.history_rows import count, empty
@@ -187,8 +188,8 @@ def test_what_the_database_refuses_all_the_same_is_kept_apart_from_its_neighbour
     recorder: Recorder, outbox: Outbox, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def poison(batch: Rows, event: Event, details: object) -> None:
-        values = (None, None, "success", None, None, 0, 0, 0, 0, 0.0, None, "x")
-        batch.attempts.append(AttemptRow(event.id, 2**70, batch.node, 0, *values))
+        counts = dict.fromkeys(("time", "images", "sent", "confirmed", "bytes", "seconds"), 0)
+        batch.add(Attempt, task=event.id, number=2**70, outcome="success", event_order="x", **counts)
 
     monkeypatch.setitem(HANDLERS, "task.released", poison)
     story = Told(images=20)

@@ -8,8 +8,8 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mercure.history.identifiers import folded
 from mercure.history.instants import LATEST, instant, micros
-from mercure.history.rows import folded
 from mercure.history.text import JSON_CHARS, cleaned, clip, count_of, finite, json_text, storable
 
 JSON = st.recursive(

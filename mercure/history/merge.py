@@ -1,0 +1,232 @@
+"""Merge rules: how what an event says of a row meets the row that is there, once for SQL and once for Python.
+
+The files of different writers are read in no particular order, so ``task.delivered`` may be read before
+``task.created``. Every column therefore follows one of a few rules that do not depend on the order (each is a maximum,
+a minimum or a sum). A column of `mercure.history.models` names its rule; `Table` makes of the columns of one model the
+statement of the recorder, the form of a row of a batch, and the merge in Python that a verification uses.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final, TypeVar
+
+from peewee import AutoField, Field, ForeignKeyField, Model
+
+F = TypeVar("F", bound="Field[Any]")
+Row = Mapping[str, Any]
+"""What is known of a row, by the names of the model; what is not known is left out or None."""
+
+
+class Rule(ABC):
+    """A merge rule. Both halves of it stand here, one below the other, and must say the same."""
+
+    @abstractmethod
+    def sql(self, mine: str, new: str, column: str) -> str:
+        """Return the expression for a column's new value; `mine` and `new` are the prefixes of the two rows."""
+
+    @abstractmethod
+    def merge(self, mine: Row, new: Row, names: Iterable[str]) -> dict[str, Any]:
+        """Return the new values of all columns that follow this rule; what does not change may be left out."""
+
+
+@dataclass(frozen=True)
+class _Largest(Rule):
+    def sql(self, mine: str, new: str, column: str) -> str:
+        one, other = mine + column, new + column
+        return f"CASE WHEN {one} IS NULL OR {other} > {one} THEN {other} ELSE {one} END"
+
+    def merge(self, mine: Row, new: Row, names: Iterable[str]) -> dict[str, Any]:
+        return {name: max(known) for name in names if (known := _known(mine.get(name), new.get(name)))}
+
+
+@dataclass(frozen=True)
+class _Smallest(Rule):
+    def sql(self, mine: str, new: str, column: str) -> str:
+        one, other = mine + column, new + column
+        return f"CASE WHEN {one} IS NULL OR {other} < {one} THEN {other} ELSE {one} END"
+
+    def merge(self, mine: Row, new: Row, names: Iterable[str]) -> dict[str, Any]:
+        return {name: min(known) for name in names if (known := _known(mine.get(name), new.get(name)))}
+
+
+@dataclass(frozen=True)
+class _Total(Rule):
+    def sql(self, mine: str, new: str, column: str) -> str:
+        return f"{mine}{column} + {new}{column}"
+
+    def merge(self, mine: Row, new: Row, names: Iterable[str]) -> dict[str, Any]:
+        return {name: (mine.get(name) or 0) + (new.get(name) or 0) for name in names}
+
+
+@dataclass(frozen=True)
+class _ToldBy(Rule):
+    order: str
+
+    def sql(self, mine: str, new: str, column: str) -> str:
+        one, other = mine + self.order, new + self.order
+        later = f"{other} IS NOT NULL AND ({one} IS NULL OR {other} > {one})"
+        return f"CASE WHEN {later} THEN {new}{column} ELSE {mine}{column} END"
+
+    def merge(self, mine: Row, new: Row, names: Iterable[str]) -> dict[str, Any]:
+        one, other = mine.get(self.order), new.get(self.order)
+        if other is not None and (one is None or other > one):
+            return {name: new.get(name) for name in names}
+        return {}
+
+
+@dataclass(frozen=True)
+class _CounterOrGauge(Rule):
+    order: str
+
+    def sql(self, mine: str, new: str, column: str) -> str:
+        gauge = _ToldBy(self.order).sql(mine, new, column)
+        return f"CASE WHEN {new}{self.order} IS NULL THEN {_Total().sql(mine, new, column)} ELSE {gauge} END"
+
+    def merge(self, mine: Row, new: Row, names: Iterable[str]) -> dict[str, Any]:
+        rule = _Total() if new.get(self.order) is None else _ToldBy(self.order)
+        return rule.merge(mine, new, names)
+
+
+@dataclass(frozen=True)
+class _ByReceipt(Rule):
+    def sql(self, mine: str, new: str, column: str) -> str:
+        better = f"{new}received IS NOT NULL OR {mine}received IS NULL"
+        return f"CASE WHEN {better} THEN coalesce({new}{column}, {mine}{column}) ELSE {mine}{column} END"
+
+    def merge(self, mine: Row, new: Row, names: Iterable[str]) -> dict[str, Any]:
+        if new.get("received") is None and mine.get("received") is not None:
+            return {}
+        return {name: value for name in names if (value := new.get(name)) is not None}
+
+
+@dataclass(frozen=True)
+class _Fixed(Rule):
+    def sql(self, mine: str, new: str, column: str) -> str:
+        del new
+        return mine + column
+
+    def merge(self, mine: Row, new: Row, names: Iterable[str]) -> dict[str, Any]:
+        del mine, new, names
+        return {}
+
+
+class _Key(_Fixed):
+    """Told apart from `FIXED` by its class."""
+
+
+def _known(*values: Any) -> list[Any]:  # noqa: ANN401 - whatever a column holds
+    return [value for value in values if value is not None]
+
+
+LARGEST: Final = _Largest()
+"""The greater of the two values; nothing known loses against anything."""
+
+SMALLEST: Final = _Smallest()
+"""The smaller of the two values; nothing known loses against anything."""
+
+TOTAL: Final = _Total()
+"""The sum; fed only by events that were never recorded before."""
+
+FIXED: Final = _Fixed()
+"""What was written first stays: the key says all of it."""
+
+BY_RECEIPT: Final = _ByReceipt()
+"""The value of ``image.received``; ``series.completed`` only fills in what is missing."""
+
+KEY: Final = _Key()
+"""Part of the natural key of a table whose primary key is made by the database."""
+
+
+def told_by(order: str) -> Rule:
+    """Take the value of the event with the greatest order text (`mercure.history.precedence.order`).
+
+    The columns told by one event change together, the column with the order among them.
+    """
+    return _ToldBy(order)
+
+
+def counter_or_gauge(order: str) -> Rule:
+    """Add up what comes without an order (a counter); of the others (a gauge) the latest counts."""
+    return _CounterOrGauge(order)
+
+
+def column(field: F, *, merge: Rule) -> F:
+    """Give a field of a model its merge rule."""
+    field.merge = merge  # type: ignore[attr-defined]  # peewee's own constructors refuse more arguments
+    return field
+
+
+class Table:
+    """A table as its model describes it.
+
+    A model whose columns have no rules takes each row once: one that is there already is an error, which undoes the
+    batch. Otherwise its counters would count the same event twice.
+
+    Parameters
+    ----------
+    model : type of peewee.Model
+        Its fields in their order, without a key that the database makes.
+    """
+
+    def __init__(self, model: type[Model]) -> None:
+        fields = [field for field in model._meta.sorted_fields if not isinstance(field, AutoField)]
+        rules: dict[str, Rule | None] = {field.name: getattr(field, "merge", None) for field in fields}
+        natural = [field for field in fields if rules[field.name] is KEY]
+        key = natural or model._meta.get_primary_keys()  # type: ignore[no-untyped-call]  # peewee's stubs leave it open
+        self.name: str = model._meta.table_name
+        self.blank: Row = {field.name: field.default for field in fields}
+        self.references: dict[str, type[Model]] = {
+            field.name: field.rel_model for field in fields if isinstance(field, ForeignKeyField)
+        }
+        self._columns: dict[str, str] = {field.name: field.column_name for field in fields}
+        self.key = frozenset(field.name for field in key)
+        self.rules = {name: rule for name, rule in rules.items() if name not in self.key}
+        self._together: dict[Rule, list[str]] = {}
+        for name, rule in self.rules.items():
+            if rule is not None:
+                self._together.setdefault(rule, []).append(name)
+
+    def statement(self, parameter: str) -> str:
+        """Return the SQL that adds or merges one row, with `parameter` (``?`` or ``%s``) for each of `values`."""
+        columns, places = ", ".join(self._columns.values()), ", ".join([parameter] * len(self._columns))
+        # Only names of models are put into the text.
+        insert = f"INSERT INTO {self.name} ({columns}) VALUES ({places})"  # noqa: S608
+        if None in self.rules.values():
+            return insert
+        sets = ", ".join(
+            f"{self._columns[name]} = {rule.sql(f'{self.name}.', 'excluded.', self._columns[name])}"
+            for name, rule in self.rules.items()
+            if rule is not None and rule is not FIXED
+        )
+        key = ", ".join(self._columns[name] for name in self._columns if name in self.key)
+        return f"{insert} ON CONFLICT ({key}) DO {f'UPDATE SET {sets}' if sets else 'NOTHING'}"
+
+    def values(self, row: Row) -> tuple[Any, ...]:
+        """Return the values of a row for `statement`.
+
+        Raises
+        ------
+        KeyError
+            The row has a column that the model has not.
+        """
+        full = {**self.blank, **row}
+        if len(full) != len(self.blank):
+            raise KeyError(f"{self.name} has no column {', '.join(sorted(full.keys() - self.blank.keys()))}")
+        return tuple(full.values())
+
+    def merge(self, mine: Row, new: Row) -> dict[str, Any]:
+        """Return what `statement` makes of the row that is there and a new one with the same key."""
+        changed = dict(mine)
+        for rule, names in self._together.items():
+            changed |= rule.merge(mine, new, names)
+        return changed
+
+
+@cache
+def table_of(model: type[Model]) -> Table:
+    """Return the table of a model."""
+    return Table(model)
