@@ -1,4 +1,5 @@
 # `make help` lists what there is. Everything is made in .venv and getdcmtags/build; data goes to MERCURE_ROOT.
+# What is up to date, tools/setup finds out by digests: make compares times, which a checkout or a copy changes.
 
 MERCURE_ROOT ?= var
 WORKERS ?= $(shell n=$$(nproc); echo $$((n < 8 ? n : 8)))

@@ -127,7 +127,7 @@ class MercureApp(EscapeFirst):
             self.push_screen(HelpScreen(page.NAME))
 
     def say(self, text: str, severity: str = "information") -> None:
-        """Say something on the page that is seen."""
+        """Say something on the page that is seen: above its keys, for Textual's toasts lie over the table."""
         if self.page is not None:
             self.page.show_said(text, severity)
 

@@ -174,7 +174,11 @@ def _check(settings: ModuleSettings, records: Sequence[TagRecord], inputs: StepI
 
 
 def _replaced(into: Path, records: Sequence[TagRecord], inputs: StepInputs) -> tuple[str, ...]:
-    """Name the images that went in and came out under the same UID with another data set."""
+    """Name the images that went in and came out under the same UID with another data set.
+
+    They are taken, with a warning: modules in use that annotate do so, and PS3.4 C.6.1 asks for a new UID only where a
+    person is to tell the images apart.
+    """
     return tuple(
         text(record, "SOPInstanceUID")
         for record in records

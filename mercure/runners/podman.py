@@ -2,6 +2,9 @@
 
 A container is named after its run and goes on when the processor ends; conmon, podman's watcher, keeps its output, its
 exit code and a time limit of its own. Whoever comes back finds it by name.
+
+Attached containers would lose hours of work at every restart of the processor, and units of systemd are not to be had
+on a laptop. A second start under the same name fails, so that two processors cannot run a step twice.
 """
 
 from __future__ import annotations

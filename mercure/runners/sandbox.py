@@ -29,7 +29,11 @@ def environment(request: RunRequest) -> dict[str, str]:
 
 
 def inner_limits(request: RunRequest) -> list[str]:
-    """Set what counts by namespace: processes are counted for the whole user outside of it."""
+    """Set what counts by namespace: processes are counted for the whole user outside of it.
+
+    Control groups would need delegation by systemd. The limit is on data and not on address space (``RLIMIT_AS``),
+    which runtimes reserve by the hundred gigabytes without using it.
+    """
     limits = request.limits
     return [
         "/usr/bin/prlimit",

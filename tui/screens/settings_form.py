@@ -1,4 +1,8 @@
-"""Add or change a target or a module: its fields come from the schema of its settings, and it can be tried as typed."""
+"""Add or change a target or a module: its fields come from the schema of its settings, and it can be tried as typed.
+
+A table of fields by hand would lose, at the next save, a setting that it does not know. What is nested is a field for
+each of its parts, named with dots; JSON is left for what may hold any keys.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Alerts while the disk takes nothing: kept in memory, and told without the queue, which is on that disk."""
+"""Alerts while the disk takes nothing: kept in memory, and told without the queue, which is on that disk.
+
+A spare place on another disk would be a second truth, and a laptop has no other disk. A restart during the fault may
+send an alert a second time.
+"""
 
 from __future__ import annotations
 
