@@ -23,7 +23,7 @@ from appliance.control.api.base import Progress
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
 from mercure import __version__, durable
-from mercure.history.copies import Kind, ToolMissingError, copy_history, kind_of
+from mercure.history.copies import HistoryKind, PostgresToolMissingError, copy_history, kind_of
 from mercure.history.database import HistoryError
 from mercure.history.reader import password_of
 from mercure.names import is_id
@@ -33,7 +33,7 @@ from mercure.spool.notices import post, withdraw
 FOLDER: Final = "backup"
 """Of the root: where backups go unless another folder is named."""
 
-HISTORY_NAMES: Final[dict[Kind, str]] = {"sqlite": "history/history.db", "postgresql": "history/history.dump"}
+HISTORY_NAMES: Final[dict[HistoryKind, str]] = {"sqlite": "history/history.db", "postgresql": "history/history.dump"}
 
 _IMAGE_STAGES: Final = (
     Stage.INCOMING,
@@ -281,7 +281,7 @@ def _add(writer: Writer, name: str, path: Path | str, folder: int | None = None)
         writer.add(name, file)
 
 
-def _add_history(session: Session, writer: Writer) -> tuple[Kind | None, str]:
+def _add_history(session: Session, writer: Writer) -> tuple[HistoryKind | None, str]:
     """Add a copy of the history; return its kind, or why there is none."""
     url = session.root.history_url(session.config)
     kind = kind_of(url)
@@ -291,7 +291,7 @@ def _add_history(session: Session, writer: Writer) -> tuple[Kind | None, str]:
             if not copy_history(url, password_of(session.config), copy):
                 return None, ""
             _add(writer, HISTORY_NAMES[kind], copy)
-        except ToolMissingError as error:
+        except PostgresToolMissingError as error:
             return None, f"the history: {error}"
         except HistoryError as error:
             raise ControlError("failed", str(error), "see that the history answers: `mercure status`") from error

@@ -13,8 +13,8 @@ from mercure.event_details import ImageReceived
 from mercure.events import Event
 from mercure.history.handlers import HANDLERS, UnusableError, kept_details, key
 from mercure.history.instants import micros
-from mercure.history.lines import Line, shown, unreadable_id
 from mercure.history.models import EventRow
+from mercure.history.outbox_lines import OutboxLine, shown, unreadable_id
 from mercure.history.rows import Rows
 from mercure.history.text import clip, json_text
 from mercure.history.writer import known_events, known_images
@@ -38,7 +38,7 @@ class TypedEvent:
         return key(self.details.image) if isinstance(self.details, ImageReceived) and self.details.image else None
 
 
-def collect(database: Database, node: str, lines: Sequence[Line], now: int) -> tuple[Rows, int]:
+def collect(database: Database, node: str, lines: Sequence[OutboxLine], now: int) -> tuple[Rows, int]:
     """Make the rows of a batch out of what the history does not know yet.
 
     Parameters
@@ -47,7 +47,7 @@ def collect(database: Database, node: str, lines: Sequence[Line], now: int) -> t
         Inside the transaction in which the rows will be written.
     node : str
         The router whose outbox it is.
-    lines : sequence of Line
+    lines : sequence of OutboxLine
         In the order read.
     now : int
         The present, in microseconds since 1970.
@@ -116,7 +116,7 @@ def _add(rows: Rows, typed: TypedEvent) -> None:
     )
 
 
-def _add_unreadable(rows: Rows, file: str, lines: Sequence[Line], now: int) -> None:
+def _add_unreadable(rows: Rows, file: str, lines: Sequence[OutboxLine], now: int) -> None:
     """Keep one row for neighbouring lines that cannot be read, with the beginning of the first."""
     first = lines[0]
     details = {

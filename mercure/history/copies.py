@@ -15,17 +15,17 @@ from mercure import durable
 from mercure.history.database import HistoryError, address_of, sqlite_path, without_password
 from mercure.programs import run_program
 
-Kind = Literal["sqlite", "postgresql"]
+HistoryKind = Literal["sqlite", "postgresql"]
 
 LONGEST_SECONDS: Final = 6 * 3600.0
 """Of pg_dump and pg_restore."""
 
 
-class ToolMissingError(HistoryError):
+class PostgresToolMissingError(HistoryError):
     """A program of PostgreSQL is not installed here."""
 
 
-def kind_of(url: str) -> Kind:
+def kind_of(url: str) -> HistoryKind:
     """Tell what a history is kept in."""
     return "sqlite" if urlsplit(url).scheme == "sqlite" else "postgresql"
 
@@ -42,7 +42,7 @@ def copy_history(url: str, password: str | None, to: Path) -> bool:
 
     Raises
     ------
-    ToolMissingError
+    PostgresToolMissingError
         ``pg_dump`` is not installed.
     HistoryError
         The history cannot be read, or not be copied.
@@ -83,7 +83,7 @@ def bring_back(url: str, password: str | None, copy: Path, *, replace: bool) -> 
 
     Raises
     ------
-    ToolMissingError
+    PostgresToolMissingError
         ``pg_restore`` is not installed.
     HistoryError
         There is one already, or it did not work; then nothing was changed.
@@ -105,7 +105,7 @@ def _run_tool(name: str, url: str, password: str | None, options: list[str], *fi
     """Run a program of PostgreSQL; the password goes by the environment, where no other user sees it."""
     program = shutil.which(name)
     if program is None:
-        raise ToolMissingError(f"{name} is not installed; it comes with the package postgresql-client")
+        raise PostgresToolMissingError(f"{name} is not installed; it comes with the package postgresql-client")
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     who = f"{quote(unquote(parts.username or ''))}@" if parts.username else ""

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from peewee import Database, fn
 
-from mercure.history.models import Image, Series, Task
+from mercure.history.models import ImageRow, SeriesRow, TaskRow
 from mercure.history.reader import batches, records
 from mercure.history.records import ImageRecord, SeriesRecord
 
@@ -32,8 +32,8 @@ def _may_repeat(database: Database, received: dict[int, int]) -> list[int]:
     """Return the series that were taken several times, or that got images after they were taken."""
     found = []
     for some in batches(received, _AT_ONCE):
-        query = Task.select(Task.series, fn.COUNT(Task.id), fn.SUM(Task.images)).group_by(Task.series)
-        query = query.where(Task.series.in_(some), Task.action == "complete")
+        query = TaskRow.select(TaskRow.series, fn.COUNT(TaskRow.id), fn.SUM(TaskRow.images)).group_by(TaskRow.series)
+        query = query.where(TaskRow.series.in_(some), TaskRow.action == "complete")
         for series_id, tasks, images in query.tuples().execute(database):
             if tasks > 1 or received[series_id] > (images or 0):
                 found.append(series_id)
@@ -43,10 +43,12 @@ def _may_repeat(database: Database, received: dict[int, int]) -> list[int]:
 def _count(database: Database, wanted: Iterable[int]) -> dict[int, dict[str, int]]:
     """Count the images of series by their SOP Instance UID; one without is an image of its own."""
     counted: dict[int, dict[str, int]] = {}
-    name = fn.COALESCE(fn.NULLIF(Image.sop, ""), Image.id)
+    name = fn.COALESCE(fn.NULLIF(ImageRow.sop, ""), ImageRow.id)
     for some in batches(wanted, _AT_ONCE):
-        query = Image.select(Image.series, fn.MAX(Image.bytes), fn.COUNT(Image.id)).group_by(Image.series, name)
-        query = query.where(Image.series.in_(some), Image.received.is_null(False))
+        query = ImageRow.select(ImageRow.series, fn.MAX(ImageRow.bytes), fn.COUNT(ImageRow.id)).group_by(
+            ImageRow.series, name
+        )
+        query = query.where(ImageRow.series.in_(some), ImageRow.received.is_null(False))
         for series_id, size, copies in query.tuples().execute(database):
             of = counted.setdefault(series_id, {"images": 0, "bytes": 0, "repetitions": 0})
             of["images"] += 1
@@ -61,8 +63,10 @@ def images(database: Database, query: Any) -> list[ImageRecord]:  # noqa: ANN401
     again = [image for image in found if image.repetition and image.task is None and image.sop]
     kept: dict[_Place, list[tuple[str, str | None]]] = {}
     for some in batches({image.sop or "" for image in again}, _AT_ONCE):
-        copies = Image.select(Image.node, Series.folder, Image.file, Image.id, Image.task).join(Series)
-        copies = copies.where(Image.sop.in_(some), Image.repetition == False)  # noqa: E712 - an expression of peewee
+        copies = ImageRow.select(ImageRow.node, SeriesRow.folder, ImageRow.file, ImageRow.id, ImageRow.task).join(
+            SeriesRow
+        )
+        copies = copies.where(ImageRow.sop.in_(some), ImageRow.repetition == False)  # noqa: E712 - an expression of peewee
         for *place, image_id, task in copies.tuples().execute(database):
             kept.setdefault(tuple(place), []).append((image_id, task))
     tasks = {image.id: _repeated(image, kept) for image in again}

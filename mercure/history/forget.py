@@ -17,16 +17,16 @@ from peewee import Database
 from mercure.history.database import transaction
 from mercure.history.instants import micros
 from mercure.history.models import (
-    Association,
-    Attempt,
+    AssociationRow,
+    AttemptRow,
     EventRow,
-    Identifier,
-    Image,
-    ImageList,
-    MetricsMinute,
-    Series,
-    Task,
-    TaskImage,
+    IdentifierRow,
+    ImageListRow,
+    ImageRow,
+    MetricsMinuteRow,
+    SeriesRow,
+    TaskImageRow,
+    TaskRow,
 )
 from mercure.names import id_time, is_id
 
@@ -82,8 +82,10 @@ def forget(database: Database, node: str, before: datetime, after: str = "") -> 
     """
     limit = micros(before)
     with transaction(database):
-        old = _members(node).where(Task.parent.is_null(), Task.id < f"{before:%Y%m%dT%H%M%S%f}", Task.id > after)
-        roots = _read(database, old.order_by(Task.id).limit(FAMILIES))
+        old = _members(node).where(
+            TaskRow.parent.is_null(), TaskRow.id < f"{before:%Y%m%dT%H%M%S%f}", TaskRow.id > after
+        )
+        roots = _read(database, old.order_by(TaskRow.id).limit(FAMILIES))
         families = [_family(database, [root], node) for root in roots]
         gone = [family for family in families if _is_over([*family, *_studies(database, family, node)], limit)]
         for family in gone:
@@ -93,8 +95,8 @@ def forget(database: Database, node: str, before: datetime, after: str = "") -> 
 
 
 def _members(node: str) -> Any:  # noqa: ANN401 - peewee's queries
-    columns = (Task.id, Task.parent, Task.series, Task.state, Task.study_task, Task.retired)
-    return Task.select(*columns, Task.image_list, Task.delivered_list).where(Task.node == node)
+    columns = (TaskRow.id, TaskRow.parent, TaskRow.series, TaskRow.state, TaskRow.study_task, TaskRow.retired)
+    return TaskRow.select(*columns, TaskRow.image_list, TaskRow.delivered_list).where(TaskRow.node == node)
 
 
 def _read(database: Database, query: Any) -> list[_Member]:  # noqa: ANN401 - peewee's queries
@@ -112,7 +114,7 @@ def _family(database: Database, roots: Sequence[_Member], node: str) -> list[_Me
     """Return routed tasks and all that was derived from them, the derived ones of derived ones too."""
     family, newest = [*roots], [*roots]
     while newest:
-        newest = _read(database, _members(node).where(Task.parent.in_([member.id for member in newest])))
+        newest = _read(database, _members(node).where(TaskRow.parent.in_([member.id for member in newest])))
         family += newest
     return family
 
@@ -120,7 +122,7 @@ def _family(database: Database, roots: Sequence[_Member], node: str) -> list[_Me
 def _studies(database: Database, family: Sequence[_Member], node: str) -> list[_Member]:
     """Return the families of the studies that collected series of a family became part of: they hold its images now."""
     names = [member.study_task for member in family if member.study_task]
-    return _family(database, _read(database, _members(node).where(Task.id.in_(names))), node) if names else []
+    return _family(database, _read(database, _members(node).where(TaskRow.id.in_(names))), node) if names else []
 
 
 def _is_over(family: Sequence[_Member], limit: int) -> bool:
@@ -138,12 +140,12 @@ def _forget_family(database: Database, family: Sequence[_Member]) -> None:
     ids = [member.id for member in family]
     root = family[0]
     _forget_images(database, root)
-    for model, column in ((Attempt, Attempt.task), (EventRow, EventRow.task), (Task, Task.id)):
+    for model, column in ((AttemptRow, AttemptRow.task), (EventRow, EventRow.task), (TaskRow, TaskRow.id)):
         model.delete().where(column.in_(ids)).execute(database)
     for key in {key for member in family for key in member.lists}:
-        if not Task.select().where((Task.image_list == key) | (Task.delivered_list == key)).exists(database):
-            TaskImage.delete().where(TaskImage.list == key).execute(database)
-            ImageList.delete().where(ImageList.id == key).execute(database)
+        if not TaskRow.select().where((TaskRow.image_list == key) | (TaskRow.delivered_list == key)).exists(database):
+            TaskImageRow.delete().where(TaskImageRow.list == key).execute(database)
+            ImageListRow.delete().where(ImageListRow.id == key).execute(database)
     if root.series is not None:
         _forget_series(database, root.series)
 
@@ -151,23 +153,27 @@ def _forget_family(database: Database, family: Sequence[_Member]) -> None:
 def _forget_images(database: Database, root: _Member) -> None:
     """Forget the images that a series brought: those that it names, and those that went with it under the same file."""
     for key in root.lists if is_id(root.id) else ():
-        named = TaskImage.select(TaskImage.image).where(TaskImage.list == key, TaskImage.image.is_null(False))
-        Image.delete().where(Image.id.in_(named), Image.task == root.id).execute(database)
+        named = TaskImageRow.select(TaskImageRow.image).where(
+            TaskImageRow.list == key, TaskImageRow.image.is_null(False)
+        )
+        ImageRow.delete().where(ImageRow.id.in_(named), ImageRow.task == root.id).execute(database)
         if root.series is None:
             continue
-        files = TaskImage.select(TaskImage.file).where(TaskImage.list == key)
-        unnamed = Image.delete().where(Image.series == root.series, Image.task.is_null(), Image.file.in_(files))
-        unnamed.where(Image.received <= micros(id_time(root.id))).execute(database)
+        files = TaskImageRow.select(TaskImageRow.file).where(TaskImageRow.list == key)
+        unnamed = ImageRow.delete().where(
+            ImageRow.series == root.series, ImageRow.task.is_null(), ImageRow.file.in_(files)
+        )
+        unnamed.where(ImageRow.received <= micros(id_time(root.id))).execute(database)
 
 
 def _forget_series(database: Database, series: int) -> None:
     """Forget a series of which nothing is left."""
-    if Image.select().where(Image.series == series).exists(database):
+    if ImageRow.select().where(ImageRow.series == series).exists(database):
         return
-    if Task.select().where(Task.series == series).exists(database):
+    if TaskRow.select().where(TaskRow.series == series).exists(database):
         return
-    Identifier.delete().where(Identifier.series == series).execute(database)
-    Series.delete().where(Series.id == series).execute(database)
+    IdentifierRow.delete().where(IdentifierRow.series == series).execute(database)
+    SeriesRow.delete().where(SeriesRow.id == series).execute(database)
 
 
 def _forget_loose(database: Database, node: str, limit: int) -> int:
@@ -176,6 +182,6 @@ def _forget_loose(database: Database, node: str, limit: int) -> int:
     ids = [name for (name,) in old.order_by(EventRow.time).limit(EVENTS).tuples().execute(database)]
     for start in range(0, len(ids), 500):
         EventRow.delete().where(EventRow.id.in_(ids[start : start + 500])).execute(database)
-    MetricsMinute.delete().where(MetricsMinute.node == node, MetricsMinute.minute < limit).execute(database)
-    Association.delete().where(Association.node == node, Association.closed < limit).execute(database)
+    MetricsMinuteRow.delete().where(MetricsMinuteRow.node == node, MetricsMinuteRow.minute < limit).execute(database)
+    AssociationRow.delete().where(AssociationRow.node == node, AssociationRow.closed < limit).execute(database)
     return len(ids)

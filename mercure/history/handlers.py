@@ -35,7 +35,7 @@ from mercure.event_details import (
 )
 from mercure.events import Event
 from mercure.history.instants import MINUTE, micros, optional_micros
-from mercure.history.models import Association, Attempt, AuditRow, Image, MetricsMinute, Task
+from mercure.history.models import AssociationRow, AttemptRow, AuditRow, ImageRow, MetricsMinuteRow, TaskRow
 from mercure.history.precedence import (
     CHANGED,
     CREATED,
@@ -82,7 +82,7 @@ class UnusableError(ValueError):
 
 def _association_opened(batch: Rows, event: Event, details: AssociationOpened) -> None:
     batch.add(
-        Association,
+        AssociationRow,
         id=key(details.association),
         **_sender_columns(details),
         contexts=count_of(details.contexts),
@@ -93,7 +93,7 @@ def _association_opened(batch: Rows, event: Event, details: AssociationOpened) -
 
 def _association_closed(batch: Rows, event: Event, details: AssociationClosed) -> None:
     batch.add(
-        Association,
+        AssociationRow,
         id=key(details.association),
         **_sender_columns(details),
         closed=micros(event.time),
@@ -135,11 +135,11 @@ def _image_received(batch: Rows, event: Event, details: ImageReceived) -> None:
         "repetition": details.repetition,
         "durable": details.durable,
     }
-    batch.add(Image, **image)
+    batch.add(ImageRow, **image)
     _add_series_of_image(batch, details, image, sender, order(PLANNED, event))
-    known = batch.of[Association]
+    known = batch.of[AssociationRow]
     if not known or known[-1]["id"] != image["association"]:
-        batch.add(Association, id=image["association"], **sender)
+        batch.add(AssociationRow, id=image["association"], **sender)
     batch.count(_minute_of(event), "images.received", label)
     batch.count(_minute_of(event), "bytes.received", label, image["bytes"])
 
@@ -194,7 +194,7 @@ def _series_completed(batch: Rows, event: Event, details: SeriesCompleted) -> No
     listed = batch.image_list(details.images)
     _take_images(batch, listed, folder, task)
     batch.add(
-        Task,
+        TaskRow,
         id=task,
         series=folder,
         **_routed(event, details, listed),
@@ -210,7 +210,7 @@ def _study_completed(batch: Rows, event: Event, details: StudyCompleted) -> None
     """Take up a routing task that was made of the collected series of a study; they end with it."""
     task, listed = _task_of(event), batch.image_list(details.images)
     batch.add(
-        Task,
+        TaskRow,
         id=task,
         **_routed(event, details, listed),
         rules=json_text([clip(details.rule)], TEXT_CHARS),
@@ -218,7 +218,7 @@ def _study_completed(batch: Rows, event: Event, details: StudyCompleted) -> None
         scope="study",
     )
     for member in filter(None, details.members):
-        batch.add(Task, id=key(member), study_task=key(task), **state("collected", ENDED, event))
+        batch.add(TaskRow, id=key(member), study_task=key(task), **state("collected", ENDED, event))
     batch.count(_minute_of(event), "studies.completed", clip(details.reason))
 
 
@@ -242,14 +242,14 @@ def _series_decided(batch: Rows, event: Event, details: SeriesDecided) -> None:
     """Take up a plan: the tasks that it names are known, even if their creation is never told."""
     task = _task_of(event)
     batch.add(
-        Task,
+        TaskRow,
         id=task,
         decided=micros(event.time),
         discarded_by=_optional(details.discarded_by),
         **state("decided", CHANGED, event),
     )
     for derived in filter(None, details.derived):
-        batch.add(Task, id=key(derived), parent=task, **state("planned", PLANNED, event))
+        batch.add(TaskRow, id=key(derived), parent=task, **state("planned", PLANNED, event))
     for outcome in details.rules:
         if outcome.fired:
             batch.count(_minute_of(event), "rules.fired", clip(outcome.rule))
@@ -273,7 +273,7 @@ def _task_created(batch: Rows, event: Event, details: TaskCreated) -> None:
         else state("waiting", CREATED, event)
     )
     batch.add(
-        Task,
+        TaskRow,
         id=task,
         parent=key(details.parent) if details.parent else None,
         series=folder,
@@ -303,7 +303,7 @@ def _task_attempt(batch: Rows, event: Event, details: TaskAttempt) -> None:
     target, module, error = _optional(details.target), _optional(details.module), _optional(details.error, TEXT_CHARS)
     next_attempt = optional_micros(details.next_attempt)
     batch.add(
-        Attempt,
+        AttemptRow,
         task=task,
         number=number,
         time=moment,
@@ -321,7 +321,7 @@ def _task_attempt(batch: Rows, event: Event, details: TaskAttempt) -> None:
         event_order=order(CHANGED, event),
     )
     batch.add(
-        Task,
+        TaskRow,
         id=task,
         attempts=number,
         last_attempt=moment,
@@ -340,7 +340,7 @@ def _task_delivered(batch: Rows, event: Event, details: TaskDelivered) -> None:
     """Note that every image is at the target."""
     listed, target = batch.image_list(details.images), clip(details.target)
     batch.add(
-        Task,
+        TaskRow,
         id=_task_of(event),
         delivered=micros(event.time),
         delivered_list=listed.digest,
@@ -358,16 +358,16 @@ def _task_delivered(batch: Rows, event: Event, details: TaskDelivered) -> None:
 def _task_processed(batch: Rows, event: Event, details: TaskProcessed) -> None:
     """Note that the module ended well; its results are tasks of their own."""
     task = _task_of(event)
-    batch.add(Task, id=task, **state("processed", ENDED, event))
+    batch.add(TaskRow, id=task, **state("processed", ENDED, event))
     for output in filter(None, details.outputs):
-        batch.add(Task, id=key(output), parent=task, **state("planned", PLANNED, event))
+        batch.add(TaskRow, id=key(output), parent=task, **state("planned", PLANNED, event))
     batch.count(_minute_of(event), "tasks.processed", clip(details.module))
 
 
 def _task_failed(batch: Rows, event: Event, details: TaskFailed) -> None:
     """Note that the task waits for a person."""
     failed = state("failed", CHANGED, event, reason=details.reason, advice=details.advice)
-    batch.add(Task, id=_task_of(event), **failed)
+    batch.add(TaskRow, id=_task_of(event), **failed)
     batch.count(_minute_of(event), "tasks.failed", clip(details.stage))
 
 
@@ -377,7 +377,7 @@ def _changed_to(name: str) -> Handler:
     def handler(batch: Rows, event: Event, details: TaskChanged) -> None:
         why = f"by {details.by}" + (f": {details.reason}" if details.reason else "")
         batch.add(
-            Task,
+            TaskRow,
             id=_task_of(event),
             target=_optional(details.target),
             target_order=None if details.target is None else order(CHANGED, event),
@@ -391,7 +391,7 @@ def _task_retired(batch: Rows, event: Event, details: TaskRetired) -> None:
     """Note that the directory goes: what the task ended as is then in the history only."""
     ended = STATE_OF_STAGE.get(details.stage)
     batch.add(
-        Task,
+        TaskRow,
         id=_task_of(event),
         retired=micros(event.time),
         retired_from=clip(details.stage),
@@ -424,7 +424,9 @@ def _metrics(batch: Rows, event: Event, details: Metrics) -> None:
     for name, value in details.counters.items():
         batch.count(minute, clip(name), label, finite(value))
     for name, value in details.gauges.items():
-        batch.add(MetricsMinute, minute=minute, name=clip(name), label=label, value=finite(value), gauge_order=latest)
+        batch.add(
+            MetricsMinuteRow, minute=minute, name=clip(name), label=label, value=finite(value), gauge_order=latest
+        )
 
 
 HANDLERS: Final[dict[str, Handler]] = {
@@ -538,4 +540,4 @@ def _add_series(batch: Rows, event: Event, identity: Identity, origin: Origin, p
 def _take_images(batch: Rows, listed: ListedImages, folder: str, task: str) -> None:
     for file, image, sop, size in listed.entries:
         if image is not None:
-            batch.add(Image, id=key(image), series=folder, file=file, sop=sop, bytes=size, task=task)
+            batch.add(ImageRow, id=key(image), series=folder, file=file, sop=sop, bytes=size, task=task)

@@ -21,7 +21,7 @@ Row = Mapping[str, Any]
 """What is known of a row, by the names of the model; what is not known is left out or None."""
 
 
-class Rule(ABC):
+class MergeRule(ABC):
     """A merge rule. Both halves of it stand here, one below the other, and must say the same."""
 
     @abstractmethod
@@ -34,7 +34,7 @@ class Rule(ABC):
 
 
 @dataclass(frozen=True)
-class _Largest(Rule):
+class _Largest(MergeRule):
     def sql(self, mine: str, new: str, column: str) -> str:
         one, other = mine + column, new + column
         return f"CASE WHEN {one} IS NULL OR {other} > {one} THEN {other} ELSE {one} END"
@@ -44,7 +44,7 @@ class _Largest(Rule):
 
 
 @dataclass(frozen=True)
-class _Smallest(Rule):
+class _Smallest(MergeRule):
     def sql(self, mine: str, new: str, column: str) -> str:
         one, other = mine + column, new + column
         return f"CASE WHEN {one} IS NULL OR {other} < {one} THEN {other} ELSE {one} END"
@@ -54,7 +54,7 @@ class _Smallest(Rule):
 
 
 @dataclass(frozen=True)
-class _Total(Rule):
+class _Total(MergeRule):
     def sql(self, mine: str, new: str, column: str) -> str:
         return f"{mine}{column} + {new}{column}"
 
@@ -63,7 +63,7 @@ class _Total(Rule):
 
 
 @dataclass(frozen=True)
-class _ToldBy(Rule):
+class _ToldBy(MergeRule):
     order: str
 
     def sql(self, mine: str, new: str, column: str) -> str:
@@ -79,7 +79,7 @@ class _ToldBy(Rule):
 
 
 @dataclass(frozen=True)
-class _CounterOrGauge(Rule):
+class _CounterOrGauge(MergeRule):
     order: str
 
     def sql(self, mine: str, new: str, column: str) -> str:
@@ -92,7 +92,7 @@ class _CounterOrGauge(Rule):
 
 
 @dataclass(frozen=True)
-class _ByReceipt(Rule):
+class _ByReceipt(MergeRule):
     def sql(self, mine: str, new: str, column: str) -> str:
         better = f"{new}received IS NOT NULL OR {mine}received IS NULL"
         return f"CASE WHEN {better} THEN coalesce({new}{column}, {mine}{column}) ELSE {mine}{column} END"
@@ -104,7 +104,7 @@ class _ByReceipt(Rule):
 
 
 @dataclass(frozen=True)
-class _Fixed(Rule):
+class _Fixed(MergeRule):
     def sql(self, mine: str, new: str, column: str) -> str:
         del new
         return mine + column
@@ -141,7 +141,7 @@ KEY: Final = _Key()
 """Part of the natural key of a table whose primary key is made by the database."""
 
 
-def told_by(order: str) -> Rule:
+def told_by(order: str) -> MergeRule:
     """Take the value of the event with the greatest order text (`mercure.history.precedence.order`).
 
     The columns told by one event change together, the column with the order among them.
@@ -149,12 +149,12 @@ def told_by(order: str) -> Rule:
     return _ToldBy(order)
 
 
-def counter_or_gauge(order: str) -> Rule:
+def counter_or_gauge(order: str) -> MergeRule:
     """Add up what comes without an order (a counter); of the others (a gauge) the latest counts."""
     return _CounterOrGauge(order)
 
 
-def column(field: F, *, merge: Rule) -> F:
+def column(field: F, *, merge: MergeRule) -> F:
     """Give a field of a model its merge rule."""
     field.merge = merge  # type: ignore[attr-defined]  # peewee's own constructors refuse more arguments
     return field
@@ -174,7 +174,7 @@ class Table:
 
     def __init__(self, model: type[Model]) -> None:
         fields = [field for field in model._meta.sorted_fields if not isinstance(field, AutoField)]
-        rules: dict[str, Rule | None] = {field.name: getattr(field, "merge", None) for field in fields}
+        rules: dict[str, MergeRule | None] = {field.name: getattr(field, "merge", None) for field in fields}
         natural = [field for field in fields if rules[field.name] is KEY]
         key = natural or model._meta.get_primary_keys()  # type: ignore[no-untyped-call]  # peewee's stubs leave it open
         self.name: str = model._meta.table_name
@@ -185,7 +185,7 @@ class Table:
         self._columns: dict[str, str] = {field.name: field.column_name for field in fields}
         self.key = frozenset(field.name for field in key)
         self.rules = {name: rule for name, rule in rules.items() if name not in self.key}
-        self._together: dict[Rule, list[str]] = {}
+        self._together: dict[MergeRule, list[str]] = {}
         for name, rule in self.rules.items():
             if rule is not None:
                 self._together.setdefault(rule, []).append(name)

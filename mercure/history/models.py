@@ -60,7 +60,7 @@ class HistoryModel(Model):
         legacy_table_names = False
 
 
-class Series(HistoryModel):
+class SeriesRow(HistoryModel):
     """Images that came under one name of ``incoming/`` on one node: a SeriesInstanceUID, or an association's rest."""
 
     id = BigAutoField()
@@ -90,12 +90,12 @@ class Series(HistoryModel):
         table_name = "series"
 
 
-class Identifier(HistoryModel):
+class IdentifierRow(HistoryModel):
     """Every value that a series was ever seen under, folded for search: also those that a later event corrected."""
 
     folded = TextField()
     kind = TextField()
-    series = ForeignKeyField(Series, column_name="series_id")
+    series = ForeignKeyField(SeriesRow, column_name="series_id")
 
     class Meta:
         table_name = "identifiers"
@@ -103,7 +103,7 @@ class Identifier(HistoryModel):
         without_rowid = True
 
 
-class Association(HistoryModel):
+class AssociationRow(HistoryModel):
     """One connection of a sender."""
 
     id = TextField(primary_key=True)
@@ -124,12 +124,12 @@ class Association(HistoryModel):
         table_name = "associations"
 
 
-class Image(HistoryModel):
+class ImageRow(HistoryModel):
     """One image that was acknowledged; `received` is null while only the completed series has told of it."""
 
     id = TextField(primary_key=True)
     node = column(TextField(), merge=BY_RECEIPT)
-    series = column(ForeignKeyField(Series, null=True, column_name="series_id"), merge=BY_RECEIPT)
+    series = column(ForeignKeyField(SeriesRow, null=True, column_name="series_id"), merge=BY_RECEIPT)
     association = column(TextField(null=True), merge=BY_RECEIPT)
     received = column(InstantField(null=True), merge=SMALLEST)
     file = column(TextField(null=True), merge=BY_RECEIPT)
@@ -145,7 +145,7 @@ class Image(HistoryModel):
         table_name = "images"
 
 
-class ImageList(HistoryModel):
+class ImageListRow(HistoryModel):
     """A list of images by its content: a series and the tasks derived from all of it share one."""
 
     id = BigAutoField()
@@ -157,10 +157,10 @@ class ImageList(HistoryModel):
         table_name = "image_lists"
 
 
-class TaskImage(HistoryModel):
+class TaskImageRow(HistoryModel):
     """One entry of a list of images."""
 
-    list = ForeignKeyField(ImageList, column_name="list_id")
+    list = ForeignKeyField(ImageListRow, column_name="list_id")
     file = TextField()
     image = column(TextField(null=True), merge=FIXED)
     sop = column(TextField(), merge=FIXED)
@@ -172,13 +172,13 @@ class TaskImage(HistoryModel):
         without_rowid = True
 
 
-class Task(HistoryModel):
+class TaskRow(HistoryModel):
     """A task and how far it came; a row may exist before its ``task.created`` is read."""
 
     id = TextField(primary_key=True)
     node = column(TextField(), merge=LARGEST)
     parent = column(TextField(null=True), merge=LARGEST)
-    series = column(ForeignKeyField(Series, null=True, column_name="series_id"), merge=told_by("facts_order"))
+    series = column(ForeignKeyField(SeriesRow, null=True, column_name="series_id"), merge=told_by("facts_order"))
     action = column(TextField(null=True), merge=told_by("facts_order"))
     stage = column(TextField(null=True), merge=told_by("facts_order"))
     module = column(TextField(null=True), merge=told_by("facts_order"))
@@ -197,7 +197,7 @@ class Task(HistoryModel):
     study_task = column(TextField(null=True), merge=LARGEST)
     images = column(IntegerField(null=True), merge=told_by("facts_order"))
     bytes = column(BigIntegerField(null=True), merge=told_by("facts_order"))
-    image_list = column(ForeignKeyField(ImageList, null=True, column_name="list_id"), merge=told_by("facts_order"))
+    image_list = column(ForeignKeyField(ImageListRow, null=True, column_name="list_id"), merge=told_by("facts_order"))
     created = column(InstantField(null=True), merge=told_by("facts_order"))
     facts_order = column(TextField(null=True), merge=told_by("facts_order"))
     target = column(TextField(null=True), merge=told_by("target_order"))
@@ -217,7 +217,7 @@ class Task(HistoryModel):
     attempt_order = column(TextField(null=True), merge=told_by("attempt_order"))
     delivered = column(InstantField(null=True), merge=told_by("delivered_order"))
     delivered_list = column(
-        ForeignKeyField(ImageList, null=True, column_name="delivered_list_id"), merge=told_by("delivered_order")
+        ForeignKeyField(ImageListRow, null=True, column_name="delivered_list_id"), merge=told_by("delivered_order")
     )
     delivered_order = column(TextField(null=True), merge=told_by("delivered_order"))
     retired = column(InstantField(null=True), merge=told_by("retired_order"))
@@ -229,7 +229,7 @@ class Task(HistoryModel):
         table_name = "tasks"
 
 
-class Attempt(HistoryModel):
+class AttemptRow(HistoryModel):
     """One try to deliver or process a task."""
 
     task = TextField()
@@ -256,7 +256,7 @@ class Attempt(HistoryModel):
 
 
 class EventRow(HistoryModel):
-    """One event, save ``image.received``, which is a row of `Image`. Lists of images are left out of `details`."""
+    """One event, save ``image.received``, which is a row of `ImageRow`. Lists of images are left out of `details`."""
 
     id = TextField(primary_key=True)
     node = TextField()
@@ -288,7 +288,7 @@ class AuditRow(HistoryModel):
         table_name = "audit"
 
 
-class MetricsMinute(HistoryModel):
+class MetricsMinuteRow(HistoryModel):
     """A counter's increase within one minute, or a gauge's last value in it (`gauge_order` is set)."""
 
     node = TextField()
@@ -304,7 +304,7 @@ class MetricsMinute(HistoryModel):
         without_rowid = True
 
 
-class Total(HistoryModel):
+class TotalRow(HistoryModel):
     """What a counter has come to in all; `first` and `last` are the minutes of its first and its last increase.
 
     Written in the transaction that records the events, and never taken from: monitors take a counter that falls for one
@@ -324,7 +324,7 @@ class Total(HistoryModel):
         without_rowid = True
 
 
-class Node(HistoryModel):
+class NodeRow(HistoryModel):
     """A router that writes to this history, and how far it has come."""
 
     node = TextField(primary_key=True)
@@ -335,7 +335,7 @@ class Node(HistoryModel):
         table_name = "nodes"
 
 
-class OutboxPosition(HistoryModel):
+class OutboxPositionRow(HistoryModel):
     """Up to which byte a file of a node's outbox is recorded."""
 
     node = TextField()
@@ -348,7 +348,7 @@ class OutboxPosition(HistoryModel):
         without_rowid = True
 
 
-class SchemaMigration(HistoryModel):
+class SchemaMigrationRow(HistoryModel):
     """A migration that was applied to this database."""
 
     number = IntegerField(primary_key=True)
@@ -360,20 +360,20 @@ class SchemaMigration(HistoryModel):
 
 
 TABLES: Final[tuple[type[HistoryModel], ...]] = (
-    Series,
-    Identifier,
-    Association,
-    Image,
-    ImageList,
-    TaskImage,
-    Task,
-    Attempt,
+    SeriesRow,
+    IdentifierRow,
+    AssociationRow,
+    ImageRow,
+    ImageListRow,
+    TaskImageRow,
+    TaskRow,
+    AttemptRow,
     EventRow,
     AuditRow,
-    MetricsMinute,
-    Total,
-    Node,
-    OutboxPosition,
-    SchemaMigration,
+    MetricsMinuteRow,
+    TotalRow,
+    NodeRow,
+    OutboxPositionRow,
+    SchemaMigrationRow,
 )
 """Every table, those that others refer to first."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from mercure.history.models import EventRow, OutboxPosition, Task
+from mercure.history.models import EventRow, OutboxPositionRow, TaskRow
 from mercure.history.outbox import file_names, unread_lines_of
 from mercure.history.queries import History, Page
 from mercure.history.records import EventRecord, SeriesRecord, TaskRecord
@@ -40,9 +40,9 @@ class News(History):
 
         What happened before that time is in the history, whatever the order in which the files are read.
         """
-        query = OutboxPosition.select(OutboxPosition.file, OutboxPosition.position)
+        query = OutboxPositionRow.select(OutboxPositionRow.file, OutboxPositionRow.position)
         with self.reading() as database:
-            positions = dict(query.where(OutboxPosition.node == node).tuples().execute(database))
+            positions = dict(query.where(OutboxPositionRow.node == node).tuples().execute(database))
         times = []
         for name in file_names(outbox):
             events = (line.event for line in unread_lines_of(outbox, name, positions.get(name, 0)))
@@ -61,7 +61,7 @@ class News(History):
             return []
         family, newest = [root], [root]
         while newest and len(family) < _MOST_OF_A_FAMILY:
-            query = Task.select().where(Task.parent.in_([member.id for member in newest])).order_by(Task.id)
+            query = TaskRow.select().where(TaskRow.parent.in_([member.id for member in newest])).order_by(TaskRow.id)
             newest = self.fetch(query, TaskRecord)
             family += newest
         return family

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from mercure.history.lines import Line, read_line
+from mercure.history.outbox_lines import OutboxLine, read_line
 from mercure.locks import try_lock
 
 SUFFIX: Final = ".jsonl"
@@ -37,7 +37,7 @@ class Batch:
     """Lines to be recorded together, and what may be done afterwards; close it to let go of the files."""
 
     max_lines: int = MAX_LINES
-    lines: list[Line] = field(default_factory=list)
+    lines: list[OutboxLine] = field(default_factory=list)
     positions: dict[str, int] = field(default_factory=dict)
     """For each file of which something was read, the byte up to which."""
     finished: list[str] = field(default_factory=list)
@@ -106,7 +106,7 @@ def read_batch(outbox: Path, names: list[str], positions: Mapping[str, int], *, 
     return batch
 
 
-def unread_lines(outbox: Path, positions: Mapping[str, int]) -> Iterator[Line]:
+def unread_lines(outbox: Path, positions: Mapping[str, int]) -> Iterator[OutboxLine]:
     """Walk what is not recorded yet, without locking or changing anything: for a look beside the bookkeeper.
 
     Whole lines only; a file that is removed meanwhile was recorded, and is passed over.
@@ -115,7 +115,7 @@ def unread_lines(outbox: Path, positions: Mapping[str, int]) -> Iterator[Line]:
         yield from unread_lines_of(outbox, name, positions.get(name, 0))
 
 
-def unread_lines_of(outbox: Path, name: str, position: int) -> Iterator[Line]:
+def unread_lines_of(outbox: Path, name: str, position: int) -> Iterator[OutboxLine]:
     """Walk the whole lines of one file from a position on, as `unread_lines`."""
     descriptor = _open_regular(outbox / name)
     if descriptor is None:
@@ -169,7 +169,7 @@ def _open_regular(path: Path) -> int | None:
 
 def _lines(
     descriptor: int, name: str, position: int, size: int, *, whole: bool
-) -> Iterator[tuple[int, int, Line | None]]:
+) -> Iterator[tuple[int, int, OutboxLine | None]]:
     """Walk the lines from `position` up to `size`; `whole` says that an unfinished last line will never be finished.
 
     Yields start and end of each line, and the line unless it is blank.

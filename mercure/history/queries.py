@@ -13,7 +13,7 @@ from mercure.history import distinct, models, timelines
 from mercure.history.database import run_sql
 from mercure.history.identifiers import folded
 from mercure.history.instants import MINUTE, instant, micros
-from mercure.history.models import EventRow, Identifier, Image, MetricsMinute, Node, Series, Task
+from mercure.history.models import EventRow, IdentifierRow, ImageRow, MetricsMinuteRow, NodeRow, SeriesRow, TaskRow
 from mercure.history.reader import HistoryUnavailableError, Reader, batches
 from mercure.history.records import (
     AttemptRecord,
@@ -87,12 +87,12 @@ class History(Reader):
         node: str | None = None,
     ) -> list[SeriesRecord]:
         """List series, the last received first."""
-        query = Series.select().order_by(Series.last_received.desc(), Series.id.desc())
+        query = SeriesRow.select().order_by(SeriesRow.last_received.desc(), SeriesRow.id.desc())
         if series_uid is not None:
-            query = query.where(Series.id.in_(timelines.series_ids(series_uid)))
-        given = {Series.modality: modality, Series.calling_aet: calling_aet, Series.node: node}
+            query = query.where(SeriesRow.id.in_(timelines.series_ids(series_uid)))
+        given = {SeriesRow.modality: modality, SeriesRow.calling_aet: calling_aet, SeriesRow.node: node}
         with self.reading() as database:
-            return distinct.series(database, page.apply(_equal(query, given), Series.last_received))
+            return distinct.series(database, page.apply(_equal(query, given), SeriesRow.last_received))
 
     def holds(self, series_uid: str, identifiers: Mapping[tuple[str, ...], str]) -> bool:
         """Tell whether a series was ever seen under all of some identifiers.
@@ -106,8 +106,8 @@ class History(Reader):
         """
         with self.reading() as database:
             return all(
-                Identifier.select(Identifier.series)
-                .where(Identifier.series.in_(timelines.series_ids(series_uid)), Identifier.kind.in_(kinds))
+                IdentifierRow.select(IdentifierRow.series)
+                .where(IdentifierRow.series.in_(timelines.series_ids(series_uid)), IdentifierRow.kind.in_(kinds))
                 .where(_beginning(folded(text), whole=kinds[0].endswith("_uid")))
                 .limit(1)
                 .tuples()
@@ -130,15 +130,15 @@ class History(Reader):
         if not wanted:
             return []
         beyond = wanted + _LAST_CHARACTER
-        named = Identifier.select(Identifier.series).limit(_FOUND_AT_ONCE)
-        named = named.where((Identifier.folded >= wanted) & (Identifier.folded < beyond))
+        named = IdentifierRow.select(IdentifierRow.series).limit(_FOUND_AT_ONCE)
+        named = named.where((IdentifierRow.folded >= wanted) & (IdentifierRow.folded < beyond))
         # An image's UID is asked for whole or nearly so: a beginning that thousands share is meant for their series.
-        holding = Image.select(Image.series).limit(_IMAGES_AT_ONCE)
-        holding = holding.where((Image.sop >= wanted) & (Image.sop < beyond) & Image.series.is_null(False))
+        holding = ImageRow.select(ImageRow.series).limit(_IMAGES_AT_ONCE)
+        holding = holding.where((ImageRow.sop >= wanted) & (ImageRow.sop < beyond) & ImageRow.series.is_null(False))
         with self.reading() as database:
             ids = {found for query in (named, holding) for (found,) in query.tuples().execute(database)}
-            query = Series.select().where(Series.id.in_(sorted(ids)))
-            ordered = query.order_by(Series.last_received.desc(), Series.id.desc())
+            query = SeriesRow.select().where(SeriesRow.id.in_(sorted(ids)))
+            ordered = query.order_by(SeriesRow.last_received.desc(), SeriesRow.id.desc())
             return distinct.series(database, ordered.limit(limit))
 
     def images(
@@ -151,17 +151,17 @@ class History(Reader):
         node: str | None = None,
     ) -> list[ImageRecord]:
         """List images, the last received first; those of a task are all that it holds."""
-        query = Image.select(Image, Series.series_uid, Series.folder).join(Series, JOIN.LEFT_OUTER)
+        query = ImageRow.select(ImageRow, SeriesRow.series_uid, SeriesRow.folder).join(SeriesRow, JOIN.LEFT_OUTER)
         if series_uid is not None:
-            query = query.where(Image.series.in_(timelines.series_ids(series_uid)))
+            query = query.where(ImageRow.series.in_(timelines.series_ids(series_uid)))
         if task is not None:
-            held = models.TaskImage.select(models.TaskImage.image).join(
-                Task, on=Task.image_list == models.TaskImage.list
+            held = models.TaskImageRow.select(models.TaskImageRow.image).join(
+                TaskRow, on=TaskRow.image_list == models.TaskImageRow.list
             )
-            query = query.where(Image.id.in_(held.where(Task.id == task)))
-        query = _equal(query, {Image.sop: sop, Image.node: node}).order_by(Image.id.desc())
+            query = query.where(ImageRow.id.in_(held.where(TaskRow.id == task)))
+        query = _equal(query, {ImageRow.sop: sop, ImageRow.node: node}).order_by(ImageRow.id.desc())
         with self.reading() as database:
-            return distinct.images(database, page.apply(query, Image.received))
+            return distinct.images(database, page.apply(query, ImageRow.received))
 
     def tasks(
         self,
@@ -175,24 +175,24 @@ class History(Reader):
         node: str | None = None,
     ) -> list[TaskRecord]:
         """List tasks, the newest first."""
-        query = Task.select().order_by(Task.id.desc())
+        query = TaskRow.select().order_by(TaskRow.id.desc())
         if states:
-            query = query.where(Task.state.in_(list(states)))
+            query = query.where(TaskRow.state.in_(list(states)))
         if series_uid is not None:
             query = query.where(timelines.tasks_of(series_uid))
-        given = {Task.target: target, Task.study_uid: study_uid, Task.parent: parent, Task.node: node}
+        given = {TaskRow.target: target, TaskRow.study_uid: study_uid, TaskRow.parent: parent, TaskRow.node: node}
         query = _equal(query, given)
-        return self.fetch(page.apply(query, Task.created), TaskRecord)
+        return self.fetch(page.apply(query, TaskRow.created), TaskRecord)
 
     def task(self, task: str) -> TaskRecord | None:
         """Return one task; None when the history does not know it."""
-        found = self.fetch(Task.select().where(Task.id == task), TaskRecord)
+        found = self.fetch(TaskRow.select().where(TaskRow.id == task), TaskRecord)
         return found[0] if found else None
 
     def attempts(self, task: str) -> list[AttemptRecord]:
         """List the attempts of a task, the first one first."""
-        query = models.Attempt.select().where(models.Attempt.task == task)
-        return self.fetch(query.order_by(models.Attempt.number), AttemptRecord)
+        query = models.AttemptRow.select().where(models.AttemptRow.task == task)
+        return self.fetch(query.order_by(models.AttemptRow.number), AttemptRecord)
 
     def events(
         self,
@@ -266,7 +266,7 @@ class History(Reader):
         list of CounterPoint
             In the order of time. A step in which nothing happened has no point.
         """
-        table, width = MetricsMinute, step * MINUTE
+        table, width = MetricsMinuteRow, step * MINUTE
         begin = (table.minute / width * width).alias("begin")  # whole numbers in both databases
         gauge = fn.MAX(table.gauge_order)
         query = table.select(
@@ -286,7 +286,9 @@ class History(Reader):
         states: dict[str, str] = {}
         with self.reading() as database:
             for some in batches(tasks, _ASKED_AT_ONCE):
-                query = Task.select(Task.id, Task.state).where(Task.id.in_(some), Task.state.is_null(False))
+                query = TaskRow.select(TaskRow.id, TaskRow.state).where(
+                    TaskRow.id.in_(some), TaskRow.state.is_null(False)
+                )
                 states.update(query.tuples().execute(database))
         return states
 
@@ -302,7 +304,7 @@ class History(Reader):
         known: dict[str, tuple[str | None, str | None]] = {}
         with self.reading() as database:
             for some in batches(stages, _ASKED_AT_ONCE):
-                query = Task.select(Task.id, Task.state, Task.facts_order).where(Task.id.in_(some))
+                query = TaskRow.select(TaskRow.id, TaskRow.state, TaskRow.facts_order).where(TaskRow.id.in_(some))
                 known.update((task, (state, facts)) for task, state, facts in query.tuples().execute(database))
         found = []
         for task, stage in stages.items():
@@ -323,13 +325,13 @@ class History(Reader):
 
     def lag(self) -> list[NodeLag]:
         """Tell how far the history of each node has come."""
-        return self.fetch(Node.select().order_by(Node.node), NodeLag)
+        return self.fetch(NodeRow.select().order_by(NodeRow.node), NodeLag)
 
 
 def _beginning(wanted: str, *, whole: bool) -> Any:  # noqa: ANN401 - peewee's expressions
     if whole:
-        return Identifier.folded == wanted
-    return (Identifier.folded >= wanted) & (Identifier.folded < wanted + _LAST_CHARACTER)
+        return IdentifierRow.folded == wanted
+    return (IdentifierRow.folded >= wanted) & (IdentifierRow.folded < wanted + _LAST_CHARACTER)
 
 
 def _equal(query: Any, given: dict[Any, str | None]) -> Any:  # noqa: ANN401 - peewee's queries

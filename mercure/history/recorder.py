@@ -23,10 +23,10 @@ from mercure.history.collect import collect
 from mercure.history.database import disconnect, transaction
 from mercure.history.forget import Forgotten, forget
 from mercure.history.instants import micros
-from mercure.history.lines import Line
 from mercure.history.migrate import migrate
-from mercure.history.models import OutboxPosition
+from mercure.history.models import OutboxPositionRow
 from mercure.history.outbox import MAX_LINES, file_names, read_batch
+from mercure.history.outbox_lines import OutboxLine
 from mercure.history.ownership import CLAIM_SECONDS, Owner, claim
 from mercure.history.writer import forget_positions, write_positions, write_rows
 
@@ -52,7 +52,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Progress:
+class RecorderRun:
     """What one run did."""
 
     recorded: int = 0
@@ -108,7 +108,7 @@ class Recorder:
         self._held = False
         self._claim_at = float("-inf")
 
-    def run_once(self) -> Progress:
+    def run_once(self) -> RecorderRun:
         """Record one batch.
 
         Raises
@@ -149,7 +149,7 @@ class Recorder:
         claim(self._database, self._node, self._owner, instant, held=self._held, adopt=adopt)
         self._held, self._claim_at = True, now + CLAIM_SECONDS
 
-    def _run(self) -> Progress:
+    def _run(self) -> RecorderRun:
         positions = self._known_positions()
         self.claim()
         names = file_names(self._outbox)
@@ -163,15 +163,15 @@ class Recorder:
             self._forget(positions, gone)
             for name in batch.finished:
                 durable.unlink(self._outbox / name)
-            return Progress(recorded, len(batch.lines), len(batch.finished), batch.more)
+            return RecorderRun(recorded, len(batch.lines), len(batch.finished), batch.more)
         finally:
             batch.close()
 
     def _known_positions(self) -> dict[str, int]:
         if self._positions is None:
             migrate(self._database, self._clock)
-            query = OutboxPosition.select(OutboxPosition.file, OutboxPosition.position)
-            rows = query.where(OutboxPosition.node == self._node).tuples().execute(self._database)
+            query = OutboxPositionRow.select(OutboxPositionRow.file, OutboxPositionRow.position)
+            rows = query.where(OutboxPositionRow.node == self._node).tuples().execute(self._database)
             self._positions = dict(rows)
         return self._positions
 
@@ -185,7 +185,7 @@ class Recorder:
 
 
 def record_lines(
-    database: peewee.Database, node: str, lines: Sequence[Line], positions: Mapping[str, int], now: int
+    database: peewee.Database, node: str, lines: Sequence[OutboxLine], positions: Mapping[str, int], now: int
 ) -> int:
     """Record lines and the positions behind them in one transaction; return how many events were new.
 
@@ -215,7 +215,9 @@ def record_lines(
         return _commit(database, node, [refused], positions, now)
 
 
-def _commit(database: peewee.Database, node: str, lines: Sequence[Line], positions: Mapping[str, int], now: int) -> int:
+def _commit(
+    database: peewee.Database, node: str, lines: Sequence[OutboxLine], positions: Mapping[str, int], now: int
+) -> int:
     with transaction(database):
         rows, count = collect(database, node, lines, now)
         write_rows(database, rows, now)

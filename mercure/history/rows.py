@@ -16,13 +16,13 @@ from typing import Any
 from mercure.event_details import ImageRef
 from mercure.history.identifiers import folded, name_parts
 from mercure.history.merge import table_of
-from mercure.history.models import HistoryModel, Series
+from mercure.history.models import HistoryModel, SeriesRow
 from mercure.history.text import MAX_BYTES, clip, count_of
 
 
 @dataclass(frozen=True, slots=True)
 class ListedImages:
-    """A list of images by its content; see `mercure.history.models.ImageList`."""
+    """A list of images by its content; see `mercure.history.models.ImageListRow`."""
 
     digest: str
     entries: tuple[tuple[str, str | None, str, int], ...]
@@ -81,7 +81,7 @@ class Rows:
         if there is None:
             self.series[folder] = {"node": self.node, "folder": folder, **row}
         else:
-            self.series[folder] = table_of(Series).merge(there, row)
+            self.series[folder] = table_of(SeriesRow).merge(there, row)
 
     def count(self, minute: int, name: str, label: str, value: float = 1) -> None:
         """Add to a counter."""

@@ -9,26 +9,26 @@ from peewee import JOIN, Database, fn
 
 from mercure.history.identifiers import folded
 from mercure.history.instants import instant
-from mercure.history.models import Association, EventRow, Identifier, Image, Task
+from mercure.history.models import AssociationRow, EventRow, IdentifierRow, ImageRow, TaskRow
 from mercure.history.reader import records
 from mercure.history.records import EventRecord
 
 
 def series_ids(series_uid: str) -> Any:  # noqa: ANN401 - peewee's queries
     """Make the query for the rows of a SeriesInstanceUID: one for each node that received it."""
-    return Identifier.select(Identifier.series).where(
-        Identifier.folded == folded(series_uid), Identifier.kind == "series_uid"
+    return IdentifierRow.select(IdentifierRow.series).where(
+        IdentifierRow.folded == folded(series_uid), IdentifierRow.kind == "series_uid"
     )
 
 
 def tasks_of(series_uid: str) -> Any:  # noqa: ANN401 - peewee's expressions
     """Make the condition for all tasks that hold images of a series: its own, and those of studies with it."""
-    mine = Task.series.in_(series_ids(series_uid))
-    member = Task.alias()
+    mine = TaskRow.series.in_(series_ids(series_uid))
+    member = TaskRow.alias()
     studies = member.select(member.study_task).where(
         member.series.in_(series_ids(series_uid)), member.study_task.is_null(False)
     )
-    return mine | Task.id.in_(studies) | Task.parent.in_(studies)
+    return mine | TaskRow.id.in_(studies) | TaskRow.parent.in_(studies)
 
 
 def of_task(database: Database, task: str) -> list[EventRecord]:
@@ -43,7 +43,7 @@ def of_series(database: Database, series_uid: str) -> list[EventRecord]:
     The images of one association are one line, ``images.received`` at the time of the last: a series of a thousand
     images is told in a dozen lines.
     """
-    tasks = Task.select(Task.id).where(tasks_of(series_uid))
+    tasks = TaskRow.select(TaskRow.id).where(tasks_of(series_uid))
     about_tasks = EventRow.select().where(EventRow.task.in_(tasks))
     about_series = EventRow.select().where(EventRow.series == series_uid, EventRow.task.is_null())
     events = records(database, about_tasks, EventRecord) + records(database, about_series, EventRecord)
@@ -52,11 +52,11 @@ def of_series(database: Database, series_uid: str) -> list[EventRecord]:
 
 
 def _arrivals(database: Database, mine: Any, series_uid: str) -> list[EventRecord]:  # noqa: ANN401 - peewee's queries
-    sender = (Association.id, Association.address, Association.calling_aet, Association.called_aet)
-    times = (fn.MIN(Image.received), fn.MAX(Image.received))
-    query = Image.select(Image.node, *sender, fn.COUNT(Image.id), fn.SUM(Image.bytes), *times)
-    query = query.join(Association, JOIN.LEFT_OUTER, on=Image.association == Association.id)
-    query = query.where(Image.series.in_(mine), Image.received.is_null(False)).group_by(Image.node, *sender)
+    sender = (AssociationRow.id, AssociationRow.address, AssociationRow.calling_aet, AssociationRow.called_aet)
+    times = (fn.MIN(ImageRow.received), fn.MAX(ImageRow.received))
+    query = ImageRow.select(ImageRow.node, *sender, fn.COUNT(ImageRow.id), fn.SUM(ImageRow.bytes), *times)
+    query = query.join(AssociationRow, JOIN.LEFT_OUTER, on=ImageRow.association == AssociationRow.id)
+    query = query.where(ImageRow.series.in_(mine), ImageRow.received.is_null(False)).group_by(ImageRow.node, *sender)
     return [_arrival(series_uid, *row) for row in query.tuples().execute(database)]
 
 

@@ -10,7 +10,7 @@ from peewee import Case, Database, fn
 
 from mercure.history.identifiers import folded
 from mercure.history.instants import MINUTE, instant, micros
-from mercure.history.models import Identifier, MetricsMinute, Series, Task, Total
+from mercure.history.models import IdentifierRow, MetricsMinuteRow, SeriesRow, TaskRow, TotalRow
 from mercure.history.reader import Reader, records
 from mercure.history.records import CounterTotal, ExamRecord, SenderRecord, SeriesRecord, SumPoint, TaskRecord
 
@@ -44,8 +44,10 @@ class Traffic(Reader):
             At most so many.
         """
         with self.reading() as database:
-            known = Total.select(Total.label, Total.last).where(Total.node == node, Total.name == _RECEIVED)
-            rows = list(known.order_by(Total.last.desc(), Total.label).limit(limit).tuples().execute(database))
+            known = TotalRow.select(TotalRow.label, TotalRow.last).where(
+                TotalRow.node == node, TotalRow.name == _RECEIVED
+            )
+            rows = list(known.order_by(TotalRow.last.desc(), TotalRow.label).limit(limit).tuples().execute(database))
             since = now - timedelta(hours=hours)
             lately = _sums(database, node, now - _HOUR)
             longer = _sums(database, node, since)
@@ -78,7 +80,7 @@ class Traffic(Reader):
         step : int
             Minutes of one point; a step in which nothing happened has none.
         """
-        table, width = MetricsMinute, step * MINUTE
+        table, width = MetricsMinuteRow, step * MINUTE
         begin = (table.minute / width * width).alias("begin")
         query = table.select(table.name, begin, fn.SUM(table.value))
         query = query.where(table.node == node, table.name.in_(list(names)))
@@ -93,10 +95,12 @@ class Traffic(Reader):
         Of each name the `limit` labels that came first keep their own line, for good, and all later ones are told
         together as `OTHER`. The greatest ones instead would change places, and a sum of "the others" would then fall.
         """
-        place = fn.ROW_NUMBER().over(partition_by=[Total.name], order_by=[Total.first, Total.label])
-        ranked = Total.select(Total.name, Total.label, Total.value, place.alias("place")).where(Total.node == node)
+        place = fn.ROW_NUMBER().over(partition_by=[TotalRow.name], order_by=[TotalRow.first, TotalRow.label])
+        ranked = TotalRow.select(TotalRow.name, TotalRow.label, TotalRow.value, place.alias("place")).where(
+            TotalRow.node == node
+        )
         label = Case(None, [(ranked.c.place <= limit, ranked.c.label)], OTHER).alias("shown")
-        query = Total.select(ranked.c.name, label, fn.SUM(ranked.c.value)).from_(ranked)
+        query = TotalRow.select(ranked.c.name, label, fn.SUM(ranked.c.value)).from_(ranked)
         query = query.group_by(ranked.c.name, label).order_by(ranked.c.name, label)
         with self.reading() as database:
             rows = list(query.tuples().execute(database))
@@ -111,8 +115,10 @@ class Traffic(Reader):
         wanted = folded(accession)
         if not wanted:
             return ExamRecord()
-        named = Identifier.select(Identifier.series).where(Identifier.folded == wanted, Identifier.kind == "accession")
-        query = Series.select().where(Series.id.in_(named)).order_by(Series.first_received, Series.id)
+        named = IdentifierRow.select(IdentifierRow.series).where(
+            IdentifierRow.folded == wanted, IdentifierRow.kind == "accession"
+        )
+        query = SeriesRow.select().where(SeriesRow.id.in_(named)).order_by(SeriesRow.first_received, SeriesRow.id)
         with self.reading() as database:
             found = records(database, query.limit(EXAM_SERIES + 1), SeriesRecord)
             tasks = _tasks_of(database, named)
@@ -121,23 +127,23 @@ class Traffic(Reader):
 
 def _tasks_of(database: Database, series: Any) -> list[TaskRecord]:  # noqa: ANN401 - peewee's queries
     """Return the tasks of series, and those of the studies that they became part of."""
-    member = Task.alias()
+    member = TaskRow.alias()
     studies = member.select(member.study_task).where(member.series.in_(series), member.study_task.is_null(False))
-    query = Task.select().where(Task.series.in_(series) | Task.id.in_(studies) | Task.parent.in_(studies))
-    return records(database, query.order_by(Task.id).limit(_EXAM_TASKS), TaskRecord)
+    query = TaskRow.select().where(TaskRow.series.in_(series) | TaskRow.id.in_(studies) | TaskRow.parent.in_(studies))
+    return records(database, query.order_by(TaskRow.id).limit(_EXAM_TASKS), TaskRecord)
 
 
 def _sums(database: Database, node: str, since: datetime) -> dict[tuple[str, str], float]:
-    table = MetricsMinute
+    table = MetricsMinuteRow
     query = table.select(table.label, table.name, fn.SUM(table.value)).group_by(table.label, table.name)
     query = query.where(table.name.in_([_RECEIVED, _BYTES]), table.minute >= micros(since), table.node == node)
     return {(label, name): value for label, name, value in query.tuples().execute(database)}
 
 
 def _last_images(database: Database, node: str, since: datetime) -> dict[str, datetime]:
-    query = Series.select(Series.calling_aet, Series.address, fn.MAX(Series.last_received))
-    query = query.where(Series.node == node, Series.last_received >= micros(since))
-    rows = query.group_by(Series.calling_aet, Series.address).tuples().execute(database)
+    query = SeriesRow.select(SeriesRow.calling_aet, SeriesRow.address, fn.MAX(SeriesRow.last_received))
+    query = query.where(SeriesRow.node == node, SeriesRow.last_received >= micros(since))
+    rows = query.group_by(SeriesRow.calling_aet, SeriesRow.address).tuples().execute(database)
     return {f"{title}@{address}": _instant(last) for title, address, last in rows}
 
 

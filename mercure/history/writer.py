@@ -10,20 +10,20 @@ from peewee import Database, Model
 from mercure.history.database import run_many
 from mercure.history.merge import Row, table_of
 from mercure.history.models import (
-    Association,
-    Attempt,
+    AssociationRow,
+    AttemptRow,
     AuditRow,
     EventRow,
-    Identifier,
-    Image,
-    ImageList,
-    MetricsMinute,
-    Node,
-    OutboxPosition,
-    Series,
-    Task,
-    TaskImage,
-    Total,
+    IdentifierRow,
+    ImageListRow,
+    ImageRow,
+    MetricsMinuteRow,
+    NodeRow,
+    OutboxPositionRow,
+    SeriesRow,
+    TaskImageRow,
+    TaskRow,
+    TotalRow,
 )
 from mercure.history.rows import ListedImages, Rows
 
@@ -39,7 +39,7 @@ def known_events(database: Database, ids: Sequence[str]) -> set[str]:
 
 def known_images(database: Database, ids: Sequence[str]) -> set[str]:
     """Return which of these images are known as received."""
-    return _matching(database, Image.id, ids, Image.received.is_null(False))
+    return _matching(database, ImageRow.id, ids, ImageRow.received.is_null(False))
 
 
 def write_rows(database: Database, rows: Rows, recorded: int) -> None:
@@ -59,18 +59,18 @@ def write_rows(database: Database, rows: Rows, recorded: int) -> None:
     Exception
         Whatever peewee or the driver raises; the transaction is then worth nothing.
     """
-    ids: _Ids = {Series: _write_series(database, rows), ImageList: _write_lists(database, rows)}
-    for table in (Association, Image, Task, Attempt, EventRow, AuditRow):
+    ids: _Ids = {SeriesRow: _write_series(database, rows), ImageListRow: _write_lists(database, rows)}
+    for table in (AssociationRow, ImageRow, TaskRow, AttemptRow, EventRow, AuditRow):
         _write(database, table, _with_ids(table, rows.of[table], ids))
     _write_metrics(database, rows)
     if rows.newest_event:
-        _write(database, Node, [{"node": rows.node, "newest_event": rows.newest_event, "recorded": recorded}])
+        _write(database, NodeRow, [{"node": rows.node, "newest_event": rows.newest_event, "recorded": recorded}])
 
 
 def write_positions(database: Database, node: str, positions: Mapping[str, int]) -> None:
     """Note up to where files are recorded."""
     values = [{"node": node, "file": file, "position": position} for file, position in positions.items()]
-    _write(database, OutboxPosition, values)
+    _write(database, OutboxPositionRow, values)
 
 
 def forget_positions(database: Database, node: str, files: Iterable[str]) -> None:
@@ -88,25 +88,25 @@ def _matching(database: Database, column: Any, ids: Sequence[str], *more: Any) -
 
 
 def _write_series(database: Database, rows: Rows) -> dict[str, int]:
-    _write(database, Series, rows.series.values())
-    ids = _ids(database, Series.folder, rows.series, Series.node == rows.node)
+    _write(database, SeriesRow, rows.series.values())
+    ids = _ids(database, SeriesRow.folder, rows.series, SeriesRow.node == rows.node)
     found = sorted((value, kind, ids[folder]) for value, kind, folder in rows.identifiers)
-    _write(database, Identifier, ({"folded": value, "kind": kind, "series": key} for value, kind, key in found))
+    _write(database, IdentifierRow, ({"folded": value, "kind": kind, "series": key} for value, kind, key in found))
     return ids
 
 
 def _write_lists(database: Database, rows: Rows) -> dict[str, int]:
     # In the order of their digests: two nodes that write the same lists do not wait for each other in a circle.
     lists = [rows.lists[digest] for digest in sorted(rows.lists)]
-    known = _ids(database, ImageList.digest, rows.lists)
+    known = _ids(database, ImageListRow.digest, rows.lists)
     fresh = [listed for listed in lists if listed.digest not in known]
     _write(
         database,
-        ImageList,
+        ImageListRow,
         [{"digest": listed.digest, "images": len(listed.entries), "bytes": listed.bytes} for listed in fresh],
     )
-    ids = known | _ids(database, ImageList.digest, [listed.digest for listed in fresh])
-    _write(database, TaskImage, (row for listed in fresh for row in _entries(listed, ids[listed.digest])))
+    ids = known | _ids(database, ImageListRow.digest, [listed.digest for listed in fresh])
+    _write(database, TaskImageRow, (row for listed in fresh for row in _entries(listed, ids[listed.digest])))
     return ids
 
 
@@ -129,9 +129,9 @@ def _write_metrics(database: Database, rows: Rows) -> None:
         {"node": rows.node, "name": name, "minute": minute, "label": label, "value": value}
         for (name, minute, label), value in rows.counters.items()
     ]
-    _write(database, MetricsMinute, counters)
-    _write(database, Total, _totals(counters))
-    _write(database, MetricsMinute, rows.of[MetricsMinute])
+    _write(database, MetricsMinuteRow, counters)
+    _write(database, TotalRow, _totals(counters))
+    _write(database, MetricsMinuteRow, rows.of[MetricsMinuteRow])
 
 
 def _totals(counters: Iterable[Row]) -> list[Row]:
@@ -142,7 +142,7 @@ def _totals(counters: Iterable[Row]) -> list[Row]:
         row = {"node": counter["node"], "name": name, "label": label, "value": counter["value"]}
         row |= {"first": minute, "last": minute}
         there = found.get((name, label))
-        found[name, label] = row if there is None else table_of(Total).merge(there, row)
+        found[name, label] = row if there is None else table_of(TotalRow).merge(there, row)
     return [found[key] for key in sorted(found)]
 
 

@@ -14,7 +14,7 @@ from mercure.event_details import Recovered, Warned
 from mercure.history.database import HistoryError, open_history, without_password
 from mercure.history.ownership import ADVICE, NameTakenError, Owner, machine_id
 from mercure.history.reader import password_of
-from mercure.history.recorder import FAILURES, Progress, Recorder
+from mercure.history.recorder import FAILURES, Recorder, RecorderRun
 from mercure.services.common import Context
 from mercure.spool import Changes, Claim, Stage, uptime
 from mercure.spool.identity import forget_adoption, read_identity, wants_adoption
@@ -76,7 +76,7 @@ class Bookkeeper:
         self._back()
         return 0.0 if progress.more else SCAN_SECONDS
 
-    def run_once(self) -> Progress:
+    def run_once(self) -> RecorderRun:
         """Record one batch.
 
         Raises

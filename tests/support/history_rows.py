@@ -8,23 +8,23 @@ from peewee import AutoField, ForeignKeyField, Model
 
 from mercure.history import models
 from mercure.history.database import run_sql
-from mercure.history.models import ImageList, Node, OutboxPosition, SchemaMigration, Series
+from mercure.history.models import ImageListRow, NodeRow, OutboxPositionRow, SchemaMigrationRow, SeriesRow
 
 if TYPE_CHECKING:
     from peewee import Database, Field
 
 REFERENCES = {
-    Series: "(SELECT folder FROM series WHERE series.id = {})",
-    ImageList: "(SELECT digest FROM image_lists WHERE image_lists.id = {})",
+    SeriesRow: "(SELECT folder FROM series WHERE series.id = {})",
+    ImageListRow: "(SELECT digest FROM image_lists WHERE image_lists.id = {})",
 }
 """What a reference is compared by."""
-LEFT_OUT = {SchemaMigration, OutboxPosition}
+LEFT_OUT = {SchemaMigrationRow, OutboxPositionRow}
 """How the rows came to be there."""
 
 
 def _columns(model: type[Model]) -> str:
     fields = (field for field in model._meta.sorted_fields if not isinstance(field, AutoField))
-    return ", ".join(_compared(field) for field in fields if (model, field.name) != (Node, "recorded"))
+    return ", ".join(_compared(field) for field in fields if (model, field.name) != (NodeRow, "recorded"))
 
 
 def _compared(field: Field[Any]) -> str:

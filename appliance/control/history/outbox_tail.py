@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from mercure.events import Event
-from mercure.history.lines import UnreadableError, parse
 from mercure.history.outbox import SUFFIX, file_names
+from mercure.history.outbox_lines import UnreadableError, parse
 
 _CHUNK: Final = 1024 * 1024
 _MOST_AT_ONCE: Final = 8 * 1024 * 1024

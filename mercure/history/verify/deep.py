@@ -16,8 +16,8 @@ from mercure.spool.image_walk import KeptImage, facts_of, images_in, kept_entrie
 ROUNDS: Final = 3
 """So often the spool is walked: what moved on behind the walk is met by the next one; each copy is read once."""
 
-Told = Callable[[int, int], None]
-"""Told how many bytes were read, and how many there are to be read."""
+ReadProgress = Callable[[int, int], None]
+"""Called with how many bytes were read, and how many there are to be read."""
 
 KINDS: Final = {IntegrityState.ALTERED: Kind.ALTERED, IntegrityState.UNREADABLE: Kind.IMAGE_UNREADABLE}
 
@@ -33,12 +33,12 @@ class DeepCheck:
     clock : Clock
         For how long it takes.
     told : callable
-        Told of the progress.
+        Called with the progress.
     """
 
     spool: Spool
     clock: Clock
-    told: Told = lambda done, total: None
+    told: ReadProgress = lambda done, total: None
     _seen: set[int] = field(default_factory=set)
     _holders: dict[int, list[KeptImage]] = field(default_factory=dict)
     _bad: dict[int, Integrity] = field(default_factory=dict)

@@ -17,7 +17,7 @@ from mercure.config.spool_place import place_problems
 from mercure.history.database import HistoryError
 from mercure.history.reader import HistoryUnavailableError, Reader, batches
 from mercure.history.verify.accounts import ImageAccounts, TaskAccounts, lost_image
-from mercure.history.verify.deep import DeepCheck, Told, known
+from mercure.history.verify.deep import DeepCheck, ReadProgress, known
 from mercure.history.verify.evidence import Evidence
 from mercure.history.verify.folders import FolderCheck, who_discarded
 from mercure.history.verify.report import DeepReport, Finding, Report, Tally, named
@@ -36,7 +36,7 @@ _BEFORE_ROUTING: Final = frozenset({Stage.ROUTING, Stage.STUDIES})
 
 
 def verify(
-    root: Root, config: Config, clock: Clock | None = None, *, deep: bool = False, told: Told | None = None
+    root: Root, config: Config, clock: Clock | None = None, *, deep: bool = False, told: ReadProgress | None = None
 ) -> Report:
     """Prove that every acknowledged image of a router is accounted for, or name those that are not.
 
@@ -51,7 +51,7 @@ def verify(
     deep : bool
         Read every kept image, too, and compare it with its digests.
     told : callable, optional
-        Told how many bytes of how many were read.
+        Called with how many bytes of how many were read.
 
     Raises
     ------

@@ -18,11 +18,11 @@ from peewee import Database
 from mercure.clock import Clock
 from mercure.history.database import disconnect, open_scratch
 from mercure.history.migrate import migrate
-from mercure.history.models import Node, OutboxPosition
+from mercure.history.models import NodeRow, OutboxPositionRow
 from mercure.history.outbox import unread_lines
 from mercure.history.reader import Reader
 from mercure.history.recorder import record_lines
-from mercure.history.verify.views import Entry, ImageView, Source, TaskView, merged
+from mercure.history.verify.views import ImageView, ListEntry, Source, TaskView, merged
 
 _LINES: Final = 2000
 
@@ -113,7 +113,7 @@ class Evidence(AbstractContextManager["Evidence"]):
                 grouped.setdefault(view.folder, []).append(view)
         return grouped
 
-    def entries(self, digest: str | None) -> list[Entry]:
+    def entries(self, digest: str | None) -> list[ListEntry]:
         """Return the images of a list."""
         if digest is None:
             return []
@@ -183,15 +183,15 @@ class Evidence(AbstractContextManager["Evidence"]):
         if self._history is None:
             return ()
         with self._history.reading() as database:
-            names = [name for (name,) in Node.select(Node.node).order_by(Node.node).tuples().execute(database)]
+            names = [name for (name,) in NodeRow.select(NodeRow.node).order_by(NodeRow.node).tuples().execute(database)]
         return tuple(name for name in names if name != self._node)
 
     def _positions(self) -> dict[str, int]:
         if self._history is None:
             return {}
-        query = OutboxPosition.select(OutboxPosition.file, OutboxPosition.position)
+        query = OutboxPositionRow.select(OutboxPositionRow.file, OutboxPositionRow.position)
         with self._history.reading() as database:
-            return dict(query.where(OutboxPosition.node == self._node).tuples().execute(database))
+            return dict(query.where(OutboxPositionRow.node == self._node).tuples().execute(database))
 
     def _replay(self, positions: dict[str, int]) -> Database | None:
         """Record the unread lines into a database of our own, by the code that records them into the history.

@@ -9,14 +9,14 @@ from typing import Final
 
 from mercure.clock import Clock
 from mercure.history.verify.report import Finding, Kind
-from mercure.history.verify.views import Entry, TaskView
+from mercure.history.verify.views import ListEntry, TaskView
 from mercure.spool import ImageFile, Stage, Task, TaskError, image_files, load_task
 from mercure.spool.delivered import holder
 
 PATIENCE_SECONDS: Final = 3600.0
 """So long a series in ``routing`` may be without its model."""
 
-Entries = Callable[[str | None], list[Entry]]
+Entries = Callable[[str | None], list[ListEntry]]
 """Returns the images of a list by its digest."""
 
 
@@ -108,7 +108,7 @@ class FolderCheck:
 
 
 def of_entry(
-    kind: Kind, text: str, entry: Entry, view: TaskView, *, stage: Stage | None = None, target: str | None = None
+    kind: Kind, text: str, entry: ListEntry, view: TaskView, *, stage: Stage | None = None, target: str | None = None
 ) -> Finding:
     """Make a finding about one image of a task."""
     return Finding(

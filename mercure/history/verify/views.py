@@ -11,7 +11,7 @@ from typing import Any, Final
 from peewee import JOIN, Database
 
 from mercure.history.merge import Row, table_of
-from mercure.history.models import EventRow, Image, ImageList, Series, Task, TaskImage
+from mercure.history.models import EventRow, ImageListRow, ImageRow, SeriesRow, TaskImageRow, TaskRow
 from mercure.history.reader import batches
 
 _AT_ONCE: Final = 500
@@ -19,7 +19,7 @@ _AT_ONCE: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class TaskView:
-    """A task as one source knows it; see `mercure.history.models.Task` for the columns."""
+    """A task as one source knows it; see `mercure.history.models.TaskRow` for the columns."""
 
     id: str
     parent: str | None
@@ -66,7 +66,7 @@ _COLUMNS: Final = {column.name: _STANDS_FOR.get(column.name, column.name) for co
 
 def merged(one: TaskView, other: TaskView) -> TaskView:
     """Put together what two sources know of one task, by the rules of its table."""
-    both = table_of(Task).merge(_row(one), _row(other))
+    both = table_of(TaskRow).merge(_row(one), _row(other))
     return TaskView(**{name: both[column] for name, column in _COLUMNS.items()})
 
 
@@ -89,7 +89,7 @@ class ImageView:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ListEntry:
     """One image of a list."""
 
     file: str
@@ -116,7 +116,7 @@ class Source:
         """Walk all tasks, in the order of their ids, some at a time."""
         last = ""
         while True:
-            found = self._tasks(_task_query().where(Task.id > last).order_by(Task.id).limit(_AT_ONCE))
+            found = self._tasks(_task_query().where(TaskRow.id > last).order_by(TaskRow.id).limit(_AT_ONCE))
             if not found:
                 return
             last = found[-1].id
@@ -124,12 +124,16 @@ class Source:
 
     def some_tasks(self, ids: Sequence[str]) -> list[TaskView]:
         """Return the tasks of these ids."""
-        return [view for some in batches(ids, _AT_ONCE) for view in self._tasks(_task_query().where(Task.id.in_(some)))]
+        return [
+            view for some in batches(ids, _AT_ONCE) for view in self._tasks(_task_query().where(TaskRow.id.in_(some)))
+        ]
 
     def children(self, parents: Sequence[str]) -> list[TaskView]:
         """Return the tasks derived from these."""
         query = _task_query()
-        return [view for some in batches(parents, _AT_ONCE) for view in self._tasks(query.where(Task.parent.in_(some)))]
+        return [
+            view for some in batches(parents, _AT_ONCE) for view in self._tasks(query.where(TaskRow.parent.in_(some)))
+        ]
 
     def parts(self, task: str) -> dict[str, int]:
         """Return how many images each task was to get into which the rules divided a series; empty: they did not."""
@@ -141,28 +145,28 @@ class Source:
         """Return all tasks of these series."""
         query = _task_query()
         return [
-            view for some in batches(folders, _AT_ONCE) for view in self._tasks(query.where(Series.folder.in_(some)))
+            view for some in batches(folders, _AT_ONCE) for view in self._tasks(query.where(SeriesRow.folder.in_(some)))
         ]
 
-    def entries(self, digest: str) -> list[Entry]:
+    def entries(self, digest: str) -> list[ListEntry]:
         """Return the images of a list; nothing when this source does not know it."""
-        query = TaskImage.select(TaskImage.file, TaskImage.image, TaskImage.sop).join(ImageList)
-        rows = query.where(ImageList.digest == digest).order_by(TaskImage.file).tuples().execute(self._database)
-        return [Entry(*row) for row in rows]
+        query = TaskImageRow.select(TaskImageRow.file, TaskImageRow.image, TaskImageRow.sop).join(ImageListRow)
+        rows = query.where(ImageListRow.digest == digest).order_by(TaskImageRow.file).tuples().execute(self._database)
+        return [ListEntry(*row) for row in rows]
 
     def entries_of_files(self, digests: Sequence[str], files: Sequence[str]) -> dict[tuple[str, str], str | None]:
         """Return the image id of each of these files in each of these lists, by digest and file."""
-        query = TaskImage.select(ImageList.digest, TaskImage.file, TaskImage.image).join(ImageList)
+        query = TaskImageRow.select(ImageListRow.digest, TaskImageRow.file, TaskImageRow.image).join(ImageListRow)
         found: dict[tuple[str, str], str | None] = {}
         for some in batches(digests, _AT_ONCE):
             for names in batches(files, _AT_ONCE):
-                narrowed = query.where(ImageList.digest.in_(some), TaskImage.file.in_(names))
+                narrowed = query.where(ImageListRow.digest.in_(some), TaskImageRow.file.in_(names))
                 found |= {(digest, file): image for digest, file, image in narrowed.tuples().execute(self._database)}
         return found
 
     def untaken_images(self) -> Iterator[list[ImageView]]:
         """Walk the images that were received and of which no routed series has told, some at a time."""
-        return self._images(Image.task.is_null())
+        return self._images(ImageRow.task.is_null())
 
     def received_images(self) -> Iterator[list[ImageView]]:
         """Walk all images that were received, some at a time."""
@@ -170,56 +174,60 @@ class Source:
 
     def some_images(self, ids: Sequence[str]) -> list[ImageView]:
         """Return the received images of these ids."""
-        query = _image_query().where(Image.received.is_null(False))
+        query = _image_query().where(ImageRow.received.is_null(False))
         return [
             ImageView(*row)
             for some in batches(ids, _AT_ONCE)
-            for row in query.where(Image.id.in_(some)).tuples().execute(self._database)
+            for row in query.where(ImageRow.id.in_(some)).tuples().execute(self._database)
         ]
 
     def images_without_receipt(self) -> list[str]:
         """Return the images of whose series is told, and not of their receipt."""
-        query = Image.select(Image.id).where(Image.node == self._node, Image.received.is_null())
+        query = ImageRow.select(ImageRow.id).where(ImageRow.node == self._node, ImageRow.received.is_null())
         return [image for (image,) in query.tuples().execute(self._database)]
 
     def routed_without_id(self) -> list[tuple[str, str]]:
         """Return folder and file of the images in routed series whose ids are lost, as a power cut loses them."""
-        query = Task.select(Series.folder, TaskImage.file).join(ImageList, on=Task.image_list == ImageList.id)
-        query = query.join(TaskImage, on=TaskImage.list == ImageList.id)
-        query = query.switch(Task).join(Series, on=Task.series == Series.id)
-        query = query.where(Task.node == self._node, Task.parent.is_null(), TaskImage.image.is_null())
+        query = TaskRow.select(SeriesRow.folder, TaskImageRow.file).join(
+            ImageListRow, on=TaskRow.image_list == ImageListRow.id
+        )
+        query = query.join(TaskImageRow, on=TaskImageRow.list == ImageListRow.id)
+        query = query.switch(TaskRow).join(SeriesRow, on=TaskRow.series == SeriesRow.id)
+        query = query.where(TaskRow.node == self._node, TaskRow.parent.is_null(), TaskImageRow.image.is_null())
         return list(query.distinct().tuples().execute(self._database))
 
     def firsts(self, folders: Sequence[str], files: Sequence[str]) -> list[ImageView]:
         """Return the images that are no repetitions, of these series and with these file names."""
-        query = _image_query().where(Image.node == self._node, Image.received.is_null(False))
-        query = query.where(Image.repetition == False)  # noqa: E712 - an expression of peewee
+        query = _image_query().where(ImageRow.node == self._node, ImageRow.received.is_null(False))
+        query = query.where(ImageRow.repetition == False)  # noqa: E712 - an expression of peewee
         return [
             ImageView(*row)
             for some in batches(folders, _AT_ONCE)
             for names in batches(files, _AT_ONCE)
-            for row in query.where(Series.folder.in_(some), Image.file.in_(names)).tuples().execute(self._database)
+            for row in query.where(SeriesRow.folder.in_(some), ImageRow.file.in_(names))
+            .tuples()
+            .execute(self._database)
         ]
 
     def taken(self, ids: Sequence[str]) -> Mapping[str, str]:
         """Return the routed series of those images that are in one."""
-        query = Image.select(Image.id, Image.task).where(Image.task.is_null(False))
+        query = ImageRow.select(ImageRow.id, ImageRow.task).where(ImageRow.task.is_null(False))
         found: dict[str, str] = {}
         for some in batches(ids, _AT_ONCE):
-            found.update(query.where(Image.id.in_(some)).tuples().execute(self._database))
+            found.update(query.where(ImageRow.id.in_(some)).tuples().execute(self._database))
         return found
 
     def count(self) -> tuple[int, int]:
         """Return how many images were acknowledged, and how many of them were repetitions."""
-        query = Image.select().where(Image.node == self._node, Image.received.is_null(False))
-        repeated = query.where(Image.repetition == True)  # noqa: E712 - an expression of peewee
+        query = ImageRow.select().where(ImageRow.node == self._node, ImageRow.received.is_null(False))
+        repeated = query.where(ImageRow.repetition == True)  # noqa: E712 - an expression of peewee
         return query.count(self._database), repeated.count(self._database)
 
     def _images(self, *which: Any) -> Iterator[list[ImageView]]:  # noqa: ANN401 - peewee's expressions
         last = ""
         while True:
-            query = _image_query().where(Image.node == self._node, Image.received.is_null(False), *which)
-            query = query.where(Image.id > last).order_by(Image.id).limit(_AT_ONCE)
+            query = _image_query().where(ImageRow.node == self._node, ImageRow.received.is_null(False), *which)
+            query = query.where(ImageRow.id > last).order_by(ImageRow.id).limit(_AT_ONCE)
             found = [ImageView(*row) for row in query.tuples().execute(self._database)]
             if not found:
                 return
@@ -227,23 +235,25 @@ class Source:
             yield found
 
     def _tasks(self, query: Any) -> list[TaskView]:  # noqa: ANN401 - peewee's queries
-        rows = query.where(Task.node == self._node).tuples().execute(self._database)
+        rows = query.where(TaskRow.node == self._node).tuples().execute(self._database)
         return [TaskView(*row) for row in rows]
 
 
-_LIST: Final = ImageList.alias()
-_DELIVERED: Final = ImageList.alias()
-_OF_TASK: Final = tuple(getattr(Task, field.name) for field in fields(TaskView)[:19])
+_LIST: Final = ImageListRow.alias()
+_DELIVERED: Final = ImageListRow.alias()
+_OF_TASK: Final = tuple(getattr(TaskRow, field.name) for field in fields(TaskView)[:19])
 
 
 def _task_query() -> Any:  # noqa: ANN401 - peewee's queries
     of_lists = (_LIST.digest, _LIST.images, _LIST.bytes, _DELIVERED.digest)
-    query = Task.select(*_OF_TASK, *of_lists, Series.folder)
-    query = query.join(_LIST, JOIN.LEFT_OUTER, on=Task.image_list == _LIST.id)
-    query = query.switch(Task).join(_DELIVERED, JOIN.LEFT_OUTER, on=Task.delivered_list == _DELIVERED.id)
-    return query.switch(Task).join(Series, JOIN.LEFT_OUTER, on=Task.series == Series.id)
+    query = TaskRow.select(*_OF_TASK, *of_lists, SeriesRow.folder)
+    query = query.join(_LIST, JOIN.LEFT_OUTER, on=TaskRow.image_list == _LIST.id)
+    query = query.switch(TaskRow).join(_DELIVERED, JOIN.LEFT_OUTER, on=TaskRow.delivered_list == _DELIVERED.id)
+    return query.switch(TaskRow).join(SeriesRow, JOIN.LEFT_OUTER, on=TaskRow.series == SeriesRow.id)
 
 
 def _image_query() -> Any:  # noqa: ANN401 - peewee's queries
-    of_image = (Image.id, Image.received, Image.file, Image.sop, Image.repetition, Image.task)
-    return Image.select(*of_image, Series.folder, Series.series_uid).join(Series, on=Image.series == Series.id)
+    of_image = (ImageRow.id, ImageRow.received, ImageRow.file, ImageRow.sop, ImageRow.repetition, ImageRow.task)
+    return ImageRow.select(*of_image, SeriesRow.folder, SeriesRow.series_uid).join(
+        SeriesRow, on=ImageRow.series == SeriesRow.id
+    )

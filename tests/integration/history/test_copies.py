@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mercure.history.copies import ToolMissingError, bring_back, copy_history, kind_of
+from mercure.history.copies import PostgresToolMissingError, bring_back, copy_history, kind_of
 from mercure.history.database import HistoryError, disconnect, open_history, run_sql, transaction
 from tests.support.postgres import OWNER
 
@@ -89,7 +89,7 @@ def test_without_the_program_it_is_said_which_package_brings_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ToolMissingError, match="postgresql-client"):
+    with pytest.raises(PostgresToolMissingError, match="postgresql-client"):
         copy_history("postgresql://mercure@127.0.0.1/history", None, tmp_path / "copy")
 
 

@@ -13,7 +13,7 @@ from mercure.clock import ManualClock
 from mercure.event_details import DETAILS
 from mercure.history.database import run_sql
 from mercure.history.handlers import HANDLERS
-from mercure.history.models import Attempt
+from mercure.history.models import AttemptRow
 from mercure.history.recorder import Recorder
 from mercure.history.rows import Rows
 from mercure.names import safe_name
@@ -189,7 +189,7 @@ def test_what_the_database_refuses_all_the_same_is_kept_apart_from_its_neighbour
 ) -> None:
     def poison(batch: Rows, event: Event, details: object) -> None:
         counts = dict.fromkeys(("time", "images", "sent", "confirmed", "bytes", "seconds"), 0)
-        batch.add(Attempt, task=event.id, number=2**70, outcome="success", event_order="x", **counts)
+        batch.add(AttemptRow, task=event.id, number=2**70, outcome="success", event_order="x", **counts)
 
     monkeypatch.setitem(HANDLERS, "task.released", poison)
     story = Told(images=20)

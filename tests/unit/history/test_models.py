@@ -13,24 +13,24 @@ from mercure.history import records
 from mercure.history.merge import table_of
 from mercure.history.models import (
     TABLES,
-    Attempt,
+    AttemptRow,
     AuditRow,
     EventRow,
-    Image,
+    ImageRow,
     InstantField,
-    SchemaMigration,
-    Series,
-    Task,
+    SchemaMigrationRow,
+    SeriesRow,
+    TaskRow,
 )
 from mercure.model import Record
 
-ONCE = {EventRow, AuditRow, SchemaMigration}
+ONCE = {EventRow, AuditRow, SchemaMigrationRow}
 """Their rows are written once."""
 ANSWERED: dict[type[Model], tuple[type[Record], set[str]]] = {
-    Series: (records.SeriesRecord, set()),
-    Image: (records.ImageRecord, {"series_uid", "folder"}),
-    Task: (records.TaskRecord, set()),
-    Attempt: (records.AttemptRecord, set()),
+    SeriesRow: (records.SeriesRecord, set()),
+    ImageRow: (records.ImageRecord, {"series_uid", "folder"}),
+    TaskRow: (records.TaskRecord, set()),
+    AttemptRow: (records.AttemptRecord, set()),
     EventRow: (records.EventRecord, set()),
     AuditRow: (records.AuditRecord, set()),
 }
@@ -80,4 +80,4 @@ def types_of(annotation: Any) -> set[Any]:
 
 def test_a_row_with_a_column_that_the_table_has_not_is_refused() -> None:
     with pytest.raises(KeyError, match="tasks has no column colour"):
-        table_of(Task).values({"id": "1", "colour": "red"})
+        table_of(TaskRow).values({"id": "1", "colour": "red"})

@@ -24,7 +24,7 @@ class UnreadableError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class OutboxLine:
     """A stretch of an outbox file, from `start` up to `end` in bytes: one event, or bytes that are none."""
 
     file: str
@@ -35,15 +35,15 @@ class Line:
     problem: str = ""
 
 
-def read_line(file: str, start: int, raw: bytes, *, end: int) -> Line | None:
+def read_line(file: str, start: int, raw: bytes, *, end: int) -> OutboxLine | None:
     """Read one line; None when it is blank."""
     if not raw.strip():
         return None
     try:
-        return Line(file, start, end, parse(raw))
+        return OutboxLine(file, start, end, parse(raw))
     except UnreadableError as error:
         torn = "" if raw.endswith(b"\n") else "an unfinished last line, "
-        return Line(file, start, end, None, raw, f"{torn}{error}")
+        return OutboxLine(file, start, end, None, raw, f"{torn}{error}")
 
 
 def parse(raw: bytes) -> Event:
