@@ -205,8 +205,13 @@ def test_the_packages_bring_files_of_every_kind() -> None:
     assert not any(path.name.startswith("DICOMDIR") for path in storable)
 
 
-def test_nothing_is_imported_from_a_conftest() -> None:
+def test_nothing_is_imported_from_a_conftest_or_from_another_folders_test() -> None:
     """A conftest holds fixtures, which pytest finds; what tests call by name is in ``tests/support``."""
-    importing = re.compile(r"^\s*(?:from|import) tests\.(?:\w+\.)*conftest\b", re.MULTILINE)
-    found = [path for path in (PROJECT / "tests").rglob("*.py") if importing.search(path.read_text("utf-8"))]
+    importing = re.compile(r"^\s*(?:from|import) (tests\.(?:\w+\.)*)(conftest|test_\w+)\b", re.MULTILINE)
+    found = [
+        f"{path.relative_to(PROJECT)}: {folder}{module}"
+        for path in (PROJECT / "tests").rglob("*.py")
+        for folder, module in importing.findall(path.read_text("utf-8"))
+        if module == "conftest" or folder != ".".join(path.parent.relative_to(PROJECT).parts) + "."
+    ]
     assert found == []

@@ -20,8 +20,8 @@ from mercure.event_details import AssociationOpened
 from mercure.events import EventWriter
 from mercure.spool import Spool, Stage
 from mercure.targets import Trouble
+from tests.support.control_session import edit
 from tests.support.tasks import NOW, PutTask, events_of
-from tests.unit.appliance.test_control import edit
 
 if TYPE_CHECKING:
     from collections.abc import Callable

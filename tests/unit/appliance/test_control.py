@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections import namedtuple
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,31 +23,12 @@ from mercure.config import Retry
 from mercure.delivery.target_breaker import TargetBreaker, target_folder
 from mercure.event_details import Warned
 from mercure.events import EventWriter
-from mercure.services.bookkeeper import Bookkeeper
-from mercure.services.common import Context
-from mercure.spool import Changes, Spool, Stage
+from mercure.spool import Spool, Stage
 from mercure.targets import Trouble
+from tests.support.control_session import edit, record
 from tests.support.tasks import NOW, PutTask, claim_of, events_of
 
 Usage = namedtuple("Usage", "total used free")
-
-
-def edit(session: Session, **changes: Any) -> Session:
-    """Write into mercure.json with an editor, and look at it anew."""
-    path = session.store.mercure.path
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
-    return Session(session.root, session.user, clock=session.clock)
-
-
-def record(session: Session) -> None:
-    """Let the bookkeeper take up what was told."""
-    context = Context(session.root.path, "bookkeeper", session.clock)
-    assert context.start()
-    bookkeeper = Bookkeeper(context)
-    while bookkeeper.turn(Changes.everything()) == 0:
-        pass
-    bookkeeper.end()
-    context.events.close()
 
 
 class TestTargets:

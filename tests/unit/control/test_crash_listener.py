@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from appliance.control.alerts.conditions import alerts_of
 from appliance.control.api.services import CRASH_LOOP, ProcessState, ServiceState
-from appliance.control.api.status import ConfigState, DiskState, HistoryState, Status
 from appliance.control.session import Session
 from appliance.crash_listener import Listener, listen
 from appliance.supervision.crashes import FILE_NAME, WITHIN, Crashes
@@ -24,6 +23,7 @@ from mercure.clock import ManualClock
 from mercure.config import Root
 from mercure.event_details import Warned
 from mercure.model import Record
+from tests.support.statuses import empty_status
 from tests.support.tasks import events_of
 
 
@@ -133,16 +133,6 @@ def test_a_slow_loop_is_a_critical_alert_and_one_that_runs_is_none() -> None:
 
     assert alerts(CRASH_LOOP) == [("critical", "crash-loop:router_00")]
     assert alerts(CRASH_LOOP - 1) == []
-
-
-def empty_status() -> Status:
-    """Return the status of a router with which all is well."""
-    return Status(
-        root="/srv", time=datetime(2026, 11, 21, tzinfo=UTC), running=True, services=(), stages=(), associations=0,
-        outages=(), history=HistoryState(outbox_bytes=0, lag_seconds=0.0),
-        config=ConfigState(revision=1, by_hand=False),
-        disk=DiskState(path="/srv", free_bytes=9, total_bytes=9, refuse_below_bytes=1, clean_below_bytes=1),
-    )  # fmt: skip
 
 
 def test_an_orderly_end_is_not_told() -> None:

@@ -8,7 +8,7 @@ from appliance.control.alerts.conditions import alerts_of
 from appliance.control.api.status import DiskState
 from appliance.control.disk import FORECAST_SPAN, DiskForecast, with_forecast
 from mercure.config.alerts import AlertSettings, DiskAlert
-from tests.unit.control.test_crash_listener import empty_status
+from tests.support.statuses import empty_status
 
 GIGABYTE = 10**9
 LEAST, MOST = FORECAST_SPAN

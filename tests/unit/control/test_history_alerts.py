@@ -13,7 +13,7 @@ from mercure.config.models import HistorySettings
 from mercure.history.database import disconnect, open_history
 from mercure.history.migrate import migrate
 from mercure.history.queries import History
-from tests.unit.control.test_crash_listener import empty_status
+from tests.support.statuses import empty_status
 
 if TYPE_CHECKING:
     from appliance.control.session import Session

@@ -16,7 +16,7 @@ from mercure.spool import Stage
 from tests.support.box import Box, turn
 from tests.support.incoming import make_images
 from tests.support.polling import eventually
-from tests.unit.control.test_crash_listener import empty_status
+from tests.support.statuses import empty_status
 
 if TYPE_CHECKING:
     from mercure.services.common import Context

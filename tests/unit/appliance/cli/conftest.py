@@ -17,8 +17,8 @@ from mercure.events import EventWriter
 from mercure.names import derived_id, new_id
 from mercure.spool import Failure, Spool, Stage, Task
 from tests.support.command_line import HOSTILE, Call
+from tests.support.control_session import record
 from tests.support.tasks import place_task
-from tests.unit.appliance.test_control import record
 
 
 @pytest.fixture
