@@ -36,6 +36,13 @@ def test_each_page_has_the_form(page: Path) -> None:
     assert not re.search(r"^(#{3,}|\*\*(Context|Decision|Decided|Rejected|Consequences)\b)", text, re.MULTILINE)
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name[:4])
+def test_each_path_that_a_page_names_is_there(page: Path) -> None:
+    tops = "mercure|appliance|tui|tests|tools|roles|molecule|getdcmtags|modules|docs"
+    named = re.findall(rf"`((?:{tops})/[\w./-]+)`", page.read_text("utf-8"))
+    assert [path for path in named if "NAME" not in path and not (PROJECT / path).exists()] == []
+
+
 def test_each_page_is_in_the_index_once_under_its_area() -> None:
     listed = []
     for area, lines in re.findall(r"^## (.+)\n\n((?:[- ].*\n)+)", INDEX.read_text("utf-8"), re.MULTILINE):
