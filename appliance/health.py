@@ -129,7 +129,7 @@ def on_time(session: Session) -> HealthFinding:
         text = f"it is {now:%Y-%m-%d %H:%M} UTC, and {newest:%Y-%m-%d %H:%M} is recorded already"
         return HealthFinding("failed", text, "the clock was set back: set it right")
     if not kernel_synchronised():
-        return HealthFinding("warning", "nothing keeps the clock right", "run chrony or systemd-timesyncd")
+        return HealthFinding("warning", "the time is not synchronised", "run chrony or systemd-timesyncd")
     return well(f"{now:%Y-%m-%d %H:%M:%S} UTC, kept right")
 
 

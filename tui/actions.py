@@ -76,11 +76,11 @@ PAGES: Final = (
     ),
     PageEntry("2", "queue", "Queue", "Queue", "What waits, for which target, and for how long.", ("tasks",)),
     PageEntry("3", "history", "History", "Hist", "Find an exam; all that happened to it.", ("exams",)),
-    PageEntry("4", "rules", "Rules", "Rule", "The rules: explain, rehearse, edit.", ()),
+    PageEntry("4", "rules", "Rules", "Rule", "The rules: explain, dry run, edit.", ()),
     PageEntry("5", "targets", "Targets", "Targ", "The targets: echo, test send, edit.", ()),
     PageEntry("6", "modules", "Modules", "Mod", "The processing modules and what waits for them.", ()),
     PageEntry("7", "services", "Services", "Serv", "The services, their processes, their logs.", ("svc",)),
-    PageEntry("8", "alerts", "Alerts", "Alert", "What a person should look at, and what to do.", ()),
+    PageEntry("8", "alerts", "Alerts", "Alert", "What needs attention, and what to do.", ()),
     PageEntry("9", "config", "Config", "Conf", "The revisions: compare, roll back.", ("revisions",)),
     PageEntry("0", "audit", "Audit", "Audit", "Who changed what.", ()),
     PageEntry("", "backups", "Backups", "Backups", "The backups: write one, check one.", ("backup",)),
@@ -90,16 +90,16 @@ PAGES: Final = (
 
 _QUEUE: Final = (
     Action("inspect", "enter", "inspect", "Show the task in full.", "queue"),
-    Action("retry", "r", "retry", "Send a failed task on its way again, or a waiting one now.", "queue", "queue.retry"),
-    Action("hold", "h", "hold", "Keep a waiting task from being worked on.", "queue", "queue.hold"),
-    Action("release", "l", "release", "Let a held task go on.", "queue", "queue.release"),
+    Action("retry", "r", "retry", "Retry a failed task, or a waiting one at once.", "queue", "queue.retry"),
+    Action("hold", "h", "hold", "Hold a waiting task until it is released.", "queue", "queue.hold"),
+    Action("release", "l", "release", "Release a held task.", "queue", "queue.release"),
     Action("reroute", "t", "reroute", "Send a task to another target.", "queue", "queue.reroute", "asks"),
     Action(
-        "discard", "ctrl+d", "discard", "Throw a task away (kept for the retention time).",
+        "discard", "ctrl+d", "discard", "Discard a task (kept for the retention time).",
         "queue", "queue.discard", "asks",
     ),
     Action(
-        "complete", "c", "complete study", "Complete a study now that waits for series.",
+        "complete", "c", "complete study", "Complete a study that waits for series now.",
         "queue", "queue.force_study", "asks", shown=False,
     ),
     Action("mark", "space", "mark", "Mark a row: actions are then done to all marked.", "queue"),
@@ -108,57 +108,78 @@ _QUEUE: Final = (
 
 _SERVICES: Final = (
     Action("log", "enter", "log", "Follow the log of the service.", "services"),
-    Action("start", "s", "start", "Start the processes that do not run.", "services", "services.start"),
+    Action("start", "s", "start", "Start the processes that are not running.", "services", "services.start"),
     Action("restart", "ctrl+t", "restart", "Stop in order and start again.", "services", "services.restart", "asks"),
     Action("stop", "ctrl+x", "stop", "Stop in order.", "services", "services.stop", "type the name"),
     Action("more", "+", "one more", "One process more.", "services", "services.scale", "asks"),
     Action("fewer", "-", "one fewer", "One process fewer.", "services", "services.scale", "asks"),
-    Action("try", "t", "self-test", "Try whether the box works: opens the self-test.", "services"),
+    Action("try", "t", "self-test", "Open the self-test: does the router work?", "services"),
 )
 
 _SELFTEST: Final = (
-    Action("run", "r", "run", "Look at everything, and send a made-up image through.", "selftest", "selftest.run"),
-    Action("look", "l", "only look", "Look at everything, and send nothing.", "selftest", "selftest.run"),
+    Action("run", "r", "run", "Check everything, and send a made-up image through.", "selftest", "selftest.run"),
+    Action("look", "l", "checks only", "Check everything, and send nothing.", "selftest", "selftest.run"),
 )
 
 _BACKUPS: Final = (
-    Action("new", "n", "new", "Write a backup; the router goes on.", "backups", "backup.create", "asks"),
+    Action("new", "n", "new", "Write a backup; the router keeps running.", "backups", "backup.create", "asks"),
     Action("check", "enter", "check", "Compare each file in it with its digest.", "backups", "backup.check"),
 )
 
 _HISTORY: Final = (
-    Action("story", "enter", "what happened", "Tell all that happened to the series.", "history"),
+    Action(
+        "timeline",
+        "enter",
+        "timeline",
+        "Show the result and the timeline of the series.",
+        "history",
+        aliases=("story",),
+    ),
     Action("find", "f", "find", "Find an exam by patient, accession number or UID.", "history"),
 )
 
 _RULES: Final = (
-    Action("edit", "enter", "edit", "Look at the whole rule, and edit it with a check while typing.", "rules"),
+    Action("edit", "enter", "edit", "Show the whole rule, and edit it with a check while typing.", "rules"),
     Action("new", "n", "new", "Add a rule.", "rules", "rules.save_one"),
-    Action("explain", "x", "explain", "Tell why the rule takes a series or not, part by part.", "rules"),
-    Action("rehearse", "d", "dry run", "Tell what the rules as shown would have done to the last series.", "rules"),
-    Action("up", "[", "up", "Look at the rule earlier.", "rules", "rules.order"),
-    Action("down", "]", "down", "Look at the rule later.", "rules", "rules.order"),
+    Action("explain", "x", "explain", "Explain why the rule matches a series or not, part by part.", "rules"),
+    Action(
+        "dry-run",
+        "d",
+        "dry run",
+        "Show what these rules would have done to the last series.",
+        "rules",
+        aliases=("rehearse",),
+    ),
+    Action("up", "[", "up", "Move the rule up: it is checked earlier.", "rules", "rules.order"),
+    Action("down", "]", "down", "Move the rule down: it is checked later.", "rules", "rules.order"),
     Action("save", "ctrl+s", "save order", "Save the changed order.", "rules", "rules.order"),
     Action("delete", "ctrl+d", "delete", "Remove the rule.", "rules", "rules.delete", "type the name"),
 )
 
 _RULE_FORM: Final = (
     Action("save", "ctrl+s", "save", "Save the rule as a new revision.", "rule-form", "rules.save_one"),
-    Action("rehearse", "ctrl+t", "dry run", "Tell what it would have done to the last series.", "rule-form"),
+    Action(
+        "dry-run",
+        "ctrl+t",
+        "dry run",
+        "Show what it would have done to the last series.",
+        "rule-form",
+        aliases=("rehearse",),
+    ),
 )
 
 _TARGETS: Final = (
     Action("show", "enter", "show", "Show all settings.", "targets"),
-    Action("echo", "e", "echo", "Ask the target whether it would take images now.", "targets", "targets.echo"),
+    Action("echo", "e", "echo", "Ask the target whether it accepts images now.", "targets", "targets.echo"),
     Action("test", "t", "test", "Send made-up images to it.", "targets", "targets.test_send", "asks"),
-    Action("probe", "p", "probe", "What the target takes: opens the page on which it is asked.", "targets"),
+    Action("probe", "p", "probe", "Open the page that asks the target what it accepts.", "targets"),
     Action("new", "n", "new", "Add a target.", "targets", "targets.save"),
     Action("edit", "m", "edit", "Change its settings.", "targets", "targets.save"),
     Action("delete", "ctrl+d", "delete", "Remove the target.", "targets", "targets.delete", "type the name"),
 )
 
 _PROBE: Final = (
-    Action("ask", "r", "ask", "Ask the node what it takes, by an echo and negotiations; no image is sent.",
+    Action("ask", "r", "ask", "Ask the node what it accepts, by an echo and negotiations; no image is sent.",
            "probe", "targets.probe"),
     Action("count", "n", "ask and count", "Ask it, and open up to 4 associations at once, to see how many it has.",
            "probe", "targets.probe"),
@@ -197,22 +218,24 @@ _OTHERS: Final = (
     Action("save", "ctrl+s", "save", "Save the module as a new revision.", "module-form", "modules.save"),
     Action("try", "ctrl+t", "check", "Ask its runner, as it is typed here.", "module-form", "modules.check"),
     Action("go", "enter", "go there", "Open the page on which something can be done about it.", "alerts"),
-    Action("acknowledge", "a", "I know", "Say that one knows of the alert: nobody is reminded; again: take it back.",
+    Action("acknowledge", "a", "acknowledge", "Acknowledge the alert: no more reminders; again: withdraw it.",
            "alerts", "alerts.acknowledge"),
     Action("show", "enter", "show", "Show before and after in full.", "audit"),
 )  # fmt: skip
 
 _TABLES: Final = (
-    Action("filter", "/", "filter", "Show only rows that contain a text; `!text`: those that do not.", shown=False),
-    Action("sort", "o", "order", "Put the rows in another order.", shown=False),
+    Action(
+        "filter", "/", "filter", "Show only rows or lines that contain a text; `!text`: those that do not.", shown=False
+    ),
+    Action("sort", "o", "order", "Sort the rows by another column.", shown=False),
 )
 
 _EVERYWHERE: Final = (
     Action("help", "?", "help", "All keys of this screen, and those of every screen."),
     Action("command", ":", "command", "Type the name of an action or a screen.", shown=False),
     Action("back", "escape", "back", "Close what is open; clear the filter.", shown=False),
-    Action("refresh", "ctrl+r", "refresh", "Ask anew now.", shown=False),
-    Action("quit", "q", "quit", "Leave; the router goes on.", aliases=("q", "exit")),
+    Action("refresh", "ctrl+r", "refresh", "Refresh now.", shown=False),
+    Action("quit", "q", "quit", "Quit; the router keeps running.", aliases=("q", "exit")),
 )
 
 OPENS_A_LINE: Final = frozenset({"filter", "command"})
@@ -293,6 +316,26 @@ def page_bindings() -> list[Binding]:
     return [
         Binding(page.key, f"open('{page.name}')", page.title, show=False, priority=True) for page in PAGES if page.key
     ]
+
+
+def matching_commands(page: str, text: str) -> list[tuple[str, str]]:
+    """Return what a text on the command line may mean on a page: ``page`` or ``action``, and its name, the best first.
+
+    The name or one of its aliases; else what begins with the text; else what has its letters in this order (``sft`` for
+    self-test). Of these only the first kind that fits anything counts.
+    """
+    word = text.strip().casefold()
+    known = list(commands_of(page))
+    for fits in (str.__eq__, str.startswith, _has_letters):
+        found = dict.fromkeys((kind, meant) for name, kind, meant in known if word and fits(name, word))
+        if found:
+            return list(found)
+    return []
+
+
+def _has_letters(name: str, word: str) -> bool:
+    letters = iter(name)
+    return all(letter in letters for letter in word)
 
 
 def commands_of(page: str) -> Iterator[tuple[str, str, str]]:

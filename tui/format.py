@@ -11,6 +11,8 @@ from typing import Final
 
 from rich.cells import cell_len, set_cell_size
 
+from mercure.printable import printable
+
 _ELLIPSIS: Final = "…"
 _BARS: Final = "▁▂▃▄▅▆▇█"
 
@@ -37,6 +39,11 @@ def fit(text: str, columns: int, *, right: bool = False) -> str:
         return set_cell_size(text, columns - 1) + _ELLIPSIS if columns > 0 else ""
     space = " " * (columns - wide)
     return space + text if right else text + space
+
+
+def printable_lines(text: str, columns: int) -> list[str]:
+    """Break any text, of one line or several, into printable lines of so many columns."""
+    return [line for part in text.split("\n") for line in wrap(printable(part), columns)]
 
 
 def wrap(text: str, columns: int) -> list[str]:

@@ -29,6 +29,7 @@ _STATE_OF_STAGE: Final[Mapping[Stage, QueueState]] = {
     Stage.STUDIES: "collecting",
     Stage.ERROR: "failed",
     Stage.DISCARD: "discarded",
+    Stage.SUCCESS: "done",
 }
 
 _HELD_IN: Final = frozenset({Stage.PROCESSING, Stage.OUTGOING, Stage.ERROR})
@@ -124,7 +125,7 @@ def row_of(task: Task, stage: Stage) -> Row:
         id=task.id,
         stage=stage,
         created=task.created,
-        state="held" if held else _STATE_OF_STAGE.get(stage),
+        state="held" if held else "delivered" if stage is Stage.SUCCESS and task.target else _STATE_OF_STAGE.get(stage),
         action=task.action,
         target=task.target,
         module=task.module,

@@ -12,11 +12,22 @@ Tone = Literal["", "dim", "good", "busy", "warn", "bad"]
 """What a state means: usual, at rest, well, on its way, look at it, a person is needed."""
 
 QueueState = Literal[
-    "arriving", "deciding", "collecting", "waiting", "retrying", "running", "held", "failed", "discarded"
+    "arriving",
+    "deciding",
+    "collecting",
+    "waiting",
+    "retrying",
+    "running",
+    "held",
+    "failed",
+    "discarded",
+    "delivered",
+    "done",
 ]
 """``arriving``: images still come; ``deciding``: the router has it; ``collecting``: waits for its study; ``waiting``:
 for its turn; ``retrying``: for the next attempt; ``running``: a service works on it now; ``held``: a person stopped it;
-``failed``: waits for a person; ``discarded``: thrown away by a person or a rule, and kept for some time."""
+``failed``: waits for a person; ``discarded``: thrown away by a person or a rule, and kept for some time; ``delivered``,
+``done``: its target has it, or its tasks were made, and it is kept for some time."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +67,8 @@ QUEUE: Final[dict[QueueState, Look]] = {
     "collecting": Look("≡", "collecting", "", 6),
     "arriving": Look("↓", "arriving", "good", 7),
     "discarded": Look("□", "discarded", "dim", 8),
+    "delivered": Look("•", "delivered", "good", 9),
+    "done": Look("•", "done", "good", 10),
 }
 """The states of the queue."""
 
@@ -86,7 +99,7 @@ PROCESS: Final[dict[str, Look]] = {
 """The states of a process."""
 
 HEALTH: Final[dict[str, Look]] = {
-    "bad": Look("‼", "bad", "bad", 0, "not well"),
+    "bad": Look("‼", "bad", "bad", 0, "needs help"),
     "watch": Look("▲", "watch", "warn", 1, "look at it"),
     "well": Look("•", "well", "good", 2),
 }
@@ -107,12 +120,12 @@ DISK: Final[dict[str, Look]] = {
 }
 
 TARGET: Final[dict[str, Look]] = {
-    "down": Look("‼", "down", "bad", 0, "takes nothing"),
+    "down": Look("‼", "down", "bad", 0, "not accepting images"),
     "failed": Look("▲", "has failed tasks", "warn", 1),
-    "unwell": Look("▲", "answers not", "warn", 2),
+    "unwell": Look("▲", "not answering", "warn", 2),
     "disabled": Look("□", "disabled", "dim", 3, "switched off"),
     "unused": Look("○", "not used yet", "dim", 4),
-    "up": Look("•", "up", "good", 5, "takes images"),
+    "up": Look("•", "up", "good", 5, "accepts images"),
 }
 
 OUTCOME: Final[dict[str, Look]] = {
@@ -124,7 +137,7 @@ OUTCOME: Final[dict[str, Look]] = {
 
 STEP: Final[dict[str, Look]] = {
     "failed": Look("‼", "failed", "bad", 0),
-    "warning": Look("▲", "look", "warn", 1),
+    "warning": Look("▲", "warning", "warn", 1),
     "not reached": Look("□", "not reached", "dim", 2),
     "ok": Look("•", "ok", "good", 3),
 }
@@ -133,22 +146,23 @@ STEP: Final[dict[str, Look]] = {
 
 @dataclass(frozen=True)
 class StageWords:
-    """A stage of the spool: its short name on a terminal, and what an entry there is to people who do not know it."""
+    """A stage of the spool: its name on a terminal, short and with what is counted; for people who do not know it."""
 
     short: str
+    counted: str
     said: str
 
 
 STAGE: Final[dict[str, StageWords]] = {
-    "incoming": StageWords("arriving", "Arriving"),
-    "routing": StageWords("deciding", "Being decided"),
-    "studies": StageWords("studies", "Waiting for the rest of the study"),
-    "processing": StageWords("processing", "Being processed"),
-    "outgoing": StageWords("outgoing", "On the way to targets"),
-    "error": StageWords("failed", "Failed, waiting for a person"),
-    "quarantine": StageWords("quarantine", "Unreadable, kept aside"),
-    "success": StageWords("delivered", "Delivered, kept for now"),
-    "discard": StageWords("discarded", "Discarded, kept for now"),
+    "incoming": StageWords("arriving", "series arriving", "Arriving"),
+    "routing": StageWords("deciding", "series deciding", "Being decided"),
+    "studies": StageWords("studies", "series in studies", "Waiting for the rest of the study"),
+    "processing": StageWords("processing", "tasks processing", "Being processed"),
+    "outgoing": StageWords("outgoing", "tasks outgoing", "On the way to targets"),
+    "error": StageWords("failed", "tasks failed", "Failed, waiting for a person"),
+    "quarantine": StageWords("quarantine", "in quarantine", "Unreadable, kept aside"),
+    "success": StageWords("delivered", "tasks delivered", "Delivered, kept for now"),
+    "discard": StageWords("discarded", "tasks discarded", "Discarded, kept for now"),
 }
 
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page as Tab
 
 EXAM = str(DEFAULTS["AccessionNumber"])
-DOWN = "[mercure] CRITICAL: target 'archive' takes nothing"
-OVER = "[mercure] over: target 'archive' takes nothing"
+DOWN = "[mercure] CRITICAL: target 'archive' is not accepting images"
+OVER = "[mercure] over: target 'archive' is not accepting images"
 MERCURE = (sys.executable, "-m", "appliance.cli")
 
 
@@ -150,8 +150,8 @@ class Day:
         found = call(self.root, "alerts", "list", code=1)["alerts"]
         [listed] = [item for item in found if item["kind"] == "outage"]
         assert listed["raised"]
-        see(self.root, "8", "takes nothing")
-        turns_to(self.wall, "The router needs help", "target 'archive' takes nothing")
+        see(self.root, "8", "is not accepting")
+        turns_to(self.wall, "The router needs help", "target 'archive' is not accepting images")
         look_for_exam(self.phone, EXAM, "2 series, 4 images: on the way")
         known = call(self.root, "alerts", "acknowledge", "outage:archive", "--comment", "I am plugging")
         assert known["acknowledged"]["comment"] == "I am plugging"

@@ -102,7 +102,7 @@ def alerts() -> tuple[api.status.Alert, ...]:
     """Tell what is wrong on a bad day."""
     rows = (
         ("outage:research-archive", "outage", "critical", "research-archive",
-         "target 'research-archive' takes nothing: connection to 10.20.9.80:104 refused", 95),
+         "target 'research-archive' is not accepting images: connection to 10.20.9.80:104 refused", 95),
         ("failed", "failed", "critical", "error", "2 tasks have failed", 1500),
         ("disk", "disk", "warning", "/srv/mercure/spool",
          "the disk of /srv/mercure/spool is getting full: finished tasks are removed before their time", 31),

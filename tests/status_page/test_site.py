@@ -121,7 +121,7 @@ class TestOverview:
     def test_a_bad_day(self, page: Page) -> None:
         page.seen = scene.seen(bad=True)
         found = read(page)
-        for text in ("The router needs help", "What wants a look", "takes nothing", "2 tasks have failed"):
+        for text in ("The router needs help", "What wants a look", "not accepting images", "2 tasks have failed"):
             assert text in found.text
 
     def test_a_router_that_does_not_run(self, page: Page) -> None:

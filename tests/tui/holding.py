@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from tui.router_protocol import RouterProtocol
 
 
+LONGEST_SCENE = 600.0
+"""Seconds after which a verb is let go without its test: so that a test that died does not keep a router for ever."""
+
+
 class Held:
     """A verb of the router that tells how far it is, and ends when it may."""
 
@@ -31,7 +35,7 @@ class Held:
     def _run(self, asked: Asked, wanted: Any) -> Any:
         for progress in self._told:
             asked.report(progress)
-        assert self.let.wait(SECONDS)
+        assert self.let.wait(LONGEST_SCENE)
         return self._really(asked, wanted)
 
 

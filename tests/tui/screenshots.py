@@ -21,7 +21,7 @@ from tui.router_client import RouterClient
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 PAGES = {"overview": ("1", "disk"), "queue": ("2", "tasks"), "history": ("3", "last received"),
-         "rules": ("4", "nothing is wrong"), "targets": ("5", "folder"), "modules": ("6", "statistics"),
+         "rules": ("4", "no problems found"), "targets": ("5", "folder"), "modules": ("6", "statistics"),
          "services": ("7", "bookkeeper"), "alerts": ("8", "critical"), "config": ("9", "in force"),
          "audit": ("0", "task.hold"), "help": ("?", "Who changed what")}  # fmt: skip
 
@@ -76,7 +76,7 @@ async def scene(person: Person, root: Path) -> None:
     await person.see("the condition is good")
     keep(person, "rule", root)
     await person.press("ctrl+t")
-    await person.see("would be treated otherwise")
+    await person.see("change for")
     keep(person, "dry-run", root)
 
 

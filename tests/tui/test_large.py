@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +13,7 @@ from appliance.control.rpc.client import api
 from tests.support.terminal_ui import NOW
 from tests.tui.filling import HEAD
 from tests.tui.screenplay import Person, play
-from tui.screens.queue import COLUMNS
+from tui.screens.queue import COLUMNS, WINDOW
 
 COUNT = 50_000
 QUICK_SECONDS = 0.2
@@ -36,6 +36,11 @@ def entries() -> tuple[api.queue.QueueEntry, ...]:
         )
         for number in range(COUNT)
     )
+
+
+def moved_on(rows: Sequence[api.queue.QueueEntry]) -> list[api.queue.QueueEntry]:
+    """Return the window of a queue some seconds later: the first tasks are gone, all others are older."""
+    return [row.model_copy(update={"age_seconds": row.age_seconds + 5}) for row in rows[3 : WINDOW + 3]]
 
 
 class LargeQueue:
@@ -85,7 +90,7 @@ def test_filter_sort_and_move_in_50_000_tasks() -> None:
             begun = time.thread_time()
             await person.pilot.pause()
             taken[f"{what}, drawn"] = time.thread_time() - begun
-        await person.see("P00001")
+        await person.see("P29190")
 
     play(LargeQueue(), scene)
     slow = {what: seconds for what, seconds in taken.items() if seconds > QUICK_SECONDS}
@@ -102,4 +107,7 @@ def _acts(grid: Any) -> dict[str, Any]:
         "filter on": lambda: grid.select("target3 "),
         "filter not": lambda: grid.select("!target3"),
         "filter one": lambda: grid.select("p00001"),
+        "filter off": lambda: grid.select(""),
+        "move on": lambda: grid.fill(moved_on(grid.rows)),
+        "filter after that": lambda: grid.select("p29190"),
     }

@@ -141,9 +141,9 @@ def test_test_sends_and_dry_runs_have_bars(session: Session, plays: Plays, monke
         await person.see("1 of 1 confirmed")
         await person.open("rules")
         await person.press("d")
-        await person.see("rehearsing: ", "20 of 80 series tried")
+        await person.see("dry run: ", "20 of 80 series tried")
         trying.let.set()
-        await person.see("0 of the last 1 series would be treated otherwise")
+        await person.see("No change for the last series")
         await person.press("escape")
         await person.see_no_more("20 of 80")
 

@@ -34,7 +34,7 @@ def test_a_target_is_asked_and_its_proposal_accepted(
         await person.open("targets")
         await person.see("dicom")
         await person.press("p")
-        await person.see("What delivered takes", "was never asked", "r ask")
+        await person.see("What delivered accepts", "was never asked", "r ask")
         await person.press("a")
         await person.see("nothing is proposed")
         await person.press("r")

@@ -46,7 +46,7 @@ def test_failed_tasks_are_found_marked_and_sent_again(session: Session, plays: P
         await person.press("enter")
         await person.see("3 of 4 tasks, filter: failed")
         await person.press("asterisk", "r")
-        await person.see("3 tasks sent on their way again")
+        await person.see("3 tasks retried")
         await person.press("escape")
         await person.see_no_more("filter")
 
@@ -153,7 +153,7 @@ def test_a_rule_is_checked_while_typed_rehearsed_saved_and_rolled_back(session: 
 
     async def scene(person: Person) -> None:
         await person.open("rules")
-        await person.see("everything", "nothing is wrong")
+        await person.see("everything", "no problems found")
         await person.press("n")
         await person.see("New rule")
         await person.write("ct")
@@ -170,15 +170,15 @@ def test_a_rule_is_checked_while_typed_rehearsed_saved_and_rolled_back(session: 
         await person.press("tab", "tab")
         await person.write("delivered")
         await person.press("ctrl+t")
-        await person.see("Dry run", "0 of the last 1 series would be treated otherwise")
+        await person.see("Dry run", "No change for the last series")
         await person.press("escape")
         await person.see("New rule")
         await person.press("ctrl+s")
         await person.see("saved as revision", "2 rules")
         await person.press("down", "x")
-        await person.see("Explain ct on which series?", "2 im.")
+        await person.see("Explain ct on which series?", "2 images")
         await person.press("enter")
-        await person.see("it is so: the rule acts", "tags.Modality")
+        await person.see("match: the rule applies", "tags.Modality")
         await person.press("escape", "9")
         await person.see("2 revisions")
         await person.press("enter")
@@ -214,7 +214,7 @@ def test_a_save_is_taken_while_a_check_is_under_way_and_its_answer_stays(session
 
     async def scene(person: Person) -> None:
         await person.open("rules")
-        await person.see("nothing is wrong")
+        await person.see("no problems found")
         source.hold("rules.check")
         await person.press("enter")
         await person.see("Rule everything")

@@ -47,7 +47,7 @@ def add_target_with_a_wrong_port(screen: Terminal, wrong: int) -> None:
     screen.see("2 targets")
     screen.press("e")
     screen.see("refuses the connection")
-    screen.see("▲ answers not")
+    screen.see("▲ not answering")
 
 
 def correct_it(screen: Terminal, wrong: int, right: int) -> None:
@@ -77,7 +77,7 @@ def add_a_rule_and_rehearse_it(screen: Terminal) -> None:
     screen.press("Tab", "Tab")
     screen.write("archive")
     screen.press("C-t")
-    screen.see("1 of the last 2 series would be treated otherwise")
+    screen.see("1 change for the last 2 series")
     screen.see("archive, delivered")
     screen.press("Escape")
     screen.see("New rule")
@@ -88,7 +88,7 @@ def add_a_rule_and_rehearse_it(screen: Terminal) -> None:
 
 def see_the_queue_stuck(screen: Terminal) -> None:
     screen.see("‼ archive    down, 1 wait")
-    screen.see("takes nothing")
+    screen.see("is not accepting images")
     screen.press("5")
     screen.see("‼ down")
     screen.press("2")

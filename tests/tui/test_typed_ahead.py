@@ -184,7 +184,7 @@ def test_esc_in_a_form_asks_first_also_when_letters_came_in_the_same_moment(sess
     async def scene(person: Person) -> None:
         await begin_a_folder(person)
         await person.in_one_moment(*"archive", "escape", "1")
-        await person.see("Give up the changes?")
+        await person.see("Discard changes?")
         await person.press("escape")
         await person.see("New target of kind folder", "archive")
 

@@ -16,20 +16,6 @@ PLACES = {
 }
 
 STILL_SAID: dict[str, set[str]] = {
-    "screens": {
-        "I know",
-        "alone ►",
-        "it is so",
-        "may stay empty",
-        "nobody sends",
-        "nothing is wrong",
-        "on its way again",
-        "takes nothing",
-        "they are not delivered",
-        "treated otherwise",
-        "while its end is in sight",
-        "would be treated",
-    },
     "command line": {
         "another number of processes",
         "bring a backup back",
@@ -41,7 +27,6 @@ STILL_SAID: dict[str, set[str]] = {
         "what is wrong with",
         "whoever",
     },
-    "presentation": {"NOT well", "answers not", "takes nothing"},
 }
 """What was said when the list was made, by place. It may only become shorter: take out what is mended."""
 

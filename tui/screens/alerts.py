@@ -38,14 +38,14 @@ _WHERE: Final = {
 
 def _what(row: Alert) -> Span:
     """Say what it is; what somebody knows of, or what is over, is said more quietly."""
-    marks = [mark for mark, there in (("■ known", row.acknowledged), ("○ over", row.over)) if there]
+    marks = [mark for mark, there in (("■ acknowledged", row.acknowledged), ("○ over", row.over)) if there]
     return (printable(" ".join([*marks, row.text])), "dim" if marks else "")
 
 
-def _known(acknowledged: api.status.Acknowledgement) -> str:
+def _acknowledged(acknowledged: api.status.Acknowledgement) -> str:
     until = f", until {moment(acknowledged.until)}" if acknowledged.until else ""
     comment = f": {acknowledged.comment}" if acknowledged.comment else ""
-    return f"{acknowledged.by} since {moment(acknowledged.at)}{until}{comment}"
+    return f"by {acknowledged.by} at {moment(acknowledged.at)}{until}{comment}"
 
 
 class AlertsPage(TablePage[Alert]):
@@ -80,7 +80,7 @@ class AlertsPage(TablePage[Alert]):
         yield from pair("do next", row.advice, columns, "notice")
         yield from pair("since", moment(row.since), columns)
         if row.acknowledged:
-            yield from pair("known to", _known(row.acknowledged), columns)
+            yield from pair("acknowledged", _acknowledged(row.acknowledged), columns)
         if row.over:
             yield from pair("over since", moment(row.over), columns, "good")
 

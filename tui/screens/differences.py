@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from appliance.control.rpc.client import Difference, Problem, api
 from mercure.printable import printable
-from tui.format import wrap
+from tui.format import printable_lines
 from tui.styles import Line
 from tui.widgets.lines import marked
 
@@ -35,7 +35,7 @@ def difference_lines(differences: Iterable[Difference], columns: int) -> Iterato
 
 def _indented(text: str, columns: int, style: str) -> Iterator[Line]:
     sign = "-" if style == "removed" else "+"
-    for number, line in enumerate(wrap(printable(text), columns - 8)):
+    for number, line in enumerate(printable_lines(text, columns - 8)):
         yield ((f"     {sign if number == 0 else ' '} ", style), (line, style))
 
 
@@ -44,7 +44,7 @@ def problem_lines(problems: Iterable[Problem], columns: int) -> Iterator[Line]:
     for problem in problems:
         text = f"{problem.place}: {problem.text}" if problem.place else problem.text
         yield from marked("‼", text, columns - 4, "bad")
-        for line in wrap(printable(problem.advice), columns - 4) if problem.advice else ():
+        for line in printable_lines(problem.advice, columns - 4):
             yield (("  ", ""), (line, "notice"))
 
 
@@ -55,5 +55,5 @@ def finding_lines(finding: api.rules.RuleFinding, columns: int) -> Iterator[Line
     for line in finding.caret.split("\n"):
         if line.strip():
             yield ((f"   {printable(line)}", "dim"),)
-    for line in wrap(printable(finding.advice), columns - 4) if finding.advice else ():
+    for line in printable_lines(finding.advice, columns - 4):
         yield ((f"   {line}", "notice"),)

@@ -8,19 +8,18 @@ from typing import Any
 from appliance.control.rpc.client import api
 from appliance.presentation.wording import plural
 from mercure.printable import printable
-from tui.format import fit, wrap
+from tui.format import fit, printable_lines
 from tui.styles import Line
 
 
 def dry_run_lines(rehearsal: Any, columns: int) -> Iterator[Line]:  # noqa: ANN401 - `Rehearsal`, by the API
     """Write how many series would go elsewhere, from where to where, and which."""
     yield ()
-    yield (
-        (f" {len(rehearsal.changes)}", "bold"),
-        (f" of the last {plural(rehearsal.series, 'series', 'series')} would be treated otherwise.", ""),
-    )
+    changed = len(rehearsal.changes)
+    last = "the last series" if rehearsal.series == 1 else f"the last {plural(rehearsal.series, 'series', 'series')}"
+    yield ((f" {plural(changed, 'change')}" if changed else " No change", "bold"), (f" for {last}.", ""))
     for error in rehearsal.errors:
-        for line in wrap(printable(error), columns - 4):
+        for line in printable_lines(error, columns - 4):
             yield ((f" ‼ {line}", "bad"),)
     yield ()
     for move, count in sorted(rehearsal.moves.items(), key=lambda item: -item[1]):
@@ -31,7 +30,7 @@ def dry_run_lines(rehearsal: Any, columns: int) -> Iterator[Line]:  # noqa: ANN4
         what = " ".join(
             text for text in (who.PatientID, who.Modality, who.StudyDescription, who.SeriesDescription) if text
         )
-        yield ((f" {fit(printable(what), max(20, columns - 12))}", ""), (f"{change.images:5} im.", "dim"))
+        yield ((f" {fit(printable(what), max(20, columns - 16))}", ""), (f"  {plural(change.images, 'image')}", "dim"))
         yield (("   - ", "removed"), (printable(", ".join(change.before) or "nowhere"), "removed"))
         yield (("   + ", "added"), (printable(", ".join(change.after) or "nowhere"), "added"))
 
@@ -39,15 +38,15 @@ def dry_run_lines(rehearsal: Any, columns: int) -> Iterator[Line]:  # noqa: ANN4
 def explained_lines(explained: api.rules.Explained, columns: int) -> Iterator[Line]:
     """Write each part of a condition with the value that it had."""
     yield ()
-    result = ("• it is so: the rule acts", "good") if explained.result else ("□ it is not so", "warn")
+    result = ("• match: the rule applies", "good") if explained.result else ("□ no match", "warn")
     yield ((f" {result[0]}", result[1]),)
-    for line in wrap(printable(explained.differs), columns - 4) if explained.differs else ():
+    for line in printable_lines(explained.differs, columns - 4) if explained.differs else ():
         yield ((f" ‼ {line}", "warn"),)
     if explained.error:
-        for line in wrap(printable(explained.error), columns - 4):
+        for line in printable_lines(explained.error, columns - 4):
             yield ((f" ‼ {line}", "bad"),)
     yield ()
-    for line in wrap(printable(explained.expression), columns - 2):
+    for line in printable_lines(explained.expression, columns - 2):
         yield ((f" {line}", "bold"),)
     yield ()
     half = max(20, columns // 2)

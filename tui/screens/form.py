@@ -14,7 +14,7 @@ from textual.widgets import Input, TextArea
 from appliance.control.rpc.client import ControlError, Saved, api
 from mercure.printable import printable
 from tui.actions import Action, keys_of_form
-from tui.format import fit, wrap
+from tui.format import fit, printable_lines
 from tui.screens.differences import difference_lines, problem_lines
 from tui.screens.page import Page
 from tui.styles import Line
@@ -103,7 +103,7 @@ class FormPage(Page):
         field = next((field for field in self._fields if self._widgets.get(field.name) is self.focused), None)
         if field is not None:
             more = f"  ({', '.join(field.choices[:12])})" if field.choices and field.kind != "choice" else ""
-            texts = wrap(printable(f"{field.text}{more}"), self.app.size.width - 2)[:HINT_LINES]
+            texts = printable_lines(f"{field.text}{more}", self.app.size.width - 2)[:HINT_LINES]
             self.query_one("#hint", Static).show([((f" {text}", "dim"),) for text in texts])
 
     @on(Input.Changed)
@@ -198,13 +198,15 @@ class FormPage(Page):
     def failed(self, error: ControlError) -> None:
         """Show why it was not saved, and what somebody else changed meanwhile."""
         columns = self.app.size.width - 2
-        lines: list[Line] = [((f"‼ {printable(text)}", "bad"),) for text in wrap(error.text, columns - 2)]
-        advice = error.advice
+        # What is wrong with a configuration is in the text too, but shortened; each problem is shown once.
+        text = "it cannot be saved:" if error.problems else error.text
+        lines: list[Line] = [((f"‼ {line}", "bad"),) for line in printable_lines(text, columns - 2)]
+        advice = "" if error.problems else error.advice
         if error.kind == "stale":
             advice = "Look at what is different; ^s once more makes your change on top of it, esc leaves."
             newest = api.configuration.ListRevisions(file="mercure", limit=1)
             self.ask(api.configuration.REVISIONS, newest, self._go_on_from, failed=lambda _: None)
-        lines += [((f"  {printable(text)}", "notice"),) for text in (wrap(advice, columns - 2) if advice else ())]
+        lines += [((f"  {line}", "notice"),) for line in printable_lines(advice, columns - 2) if line]
         lines += problem_lines(error.problems, columns)
         if error.difference:
             lines += difference_lines(error.difference, columns)
@@ -229,5 +231,5 @@ class FormPage(Page):
             self.dismiss()
             return
 
-        dialog = Confirm("Give up the changes?", [self._heading, "Nothing is saved."], "Give up")
+        dialog = Confirm("Discard changes?", [self._heading, "Nothing is saved."], "Discard")
         self.when_answered(dialog, lambda _: self.dismiss())

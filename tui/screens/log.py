@@ -53,7 +53,7 @@ class LogPage(Page):
     def on_mount(self) -> None:
         """Read the end of it, then follow."""
         super().on_mount()
-        head = f" log of {printable(self._log_of)}, followed while its end is in sight (G)"
+        head = f" log of {printable(self._log_of)}, following (G jumps to the end)"
         self.query_one("#note", Static).show([((head, "dim"),)])
         self.set_focus(self.query_one(Pager))
         threading.Thread(target=self._follow, name="log", daemon=True).start()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from appliance.control.rpc.client import AnyVerb, ControlError, Nothing, Progress, api
 from appliance.presentation.figures import short_moment, size
 from mercure.printable import printable
 from tui.screens.page import Page
+from tui.widgets.lines import Pager, Static
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
 from tui.styles import Line
 
 _BAR: Final = 20
@@ -107,3 +111,37 @@ class LongActions(Page):
         else:
             answer = self.LONG[state.verb].answer.model_validate(result.answer)
             self.show_answer(state.verb, state.about, answer, by)
+
+
+class ReportPage(LongActions):
+    """A page of one text that a long action makes. The line above says how far the action is, or what the text is.
+
+    A subclass gives `report`, and calls `show_report` when it knows more.
+    """
+
+    def body(self) -> ComposeResult:
+        """Lay out."""
+        yield Static(id="note")
+        yield Pager(id="report")
+
+    def on_mount(self) -> None:
+        """Show what is known."""
+        super().on_mount()
+        self.set_focus(self.query_one(Pager))
+        self.show_report()
+
+    def on_resize(self) -> None:
+        """Break the lines anew."""
+        super().on_resize()
+        self.show_report()
+
+    def report(self, columns: int) -> tuple[Line, Iterable[Line]]:
+        """Return what the text is, and the text for so many columns."""
+        raise NotImplementedError
+
+    def show_report(self) -> None:
+        """Show what is known; while the action is under way, the line above is its own."""
+        note, lines = self.report(self.app.size.width - 2)
+        self.query_one(Pager).show(lines)
+        if not any(self.under_way(name) for name in self.LONG):
+            self.query_one("#note", Static).show([note])

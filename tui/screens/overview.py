@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _SPARK: Final = 20
 _ROWS: Final = 7
+_COUNTED: Final = 17
+"""Columns from which there is room to say what is counted."""
 _TROUBLE: Final = frozenset({"error", "quarantine"})
 """Stages that should be empty."""
 _AT_REST: Final = frozenset({"success", "discard"})
@@ -66,7 +68,7 @@ def overview_lines(router: RouterState, targets: Sequence[api.targets.TargetStat
     if router.status is None:
         return [(), ((" Waiting for the first word of the router …", "dim"),)]
     third = (columns - 4) // 3
-    stages = list(_stages(router.status))
+    stages = list(_stages(router.status, third))
     blocks = (
         [_title("senders", router.received, third), *_senders(router, third)],
         [((fit("stages", third), "title"),), *(_fitted(line, third) for line in stages)],
@@ -118,12 +120,13 @@ def _senders(router: RouterState, wide: int) -> Iterator[Line]:
     if len(names) > _ROWS:
         yield ((fit(f"and {len(names) - _ROWS} more", wide), "dim"),)
     if not names:
-        yield ((fit("nobody sends now", wide), "dim"),)
+        yield ((fit("no sender connected", wide), "dim"),)
     associations = router.status.associations if router.status else 0
     yield ((fit(plural(associations, "association"), wide), "busy" if associations else "dim"),)
 
 
-def _stages(status: api.status.Status) -> Iterator[Line]:
+def _stages(status: api.status.Status, wide: int) -> Iterator[Line]:
+    room = wide - 15  # for glyph, count and age
     known = {str(stage.stage): stage for stage in status.stages}
     for name, words in STAGE.items():
         stage = known.get(name)
@@ -132,7 +135,13 @@ def _stages(status: api.status.Status) -> Iterator[Line]:
         trouble = name in _TROUBLE and stage.count > 0
         count = (fit(str(stage.count), 6, right=True), "bad" if trouble else "bold" if stage.count else "dim")
         glyph = ("‼ " if trouble else "  ", "bad")
-        yield (glyph, (fit(words.short, 10), "bad" if trouble else ""), count, (" ", ""), _oldest(stage, name))
+        yield (
+            glyph,
+            (fit(words.counted if room >= _COUNTED else words.short, room), "bad" if trouble else ""),
+            count,
+            (" ", ""),
+            _oldest(stage, name),
+        )
 
 
 def _oldest(stage: api.status.StageState, name: str) -> Span:

@@ -9,13 +9,21 @@ from textual import on
 from textual.actions import SkipAction
 from textual.widgets import Input, TextArea
 
-from mercure.printable import printable
-from tui.actions import ACTIONS, OPENS_A_LINE, Action, bindings_everywhere, commands_of, keys_of, page_bindings
-from tui.format import fit, wrap
+from tui.actions import (
+    ACTIONS,
+    OPENS_A_LINE,
+    Action,
+    bindings_everywhere,
+    commands_of,
+    keys_of,
+    matching_commands,
+    page_bindings,
+)
+from tui.format import fit, printable_lines
 from tui.screens.requests import RequestScreen
 from tui.widgets.chrome import Keys, banner_lines, top_lines
 from tui.widgets.grid import Grid
-from tui.widgets.lines import Static
+from tui.widgets.lines import Pager, Static
 from tui.widgets.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -83,6 +91,11 @@ class Page(RequestScreen[str]):
         """The table of the page, if it has one."""
         return next(iter(self.query(Grid)), None)
 
+    @property
+    def filtered(self) -> Grid[object] | Pager | None:
+        """What a filter is for: the table of the page, else its text."""
+        return self.grid or next(iter(self.query(Pager)), None)
+
     def on_mount(self) -> None:
         """Bring the page to life."""
         self.show_frame()
@@ -113,7 +126,7 @@ class Page(RequestScreen[str]):
         """Show a message above the keys for some seconds: words, glyph and colour, no box over the page."""
         glyph, style, seconds = _SAID[severity]
         columns = self.app.size.width - 4
-        lines = [line for part in text.split("\n") for line in wrap(printable(part), columns) if part]
+        lines = printable_lines(text, columns)
         said = self.query_one("#said", Static)
         said.show(
             [
@@ -185,16 +198,16 @@ class Page(RequestScreen[str]):
 
     def go_back(self) -> None:
         """Close the innermost thing open: prompt, marks, filter, detail."""
-        prompt, grid = self.query_one(Prompt), self.grid
+        prompt, grid, filtered = self.query_one(Prompt), self.grid, self.filtered
         if prompt.is_open:
-            if prompt.kind == "/" and grid:
-                grid.select("")
+            if prompt.kind == "/" and filtered:
+                filtered.select("")
             prompt.close()
         elif grid and grid.marked:
             grid.marked = set()
             grid.fill(grid.rows)
-        elif grid and grid.filter:
-            grid.select("")
+        elif filtered and filtered.filter:
+            filtered.select("")
         elif self.belongs_to:
             self.dismiss()
         elif self.NAME != "overview":
@@ -210,8 +223,10 @@ class Page(RequestScreen[str]):
         self.query_one(Prompt).open(":", words=[text for text, _, _ in commands_of(self.NAME)])
 
     def _open_filter(self) -> None:
-        if self.grid is not None:
-            self.query_one(Prompt).open("/", self.grid.filter)
+        if self.filtered is not None:
+            self.query_one(Prompt).open("/", self.filtered.filter)
+        else:
+            self.say("filter: there is nothing to filter on this page", "warning")
 
     def _sort(self) -> None:
         if self.grid is not None:
@@ -219,13 +234,24 @@ class Page(RequestScreen[str]):
 
     @on(Prompt.Typed)
     def _typed(self, event: Prompt.Typed) -> None:
-        if event.kind == "/" and self.grid is not None and not isinstance(event, Prompt.Entered):
-            self.grid.select(event.text)
+        if isinstance(event, Prompt.Entered):
+            return
+        if event.kind == "/" and self.filtered is not None:
+            self.filtered.select(event.text)
             self.show_note()
+        elif event.kind == ":":
+            self._show_commands(event.text.partition(" ")[0])
+
+    def _show_commands(self, word: str) -> None:
+        """List above the command line what the text typed there may mean."""
+        found = ", ".join(name for _, name in matching_commands(self.NAME, word))
+        columns = self.app.size.width - 3
+        self.query_one("#said", Static).show([((f" {fit(found, columns)}", "dim"),)] if found else ())
 
     @on(Prompt.Entered)
     def _entered(self, event: Prompt.Entered) -> None:
         if event.kind == ":":
+            self.query_one("#said", Static).show(())
             self.run_command(event.text.strip())
 
     @on(Prompt.Left)
@@ -246,16 +272,19 @@ class Page(RequestScreen[str]):
     def run_command(self, text: str) -> None:
         """Do what was typed on the command line."""
         word, _, rest = text.partition(" ")
-        known = {name: (kind, meant) for name, kind, meant in commands_of(self.NAME)}
+        found = matching_commands(self.NAME, word)
         if not word:
             return
-        kind, meant = known.get(word.casefold(), ("", ""))
+        if len(found) != 1:
+            which = f": {', '.join(name for _, name in found)}" if found else "; ? shows all"
+            text = f"{word!r} can mean several commands" if found else f"there is no command {word!r} here"
+            self.say(f"{text}{which}", "warning")
+            return
+        kind, meant = found[0]
         if kind == "page":
             self.mercure.open_page(meant)
-        elif kind == "action" and meant == "filter" and rest and self.grid is not None:
-            self.grid.select(rest)
+        elif meant == "filter" and rest and self.filtered is not None:
+            self.filtered.select(rest)
             self.show_note()
-        elif kind == "action":
-            self.action_act(meant)
         else:
-            self.say(f"there is no command {word!r} here; ? shows all", "warning")
+            self.action_act(meant)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from appliance.control.rpc.client import AnyVerb, ControlError, Progress, Saved, api
@@ -10,20 +10,19 @@ from appliance.presentation.figures import moment
 from appliance.presentation.wording import capabilities_in_words, matrix_of, proposal_in_words
 from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.screens.long_actions import LongActions, bar_line
+from tui.screens.long_actions import ReportPage, bar_line
 from tui.screens.task import pair
 from tui.styles import Line
-from tui.widgets.lines import Pager, Static
+from tui.widgets.lines import Static
 
 if TYPE_CHECKING:
-    from textual.app import ComposeResult
     from textual.binding import BindingType
 
 _PROBE = api.targets.PROBE
 _MOST_AT_ONCE = 4
 
 
-class ProbePage(LongActions):
+class ProbePage(ReportPage):
     """What one target takes.
 
     Parameters
@@ -43,22 +42,6 @@ class ProbePage(LongActions):
         self._probed: api.targets.Probed | None = None
         self._problem = ""
 
-    def body(self) -> ComposeResult:
-        """How far it is, and what is known."""
-        yield Static(id="note")
-        yield Pager(id="takes")
-
-    def on_mount(self) -> None:
-        """Show what is known."""
-        super().on_mount()
-        self.set_focus(self.query_one(Pager))
-        self._show()
-
-    def on_resize(self) -> None:
-        """Break the lines anew."""
-        super().on_resize()
-        self._show()
-
     def refresh_data(self) -> None:
         """Ask for what the target said last, and join who asks it just now."""
         if self.router.connected:
@@ -67,11 +50,11 @@ class ProbePage(LongActions):
 
     def _fill(self, probed: api.targets.Probed) -> None:
         self._probed, self._problem = probed, ""
-        self._show()
+        self.show_report()
 
     def _failed(self, error: ControlError) -> None:
         self._problem = f"{error.text}; {error.advice}"
-        self._show()
+        self.show_report()
 
     def handlers(self) -> Mapping[str, Callable[[], None]]:
         """Return what is called for each action."""
@@ -118,11 +101,9 @@ class ProbePage(LongActions):
         if about == self._target and not by:
             self._failed(error)
 
-    def _show(self) -> None:
-        columns = self.app.size.width - 2
-        self.query_one(Pager).show(_lines(self._probed, self._problem, columns))
-        if not self.under_way(_PROBE.name):
-            self.query_one("#note", Static).show([((f" What {printable(self._target)} takes", "bold"),)])
+    def report(self, columns: int) -> tuple[Line, Iterable[Line]]:
+        """Return whose answers these are, and the answers."""
+        return ((f" What {printable(self._target)} accepts", "bold"),), _lines(self._probed, self._problem, columns)
 
 
 def _lines(probed: api.targets.Probed | None, problem: str, columns: int) -> Iterator[Line]:

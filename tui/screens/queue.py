@@ -167,7 +167,7 @@ class QueuePage(TablePage[Entry]):
 
     def _fill(self, queue: api.queue.Queue) -> None:
         self._queue = queue
-        self.table.say_when_empty("No task matches." if self.table.filter or queue.total else "Nothing waits.")
+        self.table.say_when_empty("No match." if self.table.filter or queue.total else "Nothing waits.")
         self.table.fill(queue.entries)
         self.show_note()
         self.show_below()
@@ -200,7 +200,7 @@ class QueuePage(TablePage[Entry]):
         queue = api.queue
         return {
             "inspect": self.with_row(self._inspect),
-            "retry": lambda: self._change(queue.RETRY, "sent on their way again"),
+            "retry": lambda: self._change(queue.RETRY, "retried"),
             "hold": lambda: self._change(queue.HOLD, "held"),
             "release": lambda: self._change(queue.RELEASE, "released"),
             "reroute": self._reroute,
@@ -281,7 +281,7 @@ class QueuePage(TablePage[Entry]):
         def sure(reason: str) -> None:
             self._change(api.queue.DISCARD, "discarded", reason=reason)
 
-        texts = [_names(entries), "They are not delivered. They are kept in discard/ for the retention time."]
+        texts = [_names(entries), _discarded(len(entries))]
         self.when_answered(Confirm(f"Discard {plural(len(entries), 'task')}?", texts, "Discard", reason=True), sure)
 
     def _complete(self) -> None:
@@ -316,6 +316,11 @@ class Outcome:
         self.text = text
         self.done = 0
         self.errors: list[ControlError] = []
+
+
+def _discarded(tasks: int) -> str:
+    it, is_ = ("It", "is") if tasks == 1 else ("They", "are")
+    return f"{it} will not be delivered, and {is_} kept in discard/ for the retention time."
 
 
 def _names(entries: Sequence[Entry]) -> str:

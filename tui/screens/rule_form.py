@@ -85,7 +85,7 @@ class RuleForm(FormPage):
 
     def handlers(self) -> Mapping[str, Callable[[], None]]:
         """Return what is called for each action."""
-        return {"save": self.with_values(self._save), "rehearse": self.with_values(self._rehearse)}
+        return {"save": self.with_values(self._save), "dry-run": self.with_values(self._rehearse)}
 
     def on_mount(self) -> None:
         """Begin, and check what is there."""
@@ -129,12 +129,12 @@ class RuleForm(FormPage):
             table = {name if key == self._old else key: rule if key == self._old else old for key, old in table.items()}
         else:
             table[name] = rule
-        self.say_first(f"rehearsing on the last {_LAST} series …")
+        self.say_first(f"dry run on the last {_LAST} series …")
         request = api.rules.DryRun(rules=table, last=_LAST)
         self.ask(api.rules.DRY_RUN, request, self._rehearsed, failed=self.failed, progress=self._progress)
 
     def _progress(self, progress: Progress) -> None:
-        self.show_wrong([bar_line("rehearsing", progress)])
+        self.show_wrong([bar_line("dry run", progress)])
 
     def _rehearsed(self, answer: Any) -> None:  # noqa: ANN401 - `Rehearsal`, by what the API hands out
         self.show_wrong([])

@@ -61,7 +61,7 @@ class RulesPage(SettingsPage[Rule]):
             Column("", _state, 6),
             Column("on", lambda row: (row.rule.trigger, ""), 6, lambda row: row.rule.trigger),
             Column("to", lambda row: (printable(_to(row)), ""), 18, _to),
-            Column("condition", lambda row: (printable(row.rule.rule), "")),
+            Column("condition", lambda row: (printable(" ".join(row.rule.rule.split())), "")),
         )
 
     def _place(self, row: Rule) -> int:
@@ -74,9 +74,9 @@ class RulesPage(SettingsPage[Rule]):
     def about(self) -> str:
         """Return whether the order was changed, and what was found."""
         if self._moved:
-            return "the order was changed: ^s saves it, d rehearses it, esc drops it"
+            return "the order was changed: ^s saves it, d tries it, esc drops it"
         if not self._findings:
-            return "checked: nothing is wrong with them"
+            return "no problems found"
         errors = sum(finding.severity == "error" for finding in self._findings)
         warnings = len(self._findings) - errors
         return f"{plural(errors, 'error')}, {plural(warnings, 'warning')}"
@@ -136,7 +136,7 @@ class RulesPage(SettingsPage[Rule]):
         """Return what is called for each action."""
         return {
             "explain": self.with_row(self._explain),
-            "rehearse": self._rehearse,
+            "dry-run": self._rehearse,
             "edit": self.with_row(self._edit),
             "new": self._new,
             "up": self.with_row(lambda row: self._move(row, -1)),
@@ -170,7 +170,7 @@ class RulesPage(SettingsPage[Rule]):
         for series in answer.series:
             who = series.identity
             what = " ".join(text for text in (who.PatientID, who.Modality, who.SeriesDescription) if text)
-            names.append((series.task, f"{short_moment(series.routed)} {series.images} im. {what}"))
+            names.append((series.task, f"{short_moment(series.routed)} {plural(series.images, 'image')}  {what}"))
 
         def chosen(task: str) -> None:
             request = api.rules.ExplainRule(rule=name, task=task)
@@ -187,7 +187,7 @@ class RulesPage(SettingsPage[Rule]):
         self.ask(api.rules.DRY_RUN, request, self._rehearsed, failed=self._not_rehearsed, progress=self._rehearsing)
 
     def _rehearsing(self, progress: Progress | None) -> None:
-        self._on_its_way = () if progress is None else (bar_line("rehearsing", progress),)
+        self._on_its_way = () if progress is None else (bar_line("dry run", progress),)
         self.show_below()
 
     def _not_rehearsed(self, error: ControlError) -> None:
@@ -239,7 +239,10 @@ class RulesPage(SettingsPage[Rule]):
         if self._must_save_first():
             return
         name, revision = row.name, self.revision
-        texts = [f"{name}: {row.rule.rule}", f"It sends to {_to(row)}. Series that only it takes are then unmatched."]
+        texts = [
+            f"{name}: {row.rule.rule}",
+            f"It sends to {_to(row)}. Series that match no other rule are unmatched then.",
+        ]
         self.delete(
             name, texts, api.rules.DELETE,
             lambda comment: api.rules.DeleteRule(name=name, edited_from=revision, comment=comment),

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from appliance.control.rpc.client import AnyVerb, ControlError, Progress, api
 from appliance.presentation.states import STEP
 from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.format import fit, wrap
-from tui.screens.long_actions import LongActions, bar_line
+from tui.format import fit, printable_lines, wrap
+from tui.screens.long_actions import ReportPage, bar_line
 from tui.screens.task import pair
 from tui.styles import Line
-from tui.widgets.lines import Pager, Static
+from tui.widgets.lines import Static
 
 if TYPE_CHECKING:
-    from textual.app import ComposeResult
     from textual.binding import BindingType
 
 _RUN = api.selftest.RUN
@@ -29,11 +28,11 @@ _INTRODUCTION: Final = (
     " receiver, a router and a dispatcher of its own, on loopback, to a made-up target, and is compared there. Nothing"
     " of the running router is touched.",
     "",
-    "r runs it; l only looks, and sends nothing.",
+    "r runs it; l runs the checks only, and sends nothing.",
 )
 
 
-class SelftestPage(LongActions):
+class SelftestPage(ReportPage):
     """The last one, or the one that runs."""
 
     NAME: ClassVar[str] = "selftest"
@@ -45,22 +44,6 @@ class SelftestPage(LongActions):
         self._done: api.selftest.Selftest | None = None
         self._by = ""
         self._problem = ""
-
-    def body(self) -> ComposeResult:
-        """How far it is, and the steps."""
-        yield Static(id="note")
-        yield Pager(id="steps")
-
-    def on_mount(self) -> None:
-        """Show what is known."""
-        super().on_mount()
-        self.set_focus(self.query_one(Pager))
-        self._show()
-
-    def on_resize(self) -> None:
-        """Break the lines anew."""
-        super().on_resize()
-        self._show()
 
     def refresh_data(self) -> None:
         """Ask for what runs, or ran last."""
@@ -80,26 +63,22 @@ class SelftestPage(LongActions):
     def show_answer(self, verb: str, about: str, answer: Any, by: str) -> None:  # noqa: ANN401 - of its verb
         """Show the steps."""
         self._done, self._by, self._problem = answer, by, ""
-        self._show()
+        self.show_report()
 
     def show_failure(self, verb: str, about: str, error: ControlError, by: str) -> None:
         """Show why there are none."""
         self._done, self._problem = None, f"‼ {error.text} {error.advice}"
-        self._show()
+        self.show_report()
 
-    def _show(self) -> None:
-        columns = self.app.size.width - 2
+    def report(self, columns: int) -> tuple[Line, Iterable[Line]]:
+        """Return the outcome, and the steps."""
         done = self._done
         if done is None:
-            note: Line = ((" self-test", "bold"),)
-            self.query_one(Pager).show(_introduction(self._problem, columns))
-        else:
-            failed = sum(step.outcome == "failed" for step in done.steps)
-            text, style = ("• all works", "good") if done.ok else (f"‼ {failed} of {len(done.steps)} failed", "bad")
-            note = ((" self-test: ", "bold"), (text, style), (f"  {done.seconds:.1f} s  {self._by}", "dim"))
-            self.query_one(Pager).show(step_lines(done, columns))
-        if not self.under_way(_RUN.name):
-            self.query_one("#note", Static).show([note])
+            return ((" self-test", "bold"),), _introduction(self._problem, columns)
+        failed = sum(step.outcome == "failed" for step in done.steps)
+        text, style = ("• all works", "good") if done.ok else (f"‼ {failed} of {len(done.steps)} failed", "bad")
+        note: Line = ((" self-test: ", "bold"), (text, style), (f"  {done.seconds:.1f} s  {self._by}", "dim"))
+        return note, step_lines(done, columns)
 
 
 def _introduction(problem: str, columns: int) -> Iterator[Line]:
@@ -123,7 +102,7 @@ def step_lines(done: api.selftest.Selftest, columns: int) -> Iterator[Line]:
             (fit(printable(step.name), _NAME), "bold"),
             (fit(f"{1000 * step.seconds:.0f} ms", 9, right=True) + "  ", "dim"),
         )
-        for number, line in enumerate(wrap(printable(step.text), max(20, columns - _HEAD))):
+        for number, line in enumerate(printable_lines(step.text, max(20, columns - _HEAD))):
             yield (*(head if number == 0 else ((" " * _HEAD, ""),)), (line, ""))
-        for line in wrap(printable(step.advice), max(20, columns - _HEAD)) if step.advice else ():
+        for line in printable_lines(step.advice, max(20, columns - _HEAD)) if step.advice else ():
             yield ((" " * _HEAD, ""), (line, "notice"))

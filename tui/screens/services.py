@@ -193,7 +193,7 @@ class ServicesPage(TablePage[Row]):
 
         texts = [f"{name}: from {service.configured} to {plural(after, 'process', 'processes')}.",
                  "Nothing else is restarted. " + ("" if after else _MEANING.get(name, ""))]  # fmt: skip
-        self.when_answered(Confirm(f"Scale {name}?", texts, f"{after} of them"), sure)
+        self.when_answered(Confirm(f"Scale {name}?", texts, f"Scale to {after}"), sure)
 
     def _scaled(self, answer: api.services.Scaled) -> None:
         applied = "" if answer.applied else "; it counts from the next start"

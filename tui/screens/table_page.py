@@ -76,7 +76,7 @@ class TablePage(Page, Generic[R]):
 
     def fill(self, rows: Sequence[R]) -> None:
         """Show these rows."""
-        self.table.say_when_empty("nothing like that" if rows else self.EMPTY)
+        self.table.say_when_empty("no match" if rows else self.EMPTY)
         self.table.fill(rows)
         self.show_note()
         self.show_below()

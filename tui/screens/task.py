@@ -12,7 +12,7 @@ from appliance.presentation.states import OUTCOME, QUEUE, other
 from appliance.presentation.wording import conversions_in_words, plural
 from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.format import wrap
+from tui.format import printable_lines
 from tui.screens.page import Page
 from tui.screens.text_page import TextPage
 from tui.styles import Line
@@ -172,7 +172,7 @@ def _limit(name: str, value: object) -> str:
 def log_lines(lines: Sequence[str], columns: int) -> Iterator[Line]:
     """Write a log, in as many lines as it needs."""
     for line in lines:
-        for text in wrap(printable(line), columns - 1) or [""]:
+        for text in printable_lines(line, columns - 1) or [""]:
             yield ((f" {text}", ""),)
 
 
@@ -220,6 +220,6 @@ def pair(name: str, value: str, columns: int, style: str = "") -> Iterator[Line]
     """Write a name and its value, in as many lines as it needs; nothing when it is empty."""
     if not value.strip():
         return
-    for number, text in enumerate(wrap(printable(value.strip()), columns - _INDENT)):
+    for number, text in enumerate(printable_lines(value.strip(), columns - _INDENT)):
         label = name if number == 0 else ""
         yield ((f" {label:{_INDENT - 1}}", "dim"), (text, style))

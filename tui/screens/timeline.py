@@ -10,7 +10,7 @@ from appliance.presentation.figures import moment
 from appliance.presentation.states import TASK
 from appliance.presentation.wording import plural
 from mercure.printable import printable
-from tui.format import fit, wrap
+from tui.format import fit, printable_lines
 from tui.styles import Line
 
 _INDENT: Final = 43
@@ -101,7 +101,7 @@ def timeline_lines(story: api.history.Story, columns: int) -> Iterator[Line]:
     """Write the tasks of a series with their state, then every event."""
     if story.tasks:
         yield ()
-        yield ((" What became of it", "title"),)
+        yield ((" Result", "title"),)
     for task in story.tasks:
         look = TASK.get(task.state or "")
         state = look.span() if look else (task.state or "", "good" if task.delivered else "")
@@ -114,7 +114,7 @@ def timeline_lines(story: api.history.Story, columns: int) -> Iterator[Line]:
             (printable(f"{plural(task.images or 0, 'image')}{last}"), ""),
         )
     yield ()
-    yield ((" Everything that happened", "title"),)
+    yield ((" Timeline", "title"),)
     for event in story.events:
         yield from _event(event.time, event.service, event.type, event.details, columns)
     if not story.events:
@@ -125,7 +125,7 @@ def _event(time: Any, service: str, type: str, details: Mapping[str, Any], colum
     word, style, tell = _WORDS.get(type, (type, "", _plain))
     if type == "task.attempt" and details.get("outcome") == "success":
         style = ""
-    pieces = wrap(printable(tell(details).strip()), max(20, columns - _INDENT))
+    pieces = printable_lines(tell(details).strip(), max(20, columns - _INDENT))
     head = f" {moment(time)} {fit(service, 10)} "
     for number, piece in enumerate(pieces or [""]):
         if number == 0:

@@ -17,7 +17,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from mercure.printable import printable
-from tui.format import fit, wrap
+from tui.format import fit, printable_lines
 from tui.styles import Line
 from tui.widgets.button import PushButton
 from tui.widgets.grid import Column, Grid
@@ -36,7 +36,7 @@ MOST_LETTERS: Final = 2000
 
 def text_lines(texts: Sequence[str], style: str = "") -> list[Line]:
     """Break texts into the lines of a dialog; what they hold from elsewhere is made printable."""
-    return [((line, style),) for text in texts for line in wrap(printable(text), WIDTH)]
+    return [((line, style),) for text in texts for line in printable_lines(text, WIDTH)]
 
 
 class Dialog(ModalScreen[T]):
@@ -128,7 +128,7 @@ class Confirm(Dialog[str]):
         if self._type_name:
             self._ask_name("To go on, type its name: ")
         if self._reason:
-            self.query_one("#ask-reason", Static).show([(), (("Why (may stay empty):", ""),)])
+            self.query_one("#ask-reason", Static).show([(), (("Reason (optional):", ""),)])
         self.set_focus(self.query_one("#cancel"))
 
     def _ask_name(self, text: str) -> None:
@@ -178,10 +178,9 @@ class Choose(Dialog[str]):
 
     def compose(self) -> ComposeResult:
         """Lay out."""
-        columns = (
-            Column[tuple[str, str]]("name", lambda row: (printable(row[0]), "bold"), 1 if self._brief else 24),
-            Column[tuple[str, str]]("", lambda row: (printable(row[1]), "")),
-        )
+        name = Column[tuple[str, str]]("name", lambda row: (printable(row[0]), "bold"), 24)
+        about = Column[tuple[str, str]]("", lambda row: (printable(row[1]), ""))
+        columns = (about,) if self._brief else (name, about)
         with Vertical(classes="box"):
             yield Static(id="text")
             yield Grid[tuple[str, str]](columns, lambda row: row[0], lambda row: " ".join(row).casefold())

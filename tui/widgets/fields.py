@@ -57,6 +57,16 @@ NOTHING: Final = "-"
 """Stands among the words of a choice for none of them."""
 
 
+_SAID: Final[Mapping[str, Mapping[str, str]]] = {
+    "late": {
+        "alone": "late images: deliver separately",
+        "again": "late images: send all again",
+        "hold": "late images: hold",
+    },
+}
+"""What is shown for the words of a choice that say too little alone, by field."""
+
+
 class FieldError(Exception):
     """What was typed cannot be taken; the text says why."""
 
@@ -73,9 +83,10 @@ class Choice(Widget, can_focus=True):
     class Changed(Message):
         """Another word was taken."""
 
-    def __init__(self, words: tuple[str, ...], value: str) -> None:
+    def __init__(self, words: tuple[str, ...], value: str, said: Mapping[str, str] | None = None) -> None:
         super().__init__()
         self._words = words
+        self._said = said or {}
         self.value = value if value in words else words[0]
 
     def action_turn(self, by: int) -> None:
@@ -95,14 +106,14 @@ class Choice(Widget, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """Draw the word between arrows."""
         style = "here" if self.has_focus else "bold"
-        return strip_of(((f"◄ {printable(self.value)} ►", style),), self.size.width)
+        return strip_of(((f"◄ {printable(self._said.get(self.value, self.value))} ►", style),), self.size.width)
 
 
 def widget_of(field: Field, value: object) -> Widget:
     """Make the widget of a field, with a value in it."""
     if field.kind == "choice":
         shown = value if value is not None else field.default
-        return Choice(field.choices, NOTHING if shown is None else _word(shown))
+        return Choice(field.choices, NOTHING if shown is None else _word(shown), _SAID.get(field.name))
     text = text_of(field, value)
     if field.kind == "long":
         area = TypedText(text, soft_wrap=True, tab_behavior="focus", show_line_numbers=False)

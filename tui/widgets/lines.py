@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
+from appliance.presentation.wording import plural
 from mercure.printable import printable
-from tui.format import wrap
+from tui.format import printable_lines
 from tui.styles import STYLES, Line
 
 if TYPE_CHECKING:
@@ -27,14 +29,20 @@ _EMPTY: Final[Line] = ()
 
 def marked(mark: str, text: str, columns: int, style: str) -> Iterator[Line]:
     """Write a text in lines of so many columns, the first behind a mark and the others as far in."""
-    for number, line in enumerate(wrap(printable(text), columns)):
+    for number, line in enumerate(printable_lines(text, columns)):
         yield ((f"{mark if number == 0 else ' ' * len(mark)} {line}", style),)
 
 
 def strip_of(line: Line, columns: int, under: str = "") -> Strip:
-    """Draw a line: exactly `columns` wide, each span in its style, all of it over the style `under`."""
+    """Draw a line, exactly `columns` wide: each span in its style, or all of it in the style `under`.
+
+    A row under the cursor is one bar of one style: the reversed colours of its cells would make a patchwork. What is
+    longer than the line ends with an ellipsis.
+    """
     base = STYLES[under]
-    strip = Strip([Segment(text, base + STYLES[style] if under else STYLES[style]) for text, style in line if text])
+    strip = Strip([Segment(text, base if under else STYLES[style]) for text, style in line if text])
+    if strip.cell_length > columns > 0 and cell_len("".join(text for text, _ in line).rstrip()) > columns:
+        strip = Strip([*strip.crop(0, columns - 1), Segment("…", base)])
     return strip.adjust_cell_length(columns, base)
 
 
@@ -87,6 +95,8 @@ class Pager(ScrollView, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._lines: list[Line] = []
+        self._all: list[Line] = []
+        self.filter = ""
 
     @property
     def at_end(self) -> bool:
@@ -95,7 +105,26 @@ class Pager(ScrollView, can_focus=True):
 
     def show(self, lines: Iterable[Line], *, to_end: bool = False) -> None:
         """Show these lines instead of those before; of those in sight only what differs is drawn."""
-        old, self._lines = self._lines, list(lines)
+        self._all = list(lines)
+        self._show(self._passing(self._all), to_end=to_end)
+
+    def select(self, filter: str) -> None:
+        """Show only lines that contain a text, whatever its case; with ``!`` before it, those that do not."""
+        if filter != self.filter:
+            self.filter = filter
+            self.scroll_to(y=0, animate=False)
+            self._show(self._passing(self._all), to_end=False)
+
+    def _passing(self, lines: Iterable[Line]) -> list[Line]:
+        if not self.filter:
+            return list(lines)
+        wanted = self.filter.casefold()
+        needle, inverse = wanted.removeprefix("!"), wanted.startswith("!")
+        found = [line for line in lines if (needle in "".join(text for text, _ in line).casefold()) is not inverse]
+        return [((f" {plural(len(found), 'line')}, filter: {printable(self.filter)}", "notice"),), *found]
+
+    def _show(self, lines: list[Line], *, to_end: bool) -> None:
+        old, self._lines = self._lines, lines
         if to_end or len(old) != len(self._lines) or _widest(old) != _widest(self._lines):
             self._resized(to_end)
             return
@@ -108,8 +137,9 @@ class Pager(ScrollView, can_focus=True):
     def append(self, lines: Iterable[Line], *, keep: int = 5000) -> None:
         """Add lines; who looks at the end goes on looking at the end, and others stay where they are."""
         follow = self.at_end
-        self._lines.extend(lines)
-        del self._lines[:-keep]
+        self._all.extend(lines)
+        del self._all[:-keep]
+        self._lines = self._passing(self._all)
         self._resized(follow)
 
     def _resized(self, to_end: bool) -> None:
@@ -123,7 +153,8 @@ class Pager(ScrollView, can_focus=True):
         left, top = self.scroll_offset
         number = y + top
         line = self._lines[number] if number < len(self._lines) else _EMPTY
-        return strip_of(line, left + self.size.width).crop(left, left + self.size.width)
+        wide = self.scrollable_content_region.width  # without the scroll bar
+        return strip_of(line, left + wide).crop(left, left + wide)
 
 
 def _widest(lines: Sequence[Line]) -> int:

@@ -31,7 +31,7 @@ class SeenTags {
 
 class RecordBuilder {
  public:
-  RecordBuilder(const Limits& limits, const std::string& character_set);
+  explicit RecordBuilder(const Limits& limits);
 
   void add_start(const FileStart& start);
 

@@ -65,13 +65,10 @@ struct Result {
   std::string json;    // one line without its newline; empty unless ok
 };
 
-// `character_set` is assumed where the data set names none: terms of (0008,0005), separated by backslashes; empty: none is.
-Result read_file(const std::string& path, const std::vector<Extra>& extras = {}, const Limits& limits = {},
-                 const std::string& character_set = {});
+Result read_file(const std::string& path, const std::vector<Extra>& extras = {}, const Limits& limits = {});
 
 // The same for an open file, from its beginning; the descriptor stays open and its position is not used.
-Result read_descriptor(int descriptor, const std::vector<Extra>& extras = {}, const Limits& limits = {},
-                       const std::string& character_set = {});
+Result read_descriptor(int descriptor, const std::vector<Extra>& extras = {}, const Limits& limits = {});
 
 // For a sender: only as far as SOP class and instance, without a record.
 Result read_sop(const std::string& path, const Limits& limits = {});

@@ -37,6 +37,14 @@ def test_what_is_finished_is_not_listed_unless_asked_for(session: Session, put_t
     assert [(entry.id, entry.state) for entry in found] == [(discarded.id, "discarded")]
 
 
+def test_what_is_finished_does_not_wait(session: Session, put_task: PutTask) -> None:
+    delivered, divided = put_task(Stage.SUCCESS), put_task(Stage.SUCCESS, target=None, action="complete")
+    found = list_queue(session, ListQueue(stages=(Stage.SUCCESS,))).entries
+    assert {entry.id: entry.state for entry in found} == {delivered.id: "delivered", divided.id: "done"}
+    assert list_queue(session, ListQueue(stages=(Stage.SUCCESS,), states=("waiting",))).total == 0
+    assert list_queue(session, ListQueue(stages=(Stage.SUCCESS,), text="delivered")).total == 1
+
+
 def test_each_state(session: Session, put_task: PutTask, spool: Spool) -> None:
     attempt = Attempt(number=1, started=NOW, seconds=1, outcome="failure", error="refused the image")
     retrying = put_task(Stage.OUTGOING, next_attempt=NOW + timedelta(minutes=5), attempts=(attempt,), attempts_made=1)

@@ -338,7 +338,7 @@ def test_the_clock(session: Session) -> None:
         return [item.text for item in alerts_of(status(session), Signals(clock=state)).alerts if item.kind == "clock"]
 
     assert texts(ClockState(synchronised=True, error_seconds=0.02)) == []
-    assert texts(ClockState(synchronised=False)) == ["nothing keeps the machine's clock in time"]
+    assert texts(ClockState(synchronised=False)) == ["the time of this machine is not synchronised"]
     assert texts(ClockState(synchronised=True, error_seconds=9)) == ["the machine's clock may be wrong by 9.0 s"]
 
 
