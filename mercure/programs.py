@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 
 def run_program(
-    command: Sequence[str], *, seconds: float, environment: Mapping[str, str] | None = None
+    command: Sequence[str],
+    *,
+    seconds: float,
+    environment: Mapping[str, str] | None = None,
+    pass_fds: Collection[int] = (),
 ) -> subprocess.CompletedProcess[str]:
     """Run a program to its end and return what it printed, as text whatever its bytes are.
 
@@ -19,6 +23,8 @@ def run_program(
         How long it may take; it is killed then.
     environment : mapping of str to str, optional
         Its variables; absent: those of this process.
+    pass_fds : collection of int
+        Open descriptors that it is given.
 
     Raises
     ------
@@ -30,6 +36,7 @@ def run_program(
     return subprocess.run(
         command,
         env=environment,
+        pass_fds=pass_fds,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

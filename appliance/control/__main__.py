@@ -36,7 +36,7 @@ def main() -> int:
         return 1
     _tell(root, "service.started")
     _log.info("the control API is there", extra={"socket": str(server.path)})
-    watch = AlertWatch(lambda: Session(root, "control", service="control"))
+    watch = AlertWatch(lambda: Session(root, "control", service="control", index=server.index))
     watch.start()
     server.serve()
     watch.stop()

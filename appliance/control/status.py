@@ -6,9 +6,10 @@ What it amounts to is said by `appliance.control.alerts.health`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from appliance.control.api.status import (
     ConfigState,
@@ -26,6 +27,7 @@ from appliance.control.configuration import files
 from appliance.control.disk import disk_state
 from appliance.control.errors import ControlError
 from appliance.control.locks import Held
+from appliance.control.pace import Pace
 from appliance.control.services.actions import list_services
 from appliance.control.session import Session
 from mercure.config import ConfigProblem
@@ -39,6 +41,8 @@ from mercure.retention.nightly import read_proof
 from mercure.retention.scrub import read_scrub
 from mercure.spool import Spool, Stage
 from mercure.spool.altered_images import AlteredBook
+
+T = TypeVar("T")
 
 SHOWN_STAGES: Final = (
     Stage.INCOMING,
@@ -54,8 +58,15 @@ SHOWN_STAGES: Final = (
 _DELIVERED: Final = f"{Stage.SUCCESS.value}/"
 
 
-def facts(session: Session) -> Status:
+def facts(session: Session, pace: Pace | None = None) -> Status:
     """Look at everything, and judge nothing.
+
+    Parameters
+    ----------
+    session : Session
+        Of which router.
+    pace : Pace, optional
+        Of whoever looks every second: what costs much with many tasks is looked at as often as it says.
 
     Raises
     ------
@@ -74,9 +85,9 @@ def facts(session: Session) -> Status:
         unseen=unseen,
         running=bool(unseen) or any(service.processes for service in services),
         services=services,
-        stages=tuple(_stage(session, stage) for stage in SHOWN_STAGES),
+        stages=tuple(_stage(session, stage, pace) for stage in SHOWN_STAGES),
         associations=_associations(session.spool),
-        outages=tuple(_outages(session)),
+        outages=tuple(_outages(session, pace)),
         module_outages=tuple(_module_outages(session)),
         disk=disk_state(session),
         copies=_copies(session),
@@ -87,17 +98,25 @@ def facts(session: Session) -> Status:
     )
 
 
-def _stage(session: Session, stage: Stage) -> StageState:
-    spool = session.spool
+def _stage(session: Session, stage: Stage, pace: Pace | None) -> StageState:
+    count, oldest = _looked(pace, f"stage {stage.value}", lambda: _entries(session.spool, stage))
+    age = None if oldest is None else max(0.0, (session.clock.now() - oldest).total_seconds())
+    return StageState(stage=stage, count=count, oldest_seconds=age)
+
+
+def _looked(pace: Pace | None, what: str, make: Callable[[], T]) -> T:
+    return make() if pace is None else pace.look(what, make)
+
+
+def _entries(spool: Spool, stage: Stage) -> tuple[int, datetime | None]:
+    """Return how many entries a stage has, and since when the oldest is there."""
     if stage is Stage.STUDIES:
         names = sorted(task for _, task in spool.studies())
     else:
         names = [name for name in spool.names(stage) if stage is Stage.INCOMING or is_id(name)]
     if not names:
-        return StageState(stage=stage, count=0)
-    oldest = _oldest_series(spool, names) if stage is Stage.INCOMING else id_time(names[0])
-    age = None if oldest is None else max(0.0, (session.clock.now() - oldest).total_seconds())
-    return StageState(stage=stage, count=len(names), oldest_seconds=age)
+        return 0, None
+    return len(names), _oldest_series(spool, names) if stage is Stage.INCOMING else id_time(names[0])
 
 
 def _oldest_series(spool: Spool, names: Iterable[str]) -> datetime | None:
@@ -116,11 +135,20 @@ def _associations(spool: Spool) -> int:
     return sum(spool.entry(Stage.RECEIVING, name) in held for name in spool.names(Stage.RECEIVING))
 
 
-def _outages(session: Session) -> Iterable[OutageState]:
-    for name in session.config.targets:
-        outage = outage_of(session.spool, name, session.config.targets)
-        if outage is not None:
-            yield OutageState(target=name, outage=outage)
+def _outages(session: Session, pace: Pace | None) -> Iterable[OutageState]:
+    targets = session.config.targets
+    found = {name: outage_of(session.spool, name, targets) for name in targets}
+    down = {name: outage for name, outage in found.items() if outage is not None}
+    if down:
+        waiting = _looked(pace, "what waits", lambda: _waiting(session))
+        for name, outage in down.items():
+            asked = targets[name].retry.probe_seconds
+            yield OutageState(target=name, outage=outage, waiting=waiting[name], asked_seconds=asked)
+
+
+def _waiting(session: Session) -> Counter[str | None]:
+    """Count the tasks in ``outgoing/`` by target."""
+    return Counter(row.target for row in session.index.rows(session.spool, (Stage.OUTGOING,), Held()))
 
 
 def _module_outages(session: Session) -> Iterable[ModuleOutageState]:

@@ -220,6 +220,30 @@ def set_up(host: HostView) -> Iterator[CheckFinding]:
                 yield CheckFinding("warning", text, mend)
 
 
+_NEEDED_BY_SANDBOXES: Final = (
+    # file, what it says where all is well, what is missing else, how to mend it
+    ("/proc/sys/kernel/seccomp/actions_avail", re.compile(r"\berrno\b"), "filters of system calls (seccomp)",
+     "start a kernel with CONFIG_SECCOMP_FILTER, such as Debian's"),
+    ("/proc/sys/user/max_user_namespaces", re.compile(r"^[1-9]"), "user namespaces",
+     "sysctl user.max_user_namespaces=1000"),
+    ("/proc/sys/kernel/unprivileged_userns_clone", re.compile(r"^1|^$"), "user namespaces of users",
+     "sysctl kernel.unprivileged_userns_clone=1"),
+)  # fmt: skip
+
+
+def shut_in(host: HostView) -> Iterator[CheckFinding]:
+    """Check that the kernel has what the sandboxes of modules are made of, where bubblewrap is installed."""
+    if not host.path("/usr/bin/bwrap").exists():
+        return
+    for path, good, what, mend in _NEEDED_BY_SANDBOXES:
+        said = host.text(path)
+        is_debians = "unprivileged" in path  # other kernels have no such switch
+        if not good.search(said or "") and not (said is None and is_debians):
+            yield CheckFinding(
+                "failed", f"the kernel gives no {what}: modules of the runner 'command' cannot run", mend
+            )
+
+
 def on_time(host: HostView) -> Iterator[CheckFinding]:
     """Check that chrony synchronises the clock."""
     if (host.ask("systemd-detect-virt", "--container") or _CONTAINER).strip() != _CONTAINER:
@@ -296,6 +320,7 @@ QUESTIONS: Final[dict[str, tuple[Check, str]]] = {
     "disks": (healthy, "no disk complains"),
     "mirror": (mirrored, "no mirror misses a disk"),
     "kernel": (set_up, "the kernel's settings are those that were written"),
+    "sandboxes": (shut_in, "the kernel has what modules are shut in by"),
     "network": (nics_set, "the network interfaces are set as they can be"),
     "firewall": (filtered, "the rules of the inventory are in force"),
     "logins": (guarded, "sshd takes keys and nothing else"),

@@ -14,12 +14,13 @@ from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from mercure.config.alerts import AlertSettings
 from mercure.config.basics import BYTES_MOST, AETitle, Name, PositiveSeconds, Seconds
+from mercure.config.character_sets import CharacterSet
 from mercure.config.completion import Completion
 from mercure.config.notifications import NotificationSettings
 from mercure.config.processing import ModuleSettings, Processing
 from mercure.config.rule import Rule
 from mercure.config.secrets import Secret
-from mercure.config.senders import ReceivedSyntaxes, Sender, sender_of
+from mercure.config.senders import ReceivedSyntaxes, Sender, character_set_of, sender_of
 from mercure.config.status_page import StatusPage
 from mercure.model import Model
 
@@ -59,6 +60,9 @@ class Receiver(Model):
     transfer_syntaxes: ReceivedSyntaxes = "as-the-sender-holds-it"
     """``as-the-sender-holds-it``: the first compressed one that is proposed for a presentation context, so that nobody
     re-codes an image. ``uncompressed``: one without compression where the sender offers one for the SOP class."""
+    character_set: CharacterSet = ""
+    """What texts are in where an image names no character set (0008,0005) and they are not plain ASCII: terms of that
+    element, such as ``ISO_IR 100``. Empty: only what is valid UTF-8, or has escape sequences, is read."""
     stop_timeout_seconds: Seconds = 60
     """When stopping, open associations have this long to end by themselves."""
 
@@ -275,6 +279,10 @@ class Config(Model):
     def sender_of(self, calling_aet: str, address: str) -> str:
         """Name the sender of an association: a name of `senders`, or ``AET@address``."""
         return sender_of(self.senders, calling_aet, address)
+
+    def character_set_of(self, calling_aet: str, address: str) -> str:
+        """Return the character set that is assumed where an image of a sender names none; empty: none is."""
+        return character_set_of(self.senders, self.receiver.character_set, calling_aet, address)
 
 
 class ServiceSettings(Model):

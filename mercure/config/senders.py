@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, model_validator
 
 from mercure.config.basics import AE_TITLE, NAME, AETitle, Name
+from mercure.config.character_sets import CharacterSet
 from mercure.model import Model
 
 Address = IPv4Address | IPv6Address
@@ -53,6 +54,9 @@ class Sender(Model):
 
     transfer_syntaxes: ReceivedSyntaxes | None = None
     """As in `receiver`, for this sender; absent: as there."""
+
+    character_set: CharacterSet = ""
+    """As in `receiver`, for this sender; empty: as there."""
 
     @model_validator(mode="after")
     def _says_something(self) -> Sender:
@@ -102,6 +106,13 @@ def sender_of(senders: Mapping[Name, Sender], calling_aet: str, address: str) ->
     title = ae_title(calling_aet)
     found = next((name for name, sender in senders.items() if sender.matches(title, address)), None)
     return f"{title}@{_plain(address)}" if found is None else found
+
+
+def character_set_of(senders: Mapping[Name, Sender], general: str, calling_aet: str, address: str) -> str:
+    """Return the character set that is assumed for a sender, as the receiver does; empty: none."""
+    title = ae_title(calling_aet)
+    found = next((sender for sender in senders.values() if sender.matches(title, address)), None)
+    return (found.character_set if found is not None else "") or general
 
 
 def overlapping(senders: Mapping[Name, Sender]) -> Iterator[tuple[Name, Name]]:

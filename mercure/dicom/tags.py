@@ -14,10 +14,11 @@ SECONDS_PER_CALL: Final = 120.0
 FILES_PER_CALL: Final = 500
 
 
-def read_tag_records(files: Sequence[Path]) -> dict[str, dict[str, Any]]:
+def read_tag_records(files: Sequence[Path], character_set: str = "") -> dict[str, dict[str, Any]]:
     """Read the tag records of files in one folder, by file name; a file that cannot be read has none.
 
     A file that ends the program costs the others nothing: it is called again for those that are left.
+    `character_set` is assumed for files that name none.
 
     Raises
     ------
@@ -28,16 +29,17 @@ def read_tag_records(files: Sequence[Path]) -> dict[str, dict[str, Any]]:
     left = list(files)
     while left:
         part = left[:FILES_PER_CALL]
-        found, ended_well = _call(part)
+        found, ended_well = _call(part, character_set)
         records |= found
         last = max((place for place, path in enumerate(part) if path.name in found), default=-1)
         left = left[len(part) if ended_well else last + 2 :]
     return records
 
 
-def _call(files: Sequence[Path]) -> tuple[dict[str, dict[str, Any]], bool]:
+def _call(files: Sequence[Path], character_set: str) -> tuple[dict[str, dict[str, Any]], bool]:
     """Call the program once; return what it found, and whether it came to its end."""
-    command = [str(tool_path("getdcmtags")), "--", *(str(path) for path in files)]
+    assumed = ["--character-set", character_set] if character_set else []
+    command = [str(tool_path("getdcmtags")), *assumed, "--", *(str(path) for path in files)]
     ended_well = True
     try:
         done = subprocess.run(

@@ -96,7 +96,7 @@ def described(config: Config, directory: Path, clock: Clock, *, reason: str) -> 
     list of TagRecord
         One for each image, in the order received; they are on disk.
     """
-    records = _tag_lines(directory)
+    records = _tag_lines(config, directory)
     try:
         return load_task(directory), records
     except TaskError:
@@ -105,7 +105,7 @@ def described(config: Config, directory: Path, clock: Clock, *, reason: str) -> 
         return of_images(config, task, records, image_files(directory)), records
 
 
-def _tag_lines(directory: Path) -> list[TagRecord]:
+def _tag_lines(config: Config, directory: Path) -> list[TagRecord]:
     files = image_files(directory)
     names = [image.name for image in files]
     kept = by_file(read_lines(directory / TAGS_FILE), names)
@@ -114,7 +114,7 @@ def _tag_lines(directory: Path) -> list[TagRecord]:
     lines = [line for path in sorted(directory.glob(f"*{LINES_SUFFIX}")) for line in read_lines(path)]
     known = by_file(lines, names)
     missing = [name for name in names if name not in known]
-    known |= made_again(directory, missing)
+    known |= made_again(directory, missing, config.character_set_of)
     records = sorted(known.values(), key=lambda record: (text(record, "ReceivedAt"), text(record, "FileName")))
     durable.write_file(directory / TAGS_FILE, b"".join(json_line(record) for record in records))
     return records

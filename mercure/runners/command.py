@@ -36,6 +36,7 @@ from mercure.runners.base import (
 from mercure.runners.bounded_log import BoundedLog
 from mercure.runners.proc import memory_of_tree
 from mercure.runners.sandbox import environment, folders, inner_limits, namespaces, system
+from mercure.runners.seccomp import filter_descriptor, filtered
 
 LOCK: Final = "run.lock"
 """Locked for as long as anything of a run lives. A file, where everything else locks folders: the sandbox's first
@@ -74,20 +75,24 @@ class CommandRunner:
 
     def check(self) -> RunnerCheck:
         """Run ``true`` in a sandbox."""
+        calls = filter_descriptor()
         try:
             program = self._program()
-            sandbox = [program, *namespaces(network=False), *system(), "--", "/usr/bin/true"]
-            done = run_program(sandbox, seconds=10)
+            sandbox = [program, *namespaces(network=False), *system(), *filtered(calls), "--", "/usr/bin/true"]
+            done = run_program(sandbox, seconds=10, pass_fds=calls)
         except RunnerUnavailableError as error:
             return RunnerCheck(ok=False, text=str(error))
         except (OSError, subprocess.TimeoutExpired) as error:
             return RunnerCheck(ok=False, text=f"bwrap does not work: {error}")
+        finally:
+            for descriptor in calls:
+                os.close(descriptor)
         if done.returncode:
             said = done.stderr.strip()[:500]
-            return RunnerCheck(
-                ok=False, text=f"bwrap does not work: {said}; the kernel must allow user namespaces to this user"
-            )
-        return RunnerCheck(ok=True, text=f"{program} shuts programs in")
+            needed = "the kernel must allow user namespaces and seccomp to this user"
+            return RunnerCheck(ok=False, text=f"bwrap does not work: {said}; {needed}")
+        open_calls = "" if calls else "; without a filter of system calls, which is not known for this processor"
+        return RunnerCheck(ok=True, text=f"{program} shuts programs in{open_calls}")
 
     def prepare(self, image: str, archive: Path | None, stopping: Callable[[], bool]) -> None:
         """Look whether the program is there."""
@@ -109,12 +114,13 @@ class CommandRunner:
 
     def _start(self, request: RunRequest, lock: int) -> tuple[subprocess.Popen[bytes], int | None]:
         told, telling = os.pipe2(os.O_CLOEXEC)
+        calls = filter_descriptor()
         arguments = [
             *_within_limits(self._program(), request),
             *namespaces(network=request.network),
-            *system(),
+            *system(request.limits.memory_bytes),
             *folders(request),
-            *("--sync-fd", str(lock), "--info-fd", str(telling), "--"),
+            *("--sync-fd", str(lock), "--info-fd", str(telling), *filtered(calls), "--"),
             *inner_limits(request),
             request.image,
             *request.arguments,
@@ -128,13 +134,14 @@ class CommandRunner:
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     env=environment(request),
-                    pass_fds=(lock, telling),
+                    pass_fds=(lock, telling, *calls),
                     start_new_session=True,
                 )
             except OSError as error:
                 raise RunnerUnavailableError(f"bwrap cannot be started: {error}") from error
             finally:
-                os.close(telling)
+                for descriptor in (telling, *calls):
+                    os.close(descriptor)
             return process, _first_process(information.read())
 
     def attach(self, request: RunRequest) -> Run | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,9 +25,37 @@ def tree(process: int) -> list[int]:
 
 
 def memory_of_tree(process: int) -> int:
-    """Add up the resident memory of a process and all below it, in bytes; what they share counts for each."""
+    """Add up what a process and all below it hold in memory, in bytes: resident, and in files of their own tmpfs.
+
+    Memory that they share counts for each.
+    """
+    processes = tree(process)
     total = 0
-    for current in tree(process):
+    for current in processes:
         with contextlib.suppress(OSError, ValueError, IndexError):
             total += int(Path(f"/proc/{current}/statm").read_text("ascii").split()[1]) * _PAGE
-    return total
+    return total + _files_in_memory(processes)
+
+
+def _files_in_memory(processes: Sequence[int]) -> int:
+    """Add up the files in each tmpfs that the processes see, and we do not: those of their sandbox."""
+    ours = set(_tmpfs(os.getpid()))
+    found: dict[str, int] = {}
+    for process in processes:
+        for device, place in _tmpfs(process).items():
+            if device in ours or device in found:
+                continue
+            with contextlib.suppress(OSError):
+                state = os.statvfs(f"/proc/{process}/root{place}")
+                found[device] = (state.f_blocks - state.f_bfree) * state.f_frsize
+    return sum(found.values())
+
+
+def _tmpfs(process: int) -> dict[str, str]:
+    """Return where a process sees each tmpfs, by its device (proc_pid_mountinfo(5))."""
+    try:
+        lines = Path(f"/proc/{process}/mountinfo").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return {}
+    mounts = (line.partition(" - ") for line in lines)
+    return {where.split()[2]: where.split()[4] for where, _, what in mounts if what.startswith("tmpfs ")}

@@ -46,10 +46,10 @@ def inner_limits(request: RunRequest) -> list[str]:
 
 
 def namespaces(*, network: bool) -> list[str]:
-    """Return what gives it namespaces of its own and takes its capabilities."""
+    """Return what gives it namespaces of its own, lets it make no others, and takes its capabilities."""
     network_arguments = ["--share-net", *_ro_try("/etc/resolv.conf", "/etc/hosts", "/etc/ssl", "/etc/nsswitch.conf")]
     return [
-        "--unshare-all",
+        *("--unshare-user", "--unshare-all", "--disable-userns"),
         *(network_arguments if network else []),
         "--die-with-parent",
         "--new-session",
@@ -60,15 +60,19 @@ def namespaces(*, network: bool) -> list[str]:
     ]
 
 
-def system() -> list[str]:
-    """Return what it sees of the system: programs and libraries, read-only."""
+def system(memory_bytes: int = 64 * 1024**2) -> list[str]:
+    """Return what it sees of the system: programs and libraries, read-only, and files in memory up to its limit."""
     arguments = ["--ro-bind", "/usr", "/usr"]
     for path in _SYSTEM:
         if os.path.islink(path):
             arguments += ["--symlink", os.readlink(path), path]
         elif os.path.isdir(path):
             arguments += ["--ro-bind", path, path]
-    return [*arguments, *_ro_try(*_ETC), "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108 - its own
+    arguments += [*_ro_try(*_ETC), "--proc", "/proc", "--dev", "/dev"]
+    for path in ("/tmp", "/dev/shm"):  # noqa: S108 - its own
+        arguments += ["--size", str(memory_bytes), "--tmpfs", path]
+    # bwrap's own tmpfs has no size, and is half of the machine's memory.
+    return [*arguments, "--remount-ro", "/dev"]
 
 
 def _ro_try(*paths: str) -> Sequence[str]:

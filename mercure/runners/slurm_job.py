@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from mercure.runners import container, sandbox
+from mercure.runners import container, sandbox, seccomp
 from mercure.runners.base import IN, LOG, OUT, RunRequest, contract_environment
 from mercure.runners.bounded_log import BoundedLog
 
@@ -27,6 +27,14 @@ TOKEN: Final = "token"  # noqa: S105 - tells folders of one name apart, and guar
 NUMBER: Final = "number"
 BEGUN: Final = "begun"
 END: Final = "end"
+CALLS: Final = "calls"
+"""Filters of system calls, one for each kind of processor by its name, and one that refuses nothing for all others."""
+
+_CALLS_DESCRIPTOR: Final = 9
+_OPENING: Final = (
+    f'if [ -r "{CALLS}.$(uname -m)" ]; then exec {_CALLS_DESCRIPTOR}<"{CALLS}.$(uname -m)"; '
+    f"else exec {_CALLS_DESCRIPTOR}<{CALLS}; fi"
+)
 
 _CHUNK: Final = 1024 * 1024
 _DEEPEST: Final = 16
@@ -38,6 +46,7 @@ _SCRIPT: Final = """\
 # Made by mercure for the job {name}.
 trap '' TERM
 cd {folder} || exit 97
+{opening}
 [ "$(cat {token_file})" = {token} ] || exit 96
 mkdir {begun} || exit 95
 {{
@@ -87,6 +96,8 @@ class JobFolder:
             copy_tree(request.inputs, building / IN)
             token = secrets.token_hex(16)
             (building / TOKEN).write_text(token, encoding="ascii")
+            for machine, program in seccomp.programs().items():
+                (building / f"{CALLS}{machine and '.'}{machine}").write_bytes(program)
             script = building / SCRIPT
             script.write_text(self._script(replace(request, folder=self.path), kind, token), encoding="utf-8")
             script.chmod(0o700)
@@ -103,6 +114,7 @@ class JobFolder:
             token_file=TOKEN,
             token=token,
             begun=BEGUN,
+            opening=_OPENING if kind == "bwrap" else "",
             end=END,
             log=LOG,
             log_bytes=request.limits.log_bytes,
@@ -194,9 +206,9 @@ def _bwrap(request: RunRequest) -> Sequence[str]:
         *_assignments(sandbox.environment(request)),
         "bwrap",
         *sandbox.namespaces(network=request.network),
-        *sandbox.system(),
+        *sandbox.system(request.limits.memory_bytes),
         *sandbox.folders(request),
-        "--",
+        *("--seccomp", str(_CALLS_DESCRIPTOR), "--"),
         *sandbox.inner_limits(request),
         "/usr/bin/env",
         "--default-signal=TERM",

@@ -9,7 +9,7 @@ from typing import Final
 
 from appliance.control.alerts.inputs import Signals
 from appliance.control.api.services import ProcessState
-from appliance.control.api.status import Alert, AlertKind, Alerts, Severity, Status
+from appliance.control.api.status import Alert, AlertKind, Alerts, OutageState, Severity, Status
 from appliance.presentation.wording import plural
 from mercure.config.alerts import AlertRule, Incident
 from mercure.config.alerts import AlertSettings as Rules
@@ -212,9 +212,21 @@ def _page(seen: Seen) -> Iterator[Alert]:
 
 def _outages(seen: Seen) -> Iterator[Alert]:
     for item in seen.status.outages:
-        text = f"target {item.target!r} is not accepting images: {item.outage.error}"
+        waits = _waits(item, seen.status.time)
+        text = f"target {item.target!r} is not accepting images: {item.outage.error} ({waits})"
         advice = "its tasks wait and go out when it is back; ask it with an echo"
         yield _alert("outage", item.target, text, advice, severity="critical", since=item.outage.since)
+
+
+def _waits(item: OutageState, now: datetime) -> str:
+    """Say for how long a target is away, what waits for it, and when it is asked."""
+    parts = [f"for {_long(max(0.0, (now - item.outage.since).total_seconds()))}"]
+    if item.waiting is not None:
+        parts.append(f"{plural(item.waiting, 'task waits', 'tasks wait')}")
+    if item.asked_seconds is not None:
+        asks = "given one image" if item.outage.by_image else "asked"
+        parts.append(f"it is {asks} every {item.asked_seconds:g} s")
+    return "; ".join(parts)
 
 
 def _modules(seen: Seen) -> Iterator[Alert]:
@@ -415,8 +427,8 @@ def _notices(seen: Seen) -> Iterator[Alert]:
 
 def _long(seconds: float) -> str:
     """Say a duration as people do."""
-    for size, unit in ((86400.0, "day"), (3600.0, "hour"), (60.0, "minute")):
-        if seconds >= 2 * size or size == 60.0:  # noqa: PLR2004 - from twice a unit on it is told in it
+    for size, unit in ((86400.0, "day"), (3600.0, "hour"), (60.0, "minute"), (1.0, "second")):
+        if seconds >= 2 * size or size == 1.0:
             return plural(round(seconds / size), unit)
     raise AssertionError("the last unit takes all")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import AwareDatetime
 
 from appliance.control.alerts.sender_silence import silent_senders
+from appliance.control.pace import Pace
 from mercure.history.database import HistoryError
 from mercure.history.queries import History
 from mercure.model import Model
@@ -80,7 +81,7 @@ class Signals(Model):
     notices: tuple[Notice, ...] = ()
 
 
-def look(session: Session, silent: tuple[SilentSender, ...] = (), page: str = "") -> Signals:
+def look(session: Session, silent: tuple[SilentSender, ...] = (), page: str = "", pace: Pace | None = None) -> Signals:
     """Look at what the rules of the configuration ask for.
 
     Looked for apart are the silent senders (`silences`), and what is wrong with the page (`PageWatch`).
@@ -94,7 +95,7 @@ def look(session: Session, silent: tuple[SilentSender, ...] = (), page: str = ""
         silences=silent,
         certificates=tuple(map(certificate, rules.certificate.files)) if rules.certificate.enabled else (),
         clock=clock_state() if rules.clock.enabled else None,
-        doubt=doubt_of(session),
+        doubt=doubt_of(session) if pace is None else pace.look("the clock", lambda: doubt_of(session)),
         scrub_seconds=overdue_scrub(session),
         channels=tuple(
             FailingChannel(name=name, failing_since=state.failing_since, error=state.error)

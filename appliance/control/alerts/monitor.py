@@ -17,6 +17,7 @@ from appliance.control.alerts.state import Book, Shelf, news, step
 from appliance.control.api.status import Acknowledgement, Alert, Alerts
 from appliance.control.disk import DiskForecast, with_forecast
 from appliance.control.errors import ControlError
+from appliance.control.pace import Pace
 from appliance.control.session import Session
 from appliance.control.status import facts
 from appliance.control.targets.returned_nodes import ReturnedNodes
@@ -58,6 +59,7 @@ class AlertWatch:
         self._forecast = DiskForecast()
         self._full_in: float | None = None
         self._last: Session | None = None
+        self._pace: Pace | None = None
 
     def start(self) -> None:
         """Begin to watch."""
@@ -117,7 +119,8 @@ class AlertWatch:
         silent, page = self._silences if rules.silence.enabled else (), self._page.look(session)
         self._refusals.look(session)
         self._returned.look(session)
-        found, signals = facts(session), look(session, silent, page)
+        pace = self._pace = self._pace or Pace(session.clock)
+        found, signals = facts(session, pace), look(session, silent, page, pace)
         self._full_in = self._forecast.seconds_left(session.clock.monotonic(), found.disk)
         found = with_forecast(found, self._full_in)
         return session, lambda raised: alerts_of(found, signals, rules, raised)

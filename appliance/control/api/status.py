@@ -79,6 +79,10 @@ class OutageState(Model):
 
     target: str
     outage: TargetOutage
+    waiting: int | None = None
+    """So many tasks wait for it."""
+    asked_seconds: float | None = None
+    """It is asked so often whether it is back, at least."""
 
 
 class ModuleOutageState(Model):

@@ -77,6 +77,11 @@ class Server:
         self._inode = 0
 
     @property
+    def index(self) -> QueueIndex:
+        """What is in the spool, for all who look again and again."""
+        return self._index
+
+    @property
     def path(self) -> Path:
         """Where the socket is."""
         return self.root.run / jsonrpc.SOCKET_NAME

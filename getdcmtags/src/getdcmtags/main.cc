@@ -10,9 +10,12 @@
 #include <iostream>
 #include <new>
 #include <string>
+#include <utility>
 
 #include "getdcmtags/options.h"
+#include "tags/printable.h"
 #include "tags/tag_record.h"
+#include "tags/transcoder.h"
 
 namespace {
 
@@ -31,17 +34,21 @@ std::string shown(const std::string& text) {
     std::snprintf(escaped.data(), escaped.size(), "\\x%02x", static_cast<unsigned>(byte));
     safe += escaped.data();
   }
-  return safe;
+  std::string valid;
+  mercure::tags::append_utf8(safe, valid);
+  return mercure::tags::printable(valid);
 }
 
 class Run {
  public:
+  explicit Run(std::string character_set) : character_set_(std::move(character_set)) {}
+
   // False when going on makes no sense.
   bool print(const std::string& path) {
     struct stat status {};
     const bool found = stat(path.c_str(), &status) == 0;
     const std::string name = path.substr(path.rfind('/') + 1);
-    const auto result = mercure::tags::read_file(path, {{"FileName", name}, {"FileSize", std::int64_t{status.st_size}}});
+    const auto result = mercure::tags::read_file(path, {{"FileName", name}, {"FileSize", std::int64_t{status.st_size}}}, {}, character_set_);
     if (!result.ok) {
       std::fprintf(stderr, "getdcmtags: %s: %s\n", shown(path).c_str(), result.reason.c_str());
       exit_code_ = std::max<int>(exit_code_, found && S_ISREG(status.st_mode) ? kUnreadable : kUnopened);
@@ -69,11 +76,12 @@ class Run {
   int exit_code() const { return exit_code_; }
 
  private:
+  std::string character_set_;
   int exit_code_ = kDone;
 };
 
 int run(const mercure::Options& options) {
-  Run run;
+  Run run(options.character_set);
   const char separator = options.null_separated ? '\0' : '\n';
   if (!options.files_from) {
     for (const auto& path : options.files) {

@@ -14,6 +14,8 @@ constexpr const char* kHelp =
     "\n"
     "  --files-from FILE  read the names of the files from FILE, one per line; - is standard input\n"
     "  -0, --null         the names end in NUL instead of a line break\n"
+    "  --character-set TERMS\n"
+    "                     what texts are in where a file names no character set, such as ISO_IR 100\n"
     "  --help             show this and exit\n"
     "  --version          show the version and exit\n"
     "\n"
@@ -35,9 +37,10 @@ Parsed wrong(const char* what) {
 }  // namespace
 
 Parsed parse_options(int argc, char** argv) {
-  enum : int { kFilesFrom = 256, kHelpShown, kVersion };
+  enum : int { kFilesFrom = 256, kCharacterSet, kHelpShown, kVersion };
   static constexpr option kLong[] = {
       {"files-from", required_argument, nullptr, kFilesFrom},
+      {"character-set", required_argument, nullptr, kCharacterSet},
       {"null", no_argument, nullptr, '0'},
       {"help", no_argument, nullptr, kHelpShown},
       {"version", no_argument, nullptr, kVersion},
@@ -47,6 +50,7 @@ Parsed parse_options(int argc, char** argv) {
   for (int found; (found = getopt_long(argc, argv, "0", kLong, nullptr)) != -1;) {
     switch (found) {
       case kFilesFrom: options.files_from = optarg; break;
+      case kCharacterSet: options.character_set = optarg; break;
       case '0': options.null_separated = true; break;
       case kHelpShown: std::fputs(kHelp, stdout); return {std::nullopt, 0};
       case kVersion: std::puts("getdcmtags " MERCURE_VERSION); return {std::nullopt, 0};

@@ -12,6 +12,7 @@ struct Options {
   std::vector<std::string> files;
   std::optional<std::string> files_from;  // "-" is standard input
   bool null_separated = false;
+  std::string character_set;
 };
 
 struct Parsed {

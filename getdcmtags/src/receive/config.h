@@ -36,6 +36,7 @@ struct Config {
   std::vector<std::string> sop_classes;  // empty: every storage class, private ones too
   std::chrono::milliseconds stop_timeout{60'000};
   Syntaxes transfer_syntaxes = Syntaxes::as_held;
+  std::string character_set;  // of images that name none: terms of (0008,0005); empty: none is assumed
   std::vector<KnownSender> senders;
   Access access;
   log::Level log_level = log::Level::info;
@@ -85,6 +86,7 @@ void visit_settings(Config& config, Visitor& setting) {
   setting("max_object_bytes", config.max_object_bytes, Whole{1024, kMost});
   setting("sop_classes", config.sop_classes, Text{});
   setting("transfer_syntaxes", config.transfer_syntaxes, syntaxes_by_name());
+  setting("character_set", config.character_set, Text{});
   setting("stop_timeout_seconds", config.stop_timeout, Seconds{.may_be_zero = true});
   setting("senders", config.senders);
   setting("access", config.access);
@@ -97,6 +99,7 @@ void visit_settings(KnownSender& sender, Visitor& setting) {
   setting("ae_titles", sender.ae_titles, Text{});
   setting("addresses", sender.addresses, Range{});
   setting("transfer_syntaxes", sender.transfer_syntaxes, syntaxes_by_name());
+  setting("character_set", sender.character_set, Text{});
 }
 
 template <typename Visitor>

@@ -22,6 +22,7 @@ struct KnownSender {
   std::vector<std::string> ae_titles;  // empty: any
   std::vector<Network> addresses;      // empty: any
   std::optional<Syntaxes> transfer_syntaxes;
+  std::string character_set;  // assumed where its images name none; empty: as for all
 
   bool sends_from(const std::string& address) const;
   bool matches(const std::string& calling_aet, const std::string& address) const;

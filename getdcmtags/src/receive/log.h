@@ -19,9 +19,6 @@ inline constexpr std::array<std::pair<std::string_view, Level>, 4> kLevels{
 // Lines below this level are left out; `info` until it is set.
 void set_level(Level level);
 
-// A line of JSON in which nothing is left that a terminal obeys: an escape says the same.
-std::string shown(std::string_view json);
-
 // Writes one line: time, level, service, pid, message and the fields, in one write() so that lines of several processes stay whole.
 void write(Level level, std::string_view message, const Json& fields = Json::object());
 

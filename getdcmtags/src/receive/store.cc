@@ -73,9 +73,19 @@ Json log_fields(const Sender& sender, const std::string& sop_instance, const std
 
 }  // namespace
 
+namespace {
+
+std::string character_set_for(const Config& config, const Sender& sender) {
+  const auto known = std::find_if(config.senders.begin(), config.senders.end(),
+                                  [&](const KnownSender& one) { return one.matches(sender.calling_aet, sender.address); });
+  return known != config.senders.end() && !known->character_set.empty() ? known->character_set : config.character_set;
+}
+
+}  // namespace
+
 Store::Store(const Config& config, const Layout& layout, const Sender& sender, Progress& progress, Outbox& outbox,
              const WakeUp& server)
-    : config_(config), layout_(layout), sender_(sender), progress_(progress), outbox_(outbox), server_(server) {}
+    : config_(config), layout_(layout), sender_(sender), progress_(progress), outbox_(outbox), server_(server), character_set_(character_set_for(config, sender)) {}
 
 Messages::Event Store::receive(const Command& request, std::uint8_t context, const std::string& transfer_syntax,
                                Messages& messages) {
@@ -212,7 +222,7 @@ tags::Result Store::read_header(const Object& object, const Instant& at) const {
                                   {"AssociationID", sender_.association},
                                   {"DataSetDigest", digest}};
   if (!sender_.router.empty()) extras.push_back({"SenderRouter", sender_.router});
-  tags::Result record = tags::read_descriptor(object.part->descriptor(), extras);
+  tags::Result record = tags::read_descriptor(object.part->descriptor(), extras, {}, character_set_);
   // A UID that the meta header cannot hold still names the image where the data set has none.
   if (record.header.sop_class.empty()) record.header.sop_class = object.request.sop_class;
   if (record.header.sop_instance.empty()) record.header.sop_instance = object.request.sop_instance;

@@ -68,6 +68,7 @@ class Store {
   Progress& progress_;
   Outbox& outbox_;
   const WakeUp& server_;
+  const std::string character_set_;  // assumed where an image names none
   std::string buffer_;
   unsigned long count_ = 0;
   std::optional<SeriesFolder> series_;

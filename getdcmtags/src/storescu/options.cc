@@ -7,6 +7,9 @@
 #include <cstdio>
 #include <string_view>
 
+#include "tags/printable.h"
+#include "tags/transcoder.h"
+
 namespace mercure::storescu {
 namespace {
 
@@ -132,7 +135,9 @@ bool apply(int choice, const char* value, Options& options) {
 }
 
 Parsed wrong(const std::string& what) {
-  std::fprintf(stderr, "mercure-storescu: %s; see mercure-storescu --help\n", what.c_str());
+  std::string valid;
+  tags::append_utf8(what, valid);
+  std::fprintf(stderr, "mercure-storescu: %s; see mercure-storescu --help\n", tags::printable(valid).c_str());
   return {std::nullopt, 1};
 }
 

@@ -189,7 +189,7 @@ bool takes_pairs(const CodeSet* g0) { return g0 && (g0->form == Form::jis208 || 
 
 }  // namespace
 
-CharacterSet::CharacterSet(const std::vector<std::string>& terms, std::string& problem) {
+CharacterSet::CharacterSet(const std::vector<std::string>& terms, std::string& problem) : named_(true) {
   for (std::size_t i = 0; i < terms.size(); ++i) {
     const CodeSet* set = find_term(terms[i]);
     if (!set) {
@@ -204,8 +204,29 @@ CharacterSet::CharacterSet(const std::vector<std::string>& terms, std::string& p
   }
 }
 
+CharacterSet CharacterSet::assumed(const std::string& terms) {
+  std::vector<std::string> each(1);
+  for (const char c : terms) {
+    if (c == '\\') {
+      each.emplace_back();
+    } else {
+      each.back() += c;
+    }
+  }
+  std::string unknown;
+  CharacterSet set(each, unknown);
+  set.assumed_ = terms;
+  return set;
+}
+
 Decoded CharacterSet::decode(std::string_view bytes, bool person_name, Transcoders& transcoders) const {
   if (is_plain(bytes)) return {std::string(bytes), {}};
+  Decoded decoded = decode_named(bytes, person_name, transcoders);
+  if (!assumed_.empty() && decoded.problem.empty()) decoded.problem = "no character set, read as " + assumed_;
+  return decoded;
+}
+
+Decoded CharacterSet::decode_named(std::string_view bytes, bool person_name, Transcoders& transcoders) const {
   if (!whole_) return decode_extended(bytes, person_name, transcoders);
   Decoded decoded;
   const bool utf8 = whole_->term == "192";
@@ -221,9 +242,11 @@ Decoded CharacterSet::decode_extended(std::string_view bytes, bool person_name, 
     return {std::string(bytes), "not valid in ISO_IR 6, read as UTF-8"};
   }
   Progress progress{bytes, initial_g0_, first_g1, nullptr, {}};
+  bool is_guessed = false;
   while (!progress.rest.empty()) {
     const char c = progress.rest.front();
-    if (c == kEscape && extensions_) {
+    if (c == kEscape && (extensions_ || (!named_ && find_escape(progress.rest.substr(1))))) {
+      is_guessed = !extensions_;
       decode_escape(progress);
     } else if (is_high(c)) {
       decode_high(progress, transcoders);
@@ -238,7 +261,7 @@ Decoded CharacterSet::decode_extended(std::string_view bytes, bool person_name, 
       }
     }
   }
-  if (!progress.failed) return {std::move(progress.text), {}};
+  if (!progress.failed) return {std::move(progress.text), is_guessed ? "not valid in ISO_IR 6, read by its escape sequences" : ""};
   return {std::move(progress.text), not_valid_in(*progress.failed, extensions_)};
 }
 

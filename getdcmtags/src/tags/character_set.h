@@ -19,8 +19,11 @@ struct Decoded {
 
 class CharacterSet {
  public:
-  // The default repertoire: ASCII.
+  // The default repertoire: ASCII. What is no ASCII is read where there is one way to: as UTF-8, or by its escape sequences.
   CharacterSet() = default;
+
+  // Assumed for a sender that names none: its terms as in the element, separated by backslashes. Texts by it are a problem each.
+  static CharacterSet assumed(const std::string& terms);
 
   // From the values of the element. Common misspellings are understood; a term that is not is named in `problem`.
   CharacterSet(const std::vector<std::string>& terms, std::string& problem);
@@ -30,6 +33,7 @@ class CharacterSet {
   Decoded decode(std::string_view bytes, bool person_name, Transcoders& transcoders) const;
 
  private:
+  Decoded decode_named(std::string_view bytes, bool person_name, Transcoders& transcoders) const;
   Decoded decode_extended(std::string_view bytes, bool person_name, Transcoders& transcoders) const;
 
   const CodeSet* whole_ = nullptr;        // one encoding for everything: UTF-8, GB18030, GBK
@@ -37,6 +41,8 @@ class CharacterSet {
   const CodeSet* initial_g1_ = nullptr;   // bytes from 128 on; nullptr is none
   const CodeSet* fallback_g1_ = nullptr;  // for writers that forget the escape sequence of the only other set
   bool extensions_ = false;               // escape sequences mean something
+  bool named_ = false;                    // by the data set, or by a person
+  std::string assumed_;                   // by which terms, where the data set names none
 };
 
 }  // namespace mercure::tags

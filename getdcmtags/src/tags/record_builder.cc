@@ -75,8 +75,8 @@ bool SeenTags::first_time(Tag tag) {
   return others_.insert(number).second;
 }
 
-RecordBuilder::RecordBuilder(const Limits& limits) : limits_(limits) {
-  levels_.back().charset = std::make_shared<CharacterSet>();
+RecordBuilder::RecordBuilder(const Limits& limits, const std::string& character_set) : limits_(limits) {
+  levels_.back().charset = std::make_shared<CharacterSet>(character_set.empty() ? CharacterSet() : CharacterSet::assumed(character_set));
   open_.push_back({false, true});
   json_.begin_object();
 }
@@ -276,7 +276,8 @@ Texts RecordBuilder::read_texts(std::string_view bytes, const Element& element, 
 void RecordBuilder::note(Tag tag, const Texts& texts) {
   Level& level = levels_.back();
   if (!texts.problem.empty()) problem(key_of(tag), texts.problem);
-  if (tag == kCharacterSet) {
+  const bool names_none = levels_.size() == 1 && texts.values.front().empty() && texts.values.size() == 1;
+  if (tag == kCharacterSet && !names_none) {
     std::string unknown;
     level.charset = std::make_shared<CharacterSet>(texts.values, unknown);
     if (!unknown.empty()) problem(key_of(tag), unknown);

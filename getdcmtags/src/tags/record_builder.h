@@ -31,7 +31,7 @@ class SeenTags {
 
 class RecordBuilder {
  public:
-  explicit RecordBuilder(const Limits& limits);
+  RecordBuilder(const Limits& limits, const std::string& character_set);
 
   void add_start(const FileStart& start);
 

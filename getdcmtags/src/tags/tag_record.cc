@@ -48,13 +48,13 @@ void read_data_set(RecordBuilder& builder, ByteSource& source, Encoding encoding
 }
 
 Result read(FileSource& file, ByteBudget& budget, const std::vector<Extra>& extras, const Limits& limits,
-            Groups wanted) {
+            Groups wanted, const std::string& character_set) {
   const FileStart start = read_file_start(file, limits);
   wanted.directory_too = !start.ours;
   if (!start.ok) return refused(start.reason);
   if (!file.may_hold(1)) return refused("there is no data set after the meta header");
 
-  RecordBuilder builder(limits);
+  RecordBuilder builder(limits, character_set);
   builder.add_start(start);
   Result result;
   if (start.deflated) {
@@ -74,34 +74,35 @@ Result read(FileSource& file, ByteBudget& budget, const std::vector<Extra>& extr
   return result;
 }
 
-Result read_open(int descriptor, const std::vector<Extra>& extras, const Limits& limits, Groups wanted) {
+Result read_open(int descriptor, const std::vector<Extra>& extras, const Limits& limits, Groups wanted,
+                 const std::string& character_set) {
   struct stat status {};
   if (fstat(descriptor, &status) != 0) return refused(system_reason("cannot be read"));
   if (!S_ISREG(status.st_mode)) return refused("not a regular file");
   ByteBudget budget{limits.header_bytes};
   FileSource file(descriptor, static_cast<std::uint64_t>(status.st_size), budget);
-  return read(file, budget, extras, limits, wanted);
+  return read(file, budget, extras, limits, wanted, character_set);
 }
 
 Result read_path(const std::string& path, const std::vector<Extra>& extras, const Limits& limits,
-                 Groups wanted) {
+                 Groups wanted, const std::string& character_set = {}) {
   if (path.find('\0') != std::string::npos) return refused("the path holds NUL");
   // Without O_NONBLOCK a pipe among the files would wait for its writer.
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (descriptor < 0) return refused(system_reason("cannot be opened"));
-  Result result = read_open(descriptor, extras, limits, wanted);
+  Result result = read_open(descriptor, extras, limits, wanted, character_set);
   close(descriptor);
   return result;
 }
 
 }  // namespace
 
-Result read_file(const std::string& path, const std::vector<Extra>& extras, const Limits& limits) {
-  return read_path(path, extras, limits, kHeaderGroups);
+Result read_file(const std::string& path, const std::vector<Extra>& extras, const Limits& limits, const std::string& character_set) {
+  return read_path(path, extras, limits, kHeaderGroups, character_set);
 }
 
-Result read_descriptor(int descriptor, const std::vector<Extra>& extras, const Limits& limits) {
-  return read_open(descriptor, extras, limits, kHeaderGroups);
+Result read_descriptor(int descriptor, const std::vector<Extra>& extras, const Limits& limits, const std::string& character_set) {
+  return read_open(descriptor, extras, limits, kHeaderGroups, character_set);
 }
 
 Result read_sop(const std::string& path, const Limits& limits) { return read_path(path, {}, limits, kSopGroups); }

@@ -65,10 +65,13 @@ struct Result {
   std::string json;    // one line without its newline; empty unless ok
 };
 
-Result read_file(const std::string& path, const std::vector<Extra>& extras = {}, const Limits& limits = {});
+// `character_set` is assumed where the data set names none: terms of (0008,0005), separated by backslashes; empty: none is.
+Result read_file(const std::string& path, const std::vector<Extra>& extras = {}, const Limits& limits = {},
+                 const std::string& character_set = {});
 
 // The same for an open file, from its beginning; the descriptor stays open and its position is not used.
-Result read_descriptor(int descriptor, const std::vector<Extra>& extras = {}, const Limits& limits = {});
+Result read_descriptor(int descriptor, const std::vector<Extra>& extras = {}, const Limits& limits = {},
+                       const std::string& character_set = {});
 
 // For a sender: only as far as SOP class and instance, without a record.
 Result read_sop(const std::string& path, const Limits& limits = {});

@@ -328,4 +328,46 @@ TEST(Sop, IsReadWithoutReadingOn) {
   EXPECT_EQ(result.header.sop_instance, "1.2.3.4");
 }
 
+nlohmann::json assuming(std::string_view data_set, const std::string& character_set) {
+  const MemoryFile file(dicom_file(data_set));
+  const auto result = mercure::tags::read_descriptor(file.descriptor(), {}, {}, character_set);
+  EXPECT_TRUE(result.ok) << result.reason;
+  return nlohmann::json::parse(result.json);
+}
+
+TEST(AssumedCharacterSet, CountsWhereTheImageNamesNone) {
+  const std::string image = explicit_element(0x00080018, "UI", "1.2.3.4 ");
+  const std::string name = explicit_element(0x00100010, "PN", "M\xFCller");
+  const auto record = assuming(image + name + explicit_element(0x00104000, "LT", "plain "), "ISO_IR 100");
+  EXPECT_EQ(record["PatientName"], "M\u00fcller");
+  EXPECT_EQ(record["DecodingProblems"], nlohmann::json::array({"PatientName: no character set, read as ISO_IR 100"}));
+  EXPECT_EQ(assuming(explicit_element(0x00080005, "CS", "") + image + name, "ISO_IR 100")["PatientName"], "M\u00fcller");
+  EXPECT_EQ(assuming(image + explicit_element(0x00100010, "PN", "\xB8\xD2\xD0\xDD\xDE\xD2"), "ISO_IR 144")["PatientName"], "\u0418\u0432\u0430\u043d\u043e\u0432");
+  const std::string yamada = explicit_element(0x00100010, "PN", "\x1B$B;3\x1B(B ");
+  EXPECT_EQ(assuming(image + yamada, "ISO 2022 IR 6\\ISO 2022 IR 87")["PatientName"], "\u5c71");
+}
+
+TEST(AssumedCharacterSet, CountsInItemsToo) {
+  const std::string name = explicit_element(0x00081030, "LO", "M\xFC");
+  const std::string items = explicit_header(0x00400275, "SQ", kUndefined) + open_sequence(item(name));
+  const auto record = assuming(explicit_element(0x00080018, "UI", "1.2.3.4 ") + items, "ISO_IR 100");
+  EXPECT_EQ(record["RequestAttributesSequence"][0]["StudyDescription"], "M\u00fc");
+}
+
+TEST(AssumedCharacterSet, GivesWayToWhatTheImageSays) {
+  const std::string utf8 = explicit_element(0x00080005, "CS", "ISO_IR 192") + explicit_element(0x00080018, "UI", "1.2.3.4 ");
+  const auto record = assuming(utf8 + explicit_element(0x00100010, "PN", "M\xC3\xBCller "), "ISO_IR 100");
+  EXPECT_EQ(record["PatientName"], "M\u00fcller");
+  EXPECT_FALSE(record.contains("DecodingProblems"));
+}
+
+TEST(NoCharacterSet, IsReadWhereThereIsOneWayTo) {
+  const std::string image = explicit_element(0x00080018, "UI", "1.2.3.4 ");
+  const auto name = [&](std::string_view bytes) { return assuming(image + explicit_element(0x00100010, "PN", bytes), "")["PatientName"]; };
+  EXPECT_EQ(name("M\xC3\xBCller "), "M\u00fcller");
+  EXPECT_EQ(name("\x1B$B;3\x1B(B "), "\u5c71");
+  EXPECT_EQ(name("M\xFCller"), "M\uFFFDller");  // Latin-1 or -2, -9, -15: nobody knows
+  EXPECT_EQ(name("A\x1B[31m "), "A\x1B[31m");
+}
+
 }  // namespace

@@ -1,6 +1,7 @@
 #!/usr/bin/python3 -I
 """A module that does what its first argument says, good or bad. It needs nothing but Python."""
 
+import ctypes
 import json
 import os
 import shutil
@@ -101,6 +102,14 @@ def eat() -> None:
     time.sleep(60)
 
 
+def pile() -> None:
+    """Write so many mebibytes into files that are memory, in several places, and hold some beside them."""
+    for place in sys.argv[3:]:
+        for number in range(int(sys.argv[2])):
+            Path(place, str(number)).write_bytes(b"x" * MEBIBYTE)
+    eat()
+
+
 def share() -> None:
     """Use so many mebibytes in each of eight processes: each within the limit, all together not."""
     for _ in range(8):
@@ -148,6 +157,7 @@ def beat() -> None:
 def escape() -> None:
     """Try every way out that is known to us, and write down what came of each."""
     os.symlink("/etc/passwd", OUT / "link.dcm")
+    libc = ctypes.CDLL(None, use_errno=True)
     attempts = {
         "write beside the folders": (OUT.parent / "escaped").touch,
         "write to the root": lambda: Path("/escaped").touch(),
@@ -159,11 +169,21 @@ def escape() -> None:
         "become somebody": lambda: os.setuid(12345),
         "make a device": lambda: os.mknod(OUT / "device", 0o600 | 0o020000, os.makedev(1, 8)),
         "change the root": lambda: os.chroot(OUT),
+        "make a user namespace": lambda: system_call(libc.unshare, 0x10000000),
+        "make memory that nobody counts": lambda: os.close(os.memfd_create("x")),
+        "look into another process": lambda: system_call(libc.ptrace, 16, os.getppid(), 0, 0),
+        "type into a terminal": lambda: system_call(libc.ioctl, 0, 0x5412, b"x"),
         "change the name of the machine": lambda: socket.sethostname("escaped"),
         "reach the network": lambda: socket.create_connection(("192.0.2.1", 80), timeout=1),
         "reach the machine": lambda: socket.create_connection(("127.0.0.1", int(sys.argv[2])), timeout=1),
     }
     (OUT / "escapes.json").write_text(json.dumps({name: attempt(do) for name, do in attempts.items()}))
+
+
+def system_call(call: object, *arguments: object) -> None:
+    """Call the library, and raise what it says is wrong."""
+    if call(*arguments):  # type: ignore[operator]
+        raise OSError(ctypes.get_errno(), "refused")
 
 
 def attempt(do: object) -> str:
@@ -217,6 +237,7 @@ WAYS = {
         speak,
         fill,
         eat,
+        pile,
         share,
         fork,
         orphan,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from mercure.config import Config, ConfigError, ConfigStore, Root
 from mercure.targets import MODELS
@@ -82,3 +83,26 @@ def test_two_that_could_both_be_meant_are_refused(other: dict[str, Any]) -> None
 )
 def test_what_cannot_be_confused_stands_side_by_side(other: dict[str, Any]) -> None:
     assert set(parse({"ct": CT, "other": other}).senders) == {"ct", "other"}
+
+
+@pytest.mark.parametrize(
+    "terms", ["ISO_IR 100", "GB18030", "ISO_IR 192", "\\ISO 2022 IR 87", "ISO 2022 IR 6\\ISO 2022 IR 149", ""]
+)
+def test_a_character_set_is_a_defined_term(terms: str) -> None:
+    config = Config.model_validate({"receiver": {"character_set": terms}})
+    assert config.character_set_of("CT1", "10.0.0.7") == terms
+
+
+@pytest.mark.parametrize(
+    "terms", ["latin1", "ISO_IR 87", "ISO_IR 100\\ISO_IR 144", "\\", "ISO_IR 192\\ISO 2022 IR 87", " "]
+)
+def test_another_word_for_one_is_none(terms: str) -> None:
+    with pytest.raises(ValidationError, match="Specific Character Set"):
+        Config.model_validate({"receiver": {"character_set": terms}})
+
+
+def test_the_first_sender_that_matches_has_the_character_set() -> None:
+    senders = {"old": {"ae_titles": ["CT1"], "character_set": "ISO_IR 144"}, "net": {"addresses": ["10.0.0.0/8"]}}
+    config = Config.model_validate({"receiver": {"character_set": "ISO_IR 100"}, "senders": senders})
+    found = [config.character_set_of(*who) for who in (("CT1 ", "10.0.0.7"), ("MR1", "10.0.0.7"), ("MR1", "192.0.2.1"))]
+    assert found == ["ISO_IR 144", "ISO_IR 100", "ISO_IR 100"]

@@ -81,7 +81,8 @@ def test_no_exception_is_out_of_date(program: Schema) -> None:
 
 
 def test_the_program_reads_what_the_service_writes(tmp_path: Path) -> None:
-    sender = Sender(ae_titles=("CT1",), addresses=("10.0.0.0/8", "::1"), transfer_syntaxes="uncompressed")
+    names: dict[str, Any] = {"ae_titles": ("CT1",), "addresses": ("10.0.0.0/8", "::1")}
+    sender = Sender(**names, transfer_syntaxes="uncompressed", character_set="ISO_IR 100")
     for config in (Config(), Config(senders={"ct": sender, "any": Sender(ae_titles=("MR",))})):
         assert refused(receiver_settings(config, Path("/spool")), tmp_path) == set()
 

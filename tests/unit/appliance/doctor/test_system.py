@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from appliance.doctor.checks import on_time, running, set_up, up_to_date
+from appliance.doctor.checks import on_time, running, set_up, shut_in, up_to_date
 from tests.support.doctor_host import Host
 
 TRACKING = """\
@@ -39,6 +39,47 @@ def test_a_setting_that_drifted_is_named_with_its_file(kernel: Host) -> None:
     assert outcome == "warning"
     assert text == "net.ipv4.tcp_rmem is 1 2 9, and 1 2 3 was set in /etc/sysctl.d/70-mercure-network.conf"
     assert "sysctl --load=/etc/sysctl.d/70-mercure-network.conf" in mend
+
+
+SANDBOXES = {
+    "/usr/bin/bwrap": "",
+    "/proc/sys/kernel/seccomp/actions_avail": "kill_process kill_thread trap errno user_notif trace log allow\n",
+    "/proc/sys/user/max_user_namespaces": "15000\n",
+    "/proc/sys/kernel/unprivileged_userns_clone": "1\n",
+}
+
+
+@pytest.fixture
+def sandboxes(host: Host) -> Host:
+    for path, text in SANDBOXES.items():
+        host.write(path, text)
+    return host
+
+
+def test_a_kernel_that_can_shut_modules_in_is_well(sandboxes: Host) -> None:
+    assert sandboxes.found(shut_in) == []
+    (sandboxes.top / "proc/sys/kernel/unprivileged_userns_clone").unlink()
+    assert sandboxes.found(shut_in) == [], "only Debian's has it"
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "what"),
+    [
+        ("/proc/sys/kernel/seccomp/actions_avail", None, "seccomp"),
+        ("/proc/sys/user/max_user_namespaces", "0\n", "user namespaces"),
+        ("/proc/sys/kernel/unprivileged_userns_clone", "0\n", "user namespaces of users"),
+    ],
+)
+def test_what_a_kernel_lacks_for_sandboxes_is_named(sandboxes: Host, path: str, text: str | None, what: str) -> None:
+    if text is None:
+        (sandboxes.top / path.lstrip("/")).unlink()
+    else:
+        sandboxes.write(path, text)
+    ((outcome, found, _),) = sandboxes.found(shut_in)
+    assert outcome == "failed"
+    assert what in found
+    (sandboxes.top / "usr/bin/bwrap").unlink()
+    assert sandboxes.found(shut_in) == [], "no module is shut in by it here"
 
 
 def test_a_clock_that_is_kept_right_is_well(host: Host) -> None:
