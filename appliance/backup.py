@@ -11,12 +11,15 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from appliance import archive, leftovers
+from appliance import archive
 from appliance.archive import ArchiveError, Manifest, Writer
 from appliance.control.api.backup import BackupChecked, BackupFile, BackupMade
 from appliance.control.api.base import Progress
@@ -26,6 +29,7 @@ from mercure import __version__, durable
 from mercure.history.copies import HistoryKind, PostgresToolMissingError, copy_history, kind_of
 from mercure.history.database import HistoryError
 from mercure.history.reader import password_of
+from mercure.locks import lock, opened, try_lock
 from mercure.names import is_id
 from mercure.spool import Spool, Stage
 from mercure.spool.notices import post, withdraw
@@ -137,7 +141,7 @@ def _notice(session: Session, text: str) -> None:
 def _create(session: Session, *, images: bool, folder: Path | None, report: Report) -> BackupMade:
     begin = session.clock.monotonic()
     path = _folder(session, folder) / archive.file_name(session.config.name, session.clock.now())
-    with session.changing() as events, leftovers.cleared(path):
+    with session.changing() as events, cleared(path):
         with durable.replacing(path, mode=0o600) as file:
             manifest = _write(session, file, images=images, report=report)
         made = BackupMade(
@@ -285,7 +289,7 @@ def _add_history(session: Session, writer: Writer) -> tuple[HistoryKind | None, 
     """Add a copy of the history; return its kind, or why there is none."""
     url = session.root.history_url(session.config)
     kind = kind_of(url)
-    with leftovers.scratch(session.root.run) as folder:
+    with scratch(session.root.run) as folder:
         copy = folder / "history"
         try:
             if not copy_history(url, password_of(session.config), copy):
@@ -330,3 +334,54 @@ def _add_entry(writer: Writer, name: str, path: Path) -> bool:
     finally:
         os.close(folder)
     return True
+
+
+# What killed backups leave behind (half files under hidden names, copies of the history) the next one removes. While it
+# is written a backup holds a lock on its folder and on that of its copy; the kernel releases both at any death.
+_SCRATCH: Final = "backup-"
+_HALF: Final = r"\.{name}-[0-9TZ]+\.tar\.[0-9a-f]{{8}}\.tmp"
+
+
+@contextlib.contextmanager
+def cleared(path: Path) -> Iterator[None]:
+    """Remove the half backups of a router, unless one is being written; while the block runs one is.
+
+    Parameters
+    ----------
+    path : Path
+        The backup that is to be written; others may have files in its folder.
+    """
+    folder = path.parent
+    with opened(folder) as descriptor:
+        if _locked(descriptor):
+            half = re.compile(_HALF.format(name=re.escape(path.name.rpartition("-")[0])))
+            for name in os.listdir(folder):
+                if half.fullmatch(name):
+                    (folder / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a share without locks: then nothing is ever taken for a leftover
+            lock(descriptor, shared=True)
+        yield
+
+
+@contextlib.contextmanager
+def scratch(folder: Path) -> Iterator[Path]:
+    """Give a folder of its own for a copy, removed at the end; those that dead ones left go first."""
+    for left in folder.glob(f"{_SCRATCH}*"):
+        with contextlib.suppress(OSError), opened(left, follow=False) as descriptor:
+            if _locked(descriptor):
+                shutil.rmtree(left, ignore_errors=True)
+    made = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=folder))
+    try:
+        with opened(made, follow=False) as descriptor:
+            _locked(descriptor)
+            yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _locked(descriptor: int) -> bool:
+    """Lock a folder for this process alone, if nobody has it."""
+    try:
+        return try_lock(descriptor)
+    except OSError:
+        return False

@@ -12,7 +12,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -25,8 +25,75 @@ from supervisor.supervisord import Supervisor
 from appliance.supervision import handover
 from appliance.supervision.errors import AlreadyRunningError, SupervisionError
 from appliance.supervision.programs import PID_NAME, SOCKET_NAME, Program, write_conf
-from appliance.supervision.waking import woken_by_signals
 from mercure.locks import opened, try_lock
+
+_ENOUGH: Final = 4096
+
+
+class WakingPipe:
+    """A pipe whose readable end is one of the sockets of supervisord's loop; a byte in it ends the loop's wait.
+
+    The loop waits for up to a second in ``poll``, which Python resumes after a signal (PEP 475). So supervisord sees a
+    child's end, or a request to end, up to a second late: stopping ten services in their order took five seconds, in
+    which no receiver answered. `signal.set_wakeup_fd` writes the byte.
+    """
+
+    def __init__(self) -> None:
+        self.end, self.start = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._works = True
+
+    def wake(self) -> None:
+        """Have the loop go round once more without waiting."""
+        with suppress(BlockingIOError):  # full: it wakes anyway
+            os.write(self.start, b"\0")
+
+    def readable(self) -> bool:
+        """Tell whether it is waited for."""
+        return self._works
+
+    def writable(self) -> bool:
+        """Tell that nothing is written."""
+        return False
+
+    def handle_read_event(self) -> None:
+        """Empty the pipe; the loop looks after signals and children by itself afterwards."""
+        with suppress(BlockingIOError):
+            os.read(self.end, _ENOUGH)
+
+    def handle_error(self) -> None:
+        """Do without: everything works, a second later."""
+        self._works = False
+
+    def close(self) -> None:
+        """Close both ends."""
+        os.close(self.start)
+        os.close(self.end)
+
+
+@contextmanager
+def woken_by_signals(sockets: dict[int, Any]) -> Iterator[WakingPipe]:
+    """Have every signal that has a handler wake the loop that waits for `sockets`, while the block runs.
+
+    Parameters
+    ----------
+    sockets : dict of int to object
+        What supervisord's loop listens to beside its children, by descriptor.
+
+    Yields
+    ------
+    WakingPipe
+        To wake it for other reasons.
+    """
+    pipe = WakingPipe()
+    before = signal.set_wakeup_fd(pipe.start, warn_on_full_buffer=False)
+    sockets[pipe.end] = pipe
+    try:
+        yield pipe
+    finally:
+        del sockets[pipe.end]
+        signal.set_wakeup_fd(before)
+        pipe.close()
+
 
 REVIVE_SECONDS: Final = 300.0
 """A service that was given up is tried again after this time: what kept it from starting (a full disk, say) may have

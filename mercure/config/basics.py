@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 AE_TITLE = re.compile(r"[\x20-\x5b\x5d-\x7e]{1,16}")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -30,3 +30,27 @@ Seconds = Annotated[float, Field(ge=0, le=366 * 86400)]
 PositiveSeconds = Annotated[float, Field(gt=0, le=366 * 86400)]
 BYTES_MOST: Final = 2**63 - 1
 """What the programs in C++ hold a size in."""
+
+
+TRANSFER_SYNTAX_POLICIES: Final = ("as-needed", "as-received", "uncompressed")
+"""Values of a target's `transfer_syntaxes` that stand alone; everything else is a list of UIDs."""
+
+_UID: Final = re.compile(r"[0-9][0-9.]{0,63}")
+
+
+def _words(value: object) -> object:
+    """Take one word, or UIDs with commas or blanks between them, for a list."""
+    return tuple(re.split(r"[,\s]+", value.strip())) if isinstance(value, str) else value
+
+
+def _policy_or_uids(value: tuple[str, ...]) -> tuple[str, ...]:
+    if len(value) == 1 and value[0] in TRANSFER_SYNTAX_POLICIES:
+        return value
+    wrong = next((word for word in value if not _UID.fullmatch(word)), None)
+    if wrong is not None or not value:
+        words = ", ".join(f"'{word}'" for word in TRANSFER_SYNTAX_POLICIES)
+        raise ValueError(f"{wrong or 'an empty list'!r} is neither one of {words} alone nor a transfer syntax UID")
+    return value
+
+
+TransferSyntaxes = Annotated[tuple[str, ...], BeforeValidator(_words), AfterValidator(_policy_or_uids)]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 from mercure.names import id_time
-from mercure.spool import Spool, Stage, TaskError, load_task
+from mercure.spool import Spool, Stage, TaskError, image_files, load_task
 
 FINISHED_STAGES: Final = (Stage.SUCCESS, Stage.DISCARD, Stage.ERROR)
 
@@ -80,3 +82,29 @@ class FinishedTasks:
             # Not readable, so never removed: a person must look at it. `mercure verify` names it.
             return None
         return Finished(name, stage, task.finished or id_time(name), task.parent)
+
+
+def families(tasks: Iterable[Finished]) -> list[list[Finished]]:
+    """Put tasks that were derived from the same one together; the families keep the order of their first members."""
+    found: dict[str, list[Finished]] = {}
+    for task in tasks:
+        found.setdefault(task.parent or task.id, []).append(task)
+    return list(found.values())
+
+
+def freed_bytes(directories: Sequence[Path]) -> int:
+    """Return how many bytes are freed when all these tasks are removed; 0 for those that are gone.
+
+    An image that another task links to takes its room until the last link goes.
+    """
+    links: Counter[int] = Counter()
+    found: dict[int, os.stat_result] = {}
+    for directory in directories:
+        try:
+            for image in image_files(directory):
+                status = os.stat(directory / image.name)
+                links[status.st_ino] += 1
+                found[status.st_ino] = status
+        except FileNotFoundError:
+            continue
+    return sum(status.st_size for inode, status in found.items() if links[inode] >= status.st_nlink)

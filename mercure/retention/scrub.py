@@ -7,6 +7,7 @@ How far it has come lies in ``state/scrub.json``; a service that starts again go
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -18,9 +19,10 @@ from mercure import durable
 from mercure.clock import Clock
 from mercure.config.models import ScrubSettings as Settings
 from mercure.dicom.integrity import Integrity, IntegrityState, examine
-from mercure.event_details import ScrubFinished
-from mercure.events import EventWriter
+from mercure.event_details import ScrubFinished, Warned
+from mercure.events import TRIES_AGAIN, EventWriter
 from mercure.model import Record, read_state
+from mercure.retention.priority import be_idle
 from mercure.spool import Spool, Stage
 from mercure.spool.altered_images import AlteredBook, AlteredImage
 from mercure.spool.image_walk import KeptImage, Place, facts_of, images_in, kept_entries
@@ -209,3 +211,60 @@ class Scrub:
 
     def _save(self, state: ScrubProgress) -> None:
         durable.write_file(_path(self._spool), state.model_dump_json(exclude_none=True).encode())
+
+
+START_SECONDS: Final = 600.0
+"""After a start, the disk is first for what waits."""
+
+END_SECONDS: Final = 10.0
+
+
+class ScrubThread:
+    """Begins the scrub when it is due, and lets it go on between the turns of a service.
+
+    Parameters
+    ----------
+    spool, events, clock
+        What is read, who is told, and when.
+    settings : callable
+        The settings of now.
+    """
+
+    def __init__(self, spool: Spool, events: EventWriter, clock: Clock, settings: Callable[[], Settings]) -> None:
+        self._events = events
+        self._clock = clock
+        self._stop = threading.Event()
+        self._scrub = Scrub(spool, events, clock, settings, self._stop.wait)
+        self._thread: threading.Thread | None = None
+        self._not_before = clock.monotonic() + START_SECONDS
+        self._failing = False
+
+    def turn(self) -> None:
+        """Begin, or go on with, what is due."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        if self._clock.monotonic() < self._not_before or self._stop.is_set() or not self._scrub.is_due():
+            return
+        self._thread = threading.Thread(target=self._work, name="scrub", daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Stop; how far it came is written down."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(END_SECONDS)
+
+    def _work(self) -> None:
+        try:
+            be_idle()
+            self._scrub.run()
+            self._failing = False
+        except OSError as error:
+            self._not_before = self._clock.monotonic() + START_SECONDS
+            if not self._failing:
+                _log.error("the scrub cannot go on for now", exc_info=error)
+                self._events.emit(Warned(text=f"the kept images cannot be read: {error}", advice=TRIES_AGAIN))
+            self._failing = True
+        except Exception:  # noqa: BLE001 - a mistake of the scrub must not end the cleaner; the log has it
+            self._not_before = self._clock.monotonic() + START_SECONDS
+            _log.exception("the scrub failed")

@@ -10,17 +10,16 @@ from typing import Any, Final, Literal, Never
 
 from mercure.rules import nodes, vocabulary
 from mercure.rules.arguments import arrange
-from mercure.rules.errors import Diagnostic, Fault, RuleError, TextPlace
+from mercure.rules.errors import Code, Diagnostic, Fault, RuleError, TextPlace
 from mercure.rules.helpers import IMAGE_COUNT, IMAGES, TAGS_GET
-from mercure.rules.keywords import canonical, nearest_of
+from mercure.rules.keywords import canonical, nearest_of, vr_of
 from mercure.rules.kinds import ValueKind
 from mercure.rules.nodes import SyntaxNode
 from mercure.rules.operators import BINARY, UNARY
 from mercure.rules.parser import parse
 from mercure.rules.pythonic import CONSTANTS, over_each, takes_one
-from mercure.rules.reporter import Reporter
 from mercure.rules.signature import NOTHING, BoundCall, Function, Parameter, Reads, plain
-from mercure.rules.tags import is_known, spelled
+from mercure.rules.tags import is_known, is_never_read, spelled, unknown
 from mercure.rules.terms import (
     CollectionTerm,
     ComparisonTerm,
@@ -35,6 +34,53 @@ from mercure.rules.terms import (
     Term,
     together,
 )
+
+
+class Reporter:
+    """Keeps the findings of one rule.
+
+    Parameters
+    ----------
+    text : str
+        The rule.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.findings: list[Diagnostic] = []
+
+    def check_keyword(self, node: SyntaxNode, keyword: str, *, as_text: bool) -> None:
+        """Note what is wrong with a keyword; the rule can run all the same."""
+        if not is_known(keyword):
+            fault = unknown(keyword)
+            self.note(fault.code, node, fault.message, fault.advice)
+        elif as_text and vr_of(keyword) == "SQ":
+            self.note("type", node, f"{keyword} is a sequence and no text", f'write sequence("{keyword}")')
+        elif is_never_read(keyword):
+            self.warn("constant", node, f"{keyword} is never read: it is always empty", "")
+
+    def place(self, node: SyntaxNode) -> TextPlace:
+        """Return where a part stands."""
+        return TextPlace(self.text, node.start, node.end)
+
+    def fail(self, code: Code, node: SyntaxNode, message: str, advice: str = "") -> Never:
+        """Refuse the rule.
+
+        Raises
+        ------
+        RuleError
+            Always.
+        """
+        raise RuleError(code, message, advice, self.place(node))
+
+    def note(self, code: Code, node: SyntaxNode, message: str, advice: str) -> None:
+        """Keep an error with which the rule can run, but should not be saved."""
+        self.findings.append(RuleError(code, message, advice, self.place(node)).finding())
+
+    def warn(self, code: Code, node: SyntaxNode, message: str, advice: str) -> None:
+        """Keep a warning."""
+        self.findings.append(Diagnostic("warning", code, message, advice, self.place(node)))
+
 
 _SCOPES: Final = ("tags", "images", "item")
 _IMAGES_HAS: Final = "images has count, any(…), all(…), values(…) and distinct(…)"

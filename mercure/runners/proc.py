@@ -1,11 +1,13 @@
-"""What the processes of a run use, read from ``/proc``."""
+"""Processes of a run: their memory, read from ``/proc``, and their end, which is awaited by descriptor."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import select
 from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Final
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
@@ -59,3 +61,44 @@ def _tmpfs(process: int) -> dict[str, str]:
         return {}
     mounts = (line.partition(" - ") for line in lines)
     return {where.split()[2]: where.split()[4] for where, _, what in mounts if what.startswith("tmpfs ")}
+
+
+class Watched:
+    """Processes that are not our children, held by descriptors: a reused number is not mistaken for them.
+
+    Parameters
+    ----------
+    processes : sequence of int
+        Their numbers; one that is not there has ended.
+    """
+
+    def __init__(self, processes: Sequence[int]) -> None:
+        self._descriptors: list[int] = []
+        self._gone = False
+        for process in processes:
+            try:
+                self._descriptors.append(os.pidfd_open(process))
+            except (ProcessLookupError, ValueError, OSError):
+                self._gone = True
+
+    def ended(self, seconds: float) -> bool:
+        """Wait at most so long, and tell whether one of them has ended."""
+        if self._gone:
+            return True
+        poll = select.poll()
+        for descriptor in self._descriptors:
+            poll.register(descriptor, select.POLLIN)
+        self._gone = bool(poll.poll(seconds * 1000))
+        return self._gone
+
+    def __enter__(self) -> Watched:
+        """Return them."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let go of them."""
+        for descriptor in self._descriptors:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)

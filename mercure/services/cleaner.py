@@ -7,6 +7,7 @@ discarded goes before its time; when that is not enough, the receiver refuses, t
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -20,13 +21,11 @@ from mercure.event_details import DiskSpace, TaskRetired
 from mercure.history.database import HistoryError
 from mercure.history.queries import RECORDED_AS, History
 from mercure.names import id_time
-from mercure.retention.finished import Finished, FinishedTasks
+from mercure.retention.finished import Finished, FinishedTasks, families, freed_bytes
 from mercure.retention.leftovers import clear_hidden, forget_series, forget_versions
 from mercure.retention.nightly import NightlyVerify
 from mercure.retention.proof import has_whole_ledger, is_over, sync_outbox, tell_state
-from mercure.retention.reserve import Reserve
-from mercure.retention.scrub_thread import ScrubThread
-from mercure.retention.space import families, freed_bytes
+from mercure.retention.scrub import ScrubThread
 from mercure.routing import dry_run, habits, pace
 from mercure.routing.habits import Habits
 from mercure.routing.task_ids import newest_id
@@ -34,6 +33,7 @@ from mercure.services.common import Context
 from mercure.spool import (
     Changes,
     Claim,
+    Spool,
     Stage,
     TaskError,
     Uptime,
@@ -44,6 +44,42 @@ from mercure.spool import (
 )
 from mercure.spool.notices import forget_notices
 from mercure.spool.versions import keep_delivered
+
+RESERVE_BYTES: Final = 1024 * 1024
+
+
+class Reserve:
+    """Disk space kept for the cleaner itself: a file that is removed when the disk is full, and made again later.
+
+    The cleaner must record what it removes before it does, on a full disk too.
+
+    Parameters
+    ----------
+    spool : Spool
+        The spool on that disk.
+    """
+
+    def __init__(self, spool: Spool) -> None:
+        self._path = spool.stage(Stage.STATE) / "reserve"
+
+    def keep(self) -> None:
+        """Make the file, unless it is there.
+
+        Raises
+        ------
+        OSError
+            There is no room.
+        """
+        if not self._path.exists():
+            # Noise, because a file system that compresses would keep no room for zeros.
+            durable.write_file(self._path, os.urandom(RESERVE_BYTES))
+
+    def give_up(self) -> None:
+        """Remove the file."""
+        if self._path.exists():
+            durable.unlink(self._path)
+            durable.sync_directory(self._path.parent)
+
 
 TURN_SECONDS: Final = 60.0
 RETELL_SECONDS: Final = 300.0

@@ -9,8 +9,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 from pydantic import Field, ValidationError
 
 from mercure.config import TargetSettings
-from mercure.config.basics import AETitle, Port, PositiveSeconds
-from mercure.config.transfer_syntaxes import TransferSyntaxes
+from mercure.config.basics import AETitle, Port, PositiveSeconds, TransferSyntaxes
 from mercure.dicom.association import ACCEPTED, AssociationFailure, DicomNode, request
 from mercure.dicom.capabilities import CapabilityQuery
 from mercure.dicom.echo import echo

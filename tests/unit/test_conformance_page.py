@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mercure.config.transfer_syntaxes import POLICIES
+from mercure.config.basics import TRANSFER_SYNTAX_POLICIES
 from mercure.dicom.receipt import CREATOR_UID, IMPLEMENTATION_VERSION
 from mercure.dicom.uids import registry
 from tests.support.conformance import statement
@@ -29,7 +29,7 @@ def test_every_table_is_read_whole() -> None:
     assert set(tool.answered()) == set(tool._STATUS_MEANINGS)
     assert tool.understood()[-1][:2] == ("0x0000", "0xFFFF")
     assert {"100", "192", "87", "GB18030"} <= set(tool.character_sets())
-    assert all(policy in tool.page() for policy in POLICIES)
+    assert all(policy in tool.page() for policy in TRANSFER_SYNTAX_POLICIES)
 
 
 def test_a_table_that_is_not_there_any_more_is_said() -> None:

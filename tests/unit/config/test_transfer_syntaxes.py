@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from mercure.config.transfer_syntaxes import TransferSyntaxes
+from mercure.config.basics import TransferSyntaxes
 
 SETTING: TypeAdapter[tuple[str, ...]] = TypeAdapter(TransferSyntaxes)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mercure.retention.space import families, freed_bytes
+from mercure.retention.finished import families, freed_bytes
 from mercure.spool import Stage
 from tests.unit.retention.attic import DAY, HOUR, Attic, Usage
 

@@ -13,8 +13,7 @@ import pytest
 from mercure.config.models import ScrubSettings as Settings
 from mercure.dicom import integrity
 from mercure.retention import scrub as scrub_module
-from mercure.retention.scrub import SAVE_SECONDS, Scrub, ScrubRun, read_scrub
-from mercure.retention.scrub_thread import START_SECONDS, ScrubThread
+from mercure.retention.scrub import SAVE_SECONDS, START_SECONDS, Scrub, ScrubRun, ScrubThread, read_scrub
 from mercure.spool import Claim, Stage
 from mercure.spool.altered_images import AlteredBook
 from tests.support.box import turn

@@ -8,9 +8,8 @@ from typing import Final
 
 import pytest
 
-from mercure.config.upstream_import import import_mercure
+from mercure.config.upstream_import import import_mercure, laxer
 from mercure.rules import RuleError, compile_rule
-from mercure.rules.other_installations import laxer
 from mercure.rules.record import ImageRecords
 
 _LINES: Final = [
