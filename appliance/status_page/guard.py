@@ -1,28 +1,31 @@
-"""What holds for every request, before and after the pages: methods, who may look, and the headers of every answer."""
+"""Guard of the status page: methods, permitted addresses, the rate of searches, and the headers of every answer."""
 
 from __future__ import annotations
 
 import logging
-from collections import Counter
+import threading
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from html import escape
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Final
 
+from mercure.clock import Clock
 from mercure.config.status_page import Network, StatusPage
 
 Address = IPv4Address | IPv6Address
 BY_SOCKET: Final = "localhost"
-"""What stands for the address of who comes by a Unix socket: a proxy on this machine, by the socket's permissions."""
+"""Address of a client on a Unix socket: a proxy on this machine, admitted by the socket's permissions."""
 
 _MOST_HOPS: Final = 20
 
 
 def client_of(environ: Mapping[str, Any], trusted: Iterable[Network]) -> Address | None:
-    """Return the address of who asks.
+    """Return the address of the client.
 
     ``X-Forwarded-For`` is read from its end, where the nearest proxy wrote, and only as far as proxies are trusted;
-    what stands before that could be written by anybody. Who comes by a Unix socket is a trusted proxy.
+    anybody can write what stands before that. A client on a Unix socket is a trusted proxy.
 
     Parameters
     ----------
@@ -34,7 +37,7 @@ def client_of(environ: Mapping[str, Any], trusted: Iterable[Network]) -> Address
     Returns
     -------
     address or None
-        None when the server does not know, or a trusted proxy says something that is no address.
+        None when the server does not know it, or a trusted proxy sent something that is no address.
     """
     trusted, remote = tuple(trusted), str(environ.get("REMOTE_ADDR", ""))
     address, believed = _address(remote), remote == BY_SOCKET
@@ -47,7 +50,7 @@ def client_of(environ: Mapping[str, Any], trusted: Iterable[Network]) -> Address
 
 
 def may_look(address: Address | None, settings: StatusPage) -> bool:
-    """Tell whether an address is in an allowed network; without any, everybody may."""
+    """Return True if an address is in an allowed network, or no network is configured."""
     if not settings.allowed_networks:
         return True
     return address is not None and _within(address, settings.allowed_networks)
@@ -87,20 +90,20 @@ HEADERS: Final = (
 
 METHODS: Final = ("GET", "HEAD")
 CLIENT: Final = "mercure.client"
-"""Where the pages find the address of who asks in the environment of a request."""
+"""Key of the client's address in the environment of a request (WSGI)."""
 
 _log = logging.getLogger(__name__)
 
 
 class Guard:
-    """Stands before an application.
+    """WSGI middleware in front of the pages.
 
     Parameters
     ----------
     application : callable
         The pages (WSGI, PEP 3333).
     settings : callable
-        Returns the settings in force; None while they are not known, when there is nothing to see either.
+        Returns the settings in force; None while they are not known, and the pages are empty.
     """
 
     def __init__(self, application: Application, settings: Callable[[], StatusPage | None]) -> None:
@@ -137,3 +140,71 @@ def _plain(begin: StartResponse, status: str, text: str, headers: list[tuple[str
     body = page.encode()
     begin(status, [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", str(len(body))), *headers])
     return [body]
+
+
+KNOWN_ADDRESSES: Final = 4096
+"""Addresses remembered; a forgotten one starts with a full allowance."""
+
+ALL_TOGETHER: Final = 10
+"""All addresses together may search this many times as often as one."""
+
+_MINUTE: Final = 60.0
+
+
+@dataclass
+class _Bucket:
+    """Tokens left in a bucket, and the time of that count."""
+
+    left: float
+    since: float
+
+
+class Limiter:
+    """Token bucket for each address, and one for all together, so that accession numbers cannot be tried out."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+        self._all: _Bucket | None = None
+
+    def wait(self, address: Address | None, per_minute: int) -> int:
+        """Take one token of an address.
+
+        Returns
+        -------
+        int
+            0 if there was one, else the seconds until there is one, at least 1.
+        """
+        now = self._clock.monotonic()
+        with self._lock:
+            mine = self._bucket(_key(address), now, per_minute)
+            everybody = self._all = self._all or _Bucket(per_minute * ALL_TOGETHER, now)
+            found = ((mine, per_minute), (everybody, per_minute * ALL_TOGETHER))
+            waits = [_missing(bucket, now, allowed) for bucket, allowed in found]
+            if max(waits) > 0:
+                return int(max(waits)) + 1
+            for bucket, _ in found:
+                bucket.left -= 1
+            return 0
+
+    def _bucket(self, key: str, now: float, per_minute: int) -> _Bucket:
+        bucket = self._buckets.setdefault(key, _Bucket(per_minute, now))
+        self._buckets.move_to_end(key)
+        if len(self._buckets) > KNOWN_ADDRESSES:
+            self._buckets.popitem(last=False)
+        return bucket
+
+
+def _missing(bucket: _Bucket, now: float, per_minute: int) -> float:
+    """Refill a bucket up to now; return the seconds until it holds a token, 0 if it does."""
+    bucket.left = min(per_minute, bucket.left + (now - bucket.since) * per_minute / _MINUTE)
+    bucket.since = now
+    return max(0.0, (1 - bucket.left) * _MINUTE / per_minute)
+
+
+def _key(address: Address | None) -> str:
+    """Return the key of an address: an IPv6 machine has 2**64 addresses, so its network counts."""
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, 64), strict=False))
+    return str(address)

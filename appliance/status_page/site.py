@@ -16,8 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from appliance.control.rpc.client import ControlError, DisconnectedError, api
 from appliance.presentation.wording import plural
 from appliance.status_page import exam_view, labels, prometheus, views
-from appliance.status_page.guard import CLIENT, Application, Guard
-from appliance.status_page.rate_limit import Limiter
+from appliance.status_page.guard import CLIENT, Application, Guard, Limiter
 from appliance.status_page.redaction import Masking
 from appliance.status_page.sanitize import clean, finalize
 from appliance.status_page.source import Snapshot, SnapshotSource

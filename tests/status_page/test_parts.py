@@ -15,8 +15,7 @@ from appliance.control.rpc.client import DisconnectedError
 from appliance.presentation.figures import duration, size
 from appliance.status_page import labels
 from appliance.status_page.chart import Bar, svg
-from appliance.status_page.guard import BY_SOCKET, client_of
-from appliance.status_page.rate_limit import ALL_TOGETHER, KNOWN_ADDRESSES, Limiter
+from appliance.status_page.guard import ALL_TOGETHER, BY_SOCKET, KNOWN_ADDRESSES, Limiter, client_of
 from appliance.status_page.redaction import Masking
 from appliance.status_page.sanitize import MOST_CHARACTERS, clean
 from appliance.status_page.source import STALE_SECONDS, PageSnapshot, SnapshotSource

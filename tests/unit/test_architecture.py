@@ -78,7 +78,7 @@ def those(paths: list[Path]) -> set[str]:
 def test_only_one_file_renames_links_and_syncs() -> None:
     # The log of a container beside its work folder, which no crash has to find: a link, so that it is not read twice.
     # What is appended to many times is synced by its writer, which counts that as a step itself.
-    appended = {"mercure/events.py", "mercure/retention/proof.py"}
+    appended = {"mercure/events.py", "mercure/retention/finished.py"}
     beside_the_spool = {"mercure/runners/podman.py", *appended}
     found = [path for path in PRODUCT if any(place == "os" and name in SYNCED for place, name in calls(path))]
     assert those(found) - beside_the_spool == {"mercure/durable.py"}

@@ -10,11 +10,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mercure.retention.leftovers import HIDDEN_SECONDS, clear_hidden, forget_series
 from mercure.routing import seen_series
 from mercure.services import cleaner as cleaner_module
 from mercure.services.bookkeeper import Bookkeeper
-from mercure.services.cleaner import LONGEST_RETELL_SECONDS, RETELL_SECONDS, Cleaner
+from mercure.services.cleaner import (
+    HIDDEN_SECONDS,
+    LONGEST_RETELL_SECONDS,
+    RETELL_SECONDS,
+    Cleaner,
+    clear_hidden,
+    forget_series,
+)
 from mercure.spool import Claim, Stage, is_locked
 from tests.support.box import turn
 from tests.support.faults import Crash, at_each_step, crash_at, failing_at

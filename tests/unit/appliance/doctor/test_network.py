@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from appliance.doctor.network import certified, filtered, guarded, nics_set
+from appliance.doctor.checks import certified, filtered, guarded, nics_set
 from tests.support.doctor_host import NOW, Host
 
 
