@@ -1,4 +1,4 @@
-"""The file of a backup: a tar of plain files, and at its end the manifest with a digest of each.
+"""Archive of a backup: a tar of plain files, and at its end the manifest with a digest of each.
 
 The manifest comes last because digests are known last; so a file without one was cut short.
 """
@@ -81,7 +81,7 @@ class Writer:
     file : binary file
         Where to.
     on_bytes : callable
-        Told of the bytes of each piece that was taken in.
+        Called with the bytes of each piece that was added.
     """
 
     def __init__(self, file: BinaryIO, on_bytes: OnBytes = lambda count: None) -> None:
@@ -150,7 +150,7 @@ def read(path: Path, take: Take = _pass_over, on_bytes: OnBytes = lambda count: 
     take : callable
         Takes the name of each file and its content, piece by piece, before the digest is known to be right.
     on_bytes : callable
-        Told of the bytes of each piece that was read.
+        Called with the bytes of each piece that was read.
 
     Raises
     ------

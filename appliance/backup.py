@@ -105,7 +105,7 @@ def create(session: Session, *, images: bool, folder: Path | None, report: Repor
     folder : Path or None
         Where to; None: `FOLDER` in the root.
     report : callable
-        Told how far it has come, in bytes.
+        Called with the progress in bytes.
 
     Raises
     ------
@@ -245,7 +245,7 @@ def _write(session: Session, file: BinaryIO, *, images: bool, report: Report) ->
 
 
 def _expected(session: Session, *, images: bool) -> int:
-    """Tell how many bytes there will be, so that somebody can be shown how far it is; 0 where that would take long."""
+    """Return how many bytes there will be, for the display of progress; 0 where counting would take long."""
     if images:
         return 0
     spool = session.spool

@@ -1,7 +1,7 @@
-"""Tells the history of services that crash: an event listener of supervisor (``eventlistener`` in its documentation).
+"""Crash listener: tells the history of services that crash (an ``eventlistener`` of supervisor).
 
 Supervisor writes events to its standard input and reads the protocol from its standard output: nothing else may be
-printed there. What is wrong now is told by `alerts.list`, which asks supervisor itself; this keeps what has been wrong.
+printed there. What is wrong now shows in `alerts.list`, which asks supervisor itself; this keeps what was wrong.
 
 A process that crashes every twenty seconds is never in supervisor's own loop state, for each of its starts was a good
 one. So ends are counted here: three within five minutes are a loop, told once.
@@ -39,11 +39,9 @@ class Listener:
     Parameters
     ----------
     tell : callable
-        Takes what is to be told.
+        Takes the event.
     run : Path
         The folder in which crashes are noted for who shows the services.
-    clock : Clock
-        Where the time comes from.
     """
 
     def __init__(self, tell: Tell, run: Path, clock: Clock) -> None:

@@ -1,4 +1,4 @@
-"""Whether the box is fit: one function for each question, each with an answer in words and what to do."""
+"""Health checks of the box: one function for each question, with an answer in words and what to do."""
 
 from __future__ import annotations
 
@@ -202,4 +202,4 @@ CHECKS: Final[dict[str, Callable[[Session], HealthFinding]]] = {
     "sockets": reachable,
     "history": recorded,
 }
-"""The questions, in the order in which they are asked."""
+"""The checks, in the order in which they run."""

@@ -1,4 +1,4 @@
-"""What the network interfaces of this host are set to, what the hardware allows, and what would help image traffic.
+"""NIC report: what the network interfaces are set to, what the hardware allows, what would help image traffic.
 
 Read from ``/sys/class/net``, ``/proc/sys``, ``ip`` and ``ethtool``; nothing is changed. ``ethtool`` is read as text:
 only some of its answers exist as JSON in Debian 12 and 13, and these lines have been the same for twenty years.
@@ -75,7 +75,7 @@ class Nic(Model):
     dropped: int
     errors: int
     interrupts: int | None = None
-    """On how many cores or groups of cores; None where they are not told."""
+    """On how many cores or groups of cores; None if unknown."""
     advice: tuple[Advice, ...] = ()
 
 

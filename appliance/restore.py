@@ -1,4 +1,4 @@
-"""Bringing a backup back, into a root in which no router runs.
+"""Restore of a backup, into a root in which no router runs.
 
 It is read twice: whole and compared with its digests before anything is touched, then into a folder beside its place.
 What it replaces is kept in ``replaced-TIME/``. Images and event files that are there stay: nothing acknowledged is lost
@@ -69,7 +69,7 @@ def restore(session: Session, path: Path, *, force: bool, report: Report) -> Res
         Also where there is a configuration, a history or a state already; they are kept aside. Images that are there
         stay where they are, in any case.
     report : callable
-        Told how far it has come, in bytes.
+        Called with the progress in bytes.
 
     Raises
     ------

@@ -1,8 +1,8 @@
-"""The self-test: the questions of `appliance.health`, then the way of a made-up image from a sender to a target.
+"""Self-test: the checks of `appliance.health`, then a made-up image from a sender to a target.
 
 The image goes through a receiver, a router and a dispatcher of its own, in a folder on the spool's disk that goes with
 it, to a second receiver that stands for a target. All listen on loopback. The router's own rules, targets and history
-are not touched: a test must not leave an image in somebody's archive.
+are not touched: a test must not leave an image in a real archive.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def run(session: Session, *, image: bool, report: Report) -> Selftest:
     image : bool
         False: only the questions.
     report : callable
-        Told of each step before it begins.
+        Called with each step before it begins.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Moving the spool of a root in which no router runs: its files, its place, and then the configuration."""
+"""Spool move: the spool of a root in which no router runs, its place, and then the configuration."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mercure.config.relocation import MoveError, move_spool
 from mercure.model import Model
 from mercure.spool.identity import want_adoption
 
-Told = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 
 
 class SpoolMoved(Model):
@@ -34,7 +34,7 @@ class SpoolAdopted(Model):
 
 
 def adopt(session: Session) -> SpoolAdopted:
-    """Give the spool of a router its name in the history, whoever wrote under it before.
+    """Give the spool of a router its name in the history, even if another spool wrote under it before.
 
     Raises
     ------
@@ -47,17 +47,15 @@ def adopt(session: Session) -> SpoolAdopted:
     return SpoolAdopted(name=session.config.name, path=str(session.spool.root))
 
 
-def move(session: Session, new: Path, told: Told = lambda done, total: None) -> SpoolMoved:
+def move(session: Session, new: Path, progress: Progress = lambda done, total: None) -> SpoolMoved:
     """Move the spool; called again it goes on where it was cut off.
 
     Parameters
     ----------
-    session : Session
-        Whose.
     new : Path
         Where to.
-    told : callable
-        Told how many bytes of how many are copied.
+    progress : callable
+        Called with the bytes copied so far, and of how many.
 
     Raises
     ------
@@ -69,7 +67,7 @@ def move(session: Session, new: Path, told: Told = lambda done, total: None) -> 
     require_owner(session.root.path)
     try:
         with sole_runner(session.root.path):
-            was = move_spool(session.root.path, new, told)
+            was = move_spool(session.root.path, new, progress)
             revision = _configure(Session(session.root, session.user, clock=session.clock), new)
     except AlreadyRunningError as error:
         raise ControlError("busy", str(error), "end the router first: nothing may be written meanwhile") from error

@@ -1,4 +1,4 @@
-"""Time as a parameter: services take a `Clock`, so that tests decide what the time is."""
+"""Clock: time as a parameter; services take a `Clock`, so that tests decide what the time is."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Clock:
         return time.monotonic()
 
     def synchronised(self) -> bool:
-        """Tell whether whoever keeps the wall clock right says that it is; true where nobody can be asked."""
+        """Return whether the time service says that the wall clock is right; True if there is none."""
         return kernel_synchronised()
 
     def boot(self) -> str:
@@ -89,7 +89,7 @@ def _boot_id() -> str:
 
 @dataclass
 class ManualClock(Clock):
-    """A clock that stands still until it is told to go on (for tests and rehearsals).
+    """A clock that stands still until it is advanced (for tests and dry runs).
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ class ManualClock(Clock):
         return self.ticks
 
     def synchronised(self) -> bool:
-        """Nobody can be asked."""
+        """Return True: there is no time service."""
         return True
 
     def boot(self) -> str:

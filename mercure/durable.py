@@ -1,4 +1,4 @@
-"""The only code that writes, syncs, renames, links and removes what must survive a crash.
+"""Durable writes: the only code that writes, syncs, renames, links and removes what must survive a crash.
 
 Every call is a numbered step. ``MERCURE_STEP_LOG`` writes the steps down, ``MERCURE_FAULT`` ends the process or
 fails a step at a number (``docs/reference/spool.md``, "Durable steps and faults"); the crash tests rest on both. The
@@ -239,8 +239,8 @@ def copy_file(
     replace : bool
         False: a file that is there already stays.
     owner : str, optional
-        Who copies, if nobody else does so under this name at the same time: what a crash left of the last try is then
-        removed by the next one.
+        The name of the copying process, if no other copies under it at the same time: the next try then removes what a
+        crash left of the last one.
 
     Raises
     ------

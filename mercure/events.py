@@ -73,8 +73,6 @@ class EventWriter:
         The stage; it exists.
     service : str
         Name of the service, a part of the file name.
-    clock : Clock
-        Where the time comes from.
     """
 
     def __init__(self, outbox: Path, service: str, clock: Clock | None = None) -> None:
@@ -110,16 +108,16 @@ class EventWriter:
         task, series : str, optional
             Task id and Series Instance UID that it is about.
         key : str, optional
-            What happens to a task only once ("task.delivered", say): the event's id is made from it, so that whoever
-            tells it again after a crash tells the same event, and the history takes it once. Needs `task`.
+            What happens to a task only once ("task.delivered", say): the event's id is made from it, so that a
+            repetition after a crash is the same event, and the history takes it once. Needs `task`.
         id : str, optional
-            The event's id itself, for what is about no task and may be told again too.
+            The event's id itself, for what is about no task and may be repeated too.
 
         Returns
         -------
         Event
             What was or will be written. An event that the disk refuses is kept and written with the next one: the
-            state that it tells of stands already, and to fail because it cannot be told would turn a full disk into a
+            state that it reports stands already, and to fail because it cannot be written would turn a full disk into a
             stuck queue.
         """
         name = type or _TYPES[details.__class__]

@@ -1,4 +1,4 @@
-"""Imports that are put off until somebody needs them, one thread at a time."""
+"""Lazy imports: put off until they are needed, one thread at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The base of all typed models: what is unknown is refused, what was read does not change; and what fields mean."""
+"""Base of all typed models: unknown fields are refused, what was read does not change, fields carry their meaning."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def notes_of(model: type[BaseModel]) -> dict[str, str]:
 
     A field that holds another model, and has no docstring, means what that model's own docstring begins with.
 
-    They are read from the source when somebody wants them. Pydantic's ``use_attribute_docstrings`` reads the source of
+    They are read from the source on demand. Pydantic's ``use_attribute_docstrings`` reads the source of
     every model while it is imported, and every start of a service or a command would pay for that.
     """
     notes: dict[str, str] = {}

@@ -34,7 +34,7 @@ def new_id(now: datetime | None = None) -> str:
 
 
 def is_id(text: str) -> bool:
-    """Tell whether `text` is an identifier of ours, and so safe as a file name."""
+    """Return whether `text` is an identifier of ours, and so safe as a file name."""
     return _ID.fullmatch(text) is not None
 
 

@@ -1,4 +1,4 @@
-"""Calling programs of the machine that answer and end: no shell, no input, a limit on the time."""
+"""Programs of the machine that answer and end: no shell, no input, a limit on the time."""
 
 from __future__ import annotations
 

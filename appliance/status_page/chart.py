@@ -1,4 +1,4 @@
-"""The last hours as a picture: SVG made here, coloured by the style sheet, with its numbers in a table beside it."""
+"""Chart of the last hours: SVG made here, coloured by the style sheet, with its numbers in a table beside it."""
 
 from __future__ import annotations
 

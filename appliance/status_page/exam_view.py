@@ -1,4 +1,4 @@
-"""Where an exam is: the answer to a search, in words, with no name of anybody."""
+"""Exam view: the answer to a search, in words and without any person's name."""
 
 from __future__ import annotations
 

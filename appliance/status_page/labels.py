@@ -1,4 +1,4 @@
-"""How times and states are shown on the page: glyph, word and tone, never the colour alone."""
+"""Labels of numbers, times and states: glyph, word and tone, never the colour alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every metric that `/metrics` tells: name, kind, labels, what it means, and from what it is made.
+"""Metrics of ``/metrics``: name, kind, labels, meaning, and the source of each value.
 
 ``docs/reference/metrics.md`` is made from this table, and a test holds the names: a dashboard somewhere counts on them.
 """
@@ -231,4 +231,4 @@ FAMILIES: Final[tuple[Family, ...]] = (
     Family("mercure_tasks_retired", "counter", ("stage",), "Finished tasks that the cleaner removed, by their stage.",
            _total("tasks.retired")),
 )  # fmt: skip
-"""In the order in which they are told. Senders are ``AET@address``, or the title alone when identifiers are masked."""
+"""In the order of the output. Senders are ``AET@address``, or the title alone when identifiers are masked."""

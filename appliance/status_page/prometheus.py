@@ -1,4 +1,4 @@
-"""``/metrics`` and ``/healthz``: what machines ask."""
+"""Prometheus exposition and health probe: ``/metrics`` and ``/healthz``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OTHER: Final = "other"
 
 @dataclass(eq=False)
 class _Given(Collector):
-    """Some metrics in a registry of our own, so that nothing of the process itself is told."""
+    """Some metrics in a registry of our own, so that nothing of the process itself is exposed."""
 
     metrics: Iterable[Metric]
 
@@ -36,12 +36,12 @@ class _Given(Collector):
 
 
 def metrics(snapshot: Snapshot) -> bytes:
-    """Write all that is told of a snapshot in Prometheus' text format."""
+    """Write the metrics of a snapshot in Prometheus' text format."""
     return _text(_families(snapshot))
 
 
 def requests(answered: Counter[str]) -> bytes:
-    """Write how often the page was asked, by status; it changes with each request."""
+    """Write how many requests the page answered, by status; it changes with each request."""
     return _text([_metric(REQUESTS, [((code,), float(count)) for code, count in sorted(answered.items())])])
 
 

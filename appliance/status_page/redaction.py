@@ -1,4 +1,4 @@
-"""Hiding what identifies a person, an exam or a machine; on unless the configuration says otherwise."""
+"""Redaction of what identifies a person, an exam or a machine; on unless configured otherwise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reference page of the metrics, made from their table (``python -m appliance.status_page.reference``)."""
+"""Reference page of the metrics, made from their table (``python -m appliance.status_page.reference``)."""
 
 from __future__ import annotations
 

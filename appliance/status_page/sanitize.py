@@ -1,4 +1,4 @@
-"""Texts from the network, made harmless in one place: `clean` sees every text that the templates and metrics show.
+"""Sanitizing of text from the network: `clean` sees every text that the templates and metrics show.
 
 Escaping is the template engine's work (Jinja2, autoescape on); what it cannot know is done here: control characters,
 marks that turn the direction of writing for the rest of the page, and texts without an end.

@@ -1,4 +1,4 @@
-"""The routes: which page answers what, by templates over the last snapshot."""
+"""Routes of the status page: templates over the last snapshot."""
 
 from __future__ import annotations
 
@@ -51,8 +51,6 @@ class Site:
         What is known of the router.
     find_exam : callable
         Asks where an exam is.
-    clock : Clock
-        Where the time comes from.
     """
 
     source: SnapshotSource

@@ -1,4 +1,4 @@
-"""Where the page listens: on what systemd opened for it, or where the configuration says."""
+"""Sockets of the status page: those that systemd opened, or the configured address."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from appliance.status_page.source import look
 from mercure.config.status_page import StatusPage
 
 SETTINGS_SECONDS: Final = 10.0
-"""So long the control service is asked where to listen, before the command line counts."""
+"""The control service has this long to say where to listen, before the command line counts."""
 
 _PAUSE: Final = 0.2
 _FIRST_INHERITED: Final = 3
@@ -23,16 +23,16 @@ _log = logging.getLogger(__name__)
 
 
 def where(root: Path, listen: str | None, environment: Mapping[str, str] = os.environ) -> tuple[dict[str, Any], str]:
-    """Return what tells waitress where to listen, and the same for people.
+    """Return where to listen as arguments of waitress, and as text.
 
     Parameters
     ----------
     root : Path
-        Of the router.
+        Root of the router.
     listen : str or None
-        ``ADDRESS:PORT`` for as long as the control service does not say it.
+        ``ADDRESS:PORT`` that counts while the control service does not answer.
     environment : mapping
-        In which systemd tells of its sockets.
+        Environment in which systemd announces its sockets.
     """
     sockets = inherited(environment)
     if sockets:
@@ -53,7 +53,7 @@ def inherited(environment: Mapping[str, str]) -> list[socket.socket]:
 
 
 def _configured(root: Path, listen: str | None) -> tuple[str, int]:
-    """Return where to listen: as the configuration says, else as the command line does, else the usual place."""
+    """Return where to listen: by the configuration, else by the command line, else the default."""
     end = time.monotonic() + SETTINGS_SECONDS
     while True:
         try:

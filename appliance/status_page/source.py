@@ -1,7 +1,7 @@
-"""What the page knows: asked of the control service, at most once in a while, however many look at the page.
+"""Snapshot source: asks the control service at most once in a while, however many look at the page.
 
-A request never waits for the router, save the first one after a pause; so the page can be asked a thousand times a
-second, and the router is asked a few times a minute. The stream of the control API would
+A request never waits for the router, save the first one after a pause; so the page can take a thousand requests a
+second, and the router gets a few a minute. The stream of the control API would
 look at the router all night, also when nobody looks at the page.
 """
 
@@ -28,7 +28,7 @@ STALE_SECONDS: Final = 60.0
 
 _LEAST_SECONDS: Final = 2.0
 _SHARE: Final = 10
-"""Asking takes at most this part of the time: a router with much to tell is asked less often."""
+"""Queries take at most this part of the time: a router with long answers is queried less often."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class PageSnapshot:
     node: str
     version: str
     flow: Flow | None
-    """None: the history cannot be asked; ``status.history`` says why."""
+    """None: the history cannot be queried; ``status.history`` says why."""
 
     @property
     def health(self) -> api.status.Health:
@@ -144,14 +144,12 @@ def _settings(content: dict[str, object]) -> StatusPage:
 
 @dataclass
 class SnapshotSource:
-    """Keeps the last snapshot, and takes a new one when somebody looks and it is old.
+    """Keeps the last snapshot, and takes a new one when a request finds it old.
 
     Parameters
     ----------
     look : callable
         Asks the control service.
-    clock : Clock
-        Where the time comes from.
     """
 
     look: Callable[[], tuple[StatusPage, PageSnapshot]]
@@ -163,7 +161,7 @@ class SnapshotSource:
         self._last: Snapshot | None = None
 
     def snapshot(self) -> Snapshot:
-        """Return what is known, and ask first when that is old and nobody else is asking."""
+        """Return the snapshot; renew it first if it is old and no other thread does."""
         last = self._last
         if last is not None and self.clock.monotonic() - last.tick < _fresh_seconds(last):
             return last

@@ -1,4 +1,4 @@
-"""What each page shows, made of a snapshot: plain data for the templates, masked, in labels."""
+"""Views: what each page shows, made of a snapshot; plain data for the templates, redacted, in words."""
 
 from __future__ import annotations
 

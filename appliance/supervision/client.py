@@ -1,4 +1,4 @@
-"""Talking to the supervisord of a root over its Unix socket."""
+"""Supervisor client: calls the supervisord of a root over its Unix socket."""
 
 from __future__ import annotations
 
@@ -61,11 +61,6 @@ class SupervisorClient:
 
     All methods raise `NotRunningError` when there is none, `SupervisionDeniedError` when it belongs to another user,
     and `RefusedError` when it refuses.
-
-    Parameters
-    ----------
-    root : Path
-        Whose.
     """
 
     def __init__(self, root: Path) -> None:
@@ -98,7 +93,7 @@ class SupervisorClient:
         seconds : float
             How long to wait.
         waiting : callable
-            Told while it waits of the processes that are not there yet.
+            Called while it waits, with the processes that are not there yet.
 
         Raises
         ------
@@ -135,7 +130,7 @@ class SupervisorClient:
         programs : list of Program
             All programs of the root.
         waiting : callable
-            Told while it waits of the processes that have not ended yet.
+            Called while it waits, with the processes that have not ended yet.
         """
         limits = {program.name: program.stop_seconds + RPC_SECONDS for program in programs}
         write_conf(self._root, programs)

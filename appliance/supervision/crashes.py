@@ -1,6 +1,6 @@
-"""When processes ended unasked: written by the crash listener, read by whoever shows the services.
+"""Crash log of services: written by the crash listener, read by the service views.
 
-A small file in ``run/``. It is a hint and not synced: after a power cut nobody crashes in a loop yet.
+A small file in ``run/``. It is a hint and not synced: after a power cut no service crashes in a loop yet.
 """
 
 from __future__ import annotations

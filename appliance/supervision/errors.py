@@ -1,4 +1,4 @@
-"""What can go wrong with supervision; each text says what, where and what to do."""
+"""Errors of supervision; each text says what, where and what to do."""
 
 
 class SupervisionError(Exception):
@@ -18,4 +18,4 @@ class SupervisionDeniedError(SupervisionError):
 
 
 class RefusedError(SupervisionError):
-    """supervisord did not do what it was asked, or not in time."""
+    """supervisord did not carry out a request, or not in time."""

@@ -1,6 +1,6 @@
-"""Running supervisord in this process, for one root, until Ctrl-C or TERM; nothing outlives it.
+"""Foreground run of supervisord in this process, for one root, until Ctrl-C or TERM; nothing outlives it.
 
-supervisor's own classes do the work; what is changed here, and why, is told at each method and in
+supervisor's own classes do the work; what is changed here, and why, stands at each method and in
 ``docs/decisions/0050-supervisord-in-our-process.md``.
 """
 
@@ -48,7 +48,7 @@ class WakingPipe:
             os.write(self.start, b"\0")
 
     def readable(self) -> bool:
-        """Tell whether it is waited for."""
+        """Return whether it is waited for."""
         return self._works
 
     def writable(self) -> bool:
@@ -97,7 +97,7 @@ def woken_by_signals(sockets: dict[int, Any]) -> Iterator[WakingPipe]:
 
 REVIVE_SECONDS: Final = 300.0
 """A service that was given up is tried again after this time: what kept it from starting (a full disk, say) may have
-passed in a night when nobody is there."""
+passed in a night without staff."""
 
 _PR_SET_PDEATHSIG: Final = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -151,11 +151,11 @@ def serve(
     programs : list of Program
         What to run.
     narrate : callable
-        Told in a sentence what becomes of the processes.
+        Called with a sentence on what happens to the processes.
     revive_seconds : float
         After this time a process that was given up is tried again.
     prepare : callable
-        Done before anything runs, when nobody else can run this root.
+        Called before anything runs, when no other process can run this root.
 
     Raises
     ------
@@ -208,7 +208,7 @@ class _Options(ServerOptions):  # type: ignore[misc] # supervisor has no types
                 config["file"] = f"run/{SOCKET_NAME}"
 
     def setpgrp(self) -> None:
-        """In a new child: have the kernel end it when this process dies, however it dies; and wake nobody."""
+        """In a new child: leave the wake-up pipe, and have the kernel end it when this process dies in any way."""
         super().setpgrp()
         signal.set_wakeup_fd(-1)
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
@@ -216,7 +216,7 @@ class _Options(ServerOptions):  # type: ignore[misc] # supervisor has no types
             os._exit(1)  # it died in between
 
     def set_uid_or_exit(self) -> None:
-        """Run as who started us; whoever that is to be is not decided here."""
+        """Run as the user who started us; that user is not chosen here."""
 
     def setsignals(self) -> None:
         """Listen to USR1 too."""
@@ -289,7 +289,7 @@ class _Supervisor(Supervisor):  # type: ignore[misc]
                 process.spawn()
 
     def ordered_stop_groups_phase_1(self) -> None:
-        """Stop the next group; whoever is relieved by the successor is not stopped here."""
+        """Stop the next group; a service that its successor relieves is not stopped here."""
         if self.is_handing_over:
             self.stop_groups = [group for group in self.stop_groups if group.config.name != handover.LAST]
         super().ordered_stop_groups_phase_1()
@@ -329,7 +329,7 @@ class Narrator:
     total : callable
         Returns how many processes there are.
     ending : callable
-        Tells whether the router is being ended; then only who has stopped is told.
+        Returns whether the router is being ended; then only stopped services are reported.
     """
 
     def __init__(self, narrate: Narrate, *, total: Callable[[], int], ending: Callable[[], bool]) -> None:
@@ -347,8 +347,8 @@ class Narrator:
             self._up.add(name)
         else:
             self._up.discard(name)
-        told = kind is events.ProcessStateStoppedEvent if self._ending() else self._complete or not running
-        if told and kind in _SENTENCES:
+        reported = kind is events.ProcessStateStoppedEvent if self._ending() else self._complete or not running
+        if reported and kind in _SENTENCES:
             self._narrate(_SENTENCES[kind].format(name=name))
         if running and not self._complete and len(self._up) == self._total():
             self._complete = True

@@ -1,4 +1,4 @@
-"""Replacing the router in its own process: the release and the settings of now, with no image refused on the way.
+"""Handover: the router replaces itself in its own process by the installed release, with no image refused.
 
 ``mercure run`` ends its services one after the other, all but the receiver, and then becomes (``execve``) what is
 installed now under the name by which it was started. The receiver goes on receiving meanwhile. The new one starts

@@ -1,4 +1,4 @@
-"""What supervisord is to run, and the configuration file that tells it so."""
+"""Programs of supervisord: what it runs, and the configuration file that says so."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _MARGIN_SECONDS: Final = 15
 """Beyond a service's own limit for ending, before it is ended by force."""
 
 _STOP_ORDER: Final = ("receiver", "router", "processor", "dispatcher", "cleaner", "notifier", "bookkeeper")
-"""One after the other: first nothing more comes in, and the bookkeeper still records what the others told at last."""
+"""One after the other: first nothing more comes in, and the bookkeeper still records the last events of the others."""
 
 _STOP_SECONDS: Final = {
     "router": 30,
@@ -55,7 +55,7 @@ LISTENED: Final = (
     "PROCESS_STATE_RUNNING",
     "TICK_60",
 )
-"""What the crash listener is told of."""
+"""The events that the crash listener gets."""
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 

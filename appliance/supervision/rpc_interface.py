@@ -1,4 +1,4 @@
-"""A namespace of supervisord's RPC interface that brings a running group in line with a new configuration.
+"""RPC namespace of supervisord that brings a running group in line with a new configuration.
 
 Supervisor's own way (remove the group, add it again) would stop two dispatchers to make them three.
 """

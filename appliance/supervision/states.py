@@ -1,4 +1,4 @@
-"""Our words for the states of a supervised process."""
+"""States of a supervised process, in our words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people are alerted to: each alert with its threshold and its switch."""
+"""Alert settings: each alert with its threshold and its switch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class AlertRule(Model):
     channels: tuple[Name, ...] | None = None
     """Channels by which this one is sent; absent: those of `alerts.channels`."""
     after_seconds: Seconds = 0
-    """It is raised when the matter has lasted so long."""
+    """It is raised when its condition has lasted this long."""
 
 
 class TargetDownAlert(AlertRule):
@@ -65,10 +65,10 @@ class DiskAlert(AlertRule):
     """The disk of the spool is getting full."""
 
     free_bytes: Annotated[int, Field(ge=0)] | None = None
-    """Below this much free space; absent: below `retention.pressure_free_bytes`. That images are refused is told in
+    """Below this much free space; absent: below `retention.pressure_free_bytes`. That images are refused is reported in
     any case."""
     forecast_seconds: Seconds = 4 * 3600
-    """It is told when images will be refused within this time, as the disk has filled in the last minutes; 0: never."""
+    """It is raised when images will be refused within this time, as the disk filled in the last minutes; 0: never."""
 
 
 class ServiceAlert(AlertRule):

@@ -1,4 +1,4 @@
-"""The types of single values in the configuration."""
+"""Value types of the configuration: AE titles, names, ports, durations, transfer syntaxes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a series or a study counts as complete."""
+"""Completion settings: when a series or a study counts as complete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One configuration file with its revisions: atomic, checked, never lost, safe for two people at once."""
+"""Revisioned configuration file: atomic, checked, never lost, safe for two people at once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ force."""
 
 
 class StaleRevisionError(Exception):
-    """The configuration was changed by somebody else since it was read."""
+    """The configuration was changed by another writer since it was read."""
 
 
 class Revision(Record):
@@ -89,7 +89,7 @@ class RevisionedFile(Generic[T]):
         return Loaded(value, newest.revision, content != newest.content) if newest else Loaded(value, 0, by_hand=True)
 
     def _read_with_revision(self) -> tuple[dict[str, Any], Revision | None]:
-        """Read the file and the revision that it is, also while somebody saves.
+        """Read the file and its revision, consistently even during a save.
 
         Read one after the other they could be of two saves: an old content under a new number, from which the next save
         would undo the one in between. A lock would let a reader wait for a disk that hangs.
@@ -162,9 +162,7 @@ class RevisionedFile(Generic[T]):
         edited_from : int
             The revision that the change was made from.
         by_hand : bool
-            The change was made from what somebody has written into the file since that revision (`Loaded.by_hand`).
-        clock : Clock, optional
-            Where the time comes from.
+            The change was made from an edit of the file since that revision (`Loaded.by_hand`).
 
         Returns
         -------

@@ -24,7 +24,7 @@ _MOST_LINKS: Final = 40
 """As many symbolic links as the kernel follows in one path."""
 
 _REMOTE: Final = ("nfs", "cifs", "smb", "fuse", "9p", "ceph", "afs", "autofs", "lustre", "glusterfs", "beegfs")
-"""How the types of file systems begin that may hang; nothing of ours is there, and none of them is asked."""
+"""Prefixes of file system types that may hang; nothing of ours is there, and none of them is accessed."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class OwnHost:
         return {name: frozenset(filter(self.has, addresses)) for name, addresses in found.items()}
 
     def has(self, address: Address) -> bool:
-        """Tell whether packets to an address stay on this machine."""
+        """Return whether packets to an address stay on this machine."""
         address = _plain(address)
         return address.is_loopback or address.is_unspecified or address in self.addresses
 
@@ -119,7 +119,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def real_path(path: Path, remote: Iterable[Path] = ()) -> Path:
-    """Follow the symbolic links of a path, also where its end is missing; what is on a remote file system is not asked.
+    """Follow the symbolic links of a path, also where its end is missing; a remote file system is not accessed.
 
     `os.path.realpath` would wait for a file server that is away, and every service with it.
     """
@@ -184,7 +184,7 @@ def _own_address(config: Config, host: OwnHost) -> Iterator[ConfigProblem]:
 
 
 def _is_heard(receiver: Receiver, addresses: frozenset[Address]) -> bool:
-    """Tell whether the receiver listens at one of these addresses of this machine; none of them: any."""
+    """Return whether the receiver listens at one of these addresses of this machine; none of them: any."""
     try:
         bound = _plain(ip_address(receiver.bind))
     except ValueError:
@@ -239,7 +239,7 @@ def _mark(path: Path) -> tuple[int, int] | None:
 
 
 def _marks(path: Path, *, deep: bool) -> Iterator[tuple[int, int]]:
-    """Return the marks of a folder, and of those in it where they are asked for."""
+    """Return the marks of a folder, and on request of those in it."""
     try:
         below = [Path(entry.path) for entry in os.scandir(path)] if deep else []
     except OSError:

@@ -1,4 +1,4 @@
-"""The models of ``config/mercure.json`` and ``config/services.json``.
+"""Models of ``config/mercure.json`` and ``config/services.json``.
 
 ``docs/reference/configuration.md`` is made from them.
 """
@@ -212,7 +212,7 @@ class OffPeak(Model):
         return self
 
     def contains(self, instant: datetime) -> bool:
-        """Tell whether an aware instant falls into the window, by the clock on the wall of its time zone."""
+        """Return whether an aware instant falls into the window, by the clock on the wall of its time zone."""
         wall = instant.astimezone(ZoneInfo(self.timezone)).time()
         if self.start <= self.end:
             return self.start <= wall < self.end

@@ -1,4 +1,4 @@
-"""Who is told of what, and by which way: channels, wording, and the occasions of a rule."""
+"""Notification settings: channels, templates, and the occasions of a rule."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ class Wording(Model):
 
 
 class NotificationSettings(Model):
-    """Ways by which people are told, and the words."""
+    """Channels to people, and the templates of messages."""
 
     channels: dict[Name, Channel] = {}
     """The ways by which messages are sent, by name."""
@@ -157,7 +157,7 @@ class NotificationSettings(Model):
 
 
 class RuleNotifications(Model):
-    """Who is told of what a rule does: names of channels, by occasion."""
+    """Whom a rule notifies: names of channels, by occasion."""
 
     reception: tuple[Name, ...] = ()
     """A series was received and the rule applies to it."""
@@ -175,5 +175,5 @@ class RuleNotifications(Model):
 
     @property
     def any(self) -> bool:
-        """Tell whether anybody is told of anything."""
+        """Return whether any channel is named."""
         return bool(self.reception or self.completion or self.error or self.request)

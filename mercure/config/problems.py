@@ -1,4 +1,4 @@
-"""What is wrong with a configuration: each problem with its place and, where one can be guessed, a suggestion."""
+"""Problems of a configuration: each with its place and, where one can be guessed, a suggestion."""
 
 from __future__ import annotations
 
@@ -168,11 +168,11 @@ def cross_check(config: Config) -> list[ConfigProblem]:
         problems += [ConfigProblem(place, f"column {item.column}: {item.message}", item.advice) for item in found]
         if rule.study is not None and rule.study.series is not None:
             problems += _readable(f"rules.{name}.study.series", StudyList.parse, rule.study.series)
-    return problems + _senders(config) + _modules(config) + _told(config)
+    return problems + _senders(config) + _modules(config) + _notified(config)
 
 
 def _senders(config: Config) -> list[ConfigProblem]:
-    """Find senders of which nobody could tell which is meant."""
+    """Find senders that cannot be told apart."""
     advice = "give each its own AE titles or addresses, or make one sender of both"
     return [
         ConfigProblem(f"senders.{other}", f"an AE title and address could be of {one!r} too", advice)
@@ -198,7 +198,7 @@ def _modules(config: Config) -> list[ConfigProblem]:
     return problems
 
 
-def _told(config: Config) -> list[ConfigProblem]:
+def _notified(config: Config) -> list[ConfigProblem]:
     """Find channels that are not there, and templates that cannot be used."""
     channels = config.notifications.channels
     problems = _named("alerts.channels", "channel", config.alerts.channels, channels, where="the alerts")

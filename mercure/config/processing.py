@@ -1,4 +1,4 @@
-"""Processing: the modules, what they may use, and how each runner runs them."""
+"""Processing settings: the modules, what they may use, and how each runner runs them."""
 
 from __future__ import annotations
 

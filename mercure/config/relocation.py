@@ -1,4 +1,4 @@
-"""Moving a spool to another place, so that a crash at any step loses nothing and the same command goes on.
+"""Relocation of a spool: a crash at any step loses nothing, and the same command goes on.
 
 What is in force is what ``spool-place.json`` says, and it changes by one atomic step. On one file system the folder
 is renamed; else all is copied beside, synced, read again and compared, and only then the place is changed; what is left
@@ -22,7 +22,7 @@ from mercure.spool import Spool
 from mercure.spool.identity import ensure_identity, read_identity
 
 _CHUNK: Final = 1024 * 1024
-Told = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 
 
 class MoveError(Exception):
@@ -33,23 +33,18 @@ def settle(root: Path, wanted: Path) -> Path:
     """Return where the spool is, and write it down. The caller knows that no service runs.
 
     A place in which no image is left is moved to the one that is wanted, with its state and the events that wait there.
-
-    Raises
-    ------
-    OSError
-        As the disk says.
     """
     found = in_force(root, wanted)
     if found != wanted and found.is_dir() and not holds(Spool(found), events=False):
         record(root, found)
-        with contextlib.suppress(MoveError):  # it stays where it is, which is told
+        with contextlib.suppress(MoveError):  # it stays where it is, which the report says
             move_spool(root, wanted)
             return wanted
     record(root, found)
     return found
 
 
-def move_spool(root: Path, new: Path, told: Told = lambda done, total: None) -> Path:
+def move_spool(root: Path, new: Path, progress: Progress = lambda done, total: None) -> Path:
     """Move the spool in force to a new place, or go on with a move that was cut off.
 
     The caller holds the root, so that no service runs.
@@ -60,8 +55,8 @@ def move_spool(root: Path, new: Path, told: Told = lambda done, total: None) -> 
         The root.
     new : Path
         Where to: absolute, and not there, empty, or what a move that was cut off left.
-    told : callable
-        Told how many bytes of how many are copied.
+    progress : callable
+        Called with the bytes copied so far, and of how many.
 
     Returns
     -------
@@ -73,7 +68,7 @@ def move_spool(root: Path, new: Path, told: Told = lambda done, total: None) -> 
     MoveError
         It cannot be moved there.
     OSError
-        As the disk says; give the same command again.
+        I/O failed; give the same command again.
     """
     place = read_place(root)
     if place is None:
@@ -92,18 +87,18 @@ def move_spool(root: Path, new: Path, told: Told = lambda done, total: None) -> 
     _check(root, place, old, new)
     spool = place.spool or ensure_identity(Spool(old))
     write_place(root, place.model_copy(update={"spool": spool, "moving": str(new)}))
-    _move(root, old, new, told)
+    _move(root, old, new, progress)
     return old
 
 
-def _move(root: Path, old: Path, new: Path, told: Told) -> None:
+def _move(root: Path, old: Path, new: Path, progress: Progress) -> None:
     for missing in reversed([path for path in new.parents if not path.exists()]):
         durable.make_directory(missing)
     if os.stat(old).st_dev == os.stat(_existing(new)).st_dev and not _is_mount(new):
         _rename(old, new)
         write_place(root, place_of(root, new))
         return
-    _copy(old, new, told)
+    _copy(old, new, progress)
     _compare(old, new)
     moved = place_of(root, new).model_copy(update={"left": str(old)})
     write_place(root, moved)
@@ -148,7 +143,7 @@ def _existing(path: Path) -> Path:
 
 
 def _is_mount(path: Path) -> bool:
-    """Tell whether a folder is where a disk is mounted: nothing can be renamed over it."""
+    """Return whether a folder is where a disk is mounted: nothing can be renamed over it."""
     return path.is_dir() and os.stat(path).st_dev != os.stat(path.parent).st_dev
 
 
@@ -174,7 +169,7 @@ def _empty(folder: Path) -> None:
     durable.sync_directory(folder)
 
 
-def _copy(old: Path, new: Path, told: Told) -> None:
+def _copy(old: Path, new: Path, progress: Progress) -> None:
     """Copy a tree with its hard links and times; what an earlier try has copied whole stays."""
     durable.make_directory(new)
     files = [path for path in _walk(old) if not path.is_dir()]
@@ -195,7 +190,7 @@ def _copy(old: Path, new: Path, told: Told) -> None:
             first[inode] = there
             _copy_file(source, there, state)
         done += state.st_size
-        told(done, total)
+        progress(done, total)
     _settle_folders(old, new)
 
 

@@ -1,4 +1,4 @@
-"""A rule."""
+"""Rule settings: one rule of the configuration."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Rule(Model):
     comment: str = ""
     """What it is for."""
     notifications: RuleNotifications = RuleNotifications()
-    """Who is told of what it does."""
+    """Whom it notifies of what it does."""
     tags: tuple[str, ...] = ()
     """Words to group rules by."""
 
@@ -78,10 +78,10 @@ def _rule_problems(rule: Rule) -> Iterator[tuple[bool, str]]:
     yield rule.action in NEEDS_MODULES and not rule.modules, f"{action} needs at least one module in 'modules'"
     idle = rule.action in ("discard", "notify")
     yield idle and bool(rule.targets), f"{action} has no targets; remove them, or choose another action"
-    told = rule.notifications
-    yield idle and bool(told.completion), f"{action} completes nothing; use 'reception' in 'notifications'"
+    channels = rule.notifications
+    yield idle and bool(channels.completion), f"{action} completes nothing; use 'reception' in 'notifications'"
     unused = rule.action not in NEEDS_MODULES
-    yield unused and bool(told.request), f"{action} has no module that could ask for a notification"
+    yield unused and bool(channels.request), f"{action} has no module that could ask for a notification"
     yield unused and bool(rule.modules), f"{action} has no modules; remove them, or choose another action"
     many = len(rule.step_settings) > len(rule.modules)
     yield many, "'step_settings' has more entries than 'modules'"

@@ -65,7 +65,7 @@ class Sender(Model):
         return self
 
     def matches(self, calling_aet: str, address: str) -> bool:
-        """Tell whether an association by this AE title from this address is of this sender."""
+        """Return whether an association by this AE title from this address is of this sender."""
         if self.ae_titles and ae_title(calling_aet) not in self.ae_titles:
             return False
         if not self.addresses:
@@ -74,7 +74,7 @@ class Sender(Model):
         return found is not None and any(found in _network(text) for text in self.addresses)
 
     def overlaps(self, other: Sender) -> bool:
-        """Tell whether some AE title and address could be of both."""
+        """Return whether some AE title and address could be of both."""
         titles = not self.ae_titles or not other.ae_titles or set(self.ae_titles) & set(other.ae_titles)
         return bool(titles) and (not self.addresses or not other.addresses or self._share_an_address(other))
 

@@ -1,4 +1,4 @@
-"""The spool's place: where the spool in force is, remembered in the root.
+"""Spool place: where the spool in force is, remembered in the root.
 
 A changed ``spool`` must not begin an empty spool while images wait in the old one. So what is in force is the place
 that is written down; the configuration says where it should be, and `mercure spool move` brings it there.
@@ -45,7 +45,7 @@ class SpoolPlace(Record):
 
 
 def read_place(root: Path) -> SpoolPlace | None:
-    """Return what is written down; None when nothing is."""
+    """Return the recorded place; None if there is none."""
     try:
         return SpoolPlace.model_validate_json((root / FILE_NAME).read_bytes())
     except (OSError, ValidationError):
@@ -58,7 +58,7 @@ def write_place(root: Path, place: SpoolPlace) -> None:
     Raises
     ------
     OSError
-        As the disk says; what was written before stands.
+        I/O failed; what was written before stands.
     """
     durable.write_file(root / FILE_NAME, place.model_dump_json(exclude_none=True).encode())
 
@@ -93,13 +93,7 @@ def in_force(root: Path, wanted: Path) -> Path:
 
 
 def record(root: Path, spool: Path) -> None:
-    """Write down where the spool is, where nothing or something else is written.
-
-    Raises
-    ------
-    OSError
-        As the disk says.
-    """
+    """Record the spool's place, unless it is recorded already."""
     before, place = read_place(root), place_of(root, spool)
     if before is None or (before.path, before.spool) != (place.path, place.spool):
         kept = before or place
@@ -197,7 +191,7 @@ def _is_begun(path: Path) -> bool:
 
 
 def _is_idle(stage: Stage, entry: os.DirEntry[str]) -> bool:
-    """Tell whether an entry is nothing that anybody waits for."""
+    """Return whether an entry is nothing to wait for."""
     return stage is Stage.OUTBOX and entry.stat(follow_symlinks=False).st_size == 0
 
 

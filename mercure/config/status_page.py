@@ -1,4 +1,4 @@
-"""The settings of the status page."""
+"""Status page settings."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class StatusPage(Model):
     masked: bool = True
     """Hide what identifies: accession numbers but for their end, addresses, UIDs, descriptions of series."""
     allowed_networks: tuple[Network, ...] = ()
-    """Who may look, as networks (``10.1.0.0/16``); empty: whoever can reach the port."""
+    """Networks that may see the page (``10.1.0.0/16``); empty: any that can reach the port."""
     trusted_proxies: tuple[Network, ...] = ()
-    """From whom ``X-Forwarded-For`` is believed; empty: from nobody."""
+    """Proxies whose ``X-Forwarded-For`` is trusted; empty: none."""
     refresh_seconds: Annotated[int, Field(ge=2, le=3600)] = 10
     """How often an open page loads itself anew."""
     hours: Annotated[int, Field(ge=1, le=168)] = 24
@@ -36,7 +36,7 @@ class StatusPage(Model):
     searches_per_minute: Annotated[int, Field(ge=1, le=600)] = 20
     """Searches for exams that one address may make."""
     metric_labels: Annotated[int, Field(ge=1, le=1000)] = 100
-    """Senders, targets and so on that a metric tells one by one; all further ones are told together as ``other``."""
+    """Senders, targets and so on that a metric lists one by one; all further ones are combined as ``other``."""
 
     @field_validator("bind")
     @classmethod

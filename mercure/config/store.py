@@ -1,4 +1,4 @@
-"""The configuration of one root: where its files are, and the state that services work by."""
+"""Configuration store of one root: where its files are, and the state that services work by."""
 
 from __future__ import annotations
 
@@ -60,8 +60,6 @@ class ConfigStore:
 
     Parameters
     ----------
-    root : Root
-        Whose.
     target_models : mapping of str to type
         The settings model of each kind of target (`mercure.targets.MODELS`); passed in because targets stand above the
         configuration and not beneath it.
@@ -83,11 +81,11 @@ class ConfigStore:
         """
         targets, problems = targets_of(content.get("targets", {}), self._target_models)
         problems += unwritable(content)
-        told = {problem.place for problem in problems}
+        reported = {problem.place for problem in problems}
         try:
             config = Config.model_validate({**content, "targets": targets})
         except ValidationError as error:
-            problems += [problem for problem in from_validation(error, Config) if problem.place not in told]
+            problems += [problem for problem in from_validation(error, Config) if problem.place not in reported]
         else:
             problems += [] if problems else cross_check(config)
             problems += [] if problems else loop_problems(config, self.root.path, self.root.spool(config).root)
@@ -117,9 +115,9 @@ class LiveConfig:
     store : ConfigStore
         Whose file is followed.
     on_loaded : callable
-        Told of each state taken up.
+        Called with each state taken up.
     on_rejected : callable
-        Told, once for each state of the file, why it cannot be used and which revision goes on (None: none).
+        Called once for each rejected state of the file: why, and which revision goes on (None: none).
     """
 
     def __init__(

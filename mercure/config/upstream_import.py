@@ -1,4 +1,4 @@
-"""Taking over the ``mercure.json`` of an existing mercure installation (0.2 to 0.4).
+"""Import of the ``mercure.json`` of an existing mercure installation (0.2 to 0.4).
 
 What has an equivalent is converted; what has not is listed, by name, with the reason. Nothing is passed over in
 silence.

@@ -1,4 +1,4 @@
-"""An association that we ask a DICOM node for; where there is none, why not, and what is to be done."""
+"""Association with a DICOM node; where there is none, why not, and what to do about it."""
 
 from __future__ import annotations
 
@@ -147,10 +147,8 @@ class Opened:
 
     Parameters
     ----------
-    node : DicomNode
-        Whose.
     association : Association
-        pynetdicom's; what it answered is read from here, and how it was asked for from nowhere else.
+        pynetdicom's; its answer and its request are read from here only.
     trace : _Trace
         What was seen of it.
     seconds : float
@@ -164,7 +162,7 @@ class Opened:
 
     @property
     def stands(self) -> bool:
-        """Whether it can be used: some context was accepted, and nobody has ended it."""
+        """Whether it can be used: some context was accepted, and it has not ended."""
         return self.association.is_established
 
     @property
@@ -232,12 +230,12 @@ def request(node: DicomNode, contexts: Sequence[tuple[str, str]]) -> Opened | As
 
 
 def _associate(node: DicomNode, contexts: Sequence[tuple[str, str]], trace: _Trace) -> Association:
-    # Here, because it takes a tenth of a second that whoever never asks a node should not pay.
+    # Here, because it takes a tenth of a second, which programs that never open an association should not pay.
     with IMPORTING:
         from pydicom.uid import UID  # noqa: PLC0415
         from pynetdicom import AE, build_context, evt  # noqa: PLC0415
 
-    # It logs what the result says, and a failure is to be told once.
+    # It logs what the result says, and a failure is to be reported once.
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
 
     class Entity(AE):

@@ -1,4 +1,4 @@
-"""What a DICOM node takes: asked by an echo and by negotiations alone. No image ever leaves here.
+"""Capabilities of a DICOM node, found by an echo and by negotiation alone. No image ever leaves here.
 
 Each pair of SOP class and transfer syntax has a presentation context of its own, as in a delivery, and one association
 follows the other, with a pause between them: a node that allows one at a time is asked like any other.

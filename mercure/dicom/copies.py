@@ -1,4 +1,4 @@
-"""Images that leave the spool as files: without what their header tells of the sender, and checked on the way."""
+"""Copies of images that leave the spool: without what their header says of the sender, and checked on the way."""
 
 from __future__ import annotations
 
@@ -68,8 +68,6 @@ def copy_image(
         The image is not as it was received.
     FileExistsError
         The name is taken, and `replace` is False.
-    OSError
-        As the disk says.
     """
     with open(source, "rb") as reading:
         header = read_header(reading)
@@ -95,8 +93,6 @@ def check_image(source: Path, *, expected: str = "") -> bool:
     ------
     AlteredImageError
         The image is not as it was received.
-    OSError
-        As the disk says.
     """
     with open(source, "rb") as reading:
         receipt = _receipt(source, read_header(reading), expected)
@@ -111,7 +107,7 @@ def check_image(source: Path, *, expected: str = "") -> bool:
 
 
 def same_image(one: Path, other: Path) -> bool:
-    """Tell whether two files hold the same image: data set and transfer syntax, whatever else their headers say."""
+    """Return whether two files hold the same image: data set and transfer syntax, whatever else their headers say."""
     with open(one, "rb") as first, open(other, "rb") as second:
         headers = read_header(first), read_header(second)
         if transfer_syntax_in(headers[0].content) != transfer_syntax_in(headers[1].content):

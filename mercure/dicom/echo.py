@@ -1,4 +1,4 @@
-"""C-ECHO: does a DICOM node answer, and if not, why, and what is to be done."""
+"""C-ECHO: whether a DICOM node answers, and if not, why, and what to do about it."""
 
 from __future__ import annotations
 

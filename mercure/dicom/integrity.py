@@ -1,4 +1,4 @@
-"""Whether an image on our disk is still what was received: its bytes against the digests in its own header.
+"""Integrity of a stored image: its bytes against the digests in its own header.
 
 The receiver keeps two digests in the private information of the meta header (``docs/reference/spool.md``, "The meta
 header"): one of the data set as it came off the wire, one of the header itself. A file without them (of an older
@@ -73,7 +73,7 @@ class Integrity:
 
 
 Pace = Callable[[int], None]
-"""Told how many bytes were read just now; it may take its time."""
+"""Called with the bytes just read; it may block to slow the reading down."""
 
 
 def examine(path: Path, *, expected: str = "", past_cache: bool = False, pace: Pace | None = None) -> Integrity:
@@ -138,7 +138,7 @@ def _compare(reader: _Reader, expected: str) -> Integrity:
 
 
 def _ends_within(piece: memoryview, size: int) -> bool:
-    """Tell whether a file is shorter than its own header says."""
+    """Return whether a file is shorter than its own header says."""
     start = len(_FIXED) + 4
     if size < start:
         return _FIXED.startswith(bytes(piece[: len(_FIXED)]))

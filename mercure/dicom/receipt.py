@@ -1,4 +1,4 @@
-"""What the receiver wrote of the receipt into the meta header of an image: where it comes from, and its digests.
+"""Receipt in the meta header of an image: where it comes from, and its digests, as the receiver wrote them.
 
 The format is that of ``docs/reference/spool.md``, "The meta header". Only a file of our own spool is believed: the
 receiver writes every header in it itself, so nothing that a sender sends can get there.
@@ -120,8 +120,6 @@ def read_receipt(path: Path) -> Receipt | None:
     ------
     AlteredHeaderError
         There was a receipt, and the header is not as it was written.
-    OSError
-        As the disk says.
     """
     with open(path, "rb") as file:
         return receipt_in(read_header(file))
@@ -169,7 +167,7 @@ def header_digest(header: bytes) -> str:
 
 
 def strip_receipt(header: bytes) -> bytes:
-    """Return a header without what is nobody else's business: private information, and the addresses of both sides.
+    """Return a header without what is internal: private information, and the addresses of both sides.
 
     What PS3.10 section 7.1 asks for stays. A header that cannot be read stays as it is, if there is no receipt in it.
 

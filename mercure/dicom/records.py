@@ -1,4 +1,4 @@
-"""Tag lines that are missing, torn or altered, made again from the files: whoever needs one asks here."""
+"""Tag lines that are missing, torn or altered, made again from the files."""
 
 from __future__ import annotations
 
@@ -22,13 +22,7 @@ def _none_assumed(_calling_aet: str, _address: str) -> str:
 
 
 def records_of(directory: Path) -> dict[str, TagRecord]:
-    """Return the tag record of each image of a task, by file name.
-
-    Raises
-    ------
-    OSError
-        As the disk says.
-    """
+    """Return the tag record of each image of a task, by file name."""
     known = {text(record, "FileName"): record for record in read_tags(directory)}
     missing = [image.name for image in image_files(directory) if image.name not in known]
     return known | made_again(directory, missing) if missing else known

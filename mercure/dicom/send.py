@@ -1,4 +1,4 @@
-"""Sending images by C-STORE with ``mercure-storescu`` (DCMTK): one process an attempt, one JSON line an image."""
+"""C-STORE with ``mercure-storescu`` (DCMTK): one process an attempt, one JSON line an image."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import IO, Any, Final
 from mercure.dicom.tools import tool_path
 
 GRACE_SECONDS: Final = 10.0
-"""How long the sender may take to end after it was told to."""
+"""How long the sender may take to end after TERM."""
 
 LONGEST_SECONDS: Final = 7 * 86400.0
 """The longest limit that the sender knows; beyond, it makes no difference."""
@@ -86,7 +86,7 @@ def send(
     files : sequence of Path
         Files of our spool.
     seconds : float
-        After this time the sender is told to end, and ended by force a little later.
+        After this time the sender gets TERM, and KILL a little later.
     report : callable
         Called with each line that the sender prints for a file (``docs/reference/mercure-storescu.1.md``).
     stopping : callable
@@ -125,7 +125,7 @@ def send(
                 else:
                     report(line)
         except BaseException:
-            process.terminate()  # nobody would write down what it sends from now on
+            process.terminate()  # what it sends from now on would not be recorded
             raise
         finally:
             _end(process)
@@ -175,17 +175,17 @@ def _lines(
 ) -> Iterator[dict[str, Any]]:
     """Yield the JSON lines of the sender until it closes its output; past `end`, or when stopping, tell it to end."""
     pending = b""
-    told = False
+    terminated = False
     descriptor = stdout.fileno()
     os.set_blocking(descriptor, False)
     with selectors.DefaultSelector() as selector:
         selector.register(descriptor, selectors.EVENT_READ)
         while True:
-            if not told and (time.monotonic() > end + GRACE_SECONDS or stopping()):
+            if not terminated and (time.monotonic() > end + GRACE_SECONDS or stopping()):
                 process.terminate()
-                told = True
+                terminated = True
                 end = time.monotonic()
-            if told and time.monotonic() > end + GRACE_SECONDS:
+            if terminated and time.monotonic() > end + GRACE_SECONDS:
                 process.kill()
             if not selector.select(_POLL_SECONDS):
                 continue

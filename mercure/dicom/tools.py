@@ -1,4 +1,4 @@
-"""Where the programs of ``getdcmtags/`` are."""
+"""Paths of the programs of ``getdcmtags/``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The registry of the standard (PS3.6 annex A): transfer syntaxes and SOP classes, and what they are called."""
+"""UID registry of the standard (PS3.6 annex A): transfer syntaxes and SOP classes, and their names."""
 
 from __future__ import annotations
 

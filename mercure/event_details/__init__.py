@@ -1,4 +1,4 @@
-"""What each type of event tells: the models behind ``docs/reference/events.md``.
+"""Event details: one model for each type of event, as in ``docs/reference/events.md``.
 
 A reader is lenient (`Record`): an event of a newer or older version still counts for what it has.
 """

@@ -1,4 +1,4 @@
-"""What several events tell: whose images these are, which, and from where."""
+"""Details that several events share: image references, identity and origin."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Origin(Record):
 
     @property
     def known_as(self) -> str:
-        """Who sent it, as people know it; empty where nobody knows."""
+        """The sender, as people know it; empty if unknown."""
         return self.sender or "@".join(part for part in (self.calling_aet, self.address) if part)
 
 

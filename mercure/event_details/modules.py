@@ -1,4 +1,4 @@
-"""What is told of processing modules."""
+"""Events of processing modules."""
 
 from __future__ import annotations
 

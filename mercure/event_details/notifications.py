@@ -1,4 +1,4 @@
-"""What is told of alerts, and of messages to people."""
+"""Events of alerts and notifications."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class AlertRaised(Record):
 
 
 class AlertCleared(Record):
-    """What an alert told of is over."""
+    """The condition of an alert is over."""
 
     key: str
     kind: str

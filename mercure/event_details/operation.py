@@ -1,4 +1,4 @@
-"""What is told of the router itself: its services, its configuration, its disk, and what people do."""
+"""Events of the router itself: its services, its configuration, its disk, and what people do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told of senders and of the images that they send."""
+"""Events of senders and of the images that they send."""
 
 from __future__ import annotations
 

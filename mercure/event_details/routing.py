@@ -1,4 +1,4 @@
-"""What is told of series and studies until it is decided where they go."""
+"""Events of series and studies until it is decided where they go."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told of tasks, and of the targets that take them."""
+"""Events of tasks, and of the targets that take them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Telling people: messages, their words, the queue on disk, and the channels by which they go out.
+"""Notifications: messages, their text, the queue on disk, and the channels by which they are sent.
 
-Nothing in the data path waits for it: whoever has something to tell puts a file into the queue, and the service
+Nothing in the data path waits for it: a message is put into the queue as a file, and the service
 ``notifier`` sends it (``docs/decisions/0105-a-notifier-of-its-own.md``).
 """

@@ -15,7 +15,7 @@ from mercure.notifications.message_text import words
 
 
 class Message(Record):
-    """What one channel is to take, and what became of the tries.
+    """A message for one channel, and the outcome of its attempts.
 
     ``members`` are the messages that a digest stands for; ``digest`` names the one that stands for this message.
     """
@@ -46,7 +46,7 @@ def compose(
     of: str,
     members: tuple[str, ...] = (),
 ) -> Message:
-    """Make a message, in the words of now.
+    """Compose a message from the current templates.
 
     Parameters
     ----------
@@ -57,16 +57,16 @@ def compose(
     wording : NotificationSettings
         The templates.
     facts : MessageFacts
-        What to tell.
+        Its content.
     now : datetime
         Aware instant.
     of : str
         What it is about, for good (the id of an event, say). The message's id is made of it, the occasion, the rule and
-        the channel, so that the same thing told again is the same message.
+        the channel, so that repeating it yields the same message.
     members : tuple of str
         Of a digest.
     """
-    values = facts.model_copy(update={"time": utc_text(now)[:19] + "Z"}).told(patient_data=settings.patient_data)
+    values = facts.model_copy(update={"time": utc_text(now)[:19] + "Z"}).values(patient_data=settings.patient_data)
     subject, text = words(wording, facts.occasion, values)
     base = of if is_id(of) else new_id(now)
     return Message(

@@ -1,4 +1,4 @@
-"""What a message is about: the values that templates and webhooks get."""
+"""Facts of a message: the values that templates and webhooks get."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ PATIENT_DATA: Final = frozenset(
         "module_text",
     }
 )
-"""What may tell who a patient is; a module's own text too, since nobody knows what is in it."""
+"""Values that may identify a patient; a module's own text too, since its content is unknown."""
 
 
 class MessageFacts(Record):
-    """Everything that a message may tell; empty where it does not apply.
+    """Everything that a message may contain; empty where it does not apply.
 
     ``time``, ``since`` and ``received`` are UTC, as text. ``lasted`` is in seconds.
     """
@@ -71,7 +71,7 @@ class MessageFacts(Record):
     subjects: tuple[str, ...] = ()
     by: str = ""
 
-    def told(self, *, patient_data: bool) -> dict[str, Any]:
+    def values(self, *, patient_data: bool) -> dict[str, Any]:
         """Return the values for a channel: cleaned, cut, and without patient data unless it may have them."""
         values = self.model_dump()
         if not patient_data:

@@ -1,4 +1,4 @@
-"""The words of a message: those of the configuration, else the built-in ones."""
+"""Text of a message: the configured template, else the built-in one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The queue on disk: one file a message, moved by one rename from ``queue/`` to ``sent/`` or ``given_up/``.
+"""Message queue on disk: one file a message, moved by one rename from ``queue/`` to ``sent/`` or ``given_up/``.
 
 Who adds and who sends are different programs and need no lock: an id has one file, in one of the folders, and only the
 notifier moves files out of ``queue/``.
@@ -26,7 +26,7 @@ State = Literal["queue", "sent", "given_up"]
 STATES: Final[tuple[State, ...]] = ("queue", "sent", "given_up")
 
 MAX_QUEUED: Final = 5000
-"""So many messages of one channel wait at most; further ones are counted and told of in the next digest."""
+"""Waiting messages of one channel at most; further ones are counted, and the next digest gives their number."""
 
 MAX_KEPT: Final = 10_000
 """So many messages that were sent are kept, so that none is sent twice; as many that were given up."""

@@ -30,7 +30,7 @@ LONGEST_PAUSE: Final = 1800.0
 """Seconds between two tries of a channel that failed; they double from the first to the longest."""
 
 SUBJECTS: Final = 50
-"""So many subjects stand in a digest."""
+"""Subjects listed in a digest."""
 
 HOUR: Final = timedelta(hours=1)
 _NEVER: Final = 3600.0
@@ -42,7 +42,7 @@ Emit = Callable[[Record, str | None], None]
 
 @dataclass(frozen=True)
 class ChannelPlan:
-    """What is to be done with a channel: send these one by one, or put these together; else wait so many seconds."""
+    """What to do with a channel: send these one by one, combine these into a digest, or wait so many seconds."""
 
     single: tuple[Message, ...] = ()
     digest: tuple[Message, ...] = ()
@@ -50,7 +50,7 @@ class ChannelPlan:
 
 
 def plan(settings: ChannelSettings, state: ChannelState, waiting: Sequence[Message], now: datetime) -> ChannelPlan:
-    """Decide what is to be done with a channel now.
+    """Decide what to do with a channel now.
 
     Parameters
     ----------
@@ -90,11 +90,9 @@ class MessageSender:
     Parameters
     ----------
     queue : MessageQueue
-        The only one who moves messages out of it.
-    clock : Clock
-        Where the time comes from.
+        The message queue; nothing else takes messages out of it.
     emit : callable
-        Takes what is to be told to the history, and the task that it is about.
+        Takes an event for the history, and the task that it is about.
     wake : callable
         Called, from any thread, when a channel has done its turn.
     send : callable
@@ -112,7 +110,7 @@ class MessageSender:
         self._busy: dict[str, threading.Thread] = {}
 
     def turn(self, config: Config) -> float:
-        """Let every channel that is free do what is due; return the seconds until something is due again."""
+        """Start what is due on every free channel; return the seconds until something is due again."""
         now = self._clock.now()
         waiting: dict[str, list[Message]] = {}
         for message in self._queue.messages("queue"):
@@ -161,7 +159,7 @@ class MessageSender:
                 return
 
     def _together(self, name: str, settings: ChannelSettings, config: Config, messages: Sequence[Message]) -> Message:
-        """Make one message of many; it is on disk before they leave the queue."""
+        """Combine messages into a digest, which is on disk before they leave the queue."""
         now, state = self._clock.now(), self._queue.channel(name)
         kinds = Counter(message.occasion for message in messages)
         subjects = [message.subject for message in messages[:SUBJECTS]]
@@ -181,7 +179,7 @@ class MessageSender:
         return digest
 
     def _one(self, name: str, settings: ChannelSettings, message: Message) -> bool:
-        """Send one; tell whether the channel works, so that the next is worth a try."""
+        """Send one message; return whether the channel works, so that the next is worth a try."""
         began = self._clock.monotonic()
         try:
             taken = self._send(settings, message)

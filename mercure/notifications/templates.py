@@ -207,7 +207,7 @@ def render(text: str, values: Mapping[str, Any]) -> str:
     text : str
         One that `problems_of` finds nothing wrong with.
     values : mapping
-        See `MessageFacts.told`.
+        See `MessageFacts.values`.
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""What the cleaner works on: finished tasks, and what crashes and time leave behind."""
+"""Retention: finished tasks, and what crashes and time leave behind, for the cleaner."""

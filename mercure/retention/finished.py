@@ -138,7 +138,7 @@ _BEGINS_IN: Final = {
 
 
 def tell_state(events: EventWriter, task: Task, stage: Stage, directory: Path) -> None:
-    """Emit the events of the state in which a finished task is; told before, they are the same events."""
+    """Emit the events of a finished task's state; if they were emitted before, they are the same events."""
     series = task.identity.SeriesInstanceUID or None
     if task.action != "complete":
         created = task_created(task, _BEGINS_IN[task.action], image_refs(directory))
@@ -155,7 +155,7 @@ def tell_state(events: EventWriter, task: Task, stage: Stage, directory: Path) -
 
 
 def is_over(task: Task, stage: Stage, directory: Path) -> bool:
-    """Tell whether a task proves that nothing is before it.
+    """Return whether a task proves that nothing is before it.
 
     It stands in ``success/`` or ``discard/`` and says since when: no other step leads there. A ledger that lacks one of
     its images contradicts that, and is for a person to look at.
@@ -166,7 +166,7 @@ def is_over(task: Task, stage: Stage, directory: Path) -> bool:
 
 
 def has_whole_ledger(directory: Path) -> bool:
-    """Tell whether one destination has confirmed each image of a task."""
+    """Return whether one destination has confirmed each image of a task."""
     try:
         task = load_task(directory)
     except (OSError, TaskError):
@@ -176,7 +176,7 @@ def has_whole_ledger(directory: Path) -> bool:
 
 
 def sync_outbox(spool: Spool) -> None:
-    """Put what all services have told onto stable storage.
+    """Sync the events of all services to stable storage.
 
     Raises
     ------

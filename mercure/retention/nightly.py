@@ -1,4 +1,4 @@
-"""The proof of each night that nothing acknowledged is lost: `mercure verify`, made by the router itself.
+"""Nightly verification that nothing acknowledged is lost: `mercure verify`, run by the router itself.
 
 It is a thread of the cleaner and no timer of systemd: so a laptop has it too. Its result is in ``state/verify.json``.
 """
@@ -100,7 +100,7 @@ class NightlyVerify:
         self._thread.start()
 
     def is_due(self) -> bool:
-        """Tell whether it is to be made now."""
+        """Return whether it is to be made now."""
         settings, now = self._config().nightly_verify, self._clock.monotonic()
         if not settings.enabled or now < self._not_before:
             return False

@@ -1,4 +1,4 @@
-"""The lowest priority for a thread that has time: it uses the disk and the processor when nobody else does."""
+"""Idle priority of a thread: it uses the disk and the processor only when nothing else does."""
 
 from __future__ import annotations
 

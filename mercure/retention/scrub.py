@@ -1,4 +1,4 @@
-"""The scrub: all kept images are read from the disk, slowly, and compared with their digests.
+"""Scrub: all kept images are read from the disk, slowly, and compared with their digests.
 
 It holds no claim: what it reads may move on or go at any time, and is then met further on, or is no longer of interest.
 How far it has come lies in ``state/scrub.json``; a service that starts again goes on there.
@@ -78,7 +78,7 @@ def _path(spool: Spool) -> Path:
 
 
 class StoppedError(Exception):
-    """The scrub was told to stop in the middle of an image."""
+    """The scrub was stopped in the middle of an image."""
 
 
 class Scrub:
@@ -87,7 +87,7 @@ class Scrub:
     Parameters
     ----------
     spool, events, clock
-        What is read, who is told, and when.
+        What is read, the writer of events, and the clock.
     settings : callable
         The settings of now.
     wait : callable
@@ -111,7 +111,7 @@ class Scrub:
         self._seen: set[int] = set()
 
     def is_due(self) -> bool:
-        """Tell whether there is something to be read now: a run was interrupted, or the last one is old."""
+        """Return whether there is something to be read now: a run was interrupted, or the last one is old."""
         days = self._settings().every_days
         state, now = read_scrub(self._spool), self._clock.now()
         if not days:
@@ -156,7 +156,7 @@ class Scrub:
         return done
 
     def _read(self, entry: Path, run: ScrubRun) -> ScrubRun | None:
-        """Read the images of one entry; None when told to stop: it is read anew then."""
+        """Read the images of one entry; None if stopped, then it is read again."""
         for image in images_in(entry):
             if image.inode in self._seen:
                 continue
@@ -225,7 +225,7 @@ class ScrubThread:
     Parameters
     ----------
     spool, events, clock
-        What is read, who is told, and when.
+        What is read, the writer of events, and the clock.
     settings : callable
         The settings of now.
     """

@@ -1,1 +1,1 @@
-"""What the router does with a series: when it is complete, taking it, deciding, deriving tasks."""
+"""Routing: complete series are taken, decided upon by the rules, and made into tasks."""

@@ -1,4 +1,4 @@
-"""What the tag lines of a series say that still arrives: its units, their instances, its studies.
+"""Arrivals of a series: its units, instances and studies so far, from its tag lines.
 
 A line is read once; looking again costs what has come since.
 """
@@ -43,7 +43,7 @@ class Arrivals:
     _read: dict[str, int] = field(default_factory=dict)
 
     def look(self, config: Config) -> None:
-        """Read what has come since the last look; a torn last line is left for the next one."""
+        """Read the lines that came since the last call; a torn last line is left for the next one."""
         for record in self._new_records():
             self.lines += 1
             self.studies.add(text(record, "StudyInstanceUID"))
@@ -51,7 +51,7 @@ class Arrivals:
             unit.instances.add(instance_of(record))
 
     def all_expected(self, config: Config) -> bool:
-        """Tell whether as many instances of each unit are there as its sender, or a tag of its images, has promised."""
+        """Return whether each unit has as many instances as its sender, or a tag of its images, promised."""
         self.look(config)
         return bool(self.units) and all(_has_all(config, unit) for unit in self.units.values())
 

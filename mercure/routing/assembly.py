@@ -1,4 +1,4 @@
-"""Making one task out of the series of a study, in ``routing/``; what a crash left out, the next run makes good."""
+"""Assembly of a study in ``routing/``: one task of its series; what a crash left out, the next run makes good."""
 
 from __future__ import annotations
 

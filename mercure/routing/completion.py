@@ -1,9 +1,9 @@
-"""When a series is complete.
+"""Completion of a series.
 
 A series can grow as long as an association that brought images of it is open; then its quiet time decides. Once all of
-them have ended, a short grace is enough. Both are counted on the monotonic clock. When the last image came is told by
-the folder's own time, within what this process saw: never before its last look, and not when the wall clock was set
-since. So a step of the wall clock completes nothing early.
+them have ended, a short grace is enough. Both are counted on the monotonic clock. The arrival
+of the last image is the folder's own time, bounded by what this process saw: never before its last look, and not if the
+wall clock was set since. So a step of the wall clock completes nothing early.
 """
 
 from __future__ import annotations
@@ -105,10 +105,6 @@ class CompletionTracker:
 
     Parameters
     ----------
-    spool : Spool
-        Where they are.
-    clock : Clock
-        Where the time comes from.
     paces : Paces, optional
         Which senders have learned a longer release time.
     """
@@ -212,9 +208,9 @@ class CompletionTracker:
         if any_open(self._spool, seen.content.associations):
             seen.released = None
             if first:
-                seen.changed = now  # its age is not believed while it can grow: the clock may have been wrong till now
+                seen.changed = now  # ignore its age while it can still grow: the clock may have been wrong until now
         elif seen.released is None:
-            # On the first look at a folder nobody knows when its associations ended. Its age is known, so a router that
+            # At the first look at a folder the end of its associations is unknown. Its age is known, so a router that
             # was away does not make an old series wait once more.
             seen.released = seen.changed if first else now
         return seen
@@ -233,7 +229,7 @@ class CompletionTracker:
 
 
 def any_open(spool: Spool, associations: Iterable[str]) -> bool:
-    """Tell whether any of some associations can still send."""
+    """Return whether any of the associations can still send."""
     receiving = spool.stage(Stage.RECEIVING)
     return any(is_locked(receiving / association) for association in associations if is_id(association))
 

@@ -1,4 +1,4 @@
-"""Dividing a series that holds images of several senders, studies or patients, before any rule is looked at."""
+"""Division of a series with images of several senders, studies or patients, before any rule is evaluated."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ from mercure.spool.task import TaskError
 from mercure.spool.task_events import failed_key, task_failed
 
 HELD_BY = "mixed series"
-"""Stands where a person's name does when a part of a mixed series is held."""
+"""Stands in place of a person's name when a part of a mixed series is held."""
 
 _NAMED = 5
-"""So many units are named in a text; of more, the number is."""
+"""Units named in a text; of further ones only the number is given."""
 
 _RELEASE = "release what is right, discard what is wrong, and tell the sender"
 
@@ -46,20 +46,18 @@ _RELEASE = "release what is right, discard what is wrong, and tell the sender"
 def division_of(
     config: Config, directory: Path, task: Task, records: Sequence[TagRecord], clock: Clock
 ) -> Division | None:
-    """Return into which tasks a series is to be divided; None for one that is a unit as it is.
+    """Return the tasks into which a series is to be divided; None for one that is a single unit.
 
     Parameters
     ----------
     config : Config
-        What counts as one sender, and what is done with mixed series.
+        What counts as one sender, and what happens to mixed series.
     directory : Path
         The series in ``routing/``.
     task : Task
-        Its model; of what it says beyond its images all parts get a copy.
+        Its model; each part copies what it says beyond its images.
     records : sequence of TagRecord
         Its tag records, in the order received.
-    clock : Clock
-        Where the time comes from.
     """
     known = load_division(directory)
     if known is not None:
@@ -87,7 +85,7 @@ def division_of(
 
 
 def _free_id(task: str, unit: Unit, taken: Mapping[str, object]) -> str:
-    """Make the id of a part, the same at each run; 32 bits are few, so two may come by the same."""
+    """Make the id of a part, the same at each run; 32 bits are few, so two parts may collide."""
     identifier, number = derived_id(task, f"unit:{unit.digest}"), 1
     while identifier in taken:
         number += 1
@@ -104,7 +102,7 @@ def _held(part: Task, units: Mapping[Unit, object], clock: Clock) -> Task:
 
 
 def waits_for_parent(spool: Spool, directory: Path) -> bool:
-    """Tell whether a part stands already while the series that it comes of is still there.
+    """Return whether a part stands already while the series that it comes of is still there.
 
     Routed now, it could be gone before a repetition of the division looks for it, and would then be made once more.
     """
@@ -116,7 +114,7 @@ def waits_for_parent(spool: Spool, directory: Path) -> bool:
 
 
 def parts_of(names: Sequence[str], spool: Spool) -> set[str]:
-    """Return which of some tasks in ``routing/`` are parts of a divided series: nothing went wrong with these."""
+    """Return which of some tasks in ``routing/`` are parts of a divided series: these are no failures."""
     found = set()
     for name in names:
         try:
@@ -127,20 +125,14 @@ def parts_of(names: Sequence[str], spool: Spool) -> set[str]:
 
 
 class Divider:
-    """Divides series; every step may be the last before a crash, and doing all of them again does no harm.
-
-    Parameters
-    ----------
-    spool, events
-        Where, and who is told.
-    """
+    """Divides series; every step may be the last before a crash, and doing all of them again does no harm."""
 
     def __init__(self, spool: Spool, events: EventWriter) -> None:
         self._spool = spool
         self._events = events
 
     def divide(self, claim: Claim, task: Task, division: Division) -> tuple[str, ...]:
-        """Make the parts, tell of it, and let the series end.
+        """Make the parts, report the division, and end the series.
 
         Parameters
         ----------
@@ -149,17 +141,17 @@ class Divider:
         task : Task
             Its model.
         division : Division
-            Into what; it is not necessarily on disk.
+            The division; not necessarily on disk yet.
 
         Returns
         -------
         tuple of str
-            The parts that stand in ``routing/`` now.
+            The parts that now stand in ``routing/``.
 
         Raises
         ------
         OSError
-            As the disk says; the series stays, and everything is repeated.
+            I/O failed; the series stays, and everything is repeated.
         """
         save_division(claim.path, division)
         stage = Stage.ERROR if division.held else Stage.ROUTING
@@ -171,7 +163,7 @@ class Divider:
                     task_failed(part.task), task=part.task.id, series=_series(task), key=failed_key(part.task)
                 )
         self._warn(task, division)
-        # What told of the images goes with the folder: the events that replace it must be on disk before.
+        # The tag lines go with the folder: the events that replace them must be on disk before.
         self._events.sync()
         durable.remove_tree(claim.path)
         return () if division.held else tuple(part.task.id for part in division.parts)
@@ -187,7 +179,7 @@ class Divider:
         self._events.emit(Warned(text=text, advice=advice), task=task.id, series=_series(task), key="mixed")
 
     def warn_of_names(self, task: Task, records: Sequence[TagRecord]) -> None:
-        """Tell of a series whose patient has several names; that alone divides nothing."""
+        """Warn of a series whose patient has several names; that alone divides nothing."""
         names = names_of(records)
         if len(names) > 1:
             text = f"the images of {described(task.identity, task.origin.sender)} have {len(names)} patient names"

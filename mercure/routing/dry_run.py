@@ -1,4 +1,4 @@
-"""Rehearsing a changed rule set on series that were routed before: which would go elsewhere, from where to where.
+"""Dry run of a changed rule set on series that were routed before: which would go elsewhere, from where to where.
 
 The tag lines of a routed series are kept as one more hard link in ``state/records/``: no copy, and all images, so that
 a rule over the whole series can be rehearsed too. It is a hint and not synced; the cleaner keeps the newest.
@@ -28,7 +28,7 @@ SUFFIX = ".jsonl"
 
 
 class RouteChange(Record):
-    """A series that the changed rules would treat otherwise."""
+    """A series that the changed rules would route differently."""
 
     task: str
     identity: Identity
@@ -63,7 +63,7 @@ def folder(spool: Spool) -> Path:
 
 
 def keep(spool: Spool, directory: Path, task: str) -> None:
-    """Keep the tag lines of a routed series; without success nothing but the rehearsal is poorer."""
+    """Keep the tag lines of a routed series; if that fails only the dry run is poorer."""
     with contextlib.suppress(FileExistsError, FileNotFoundError):
         durable.make_directory(folder(spool), sync=False)
         durable.link(directory / TAGS_FILE, folder(spool) / f"{task}{SUFFIX}")
@@ -76,7 +76,7 @@ def kept_tasks(spool: Spool) -> list[str]:
 
 
 def forget(spool: Spool, most: int) -> int:
-    """Keep only the newest `most`; return how many were forgotten."""
+    """Keep only the newest `most`; return how many were removed."""
     old = kept_tasks(spool)[most:]
     for task in old:
         durable.unlink(folder(spool) / f"{task}{SUFFIX}")
@@ -101,12 +101,12 @@ def rehearse(
     spool : Spool
         Where the tag lines are kept.
     current, changed : Config
-        The rule sets. The one of now is asked too, instead of looking up what was done: so only what the change does is
+        The rule sets. The current one is evaluated too, not looked up in the past: so only the change itself is
         shown, and not what other changes did since.
     last : int
         How many series.
     done : callable
-        Told after each series how many there were so far.
+        Called after each series with the number so far.
     """
     changes: list[RouteChange] = []
     moves: dict[str, int] = {}

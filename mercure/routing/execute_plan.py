@@ -1,4 +1,4 @@
-"""Carrying a plan out: every step may be the last before a crash, and doing all of them again does no harm."""
+"""Execution of a plan: every step may be the last before a crash, and doing all of them again does no harm."""
 
 from __future__ import annotations
 
@@ -62,17 +62,7 @@ def save_plan(directory: Path, plan: Plan) -> None:
 
 
 class Executor:
-    """Carries plans out.
-
-    Parameters
-    ----------
-    spool : Spool
-        Where the stages are.
-    events : EventWriter
-        Who is told.
-    clock : Clock
-        Where the time comes from.
-    """
+    """Executor of plans."""
 
     def __init__(self, spool: Spool, events: EventWriter, clock: Clock) -> None:
         self._spool = spool
@@ -98,7 +88,7 @@ class Executor:
         Raises
         ------
         OSError
-            As the disk says; the task stays in ``routing/`` and the plan is carried out again.
+            I/O failed; the task stays in ``routing/`` and the plan is carried out again.
         """
         images = image_refs(claim.path)
         self._tell_completion(claim.path, task, images, earlier)
@@ -227,7 +217,7 @@ class Executor:
             self._events.emit(task_failed(task), task=task.id, series=_series(task), key=failed_key(task))
 
     def _retire(self, claim: Claim, task: Task, plan: Plan) -> None:
-        # What told of the images goes with the folder: the events that replace it must be on disk before.
+        # The tag lines go with the folder: the events that replace them must be on disk before.
         self._events.sync()
         durable.remove_tree(claim.path)
 

@@ -1,4 +1,4 @@
-"""Habits of senders: which rules used to fire for each, so that it is noticed when they do not any more.
+"""Habits of senders: which rules used to fire for each, so that it is noticed when they no longer do.
 
 They are kept in the spool, because the history may be away: a hint in ``state/habits/``, one small file for each
 sender, replaced atomically and not synced. Losing one costs a warning, no image.
@@ -24,23 +24,23 @@ from mercure.spool.hints import exclusive
 from mercure.spool.notices import NoticeKind, post, withdraw
 
 LEARNED: Final = timedelta(days=7)
-"""What has gone on for so long is meant."""
+"""A change that has lasted this long is intended."""
 
 USUAL: Final = 5
-"""A rule that fired for so many series of a sender is usual for it, and missed after as many without it."""
+"""A rule that fired for this many series of a sender is usual for it, and missed after as many without it."""
 
 PATIENCE: Final = 3
-"""So many times its longest silence so far, counted in series of the sender, a rule may be silent."""
+"""A rule may be silent for this multiple of its longest silence so far, counted in series of the sender."""
 
 MOST_RULES: Final = 200
 """Remembered for each sender: those that fired last."""
 
 MOST_SENDERS: Final = 2000
 LONGEST_EXPRESSION: Final = 4096
-"""A longer one is not asked once it has been changed."""
+"""A longer expression is not evaluated any more once it was changed."""
 
 WRITTEN: Final = timedelta(seconds=10)
-"""So long counts stay in memory alone."""
+"""Counts stay in memory for this long before they are written."""
 
 KEPT_SECONDS: Final = 180 * 86400.0
 """A sender is forgotten after so long without a series."""
@@ -76,7 +76,7 @@ class Habit(Record):
 
 @dataclass(frozen=True)
 class RoutedSeries:
-    """What was decided about a series, as far as habits go.
+    """A decided series, as far as habits matter.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class RoutedSeries:
     unwanted : bool
         No rule wanted it.
     would_fire : callable
-        Tells whether an expression holds for it.
+        Returns whether an expression holds for it.
     """
 
     task: str
@@ -98,7 +98,7 @@ class RoutedSeries:
 
 @dataclass(frozen=True)
 class HabitChange:
-    """What is not as usual (``text``), or is so again (no text)."""
+    """A departure from what is usual (``text``), or the return to it (no text)."""
 
     kind: NoticeKind
     about: str
@@ -108,7 +108,7 @@ class HabitChange:
 
 @dataclass(frozen=True)
 class _Case:
-    """A series of a sender, and the rules of now."""
+    """A series of a sender, and the rules in force."""
 
     sender: str
     decided: RoutedSeries
@@ -122,7 +122,7 @@ class _Case:
 def judge(
     habit: Habit, decided: RoutedSeries, rules: Mapping[str, Rule], now: datetime
 ) -> tuple[Habit, tuple[HabitChange, ...]]:
-    """Compare a series with what is usual for its sender; return the new habit and what is to be told. Pure."""
+    """Compare a series with what is usual for its sender; return the new habit and the changes. Pure."""
     if decided.task == habit.task:
         return habit, ()
     case = _Case(habit.sender, decided, rules, now)
@@ -202,7 +202,7 @@ def _fires(case: _Case, name: str, known: RuleHabit | None) -> tuple[RuleHabit, 
 
 
 def _is_usual(habit: Habit, now: datetime) -> bool:
-    """Tell whether it is usual for a sender that no rule wants some of its series."""
+    """Return whether it is usual for a sender that no rule wants some of its series."""
     if habit.unwanted_since is None or now - habit.unwanted_since < LEARNED:
         return False
     return habit.routed == 0 or habit.row < max(USUAL, PATIENCE * habit.longest_row)
@@ -238,11 +238,6 @@ class Habits:
         """Count a decided series, and write notices of what is not as usual.
 
         Counts alone are written now and then: a write for each series would cost more than they are worth.
-
-        Raises
-        ------
-        OSError
-            As the disk says.
         """
         sender = sender.encode("utf-8", "backslashreplace").decode()
         before = self._known.get(sender) or _read(self._path(sender), sender)

@@ -1,4 +1,4 @@
-"""Taking a complete series out of ``incoming/``, and knowing what is in it."""
+"""Intake: a complete series is taken out of ``incoming/`` and described."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from mercure.spool.images import by_file, json_line, read_lines, text
 from mercure.spool.task import TAGS_FILE
 
 LEFTOVER_SECONDS = 300.0
-"""Age at which a folder in ``receiving/`` that nobody holds is removed."""
+"""Age at which an unclaimed folder in ``receiving/`` is removed."""
 
 _INSTANT = TypeAdapter(datetime)
 
@@ -43,8 +43,6 @@ def take_series(spool: Spool, due: Due, clock: Clock) -> Claim | None:
 
     Parameters
     ----------
-    spool : Spool
-        Where the stages are.
     due : Due
         Which one, and the state of its folder in which it was complete.
     clock : Clock
@@ -84,8 +82,6 @@ def described(config: Config, directory: Path, clock: Clock, *, reason: str) -> 
         For the name of the sender.
     directory : Path
         The task, claimed.
-    clock : Clock
-        Where the time comes from.
     reason : str
         Why the series counts as complete.
 

@@ -1,4 +1,4 @@
-"""Returns: images that come back from where they were sent to, counted, so that a loop of routers ends.
+"""Loop guard: images that come back from where they were sent to are counted, so that a loop of routers ends.
 
 Nothing in an image tells where it was, and it is never changed. But the router remembers which images of a series it
 has had and who brought the first: the same instance with the same data set from anybody else is a return. A few are
@@ -118,21 +118,15 @@ class Loop:
 
 
 class ReturnCounter:
-    """Counts what comes back, and finds the loops.
-
-    Parameters
-    ----------
-    spool : Spool
-        Whose.
-    """
+    """Counter of images that come back; finds loops."""
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
 
     def look(self, config: Config, task: Task, records: Sequence[TagRecord], now: datetime) -> Loop | None:
-        """Count the images of a routed task, and tell whether they are in a loop.
+        """Count the images of a routed task, and return whether they are in a loop.
 
-        A series is counted once; a study only asked for what its series came to.
+        A series is counted once; for a study the counts of its series are read.
 
         Parameters
         ----------
@@ -144,11 +138,6 @@ class ReturnCounter:
             Its tag records.
         now : datetime
             Aware instant.
-
-        Raises
-        ------
-        OSError
-            As the disk says.
         """
         sender = task.origin.sender or config.sender_of(task.origin.calling_aet, task.origin.address)
         marks: dict[str, list[str]] = {}
@@ -268,13 +257,7 @@ def held(plan: Plan, loop: Loop, now: datetime) -> Plan:
 
 
 def notice(spool: Spool, config: Config, plan: Plan, loop: Loop, now: datetime) -> None:
-    """Write down that a loop was found, for the alert.
-
-    Raises
-    ------
-    OSError
-        As the disk says.
-    """
+    """Write down that a loop was found, for the alert."""
     targets = sorted({item.task.target for item in plan.derived if item.task.target})
     address = loop.sender.rpartition("@")[2]
     likely = [name for name, settings in config.targets.items() if (settings.node() or ("",))[0] == address]

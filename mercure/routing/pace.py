@@ -1,7 +1,7 @@
-"""At what pace senders send: where late images follow a series again and again, its sender gets a longer release time.
+"""Pace of senders: one whose images often come late gets a longer release time.
 
 A scanner that opens an association for each image is complete, for the router, after every one of them. What is learned
-of it is kept in the spool, because the history may be away: a hint in ``state/paces/``, one small file for each sender,
+is kept in the spool, because the history may be unavailable: a hint in ``state/paces/``, one small file a sender,
 replaced atomically and not synced. Losing one costs that it is learned again.
 """
 
@@ -27,26 +27,26 @@ from mercure.spool import Spool, Stage, Task
 from mercure.spool.hints import exclusive, remove_older
 
 AGAIN: Final = 2
-"""So many late arrivals, each within the longest release time, and the release time is lengthened."""
+"""Late arrivals, each within the longest release time, after which the release time is lengthened."""
 
 MARGIN: Final = 1.5
-"""So much longer than the pauses that were seen."""
+"""The release time is longer than the observed pauses by this factor."""
 
 REMEMBERED: Final = timedelta(days=14)
 """Late arrivals that lie further apart are no habit."""
 
 FORGOTTEN_AFTER: Final = 200
-"""After so many series in a row that would have been whole without it, a longer release time is given up."""
+"""A longer release time is dropped after this many series in a row that would have been whole without it."""
 
 KEPT_SECONDS: Final = 180 * 86400.0
-"""A sender is forgotten so long after the last change of what is known of it."""
+"""A sender is forgotten this long after the last change of its pace."""
 
 MOST_SENDERS: Final = 2000
 _MOST_PAUSES: Final = 20
 _MOST_SERIES: Final = 200
 _MOST_IMAGES: Final = 5000
 _WRITTEN_EVERY: Final = 20
-"""Series that needed no longer time are counted in memory, and written down now and then."""
+"""Whole series are counted in memory, and every this many the count is written."""
 _READ_AGAIN_SECONDS: Final = 5.0
 
 
@@ -54,7 +54,7 @@ Instants = Callable[[], Iterable[datetime]]
 
 
 class Pause(Record):
-    """A late arrival: how long after the last image before it it came, and when that was."""
+    """A late arrival: when it came, and how long after the image before it."""
 
     at: AwareDatetime
     seconds: float
@@ -75,7 +75,7 @@ class Pace(Record):
 
 @dataclass(frozen=True)
 class ReleaseChange:
-    """A release time that was learned, made longer, or given up (0)."""
+    """A release time that was learned, lengthened, or dropped (0)."""
 
     seconds: float
     before: float
@@ -83,7 +83,7 @@ class ReleaseChange:
 
 
 def after_late(pace: Pace, pause: float, now: datetime, times: CompletionTimes, longest: float) -> Pace:
-    """Count a late arrival; return what is known then. Pure.
+    """Count a late arrival; return the new pace. Pure.
 
     The time follows the second longest of the pauses: one alone, of a sender that was cut off, is no habit.
     """
@@ -99,7 +99,7 @@ def after_late(pace: Pace, pause: float, now: datetime, times: CompletionTimes, 
 
 
 def after_series(pace: Pace, longest_pause: float, times: CompletionTimes) -> Pace:
-    """Count a series that was not late; return what is known then. Pure."""
+    """Count a series that was not late; return the new pace. Pure."""
     if not pace.seconds:
         return pace
     if longest_pause > times.after_release_seconds:
@@ -124,8 +124,6 @@ class Paces:
     ----------
     spool : Spool
         In its ``state/paces/``.
-    clock : Clock
-        Where the time comes from.
     """
 
     def __init__(self, spool: Spool, clock: Clock) -> None:
@@ -144,12 +142,12 @@ class Paces:
         return times.model_copy(update={"after_release_seconds": learned})
 
     def of(self, sender: str) -> Pace:
-        """Return what is known of a sender; another router may have learned it some seconds ago."""
+        """Return the pace of a sender; another router may have updated it seconds ago."""
         now = self._clock.monotonic()
         read, pace = self._known.get(sender, (-math.inf, None))
         if pace is None or now - read >= _READ_AGAIN_SECONDS:
             found = pace_of(self._spool, sender)
-            # What is counted of whole series is written now and then, and not lost by another look.
+            # The count of whole series is written rarely, and must not be lost by reading again.
             same = pace is not None and found.model_copy(update={"whole": pace.whole}) == pace
             pace = pace if same and pace is not None else found
             self._remember(sender, pace)
@@ -167,19 +165,14 @@ class Paces:
         instances : iterable of str
             The SOP Instance UIDs of its images.
         received : callable
-            Gives when each image was received; asked only where it matters.
+            Returns the time of receipt of each image; called only if needed.
         learning : Learning
             What holds for its sender.
 
         Returns
         -------
         ReleaseChange or None
-            What is to be told.
-
-        Raises
-        ------
-        OSError
-            As the disk says.
+            The change to report.
         """
         pause = self._late_by(task, frozenset(instances), learning)
         before = self.of(learning.sender)
@@ -233,7 +226,7 @@ class Learning:
     times : CompletionTimes
         As configured.
     longest : float
-        Beyond this the release time is not lengthened, in seconds.
+        The longest release time that may be learned, in seconds.
     """
 
     sender: str
@@ -248,7 +241,7 @@ def pauses_of(times: Iterable[datetime]) -> list[float]:
 
 
 def pace_of(spool: Spool, sender: str) -> Pace:
-    """Return what was learned of a sender; nothing where that cannot be read."""
+    """Return what was learned of a sender; an empty pace if that cannot be read."""
     sender = sender.encode("utf-8", "backslashreplace").decode()
     try:
         found = Pace.model_validate_json(_path(spool, sender).read_bytes())
@@ -263,7 +256,7 @@ def folder(spool: Spool) -> Path:
 
 
 def forget(spool: Spool, now: float) -> None:
-    """Forget senders of which nothing was learned for long."""
+    """Forget senders whose pace has not changed for long."""
     remove_older(folder(spool), KEPT_SECONDS, now, MOST_SENDERS)
 
 

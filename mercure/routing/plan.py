@@ -1,4 +1,4 @@
-"""Deciding: which rules fire, and the tasks that follow. Pure: no file is touched here.
+"""Plan: which rules fire, and the tasks that follow. Pure: no file is touched here.
 
 What nothing fires for is discarded under the name `UNMATCHED`: most of what scanners send is wanted nowhere. When a
 rule could not be evaluated and nothing else took the series, it goes to ``error/`` instead: a wrong rule would lose
@@ -133,7 +133,7 @@ def decide_study(config: Config, task: Task, files: Sequence[str], *, discard: b
 
 
 def holds(expression: str, records: Sequence[TagRecord], now: datetime) -> bool:
-    """Tell whether an expression that was a rule's holds for a series; one that cannot be asked does not."""
+    """Return whether an earlier expression of a rule holds for a series; False if it cannot be evaluated."""
     try:
         return compile_rule(expression).evaluate(records, lambda: now).result
     except RuleError:
@@ -161,11 +161,11 @@ def _divided(
         made = _part(part, verdict, wanted=wanted, of=len(records), now=now)
         kept = tuple(name for name in files if name in own)
         derived += [item.model_copy(update={"files": kept}) for item in made]
-    told = dict.fromkeys(name for verdict in decided.verdicts for name in _notified(verdict))
+    notified = dict.fromkeys(name for verdict in decided.verdicts for name in _notified(verdict))
     return Plan(
         files=tuple(files),
         rules=decided.outcomes,
-        notified=tuple(told),
+        notified=tuple(notified),
         derived=tuple(_distinct(derived)),
         ends_in="derived",
     )
@@ -190,7 +190,7 @@ def _part(task: Task, verdict: Verdict, *, wanted: bool, of: int, now: datetime)
 
 
 def _failure(verdict: Verdict, now: datetime) -> Failure | None:
-    """Say why nobody can tell what becomes of images; None when nothing kept the rules from saying."""
+    """Return why the rules cannot decide about images; None if they can."""
     advice = "correct the rule, then retry the task: it is decided anew"
     if verdict.undecided_discard is not None:
         name = verdict.undecided_discard

@@ -1,4 +1,4 @@
-"""One task in ``routing/``, from taken to done."""
+"""Routing of one task in ``routing/``, from taken to done."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _log = logging.getLogger(__name__)
 
 
 class NothingToRouteError(Exception):
-    """There is no image in the task."""
+    """The task holds no image."""
 
 
 class TaskRouter:
@@ -58,7 +58,7 @@ class TaskRouter:
     spool, events, clock
         Where, who is told, and when.
     paces : Paces, optional
-        What is learned of senders; shared with whoever tells when a series is complete.
+        What is learned of senders; shared with the completion tracker.
     """
 
     def __init__(self, spool: Spool, events: EventWriter, clock: Clock, paces: Paces | None = None) -> None:
@@ -72,21 +72,21 @@ class TaskRouter:
         self._paces = paces or Paces(spool, clock)
 
     def route(self, config: Config, claim: Claim, reason: str) -> tuple[str, ...]:
-        """Describe, divide what is no unit, decide, carry out.
+        """Describe the task, divide it if it is no unit, decide, and execute the plan.
 
         Parameters
         ----------
         config : Config
-            The rules of now; a decision that is on disk already stands.
+            The rules in force; a decision that is on disk already stands.
         claim : Claim
             The claim on the task.
         reason : str
-            Why its series counts as complete, if that is not on record yet.
+            Why its series counts as complete, if that is not recorded yet.
 
         Returns
         -------
         tuple of str
-            Tasks that stand in ``routing/`` now in its place.
+            The tasks that now stand in ``routing/`` in its place.
 
         Raises
         ------
@@ -95,7 +95,7 @@ class TaskRouter:
         mercure.routing.assembly.BrokenMemberError
             A series of the study cannot be read.
         OSError
-            As the disk says; everything is repeated later.
+            I/O failed; everything is repeated later.
         """
         directory = claim.path
         taken = read_taken(directory)
@@ -162,7 +162,7 @@ class TaskRouter:
         return decide_study(config, task, files, discard=discard, now=now)
 
     def _without_loops(self, config: Config, task: Task, records: list[TagRecord], plan: Plan) -> Plan:
-        """Hold what came back too often; a disk that takes no hints keeps no series from its way."""
+        """Hold what came back too often; an I/O error of the hints holds up no series."""
         now = self._clock.now()
         try:
             loop = self._returns.look(config, task, records, now)
@@ -179,7 +179,7 @@ class TaskRouter:
         return plan
 
     def _learn(self, config: Config, task: Task, records: list[TagRecord]) -> None:
-        """Learn at what pace a sender sends; a disk that takes no hints keeps no series from its way."""
+        """Learn the pace of a sender; an I/O error of the hints holds up no series."""
         if task.scope != "series" or not records:
             return
         aet, sender = task.origin.calling_aet, sender_of(config, records[0])
@@ -200,7 +200,7 @@ class TaskRouter:
             self._events.emit(_learned(change, sender), task=task.id, series=series_uid, key=key)
 
     def _compare(self, config: Config, task: Task, records: list[TagRecord], plan: Plan) -> None:
-        """Notice what is not usual for the sender; a disk that takes no hints keeps no series from its way."""
+        """Notice what is unusual for the sender; an I/O error of the hints holds up no series."""
         if task.scope != "series" or plan.failure is not None:
             return
         sender = task.origin.sender or config.sender_of(task.origin.calling_aet, task.origin.address)
@@ -218,7 +218,7 @@ class TaskRouter:
 
 
 def _learned(change: ReleaseChange, sender: str) -> ReleaseLearned:
-    """Say what was learned of a sender, and how a person decides otherwise."""
+    """Describe what was learned of a sender, and how to override it."""
     text = (
         f"images of {sender} came late again and again, the last time after {change.pause:.0f} s: its series are "
         f"complete {change.seconds:g} s after its associations ended from now on"
@@ -230,7 +230,7 @@ def _learned(change: ReleaseChange, sender: str) -> ReleaseLearned:
 
 
 def _groups(task: Task) -> tuple[str, str]:
-    """Name what a late arrival belongs to, and what it did when routers did not tell units apart; empty without a UID.
+    """Return the key of what a late arrival belongs to, and its key of older routers; empty without a UID.
 
     That is the series of a unit, or a study as one rule collects it.
     """
@@ -242,7 +242,7 @@ def _groups(task: Task) -> tuple[str, str]:
 
 
 def studies_in_routing(spool: Spool) -> set[str | None]:
-    """Return the studies of the series in ``routing/``; None stands for one that cannot be told yet."""
+    """Return the studies of the series in ``routing/``; None stands for one that is not known yet."""
     studies: set[str | None] = set()
     for name in spool.names(Stage.ROUTING):
         if not is_id(name):
@@ -266,16 +266,14 @@ def _studies_of(spool: Spool, name: str, task: Task) -> frozenset[str]:
 
 
 MOST_TOLD: Final = 20
-"""Of the tasks with which one collides so many are told: a sender that gives all images one UID must not flood us."""
+"""Collisions reported for one task at most: a sender that gives all images one UID must not flood the history."""
 
 
 def note_repeats(spool: Spool, events: EventWriter, directory: Path, task: Task, records: Sequence[TagRecord]) -> None:
-    """Note a task among those that hold images of its series, and tell of other versions that still wait.
+    """Note a task among those that hold images of its series, and report other versions that still wait.
 
     Parameters
     ----------
-    spool, events : Spool, EventWriter
-        Where, and who is told.
     directory, task : Path, Task
         The task in ``routing/``.
     records : sequence of TagRecord
@@ -284,12 +282,12 @@ def note_repeats(spool: Spool, events: EventWriter, directory: Path, task: Task,
     Raises
     ------
     OSError
-        As the disk says; nothing of the task may be derived.
+        I/O failed; nothing of the task may be derived.
     """
     found = register(spool, directory, task)
     found += _of_other_series(spool, task, records, found)
     for collision in found:
-        key = f"images.collided:{collision.task}"  # each is told once
+        key = f"images.collided:{collision.task}"  # each is reported once
         series = task.identity.SeriesInstanceUID or None
         events.emit(images_collided(collision), task=task.id, series=series, key=key)
     twice = [collision for collision in found if not collision.same_unit]
@@ -300,9 +298,9 @@ def note_repeats(spool: Spool, events: EventWriter, directory: Path, task: Task,
 def _of_other_series(
     spool: Spool, task: Task, records: Sequence[TagRecord], found: Sequence[Collision]
 ) -> list[Collision]:
-    """Find UIDs that another series, study or patient used before, and see that those that wait leave in their order.
+    """Find UIDs that another series, study or patient used before, and keep the order of those that wait.
 
-    What a module made is not looked at: whose it is, the module decides.
+    What a module made is left out: the module decides whose it is.
     """
     if task.processed_by:
         return []
@@ -317,8 +315,8 @@ def _of_other_series(
     sops = {sop for used in others.values() for sop in used}
     series = {text(record, "SeriesInstanceUID") for record in records if text(record, "SOPInstanceUID") in sops}
     mark_across(spool, task.id, series - {""}, others)
-    told = {id_time(collision.task) for collision in found}
-    fresh = [Collision(name, used, False) for name, used in others.items() if id_time(name) not in told]
+    reported = {id_time(collision.task) for collision in found}
+    fresh = [Collision(name, used, False) for name, used in others.items() if id_time(name) not in reported]
     return fresh[-MOST_TOLD:]
 
 

@@ -1,4 +1,4 @@
-"""Which series were routed before: what makes a later image a late arrival.
+"""Seen series: those routed before, which make a later image a late arrival.
 
 A hint in ``state/seen/``: it is replaced atomically and not synced. Losing it to a power cut costs the mark "late", no
 image.
@@ -17,7 +17,7 @@ from mercure.names import safe_name
 from mercure.spool import Spool, Stage
 
 KEPT_SECONDS = 30 * 86400
-"""How long a series is remembered after its last image; the cleaner forgets it then."""
+"""A series is remembered this long after its last image; then the cleaner forgets it."""
 
 KEPT_TASKS = 50
 
@@ -28,7 +28,7 @@ class _Seen(Record):
 
 
 def folder(spool: Spool) -> Path:
-    """Return where the hints are."""
+    """Return the folder of the hints."""
     return spool.stage(Stage.STATE) / "seen"
 
 
@@ -37,16 +37,12 @@ def remember(spool: Spool, series: str, before: str, task: str, clock: Clock) ->
 
     Parameters
     ----------
-    spool : Spool
-        Where the hints are.
     series : str
-        Names the series of one sender, patient and study; when it is empty nothing is remembered.
+        Key of the series of one sender, patient and study; nothing is remembered if empty.
     before : str
-        The name that a router gave it that did not tell these apart.
+        Its key from an older router, which did not separate senders and patients.
     task : str
-        The routed task; noting it again changes nothing.
-    clock : Clock
-        Where the time comes from.
+        The routed task; noting it twice changes nothing.
     """
     if not series:
         return ()

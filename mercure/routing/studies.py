@@ -1,4 +1,4 @@
-"""When a collected study is complete, and taking it."""
+"""Collected studies: when one is complete, and taking it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SEPARATOR: Final = "+"
 TAKEN_FILE: Final = "taken.json"
 FOREVER: Final = float("inf")
 BUSY_SECONDS: Final = 1.0
-"""A study that waits for one of its series is looked at again after this time."""
+"""A study that waits for one of its series is checked again after this time."""
 
 
 class StudyRelease(Record):
@@ -47,9 +47,9 @@ class StudyDue:
     name : str
         Its folder in ``studies/``.
     taken : StudyRelease
-        Why, and what becomes of it.
+        Why it is complete, and what happens to it.
     signature : tuple of int
-        State of the folder on which this rests; any series changes it.
+        State of the folder that was judged; any new series changes it.
     """
 
     name: str
@@ -121,15 +121,7 @@ def rule_of(folder: str) -> str:
 
 
 class StudyTracker:
-    """Watches the collected studies and tells which are complete.
-
-    Parameters
-    ----------
-    spool : Spool
-        Where they are.
-    clock : Clock
-        Where the time comes from.
-    """
+    """Tracker of collected studies: finds those that are complete."""
 
     def __init__(self, spool: Spool, clock: Clock) -> None:
         self._spool = spool
@@ -201,7 +193,7 @@ class StudyTracker:
         return None, min((limit - quiet for limit in waits), default=FOREVER)
 
     def _is_arriving(self, seen: _Seen, arriving: set[str | None], completion: Completion, now: float) -> bool:
-        """Tell whether more of the study is on its way, as far as can be seen.
+        """Return whether more of the study is on its way, as far as can be seen.
 
         An association that brought a series of it and is still open may bring another; a stalled one that never closes
         does not hold the study for ever.
@@ -224,7 +216,7 @@ def collect(directory: Path) -> _Collected:
 
 
 def _has_all(settings: StudyCompletion, collected: _Collected) -> bool:
-    """Tell whether everything has come that the settings ask for."""
+    """Return whether everything has come that the settings ask for."""
     if settings.series is not None:
         descriptions = [task.identity.SeriesDescription for task in collected.tasks]
         if not StudyList.parse(settings.series).matches(descriptions):

@@ -1,4 +1,4 @@
-"""Giving a complete series or study its id: one after the other, however many routers, whatever the clock says.
+"""Task ids: one after the other, however many routers, whatever the clock says.
 
 Ordered dispatch rests on it: when a task of some id can be seen, every smaller id that was ever given can be seen too.
 Without the lock, a router that is held up between reading the clock and renaming would let later series overtake; and
@@ -20,21 +20,21 @@ from mercure.spool import Claim, Spool, Stage, move
 
 
 class LastId(Record):
-    """The id that was given last, and in which boot of the machine: after a power cut the file may be an older one."""
+    """The id given last, and the boot of the machine: after a power cut the file may be an older one."""
 
     boot: str
     id: str
 
 
 def enter_routing(spool: Spool, claim: Claim, clock: Clock) -> None:
-    """Move a claimed folder to ``routing/`` under an id of now, later than all that were given.
+    """Move a claimed folder to ``routing/`` under a new id, later than all given before.
 
     Waits for other routers that do the same, for as long as a rename takes; the kernel frees the lock at any death.
 
     Raises
     ------
     OSError
-        As the disk says; see `mercure.spool.move`.
+        I/O failed; see `mercure.spool.move`.
     """
     with locked(spool.stage(Stage.ROUTING)):
         move(spool, claim, Stage.ROUTING, _next_id(spool, clock))
@@ -46,7 +46,7 @@ def newest_id(spool: Spool) -> str:
 
 
 def _next_id(spool: Spool, clock: Clock) -> str:
-    """Make an id, and note that it was given; the caller holds the lock."""
+    """Make an id and record it; the caller holds the lock."""
     folder = spool.stage(Stage.STATE) / "clock"
     last = _last_id(folder / "last-id.json", spool, clock)
     identifier = new_id(clock.now())

@@ -1,4 +1,4 @@
-"""The unit that is decided on: images of one sender, one study and one patient.
+"""Unit of a decision: images of one sender, one study and one patient.
 
 A series arrives in a folder by its SeriesInstanceUID alone, and nothing keeps two senders, or one that mixes patients,
 from using the same. What differs in one of these is never decided together.
@@ -28,7 +28,7 @@ class Unit:
     Parameters
     ----------
     sender : str
-        Its name in the configuration, or ``AET@address``; empty when nobody knows from where the images came.
+        Its name in the configuration, or ``AET@address``; empty if the origin of the images is unknown.
     study, patient, issuer : str
         StudyInstanceUID, PatientID and IssuerOfPatientID without blanks at their ends; empty where missing.
     """
@@ -55,12 +55,12 @@ def unit_of(config: Config, record: TagRecord) -> Unit:
 
 
 def has_origin(record: TagRecord) -> bool:
-    """Tell whether it is known from where an image came."""
+    """Return whether it is known from where an image came."""
     return "SenderAET" in record
 
 
 def sender_of(config: Config, record: TagRecord) -> str:
-    """Name the sender of an image; empty when nobody knows from where it came."""
+    """Return the sender of an image; empty if its origin is unknown."""
     if not has_origin(record):
         return ""
     return config.sender_of(text(record, "SenderAET"), text(record, "SenderAddress"))
@@ -89,7 +89,7 @@ def unit_digest(task: Task) -> str:
 
 
 def same_unit(one: Task, other: Task) -> bool:
-    """Tell whether two tasks hold images of the same unit; in one of an older router the sender has no name."""
+    """Return whether two tasks hold images of the same unit; in one of an older router the sender has no name."""
     if not (one.origin.sender and other.origin.sender):
         ends = [(task.origin.address, task.origin.calling_aet) for task in (one, other)]
         if ends[0] != ends[1]:

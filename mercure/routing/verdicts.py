@@ -1,6 +1,6 @@
-"""Asking the rules of every image of a series: images for which the same rules fire share a verdict.
+"""Verdicts of the rules over a series: images for which the same rules fire share one.
 
-A rule is asked once for all images that are equal in what it reads, and not once for each image. Pure: no file is
+A rule is evaluated once for all images that are equal in what it reads, not once for each image. Pure: no file is
 touched here.
 """
 
@@ -92,7 +92,7 @@ class SeriesVerdicts:
 
 
 def verdicts(config: Config, task: Task, records: Sequence[TagRecord], now: datetime) -> SeriesVerdicts:
-    """Ask the rules in their order; the first discard that fires ends it, a fallback is asked where nothing took.
+    """Evaluate the rules in order; the first discard that fires ends it, a fallback counts where nothing fired.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def _merged(found: Sequence[Verdict]) -> list[Verdict]:
 
 @dataclass
 class _Answers:
-    """What one rule says of the images of a series; asked when it is wanted."""
+    """Answers of one rule for the images of a series, evaluated lazily."""
 
     rule: CompiledRule
     series: _Series

@@ -1,4 +1,4 @@
-"""Putting the arguments of a call in the order of the function's parameters."""
+"""Arguments of a call, in the order of the function's parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Python's own functions that a rule may call, each with its bounds."""
+"""Built-in functions of Python that a rule may call, each with its bounds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In which cases a rule says yes, no, or fails: a rule as alternatives of simple demands.
+"""Cases in which a rule is true, false or fails: the rule as alternatives of simple conditions.
 
 Only what is certain is claimed. A case is a set of demands such as "this comparison is true and that one fails"; it is
 impossible when two demands on one part contradict each other, or when no value of a tag meets all of them.

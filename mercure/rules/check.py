@@ -1,4 +1,4 @@
-"""What is wrong with a rule, or looks wrong, before any image comes."""
+"""Check of a rule before any image comes: what is wrong with it, or looks wrong."""
 
 from __future__ import annotations
 

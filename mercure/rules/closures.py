@@ -1,4 +1,4 @@
-"""The closures of operations: operands are evaluated, guarded against wrong kinds, and handed to what does the work."""
+"""Closures of operations: operands are evaluated, guarded against wrong kinds, and handed to the operation."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def read(frame: Frame, keyword: str, raw: object) -> str:
 
 
 Note = Callable[[str, "int | None", int], None]
-"""Is told of an image or item where a question was decided, or that none decided it, and how many there are."""
+"""Called with the image or item that decided a question (or None), and with the number of them."""
 
 Guard = tuple[frozenset[type], str, ValueKind] | None
 """The classes that an operand may have, its name for messages, and its kinds; None when anything goes."""
@@ -187,7 +187,7 @@ def membership(
 
 @dataclass(frozen=True, slots=True)
 class ImageQuestion:
-    """What is asked of each image or item.
+    """A question over all images or all items.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""From terms to closures: a rule is put together once, and evaluated by calling one function.
+"""Compiler: from terms to closures; a rule is compiled once, and evaluated by calling one function.
 
 Each closure takes the frame and returns a value or raises `RuleError`; where it stands in the rule it knows from the
 start, so an evaluation that goes well pays nothing for the possibility of an error.

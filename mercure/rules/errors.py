@@ -1,4 +1,4 @@
-"""What can be wrong with a rule, and where: the error, the finding, and the caret under the text."""
+"""Errors and diagnostics of a rule: code, message, advice, place, and the caret under the text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Code = Literal[
     "unknown-keyword",
     "arguments",  # too many, too few, or not written out where they must be
     "type",  # kinds of values that do not go together
-    "unknown-value",  # a tag that could not be read, or of which nobody knows whether the image has it
+    "unknown-value",  # a tag that could not be read, or of which it is unknown whether the image has it
     "value",  # a text that is no number, no date, no pattern
     "never-true",
     "unreachable",

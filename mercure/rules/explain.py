@@ -1,4 +1,4 @@
-"""Why a rule said what it said: every part with its value, and which parts decided."""
+"""Explanation of a result: every part of the rule with its value, and which parts decided."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Explanation:
     part : ExplanationPart
         The whole rule, with its parts.
     title : str
-        What was asked, for the first line.
+        The rule, for the first line.
     """
 
     text: str
@@ -175,7 +175,7 @@ def _reached(term: Term, trace: Trace) -> bool:
 
 
 def _stopped(term: LogicalTerm, trace: Trace) -> bool:
-    """Tell whether one operand alone decided: a false one of an ``and``, a true one of an ``or``, or an error."""
+    """Return whether one operand alone decided: a false one of an ``and``, a true one of an ``or``, or an error."""
     value = trace.values.get(id(term))
     return isinstance(value, RuleError) or bool(value) is (term.word == "or")
 

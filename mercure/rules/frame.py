@@ -1,4 +1,4 @@
-"""One evaluation: what it sees, and how much it may still do.
+"""Evaluation frame: what one evaluation sees, and how much it may still do.
 
 The bounds are counted, not timed: a wall clock would make the same rule succeed on a quiet machine and fail on a busy
 one, and a rehearsal would differ from the real thing. What each operation is charged is measured on the slow side
@@ -38,9 +38,9 @@ class Frame:
     Parameters
     ----------
     images : ImageRecords
-        What the rule is asked about.
+        The images that the rule is evaluated for.
     clock : Clock
-        Tells which day it is; asked at most once, so an evaluation over midnight has one answer.
+        Returns today's date; called at most once, so an evaluation over midnight has one answer.
     image : int
         The number of the image whose tags are looked at.
     """

@@ -1,4 +1,4 @@
-"""The functions that rules have and Python has not. In what they compare, upper and lower case are the same."""
+"""Helper functions that rules have and Python has not. In what they compare, upper and lower case are the same."""
 
 from __future__ import annotations
 

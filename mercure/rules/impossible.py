@@ -1,4 +1,4 @@
-"""Whether a case can ever happen: bounds that exclude each other, values that a tag would have to have at once."""
+"""Impossible cases: bounds that exclude each other, values that a tag would have to have at once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NEVER_IN: Final = {"lower": _UPPER_CASE, "casefold": _UPPER_CASE, "upper": _LOW
 
 
 def never_true(term: Term) -> bool:
-    """Tell whether a rule is certainly not true for any image; False also means "not known"."""
+    """Return whether a rule is certainly not true for any image; False also means "not known"."""
     try:
         return all(is_impossible(case) for case in cases_of(term, CaseOutcome.TRUE))
     except TooManyCases:
@@ -37,7 +37,7 @@ def never_true(term: Term) -> bool:
 
 
 def implies(one: Term, other: Term) -> bool:
-    """Tell whether the second rule is certainly true whenever the first one is; False also means "not known"."""
+    """Return whether the second rule is certainly true whenever the first one is; False also means "not known"."""
     if key_of(one) == key_of(other):
         return True
     try:
@@ -48,7 +48,7 @@ def implies(one: Term, other: Term) -> bool:
 
 
 def is_impossible(case: Case) -> bool:
-    """Tell whether the demands of a case can certainly not be met together."""
+    """Return whether the demands of a case can certainly not be met together."""
     demands = list(case.values())
     if any(_is_hopeless(demand) for demand in demands):
         return True
@@ -59,7 +59,7 @@ def is_impossible(case: Case) -> bool:
 
 
 def _is_hopeless(demand: Demand) -> bool:
-    """Tell whether a single demand cannot be met."""
+    """Return whether a single demand cannot be met."""
     term = demand.term
     if term.reads.nothing:
         return _outcome(compile_term("", term), {}) is not demand.outcome
@@ -76,7 +76,7 @@ def _is_hopeless(demand: Demand) -> bool:
 
 
 def _cannot_fail(term: Term) -> bool:
-    """Tell whether a part has a value whatever the image holds: of a tag's value that is never certain."""
+    """Return whether a part has a value whatever the image holds: of a tag's value that is never certain."""
     asks_if_there = isinstance(term, Operation) and (
         term.function.name == "has" or term.function.name.endswith(" in tags")
     )
@@ -93,7 +93,7 @@ def _is_empty_range(term: Operation) -> bool:
 
 
 def _wrong_case(term: Term) -> bool:
-    """Tell whether a text in lower case is compared with one that is not, or the like."""
+    """Return whether a text in lower case is compared with one that is not, or the like."""
     if not isinstance(term, ComparisonTerm) or not isinstance(term.operands[0], Operation):
         return False
     left, right = term.operands
@@ -139,7 +139,7 @@ def _is_among(value: Value, choices: Values) -> bool:
 
 
 def _bounds_exclude(demands: Iterable[Demand]) -> bool:
-    """Tell whether a part would have to be less than something and greater than it, too."""
+    """Return whether a part would have to be less than something and greater than it, too."""
     low: dict[Key, tuple[float, bool]] = {}
     high: dict[Key, tuple[float, bool]] = {}
     for key, comparator, bound in _bounds(demands):
@@ -196,7 +196,7 @@ def _of_tags(candidates: dict[Key, Values], demands: Iterable[Demand]) -> Iterat
 
 
 def _fits(keyword: str, values: Values, demands: Iterable[Demand]) -> bool:
-    """Tell whether a tag with one of these values meets all demands that look at nothing else."""
+    """Return whether a tag with one of these values meets all demands that look at nothing else."""
     own = [
         (compile_term("", demand.term), demand.outcome) for demand in demands if _looks_only_at(demand.term, keyword)
     ]

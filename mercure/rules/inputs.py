@@ -1,4 +1,4 @@
-"""What of a single image a rule looks at: images that are equal in it get the same answer."""
+"""Inputs of a rule from a single image: images that are equal in them get the same answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OF_IMAGES: Final = "images."
 
 @dataclass(frozen=True, slots=True)
 class ImageInputs:
-    """What a rule reads of the image that it is asked about; questions over all images are left out.
+    """What a rule reads of the current image; questions over all images are left out.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ NO_INPUTS: Final = ImageInputs()
 
 
 def inputs_of(term: Term) -> ImageInputs:
-    """Collect what a rule reads of the image that it is asked about."""
+    """Collect what a rule reads of the current image."""
     if isinstance(term, Quantifier) and term.over is None:
         return ImageInputs()
     found = ImageInputs()

@@ -60,7 +60,7 @@ def canonical(keyword: str) -> str | None:
 
 
 def is_numbered(keyword: str) -> bool:
-    """Tell whether a key is a tag's number, as the tag record has it for elements without a keyword."""
+    """Return whether a key is a tag's number, as the tag record has it for elements without a keyword."""
     return _NUMBERED.fullmatch(keyword) is not None
 
 

@@ -1,4 +1,4 @@
-"""The kinds of values in a rule, and what to say when the wrong one comes."""
+"""Kinds of values in a rule, and the messages for a wrong one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether two texts mean the same value of a tag, by its value representation (PS3.5 section 6.2)."""
+"""Likeness of texts: whether two mean the same value of a tag, by its value representation (PS3.5 section 6.2)."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def function(name: str, terms: tuple[Term, ...]) -> Callable[..., Value] | None:
 
 
 def is_written_variously(*terms: Term) -> bool:
-    """Tell whether values that mean the same are often not the same text: dates, times, ages, numbers, names."""
+    """Return whether values that mean the same are often not the same text: dates, times, ages, numbers, names."""
     vr = vr_between(*terms)
     return vr == "PN" or vr in MOMENTS or vr in NUMERIC_VRS
 

@@ -1,4 +1,4 @@
-"""Arithmetic with bounds, and how a text becomes a number."""
+"""Arithmetic with bounds, and numbers read from text."""
 
 from __future__ import annotations
 

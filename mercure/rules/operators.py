@@ -206,12 +206,12 @@ _WITH_ORDER: Final = frozenset({str, date, *_NUMBER_LIKE})
 
 
 def comparable(left: ValueKind, right: ValueKind) -> bool:
-    """Tell whether values of these kinds can be equal, or before one another."""
+    """Return whether values of these kinds can be equal, or before one another."""
     return bool(left & right) or bool(left & ValueKind.NUMERIC and right & ValueKind.NUMERIC)
 
 
 def same_sort(left: Value, right: Value) -> bool:
-    """Tell whether two values can be compared."""
+    """Return whether two values can be compared."""
     one, other = left.__class__, right.__class__
     return one is other or (one in _NUMBER_LIKE and other in _NUMBER_LIKE)
 
@@ -248,7 +248,7 @@ def _ordered(compare: Callable[[Any, Any], bool]) -> Comparator:
 
 
 def is_in(frame: Frame, value: Value, container: Value) -> bool:
-    """Tell whether a text holds another, or a list a value."""
+    """Return whether a text holds another, or a list a value."""
     if container.__class__ is str and value.__class__ is str:
         return contains(frame, value, container)
     if isinstance(container, tuple):

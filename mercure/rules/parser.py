@@ -1,4 +1,4 @@
-"""From the tokens of a rule to its syntax tree, by operator precedence; the grammar is that of Python's expressions.
+"""Parser: from tokens to the syntax tree, by operator precedence; the grammar is that of Python's expressions.
 
 Depth is bounded while parsing, so a hostile text can exhaust neither this parser's stack nor that of any later pass.
 """

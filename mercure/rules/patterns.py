@@ -33,7 +33,7 @@ class Pattern(Protocol):
 
 
 def search(frame: Frame, compiled: Pattern, text: str) -> bool:
-    """Tell whether a pattern is found in a text.
+    """Return whether a pattern is found in a text.
 
     Within its memory RE2 takes about 1 ns a character; beyond it, up to 1 ns a character for each instruction of the
     pattern, and that is what is counted.
@@ -41,7 +41,7 @@ def search(frame: Frame, compiled: Pattern, text: str) -> bool:
     if len(text) > FREE:
         frame.work(len(text) * (2 + compiled.programsize))
         frame.room(len(text) * 4)
-    # Bytes, because for a text the binding would count characters for a position that nobody asks for. A lone
+    # Bytes, because for a text the binding would count characters for a position that is not needed. A lone
     # surrogate, which JSON can carry, has no UTF-8.
     return compiled.search(text.encode("utf-8", "replace")) is not None
 

@@ -1,4 +1,4 @@
-"""More of Python's own functions, as rules of other mercure installations use them; each with its bounds."""
+"""Further functions of Python, as rules of other mercure installations use them; each with its bounds."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def over_each(word: str, inner: Function | None) -> Function:
 
 
 def takes_one(function: Function) -> bool:
-    """Tell whether a function can be called with one value that is no written-out text."""
+    """Return whether a function can be called with one value that is no written-out text."""
     first, *others = function.parameters or (Parameter("", literal=True),)
     return not first.literal and all(other.optional or other.many for other in others) and bool(classes_of(first.kinds))
 

@@ -1,4 +1,4 @@
-"""What a rule sees of the images: tag records as ``docs/reference/tag-record.md`` has them.
+"""Image records as a rule sees them: tag records as ``docs/reference/tag-record.md`` has them.
 
 Values come from the network and are taken as they are; nothing here trusts their length, their type or their content.
 """
@@ -226,7 +226,7 @@ class ImageRecords(Sequence[TagView]):
         """Return the numbers of the first image for each combination of values that some keywords have.
 
         A question about these keywords has the same answer for all images with the same combination, so it need be
-        asked only once: a series of 500 images mostly has one.
+        evaluated only once: a series of 500 images mostly has one.
         """
         key = tuple(sorted(keywords))
         found = self._representatives.get(key)

@@ -1,4 +1,4 @@
-"""From the syntax tree to terms: every name is looked up in a table, and what is in no table is refused.
+"""Resolver: from the syntax tree to terms; every name is looked up in a table, and an unknown one is refused.
 
 Nothing of Python's own is within reach: after a dot comes a word of `vocabulary`, never an attribute of an object.
 """
@@ -37,7 +37,7 @@ from mercure.rules.terms import (
 
 
 class Reporter:
-    """Keeps the findings of one rule.
+    """Diagnostics of one rule, collected while its names are looked up.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Reporter:
         self.findings: list[Diagnostic] = []
 
     def check_keyword(self, node: SyntaxNode, keyword: str, *, as_text: bool) -> None:
-        """Note what is wrong with a keyword; the rule can run all the same."""
+        """Record what is wrong with a keyword; the rule can still run."""
         if not is_known(keyword):
             fault = unknown(keyword)
             self.note(fault.code, node, fault.message, fault.advice)
@@ -60,11 +60,11 @@ class Reporter:
             self.warn("constant", node, f"{keyword} is never read: it is always empty", "")
 
     def place(self, node: SyntaxNode) -> TextPlace:
-        """Return where a part stands."""
+        """Return the place of a part in the text."""
         return TextPlace(self.text, node.start, node.end)
 
     def fail(self, code: Code, node: SyntaxNode, message: str, advice: str = "") -> Never:
-        """Refuse the rule.
+        """Raise the error that rejects the rule.
 
         Raises
         ------
@@ -74,11 +74,11 @@ class Reporter:
         raise RuleError(code, message, advice, self.place(node))
 
     def note(self, code: Code, node: SyntaxNode, message: str, advice: str) -> None:
-        """Keep an error with which the rule can run, but should not be saved."""
+        """Record an error with which the rule can run, but should not be saved."""
         self.findings.append(RuleError(code, message, advice, self.place(node)).finding())
 
     def warn(self, code: Code, node: SyntaxNode, message: str, advice: str) -> None:
-        """Keep a warning."""
+        """Record a warning."""
         self.findings.append(Diagnostic("warning", code, message, advice, self.place(node)))
 
 

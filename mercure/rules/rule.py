@@ -1,4 +1,4 @@
-"""A rule that is ready to be asked."""
+"""Compiled rule, ready to be evaluated."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class CompiledRule:
     term: Term = field(repr=False)
     _run: Closure = field(repr=False)
     inputs: ImageInputs = NO_INPUTS
-    """What it reads of the image that it is asked about."""
+    """What it reads of the current image."""
 
     @property
     def keywords(self) -> frozenset[str]:
@@ -112,7 +112,7 @@ class CompiledRule:
 
 @lru_cache(maxsize=_KEPT)
 def compile_rule(text: str) -> CompiledRule:
-    """Make a rule ready to be asked. Rules that were compiled before are kept.
+    """Compile a rule. Compiled rules are cached.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What only the whole set of rules shows: rules that can never act because of others."""
+"""Rule set: findings that only the whole set shows, such as rules that can never act because of others."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _hindrance(one: _Ready, ready: Sequence[_Ready]) -> SetFinding | None:
 
 
 def _goes_before(other: _Ready, one: _Ready) -> bool:
-    """Tell whether a rule, when it is true, keeps another from acting."""
+    """Return whether a rule, when it is true, keeps another from acting."""
     earlier = other.number < one.number
     if one.rule.fallback:
         # Fallbacks come last, and none of them when the series has been taken.
@@ -106,7 +106,7 @@ def _goes_before(other: _Ready, one: _Ready) -> bool:
 
 
 def _follows(one: CompiledRule, other: CompiledRule) -> bool:
-    """Tell whether the other rule is certainly true whenever this one is."""
+    """Return whether the other rule is certainly true whenever this one is."""
     if other.keywords and not other.keywords & one.keywords:
         return False  # a shortcut: without a tag in common nothing could be concluded
     return implies(one.term, other.term)

@@ -1,4 +1,4 @@
-"""How functions, methods and operators describe themselves: one description for running, checking and documenting."""
+"""Signatures of functions, methods and operators: one description for running, checking and documenting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The list of series that makes a study complete: ``'Axial T2' and ('Sag T1 GRE' or 'Sag T1 TSE')``.
+"""Study list: the series that make a study complete, ``'Axial T2' and ('Sag T1 GRE' or 'Sag T1 TSE')``.
 
 Not a rule: a text in quotes stands for "a series whose description holds this text has arrived", in any case.
 """
@@ -89,7 +89,7 @@ class StudyList:
         return tuple(_names(self.root))
 
     def matches(self, descriptions: Iterable[str]) -> bool:
-        """Tell whether the series that have arrived make the study complete.
+        """Return whether the series that have arrived make the study complete.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""How a rule reads tags: keywords that the dictionary knows, and those that only the image has."""
+"""Tag access of a rule: keywords that the dictionary knows, and those that only the image has."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def spelled(keyword: str) -> str:
 
 
 def is_known(keyword: str) -> bool:
-    """Tell whether a keyword in its exact spelling is in the dictionary, or is a tag's number."""
+    """Return whether a keyword in its exact spelling is in the dictionary, or is a tag's number."""
     return bool(vr_of(keyword)) or is_numbered(keyword)
 
 
 def is_never_read(keyword: str) -> bool:
-    """Tell whether a keyword is one of those whose values are never read."""
+    """Return whether a keyword is one of those whose values are never read."""
     return keyword in _NEVER_READ
 
 
@@ -66,7 +66,7 @@ def raw_of(view: TagView, keyword: str) -> object:
 
 
 def is_present(view: TagView, keyword: str) -> bool:
-    """Tell whether the image has a tag, with a value or without.
+    """Return whether the image has a tag, with a value or without.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def is_present(view: TagView, keyword: str) -> bool:
 
 
 def has_value(view: TagView, keyword: str) -> bool:
-    """Tell whether the image has a tag with a value."""
+    """Return whether the image has a tag with a value."""
     raw = raw_of(view, keyword)
     if isinstance(raw, Unknown) and not raw.present:
         raw.fail(keyword)

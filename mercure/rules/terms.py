@@ -1,4 +1,4 @@
-"""The tree of a rule after names were looked up: what runs, is checked and is explained."""
+"""Terms: the tree of a rule after names were looked up; what runs, is checked and is explained."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ class Quantifier(Term):
     over : Term or None
         The sequence; None for the images.
     condition : Term
-        What is asked of each.
+        The condition on each.
     """
 
     word: Literal["any", "all"]

@@ -1,4 +1,4 @@
-"""Operations on texts, each with its bound on time and memory.
+"""Text operations, each with its bound on time and memory.
 
 The charges are in nanoseconds for each character, measured on adversarial texts with CPython 3.11 to 3.13.
 """
@@ -111,7 +111,7 @@ def repeat(frame: Frame, text: str, times: int) -> str:
 
 
 def contains(frame: Frame, part: str, text: str) -> bool:
-    """Tell whether a text holds another."""
+    """Return whether a text holds another."""
     charge_search(frame, text, part)
     return part in text
 

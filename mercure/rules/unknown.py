@@ -1,4 +1,4 @@
-"""What of an image is not known: such a tag is not "", and what depends on it is neither true nor false.
+"""Unknown values: a tag that is not known is not "", and what depends on it is neither true nor false.
 
 A value that could not be read, or that lies behind a limit of the tag record, is named in its ``DecodingProblems``,
 and one that is too long for the record in its ``LeftOut`` (``docs/reference/tag-record.md``). The tags of the sender

@@ -1,4 +1,4 @@
-"""All words of the language: functions, methods, attributes, and what ``images`` and sequences offer."""
+"""Vocabulary of the language: functions, methods, attributes, and what ``images`` and sequences offer."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ TAG_COUNT: Final = Function(
 )
 
 QUANTIFIERS: Final = ("any", "all")
-"""What is asked of each image, or of each item of a sequence."""
+"""The condition on each image, or on each item of a sequence."""
 
 
 def item_tag(keyword: str) -> Function:

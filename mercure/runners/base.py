@@ -1,4 +1,4 @@
-"""What a kind of runner is: a way to run a processing module in ``in/`` and ``out/``, and to find a run again.
+"""Runner interface: runs a processing module in ``in/`` and ``out/``, and finds a run again.
 
 A run is named by its task, step and number alone (`run_name`), so a processor that begins anew asks its runner for that
 name before it starts anything: a run that outlived its processor is taken over, and is never run beside itself.
@@ -22,7 +22,7 @@ LOG: Final = "log.txt"
 class RunnerUnavailableError(Exception):
     """The runner cannot be used now: not installed, down, or not answering.
 
-    It says nothing of the module: the task is kept, people are told, and it goes on by itself when the runner is back.
+    It says nothing of the module: the task is kept, people are alerted, and it goes on when the runner is back.
     The text says what happened and what to do.
     """
 
@@ -134,9 +134,9 @@ class RunRequest:
 class RunOutcome(Record):
     """How a run ended.
 
-    `how` is ``exited`` (by itself, with `code`), ``killed`` (by a signal that nobody of us sent, `code` is its negative
+    `how` is ``exited`` (by itself, with `code`), ``killed`` (by a signal that is not ours, `code` is its negative
     number), ``memory``, ``time`` or ``output`` (it was stopped at that limit), ``stopped`` (a person or the processor
-    asked for it), or ``lost`` (the node or runner went away under it: nobody knows how far it came; it is run again).
+    asked for it), or ``lost`` (the node or runner went away under it: how far it came is unknown; it is run again).
     """
 
     how: Literal["exited", "killed", "memory", "time", "output", "stopped", "lost"]
@@ -175,7 +175,7 @@ class Run(Protocol):
         """
 
     def stop(self, how: Literal["time", "output", "memory", "stopped"]) -> RunOutcome:
-        """End it: asked first, by force after the request's grace. Nothing of it runs any more on return.
+        """End it: by TERM first, by KILL after the request's grace. Nothing of it runs any more on return.
 
         Returns
         -------
@@ -194,7 +194,7 @@ class Run(Protocol):
         Raises
         ------
         RunnerUnavailableError
-            Not now; asked again later.
+            Not now; retried later.
         """
 
     def clean_up(self) -> None:
@@ -233,7 +233,7 @@ class Runner(Protocol):
     """Its runs use this machine, and take one of the processor's slots."""
 
     def check(self) -> RunnerCheck:
-        """Tell whether modules could be run now, within a few seconds and leaving nothing behind."""
+        """Return whether modules could be run now, within a few seconds and leaving nothing behind."""
 
     def prepare(self, image: str, archive: Path | None, stopping: Callable[[], bool]) -> None:
         """Have the image at hand; may take long (a pull), and is then called in a thread of its own.
@@ -270,7 +270,7 @@ class Runner(Protocol):
 
 
 def run_name(task: str, step: int, number: int) -> str:
-    """Return the name of a run: the same for whoever comes back to it, and for no other.
+    """Return the name of a run: the same on every call for it, and for no other.
 
     Parameters
     ----------

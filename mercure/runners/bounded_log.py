@@ -1,4 +1,4 @@
-"""What a module prints, kept within bounds: the first half as it comes, and of the rest the end."""
+"""Bounded log of a module's output: the first half as it comes, and of the rest the end."""
 
 from __future__ import annotations
 

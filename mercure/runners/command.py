@@ -113,19 +113,19 @@ class CommandRunner:
             os.close(lock)
 
     def _start(self, request: RunRequest, lock: int) -> tuple[subprocess.Popen[bytes], int | None]:
-        told, telling = os.pipe2(os.O_CLOEXEC)
+        reading, writing = os.pipe2(os.O_CLOEXEC)
         calls = filter_descriptor()
         arguments = [
             *_within_limits(self._program(), request),
             *namespaces(network=request.network),
             *system(request.limits.memory_bytes),
             *folders(request),
-            *("--sync-fd", str(lock), "--info-fd", str(telling), *filtered(calls), "--"),
+            *("--sync-fd", str(lock), "--info-fd", str(writing), *filtered(calls), "--"),
             *inner_limits(request),
             request.image,
             *request.arguments,
         ]
-        with os.fdopen(told, "rb") as information:
+        with os.fdopen(reading, "rb") as information:
             try:
                 # The process dies with this thread, which stays with it to its end (PR_SET_PDEATHSIG goes by threads).
                 process = subprocess.Popen(
@@ -134,13 +134,13 @@ class CommandRunner:
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     env=environment(request),
-                    pass_fds=(lock, telling, *calls),
+                    pass_fds=(lock, writing, *calls),
                     start_new_session=True,
                 )
             except OSError as error:
                 raise RunnerUnavailableError(f"bwrap cannot be started: {error}") from error
             finally:
-                for descriptor in (telling, *calls):
+                for descriptor in (writing, *calls):
                     os.close(descriptor)
             return process, _first_process(information.read())
 
@@ -174,7 +174,7 @@ class _CommandRun:
     Parameters
     ----------
     request : RunRequest
-        What was asked for.
+        The request of the run.
     process : Popen
         bwrap, outside of the sandbox.
     first : int or None
@@ -247,7 +247,7 @@ class _CommandRun:
     def _wait_for_rest(self) -> None:
         """Wait until the kernel has ended all processes of the sandbox.
 
-        Its first one is told to have ended when all others have (pid_namespaces(7)). Its files are closed before that,
+        The first one ends, for its parent, after all others (pid_namespaces(7)). Its files are closed before that,
         so that the lock says too early that nothing is left.
         """
         if self._first is None:

@@ -1,4 +1,4 @@
-"""How a container of a module is shut in: the arguments of ``podman run``, on this machine and on a cluster's nodes."""
+"""Container isolation: the arguments of ``podman run``, on this machine and on a cluster's nodes."""
 
 from __future__ import annotations
 

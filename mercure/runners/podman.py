@@ -1,7 +1,7 @@
 """The runner ``podman``: a container without root, network and capabilities, on this machine.
 
 A container is named after its run and goes on when the processor ends; conmon, podman's watcher, keeps its output, its
-exit code and a time limit of its own. Whoever comes back finds it by name.
+exit code and a time limit of its own. The next processor finds it by name.
 
 Attached containers would lose hours of work at every restart of the processor, and units of systemd are not to be had
 on a laptop. A second start under the same name fails, so that two processors cannot run a step twice.
@@ -45,7 +45,7 @@ WATCH_SECONDS: Final = 0.5
 """Without control groups the memory is added up this often."""
 
 ABILITIES_SECONDS: Final = 60.0
-"""What podman can do changes with its set-up only; asked at each start it would double the cost of one."""
+"""What podman can do changes with its set-up only; a query at each start would double the cost of a start."""
 
 _LIMITS: Final = ("memory", "pids", "cpu")
 _SETTLE_SECONDS: Final = 15.0
@@ -219,7 +219,7 @@ class _PodmanRun:
         self._started = state.started.astimezone(UTC)
 
     def wait(self, seconds: float) -> RunStatus:
-        """Wait for its processes, and look after the memory where nobody else does."""
+        """Wait for its processes, and watch the memory if no control group does."""
         deadline = time.monotonic() + seconds
         state = self._look()
         while state is not None:
@@ -232,7 +232,7 @@ class _PodmanRun:
         return RunStatus(state="ended", started=self._started, outcome=self._outcome)
 
     def _watch(self, watched: Watched, state: ContainerState, deadline: float) -> bool:
-        """Wait until the deadline, and tell whether its processes are still there and within the memory limit."""
+        """Wait until the deadline, and return whether its processes are still there and within the memory limit."""
         while not watched.ended(max(0.0, min(WATCH_SECONDS, deadline - time.monotonic()))):
             if self._watch_memory and memory_of_tree(state.process) > self._request.limits.memory_bytes:
                 self.stop("memory")
@@ -255,7 +255,7 @@ class _PodmanRun:
         return None if self._outcome is not None else state
 
     def _settle(self) -> ContainerState | None:
-        """Wait until podman knows how a container ended, a process of which has ended, or nobody can tell any more."""
+        """Wait until podman knows how a container with an ended process ended, or that can no longer be known."""
         deadline = time.monotonic() + _SETTLE_SECONDS
         state = self._look()
         while state is not None and time.monotonic() < deadline:

@@ -82,7 +82,7 @@ class Watched:
                 self._gone = True
 
     def ended(self, seconds: float) -> bool:
-        """Wait at most so long, and tell whether one of them has ended."""
+        """Wait at most so long, and return whether one of them has ended."""
         if self._gone:
             return True
         poll = select.poll()

@@ -1,4 +1,4 @@
-"""How ``bwrap`` shuts a program in: the arguments, on this machine and on a cluster's nodes."""
+"""Sandbox: the arguments of ``bwrap``, on this machine and on a cluster's nodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder of a job: what a node needs to run a module, and what it leaves there.
+"""Job folder: what a node needs to run a module, and what it leaves there.
 
 It lies where this machine and all nodes see it, is made whole under another name and then renamed. A script runs only
 in the folder that was made for it (``token``), and only once (``begun``): what a dead processor submitted in its last
@@ -39,7 +39,7 @@ _OPENING: Final = (
 _CHUNK: Final = 1024 * 1024
 _DEEPEST: Final = 16
 
-# A module is asked to end by TERM, which reaches every process of the job. The shell and the keepers of the log must
+# A module is ended by TERM, which reaches every process of the job. The shell and the keepers of the log must
 # outlast it; so must bwrap, whose end would end the module at once. `env --default-signal` gives it back to the module.
 _SCRIPT: Final = """\
 #!/bin/sh

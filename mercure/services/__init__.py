@@ -28,7 +28,7 @@ which still have the port. `appliance.supervision.handover` sets it, and the rec
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the service that the command line names, until it is told to stop."""
+    """Run the service that the command line names, until it is asked to stop."""
     parser = argparse.ArgumentParser(prog="python -m mercure.services", description=__doc__)
     parser.add_argument("name", choices=NAMES)
     parser.add_argument("--root", type=Path, required=True, help="folder of the router (MERCURE_ROOT)")

@@ -21,7 +21,7 @@ from mercure.spool.identity import forget_adoption, read_identity, wants_adoptio
 from mercure.spool.notices import post, withdraw
 
 SCAN_SECONDS: Final = 0.5
-"""The outbox is looked at this often: a line that is appended to an open file wakes nobody."""
+"""The outbox is looked at this often: a line that is appended to an open file wakes no watcher."""
 
 FIRST_PAUSE: Final = 1.0
 FORGET_SECONDS: Final = 3600.0
@@ -93,7 +93,7 @@ class Bookkeeper:
         return recorder.run_once()
 
     def end(self) -> None:
-        """Record what the other services told at their end, as far as it is there."""
+        """Record the last events of the other services, as far as they are there."""
         try:
             while self._alone() and self.run_once().more:
                 pass

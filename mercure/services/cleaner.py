@@ -1,4 +1,4 @@
-"""The cleaner: removes what is finished and kept long enough, and tells again what the history does not know.
+"""The cleaner: removes what is finished and kept long enough, and repeats events that the history lacks.
 
 It touches nothing that has still something before it, whatever the disk says: under pressure only what is delivered or
 discarded goes before its time; when that is not enough, the receiver refuses, truthfully.
@@ -153,8 +153,8 @@ class Reserve:
 TURN_SECONDS: Final = 60.0
 RETELL_SECONDS: Final = 300.0
 LONGEST_RETELL_SECONDS: Final = 86400.0
-"""A state that the history does not know is told again after this time, which doubles up to this limit: the history may
-only lag, and must not be buried under what it knows less and less of."""
+"""Events of a state that the history does not know are repeated after this time, which doubles up to this limit: the
+history may only lag, and must not be flooded with repetitions."""
 
 DAY_SECONDS: Final = 86400.0
 
@@ -186,12 +186,12 @@ class Cleaner:
         self._finished = FinishedTasks(context.spool)
         self._reserve = Reserve(context.spool)
         self._recorded: set[tuple[str, Stage]] = set()
-        self._told: dict[str, tuple[float, float]] = {}
+        self._repeated: dict[str, tuple[float, float]] = {}
         self._low = False
         self._away = False
-        """The history cannot be asked."""
+        """The history cannot be queried."""
         self._synced = False
-        """What all services told before this turn is on stable storage."""
+        """The events of all services before this turn are on stable storage."""
         self._doubted = ""
         self._verify = NightlyVerify(context.root, context.spool, context.clock, lambda: context.config)
         self._scrub = ScrubThread(context.spool, context.events, context.clock, lambda: context.config.scrub)
@@ -235,7 +235,7 @@ class Cleaner:
         self._verify.end()
 
     def _confirmed(self, tasks: Sequence[Finished]) -> set[tuple[str, Stage]] | None:
-        """Return which tasks the history knows in their stage; None when it cannot be asked."""
+        """Return the tasks that the history knows in their stage; None if it cannot be queried."""
         present = {(task.id, task.stage) for task in tasks}
         self._recorded &= present
         unknown = [task for task in tasks if (task.id, task.stage) not in self._recorded]
@@ -254,13 +254,13 @@ class Cleaner:
     def _tell_again(self, tasks: Sequence[Finished]) -> None:
         """Emit the event of a state that the history does not know: a crash may have come between the two."""
         now = self._context.clock.monotonic()
-        told = self._told
-        self._told = {task.id: told[task.id] for task in tasks if task.id in told}
+        repeated = self._repeated
+        self._repeated = {task.id: repeated[task.id] for task in tasks if task.id in repeated}
         for finished in tasks:
-            at, wait = self._told.setdefault(finished.id, (now, RETELL_SECONDS))
+            at, wait = self._repeated.setdefault(finished.id, (now, RETELL_SECONDS))
             if at + wait > now:
-                continue  # it was seen the first time, or told, not long ago
-            self._told[finished.id] = (now, min(2 * wait, LONGEST_RETELL_SECONDS))
+                continue  # it was first seen, or its events repeated, not long ago
+            self._repeated[finished.id] = (now, min(2 * wait, LONGEST_RETELL_SECONDS))
             directory = self._spool.entry(finished.stage, finished.id)
             try:
                 task = load_task(directory)
@@ -283,7 +283,7 @@ class Cleaner:
         self._retire(due, "retention")
 
     def _doubts(self, lived: Uptime) -> bool:
-        """Tell whether the wall clock is not believed now: then nothing is retired for its age."""
+        """Return whether the wall clock is not believed now: then nothing is retired for its age."""
         why = lived.doubt(newest=self._newest(), unsynchronised=not self._context.clock.synchronised())
         if why and why != self._doubted:
             _log.warning("nothing is removed for its age while the clock is doubted: %s", why)
@@ -295,7 +295,7 @@ class Cleaner:
         return id_time(newest) if newest else None
 
     def _has_parent(self, task: Finished) -> bool:
-        """Tell whether the task that this one was derived from is still being worked on, and may look for it."""
+        """Return whether the task that this one was derived from is still being worked on, and may look for it."""
         parent = task.parent
         return parent is not None and any(self._spool.entry(stage, parent).is_dir() for stage in _DERIVE)
 
@@ -315,7 +315,7 @@ class Cleaner:
                     continue
                 claims.append(claim)
                 details = TaskRetired(stage=task.stage.value, images=len(image_files(claim.path)), reason=reason)
-                # Told before it is done: afterwards nothing is left that could tell it again.
+                # The event comes first: after the removal nothing is left from which it could be made again.
                 self._context.events.emit(details, task=task.id, key="task.retired")
             if claims:
                 self._context.events.sync()

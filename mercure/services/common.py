@@ -1,4 +1,4 @@
-"""What every service has: a root, a live configuration, events, a clock, and a loop that ends when told to."""
+"""Service base: a root, a live configuration, events, a clock, and a loop that ends on request."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def log_to_stderr(level: int = logging.INFO) -> None:
 
 
 class StopFlag:
-    """Set once when the service is to end; whoever waits is woken.
+    """Set once when the service is to end; waiting threads are woken.
 
     A plain attribute and pipes, not `threading.Event`: a signal handler that sets an event can meet the lock held by
     the very thread that it interrupts.
@@ -73,7 +73,7 @@ class StopFlag:
         self._wakers: list[Callable[[], None]] = []
 
     def __bool__(self) -> bool:
-        """Tell whether the service is to end."""
+        """Return whether the service is to end."""
         return self._set
 
     def on_set(self, wake: Callable[[], None]) -> None:
@@ -81,7 +81,7 @@ class StopFlag:
         self._wakers.append(wake)
 
     def set(self) -> None:
-        """Tell everybody to end."""
+        """Ask all threads to end."""
         self._set = True
         for wake in self._wakers:
             wake()
@@ -105,8 +105,6 @@ class Context:
         ``MERCURE_ROOT``.
     service : str
         Name of the service.
-    clock : Clock, optional
-        Where the time comes from.
     """
 
     def __init__(self, root: Path, service: str, clock: Clock | None = None) -> None:
@@ -160,16 +158,16 @@ class Context:
         A spool that the configuration does not name any more, and that is not there, is a disk that is not mounted: to
         begin another one would leave its images behind.
         """
-        told = False
+        reported = False
         with contextlib.closing(Watcher([])) as bell:
             self.stop.on_set(bell.wake)
             while True:
                 spool, named = self.root.spool(self.config), self.root.named_spool(self.config)
                 if spool.root == named or spool.root.is_dir():
                     break
-                if not told:
+                if not reported:
                     _log.error("waiting for the spool %s, which is not there; %s", spool.root, ADVICE)
-                    told = True
+                    reported = True
                 if self.stop:
                     return False
                 bell.wait(NO_CONFIG_WAIT)
@@ -191,7 +189,7 @@ class Context:
 
     @contextlib.contextmanager
     def contained(self, what: str) -> Iterator[None]:
-        """Keep an error of the disk in one part of a turn from stopping the rest; it is told once, until it is over.
+        """Keep an error of the disk in one part of a turn from stopping the rest; it is logged once, until it is over.
 
         Parameters
         ----------
@@ -213,7 +211,7 @@ class Context:
         return waits[0] if waits else None
 
     def failed(self, what: str, error: OSError) -> None:
-        """Tell of an error that is `contained`, unless it was told before."""
+        """Log an error that is `contained`, unless it was logged before."""
         if what not in self._failing:
             _log.error("part of a turn failed and will be repeated", extra={"part": what}, exc_info=error)
             self.events.emit(Warned(text=f"{what}: {error}", advice=TRIES_AGAIN))
@@ -269,9 +267,9 @@ class Service(Protocol):
 
 
 def serve(context: Context, make: Callable[[Context], Service]) -> None:
-    """Run a service until it is told to stop.
+    """Run a service until it is asked to stop.
 
-    An `OSError` that gets as far as here (no space, say) is told and the turn tried again; any other exception ends
+    An `OSError` that gets as far as here (no space, say) is logged and the turn tried again; any other exception ends
     the process, and the supervisor begins it anew with nothing in memory.
     """
     context.stop.catch_signals()

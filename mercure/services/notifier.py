@@ -1,4 +1,4 @@
-"""The notifier: finds in the history what the rules want people to be told, and sends what is in the queue.
+"""The notifier: finds in the history what the rules report to people, and sends what is in the queue.
 
 Nothing waits for it. It is the only one that talks to mail servers and webhooks, so that neither routing nor the
 control service can hang on one (``docs/decisions/0105-a-notifier-of-its-own.md``).
@@ -33,10 +33,10 @@ LOOK_SECONDS: Final = 1.0
 
 SLACK: Final = timedelta(seconds=120)
 """An event is written after the time that it bears, and a clock may be set back a little: so far back is looked again.
-What was told already is recognised by its message."""
+A message that was sent already is recognised by its id."""
 
 OLDEST: Final = timedelta(days=2)
-"""What happened longer ago is not told any more, after an outage of the history, say."""
+"""Older events are not notified any more, after an outage of the history, say."""
 
 KEEP: Final = timedelta(days=30)
 TRIM_SECONDS: Final = 3600.0
@@ -129,7 +129,7 @@ class Notifier:
         """Put what is new into the queue; return the seconds until the next look."""
         config = self._context.config
         if not any(rule.notifications.any for rule in config.rules.values()):
-            # What happens meanwhile is not told when somebody asks for notifications later.
+            # What happens meanwhile is not sent when notifications are configured later.
             self._cursor = self._context.clock.now()
             return LOOK_SECONDS
         try:
@@ -198,7 +198,7 @@ class Notifier:
         return min(cursor.to, now) if cursor is not None else now
 
     def _save_cursor(self) -> None:
-        # Not synced: after a power cut it is older, and what was told is recognised by its message.
+        # Not synced: after a power cut it is older, and a sent message is recognised by its id.
         text = Cursor(to=self._cursor).model_dump_json().encode()
         durable.write_file(self._queue.folder / CURSOR, text, sync=False)
         self._saved = self._cursor

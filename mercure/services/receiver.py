@@ -49,7 +49,7 @@ def relieve(numbers: str) -> None:
     Parameters
     ----------
     numbers : str
-        Their process numbers. One that is no receiver with our own parent is somebody else's by now, and is left alone.
+        Their process numbers. One that is no receiver with our own parent is another program by now, and is left alone.
     """
     for number in numbers.split():
         if number.isdigit() and int(number) != os.getpid() and _is_receiver_of_ours(int(number)):
@@ -117,7 +117,7 @@ class Launcher:
         if self._process is None:
             command = [str(tool_path("mercure-storescp")), "--end-with-parent", "--config", str(self._path)]
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-            # It waits some seconds for the port, so whoever has it is asked for it only now.
+            # It waits some seconds for the port, so the present holder is asked for it only now.
             relieve(os.environ.pop(RELIEVES, ""))
         else:
             self._process.send_signal(signal.SIGHUP)

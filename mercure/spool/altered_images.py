@@ -1,4 +1,4 @@
-"""The images on our disk that are known not to be what was received: a book of them in ``state/altered/``."""
+"""Altered images: those on our disk that are known to differ from what was received, in ``state/altered/``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mercure.spool.layout import Spool, Stage, list_names
 
 _SUFFIX: Final = ".json"
 _SETTLED: Final = frozenset({Stage.DISCARD})
-"""A rule or a person has decided that nobody wants it."""
+"""A rule or a person decided to discard it."""
 
 
 BadState = Literal["altered", "unreadable"]
@@ -35,7 +35,7 @@ class AlteredImage(Record):
     series: str | None = None
     sop: str = ""
     sender: str = ""
-    """Who sent it, as far as the task says; who is asked to send it again."""
+    """The sender, as far as the task says, who has to send it again."""
     state: BadState = "altered"
     text: str
     """Which part of it, and what is wrong with that."""
@@ -51,26 +51,14 @@ class AlteredImage(Record):
 
 
 class AlteredBook:
-    """The book; an entry counts for as long as the copy is there and somebody may want it.
-
-    Parameters
-    ----------
-    spool : Spool
-        Whose.
-    """
+    """Register of altered images; an entry counts while the copy is there and its task is not settled."""
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
         self._folder = spool.stage(Stage.STATE) / "altered"
 
     def note(self, image: AlteredImage, events: EventWriter | None) -> bool:
-        """Write an image down and tell of it, unless that was done; tell whether it is new.
-
-        Raises
-        ------
-        OSError
-            As the disk says.
-        """
+        """Record an image and emit its event, unless that was done; return whether it is new."""
         path = self._folder / _name(image)
         if path.exists():
             return False
@@ -91,7 +79,7 @@ class AlteredBook:
         return True
 
     def images(self) -> list[AlteredImage]:
-        """Return the entries that count, each with the place where it is now."""
+        """Return the entries that count, each with its present path."""
         found = []
         for name in list_names(self._folder):
             image = self._read(name)
@@ -101,13 +89,13 @@ class AlteredBook:
         return found
 
     def forget(self, task: str) -> None:
-        """Forget what was written down of a task: all its images have been read rightly."""
+        """Forget the entries of a task: all its images have been read correctly."""
         for name in list_names(self._folder):
             if name.startswith(f"{task}+"):
                 durable.unlink(self._folder / name)
 
     def clear(self) -> int:
-        """Remove the entries that do not count any more; return how many."""
+        """Remove the entries that no longer count; return how many."""
         names = list_names(self._folder)
         gone = [name for name in names if (image := self._read(name)) is None or self._place(image) is None]
         for name in gone:
@@ -118,7 +106,7 @@ class AlteredBook:
         return read_state(self._folder / name, AlteredImage)
 
     def _place(self, image: AlteredImage) -> Path | None:
-        """Return where the copy is now; None when it is gone, or settled."""
+        """Return the present path of the copy; None if it is gone or settled."""
         path = self._spool.root / image.path
         if image.task is None or not is_id(image.task):
             return path if path.exists() else None

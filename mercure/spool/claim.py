@@ -1,4 +1,4 @@
-"""Claims: who works on a task, known to the kernel and so released by any death."""
+"""Claims: who works on a task, held as a lock of the kernel and so released by any death."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Claim:
         Returns
         -------
         Claim or None
-            None when somebody else holds it, or it is no longer there.
+            None if another process holds it, or it is gone.
         """
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -66,7 +66,7 @@ class Claim:
         return self._descriptor
 
     def release(self) -> None:
-        """Let go; a second call does nothing."""
+        """Release the lock; a second call does nothing."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -83,9 +83,9 @@ class Claim:
 
 
 def is_locked(path: Path) -> bool:
-    """Tell whether some living process holds an exclusive lock on a directory; False when there is no such directory.
+    """Return whether some living process holds an exclusive lock on a directory; False when there is no such directory.
 
-    The look itself takes a shared lock for an instant, so that two who look do not take each other for the owner.
+    The check itself takes a shared lock for an instant, so that two checks do not take each other for the owner.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)

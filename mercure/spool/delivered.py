@@ -1,6 +1,6 @@
-"""What *delivered* means: one destination has every image of the task.
+"""Delivered: one destination has every image of the task.
 
-The dispatcher, `mercure verify`, the history and whoever shows counts ask here, so that there is one answer.
+The dispatcher, `mercure verify`, the history and the views all use this one definition.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from mercure.spool.task import Task
 
 
 def place_of(line: LedgerLine) -> str:
-    """Name the place that has the image of a ledger line.
+    """Return the place that has the image of a ledger line.
 
     An older release wrote no destination, and took a group for one place.
     """
@@ -21,7 +21,7 @@ def place_of(line: LedgerLine) -> str:
 
 
 def by_place(lines: Iterable[LedgerLine]) -> dict[str, dict[str, LedgerLine]]:
-    """Return the lines of a ledger by place, and there by file name: the last word on an image holds."""
+    """Return the lines of a ledger by place and file name; the last line of an image counts."""
     places: dict[str, dict[str, LedgerLine]] = {}
     for line in lines:
         places.setdefault(place_of(line), {})[line.file] = line
@@ -29,9 +29,9 @@ def by_place(lines: Iterable[LedgerLine]) -> dict[str, dict[str, LedgerLine]]:
 
 
 def holder(directory: Path, task: Task, files: Collection[str] | None = None) -> dict[str, LedgerLine]:
-    """Return what the place that has the most of a task's images has confirmed, by file name.
+    """Return the ledger lines of the place that confirmed the most of a task's images, by file name.
 
-    The task is delivered when that is every image. Of equals the last that confirmed anything counts. Only a task that
+    The task is delivered when that is every image. The latest confirmation breaks a tie. Only a task that
     was split over the members of a group on purpose (`Task.split`) has its places taken together.
 
     Parameters

@@ -1,4 +1,4 @@
-"""A series in ``routing/`` with images of several senders, studies or patients: into which tasks it is divided."""
+"""Division of a series in ``routing/`` into tasks by sender, study and patient: its model on disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Putting a task aside into ``error/``, where it is kept until a person decides."""
+"""Failed tasks: put aside into ``error/``, where a person decides."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from mercure.spool.task_events import failed_key, task_failed
 
 
 def fail_task(spool: Spool, events: EventWriter, claim: Claim, task: Task, failure: Failure) -> None:
-    """Put a claimed task into ``error/`` and tell of it.
+    """Put a claimed task into ``error/`` and emit its event.
 
     Raises
     ------
     OSError
-        As the disk says; the task is still where it was, or moved and not told of (the cleaner tells it again).
+        I/O failed; the task is still where it was, or was moved without its event (the cleaner emits it again).
     """
     failed = task.model_copy(update={"failure": failure, "finished": failure.at, "next_attempt": None})
     save_task(claim.path, failed)
@@ -30,12 +30,10 @@ def fail_task(spool: Spool, events: EventWriter, claim: Claim, task: Task, failu
 
 
 def put_aside_unreadable(spool: Spool, events: EventWriter, stage: Stage, name: str, reason: str) -> None:
-    """Put a task whose model cannot be read aside as it is; what cannot even be moved stays, and is told once.
+    """Put a task whose model cannot be read into ``error/`` as it is; if it cannot be moved, warn once.
 
     Parameters
     ----------
-    spool, events : Spool, EventWriter
-        Where, and who is told.
     stage : Stage
         Where it stands.
     name, reason : str

@@ -1,7 +1,7 @@
 """Hints: small files in ``state/`` that may be lost; one process at a time changes those of a folder.
 
-Nobody waits for a hint for long: it is not worth that a service stands still because another one is stopped, or hangs
-on its disk, while it changes it.
+No service waits long for a hint: it must not stand still because another one is stopped, or hangs on its disk, while
+it changes the hint.
 """
 
 from __future__ import annotations
@@ -29,11 +29,6 @@ def exclusive(folder: Path) -> Iterator[Path]:
     """Let one at a time change what is in a folder, by a lock on it; it is made where it is missing.
 
     Who has waited for `PATIENCE_SECONDS` goes on without the lock: a change of the other one may then be lost.
-
-    Raises
-    ------
-    OSError
-        As the disk says.
     """
     with _opened(folder) as descriptor:
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -47,13 +42,7 @@ def exclusive(folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def unless_busy(folder: Path) -> Iterator[bool]:
-    """Take the lock of `exclusive` without waiting; False when another one has it.
-
-    Raises
-    ------
-    OSError
-        As the disk says.
-    """
+    """Take the lock of `exclusive` without waiting; False when another one has it."""
     with _opened(folder) as descriptor:
         yield try_lock(descriptor)
 
@@ -77,11 +66,6 @@ def remove_older(folder: Path, seconds: float, now: float, most: int | None = No
     """Remove the files of a folder that were written longer ago, and the oldest of more than `most`.
 
     A folder that is not there is no error.
-
-    Raises
-    ------
-    OSError
-        As the disk says.
     """
     try:
         with os.scandir(folder) as entries:

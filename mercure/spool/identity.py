@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FILE_NAME: Final = "spool.json"
 ADOPTION: Final = "adopt.json"
-"""Says that a person gives this spool the router's name in the history; whoever carries that out removes it."""
+"""Marks that a person gives this spool the router's name in the history; the bookkeeper removes it when done."""
 
 
 MARK_DIGITS: Final = 4
@@ -34,7 +34,7 @@ class SpoolIdentity(Record):
 
 
 def read_identity(spool: Spool) -> str:
-    """Return the id of a spool; empty where it has none that can be read."""
+    """Return the id of a spool; empty if it has none that can be read."""
     try:
         return SpoolIdentity.model_validate_json(_path(spool).read_bytes()).id
     except (OSError, ValidationError):
@@ -42,13 +42,7 @@ def read_identity(spool: Spool) -> str:
 
 
 def ensure_identity(spool: Spool) -> str:
-    """Return the id of a spool; it is given one where it has none.
-
-    Raises
-    ------
-    OSError
-        As the disk says.
-    """
+    """Return the id of a spool; make one if it has none."""
     found = read_identity(spool)
     if found:
         return found
@@ -63,28 +57,22 @@ def ensure_identity(spool: Spool) -> str:
 
 
 def router_mark(spool: Spool) -> str:
-    """Return the digits by which the router is told from others in an association; empty where the spool has no id."""
+    """Return the digits that distinguish the router in an association; empty if the spool has no id."""
     return read_identity(spool)[:MARK_DIGITS]
 
 
 def wants_adoption(spool: Spool) -> bool:
-    """Tell whether a person gives this spool the name in the history."""
+    """Return whether a person gives this spool the name in the history."""
     return (spool.stage(Stage.STATE) / ADOPTION).exists()
 
 
 def want_adoption(spool: Spool) -> None:
-    """Give this spool the name in the history, at the next turn of the bookkeeper.
-
-    Raises
-    ------
-    OSError
-        As the disk says.
-    """
+    """Give this spool the name in the history, at the next turn of the bookkeeper."""
     durable.write_file(spool.stage(Stage.STATE) / ADOPTION, b"{}")
 
 
 def forget_adoption(spool: Spool) -> None:
-    """Note that it was done."""
+    """Remove the mark: the adoption is done."""
     durable.unlink(spool.stage(Stage.STATE) / ADOPTION)
 
 

@@ -1,4 +1,4 @@
-"""Every image that the spool holds, for whoever reads them all while the router goes on working."""
+"""Image walk: every image in the spool, for readers that go through them all while the router works."""
 
 from __future__ import annotations
 
@@ -38,8 +38,6 @@ class KeptImage:
 
     Parameters
     ----------
-    path : Path
-        Where it is.
     inode, links : int
         By which its names know each other, and how many there are.
     bytes : int
@@ -58,13 +56,13 @@ class KeptImage:
     task: str | None
 
     def seen_from(self, spool: Spool) -> str:
-        """Return where it is, from the root of the spool."""
+        """Return its path relative to the root of the spool."""
         return str(self.path.relative_to(spool.root))
 
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What is known of a kept image beside its bytes: SOP Instance UID, id given at receipt, series, target, sender."""
+    """What is known of an image beside its bytes: SOP Instance UID, id given at receipt, series, target, sender."""
 
     sop: str = ""
     image: str | None = None
@@ -74,7 +72,7 @@ class ImageFacts:
 
 
 def facts_of(image: KeptImage) -> ImageFacts:
-    """Return what the folder of an image says of it, as far as it can be read."""
+    """Return the facts of an image from its folder, as far as they can be read."""
     folder = image.path.parent
     record = by_file(_records(sorted(folder.glob(f"*{_LINES_SUFFIX}"))), [image.path.name]).get(image.path.name, {})
     sop, given = text(record, "SOPInstanceUID"), text(record, "ImageID") or None

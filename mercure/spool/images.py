@@ -1,4 +1,4 @@
-"""The images of a task: which there are, their tag lines, and the ledger of what a target confirmed."""
+"""Images of a task: which there are, their tag lines, and the ledger of what a target confirmed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which SOP Instance UIDs came lately, and whose: so that one that is used twice is noticed in another series, too.
+"""Instance table: recent SOP Instance UIDs and whose they are, so that one used twice is noticed across series.
 
 A hint in ``state/instances/table``: a hash table of fixed size on the disk, whatever comes. Each set of it has room for
 a few instances; a new one takes the place of the oldest. So what is remembered is bounded, and a lookup is one read.
@@ -49,13 +49,7 @@ class SeenInstance:
 
 
 class InstanceTable:
-    """Remembers instances.
-
-    Parameters
-    ----------
-    spool : Spool
-        Whose.
-    """
+    """Remembers instances."""
 
     def __init__(self, spool: Spool) -> None:
         self._folder = spool.stage(Stage.STATE) / "instances"
@@ -63,7 +57,7 @@ class InstanceTable:
     def note(self, task: str, records: Sequence[TagRecord]) -> list[SeenInstance]:
         """Note the images of a routed task; return the tasks before it that used one of its UIDs for another image.
 
-        The same image from somebody else is no other image.
+        The same image from another sender is no other image.
 
         Parameters
         ----------
@@ -71,11 +65,6 @@ class InstanceTable:
             Its id.
         records : sequence of TagRecord
             Its tag records.
-
-        Raises
-        ------
-        OSError
-            As the disk says.
         """
         random, time = int(task[-8:], 16), (id_time(task) - _EPOCH) // _MICROSECOND
         found: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""Where things are in the spool: the stages and how a task is found in them."""
+"""Layout of the spool: the stages, and how a task is found in them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mercure.names import is_id
 
 
 class Stage(StrEnum):
-    """The folders of the spool; what each holds is told in ``docs/reference/spool.md``."""
+    """The folders of the spool; ``docs/reference/spool.md`` says what each holds."""
 
     RECEIVING = "receiving"
     INCOMING = "incoming"

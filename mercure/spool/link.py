@@ -15,7 +15,7 @@ from mercure.spool.versions import routed_as
 
 @dataclass(frozen=True)
 class LinkSource:
-    """Where images of a derived task come from.
+    """A source of images of a derived task.
 
     Parameters
     ----------
@@ -34,8 +34,6 @@ def derive(spool: Spool, task: Task, into: Path, sources: Sequence[LinkSource], 
 
     Parameters
     ----------
-    spool : Spool
-        Where the stages are.
     task : Task
         The model of the new task; its id decides the name.
     into : Path
@@ -54,7 +52,7 @@ def derive(spool: Spool, task: Task, into: Path, sources: Sequence[LinkSource], 
     Raises
     ------
     OSError
-        As the disk says; what was begun stays hidden, and the next run begins it anew.
+        I/O failed; the partial task stays hidden, and the next run begins it anew.
     """
     if spool.find(task.id) is not None or (into / task.id).is_dir():
         return False
@@ -78,7 +76,7 @@ def derive(spool: Spool, task: Task, into: Path, sources: Sequence[LinkSource], 
 
 
 def _merge(building: Path, task: Task, sources: Sequence[LinkSource]) -> Task:
-    """Write the tag lines of the images that are here, and return the task with the numbers of what it holds now."""
+    """Write the tag lines of the linked images, and return the task with its final counts."""
     images = image_files(building)
     lines = [
         routed_as(line, source.directory) if len(sources) > 1 else line

@@ -14,8 +14,6 @@ def move(spool: Spool, claim: Claim, stage: Stage, name: str | None = None) -> N
 
     Parameters
     ----------
-    spool : Spool
-        Where the stages are.
     claim : Claim
         The claim on the directory; its `path` is the new one afterwards.
     stage : Stage
@@ -28,14 +26,14 @@ def move(spool: Spool, claim: Claim, stage: Stage, name: str | None = None) -> N
     FileExistsError
         That name is taken there.
     OSError
-        As the disk says. The directory is then in one place or the other, never in both.
+        I/O failed. The directory is then in one place or the other, never in both.
     """
     destination = spool.entry(stage, name or claim.path.name)
     try:
         durable.rename(claim.path, destination)
     except OSError as error:
         if destination.is_dir() and not claim.path.exists():
-            # The rename was done and a sync failed: the path must be true for whoever handles the error.
+            # The rename was done and a sync failed: the path must be true for the error's handler.
             claim.path = destination
         elif error.errno in (errno.ENOTEMPTY, errno.EEXIST):
             raise FileExistsError(errno.EEXIST, "a task of this name is there already", str(destination)) from error

@@ -1,7 +1,7 @@
-"""Notices: what happened and should be looked at by a person; each is an alert for as long as it is recent.
+"""Notices: what happened and needs a person's attention; each is an alert for as long as it is recent.
 
-A state of the router (a target that is down, a full disk) is seen by whoever looks. What happened once and left
-nothing to see, a service writes down here: small files in ``state/notices/``, one for each kind and what it is about.
+A state of the router (a target that is down, a full disk) can be read at any time. What happened once and left
+nothing to read, a service records here: small files in ``state/notices/``, one for each kind and what it is about.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NoticeKind = Literal["refused", "rule", "unrouted", "loop", "mixed", "name", "ba
 """Of the alerts that are raised by a notice."""
 
 MOST_OF_A_KIND: Final = 100
-"""Beyond, what is new is noticed together: whoever can connect must not fill the disk or the list of alerts."""
+"""Further ones share one notice: a peer that can connect must not fill the disk or the list of alerts."""
 
 OTHERS: Final = "others"
 """What a notice is about that stands for many."""
@@ -44,12 +44,10 @@ class Notice(Record):
 
 
 def post(spool: Spool, kind: NoticeKind, about: str, text: str, advice: str, *, now: datetime, times: int = 1) -> None:
-    """Write a notice down; one of the same kind about the same thing is counted and gets the new text.
+    """Record a notice; one of the same kind about the same thing is counted and gets the new text.
 
     Parameters
     ----------
-    spool : Spool
-        Whose.
     kind : str
         Of the alert.
     about : str
@@ -57,14 +55,9 @@ def post(spool: Spool, kind: NoticeKind, about: str, text: str, advice: str, *, 
     text, advice : str
         What happened, and what to do; patients are named in neither, or masked.
     now : datetime
-        When it happened. What happened no later than the last time was told before.
+        When it happened. What is no later than the recorded last time was counted before.
     times : int
-        How often it has happened since it was told last.
-
-    Raises
-    ------
-    OSError
-        As the disk says.
+        How often it has happened since the last call.
     """
     about, text, advice = (_writable(each) for each in (about, text, advice))
     with exclusive(_folder(spool)) as folder:
@@ -81,7 +74,7 @@ def post(spool: Spool, kind: NoticeKind, about: str, text: str, advice: str, *, 
 
 
 def withdraw(spool: Spool, kind: NoticeKind, about: str) -> None:
-    """Remove a notice: what it told of is over."""
+    """Remove a notice: its matter is over."""
     path = _path(_folder(spool), kind, _writable(about))
     if path.exists():
         durable.unlink(path)
@@ -95,7 +88,7 @@ def notices(spool: Spool) -> list[Notice]:
 
 
 def forget_notices(spool: Spool, now: datetime) -> None:
-    """Remove the notices of what is long past."""
+    """Remove old notices."""
     for notice in notices(spool):
         if now - notice.last > KEPT:
             durable.unlink(_path(_folder(spool), notice.kind, notice.about))

@@ -1,4 +1,4 @@
-"""The task: a directory of work, and the typed model of its ``task.json``."""
+"""Task: a directory of work, and the typed model of its ``task.json``."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Task(Record):
     priority: Priority = "normal"
     target: str | None = None
     member: str | None = None
-    """Of a target that is a group: the member that was last asked to take images of this task."""
+    """Of a target group: the member to which images of this task were last offered."""
     split: tuple[str, ...] = ()
     """The destinations at which its images lie in parts, because its group allows that."""
     module: str | None = None
@@ -193,7 +193,7 @@ def load_task(directory: Path) -> Task:
     TaskError
         It is missing or not readable as a task of this version.
     FileNotFoundError
-        The directory itself is gone: somebody else moved it on.
+        The directory itself is gone: another process moved it on.
     """
     path = directory / TASK_FILE
     try:
@@ -217,7 +217,7 @@ def save_task(directory: Path, task: Task) -> None:
     Raises
     ------
     OSError
-        As the disk says; the old model stays.
+        I/O failed; the old model stays.
     """
     # Without what is only a default; but a reader of another version must be able to tell which one this is.
     content = {"version": task.version, **task.model_dump(mode="json", exclude_defaults=True)}

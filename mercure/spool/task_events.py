@@ -1,4 +1,4 @@
-"""The events of a task's life that whoever finds the task can tell (again): made from its files alone."""
+"""Task events that can be emitted again, because they are made from the task's files alone."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from mercure.spool.task import Hold, Task
 from mercure.spool.versions import Collision
 
 NAMED_IMAGES: Final = 20
-"""So many UIDs are named in an event; of more, the number is."""
+"""UIDs named in an event; of further ones only the number is given."""
 
 
 def task_created(task: Task, stage: Stage, images: tuple[ImageRef, ...]) -> TaskCreated:
-    """Tell that a task stands in its first stage."""
+    """Return the event of a task in its first stage."""
     if task.action == "complete" and not task.part:
         raise ValueError(f"task {task.id} is a series in routing, not a derived task")
     return TaskCreated(
@@ -46,7 +46,7 @@ def task_created(task: Task, stage: Stage, images: tuple[ImageRef, ...]) -> Task
 
 
 def task_delivered(task: Task, directory: Path) -> TaskDelivered:
-    """Tell that one destination confirmed every image, with the status that it gave for each."""
+    """Return the event that one destination confirmed every image, with the status of each."""
     ledger = holder(directory, task)
     images = tuple(
         image.model_copy(update={"status": ledger[image.file].status}) if image.file in ledger else image
@@ -63,7 +63,7 @@ def task_delivered(task: Task, directory: Path) -> TaskDelivered:
 
 
 def images_collided(collision: Collision) -> ImagesCollided:
-    """Tell that another task that waits holds other versions of a task's images."""
+    """Return the event that another waiting task holds other versions of a task's images."""
     return ImagesCollided(
         other=collision.task,
         sops=collision.sops[:NAMED_IMAGES],
@@ -73,13 +73,13 @@ def images_collided(collision: Collision) -> ImagesCollided:
 
 
 def task_processed(task: Task) -> TaskProcessed:
-    """Tell that all modules of a task ended well and their result is in the spool."""
+    """Return the event that all modules of a task succeeded and their result is in the spool."""
     seconds = sum(attempt.seconds for attempt in task.attempts if attempt.outcome == "success")
     return TaskProcessed(module=", ".join(task.done), seconds=round(seconds, 3), outputs=task.outputs)
 
 
 def task_failed(task: Task) -> TaskFailed:
-    """Tell that a task is in ``error/``."""
+    """Return the event that a task is in ``error/``."""
     failure = task.failure
     if failure is None:
         return TaskFailed(stage=Stage.ERROR.value, reason="unknown: its model holds no reason", advice="inspect it")
@@ -87,15 +87,15 @@ def task_failed(task: Task) -> TaskFailed:
 
 
 def failed_key(task: Task) -> str:
-    """Name this failure among all that a task may have: a person may retry it, and it may fail again."""
+    """Return the key of this failure among all of a task: a person may retry it, and it may fail again."""
     return f"task.failed:{task.attempts_made}:{task.failure.at if task.failure else None}"
 
 
 def task_discarded(by: Hold) -> TaskChanged:
-    """Tell that a person threw a task away (`Task.discarded`)."""
+    """Return the event that a person discarded a task (`Task.discarded`)."""
     return TaskChanged(by=by.by, reason=by.reason or None)
 
 
 def discarded_key(by: Hold) -> str:
-    """Name this discarding among all that a task may have: a person may retry it, and discard it again."""
+    """Return the key of this discarding among all of a task: a person may retry it, and discard it again."""
     return f"task.discarded:{by.at}"

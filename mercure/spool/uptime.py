@@ -1,4 +1,4 @@
-"""The time that the box has lived through: ages are counted by it, so no step of the wall clock makes anything old.
+"""Uptime: the time that the box has lived through; ages are counted by it, so no step of the clock ages anything.
 
 A counter of seconds goes on while the machine runs, whatever the wall clock says, and stands while it is off. Beside it
 is noted what the wall clock showed, in stretches in which both went on side by side. So an instant that the wall clock
@@ -73,7 +73,7 @@ class Stretch(Record):
     wall_to: float
 
     def shows(self, wall: float) -> bool:
-        """Tell whether the wall clock showed an instant in this time."""
+        """Return whether the wall clock showed an instant in this time."""
         return self.wall_from <= wall <= self.wall_to
 
     def lived_at(self, wall: float) -> float:
@@ -208,7 +208,7 @@ def uptime(spool: Spool, clock: Clock) -> Uptime:
     """Return the time lived through as of now, and write it down when that is due.
 
     Nobody waits while another service writes it down: that is a sync, and the count is known without it. A disk that
-    refuses the file costs accuracy after the next restart, and stops nobody. A file that is missing or cannot be read
+    refuses the file costs accuracy after the next restart, and stops nothing. A file that is missing or cannot be read
     is begun anew: everything is then as old as that.
     """
     folder = spool.stage(Stage.STATE) / "clock"

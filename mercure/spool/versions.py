@@ -1,6 +1,6 @@
 """Versions of an image: files of one SOP Instance UID in one series, with different content.
 
-What two tasks hold of one image may be sent in any order, unless somebody knows. Two things are kept in ``state/``:
+Two tasks with the same image may be sent in any order, unless the order is recorded. Two things are kept in ``state/``:
 
 - ``series/<series>``: the ids of the tasks that hold images of a series, a line each. A hint: a router that begins
   makes it again from what waits.
@@ -50,7 +50,7 @@ _TIME: Final = 21
 
 _NUMBER: Final = re.compile(r"~(\d+)")
 _UNSURE_SECONDS: Final = 3600.0
-"""The kernel writes a file to the disk long before this time, whoever asks for it or not."""
+"""The kernel writes a file to the disk long before this time, synced or not."""
 
 _DIRTY_SECONDS: Final = 120.0
 """Before this time too, as a rule: for what costs only an alert where it is lost."""
@@ -163,9 +163,9 @@ def newest(images: Iterable[VersionedImage]) -> dict[tuple[str, str], VersionedI
 
 def _image(directory: Path, task: Task, name: str, record: TagRecord) -> VersionedImage:
     routed = text(record, ROUTED_AS) or task.id
-    number, told = number_of(name), record.get(FILE_VERSION)
-    if number == 1 and isinstance(told, int):
-        number = told
+    number, recorded = number_of(name), record.get(FILE_VERSION)
+    if number == 1 and isinstance(recorded, int):
+        number = recorded
     place = VersionOrder(routed[:_TIME], number)
     series = text(record, "SeriesInstanceUID") or task.identity.SeriesInstanceUID
     return VersionedImage(directory / name, record, series, place)
@@ -200,7 +200,7 @@ def marked(spool: Spool, series: Iterable[str]) -> list[str]:
 
 @contextmanager
 def _alone(spool: Spool) -> Iterator[None]:
-    """Let nobody else make or remove a mark in between."""
+    """Hold the lock under which marks are made and removed."""
     durable.make_directory(folder(spool))
     with locked(folder(spool)):
         yield
@@ -329,7 +329,7 @@ def _model(directory: Path) -> Task:
 
 
 def differs(image: VersionedImage, others: Iterable[VersionedImage], same_unit: bool) -> bool:
-    """Tell whether an image is another version than one of some others."""
+    """Return whether an image is another version than one of some others."""
     return any((not same_unit or other.place != image.place) and other.content() != image.content() for other in others)
 
 
@@ -338,8 +338,6 @@ def register(spool: Spool, directory: Path, task: Task) -> list[Collision]:
 
     Parameters
     ----------
-    spool : Spool
-        Where the stages are.
     directory, task : Path, Task
         The task, with its images; or a task that is being derived from a module's result in that folder.
 
@@ -347,11 +345,6 @@ def register(spool: Spool, directory: Path, task: Task) -> list[Collision]:
     -------
     list of Collision
         Tasks that wait with other versions of its images; each is found again at every repetition.
-
-    Raises
-    ------
-    OSError
-        As the disk says.
     """
     return _register(spool, directory, task, lambda others: relatives(spool, others, WAITING))
 
@@ -372,19 +365,12 @@ def mark_across(spool: Spool, task: str, series: Collection[str], others: Mappin
 
     Parameters
     ----------
-    spool : Spool
-        Where the stages are.
     task : str
         The task in ``routing/``.
     series : collection of str
         Its series that hold such images.
     others : mapping of str to collection of str
         The other tasks, each with the UIDs; one that does not wait any more is passed over.
-
-    Raises
-    ------
-    OSError
-        As the disk says.
     """
     stems = {other[:_TIME]: {safe_name(sop) for sop in sops} for other, sops in others.items()}
     found: dict[str, set[str]] = {}
@@ -400,13 +386,7 @@ def mark_across(spool: Spool, task: str, series: Collection[str], others: Mappin
 
 
 def recall(spool: Spool) -> None:
-    """Note the tasks that wait once more: what was noted last may be lost with the power.
-
-    Raises
-    ------
-    OSError
-        As the disk says.
-    """
+    """Note the tasks that wait once more: what was noted last may be lost with the power."""
     waiting = [(stage, spool.entry(stage, name)) for stage in WAITING for name in spool.names(stage) if is_id(name)]
     waiting += [(Stage.STUDIES, spool.entry(Stage.STUDIES, study) / name) for study, name in spool.studies()]
     by_time: dict[str, list[tuple[Stage, Path]]] = {}
@@ -453,7 +433,7 @@ def keep_delivered(spool: Spool, directory: Path, task: Task) -> None:
     Raises
     ------
     OSError
-        As the disk says; the task must stay.
+        I/O failed; the task must stay.
     """
     lines = [line for line in ledger_lines(directory) if line.destination and line.status != SUPERSEDED]
     for series in marked(spool, series_of(directory, task)) if lines else ():
@@ -490,8 +470,6 @@ def forget(spool: Spool, old: Mapping[str, float], kept_seconds: float) -> int:
 
     Parameters
     ----------
-    spool : Spool
-        Where they are.
     old : mapping of str to float
         The age of each hint, in seconds, by its name.
     kept_seconds : float

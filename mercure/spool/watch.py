@@ -1,4 +1,4 @@
-"""Waking up when something changes. Only a hint: correctness rests on the scans of the services."""
+"""Watcher: wakes up when something changes. Only a hint: correctness rests on the scans of the services."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Changes:
 
 
 def nudge(directory: Path) -> None:
-    """Let whoever watches the folder of `directory` look at it again; for changes made inside it."""
+    """Wake the watchers of the parent folder of `directory`, for changes made inside it."""
     with contextlib.suppress(OSError):
         os.utime(directory)
 
@@ -99,7 +99,7 @@ class Watcher:
                 os.write(self._write_end, b"x")
 
     def close(self) -> None:
-        """Let go of the descriptors; a second call does nothing, and nor does `wake` from now on."""
+        """Close the descriptors; a second call does nothing, and neither does a later `wake`."""
         if self._inotify is not None:
             self._inotify.close()
             self._inotify = None

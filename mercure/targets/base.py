@@ -1,4 +1,4 @@
-"""What a kind of target is: settings, a delivery that reports on each image, and a check."""
+"""Target interface: settings, a delivery that reports on each image, and a check."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mercure.spool import Task
 Outcome = Literal["confirmed", "warning", "refused", "failed", "not-sent"]
 STORED: tuple[Outcome, ...] = ("confirmed", "warning")
 """Outcomes by which the target has the image. A warning (PS3.4 table B.2-1, 0xBxxx) means that it was stored with
-changes or doubts: sending it again would not help, so it counts, and is told."""
+changes or doubts: sending it again would not help, so it counts, and is reported."""
 
 
 class ImageResult(Record):
@@ -83,12 +83,12 @@ class DeliveryJob:
     seconds : float
         The longest that the attempt may take.
     report : callable
-        To be told of each image as soon as its result is known, so that a crash or time limit loses none.
+        Called for each image as soon as its result is known, so that a crash or time limit loses none.
     stopping : callable
         Tells whether the service is ending; what is not sent then stays for the next time.
     held : tuple of int
         Descriptors of the locks on the task. A process that is started to deliver it inherits them: should this one be
-        killed, nobody else begins the task before that one has ended too.
+        killed, no other worker begins the task before that one has ended too.
     in_order : bool
         There are several versions of an image among the files: none may leave before the one listed before it has been
         answered.

@@ -1,4 +1,4 @@
-"""A DICOM node as a target: C-STORE by DCMTK, C-ECHO by pynetdicom."""
+"""DICOM target: C-STORE by DCMTK, C-ECHO by pynetdicom."""
 
 from __future__ import annotations
 
@@ -86,11 +86,11 @@ class DicomSettings(TargetSettings):
         return self.host, self.port
 
     def question(self, at_once: int = 0) -> CapabilityQuery:
-        """Make the question what it takes, and how many associations at once, where that is asked."""
+        """Make the query of its capabilities and, on request, of how many associations it takes at once."""
         return CapabilityQuery(self._peer(), self.destination(), at_once=at_once)
 
     def taken(self, sop_class: str, syntaxes: Sequence[str]) -> tuple[str, ...]:
-        """Ask by one association in which transfer syntaxes it takes a SOP class; none when it cannot be asked."""
+        """Return the transfer syntaxes in which it takes a SOP class, by one association; none if that fails."""
         opened = request(self._peer(), [(sop_class, syntax) for syntax in syntaxes])
         if isinstance(opened, AssociationFailure):
             return ()
@@ -232,7 +232,7 @@ def _trouble(failure: tuple[str, str], refused: list[ImageResult]) -> Trouble:
 
 
 def _ended_in(result: ImageResult) -> bool:
-    """Tell whether the association ended in the middle of an image."""
+    """Return whether the association ended in the middle of an image."""
     return result.status is None and result.outcome == "failed" and not result.kind
 
 

@@ -1,4 +1,4 @@
-"""A folder as a target: each image becomes a file of its own, copied, whole under its name and synced."""
+"""Folder target: each image becomes a file of its own, copied, whole under its name and synced."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ class FolderTarget:
 
 
 def _is_last(source: Path, there: Sequence[Path]) -> bool:
-    """Tell whether an image is the last version that lies in a folder, but for newer ones of its own task.
+    """Return whether an image is the last version that lies in a folder, but for newer ones of its own task.
 
     An older version that comes again after a correction is not: it is to be the last again.
     """

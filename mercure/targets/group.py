@@ -1,4 +1,4 @@
-"""A target group: a name for several targets, of which each task goes to one."""
+"""Target group: a name for several targets, of which each task goes to one."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class GroupSettings(TargetSettings):
     @field_validator(*_OF_A_MEMBER)
     @classmethod
     def _set_at_the_members(cls, value: object, info: ValidationInfo) -> object:
-        # Accepting and ignoring it would leave somebody waiting for an effect that never comes.
+        # Accepting and ignoring it would leave a person waiting for an effect that never comes.
         if value != TargetSettings.model_fields[str(info.field_name)].default:
             raise ValueError("a group has no such setting of its own; set it at the members")
         return value
@@ -83,7 +83,7 @@ class GroupSettings(TargetSettings):
 
 
 class GroupTarget:
-    """A group seen from outside the dispatcher: asked how it is, or given a single job by hand.
+    """A group outside the dispatcher: its state is queried, or it gets a single job by hand.
 
     The dispatcher does not deliver by it: it resolves each task to a member (`mercure.delivery.admission`), because
     slots, breakers and shares are kept for all dispatchers together.

@@ -27,18 +27,18 @@ def test_gerunds(tool: ModuleType) -> None:
     sources = dict.fromkeys(
         (
             "mercure/routing/__init__.py",
-            "mercure/routing/deciding.py",
-            "mercure/telling/__init__.py",
+            "mercure/made_up/deciding.py",
+            "mercure/saying/__init__.py",
             "mercure/config/processing.py",
-            "appliance/control/targets/probe_send.py",
+            "appliance/made_up/test_gathering.py",
             "tui/spring_clean.py",
         ),
         "",
     )
     assert tool.figures(sources).gerund_modules == (
-        "appliance/control/targets/probe_send.py",
-        "mercure/routing/deciding.py",
-        "mercure/telling/__init__.py",
+        "appliance/made_up/test_gathering.py",
+        "mercure/made_up/deciding.py",
+        "mercure/saying/__init__.py",
     )
 
 

@@ -1,4 +1,4 @@
-"""The ways by which a message goes out: one file for each kind, and the table of all."""
+"""Channels of notifications: one file for each kind, and the table of all."""
 
 from __future__ import annotations
 

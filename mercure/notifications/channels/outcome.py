@@ -1,4 +1,4 @@
-"""What becomes of a try to send, and the watch that ends one which takes too long."""
+"""Outcome of a try to send, and the watchdog that ends one which takes too long."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ChannelError(Exception):
     final : bool
         It will not be taken later either: the other side has said so.
     wait : float
-        Seconds for which the other side asked to be left alone; 0: it did not say.
+        Seconds that the other side asked to wait; 0: it did not say.
     """
 
     def __init__(self, text: str, *, final: bool = False, wait: float = 0.0) -> None:

@@ -1,4 +1,4 @@
-"""Webhooks: a POST of JSON, signed by HMAC-SHA256, that follows nobody elsewhere and waits for nobody too long."""
+"""Webhooks: a POST of JSON, signed by HMAC-SHA256; no redirects, and a total time limit."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ GROWTHS = [
 def test_no_way_out_of_the_sandbox_is_let_in(text: str) -> None:
     assert problems_of(text)
     with pytest.raises(UnusableTemplateError):
-        render(text, FULL.told(patient_data=True))
+        render(text, FULL.values(patient_data=True))
 
 
 @pytest.mark.parametrize("text", GROWTHS)
@@ -81,7 +81,7 @@ def test_nothing_that_grows_is_let_in_or_it_stays_small(text: str) -> None:
     began = time.monotonic()
     problems = problems_of(text)
     if not problems:
-        assert len(render(text, FULL.told(patient_data=True))) <= MAX_RENDERED
+        assert len(render(text, FULL.values(patient_data=True))) <= MAX_RENDERED
     assert time.monotonic() - began < 5
 
 
@@ -118,7 +118,7 @@ MULTIPLIED = [
 
 @pytest.mark.parametrize("text", MULTIPLIED)
 def test_what_multiplies_is_counted_before_anything_is_made(text: str) -> None:
-    values = FULL.model_copy(update={"reason": "r" * 4000, "subjects": ("s" * 1000,) * 50}).told(patient_data=True)
+    values = FULL.model_copy(update={"reason": "r" * 4000, "subjects": ("s" * 1000,) * 50}).values(patient_data=True)
     tracemalloc.start()
     try:
         assert tried(text)
@@ -139,7 +139,7 @@ def test_what_multiplies_is_counted_before_anything_is_made(text: str) -> None:
 )
 def test_what_does_not_multiply_goes_on(text: str, told: str) -> None:
     assert tried(text) == []
-    assert render(text, FULL.told(patient_data=True)).startswith(told)
+    assert render(text, FULL.values(patient_data=True)).startswith(told)
 
 
 def test_nothing_is_evaluated_while_a_configuration_is_looked_through() -> None:
@@ -153,7 +153,7 @@ def test_what_people_need_is_let_in() -> None:
         "{% endfor %}{% if images > 1 and not late %} {{ images }} {{ 'images' ~ '!' }}{% endif %}{# a comment #}"
     )
     assert problems_of(text) == []
-    assert render(text, FULL.told(patient_data=True)) == "1. ARCHIVE, 2. RESEARCH 2 images!"
+    assert render(text, FULL.values(patient_data=True)) == "1. ARCHIVE, 2. RESEARCH 2 images!"
 
 
 @pytest.mark.parametrize("occasion", OCCASIONS)
@@ -170,15 +170,15 @@ def test_without_permission_no_patient_data_is_told(occasion: str) -> None:
     everything = " ".join(f"{{{{ {name} }}}}" for name in MessageFacts.model_fields)
     own = NotificationSettings(templates={facts.occasion: Wording(subject=everything[:900], text=everything)})
     for settings in (NotificationSettings(), own):
-        masked = words(settings, facts.occasion, facts.told(patient_data=False))
+        masked = words(settings, facts.occasion, facts.values(patient_data=False))
         assert not [name for name in PATIENT_DATA if f"<{name}>" in "".join(masked)]
-    told = words(own, facts.occasion, facts.told(patient_data=True))
+    told = words(own, facts.occasion, facts.values(patient_data=True))
     assert all(f"<{name}>" in told[1] for name in PATIENT_DATA)
 
 
 def test_a_hostile_name_makes_one_line() -> None:
     facts = FULL.model_copy(update={"patient_name": "Doe\r\nBcc: all@example.org\u2028\x1b[31m\u202e\0x" + "y" * 5000})
-    values = facts.told(patient_data=True)
+    values = facts.values(patient_data=True)
     settings = NotificationSettings(templates={"completion": Wording(subject="{{ patient_name }}\n{{ rule }}")})
     subject, text = words(settings, "completion", values)
     assert subject.startswith("Doe Bcc: all@example.org [31m x")
@@ -196,7 +196,7 @@ def test_a_text_of_a_module_keeps_its_lines_and_no_more() -> None:
 def test_a_template_that_fails_for_some_values_gives_way_to_the_built_in_words() -> None:
     settings = NotificationSettings(templates={"test": Wording(text="{{ by | int | round(3) }}{{ nothing }}")})
     subject, text = words(
-        settings, "test", MessageFacts(occasion="test", router="box", by="me").told(patient_data=False)
+        settings, "test", MessageFacts(occasion="test", router="box", by="me").values(patient_data=False)
     )
     assert subject == "[box] a test"
     assert text.startswith("This is a test of the notifications of box, asked for by me.")
