@@ -121,58 +121,51 @@ def _context_refused(batch: Rows, event: Event, details: ContextRefused) -> None
 def _image_received(batch: Rows, event: Event, details: ImageReceived) -> None:
     if not details.image:
         raise UnusableError("the image has no id")
-    sender, label = _sender_columns(details), _sender(details)
-    image: dict[str, Any] = {
-        "id": key(details.image),
-        "series": clip(details.folder),
-        "association": clip(details.association),
-        "received": micros(event.time),
-        "file": clip(details.file),
-        "sop": clip(details.sop),
-        "sop_class": clip(details.sop_class),
-        "transfer_syntax": clip(details.transfer_syntax),
-        "bytes": count_of(details.bytes, MAX_BYTES),
-        "repetition": details.repetition,
-        "durable": details.durable,
-    }
-    batch.add(ImageRow, **image)
-    _add_series_of_image(batch, details, image, sender, order(PLANNED, event))
-    known = batch.of[AssociationRow]
-    if not known or known[-1]["id"] != image["association"]:
-        batch.add(AssociationRow, id=image["association"], **sender)
-    batch.count(_minute_of(event), "images.received", label)
-    batch.count(_minute_of(event), "bytes.received", label, image["bytes"])
-
-
-def _add_series_of_image(
-    batch: Rows, details: ImageReceived, image: dict[str, Any], sender: dict[str, str], precedence: str
-) -> None:
-    folder, new = image["series"], not details.repetition
-    identity = {
-        "patient_id": clip(details.patient),
-        "accession": clip(details.accession),
-        "study_uid": clip(details.study),
-        "series_uid": clip(details.series),
-    }
-    batch.add_series(
-        folder,
-        **identity,
-        **_NOT_OF_IMAGE,
-        modality=clip(details.modality),
-        identity_order=precedence,
-        **sender,
-        origin_order=precedence,
-        first_received=image["received"],
-        last_received=image["received"],
-        images=int(new),
-        bytes=image["bytes"] if new else 0,
-        repetitions=int(not new),
+    folder, moment, told = clip(details.folder), micros(event.time), order(PLANNED, event)
+    association, size, new = clip(details.association), count_of(details.bytes, MAX_BYTES), not details.repetition
+    batch.add(
+        ImageRow,
+        id=key(details.image),
+        series=folder,
+        association=association,
+        received=moment,
+        file=clip(details.file),
+        sop=clip(details.sop),
+        sop_class=clip(details.sop_class),
+        transfer_syntax=clip(details.transfer_syntax),
+        bytes=size,
+        repetition=details.repetition,
+        durable=details.durable,
     )
-    values = (details.patient, details.accession, details.study, details.series)
-    if (folder, *values) not in batch.seen:
-        batch.seen.add((folder, *values))
-        for kind, value in zip(identity, values, strict=True):
+    says = _said_by_image(batch, folder, details)
+    times = {"identity_order": told, "origin_order": told, "first_received": moment, "last_received": moment}
+    counts = {"images": int(new), "bytes": size if new else 0, "repetitions": int(not new)}
+    batch.add_series(folder, {**says, **times, **counts})
+    known = batch.of[AssociationRow]
+    if not known or known[-1]["id"] != association:
+        batch.add(AssociationRow, id=association, **_sender_columns(details))
+    minute, label = _minute_of(event), _sender(details)
+    batch.count(minute, "images.received", label)
+    batch.count(minute, "bytes.received", label, size)
+
+
+def _said_by_image(batch: Rows, folder: str, details: ImageReceived) -> dict[str, str]:
+    """Return what an image says of its series, and make the series findable by it."""
+    identity = (details.patient, details.accession, details.study, details.series)
+    sender = (details.address, details.calling_aet, details.called_aet)
+    known = (folder, *identity, details.modality, *sender)
+    said = batch.said.get(known)
+    if said is None:
+        kinds = ("patient_id", "accession", "study_uid", "series_uid")
+        for kind, value in zip(kinds, identity, strict=True):
             batch.identify(folder, kind, value)
+        said = batch.said[known] = {
+            **dict(zip(kinds, map(clip, identity), strict=True)),
+            **_NOT_OF_IMAGE,
+            "modality": clip(details.modality),
+            **_sender_columns(details),
+        }
+    return said
 
 
 def _image_refused(batch: Rows, event: Event, details: ImageRefused) -> None:
@@ -521,17 +514,17 @@ def _identity(identity: Identity, columns: dict[str, str]) -> dict[str, str]:
 def _add_series(batch: Rows, event: Event, identity: Identity, origin: Origin, precedence: str) -> str:
     """Add a series as a task tells it, and return its folder."""
     folder = folder_of(event.series or identity.SeriesInstanceUID, origin, event.task or event.id)
-    batch.add_series(
-        folder,
+    said = {
         **_identity(identity, _OF_SERIES),
-        identity_order=precedence,
-        address=clip(origin.address),
-        calling_aet=clip(origin.calling_aet),
-        called_aet=clip(origin.called_aet),
-        origin_order=precedence,
-        first_received=optional_micros(origin.first_received),
-        last_received=optional_micros(origin.last_received),
-    )
+        "identity_order": precedence,
+        "address": clip(origin.address),
+        "calling_aet": clip(origin.calling_aet),
+        "called_aet": clip(origin.called_aet),
+        "origin_order": precedence,
+        "first_received": optional_micros(origin.first_received),
+        "last_received": optional_micros(origin.last_received),
+    }
+    batch.add_series(folder, said)
     for kind, keyword in _SEARCHED.items():
         batch.identify(folder, kind, getattr(identity, keyword))
     return folder

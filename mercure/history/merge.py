@@ -29,8 +29,8 @@ class MergeRule(ABC):
         """Return the expression for a column's new value; `mine` and `new` are the prefixes of the two rows."""
 
     @abstractmethod
-    def merge(self, mine: Row, new: Row, names: Iterable[str]) -> dict[str, Any]:
-        """Return the new values of all columns that follow this rule; what does not change may be left out."""
+    def merge(self, mine: Row, new: Row, names: Iterable[str], into: dict[str, Any]) -> None:
+        """Write the new values of all columns that follow this rule; what does not change stands in `into` already."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,11 @@ class _Largest(MergeRule):
         one, other = mine + column, new + column
         return f"CASE WHEN {one} IS NULL OR {other} > {one} THEN {other} ELSE {one} END"
 
-    def merge(self, mine: Row, new: Row, names: Iterable[str]) -> dict[str, Any]:
-        return {name: max(known) for name in names if (known := _known(mine.get(name), new.get(name)))}
+    def merge(self, mine: Row, new: Row, names: Iterable[str], into: dict[str, Any]) -> None:
+        for name in names:
+            one, other = mine.get(name), new.get(name)
+            if other is not None and (one is None or other > one):
+                into[name] = other
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,11 @@ class _Smallest(MergeRule):
         one, other = mine + column, new + column
         return f"CASE WHEN {one} IS NULL OR {other} < {one} THEN {other} ELSE {one} END"
 
-    def merge(self, mine: Row, new: Row, names: Iterable[str]) -> dict[str, Any]:
-        return {name: min(known) for name in names if (known := _known(mine.get(name), new.get(name)))}
+    def merge(self, mine: Row, new: Row, names: Iterable[str], into: dict[str, Any]) -> None:
+        for name in names:
+            one, other = mine.get(name), new.get(name)
+            if other is not None and (one is None or other < one):
+                into[name] = other
 
 
 @dataclass(frozen=True)
@@ -58,8 +64,9 @@ class _Total(MergeRule):
     def sql(self, mine: str, new: str, column: str) -> str:
         return f"{mine}{column} + {new}{column}"
 
-    def merge(self, mine: Row, new: Row, names: Iterable[str]) -> dict[str, Any]:
-        return {name: (mine.get(name) or 0) + (new.get(name) or 0) for name in names}
+    def merge(self, mine: Row, new: Row, names: Iterable[str], into: dict[str, Any]) -> None:
+        for name in names:
+            into[name] = mine.get(name, 0) + new.get(name, 0)
 
 
 @dataclass(frozen=True)
@@ -71,11 +78,11 @@ class _ToldBy(MergeRule):
         later = f"{other} IS NOT NULL AND ({one} IS NULL OR {other} > {one})"
         return f"CASE WHEN {later} THEN {new}{column} ELSE {mine}{column} END"
 
-    def merge(self, mine: Row, new: Row, names: Iterable[str]) -> dict[str, Any]:
+    def merge(self, mine: Row, new: Row, names: Iterable[str], into: dict[str, Any]) -> None:
         one, other = mine.get(self.order), new.get(self.order)
         if other is not None and (one is None or other > one):
-            return {name: new.get(name) for name in names}
-        return {}
+            for name in names:
+                into[name] = new.get(name)
 
 
 @dataclass(frozen=True)
@@ -86,9 +93,9 @@ class _CounterOrGauge(MergeRule):
         gauge = _ToldBy(self.order).sql(mine, new, column)
         return f"CASE WHEN {new}{self.order} IS NULL THEN {_Total().sql(mine, new, column)} ELSE {gauge} END"
 
-    def merge(self, mine: Row, new: Row, names: Iterable[str]) -> dict[str, Any]:
+    def merge(self, mine: Row, new: Row, names: Iterable[str], into: dict[str, Any]) -> None:
         rule = _Total() if new.get(self.order) is None else _ToldBy(self.order)
-        return rule.merge(mine, new, names)
+        rule.merge(mine, new, names, into)
 
 
 @dataclass(frozen=True)
@@ -97,10 +104,9 @@ class _ByReceipt(MergeRule):
         better = f"{new}received IS NOT NULL OR {mine}received IS NULL"
         return f"CASE WHEN {better} THEN coalesce({new}{column}, {mine}{column}) ELSE {mine}{column} END"
 
-    def merge(self, mine: Row, new: Row, names: Iterable[str]) -> dict[str, Any]:
-        if new.get("received") is None and mine.get("received") is not None:
-            return {}
-        return {name: value for name in names if (value := new.get(name)) is not None}
+    def merge(self, mine: Row, new: Row, names: Iterable[str], into: dict[str, Any]) -> None:
+        if new.get("received") is not None or mine.get("received") is None:
+            into.update((name, new[name]) for name in names if new.get(name) is not None)
 
 
 @dataclass(frozen=True)
@@ -109,17 +115,12 @@ class _Fixed(MergeRule):
         del new
         return mine + column
 
-    def merge(self, mine: Row, new: Row, names: Iterable[str]) -> dict[str, Any]:
-        del mine, new, names
-        return {}
+    def merge(self, mine: Row, new: Row, names: Iterable[str], into: dict[str, Any]) -> None:
+        """Change nothing."""
 
 
 class _Key(_Fixed):
     """Told apart from `FIXED` by its class."""
-
-
-def _known(*values: Any) -> list[Any]:  # noqa: ANN401 - whatever a column holds
-    return [value for value in values if value is not None]
 
 
 LARGEST: Final = _Largest()
@@ -222,7 +223,7 @@ class Table:
         """Return what `statement` makes of the row that is there and a new one with the same key."""
         changed = dict(mine)
         for rule, names in self._together.items():
-            changed |= rule.merge(mine, new, names)
+            rule.merge(mine, new, names, changed)
         return changed
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from mercure.event_details import ImageRef
 from mercure.history.identifiers import folded, name_parts
-from mercure.history.merge import table_of
+from mercure.history.merge import Row, table_of
 from mercure.history.models import HistoryModel, SeriesRow
 from mercure.history.text import MAX_BYTES, clip, count_of
 
@@ -63,8 +63,8 @@ class Rows:
     """By folder; what several events say of one series is merged here already."""
     identifiers: set[tuple[str, str, str]] = field(default_factory=set)
     """Folded value, kind, folder of the series."""
-    seen: set[tuple[str, ...]] = field(default_factory=set)
-    """Folder and identifiers of the images, so that a series of a thousand images is not folded a thousand times."""
+    said: dict[tuple[str, ...], dict[str, str]] = field(default_factory=dict)
+    """What images say of their series, so that it is not put in order again for each of a thousand images."""
     lists: dict[str, ListedImages] = field(default_factory=dict)
     counters: dict[tuple[str, int, str], float] = field(default_factory=dict)
     """By name, minute and label."""
@@ -75,13 +75,12 @@ class Rows:
         row["node"] = self.node
         self.of[table].append(row)
 
-    def add_series(self, folder: str, **row: Any) -> None:  # noqa: ANN401 - whatever a column holds
+    def add_series(self, folder: str, row: Row) -> None:
         """Add what an event says of a series; `images`, `bytes` and `repetitions` are increases."""
         there = self.series.get(folder)
-        if there is None:
-            self.series[folder] = {"node": self.node, "folder": folder, **row}
-        else:
-            self.series[folder] = table_of(SeriesRow).merge(there, row)
+        self.series[folder] = (
+            {"node": self.node, "folder": folder, **row} if there is None else table_of(SeriesRow).merge(there, row)
+        )
 
     def count(self, minute: int, name: str, label: str, value: float = 1) -> None:
         """Add to a counter."""
