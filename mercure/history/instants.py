@@ -33,3 +33,8 @@ def instant(value: int) -> datetime:
 def optional_micros(value: datetime | None) -> int | None:
     """Return microseconds since 1970, or None for None."""
     return None if value is None else micros(value)
+
+
+def instant_of(value: datetime | int) -> datetime:
+    """Return the instant of an aggregate, which comes converted by its field or as the plain number."""
+    return value if isinstance(value, datetime) else instant(int(value))

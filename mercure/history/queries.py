@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from peewee import JOIN, SqliteDatabase, fn
+from peewee import JOIN, Database, SqliteDatabase, fn
 
-from mercure.history import distinct, models, timelines
+from mercure.history import models, timelines
 from mercure.history.database import run_sql
 from mercure.history.identifiers import folded
-from mercure.history.instants import MINUTE, instant, micros
+from mercure.history.instants import MINUTE, instant_of, micros
 from mercure.history.models import EventRow, IdentifierRow, ImageRow, MetricsMinuteRow, NodeRow, SeriesRow, TaskRow
-from mercure.history.reader import HistoryUnavailableError, Reader, batches
+from mercure.history.reader import HistoryUnavailableError, Reader, batches, records
 from mercure.history.records import (
     AttemptRecord,
     AuditRecord,
@@ -41,6 +41,9 @@ _ASKED_AT_ONCE: Final = 500
 _FOUND_AT_ONCE: Final = 2000
 _IMAGES_AT_ONCE: Final = 200
 _LAST_CHARACTER: Final = "\U0010ffff"
+
+_Place = tuple[str | None, ...]
+"""Node, folder and file of an image."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class History(Reader):
             query = query.where(SeriesRow.id.in_(timelines.series_ids(series_uid)))
         given = {SeriesRow.modality: modality, SeriesRow.calling_aet: calling_aet, SeriesRow.node: node}
         with self.reading() as database:
-            return distinct.series(database, page.apply(_equal(query, given), SeriesRow.last_received))
+            return _distinct_series(database, page.apply(_equal(query, given), SeriesRow.last_received))
 
     def holds(self, series_uid: str, identifiers: Mapping[tuple[str, ...], str]) -> bool:
         """Tell whether a series was ever seen under all of some identifiers.
@@ -139,7 +142,7 @@ class History(Reader):
             ids = {found for query in (named, holding) for (found,) in query.tuples().execute(database)}
             query = SeriesRow.select().where(SeriesRow.id.in_(sorted(ids)))
             ordered = query.order_by(SeriesRow.last_received.desc(), SeriesRow.id.desc())
-            return distinct.series(database, ordered.limit(limit))
+            return _distinct_series(database, ordered.limit(limit))
 
     def images(
         self,
@@ -161,7 +164,7 @@ class History(Reader):
             query = query.where(ImageRow.id.in_(held.where(TaskRow.id == task)))
         query = _equal(query, {ImageRow.sop: sop, ImageRow.node: node}).order_by(ImageRow.id.desc())
         with self.reading() as database:
-            return distinct.images(database, page.apply(query, ImageRow.received))
+            return _distinct_images(database, page.apply(query, ImageRow.received))
 
     def tasks(
         self,
@@ -179,7 +182,7 @@ class History(Reader):
         if states:
             query = query.where(TaskRow.state.in_(list(states)))
         if series_uid is not None:
-            query = query.where(timelines.tasks_of(series_uid))
+            query = query.where(timelines.tasks_of(timelines.series_ids(series_uid)))
         given = {TaskRow.target: target, TaskRow.study_uid: study_uid, TaskRow.parent: parent, TaskRow.node: node}
         query = _equal(query, given)
         return self.fetch(page.apply(query, TaskRow.created), TaskRecord)
@@ -277,7 +280,9 @@ class History(Reader):
         with self.reading() as database:
             rows = list(query.order_by(begin, table.name, table.label, table.node).tuples().execute(database))
         return [
-            CounterPoint(name=name, label=label, node=of, minute=_instant(at), value=total if told is None else highest)
+            CounterPoint(
+                name=name, label=label, node=of, minute=instant_of(at), value=total if told is None else highest
+            )
             for name, label, of, at, total, highest, told in rows
         ]
 
@@ -341,5 +346,67 @@ def _equal(query: Any, given: dict[Any, str | None]) -> Any:  # noqa: ANN401 - p
     return query
 
 
-def _instant(value: datetime | int) -> datetime:
-    return value if isinstance(value, datetime) else instant(int(value))
+# --- images that came several times: each counts once in its series, and is where its first copy is ------------
+
+
+def _distinct_series(database: Database, query: Any) -> list[SeriesRecord]:  # noqa: ANN401 - any query of peewee
+    """Run a query for series; of those that may hold an image twice, count the distinct ones.
+
+    The receiver knows an image again while its series is in ``incoming/``; what comes again later is counted once more
+    in the series' own row.
+    """
+    rows = list(query.dicts().execute(database))
+    again = _may_repeat(database, {row["id"]: row["images"] for row in rows})
+    counted = _count_distinct(database, again)
+    return [SeriesRecord.model_validate(row | counted.get(row["id"], {})) for row in rows]
+
+
+def _may_repeat(database: Database, received: dict[int, int]) -> list[int]:
+    """Return the series that were taken several times, or that got images after they were taken."""
+    found = []
+    for some in batches(received, _ASKED_AT_ONCE):
+        query = TaskRow.select(TaskRow.series, fn.COUNT(TaskRow.id), fn.SUM(TaskRow.images)).group_by(TaskRow.series)
+        query = query.where(TaskRow.series.in_(some), TaskRow.action == "complete")
+        for series_id, tasks, images in query.tuples().execute(database):
+            if tasks > 1 or received[series_id] > (images or 0):
+                found.append(series_id)
+    return found
+
+
+def _count_distinct(database: Database, wanted: Iterable[int]) -> dict[int, dict[str, int]]:
+    """Count the images of series by their SOP Instance UID; one without is an image of its own."""
+    counted: dict[int, dict[str, int]] = {}
+    name = fn.COALESCE(fn.NULLIF(ImageRow.sop, ""), ImageRow.id)
+    for some in batches(wanted, _ASKED_AT_ONCE):
+        query = ImageRow.select(ImageRow.series, fn.MAX(ImageRow.bytes), fn.COUNT(ImageRow.id)).group_by(
+            ImageRow.series, name
+        )
+        query = query.where(ImageRow.series.in_(some), ImageRow.received.is_null(False))
+        for series_id, size, copies in query.tuples().execute(database):
+            of = counted.setdefault(series_id, {"images": 0, "bytes": 0, "repetitions": 0})
+            of["images"] += 1
+            of["bytes"] += size or 0
+            of["repetitions"] += copies - 1
+    return counted
+
+
+def _distinct_images(database: Database, query: Any) -> list[ImageRecord]:  # noqa: ANN401 - any query of peewee
+    """Run a query for images; a repetition, which no task lists, is in the task of the copy that it repeats."""
+    found = records(database, query, ImageRecord)
+    again = [image for image in found if image.repetition and image.task is None and image.sop]
+    kept: dict[_Place, list[tuple[str, str | None]]] = {}
+    for some in batches({image.sop or "" for image in again}, _ASKED_AT_ONCE):
+        copies = ImageRow.select(ImageRow.node, SeriesRow.folder, ImageRow.file, ImageRow.id, ImageRow.task).join(
+            SeriesRow
+        )
+        copies = copies.where(ImageRow.sop.in_(some), ImageRow.repetition == False)  # noqa: E712 - an expression of peewee
+        for *place, image_id, task in copies.tuples().execute(database):
+            kept.setdefault(tuple(place), []).append((image_id, task))
+    tasks = {image.id: _repeated(image, kept) for image in again}
+    return [image.model_copy(update={"task": tasks[image.id]}) if image.id in tasks else image for image in found]
+
+
+def _repeated(image: ImageRecord, kept: dict[_Place, list[tuple[str, str | None]]]) -> str | None:
+    """Return the task of the last copy before a repetition."""
+    copies = [copy for copy in kept.get((image.node, image.folder, image.file), []) if copy[0] <= image.id]
+    return max(copies)[1] if copies else None

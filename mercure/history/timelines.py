@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from peewee import JOIN, Database, fn
 
 from mercure.history.identifiers import folded
-from mercure.history.instants import instant
+from mercure.history.instants import instant_of
 from mercure.history.models import AssociationRow, EventRow, IdentifierRow, ImageRow, TaskRow
 from mercure.history.reader import records
 from mercure.history.records import EventRecord
@@ -21,14 +20,11 @@ def series_ids(series_uid: str) -> Any:  # noqa: ANN401 - peewee's queries
     )
 
 
-def tasks_of(series_uid: str) -> Any:  # noqa: ANN401 - peewee's expressions
-    """Make the condition for all tasks that hold images of a series: its own, and those of studies with it."""
-    mine = TaskRow.series.in_(series_ids(series_uid))
+def tasks_of(series: Any) -> Any:  # noqa: ANN401 - peewee's queries and expressions
+    """Make the condition for all tasks that hold images of some series: their own, and those of studies with them."""
     member = TaskRow.alias()
-    studies = member.select(member.study_task).where(
-        member.series.in_(series_ids(series_uid)), member.study_task.is_null(False)
-    )
-    return mine | TaskRow.id.in_(studies) | TaskRow.parent.in_(studies)
+    studies = member.select(member.study_task).where(member.series.in_(series), member.study_task.is_null(False))
+    return TaskRow.series.in_(series) | TaskRow.id.in_(studies) | TaskRow.parent.in_(studies)
 
 
 def of_task(database: Database, task: str) -> list[EventRecord]:
@@ -43,11 +39,12 @@ def of_series(database: Database, series_uid: str) -> list[EventRecord]:
     The images of one association are one line, ``images.received`` at the time of the last: a series of a thousand
     images is told in a dozen lines.
     """
-    tasks = TaskRow.select(TaskRow.id).where(tasks_of(series_uid))
+    mine = series_ids(series_uid)
+    tasks = TaskRow.select(TaskRow.id).where(tasks_of(mine))
     about_tasks = EventRow.select().where(EventRow.task.in_(tasks))
     about_series = EventRow.select().where(EventRow.series == series_uid, EventRow.task.is_null())
     events = records(database, about_tasks, EventRecord) + records(database, about_series, EventRecord)
-    arrivals = _arrivals(database, series_ids(series_uid), series_uid)
+    arrivals = _arrivals(database, mine, series_uid)
     return sorted(events + arrivals, key=lambda event: (event.time, event.id))
 
 
@@ -69,20 +66,15 @@ def _arrival(series_uid: str, node: str, *row: Any) -> EventRecord:  # noqa: ANN
         "called_aet": called_aet,
         "images": images,
         "bytes": int(size or 0),
-        "first": _instant(first).isoformat(),
-        "last": _instant(last).isoformat(),
+        "first": instant_of(first).isoformat(),
+        "last": instant_of(last).isoformat(),
     }
     return EventRecord(
         id=f"{association}:{node}",
         node=node,
-        time=_instant(last),
+        time=instant_of(last),
         service="receiver",
         type="images.received",
         series=series_uid,
         details=details,
     )
-
-
-def _instant(value: datetime | int) -> datetime:
-    """Return the instant of an aggregate, which comes converted or as the plain number."""
-    return value if isinstance(value, datetime) else instant(int(value))

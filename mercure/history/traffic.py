@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from peewee import Case, Database, fn
 
 from mercure.history.identifiers import folded
-from mercure.history.instants import MINUTE, instant, micros
+from mercure.history.instants import MINUTE, instant_of, micros
 from mercure.history.models import IdentifierRow, MetricsMinuteRow, SeriesRow, TaskRow, TotalRow
 from mercure.history.reader import Reader, records
 from mercure.history.records import CounterTotal, ExamRecord, SenderRecord, SeriesRecord, SumPoint, TaskRecord
+from mercure.history.timelines import tasks_of
 
 OTHER: Final = "other"
 """The label under which everything beyond the bound of labels is told together."""
@@ -87,7 +88,7 @@ class Traffic(Reader):
         query = query.where(table.minute >= micros(since), table.minute < micros(until))
         with self.reading() as database:
             rows = list(query.group_by(table.name, begin).order_by(begin, table.name).tuples().execute(database))
-        return [SumPoint(name=name, begin=_instant(at), value=value) for name, at, value in rows]
+        return [SumPoint(name=name, begin=instant_of(at), value=value) for name, at, value in rows]
 
     def totals(self, node: str, limit: int) -> list[CounterTotal]:
         """Return what each counter of a node has come to in all; none of them ever falls.
@@ -121,16 +122,9 @@ class Traffic(Reader):
         query = SeriesRow.select().where(SeriesRow.id.in_(named)).order_by(SeriesRow.first_received, SeriesRow.id)
         with self.reading() as database:
             found = records(database, query.limit(EXAM_SERIES + 1), SeriesRecord)
-            tasks = _tasks_of(database, named)
+            held = TaskRow.select().where(tasks_of(named)).order_by(TaskRow.id)
+            tasks = records(database, held.limit(_EXAM_TASKS), TaskRecord)
         return ExamRecord(series=tuple(found[:EXAM_SERIES]), tasks=tuple(tasks), cut=len(found) > EXAM_SERIES)
-
-
-def _tasks_of(database: Database, series: Any) -> list[TaskRecord]:  # noqa: ANN401 - peewee's queries
-    """Return the tasks of series, and those of the studies that they became part of."""
-    member = TaskRow.alias()
-    studies = member.select(member.study_task).where(member.series.in_(series), member.study_task.is_null(False))
-    query = TaskRow.select().where(TaskRow.series.in_(series) | TaskRow.id.in_(studies) | TaskRow.parent.in_(studies))
-    return records(database, query.order_by(TaskRow.id).limit(_EXAM_TASKS), TaskRecord)
 
 
 def _sums(database: Database, node: str, since: datetime) -> dict[tuple[str, str], float]:
@@ -144,8 +138,4 @@ def _last_images(database: Database, node: str, since: datetime) -> dict[str, da
     query = SeriesRow.select(SeriesRow.calling_aet, SeriesRow.address, fn.MAX(SeriesRow.last_received))
     query = query.where(SeriesRow.node == node, SeriesRow.last_received >= micros(since))
     rows = query.group_by(SeriesRow.calling_aet, SeriesRow.address).tuples().execute(database)
-    return {f"{title}@{address}": _instant(last) for title, address, last in rows}
-
-
-def _instant(value: datetime | int) -> datetime:
-    return value if isinstance(value, datetime) else instant(int(value))
+    return {f"{title}@{address}": instant_of(last) for title, address, last in rows}
