@@ -21,9 +21,11 @@ from typing import BinaryIO, Final
 
 from appliance import archive
 from appliance.archive import ArchiveError, Manifest, Writer
-from appliance.control.api.backup import BackupChecked, BackupFile, BackupMade
-from appliance.control.api.base import Progress
+from appliance.control.api import backup as api
+from appliance.control.api.backup import BackupChecked, BackupFile, BackupMade, Backups, CreateBackup, OneBackup
+from appliance.control.api.base import Nothing, Progress
 from appliance.control.errors import ControlError
+from appliance.control.registry import Asked, carries_out, carries_out_for_caller
 from appliance.control.session import Session
 from mercure import __version__, durable
 from mercure.history.copies import HistoryKind, PostgresToolMissingError, copy_history, kind_of
@@ -93,19 +95,9 @@ class Counter:
         self.report(Progress(done=self.done, total=max(self.total, self.done), text=self.text, unit="bytes"))
 
 
-def create(session: Session, *, images: bool, folder: Path | None, report: Report) -> BackupMade:
+@carries_out_for_caller(api.CREATE)
+def create(asked: Asked, wanted: CreateBackup) -> BackupMade:
     """Write a backup while the router runs, or does not.
-
-    Parameters
-    ----------
-    session : Session
-        Of which router, and who asks.
-    images : bool
-        With the images, and everything else of the spool.
-    folder : Path or None
-        Where to; None: `FOLDER` in the root.
-    report : callable
-        Called with the progress in bytes.
 
     Raises
     ------
@@ -114,8 +106,10 @@ def create(session: Session, *, images: bool, folder: Path | None, report: Repor
     OSError
         The disk refuses; then there is no file.
     """
+    session = asked.session
+    folder = Path(wanted.folder) if wanted.folder is not None else None
     try:
-        made = _create(session, images=images, folder=folder, report=report)
+        made = _create(session, images=wanted.images, folder=folder, report=asked.report)
     except (ControlError, OSError) as error:
         _notice(session, f"no backup could be made: {error}")
         raise
@@ -167,7 +161,14 @@ def list_backups(session: Session) -> tuple[BackupFile, ...]:
     return tuple(sorted(found, key=lambda item: (item.modified, item.name), reverse=True))
 
 
-def check(session: Session, name: str, report: Report) -> BackupChecked:
+@carries_out(api.LIST)
+def list_(session: Session, wanted: Nothing) -> Backups:
+    """List the backups in the root's own folder, the newest first."""
+    return Backups(backups=list_backups(session))
+
+
+@carries_out_for_caller(api.CHECK)
+def check(asked: Asked, wanted: OneBackup) -> BackupChecked:
     """Read one of the root's own backups and compare each file with its digest.
 
     Raises
@@ -175,11 +176,12 @@ def check(session: Session, name: str, report: Report) -> BackupChecked:
     ControlError
         There is no such backup. One that is damaged is an answer.
     """
+    session, name = asked.session, wanted.name
     known = {item.name: Path(item.path) for item in list_backups(session)}
     if name not in known:
         advice = f"there are {', '.join(known)}" if known else "`mercure backup create` writes one"
         raise ControlError("not-found", f"there is no backup {name!r} in {session.root.path / FOLDER}", advice)
-    return checked(known[name], report)
+    return checked(known[name], asked.report)
 
 
 def checked(path: Path, report: Report) -> BackupChecked:

@@ -21,9 +21,11 @@ from typing import Final
 
 from pydicom import dcmread
 
+from appliance.control.api import selftest as api
 from appliance.control.api.base import Progress
-from appliance.control.api.selftest import Selftest, Step
+from appliance.control.api.selftest import RunSelftest, Selftest, Step
 from appliance.control.errors import ControlError
+from appliance.control.registry import Asked, carries_out_for_caller
 from appliance.control.session import Session
 from appliance.control.targets.probe_send import job_of, write_images
 from appliance.health import CHECKS, HealthFinding, well
@@ -51,29 +53,22 @@ class _StepFailedError(Exception):
     """A step of the image's way did not work; the text says what was found."""
 
 
-def run(session: Session, *, image: bool, report: Report) -> Selftest:
-    """Ask all questions, and send an image through.
-
-    Parameters
-    ----------
-    session : Session
-        Of which router, and who asks.
-    image : bool
-        False: only the questions.
-    report : callable
-        Called with each step before it begins.
+@carries_out_for_caller(api.RUN)
+def run(asked: Asked, wanted: RunSelftest) -> Selftest:
+    """Ask all questions, and send an image through where one is wanted; each step is reported before it begins.
 
     Raises
     ------
     ControlError
         There is no configuration, or the spool belongs to another user.
     """
+    session, image = asked.session, wanted.image
     begin = session.clock.monotonic()
     total = len(CHECKS) + (len(_WAY) if image else 0)
     steps: list[Step] = []
 
     def take(name: str, ask: Callable[[], HealthFinding]) -> Step:
-        report(Progress(done=len(steps), total=total, text=name))
+        asked.report(Progress(done=len(steps), total=total, text=name))
         step = _step(name, ask, session.clock)
         steps.append(step)
         return step
@@ -83,7 +78,7 @@ def run(session: Session, *, image: bool, report: Report) -> Selftest:
             take(name, lambda check=check: check(session))  # type: ignore[misc] # the question of this turn
         if image:
             _send_through(session, take, steps)
-        report(Progress(done=total, total=total, text="done"))
+        asked.report(Progress(done=total, total=total, text="done"))
         ok = all(step.outcome in {"ok", "warning"} for step in steps)
         done = Selftest(ok=ok, steps=tuple(steps), seconds=round(session.clock.monotonic() - begin, 3))
         found = {step.name: step.outcome for step in steps if step.outcome != "ok"}

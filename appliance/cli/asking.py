@@ -65,8 +65,8 @@ def ask(verb: Verb[Q, A], request: Q | None = None) -> A:
 
 def _here(told: Callable[[Progress], None]) -> Ask:
     """Carry verbs out in this process."""
+    from appliance.control.registry import Asked, carry_out, find  # noqa: PLC0415
     from appliance.control.roles import Caller  # noqa: PLC0415
-    from appliance.control.verbs import Asked, carry_out, find  # noqa: PLC0415
 
     def ask(verb: Verb[Q, A], request: Q | None = None) -> A:
         session = open_session()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
@@ -99,6 +100,26 @@ class ControlError(Exception):
             problems=self.problems,
             difference=self.difference,
         )
+
+
+def no_such(what: str, name: str, known: Collection[str], none: str = "") -> ControlError:
+    """Return the error for it: with the nearest name that there is, else with all of them.
+
+    Parameters
+    ----------
+    what : str
+        The sort of thing, in the singular.
+    name : str
+        What was asked for.
+    known : collection of str
+        The names that there are.
+    none : str
+        What to say where there are none; absent: just that.
+    """
+    from mercure.config.problems import suggest  # noqa: PLC0415 - faces do without the configuration
+
+    every = f"there are {', '.join(known)}" if known else none or f"there are no {what}s"
+    return ControlError("not-found", f"there is no {what} {name!r}", suggest(name, known) or every)
 
 
 def control_error(verb: str, error: Exception) -> ControlError:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
+from appliance.control.api import notifications as api
 from appliance.control.api.notifications import (
     ChannelReport,
     ChannelTested,
@@ -14,10 +14,11 @@ from appliance.control.api.notifications import (
     MessagesChanged,
     Notifications,
     SomeMessages,
+    TestChannel,
 )
 from appliance.control.configuration import edits
-from appliance.control.errors import ControlError
-from appliance.control.naming import no_such
+from appliance.control.errors import ControlError, no_such
+from appliance.control.registry import carries_out
 from appliance.control.session import Session
 from mercure.config import Config
 from mercure.config.notifications import ChannelSettings, EMail, Webhook
@@ -30,6 +31,7 @@ from mercure.notifications.queue import STATES, MessageQueue, State
 from mercure.notifications.send_queue import HOUR
 
 
+@carries_out(api.LIST)
 def list_notifications(session: Session, wanted: ListNotifications) -> Notifications:
     """List channels and messages."""
     queue = MessageQueue(session.spool)
@@ -77,7 +79,8 @@ def _report(state: State, message: Message) -> MessageReport:
     return MessageReport(**told, state=state, members=len(message.members))
 
 
-def test_channel(session: Session, name: str, content: dict[str, Any] | None) -> ChannelTested:
+@carries_out(api.TEST)
+def test_channel(session: Session, wanted: TestChannel) -> ChannelTested:
     """Send a test message at once, and tell what came of it.
 
     Raises
@@ -85,6 +88,7 @@ def test_channel(session: Session, name: str, content: dict[str, Any] | None) ->
     ControlError
         There is no such channel, or its settings cannot be used.
     """
+    name, content = wanted.channel, wanted.settings
     config = session.config if content is None else edits.tried(session, edits.with_channel(name, content))
     settings = _channel(config, name)
     now = session.clock.now()
@@ -102,6 +106,7 @@ def test_channel(session: Session, name: str, content: dict[str, Any] | None) ->
     return ChannelTested(channel=name, ok=ok, text=text, seconds=seconds)
 
 
+@carries_out(api.RETRY)
 def retry(session: Session, wanted: SomeMessages) -> MessagesChanged:
     """Try messages again.
 
@@ -121,6 +126,7 @@ def retry(session: Session, wanted: SomeMessages) -> MessagesChanged:
         return _changed(session, events, "notifications.retry", messages)
 
 
+@carries_out(api.DISCARD)
 def discard(session: Session, wanted: SomeMessages) -> MessagesChanged:
     """Remove messages.
 

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
+from appliance.control.api import verification as api
 from appliance.control.api.base import Progress
-from appliance.control.rpc.jobs import Report as Told
-from appliance.control.session import Session
+from appliance.control.registry import Asked, carries_out_for_caller
 from mercure.history.verify import Report
 from mercure.history.verify import verify as check
 
 
-def verify(session: Session, *, deep: bool = False, report: Told | None = None) -> Report:
+@carries_out_for_caller(api.RUN)
+def verify(asked: Asked, wanted: api.Verification) -> Report:
     """Look at every image ever acknowledged, in the history and in the spool.
-
-    Parameters
-    ----------
-    session : Session
-        Whose router.
-    deep : bool
-        Read every kept image, too.
-    report : callable, optional
-        Told of the progress.
 
     Raises
     ------
@@ -28,9 +20,9 @@ def verify(session: Session, *, deep: bool = False, report: Told | None = None) 
     OSError
         The spool cannot be read.
     """
+    session = asked.session
 
     def told(done: int, total: int) -> None:
-        if report is not None:
-            report(Progress(done=done, total=total, text="read", unit="bytes"))
+        asked.report(Progress(done=done, total=total, text="read", unit="bytes"))
 
-    return check(session.root, session.config, session.clock, deep=deep, told=told)
+    return check(session.root, session.config, session.clock, deep=wanted.deep, told=told)

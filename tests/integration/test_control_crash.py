@@ -11,23 +11,25 @@ import pytest
 
 from appliance.control.api.queue import TaskVerb
 from appliance.control.configuration import setup
-from appliance.control.queue.task_actions import VERBS
 from appliance.control.session import Session
 from mercure.config import Root
 from mercure.durable import EXIT_AT_FAULT
 from mercure.spool import Failure, Stage, load_task
 from tests.support.tasks import NOW, place_task
+from tests.support.verbs import change_task
 
 CODE = """
 import sys
 from pathlib import Path
 from appliance.control.configuration import setup
-from appliance.control.queue.task_actions import VERBS
+from appliance.control.api.queue import ChangeTask
+from appliance.control.queue import task_actions
 from appliance.control.session import Session
 from mercure.config import Root
 root, verb, task = sys.argv[1:]
 session = Session(Root(Path(root)), "alice")
-setup.initialise(session) if verb == "init" else VERBS[verb](session, task, "because")
+wanted = ChangeTask(task=task, reason="because") if task else None
+setup.initialise(session) if verb == "init" else getattr(task_actions, verb)(session, wanted)
 """
 
 
@@ -88,7 +90,7 @@ def test_a_task_is_in_one_place_whole_and_the_verb_can_be_repeated(
         if not crashed:
             break
         if place is start and not (verb == "hold" and model.hold):
-            VERBS[verb](session, task.id, "again")
+            change_task(session, verb, task.id, "again")
             assert session.spool.find(task.id) is end
     assert step > 4
     assert session.spool.find(task.id) is end

@@ -12,7 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from appliance.cli.app import mercure
+from appliance.control.api import targets as api
 from appliance.control.api.base import Progress
+from appliance.control.api.targets import OneTarget, ProbeTarget
 from appliance.control.configuration import setup
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
@@ -21,6 +23,7 @@ from mercure.config import Root
 from mercure.dicom.capabilities import CapabilityQuery
 from tests.support.counting_node import node
 from tests.support.tasks import events_of
+from tests.support.verbs import asked
 
 CT, SC = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.7"
 VERIFICATION = "1.2.840.10008.1.1"
@@ -59,7 +62,7 @@ def taking(*syntaxes: str, classes: Sequence[str] = (CT, SC)) -> dict[str, Seque
 
 
 def probed(session: Session, associations: int = 0) -> Any:
-    return probe.probe(session, "node", associations, lambda progress: None)
+    return probe.probe(asked(session), ProbeTarget(name="node", associations=associations))
 
 
 def run(session: Session, *words: str) -> Result:
@@ -70,15 +73,15 @@ def test_what_a_target_takes_is_asked_once_and_kept(configured: Configured, free
     told: list[Progress] = []
     with node(free_port(), taking(IMPLICIT)) as seen:
         session = configured(seen.port)
-        before = probe.known(session, "node")
+        before = probe.known(session, OneTarget(name="node"))
         assert (before.ok, before.known) == (False, None)
         assert "never asked" in before.text
-        answer = probe.probe(session, "node", 0, told.append)
+        answer = probe.probe(asked(session, told.append), ProbeTarget(name="node"))
     assert answer.ok
     assert answer.known is not None
     assert answer.known.classes == {CT: (IMPLICIT,), SC: (IMPLICIT,)}
     assert answer.proposals == (), "as-needed suits it"
-    assert probe.known(session, "node") == answer, "without asking it again: it is gone"
+    assert probe.known(session, OneTarget(name="node")) == answer, "without asking it again: it is gone"
     assert seen.messages == ["C_ECHO_RQ"]
     assert (seen.images, seen.most_open) == ([], 1)
     assert told
@@ -88,7 +91,7 @@ def test_what_a_target_takes_is_asked_once_and_kept(configured: Configured, free
 def test_what_was_kept_of_another_node_is_not_believed(configured: Configured, free_port: FreePort) -> None:
     with node(free_port(), taking(IMPLICIT)) as seen:
         probed(configured(seen.port))
-    answer = probe.known(configured(seen.port, called_aet="OTHER"), "node")
+    answer = probe.known(configured(seen.port, called_aet="OTHER"), OneTarget(name="node"))
     assert (answer.ok, answer.known) == (False, None)
     assert "another node" in answer.text
 
@@ -117,9 +120,9 @@ def test_the_number_of_associations_is_kept_until_it_is_asked_for_again(
 def test_only_dicom_nodes_are_asked(configured: Configured) -> None:
     session = configured(104)
     with pytest.raises(ControlError, match="is a folder and no DICOM node"):
-        probe.probe(session, "delivered", 0, lambda progress: None)
+        probe.probe(asked(session), ProbeTarget(name="delivered"))
     with pytest.raises(ControlError, match="there is no target 'nobody'"):
-        probe.known(session, "nobody")
+        probe.known(session, OneTarget(name="nobody"))
 
 
 def test_the_command_line_shows_the_matrix_and_saves_what_is_proposed(
@@ -142,7 +145,7 @@ def test_the_command_line_shows_the_matrix_and_saves_what_is_proposed(
     assert saved.loaded.revision == revision + 1
     assert saved.config.targets["node"].model_dump()["transfer_syntaxes"] == ("as-needed",)
     assert "targets.save" in [event.details.get("verb") for event in events_of(saved)]
-    assert probe.known(saved, "node").proposals == ()
+    assert probe.known(saved, OneTarget(name="node")).proposals == ()
     assert seen.images == []
 
 
@@ -158,7 +161,7 @@ def test_a_test_send_goes_in_a_syntax_that_the_target_takes_and_says_so(
     syntax: str, policy: str, configured: Configured, free_port: FreePort
 ) -> None:
     with node(free_port(), taking(syntax)) as seen:
-        sent = probe_send.send(configured(seen.port, transfer_syntaxes=[policy]), "node", 1, lambda progress: None)
+        sent = probe_send.send(asked(configured(seen.port, transfer_syntaxes=[policy])), api.TestSend(name="node"))
     assert (sent.ok, sent.confirmed, sent.sent_as) == (True, 1, (syntax,))
     assert seen.images == [syntax]
     assert sent.text.startswith("1 of 1 images were taken in Explicit VR" if syntax != IMPLICIT else "1 of 1 images")
@@ -168,6 +171,6 @@ def test_a_test_send_to_a_target_without_such_images_names_the_class(
     configured: Configured, free_port: FreePort
 ) -> None:
     with node(free_port(), taking(IMPLICIT, classes=(CT,))) as seen:
-        sent = probe_send.send(configured(seen.port), "node", 1, lambda progress: None)
+        sent = probe_send.send(asked(configured(seen.port)), api.TestSend(name="node"))
     assert not sent.ok
     assert "Secondary Capture Image Storage" in sent.text

@@ -13,14 +13,15 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from appliance.control.api.queue import TaskVerb
 from appliance.control.errors import ControlError
-from appliance.control.queue.task_actions import hold, release
 from appliance.control.session import Session
 from mercure.config import Root
 from mercure.services.dispatcher import Dispatcher
 from mercure.spool import Changes, Stage, TaskError, image_files, load_task
 from tests.support.box import ROUTE_ALL, turn
 from tests.support.incoming import make_images
+from tests.support.verbs import change_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -174,13 +175,13 @@ class HeldRun(Run):
         if not self.held:
             first = next((task for task in self._tasks(Stage.OUTGOING)), None)
             if first is not None:
-                assert self._change(hold, first)
+                assert self._change("hold", first)
                 self.held = first
 
     def _dispatch(self) -> None:
         super()._dispatch()
         if self.held and not self.released and any(task > self.held for task in self._tasks(Stage.SUCCESS)):
-            self.released = self._change(release, self.held)
+            self.released = self._change("release", self.held)
 
     def _tasks(self, stage: Stage) -> Iterator[str]:
         """Go through the ids of the study's tasks in a stage, in order."""
@@ -189,12 +190,12 @@ class HeldRun(Run):
                 if load_task(directory).identity.StudyInstanceUID == self.study:
                     yield directory.name
 
-    def _change(self, change: Callable[[Session, str], object], task: str) -> bool:
+    def _change(self, verb: TaskVerb, task: str) -> bool:
         """Do as a person does; the faults of the run are for the services, so it is tried again."""
         session = Session(Root(self.box.root), "alice", clock=self.box.clock)
         while True:
             try:
-                change(session, task)
+                change_task(session, verb, task)
             except OSError:
                 continue
             except ControlError as error:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from appliance.control.api.modules import SwitchModule
 from appliance.control.api.selftest import Outcome, Selftest, Step
 from appliance.control.api.streams import CountersItem
 from appliance.control.configuration import edits
@@ -114,7 +115,8 @@ def at_work(session: Session) -> Iterator[None]:
     """Make a router at work: two scanners send, tasks are under way, a module runs, nothing is wrong."""
     StandingBook(session.spool, "delivered").took(NOW)
     switch = edits.module_switched("statistics", on=True)
-    edits.apply(session, "modules.switch", "statistics", switch, edited_from=1, comment="measured from now on")
+    wanted = SwitchModule(name="statistics", on=True, edited_from=1, comment="measured from now on")
+    edits.apply(session, "modules.switch", "statistics", switch, wanted)
     receive(session, timedelta(minutes=10))
     tasks = (
         place_task(session, Stage.OUTGOING, age=4, identity=HEAD, images=40),

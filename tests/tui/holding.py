@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from appliance.control.registry import Asked, find
 from appliance.control.rpc.client import api
-from appliance.control.verbs import Asked, find
 from tests.tui.screenplay import SECONDS
 
 if TYPE_CHECKING:

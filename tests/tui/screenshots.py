@@ -9,9 +9,9 @@ from pathlib import Path
 
 from appliance.control.alerts import inputs
 from appliance.control.configuration import setup
+from appliance.control.registry import find
 from appliance.control.rpc.server import Server
 from appliance.control.session import Session
-from appliance.control.verbs import find
 from mercure.config import Root
 from tests.support.folders import short_folder
 from tests.support.terminal_ui import StandingClock

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from appliance.control.api.base import Progress
+from appliance.control.registry import Asked, find
 from appliance.control.rpc.client import ControlError, api
 from appliance.control.session import Session
-from appliance.control.verbs import Asked, find
 from tests.support.terminal_ui import Plays, Serve
 from tests.tui.filling import receive
 from tests.tui.holding import Held

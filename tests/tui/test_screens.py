@@ -10,8 +10,8 @@ import pytest
 from textual.timer import Timer
 
 from appliance.control.api.base import Role
+from appliance.control.registry import find
 from appliance.control.session import Session
-from appliance.control.verbs import find
 from appliance.supervision.client import SupervisorClient
 from tests.support.terminal_ui import Plays, Serve
 from tests.tui.filling import COUNTERS, PROCESSES, SELFTEST, at_work, fill

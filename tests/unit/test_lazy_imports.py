@@ -9,7 +9,7 @@ import pytest
 
 PROGRAM = """
 import sys, threading
-from appliance.control.verbs import find
+from appliance.control.registry import find
 from mercure.dicom.echo import echo
 from mercure.dicom.uids import registry
 from mercure.rules.keywords import dictionary

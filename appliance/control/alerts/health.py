@@ -8,8 +8,11 @@ from typing import Final
 from appliance.control.alerts.conditions import USUAL_AT_FIRST, alerts_of, as_watched, is_due, rule_of, worst_first
 from appliance.control.alerts.inputs import look, silences
 from appliance.control.alerts.state import Book, Shelf
+from appliance.control.api import status as api
+from appliance.control.api.base import Nothing
 from appliance.control.api.status import Alert, Alerts, Status
 from appliance.control.disk import with_forecast
+from appliance.control.registry import carries_out
 from appliance.control.session import Session
 from appliance.control.status import facts
 from mercure.config.alerts import AlertSettings as Rules
@@ -27,6 +30,18 @@ def status(session: Session) -> Status:
         The root has no configuration.
     """
     return judged(facts(session), session)[0]
+
+
+@carries_out(api.GET)
+def get(session: Session, wanted: Nothing) -> Status:
+    """Look at everything."""
+    return status(session)
+
+
+@carries_out(api.ALERTS)
+def list_alerts(session: Session, wanted: Nothing) -> Alerts:
+    """List what a person should look at."""
+    return current_alerts(session)
 
 
 def judged(found: Status, session: Session) -> tuple[Status, Alerts]:

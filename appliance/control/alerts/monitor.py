@@ -14,10 +14,12 @@ from appliance.control.alerts.notify import tell
 from appliance.control.alerts.page_probe import PageWatch
 from appliance.control.alerts.refusals import Refusals
 from appliance.control.alerts.state import Book, Shelf, news, step
-from appliance.control.api.status import Acknowledgement, Alert, Alerts
+from appliance.control.api import status as api
+from appliance.control.api.status import AcknowledgeAlert, Acknowledgement, Alert, Alerts
 from appliance.control.disk import DiskForecast, with_forecast
 from appliance.control.errors import ControlError
 from appliance.control.pace import Pace
+from appliance.control.registry import carries_out
 from appliance.control.session import Session
 from appliance.control.status import facts
 from appliance.control.targets.returned_nodes import ReturnedNodes
@@ -141,14 +143,21 @@ class AlertWatch:
         return book
 
 
-def acknowledge(session: Session, key: str, known: Acknowledgement | None) -> Alert:
+@carries_out(api.ACKNOWLEDGE)
+def acknowledge(session: Session, wanted: AcknowledgeAlert) -> Alert:
     """Note that somebody knows of an alert, or take it back.
 
     Raises
     ------
     ControlError
-        There is no such alert.
+        There is no such alert, or its acknowledgement would have ended already.
     """
+    key, now = wanted.key, session.clock.now()
+    if wanted.until is not None and wanted.until <= now:
+        raise ControlError("invalid", "the end of the acknowledgement lies in the past", "name a later time, or none")
+    known = None
+    if not wanted.withdraw:
+        known = Acknowledgement(by=session.user, at=now, until=wanted.until, comment=wanted.comment)
     with session.changing() as events:
         shelf = Shelf(session.spool)
         with shelf.exclusive():

@@ -1,4 +1,4 @@
-"""The verbs of the control API: names, requests, answers, roles. What carries them out is in `appliance.control.verbs`.
+"""The verbs of the control API: names, requests, answers, roles; `appliance.control.registry` says what does each.
 
 Whoever talks to the router imports this and no more, so it is light: no database, no network library, no supervisor.
 Each group is imported when it is first used (`api.queue`): to build the models of all takes a tenth of a second.

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from appliance.control.api.base import Saved
 from appliance.control.configuration import changes
-from appliance.control.errors import ControlError
-from appliance.control.naming import no_such
+from appliance.control.errors import ControlError, no_such
 from appliance.control.session import Session
 from mercure.config import Config
 
@@ -18,7 +17,19 @@ Table = Literal["targets", "rules", "modules"]
 _ONE: dict[str, str] = {"targets": "target", "rules": "rule", "modules": "module"}
 
 
-def apply(session: Session, verb: str, object: str, edit: Edit, *, edited_from: int, comment: str) -> Saved:
+class EditRequest(Protocol):
+    """Which revision a change was made from, and why."""
+
+    @property
+    def edited_from(self) -> int:
+        """The revision."""
+
+    @property
+    def comment(self) -> str:
+        """Why."""
+
+
+def apply(session: Session, verb: str, object: str, edit: Edit, wanted: EditRequest) -> Saved:
     """Save the configuration with a change.
 
     Raises
@@ -26,8 +37,10 @@ def apply(session: Session, verb: str, object: str, edit: Edit, *, edited_from: 
     ControlError
         ``stale``, ``invalid``, or ``not-found`` for the name that is to be changed.
     """
-    content = edit(changes.current(session, "mercure", edited_from))
-    change = changes.Change(verb=verb, object=object, content=content, edited_from=edited_from, comment=comment)
+    content = edit(changes.current(session, "mercure", wanted.edited_from))
+    change = changes.Change(
+        verb=verb, object=object, content=content, edited_from=wanted.edited_from, comment=wanted.comment
+    )
     return changes.save(session, change)
 
 

@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from appliance.control.api.base import Problem
+from appliance.control.api import configuration as api
+from appliance.control.api.base import Nothing, Problem
 from appliance.control.api.configuration import Configuration, FileState, Validation
 from appliance.control.errors import ControlError
+from appliance.control.registry import carries_out
 from appliance.control.session import Session
 from mercure.config import Config, ConfigError, RevisionedFile
 from mercure.config.problems import template_trials
@@ -50,6 +52,12 @@ def _state(file: RevisionedFile[Any], revision: int, content: dict[str, Any]) ->
         content={"version": 1, **content},
         problems=problems,
     )
+
+
+@carries_out(api.SHOW)
+def show_configuration(session: Session, wanted: Nothing) -> Configuration:
+    """Show what is in force."""
+    return show(session)
 
 
 def validate(session: Session, path: Path | None = None) -> list[Validation]:

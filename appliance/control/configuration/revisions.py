@@ -4,19 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
-from appliance.control.api.configuration import Comparison, FileName, Revisions, RevisionState
+from appliance.control.api import configuration as api
+from appliance.control.api.base import Saved
+from appliance.control.api.configuration import (
+    CompareRevisions,
+    Comparison,
+    FileName,
+    ListRevisions,
+    Revisions,
+    RevisionState,
+    RollBack,
+    SaveConfig,
+)
+from appliance.control.configuration import changes
 from appliance.control.configuration.changes import file_of
 from appliance.control.configuration.differences import differences
 from appliance.control.errors import ControlError
+from appliance.control.registry import carries_out
 from appliance.control.session import Session
 from mercure.config import ConfigError, RevisionedFile
 
 
-def list_revisions(session: Session, name: FileName, limit: int) -> Revisions:
+@carries_out(api.REVISIONS)
+def list_revisions(session: Session, wanted: ListRevisions) -> Revisions:
     """List the revisions of a file, the newest first."""
+    name = wanted.file
     file = file_of(session, name)
     loaded = session.loaded if name == "mercure" else session.services
-    numbers = list(reversed(file.revisions()))[:limit]
+    numbers = list(reversed(file.revisions()))[: wanted.limit]
     return Revisions(
         file=name,
         current=loaded.revision,
@@ -52,7 +67,8 @@ def content_of(session: Session, name: FileName, number: int) -> dict[str, Any]:
         raise ControlError("failed", str(error)) from error
 
 
-def compare(session: Session, name: FileName, before: int, after: int | None) -> Comparison:
+@carries_out(api.COMPARE)
+def compare(session: Session, wanted: CompareRevisions) -> Comparison:
     """Compare a revision with another, or with what is in force.
 
     Raises
@@ -60,6 +76,7 @@ def compare(session: Session, name: FileName, before: int, after: int | None) ->
     ControlError
         There is no such revision.
     """
+    name, before, after = wanted.file, wanted.before, wanted.after
     old = content_of(session, name, before)
     if after is not None:
         new, number = content_of(session, name, after), after
@@ -68,3 +85,34 @@ def compare(session: Session, name: FileName, before: int, after: int | None) ->
         new = {"version": 1, **loaded.value.model_dump(mode="json", exclude_defaults=True)}
         number = loaded.revision
     return Comparison(file=name, before=before, after=number, difference=differences(old, new))
+
+
+@carries_out(api.ROLLBACK)
+def roll_back(session: Session, wanted: RollBack) -> Saved:
+    """Make an old revision the newest one again."""
+    change = changes.Change(
+        verb="config.rollback",
+        object=f"{wanted.file} to revision {wanted.revision}",
+        content=content_of(session, wanted.file, wanted.revision),
+        edited_from=wanted.edited_from,
+        comment=wanted.comment or f"rolled back to revision {wanted.revision}",
+        file=wanted.file,
+    )
+    return changes.save(session, change)
+
+
+@carries_out(api.SAVE)
+def save_file(session: Session, wanted: SaveConfig) -> Saved:
+    """Save a whole file, or say what would be different in it."""
+    if wanted.check_only:
+        changed = changes.compare_with(session, wanted.file, wanted.content, wanted.edited_from)
+        return Saved(file=wanted.file, revision=wanted.edited_from, difference=changed)
+    change = changes.Change(
+        verb="config.save",
+        object=wanted.file,
+        content=wanted.content,
+        edited_from=wanted.edited_from,
+        comment=wanted.comment,
+        file=wanted.file,
+    )
+    return changes.save(session, change)

@@ -8,8 +8,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeVar
 
-from appliance.control.api.history import EventsFound, ImagesFound, SeriesFound, TasksFound, TaskStory
+from appliance.control.api import history as api
+from appliance.control.api.history import (
+    AuditFound,
+    ByExam,
+    CountOver,
+    Counts,
+    EventsFound,
+    FindEvents,
+    FindTasks,
+    FindText,
+    ImagesFound,
+    ListAudit,
+    OneStory,
+    OneTaskStory,
+    SeriesFound,
+    Story,
+    TasksFound,
+    TaskStory,
+)
 from appliance.control.errors import ControlError
+from appliance.control.registry import carries_out
 from appliance.control.session import Session
 from mercure.history.database import HistoryError
 from mercure.history.identifiers import folded, name_parts
@@ -39,6 +58,11 @@ class Exam:
     accession: str | None = None
     series: str | None = None
     study: str | None = None
+
+    @classmethod
+    def of(cls, wanted: ByExam) -> Exam:
+        """Take it from a request."""
+        return cls(patient=wanted.patient, accession=wanted.accession, series=wanted.series, study=wanted.study)
 
     def __bool__(self) -> bool:
         """Tell whether anything is given."""
@@ -78,7 +102,8 @@ def _begins(value: str | None, text: str) -> bool:
     return folded(value or "").startswith(folded(text))
 
 
-def series(session: Session, exam: Exam, *, since: datetime | None = None, limit: int = 50) -> SeriesFound:
+@carries_out(api.SERIES)
+def series(session: Session, wanted: ByExam) -> SeriesFound:
     """Find series.
 
     Raises
@@ -87,11 +112,13 @@ def series(session: Session, exam: Exam, *, since: datetime | None = None, limit
         The history cannot be asked.
     """
     with asking(session) as history:
-        return SeriesFound(series=tuple(_series(history, exam, since, limit)))
+        return SeriesFound(series=tuple(_series(history, Exam.of(wanted), wanted.since, wanted.limit)))
 
 
-def images(session: Session, exam: Exam, *, since: datetime | None = None, limit: int = 50) -> ImagesFound:
+@carries_out(api.IMAGES)
+def images(session: Session, wanted: ByExam) -> ImagesFound:
     """Find images; of the series that fit, or of all."""
+    exam, since, limit = Exam.of(wanted), wanted.since, wanted.limit
     with asking(session) as history:
         if not exam:
             return ImagesFound(images=tuple(history.images(Page(limit=limit, since=since))))
@@ -104,18 +131,12 @@ def images(session: Session, exam: Exam, *, since: datetime | None = None, limit
         return ImagesFound(images=tuple(found[:limit]))
 
 
-def tasks(
-    session: Session,
-    exam: Exam,
-    *,
-    since: datetime | None = None,
-    limit: int = 50,
-    target: str | None = None,
-    states: tuple[str, ...] = (),
-) -> TasksFound:
+@carries_out(api.TASKS)
+def tasks(session: Session, wanted: FindTasks) -> TasksFound:
     """Find tasks; of the series that fit, or of all."""
+    exam, limit, target, states = Exam.of(wanted), wanted.limit, wanted.target, wanted.states
     with asking(session) as history:
-        page = Page(limit=limit, since=since)
+        page = Page(limit=limit, since=wanted.since)
         if not exam:
             return TasksFound(tasks=tuple(history.tasks(page, states=states, target=target)))
         found = [
@@ -128,7 +149,8 @@ def tasks(
         return TasksFound(tasks=tuple(found[:limit]))
 
 
-def task_story(session: Session, task: str) -> TaskStory:
+@carries_out(api.TASK)
+def task_story(session: Session, wanted: OneTaskStory) -> TaskStory:
     """Tell all about one task.
 
     Raises
@@ -136,6 +158,7 @@ def task_story(session: Session, task: str) -> TaskStory:
     ControlError
         The history does not know it, or cannot be asked.
     """
+    task = wanted.task
     with asking(session) as history:
         record = history.task(task)
         if record is None:
@@ -144,31 +167,65 @@ def task_story(session: Session, task: str) -> TaskStory:
         return TaskStory(task=record, attempts=tuple(history.attempts(task)), events=tuple(history.task_timeline(task)))
 
 
-def events(
-    session: Session,
-    exam: Exam,
-    *,
-    task: str | None = None,
-    type: str | None = None,
-    service: str | None = None,
-    since: datetime | None = None,
-    limit: int = 50,
-) -> EventsFound:
+@carries_out(api.EVENTS)
+def events(session: Session, wanted: FindEvents) -> EventsFound:
     """Find events: of a task, of the series that fit in their order, or of all."""
+    exam, limit = Exam.of(wanted), wanted.limit
     with asking(session) as history:
-        if task is not None:
-            found = history.task_timeline(task)
+        if wanted.task is not None:
+            found = history.task_timeline(wanted.task)
         elif exam:
             uids = {record.series_uid for record in _series(history, exam, None, limit) if record.series_uid}
             found = sorted(
                 (event for uid in uids for event in history.series_timeline(uid)), key=lambda event: event.time
             )
         else:
-            found = history.events(Page(limit=limit, since=since), type=type, service=service)
-        return EventsFound(events=tuple(event for event in found if _wanted(event, type, service, since))[:limit])
+            page = Page(limit=limit, since=wanted.since)
+            found = history.events(page, type=wanted.type, service=wanted.service)
+        return EventsFound(events=tuple(event for event in found if _fits(event, wanted))[:limit])
 
 
-def _wanted(event: EventRecord, type: str | None, service: str | None, since: datetime | None) -> bool:
+@carries_out(api.FIND)
+def find(session: Session, wanted: FindText) -> SeriesFound:
+    """Find series by whatever identifies them."""
+    with asking(session) as history:
+        return SeriesFound(series=tuple(history.find(wanted.text, limit=wanted.limit)))
+
+
+@carries_out(api.TIMELINE)
+def timeline(session: Session, wanted: OneStory) -> Story:
+    """Tell what happened to a series or a task, in order."""
+    with asking(session) as history:
+        if wanted.series is not None and wanted.task is None:
+            found = history.tasks(Page(limit=1000), series_uid=wanted.series)
+            return Story(events=tuple(history.series_timeline(wanted.series)), tasks=tuple(found))
+        if wanted.task is None or wanted.series is not None:
+            raise ControlError("bad-parameters", "give either 'task' or 'series'")
+        record = history.task(wanted.task)
+        return Story(
+            events=tuple(history.task_timeline(wanted.task)),
+            tasks=(record,) if record else (),
+            attempts=tuple(history.attempts(wanted.task)),
+        )
+
+
+@carries_out(api.COUNTERS)
+def counters(session: Session, wanted: CountOver) -> Counts:
+    """Tell counters over time."""
+    with asking(session) as history:
+        return Counts(points=tuple(history.counters(wanted.names, wanted.since, wanted.until, step=wanted.step)))
+
+
+@carries_out(api.AUDIT)
+def audit(session: Session, wanted: ListAudit) -> AuditFound:
+    """List what people changed."""
+    with asking(session) as history:
+        page = Page(limit=wanted.limit, since=wanted.since)
+        return AuditFound(records=tuple(history.audit(page, by=wanted.by, task=wanted.task)))
+
+
+def _fits(event: EventRecord, wanted: FindEvents) -> bool:
+    type, service, since = wanted.type, wanted.service, wanted.since
     return (
         (type is None or event.type == type or (type.endswith(".") and event.type.startswith(type)))
         and (service is None or event.service == service)

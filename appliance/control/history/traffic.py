@@ -6,10 +6,16 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
+from appliance.control.api import traffic as api
 from appliance.control.api.traffic import (
+    CountAll,
     ExamFound,
     ExamSeries,
     ExamStep,
+    FindExam,
+    ListRefusals,
+    ListSenders,
+    RateOver,
     RatePoint,
     Rates,
     RefusalRecord,
@@ -19,6 +25,7 @@ from appliance.control.api.traffic import (
 )
 from appliance.control.errors import ControlError
 from appliance.control.history.search import reading
+from appliance.control.registry import carries_out
 from appliance.control.session import Session
 from mercure.history.queries import History, Page
 from mercure.history.records import EventRecord, ExamRecord, SenderRecord, SeriesRecord, TaskRecord
@@ -42,7 +49,8 @@ _MOST_REFUSALS: Final = 5000
 _ON_THE_WAY: Final = ("planned", "deciding", "decided")
 
 
-def senders(session: Session, hours: int, limit: int) -> Senders:
+@carries_out(api.SENDERS)
+def senders(session: Session, wanted: ListSenders) -> Senders:
     """List who sends.
 
     Raises
@@ -52,8 +60,8 @@ def senders(session: Session, hours: int, limit: int) -> Senders:
     """
     now = session.clock.now()
     with reading(session, Traffic) as traffic:
-        found = traffic.senders(session.config.name, now, hours, limit)
-    return Senders(time=now, hours=hours, senders=tuple(_with_pace(session, sender) for sender in found))
+        found = traffic.senders(session.config.name, now, wanted.hours, wanted.limit)
+    return Senders(time=now, hours=wanted.hours, senders=tuple(_with_pace(session, sender) for sender in found))
 
 
 def _with_pace(session: Session, sender: SenderRecord) -> SenderRecord:
@@ -66,8 +74,10 @@ def _with_pace(session: Session, sender: SenderRecord) -> SenderRecord:
     return sender.model_copy(update={"release_seconds": learned})
 
 
-def rates(session: Session, hours: int, step: int) -> Rates:
+@carries_out(api.RATES)
+def rates(session: Session, wanted: RateOver) -> Rates:
     """Tell what came and went in the last hours, in steps of some minutes that begin at whole ones of UTC."""
+    hours, step = wanted.hours, wanted.step
     if hours * 60 % step:
         raise ControlError("bad-parameters", f"{hours} hours do not hold whole steps of {step} minutes", "take 60")
     now, width = session.clock.now(), timedelta(minutes=step)
@@ -82,15 +92,17 @@ def rates(session: Session, hours: int, step: int) -> Rates:
     return Rates(time=now, step=step, points=told)
 
 
-def totals(session: Session, limit: int) -> Totals:
+@carries_out(api.TOTALS)
+def totals(session: Session, wanted: CountAll) -> Totals:
     """Tell what every counter has come to."""
     with reading(session, Traffic) as traffic:
-        return Totals(counters=tuple(traffic.totals(session.config.name, limit)))
+        return Totals(counters=tuple(traffic.totals(session.config.name, wanted.limit)))
 
 
-def refusals(session: Session, hours: int, limit: int) -> Refusals:
+@carries_out(api.REFUSALS)
+def refusals(session: Session, wanted: ListRefusals) -> Refusals:
     """List what senders were refused while associations were negotiated, the last first."""
-    now = session.clock.now()
+    now, hours, limit = session.clock.now(), wanted.hours, wanted.limit
     page = Page(limit=_MOST_REFUSALS, since=now - timedelta(hours=hours))
     with reading(session, History) as history:
         found = [history.events(page, type=type_, node=session.config.name) for type_ in _REFUSALS]
@@ -114,10 +126,11 @@ def _together(later: RefusalRecord, earlier: RefusalRecord) -> RefusalRecord:
     return later.model_copy(update={"times": later.times + earlier.times, "first": earlier.first})
 
 
-def exam(session: Session, accession: str) -> ExamFound:
+@carries_out(api.EXAM)
+def exam(session: Session, wanted: FindExam) -> ExamFound:
     """Tell where an exam is."""
     with reading(session, Traffic) as traffic:
-        found = traffic.exam(accession)
+        found = traffic.exam(wanted.accession)
     together = tuple(step for task in found.tasks if task.scope == "study" for step in _steps(task))
     return ExamFound(series=tuple(_series(record, found) for record in found.series), together=together, cut=found.cut)
 

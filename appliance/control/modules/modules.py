@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from typing import Any
 
-from appliance.control.api.configuration import ModuleState
+from appliance.control.api import modules as api
+from appliance.control.api.base import Nothing, Saved
+from appliance.control.api.configuration import MODULES, Modules, ModuleState
 from appliance.control.api.modules import ModuleChecked
 from appliance.control.configuration import edits
-from appliance.control.naming import no_such
+from appliance.control.errors import no_such
 from appliance.control.queue.listing import rows_of
+from appliance.control.registry import carries_out
 from appliance.control.session import Session
 from mercure.config import ModuleSettings
+from mercure.model import described_schema
 from mercure.processing.contract import mount_problem
 from mercure.processing.module_health import read_outage
 from mercure.runners import open_runner
@@ -42,6 +45,13 @@ def list_modules(session: Session) -> list[ModuleState]:
     ]
 
 
+@carries_out(MODULES)
+def list_(session: Session, wanted: Nothing) -> Modules:
+    """List all modules, with what their settings may be."""
+    schema = described_schema(ModuleSettings)
+    return Modules(modules=tuple(list_modules(session)), revision=session.loaded.revision, settings_schema=schema)
+
+
 def find_module(session: Session, name: str) -> ModuleSettings:
     """Return the settings of a module.
 
@@ -56,24 +66,16 @@ def find_module(session: Session, name: str) -> ModuleSettings:
     return modules[name]
 
 
-def check(session: Session, name: str, content: dict[str, Any] | None) -> ModuleChecked:
+@carries_out(api.CHECK)
+def check(session: Session, wanted: api.CheckModule) -> ModuleChecked:
     """Ask a module's runner whether it could run it now, leaving nothing behind.
-
-    Parameters
-    ----------
-    session : Session
-        At which router.
-    name : str
-        The module.
-    content : dict, optional
-        Its settings, where they are not saved (yet).
 
     Raises
     ------
     ControlError
         There is no such module, or its settings cannot be used.
     """
-    config = session.config
+    config, name, content = session.config, wanted.name, wanted.settings
     if content is None:
         settings = find_module(session, name)
     else:
@@ -89,6 +91,25 @@ def check(session: Session, name: str, content: dict[str, Any] | None) -> Module
         text=found.text if problem is None else problem,
         seconds=round(time.monotonic() - begun, 3),
     )
+
+
+@carries_out(api.SAVE)
+def save(session: Session, wanted: api.SaveModule) -> Saved:
+    """Add or change one module."""
+    change = edits.with_module(wanted.name, wanted.settings, wanted.rename_from)
+    return edits.apply(session, "modules.save", wanted.name, change, wanted)
+
+
+@carries_out(api.SWITCH)
+def switch(session: Session, wanted: api.SwitchModule) -> Saved:
+    """Switch one module on or off."""
+    return edits.apply(session, "modules.switch", wanted.name, edits.module_switched(wanted.name, on=wanted.on), wanted)
+
+
+@carries_out(api.DELETE)
+def delete(session: Session, wanted: api.DeleteModule) -> Saved:
+    """Remove one module."""
+    return edits.apply(session, "modules.delete", wanted.name, edits.without("modules", wanted.name), wanted)
 
 
 def _program_problem(settings: ModuleSettings) -> str | None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pydantic import JsonValue
 
+from appliance.control.api import modules as api
 from appliance.control.api.modules import ModuleTest, ReadLog, Step, StepLog, Steps, Stopping
 from appliance.control.errors import ControlError
 from appliance.control.modules.modules import find_module
 from appliance.control.queue.task_actions import find_task
+from appliance.control.registry import carries_out
 from appliance.control.session import Session
 from mercure import durable
 from mercure.names import new_id
@@ -41,7 +43,8 @@ _LIMITS: Final = (
 )
 
 
-def steps(session: Session, name: str) -> Steps:
+@carries_out(api.STEPS)
+def steps(session: Session, wanted: api.OneTask) -> Steps:
     """Tell how the modules of a task have run.
 
     Raises
@@ -49,7 +52,7 @@ def steps(session: Session, name: str) -> Steps:
     ControlError
         There is no such task.
     """
-    task_id, stage, directory = _place(session, name)
+    task_id, stage, directory = _place(session, wanted.task)
     task = _load(directory)
     found = [_recorded(directory, record.step, record) for record in records(directory)]
     number = task.attempts_made + 1
@@ -79,6 +82,7 @@ def _recorded(directory: Path, step: int, record: StepRecord) -> Step:
     )
 
 
+@carries_out(api.LOG)
 def log(session: Session, wanted: ReadLog) -> StepLog:
     """Read the end of a run's log; of one that is running, what is there so far.
 
@@ -96,7 +100,8 @@ def log(session: Session, wanted: ReadLog) -> StepLog:
     return StepLog(task=task_id, text=end_of_log(path, wanted.chars), bytes=size)
 
 
-def stop(session: Session, name: str, reason: str = "") -> Stopping:
+@carries_out(api.STOP)
+def stop(session: Session, wanted: api.StopRun) -> Stopping:
     """Have the run of a task's module stopped; the processor does it within a second or two.
 
     Raises
@@ -104,17 +109,18 @@ def stop(session: Session, name: str, reason: str = "") -> Stopping:
     ControlError
         There is no such task, or nothing of it runs.
     """
-    task_id, stage, directory = _place(session, name)
+    task_id, stage, directory = _place(session, wanted.task)
     if stage is not Stage.PROCESSING or not run_folders(directory):
         advice = "`mercure queue list` shows what runs"
         raise ControlError("invalid", f"no module runs on task {task_id} just now", advice)
     with session.changing() as events:
         durable.write_file(directory / STOP_FILE, b"{}", sync=False)
-        session.audit(events, "modules.stop", task_id, before=None, after={"reason": reason}, task=task_id)
+        session.audit(events, "modules.stop", task_id, before=None, after={"reason": wanted.reason}, task=task_id)
     return Stopping(task=task_id)
 
 
-def try_out(session: Session, module: str, name: str, settings: dict[str, Any]) -> ModuleTest:
+@carries_out(api.TEST)
+def try_out(session: Session, wanted: api.TestModule) -> ModuleTest:
     """Make a task of its own that runs a module on the images of another one; its result goes nowhere.
 
     Raises
@@ -122,8 +128,9 @@ def try_out(session: Session, module: str, name: str, settings: dict[str, Any]) 
     ControlError
         There is no such module or task, or the task holds no image.
     """
+    module = wanted.name
     find_module(session, module)
-    _, _, directory = _place(session, name)
+    _, _, directory = _place(session, wanted.task)
     source = _load(directory)
     files = [image.name for image in image_files(directory)]
     if not files:
@@ -140,7 +147,7 @@ def try_out(session: Session, module: str, name: str, settings: dict[str, Any]) 
         bytes=sum(image.bytes for image in image_files(directory)),
         rules=(FiredRule(rule="(test)", why=f"{session.user} tries out the module"),),
         module=module,
-        module_settings=settings,
+        module_settings=wanted.settings,
         reason=f"a test by {session.user} with the images of {source.id}",
     )
     with session.changing() as events:

@@ -9,8 +9,10 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
+from appliance.control.api import queue as api
 from appliance.control.api.queue import SHAPE_SECONDS, ListQueue, Order, Queue, QueueEntry, ShapeRow
 from appliance.control.locks import Held
+from appliance.control.registry import carries_out
 from appliance.control.rows import Row, row_of
 from appliance.control.session import Session
 from appliance.presentation.states import QUEUE, QueueState
@@ -134,6 +136,9 @@ def list_queue(session: Session, wanted: ListQueue = ALL) -> Queue:
         entries=tuple(now.entry(row, state, before.get(row.id)) for row, state in page),
         shape=tuple(_shape(placed, now.time)) if wanted.shape else (),
     )
+
+
+carries_out(api.LIST)(list_queue)
 
 
 def entry_of(task: Task, stage: Stage, session: Session) -> QueueEntry:

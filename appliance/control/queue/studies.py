@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from appliance.control.api.queue import ForcedStudies
+from appliance.control.api import queue as api
+from appliance.control.api.queue import ForcedStudies, ForceStudy
 from appliance.control.errors import ControlError
+from appliance.control.registry import carries_out
 from appliance.control.session import Json, Session
 from mercure.names import safe_name
 from mercure.routing.studies import SEPARATOR, force_study
 from mercure.spool import Stage
 
 
-def force(session: Session, study: str, reason: str = "") -> ForcedStudies:
+@carries_out(api.FORCE_STUDY)
+def force(session: Session, wanted: ForceStudy) -> ForcedStudies:
     """Complete a study now, for each rule that collects it.
-
-    Parameters
-    ----------
-    session : Session
-        Where, and who.
-    study : str
-        Its Study Instance UID, or its folder in ``studies/``.
-    reason : str
-        Why; for the audit.
 
     Raises
     ------
     ControlError
         No such study waits, or a series is just being added.
     """
+    study = wanted.study
     folders = [name for name in session.spool.names(Stage.STUDIES) if study in _names(name)]
     folders += [name for name in session.spool.names(Stage.STUDIES) if not folders and name.startswith(_prefix(study))]
     if not folders:
@@ -39,7 +34,7 @@ def force(session: Session, study: str, reason: str = "") -> ForcedStudies:
             if task is None:
                 continue
             tasks.append(task)
-            after: Json = {"stage": Stage.ROUTING.value, "task": task, "reason": reason}
+            after: Json = {"stage": Stage.ROUTING.value, "task": task, "reason": wanted.reason}
             session.audit(events, "queue.force_study", folder, before={"stage": "studies"}, after=after, task=task)
     if not tasks:
         raise ControlError("busy", f"a series is just being added to study {study}", "try again in a moment")

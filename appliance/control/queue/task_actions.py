@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from appliance.control.api.queue import Changed, TaskDetail
+from appliance.control.api import queue as api
+from appliance.control.api.queue import Changed, ChangeTask, OneTask, RerouteTask, TaskDetail
 from appliance.control.api.queue import TaskVerb as Verb
 from appliance.control.errors import ControlError
 from appliance.control.locks import Held
 from appliance.control.queue.listing import entry_of
+from appliance.control.registry import carries_out
 from appliance.control.session import Session
 from appliance.control.targets.targets import find_target, let_use
 from mercure.delivery.destinations import counted_for
@@ -101,7 +103,8 @@ def _places(spool: Spool, task: str) -> Iterator[tuple[Stage, Path]]:
     )
 
 
-def show(session: Session, name: str) -> TaskDetail:
+@carries_out(api.SHOW)
+def show(session: Session, wanted: OneTask) -> TaskDetail:
     """Show a task in full.
 
     Raises
@@ -109,7 +112,7 @@ def show(session: Session, name: str) -> TaskDetail:
     ControlError
         There is no such task.
     """
-    task_id, _ = find_task(session, name)
+    task_id, _ = find_task(session, wanted.task)
     for stage, directory in _places(session.spool, task_id):
         try:
             return _detail(session, task_id, stage, directory)
@@ -148,7 +151,8 @@ def _confirmed(session: Session, task: Task | None, stage: Stage, directory: Pat
     return len(files & read_ledger(directory, counted_for(task, session.config.targets)).keys())
 
 
-def hold(session: Session, name: str, reason: str = "") -> Changed:
+@carries_out(api.HOLD)
+def hold(session: Session, wanted: ChangeTask) -> Changed:
     """Keep a waiting task from being worked on until it is released.
 
     Raises
@@ -156,14 +160,15 @@ def hold(session: Session, name: str, reason: str = "") -> Changed:
     ControlError
         No such task, it is being worked on, it does not wait, or it is held already.
     """
-    with _claimed(session, name, "hold", _HELD_WHERE) as work:
+    with _claimed(session, wanted.task, "hold", _HELD_WHERE) as work:
         if work.task.hold is not None:
             raise ControlError("invalid", f"task {work.id} is held already, by {work.task.hold.by}")
-        held = Hold(by=session.user, at=session.clock.now(), reason=reason)
-        return work.finish(work.task.model_copy(update={"hold": held}), work.stage, reason)
+        held = Hold(by=session.user, at=session.clock.now(), reason=wanted.reason)
+        return work.finish(work.task.model_copy(update={"hold": held}), work.stage, wanted.reason)
 
 
-def release(session: Session, name: str, reason: str = "") -> Changed:
+@carries_out(api.RELEASE)
+def release(session: Session, wanted: ChangeTask) -> Changed:
     """Let a held task go on.
 
     Raises
@@ -171,16 +176,17 @@ def release(session: Session, name: str, reason: str = "") -> Changed:
     ControlError
         No such task, it is being worked on, or it is not held.
     """
-    with _claimed(session, name, "release", _RELEASED_FROM) as work:
+    with _claimed(session, wanted.task, "release", _RELEASED_FROM) as work:
         task = work.task
         if task.hold is None:
             raise ControlError("invalid", f"task {work.id} is not held")
         if work.stage is Stage.ERROR:
-            return work.finish(task.for_retry(), _HOME.get(task.action, Stage.ROUTING), reason)
-        return work.finish(task.model_copy(update={"hold": None}), work.stage, reason)
+            return work.finish(task.for_retry(), _HOME.get(task.action, Stage.ROUTING), wanted.reason)
+        return work.finish(task.model_copy(update={"hold": None}), work.stage, wanted.reason)
 
 
-def retry(session: Session, name: str, reason: str = "") -> Changed:
+@carries_out(api.RETRY)
+def retry(session: Session, wanted: ChangeTask) -> Changed:
     """Send a failed or discarded task on its way again, or make a waiting one due now.
 
     About a series that a rule discarded, the rules of now are asked again.
@@ -192,12 +198,12 @@ def retry(session: Session, name: str, reason: str = "") -> Changed:
     ControlError
         No such task, it is being worked on, it is held, or there is nowhere to send it to.
     """
-    with _claimed(session, name, "retry", _RETRIED_FROM) as work:
+    with _claimed(session, wanted.task, "retry", _RETRIED_FROM) as work:
         task, hold = work.task, work.task.hold
         if hold is not None and work.stage in _HELD_WHERE:
             raise ControlError("invalid", f"task {work.id} is held by {hold.by}", "release it first")
         if work.stage is Stage.DISCARD and task.discarded is None:
-            return work.finish(_undiscarded(work), Stage.ROUTING, reason)
+            return work.finish(_undiscarded(work), Stage.ROUTING, wanted.reason)
         home = _HOME.get(task.action)
         if home is None:
             raise ControlError("invalid", f"task {work.id} is a {task.action!r} task: there is nothing to try again")
@@ -206,7 +212,7 @@ def retry(session: Session, name: str, reason: str = "") -> Changed:
             raise ControlError("invalid", f"there is no target {task.target!r} in the configuration", advice)
         if home is Stage.OUTGOING and task.target is not None:
             let_use(session, task.target)
-        return work.finish(task.for_retry(), home, reason)
+        return work.finish(task.for_retry(), home, wanted.reason)
 
 
 def _undiscarded(work: _Work) -> Task:
@@ -219,7 +225,8 @@ def _undiscarded(work: _Work) -> Task:
     return task.for_retry().model_copy(update={"action": "complete", "rules": ()})
 
 
-def reroute(session: Session, name: str, target: str, reason: str = "") -> Changed:
+@carries_out(api.REROUTE)
+def reroute(session: Session, wanted: RerouteTask) -> Changed:
     """Send a task to another target; a hold stays, limits count anew, and what the old target confirmed stays there.
 
     Raises
@@ -227,8 +234,9 @@ def reroute(session: Session, name: str, target: str, reason: str = "") -> Chang
     ControlError
         No such task or target, it is being worked on, it is for this target already, or it is not for a target.
     """
+    target = wanted.target
     find_target(session, target)
-    with _claimed(session, name, "reroute", _REROUTED_FROM) as work:
+    with _claimed(session, wanted.task, "reroute", _REROUTED_FROM) as work:
         task = work.task
         if task.action != "route":
             text = f"task {work.id} is a {task.action!r} task and goes to no target"
@@ -236,10 +244,11 @@ def reroute(session: Session, name: str, target: str, reason: str = "") -> Chang
         if task.target == target:
             raise ControlError("invalid", f"task {work.id} is for {target!r} already", "to try it again, retry it")
         update = {"target": target, "member": None, "hold": task.hold}
-        return work.finish(task.for_retry().model_copy(update=update), Stage.OUTGOING, reason)
+        return work.finish(task.for_retry().model_copy(update=update), Stage.OUTGOING, wanted.reason)
 
 
-def discard(session: Session, name: str, reason: str = "") -> Changed:
+@carries_out(api.DISCARD)
+def discard(session: Session, wanted: ChangeTask) -> Changed:
     """Throw a task away: into ``discard/``, from where it can be retried until the retention time is over.
 
     Raises
@@ -247,11 +256,11 @@ def discard(session: Session, name: str, reason: str = "") -> Changed:
     ControlError
         No such task, it is being worked on, it is delivered, or it is not decided yet.
     """
-    with _claimed(session, name, "discard", _DISCARDED_FROM) as work:
+    with _claimed(session, wanted.task, "discard", _DISCARDED_FROM) as work:
         now = session.clock.now()
-        note = Hold(by=session.user, at=now, reason=reason)
+        note = Hold(by=session.user, at=now, reason=wanted.reason)
         update = {"discarded": note, "finished": now, "hold": None, "next_attempt": None}
-        return work.finish(work.task.model_copy(update=update), Stage.DISCARD, reason)
+        return work.finish(work.task.model_copy(update=update), Stage.DISCARD, wanted.reason)
 
 
 @dataclass
@@ -352,14 +361,6 @@ _WHY_NOT: Final[dict[Verb, Callable[[Stage], str]]] = {
     "discard": _why_not_discarded,
 }
 
-
-VERBS: Final[dict[Verb, Callable[[Session, str, str], Changed]]] = {
-    "hold": hold,
-    "release": release,
-    "retry": retry,
-    "discard": discard,
-}
-"""What can be done to a task: session, task id or its end, reason."""
 
 _STAGES: Final[dict[Verb, frozenset[Stage]]] = {
     "hold": _HELD_WHERE,

@@ -18,12 +18,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
+from pydantic_core import from_json
+
 from appliance.control import api
 from appliance.control.api.base import (
     ROLES,
     A,
     AnyVerb,
     Difference,
+    ErrorData,
     Nothing,
     Problem,
     Progress,
@@ -32,22 +35,14 @@ from appliance.control.api.base import (
     Saved,
     Verb,
 )
-from appliance.control.errors import ControlError, Kind
-from appliance.control.reaching import (
-    CONNECT_SECONDS,
-    DisconnectedError,
-    connect,
-    error_of,
-    gone,
-    object_of,
-    raised,
-    without_id,
-)
+from appliance.control.errors import KIND_OF, MEANING, ControlError, Kind
 from appliance.control.rpc import jsonrpc
 from mercure.model import described_schema
 
 if TYPE_CHECKING:
     from appliance.control.api.streams import Item, Topic
+
+CONNECT_SECONDS: Final = 5.0
 
 CALL_SECONDS: Final = 300.0
 """The longest that a verb may take; the usual one takes some milliseconds. With progress each one begins it anew."""
@@ -57,6 +52,10 @@ REJOIN_SECONDS: Final = 30.0
 """How long it is tried to join a long action again whose connection was lost."""
 
 _PAUSE: Final = 0.2
+
+
+class DisconnectedError(Exception):
+    """There is no control service, or no more; the text says what was met."""
 
 
 class Client:
@@ -99,7 +98,7 @@ class Client:
             ``not-allowed``: this user may not open the socket.
         """
         if self._socket is None:
-            self._socket = connect(self._run)
+            self._socket = _connect(self._run)
             self._lines = jsonrpc.Lines(self._socket, jsonrpc.MAX_ANSWER_BYTES)
 
     def call(
@@ -143,7 +142,7 @@ class Client:
             return self._exchange(verb, request, progress)
         except (OSError, jsonrpc.TooLongError) as error:
             self.close()
-            raise gone(error) from error
+            raise _gone(error) from error
         except BaseException as error:
             if not isinstance(error, ControlError):
                 self.close()  # the answer would be taken for that of the next request
@@ -168,7 +167,7 @@ class Client:
             except ControlError as error:
                 raise DisconnectedError(f"{lost}; {error.text}") from error
             if found.error is not None:
-                raise raised(found.error.kind, found.error.text, found.error)
+                raise _raised(found.error.kind, found.error.text, found.error)
             return verb.answer.model_validate(found.answer)
 
     def whoami(self) -> api.status.WhoAmI:
@@ -194,16 +193,16 @@ class Client:
             if line is None:
                 self.close()
                 raise DisconnectedError("the control service closed the connection")
-            message = object_of(line)
+            message = _object_of(line)
             if "method" in message:
                 if message["method"] == "progress":
-                    told = Progress.model_validate(without_id(message["params"]))
+                    told = Progress.model_validate(_without_id(message["params"]))
                     self._job = told.job or self._job
                     if progress is not None:
                         progress(told)
                 continue
             if message.get("error") is not None:
-                raise error_of(message["error"])
+                raise _error_of(message["error"])
             if message.get("id") != self._number:
                 raise DisconnectedError("the control service answered another question")
             return verb.answer.model_validate(message["result"])
@@ -238,7 +237,7 @@ class Stream:
     """
 
     def __init__(self, root: Path, *topics: Topic, types: tuple[str, ...] = (), logs: tuple[str, ...] = ()) -> None:
-        self._socket = connect(root.absolute() / "run")
+        self._socket = _connect(root.absolute() / "run")
         self._lines = jsonrpc.Lines(self._socket, jsonrpc.MAX_ANSWER_BYTES)
         self._closed = False
         try:
@@ -248,7 +247,7 @@ class Stream:
             if message is None:
                 raise DisconnectedError("the control service does not answer")
             if message.get("error") is not None:
-                raise error_of(message["error"])
+                raise _error_of(message["error"])
             beat = api.streams.Subscribed.model_validate(message["result"]).heartbeat_seconds
             self._silence = 3 * beat
         except BaseException:
@@ -298,12 +297,57 @@ class Stream:
         except (OSError, jsonrpc.TooLongError) as error:
             if self._closed:
                 return None
-            raise gone(error) from error
+            raise _gone(error) from error
         if line is None:
             if self._closed:
                 return None
             raise DisconnectedError("the control service ended the stream: it was ended, or we are too slow for it")
-        return object_of(line)
+        return _object_of(line)
+
+
+def _connect(run: Path) -> socket.socket:
+    """Connect to the control service of a router by its folder ``run/``."""
+    try:
+        return jsonrpc.connect(run, CONNECT_SECONDS)
+    except PermissionError as error:
+        advice = "have an administrator add you to the group mercure-viewer"
+        raise ControlError(
+            "not-allowed", f"you may not open {run / jsonrpc.SOCKET_NAME}", advice, role="viewer"
+        ) from error
+    except OSError as error:
+        raise DisconnectedError(f"no control service answers in {run}: {error.strerror or error}") from error
+
+
+def _object_of(line: bytes) -> dict[str, Any]:
+    """Read a line of the service."""
+    value = from_json(line)
+    if not isinstance(value, dict):
+        raise DisconnectedError("the control service answered something else than JSON-RPC")
+    return value
+
+
+def _without_id(params: dict[str, Any]) -> dict[str, Any]:
+    """Return what a notification tells, without of which request."""
+    return {key: value for key, value in params.items() if key != "id"}
+
+
+def _error_of(error: dict[str, Any]) -> ControlError:
+    """Turn the error of an answer into an exception."""
+    data = ErrorData.model_validate(error.get("data", {"kind": "internal"}))
+    return _raised(KIND_OF.get(int(error["code"]), "failed"), str(error["message"]), data)
+
+
+def _raised(kind: str, text: str, data: ErrorData) -> ControlError:
+    """Make the exception of what an error tells."""
+    known: Kind = kind if kind in MEANING else "failed"
+    return ControlError(known, text, data.advice, role=data.role, problems=data.problems, difference=data.difference)
+
+
+def _gone(error: Exception) -> DisconnectedError:
+    """Say how a connection was lost."""
+    if isinstance(error, TimeoutError):
+        return DisconnectedError("the control service does not answer")
+    return DisconnectedError(f"the connection to the control service is lost: {error}")
 
 
 __all__ = [

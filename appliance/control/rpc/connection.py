@@ -13,13 +13,13 @@ from appliance.control import api
 from appliance.control.api.base import Progress, ProgressOf
 from appliance.control.api.streams import Subscribe, Subscribed
 from appliance.control.errors import ControlError, control_error
+from appliance.control.registry import Asked, carry_out, find
 from appliance.control.roles import Caller
 from appliance.control.rpc import jsonrpc
 from appliance.control.rpc.jobs import Jobs
 from appliance.control.rpc.mailbox import Mailbox
 from appliance.control.rpc.streams import HEARTBEAT_SECONDS, Hub
 from appliance.control.session import Session
-from appliance.control.verbs import Asked, carry_out, find
 
 _log = logging.getLogger(__name__)
 

@@ -15,9 +15,11 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from appliance.control.api.base import Progress
+from appliance.control.api import jobs as api
+from appliance.control.api.base import Nothing, Progress
 from appliance.control.api.jobs import JobError, JobResult, JobState, Outcome
 from appliance.control.errors import ControlError, control_error
+from appliance.control.registry import Asked, carries_out_for_caller
 from mercure.clock import Clock
 
 RUNNING: Final = 8
@@ -233,3 +235,22 @@ class Jobs:
         for thread in threads:
             if thread.ident is not None:
                 thread.join(max(0.0, end - self.clock.monotonic()))
+
+
+@carries_out_for_caller(api.LIST)
+def list_(asked: Asked, wanted: Nothing) -> api.Jobs:
+    """List the long actions of the control service."""
+    return api.Jobs(jobs=_jobs(asked).list())
+
+
+@carries_out_for_caller(api.JOIN)
+def join(asked: Asked, wanted: api.OneJob) -> JobResult:
+    """Follow one to its end."""
+    job = _jobs(asked).find(wanted.job)
+    job.follow(asked.report)
+    return job.result()
+
+
+def _jobs(asked: Asked) -> Jobs:
+    """Return those of the service; where a verb is carried out without one, there are none."""
+    return asked.jobs if asked.jobs is not None else Jobs(asked.session.clock)

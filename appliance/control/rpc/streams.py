@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from appliance.control.alerts.health import judged
+from appliance.control.api import streams as api
 from appliance.control.api.streams import EventItem, Heartbeat, LogItem, StatusItem, Subscribe, Topic
 from appliance.control.errors import ControlError
 from appliance.control.history.outbox_tail import OutboxTail
+from appliance.control.registry import carries_out
 from appliance.control.rpc import jsonrpc
 from appliance.control.rpc.live_counters import Counting
 from appliance.control.rpc.mailbox import Mailbox
@@ -244,3 +246,11 @@ def _put(streams: Iterable[_Stream], topic: Topic, line: bytes) -> None:
     for stream in streams:
         if stream.asks_for(topic):
             stream.mailbox.put(line)
+
+
+@carries_out(api.SUBSCRIBE)
+def subscribe(session: Session, wanted: Subscribe) -> api.Subscribed:
+    """Say what will come; the connection sends it."""
+    for name in wanted.logs:
+        logs.log_files(session, name)
+    return api.Subscribed(topics=wanted.topics, heartbeat_seconds=HEARTBEAT_SECONDS)

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from appliance.control.api import rules as api
 from appliance.control.api.base import Progress
-from appliance.control.api.rules import DryRun, Explained, ExplainedPart, ExplainRule, KnownSeries
+from appliance.control.api.rules import (
+    DryRun,
+    Explained,
+    ExplainedPart,
+    ExplainRule,
+    KnownSeries,
+    ListSeries,
+    SeriesKnown,
+)
+from appliance.control.configuration import edits
+from appliance.control.configuration.changes import checked
 from appliance.control.errors import ControlError
 from appliance.control.queue.task_actions import find_task
+from appliance.control.registry import Asked, carries_out, carries_out_for_caller
+from appliance.control.rules.rules import find_rule
 from appliance.control.session import Session
 from appliance.presentation.wording import plural
-from mercure.config import Config
 from mercure.dicom.tags import read_tag_records
 from mercure.event_details import Identity
 from mercure.names import id_time
@@ -186,6 +198,24 @@ def records_of_task(session: Session, task: str) -> list[TagRecord]:
     return records
 
 
+@carries_out(api.EXPLAIN)
+def explain_rule(session: Session, wanted: ExplainRule) -> Explained:
+    """Explain what a rule says of a series."""
+    expression = wanted.expression
+    if expression is None:
+        expression = find_rule(session, wanted.rule or "").rule
+    records, others = one_unit(session, records_wanted(session, wanted))
+    explanation = explain(expression, records)
+    differs = divided(expression, records, session.clock.now())
+    return explained(explanation, wanted.columns, " ".join(filter(None, (differs, others))))
+
+
+@carries_out(api.SERIES)
+def list_series(session: Session, wanted: ListSeries) -> SeriesKnown:
+    """List the series on which rules can be tried."""
+    return SeriesKnown(series=tuple(known_series(session, wanted.last)))
+
+
 def known_series(session: Session, last: int) -> Iterator[KnownSeries]:
     """Walk the last routed series, the newest first."""
     for kept in recent(session.spool, last):
@@ -214,30 +244,21 @@ def _known_series(session: Session) -> Iterator[list[TagRecord]]:
             yield records
 
 
-def dry_run(
-    session: Session,
-    changed: Config,
-    last: int = DEFAULT_LAST,
-    report: Callable[[Progress], None] = lambda progress: None,
-) -> DryRunReport:
-    """Try changed rules on the last series that were routed.
-
-    Parameters
-    ----------
-    session : Session
-        Whose series, and whose rules of now to compare with.
-    changed : Config
-        The rules to try.
-    last : int
-        How many series, the newest first.
-    report : callable
-        Told how far it has come.
-    """
+@carries_out_for_caller(api.DRY_RUN)
+def dry_run(asked: Asked, wanted: DryRun) -> DryRunReport:
+    """Try changed rules on the last series that were routed, and compare with the rules of now."""
+    session, last = asked.session, wanted.last
+    if wanted.config is None:
+        changed = edits.tried(session, edits.with_rules(wanted.rules))
+    elif wanted.rules:
+        raise ControlError("bad-parameters", "give either 'rules' or 'config'")
+    else:
+        changed = checked(session, "mercure", wanted.config)
     total = min(last, len(kept_tasks(session.spool)))
 
     def done(series: int) -> None:
         if series % _TOLD_EACH == 0:
-            report(Progress(done=series, total=total, text="series tried"))
+            asked.report(Progress(done=series, total=total, text="series tried"))
 
     return rehearse(session.spool, session.config, changed, last, done)
 

@@ -7,9 +7,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from appliance.control.api import rules as api
+from appliance.control.api.base import Nothing, Saved
 from appliance.control.api.rules import Checked, RuleCheck, RuleFinding, RuleState
 from appliance.control.configuration import edits
 from appliance.control.errors import ControlError
+from appliance.control.registry import carries_out
 from appliance.control.session import Session
 from mercure.config import Rule
 from mercure.rules import Diagnostic, check
@@ -19,6 +22,12 @@ from mercure.rules.ruleset import RuleOfSet, check_rule_set
 def list_rules(session: Session) -> list[RuleState]:
     """List all rules in their order."""
     return [RuleState(name=name, rule=rule) for name, rule in session.config.rules.items()]
+
+
+@carries_out(api.LIST)
+def list_(session: Session, wanted: Nothing) -> api.Rules:
+    """List all rules, with the revision they are of."""
+    return api.Rules(rules=tuple(list_rules(session)), revision=session.loaded.revision)
 
 
 def find_rule(session: Session, name: str) -> Rule:
@@ -59,6 +68,41 @@ def check_table(session: Session, table: dict[str, Any]) -> Checked:
         readable = [(name, rule) for name, rule in ((name, _readable(rule)) for name, rule in table.items()) if rule]
         return Checked(**{**dict(check_rules(readable)), "checked": len(table), "problems": error.problems})
     return Checked(**dict(check_rules(changed.rules.items())))
+
+
+@carries_out(api.CHECK)
+def check_wanted(session: Session, wanted: api.CheckRules) -> Checked:
+    """Check an expression, a table, or the rules as they are, and save nothing."""
+    if wanted.expression is not None:
+        return Checked(**dict(check_expression(wanted.expression)))
+    if wanted.rules is not None:
+        return check_table(session, wanted.rules)
+    return Checked(**dict(check_rules(session.config.rules.items())))
+
+
+@carries_out(api.SAVE)
+def save(session: Session, wanted: api.SaveRules) -> Saved:
+    """Save the whole table."""
+    return edits.apply(session, "rules.save", "rules", lambda content: {**content, "rules": wanted.rules}, wanted)
+
+
+@carries_out(api.SAVE_ONE)
+def save_one(session: Session, wanted: api.SaveRule) -> Saved:
+    """Add or change one rule."""
+    change = edits.with_rule(wanted.name, wanted.rule, wanted.rename_from)
+    return edits.apply(session, "rules.save_one", wanted.name, change, wanted)
+
+
+@carries_out(api.DELETE)
+def delete(session: Session, wanted: api.DeleteRule) -> Saved:
+    """Remove one rule."""
+    return edits.apply(session, "rules.delete", wanted.name, edits.without("rules", wanted.name), wanted)
+
+
+@carries_out(api.ORDER)
+def order(session: Session, wanted: api.OrderRules) -> Saved:
+    """Put the rules into another order."""
+    return edits.apply(session, "rules.order", "rules", edits.in_order(wanted.names), wanted)
 
 
 def _readable(rule: Any) -> Rule | None:  # noqa: ANN401 - any JSON

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from appliance.control.api.services import ProcessState, Scaled, ServiceChanged, ServiceState
+from appliance.control.api import services as api
+from appliance.control.api.base import Nothing, Progress
+from appliance.control.api.services import OneService, ProcessState, Scaled, ScaleService, ServiceChanged, ServiceState
 from appliance.control.api.services import ServiceVerb as Verb
 from appliance.control.configuration import changes
-from appliance.control.errors import ControlError, Kind
+from appliance.control.errors import ControlError, Kind, no_such
 from appliance.control.identity import require_owner
-from appliance.control.naming import no_such
+from appliance.control.registry import Asked, carries_out, carries_out_for_caller
 from appliance.control.session import Session
 from appliance.supervision.client import ProcessInfo, SupervisorClient
 from appliance.supervision.crashes import Crashes
@@ -52,25 +54,39 @@ def list_services(session: Session) -> list[ServiceState]:
     ]
 
 
-def change(session: Session, name: str, verb: Verb, waiting: Waiting) -> ServiceChanged:
-    """Start, stop or restart the processes of a service, and wait until it is done.
+@carries_out(api.LIST)
+def list_(session: Session, wanted: Nothing) -> api.Services:
+    """List all services, with the revision of how many processes each has."""
+    return api.Services(services=tuple(list_services(session)), revision=session.services.revision)
 
-    Parameters
-    ----------
-    session : Session
-        Where, and who.
-    name : str
-        The service.
-    verb : str
-        ``start``, ``stop`` or ``restart``.
-    waiting : callable
-        Told of the processes that are waited for, a few times a second.
+
+@carries_out_for_caller(api.START)
+def start(asked: Asked, wanted: OneService) -> ServiceChanged:
+    """Start the processes of a service that do not run."""
+    return _change(asked, wanted.name, "start")
+
+
+@carries_out_for_caller(api.STOP)
+def stop(asked: Asked, wanted: OneService) -> ServiceChanged:
+    """Stop a service."""
+    return _change(asked, wanted.name, "stop")
+
+
+@carries_out_for_caller(api.RESTART)
+def restart(asked: Asked, wanted: OneService) -> ServiceChanged:
+    """Stop a service and start it."""
+    return _change(asked, wanted.name, "restart")
+
+
+def _change(asked: Asked, name: str, verb: Verb) -> ServiceChanged:
+    """Start, stop or restart the processes of a service, and wait until it is done.
 
     Raises
     ------
     ControlError
         There is no such service, no router runs, or a process did not do as told.
     """
+    session, waiting = asked.session, _waiting(asked)
     program = _program(session, name)
     with _client(session) as client, session.changing() as events:
         before = [info.state for info in client.processes() if info.service == name]
@@ -89,7 +105,21 @@ def change(session: Session, name: str, verb: Verb, waiting: Waiting) -> Service
     return ServiceChanged(name=name, verb=verb, processes=tuple(_process(info, 0) for info in after))
 
 
-def scale(session: Session, name: str, instances: int, waiting: Waiting, *, edited_from: int | None = None) -> Scaled:
+def _waiting(asked: Asked) -> Waiting:
+    """Report the processes that are waited for, once each time they change."""
+    told: set[str] = set()
+
+    def waiting(late: list[ProcessInfo]) -> None:
+        text = ", ".join(f"{info.name} ({info.state})" for info in late)
+        if text not in told:
+            told.add(text)
+            asked.report(Progress(text=f"waiting for {text}"))
+
+    return waiting
+
+
+@carries_out_for_caller(api.SCALE)
+def scale(asked: Asked, wanted: ScaleService) -> Scaled:
     """Give a service another number of processes, in the configuration and at once; no other process is restarted.
 
     Raises
@@ -98,9 +128,10 @@ def scale(session: Session, name: str, instances: int, waiting: Waiting, *, edit
         There is no such service, it cannot have so many, the configuration was changed meanwhile, or a process did not
         end in time.
     """
+    session, name, instances = asked.session, wanted.name, wanted.instances
     loaded = session.services
-    if edited_from is not None and edited_from != loaded.revision:
-        raise changes.stale(session.store.services, edited_from)
+    if wanted.edited_from is not None and wanted.edited_from != loaded.revision:
+        raise changes.stale(session.store.services, wanted.edited_from)
     before = _instances(loaded.value)
     _known(name, before)
     content = changes.current(session, "services", loaded.revision)
@@ -119,7 +150,7 @@ def scale(session: Session, name: str, instances: int, waiting: Waiting, *, edit
             defaults={name: {"instances": before[name]}},
         )
         revision = changes.save(session, change).revision
-    applied = _apply(session, services, waiting)
+    applied = _apply(session, services, _waiting(asked))
     return Scaled(name=name, before=before[name], after=instances, revision=revision, applied=applied)
 
 

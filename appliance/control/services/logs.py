@@ -10,8 +10,10 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
-from appliance.control.api.services import Log, LogLine
+from appliance.control.api import services as api
+from appliance.control.api.services import Log, LogLine, ReadLog
 from appliance.control.errors import ControlError
+from appliance.control.registry import carries_out
 from appliance.control.session import Session
 
 _BYTES_A_LINE: Final = 300
@@ -43,7 +45,8 @@ def _of(stem: str, name: str) -> bool:
     return stem == name or re.fullmatch(r"_[0-9]{2}", stem.removeprefix(name)) is not None
 
 
-def tail(session: Session, name: str, lines: int) -> Log:
+@carries_out(api.LOG)
+def tail(session: Session, wanted: ReadLog) -> Log:
     """Read the last lines, of several logs in the order of time.
 
     Raises
@@ -51,7 +54,8 @@ def tail(session: Session, name: str, lines: int) -> Log:
     ControlError
         There is no such log.
     """
-    found = [line for path in log_files(session, name) for line in _last(path, lines)]
+    lines = wanted.lines
+    found = [line for path in log_files(session, wanted.name) for line in _last(path, lines)]
     found.sort(key=lambda line: line.time)
     return Log(lines=tuple(found[-lines:]))
 

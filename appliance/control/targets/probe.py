@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
+from appliance.control.api import targets as api
 from appliance.control.api.base import Progress
-from appliance.control.api.targets import Probed
+from appliance.control.api.targets import OneTarget, Probed, ProbeTarget
 from appliance.control.errors import ControlError
+from appliance.control.registry import Asked, carries_out, carries_out_for_caller
 from appliance.control.session import Session
 from appliance.control.targets.proposals import proposals
 from appliance.control.targets.targets import find_target
@@ -22,31 +23,22 @@ from mercure.spool.hints import make_folders
 from mercure.targets import DicomSettings
 
 
-def probe(session: Session, name: str, associations: int, report: Callable[[Progress], None]) -> Probed:
+@carries_out_for_caller(api.PROBE)
+def probe(asked: Asked, wanted: ProbeTarget) -> Probed:
     """Ask a target what it takes, and keep the answer.
-
-    Parameters
-    ----------
-    session : Session
-        Where, and who.
-    name : str
-        The target.
-    associations : int
-        So many are opened at once; 0: never more than one.
-    report : callable
-        Told how far it is.
 
     Raises
     ------
     ControlError
         There is no such target, or it is no DICOM node.
     """
+    session, name = asked.session, wanted.name
     settings = _node(session, name)
 
     def tell(done: int, total: int) -> None:
-        report(Progress(done=done, total=total, text="negotiations"))
+        asked.report(Progress(done=done, total=total, text="negotiations"))
 
-    found = ask(settings.question(associations), tell, session.clock)
+    found = ask(settings.question(wanted.associations), tell, session.clock)
     before = _read(session.spool, name)
     if before is not None and before.node != settings.destination():
         before = None
@@ -59,7 +51,8 @@ def probe(session: Session, name: str, associations: int, report: Callable[[Prog
     return _told(session, name, settings, found)
 
 
-def known(session: Session, name: str) -> Probed:
+@carries_out(api.KNOWN)
+def known(session: Session, wanted: OneTarget) -> Probed:
     """Tell what a target said last, and what follows for its settings of now.
 
     Raises
@@ -67,6 +60,7 @@ def known(session: Session, name: str) -> Probed:
     ControlError
         There is no such target, or it is no DICOM node.
     """
+    name = wanted.name
     settings = _node(session, name)
     found = _read(session.spool, name)
     if found is not None and found.node == settings.destination():

@@ -20,9 +20,10 @@ from pydicom.uid import (
     generate_uid,
 )
 
+from appliance.control.api import targets as api
 from appliance.control.api.base import Progress
-from appliance.control.api.targets import TestSent
-from appliance.control.session import Session
+from appliance.control.api.targets import TestSend, TestSent
+from appliance.control.registry import Asked, carries_out_for_caller
 from appliance.control.targets.targets import find_target, let_use
 from mercure.config import TargetSettings
 from mercure.dicom.uids import uid_name
@@ -45,32 +46,23 @@ _SIDE: Final = 64
 """Rows and columns of an image."""
 
 
-def send(session: Session, name: str, images: int, report: Callable[[Progress], None]) -> TestSent:
+@carries_out_for_caller(api.TEST_SEND)
+def send(asked: Asked, wanted: TestSend) -> TestSent:
     """Send made-up images to a target, where they stay.
-
-    Parameters
-    ----------
-    session : Session
-        Where, and who.
-    name : str
-        The target.
-    images : int
-        How many.
-    report : callable
-        Told how many have an answer.
 
     Raises
     ------
     ControlError
         There is no such target.
     """
+    session, name, images = asked.session, wanted.name, wanted.images
     settings = find_target(session, name)
     folder = Path(tempfile.mkdtemp(prefix="test-send-", dir=session.root.run))
     results: list[ImageResult] = []
 
     def note(result: ImageResult) -> None:
         results.append(result)
-        report(Progress(done=len(results), total=images, text="images answered"))
+        asked.report(Progress(done=len(results), total=images, text="images answered"))
 
     begin = session.clock.monotonic()
     try:

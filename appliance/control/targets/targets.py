@@ -6,18 +6,21 @@ import contextlib
 from collections import Counter
 from typing import Any
 
-from appliance.control.api.targets import EchoAnswer, TargetState
+from appliance.control.api import targets as api
+from appliance.control.api.base import Nothing, Saved
+from appliance.control.api.targets import EchoAnswer, EchoTarget, TargetState
 from appliance.control.configuration import edits
-from appliance.control.errors import ControlError
-from appliance.control.naming import no_such
+from appliance.control.errors import ControlError, no_such
 from appliance.control.queue.listing import rows_of
+from appliance.control.registry import carries_out
 from appliance.control.session import Session
 from mercure.config import TargetSettings
 from mercure.delivery.target_breaker import read_outage
 from mercure.delivery.target_health import TargetHealth
 from mercure.delivery.target_status import outage_of, taken_by
+from mercure.model import described_schema
 from mercure.spool import Stage
-from mercure.targets import open_target
+from mercure.targets import MODELS, open_target
 
 
 def list_targets(session: Session) -> list[TargetState]:
@@ -42,14 +45,28 @@ def list_targets(session: Session) -> list[TargetState]:
     ]
 
 
-def echo(session: Session, name: str) -> EchoAnswer:
-    """Ask a target whether it would take images now, leaving nothing there.
+@carries_out(api.LIST)
+def list_(session: Session, wanted: Nothing) -> api.Targets:
+    """List all targets, with what the settings of each kind may be."""
+    return api.Targets(
+        targets=tuple(list_targets(session)),
+        revision=session.loaded.revision,
+        kinds={kind: described_schema(model) for kind, model in MODELS.items()},
+    )
+
+
+@carries_out(api.ECHO)
+def echo(session: Session, wanted: EchoTarget) -> EchoAnswer:
+    """Ask a target whether it would take images now, leaving nothing there; also by settings that are not saved (yet).
 
     Raises
     ------
     ControlError
-        There is no such target.
+        There is no such target, or the settings cannot be used.
     """
+    name = wanted.name
+    if wanted.settings is not None:
+        return _echo_settings(session, name, wanted.settings)
     settings = find_target(session, name)
     check = open_target(settings, session.config.targets).check()
     if check.ok:
@@ -84,18 +101,24 @@ def let_use(session: Session, name: str, *, took: bool = False) -> None:
                 health.ask_now()
 
 
-def echo_settings(session: Session, name: str, content: dict[str, Any]) -> EchoAnswer:
-    """Ask a target by settings that are not saved (yet).
-
-    Raises
-    ------
-    ControlError
-        The settings cannot be used.
-    """
+def _echo_settings(session: Session, name: str, content: dict[str, Any]) -> EchoAnswer:
     targets = edits.tried(session, edits.with_target(name, content, None)).targets
     settings = targets[name]
     check = open_target(settings, targets).check()
     return EchoAnswer(target=name, kind=settings.kind, ok=check.ok, text=check.text, seconds=check.seconds)
+
+
+@carries_out(api.SAVE)
+def save(session: Session, wanted: api.SaveTarget) -> Saved:
+    """Add or change one target."""
+    change = edits.with_target(wanted.name, wanted.settings, wanted.rename_from)
+    return edits.apply(session, "targets.save", wanted.name, change, wanted)
+
+
+@carries_out(api.DELETE)
+def delete(session: Session, wanted: api.DeleteTarget) -> Saved:
+    """Remove one target."""
+    return edits.apply(session, "targets.delete", wanted.name, edits.without("targets", wanted.name), wanted)
 
 
 def find_target(session: Session, name: str) -> TargetSettings:

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from appliance.control.configuration import changes
-from appliance.control.queue import task_actions
 from appliance.control.session import Session
 from mercure.config import Root
 from mercure.services.bookkeeper import Bookkeeper
@@ -19,6 +18,7 @@ from mercure.services.processor import Processor
 from mercure.services.router import Router
 from mercure.spool import Changes, Stage, load_task
 from tests.support.polling import eventually
+from tests.support.verbs import change_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -155,12 +155,12 @@ def configure(root: Path, clock: ManualClock) -> None:
 
 def retry(root: Path, clock: ManualClock) -> None:
     """Send each failed task on its way again."""
-    _with_failed(root, clock, task_actions.retry)
+    _with_failed(root, clock, lambda session, name: change_task(session, "retry", name))
 
 
 def discard(root: Path, clock: ManualClock) -> None:
     """Throw each failed task away."""
-    _with_failed(root, clock, task_actions.discard)
+    _with_failed(root, clock, lambda session, name: change_task(session, "discard", name))
 
 
 def reroute(root: Path, clock: ManualClock) -> None:
@@ -168,7 +168,7 @@ def reroute(root: Path, clock: ManualClock) -> None:
 
     def to_b(session: Session, name: str) -> None:
         is_there = load_task(session.spool.entry(Stage.ERROR, name)).target == "b"
-        _ = task_actions.retry(session, name) if is_there else task_actions.reroute(session, name, "b")
+        _ = change_task(session, "retry", name) if is_there else change_task(session, "reroute", name, target="b")
 
     _with_failed(root, clock, to_b)
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from appliance.control.queue import task_actions
+from appliance.control.api import targets as api
 from appliance.control.session import Session
 from appliance.control.targets import probe_send
 from appliance.control.targets.returned_nodes import ReturnedNodes
-from appliance.control.targets.targets import echo, list_targets
+from appliance.control.targets.targets import list_targets
 from mercure.config import Retry
 from mercure.delivery.standing import last_taken
 from mercure.delivery.target_breaker import TargetBreaker, read_outage, target_folder
@@ -22,6 +22,7 @@ from mercure.spool import Spool, Stage
 from mercure.targets import Trouble
 from tests.support.control_session import edit
 from tests.support.tasks import NOW, PutTask, events_of
+from tests.support.verbs import asked, change_task, echo_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,9 +52,9 @@ def find_out(request: pytest.FixtureRequest, session: Session, put_task: PutTask
     """Give what a person does who finds out."""
     task = put_task(Stage.ERROR)
     ways: dict[str, Callable[[], object]] = {
-        "echo": lambda: echo(session, "delivered"),
-        "test send": lambda: probe_send.send(session, "delivered", 1, lambda progress: None),
-        "retry": lambda: task_actions.retry(session, task.id),
+        "echo": lambda: echo_target(session, "delivered"),
+        "test send": lambda: probe_send.send(asked(session), api.TestSend(name="delivered")),
+        "retry": lambda: change_task(session, "retry", task.id),
     }
     return ways[request.param]
 
@@ -124,7 +125,7 @@ def test_a_node_that_calls_all_the_time_is_not_tried_each_time(
 def test_an_echo_that_fails_changes_nothing(session: Session, spool: Spool) -> None:
     take_down(spool, AWAY)
     shutil.rmtree(session.root.path / "delivered")
-    echo(session, "delivered")
+    echo_target(session, "delivered")
     assert read_outage(spool, "delivered") is not None
 
 

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from appliance import archive, backup, restore
-from appliance.control.api.backup import BackupMade
+from appliance.control.api.backup import BackupMade, CreateBackup, OneBackup
 from appliance.control.api.base import Progress
+from appliance.control.api.verification import Verification
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
 from appliance.control.verification import verify
@@ -26,6 +27,7 @@ from mercure.config import Root
 from mercure.spool import Stage
 from mercure.spool.notices import notices
 from tests.support.tasks import PutTask, events_of
+from tests.support.verbs import asked
 from tests.tui.filling import receive
 
 
@@ -34,7 +36,7 @@ def quiet(progress: Progress) -> None:
 
 
 def make(session: Session, *, images: bool = False, folder: Path | None = None) -> BackupMade:
-    return backup.create(session, images=images, folder=folder, report=quiet)
+    return backup.create(asked(session), CreateBackup(images=images, folder=None if folder is None else str(folder)))
 
 
 def bring(path: str | Path, root: Path, clock: ManualClock, *, force: bool = False) -> restore.Restored:
@@ -95,7 +97,7 @@ def test_it_is_audited_and_told_how_far_it_is(used: Session, monkeypatch: pytest
     monkeypatch.setattr(backup, "_REPORT_BYTES", 1)
     events_of(used)
     told: list[Progress] = []
-    made = backup.create(used, images=False, folder=None, report=told.append)
+    made = backup.create(asked(used, told.append), CreateBackup())
     assert [event.details["verb"] for event in events_of(used) if event.type == "audit"] == ["backup.create"]
     assert [step.done for step in told] == sorted(step.done for step in told)
     assert told[-1].done == told[-1].total > 0
@@ -165,10 +167,10 @@ def test_backups_are_listed_and_compared(used: Session, clock: ManualClock) -> N
     os.utime(first.path, (1, 1))
     listed = backup.list_backups(used)
     assert [item.path for item in listed] == [second.path, first.path]
-    checked = backup.check(used, listed[0].name, quiet)
+    checked = backup.check(asked(used), OneBackup(name=listed[0].name))
     assert (checked.ok, checked.node, checked.by, checked.files) == (True, used.config.name, "alice", second.files)
     with pytest.raises(ControlError, match="there is no backup"):
-        backup.check(used, "../config/mercure.json", quiet)
+        backup.check(asked(used), OneBackup(name="../config/mercure.json"))
 
 
 def rewrite(path: Path, change: Callable[[tarfile.TarInfo, bytes], tuple[tarfile.TarInfo, bytes] | None]) -> None:
@@ -220,7 +222,7 @@ def test_damage_is_found_and_nothing_is_brought_back(
 ) -> None:
     path = Path(make(used).path)
     DAMAGES[problem](path)
-    checked = backup.check(used, path.name, quiet)
+    checked = backup.check(asked(used), OneBackup(name=path.name))
     assert not checked.ok
     assert problem in checked.problem
     with pytest.raises(ControlError, match=problem):
@@ -238,11 +240,11 @@ def test_every_flipped_byte_of_a_file_is_found(used: Session) -> None:
         damaged = bytearray(whole)
         damaged[member.offset_data + member.size // 2] ^= 1
         path.write_bytes(damaged)
-        assert not backup.check(used, path.name, quiet).ok, member.name
+        assert not backup.check(asked(used), OneBackup(name=path.name)).ok, member.name
 
 
 def test_brought_back_into_an_empty_root_all_is_as_it_was(used: Session, tmp_path: Path, clock: ManualClock) -> None:
-    before, accounts = content(used.root.path), verify(used).model_dump(exclude={"time"})
+    before, accounts = content(used.root.path), verify(asked(used), Verification()).model_dump(exclude={"time"})
     made = make(used, images=True)
     root = tmp_path / "new"
     restored = bring(made.path, root, clock)
@@ -257,7 +259,7 @@ def test_brought_back_into_an_empty_root_all_is_as_it_was(used: Session, tmp_pat
     assert [event.details["verb"] for event in events_of(new) if event.type == "audit"][-1] == "backup.restore"
     assert not list(root.glob(".restoring*"))
     assert not list((root / "spool").glob(".restoring*"))
-    assert verify(new).model_dump(exclude={"time"}) == accounts
+    assert verify(asked(new), Verification()).model_dump(exclude={"time"}) == accounts
 
 
 def test_a_root_with_something_in_it_is_refused(used: Session, clock: ManualClock) -> None:

@@ -14,9 +14,11 @@ from click.testing import CliRunner
 
 from appliance import backup
 from appliance.cli.app import mercure
+from appliance.control.api.backup import CreateBackup
 from appliance.control.session import Session
 from mercure.spool import Stage
 from tests.support.tasks import PutTask
+from tests.support.verbs import asked
 
 Ask = Callable[[str], list[str]]
 
@@ -66,7 +68,7 @@ def test_tasks_by_the_end_of_their_id_or_its_beginning(ask: Ask, put_task: PutTa
 
 
 def test_backups(ask: Ask, session: Session) -> None:
-    made = backup.create(session, images=False, folder=None, report=lambda progress: None)
+    made = backup.create(asked(session), CreateBackup())
     assert ask("mercure backup check mer") == [Path(made.path).name]
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from appliance.control.alerts.health import status
+from appliance.control.api.services import OneService, ScaleService
 from appliance.control.configuration import files
 from appliance.control.errors import ControlError
 from appliance.control.rules.rules import list_rules
 from appliance.control.services import actions
 from appliance.control.session import Session
-from appliance.control.targets.targets import echo, list_targets
+from appliance.control.targets.targets import list_targets
 from appliance.supervision.client import ProcessInfo, SupervisorClient
 from appliance.supervision.errors import SupervisionDeniedError
 from mercure.clock import ManualClock
@@ -27,6 +28,7 @@ from mercure.spool import Spool, Stage
 from mercure.targets import Trouble
 from tests.support.control_session import edit, record
 from tests.support.tasks import NOW, PutTask, claim_of, events_of
+from tests.support.verbs import asked, echo_target, scale_service
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -48,18 +50,18 @@ class TestTargets:
         assert target.rules == ("everything",)
 
     def test_a_folder_that_is_there_and_one_that_is_not(self, session: Session) -> None:
-        assert echo(session, "delivered").ok
+        assert echo_target(session, "delivered").ok
         shutil.rmtree(session.root.path / "delivered")
-        answer = echo(session, "delivered")
+        answer = echo_target(session, "delivered")
         assert not answer.ok
         assert "is not there" in answer.text
 
     def test_a_name_is_suggested_for_one_that_is_wrong(self, session: Session) -> None:
         with pytest.raises(ControlError, match="did you mean 'delivered'") as caught:
-            echo(session, "deliverd")
+            echo_target(session, "deliverd")
         assert caught.value.kind == "not-found"
         with pytest.raises(ControlError, match="there are delivered"):
-            echo(session, "pacs")
+            echo_target(session, "pacs")
 
 
 def test_rules_are_listed_in_their_order(session: Session) -> None:
@@ -210,19 +212,19 @@ class TestServices:
 
     def test_a_verb_says_that_it_does_not_run(self, session: Session) -> None:
         with pytest.raises(ControlError) as caught:
-            actions.change(session, "router", "stop", lambda _: None)
+            actions.stop(asked(session), OneService(name="router"))
         assert caught.value.kind == "not-running"
         assert "mercure run" in caught.value.advice
 
     def test_an_unknown_service_is_named_with_a_suggestion(self, session: Session) -> None:
         with pytest.raises(ControlError, match="did you mean 'router'") as caught:
-            actions.change(session, "rooter", "stop", lambda _: None)
+            actions.stop(asked(session), OneService(name="rooter"))
         assert caught.value.kind == "not-found"
         with pytest.raises(ControlError):
-            actions.scale(session, "version", 2, lambda _: None)
+            scale_service(session, "version", 2)
 
     def test_scaling_is_saved_audited_and_counts_later(self, session: Session) -> None:
-        done = actions.scale(session, "dispatcher", 3, lambda _: None)
+        done = actions.scale(asked(session), ScaleService(name="dispatcher", instances=3))
         assert (done.before, done.after, done.revision, done.applied) == (1, 3, 2, False)
         again = Session(session.root, "alice")
         assert again.services.value.dispatcher.instances == 3
@@ -233,21 +235,21 @@ class TestServices:
         assert events[1].details["after"]["dispatcher"] == {"instances": 3}
 
     def test_scaling_to_what_it_is_saves_nothing(self, session: Session) -> None:
-        assert actions.scale(session, "dispatcher", 1, lambda _: None).revision == 1
+        assert scale_service(session, "dispatcher", 1) == 1
         assert events_of(session) == []
 
     @pytest.mark.parametrize(("name", "instances"), [("receiver", 2), ("router", 33), ("router", -1)])
     def test_a_number_that_cannot_be(self, session: Session, name: str, instances: int) -> None:
         with pytest.raises(ControlError) as caught:
-            actions.scale(session, name, instances, lambda _: None)
+            scale_service(session, name, instances)
         assert caught.value.kind == "invalid"
         assert name in caught.value.text
 
     def test_two_who_scale_at_once(self, session: Session) -> None:
         other = Session(session.root, "bob")
         assert (session.services.revision, other.services.revision) == (1, 1)
-        actions.scale(session, "router", 2, lambda _: None)
+        scale_service(session, "router", 2)
         with pytest.raises(ControlError, match="by alice") as caught:
-            actions.scale(other, "router", 4, lambda _: None)
+            scale_service(other, "router", 4)
         assert caught.value.kind == "stale"
         assert Session(session.root, "x").services.value.router.instances == 2

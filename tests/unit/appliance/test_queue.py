@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from appliance.control.api.queue import OneTask
 from appliance.control.api.queue import TaskVerb as Verb
 from appliance.control.errors import ControlError
 from appliance.control.queue import task_actions
-from appliance.control.queue.task_actions import VERBS
 from appliance.control.session import Session
 from mercure import durable
 from mercure.clock import ManualClock
@@ -17,6 +17,7 @@ from mercure.names import derived_id
 from mercure.spool import Attempt, Failure, Hold, Spool, Stage, Task, load_task
 from mercure.spool.task_events import discarded_key
 from tests.support.tasks import NOW, PutTask, claim_of, events_of
+from tests.support.verbs import change_task
 
 FAILURE = Failure(stage="outgoing", reason="refused", advice="ask", at=NOW)
 HOLD = Hold(by="bob", at=NOW, reason="wait for me")
@@ -34,7 +35,7 @@ def model_of(spool: Spool, task: Task) -> Task:
 
 def refused(session: Session, verb: Verb, task: str) -> ControlError:
     with pytest.raises(ControlError) as caught:
-        VERBS[verb](session, task, "")
+        change_task(session, verb, task)
     return caught.value
 
 
@@ -51,7 +52,7 @@ class TestFind:
         spool.entry(Stage.OUTGOING, task.id).rename(study / task.id)
         assert task_actions.find_task(session, task.id) == (task.id, Stage.STUDIES)
         assert task_actions.find_task(session, task.id[-8:]) == (task.id, Stage.STUDIES)
-        assert task_actions.show(session, task.id).stage is Stage.STUDIES
+        assert task_actions.show(session, OneTask(task=task.id)).stage is Stage.STUDIES
 
     @pytest.mark.parametrize("name", ["20260101T000000000000-00000000", "ffffffff", "../etc", "abcd/efgh"])
     def test_what_is_not_there(self, session: Session, name: str) -> None:
@@ -74,7 +75,7 @@ class TestFind:
 class TestShow:
     def test_all_that_is_known(self, session: Session, put_task: PutTask) -> None:
         task = put_task(Stage.OUTGOING, images=3)
-        detail = task_actions.show(session, task.id)
+        detail = task_actions.show(session, OneTask(task=task.id))
         assert detail.task == task
         assert detail.files == ("1.2.3.0.dcm", "1.2.3.1.dcm", "1.2.3.2.dcm")
         assert (detail.bytes, detail.confirmed, detail.running, detail.problem) == (300, 0, False, "")
@@ -82,12 +83,12 @@ class TestShow:
     def test_one_that_is_worked_on(self, session: Session, put_task: PutTask, spool: Spool) -> None:
         task = put_task(Stage.OUTGOING)
         with claim_of(spool, Stage.OUTGOING, task):
-            assert task_actions.show(session, task.id).running
+            assert task_actions.show(session, OneTask(task=task.id)).running
 
     def test_one_whose_model_cannot_be_read(self, session: Session, put_task: PutTask, spool: Spool) -> None:
         task = put_task(Stage.ERROR)
         (spool.entry(Stage.ERROR, task.id) / "task.json").write_text("{")
-        detail = task_actions.show(session, task.id)
+        detail = task_actions.show(session, OneTask(task=task.id))
         assert detail.task is None
         assert "task.json" in detail.problem
         assert len(detail.files) == 2
@@ -96,18 +97,18 @@ class TestShow:
 class TestHoldAndRelease:
     def test_held_and_released(self, session: Session, put_task: PutTask, spool: Spool) -> None:
         task = put_task(Stage.OUTGOING)
-        changed = task_actions.hold(session, task.id, "patient moved")
+        changed = change_task(session, "hold", task.id, "patient moved")
         assert (changed.before, changed.after) == (Stage.OUTGOING, Stage.OUTGOING)
         held = model_of(spool, task)
         assert held.hold == Hold(by="alice", at=NOW, reason="patient moved")
-        task_actions.release(session, task.id)
+        change_task(session, "release", task.id)
         assert model_of(spool, task) == task
 
     def test_it_is_told_and_audited(self, session: Session, put_task: PutTask, clock: ManualClock) -> None:
         task = put_task(Stage.OUTGOING)
-        task_actions.hold(session, task.id, "patient moved")
+        change_task(session, "hold", task.id, "patient moved")
         clock.advance(1)
-        task_actions.release(session, task.id)
+        change_task(session, "release", task.id)
         events = events_of(session)
         assert [(event.type, event.task, event.service) for event in events] == [
             ("task.held", task.id, "cli"),
@@ -125,7 +126,7 @@ class TestHoldAndRelease:
         task = put_task(Stage.OUTGOING)
         directory = spool.entry(Stage.OUTGOING, task.id)
         os.utime(directory, (0, 0))
-        task_actions.hold(session, task.id)
+        change_task(session, "hold", task.id)
         assert directory.stat().st_mtime > 0
 
     def test_twice_is_refused(self, session: Session, put_task: PutTask) -> None:
@@ -150,7 +151,7 @@ class TestRetry:
             first_attempt=NOW,
             hold=HOLD,
         )
-        changed = task_actions.retry(session, task.id, "port corrected")
+        changed = change_task(session, "retry", task.id, "port corrected")
         assert (changed.before, changed.after, changed.target) == (Stage.ERROR, Stage.OUTGOING, "delivered")
         again = model_of(spool, task)
         assert stage_of(spool, task) is Stage.OUTGOING
@@ -166,7 +167,7 @@ class TestRetry:
 
     def test_a_waiting_task_is_due_now(self, session: Session, put_task: PutTask, spool: Spool) -> None:
         task = put_task(Stage.OUTGOING, next_attempt=NOW + timedelta(hours=1))
-        task_actions.retry(session, task.id)
+        change_task(session, "retry", task.id)
         assert model_of(spool, task).next_attempt is None
 
     @pytest.mark.parametrize(("action", "home"), [("process", Stage.PROCESSING), ("complete", Stage.ROUTING)])
@@ -174,15 +175,15 @@ class TestRetry:
         self, session: Session, put_task: PutTask, spool: Spool, action: str, home: Stage
     ) -> None:
         task = put_task(Stage.ERROR, action=action, target=None, failure=FAILURE)
-        task_actions.retry(session, task.id)
+        change_task(session, "retry", task.id)
         assert stage_of(spool, task) is home
 
     def test_what_a_person_discarded_can_be_brought_back(
         self, session: Session, put_task: PutTask, spool: Spool
     ) -> None:
         task = put_task(Stage.OUTGOING)
-        task_actions.discard(session, task.id)
-        task_actions.retry(session, task.id)
+        change_task(session, "discard", task.id)
+        change_task(session, "retry", task.id)
         assert stage_of(spool, task) is Stage.OUTGOING
         assert model_of(spool, task) == task
 
@@ -210,7 +211,7 @@ class TestDiscard:
     @pytest.mark.parametrize("stage", [Stage.OUTGOING, Stage.PROCESSING, Stage.ERROR])
     def test_it_is_kept_with_who_and_why(self, session: Session, put_task: PutTask, spool: Spool, stage: Stage) -> None:
         task = put_task(stage, hold=HOLD, next_attempt=NOW)
-        changed = task_actions.discard(session, task.id, "sent twice")
+        changed = change_task(session, "discard", task.id, "sent twice")
         assert changed.after is Stage.DISCARD
         kept = model_of(spool, task)
         assert kept.discarded == Hold(by="alice", at=NOW, reason="sent twice")
@@ -221,7 +222,7 @@ class TestDiscard:
         self, session: Session, put_task: PutTask, spool: Spool
     ) -> None:
         task = put_task(Stage.OUTGOING)
-        task_actions.discard(session, task.id, "sent twice")
+        change_task(session, "discard", task.id, "sent twice")
         told = events_of(session)[0]
         note = model_of(spool, task).discarded
         assert note is not None
@@ -279,7 +280,7 @@ def test_a_disk_that_refuses_leaves_the_task_in_one_place(
     durable.reload_faults()
     try:
         with pytest.raises(OSError, match=r"MERCURE_FAULT|could not be written"):
-            task_actions.retry(session, task.id)
+            change_task(session, "retry", task.id)
     finally:
         monkeypatch.delenv("MERCURE_FAULT")
         durable.reload_faults()
@@ -287,14 +288,14 @@ def test_a_disk_that_refuses_leaves_the_task_in_one_place(
     assert len(places) == 1
     assert len(list(spool.entry(places[0], task.id).glob("*.dcm"))) == 2
     if places == [Stage.ERROR]:
-        task_actions.retry(session, task.id)
+        change_task(session, "retry", task.id)
     assert stage_of(spool, task) is Stage.OUTGOING
 
 
 def test_the_clock_is_the_session_s(session: Session, put_task: PutTask, spool: Spool, clock: ManualClock) -> None:
     task = put_task(Stage.OUTGOING)
     clock.advance(3600)
-    task_actions.hold(session, task.id)
+    change_task(session, "hold", task.id)
     held = model_of(spool, task).hold
     assert held is not None
     assert held.at == NOW + timedelta(hours=1)
@@ -304,4 +305,4 @@ def test_nothing_outside_the_spool_is_reached(session: Session, tmp_path: Path) 
     outside = tmp_path / "20261121T110000000000-0000abcd"
     outside.mkdir()
     with pytest.raises(ControlError):
-        task_actions.show(session, f"../../../{outside.name}")
+        task_actions.show(session, OneTask(task=f"../../../{outside.name}"))

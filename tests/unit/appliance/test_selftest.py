@@ -18,7 +18,7 @@ from pydicom import dcmread
 from appliance import health, selftest
 from appliance.cli.app import mercure
 from appliance.control.api.base import Progress
-from appliance.control.api.selftest import Outcome
+from appliance.control.api.selftest import Outcome, RunSelftest
 from appliance.control.api.services import ProcessState, ServiceState
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
@@ -28,12 +28,13 @@ from mercure.config import Root
 from mercure.dicom.tools import ToolMissingError
 from mercure.spool import Stage
 from tests.support.tasks import events_of
+from tests.support.verbs import asked
 from tests.tui.filling import receive
 
 
 def test_an_image_goes_all_the_way_and_leaves_nothing(session: Session) -> None:
     told: list[Progress] = []
-    done = selftest.run(session, image=True, report=told.append)
+    done = selftest.run(asked(session, told.append), RunSelftest(image=True))
     outcomes = {step.name: (step.outcome, step.text) for step in done.steps}
     assert [outcomes[name][0] for name in ("start", "receive", "route", "deliver", "compare")] == ["ok"] * 5, outcomes
     assert done.ok
@@ -50,7 +51,7 @@ def test_what_comes_after_a_failed_step_is_not_reached(session: Session, monkeyp
 
     monkeypatch.setattr(selftest, "tool_path", missing)
     monkeypatch.setattr(health, "tool_path", missing)
-    done = selftest.run(session, image=True, report=lambda progress: None)
+    done = selftest.run(asked(session), RunSelftest(image=True))
     assert not done.ok
     found = {step.name: step.outcome for step in done.steps}
     assert (found["programs"], found["start"], found["compare"]) == ("failed", "failed", "not reached")
@@ -65,7 +66,7 @@ def test_an_image_that_is_changed_on_its_way_is_found(session: Session, monkeypa
         return image
 
     monkeypatch.setattr(selftest, "dcmread", changed)
-    done = selftest.run(session, image=True, report=lambda progress: None)
+    done = selftest.run(asked(session), RunSelftest(image=True))
     assert done.steps[-1].outcome == "failed"
     assert "not the one that was sent" in done.steps[-1].text
 
@@ -75,7 +76,7 @@ def test_a_folder_that_nobody_can_write_ends_no_self_test(session: Session, monk
         raise OSError(28, os.strerror(28), "/spool")
 
     monkeypatch.setattr(durable, "write_file", refuse)
-    done = selftest.run(session, image=False, report=lambda progress: None)
+    done = selftest.run(asked(session), RunSelftest(image=False))
     found = {step.name: step for step in done.steps}
     assert (found["disk speed"].outcome, "No space left" in found["disk speed"].text) == ("failed", True)
     assert len(done.steps) == len(health.CHECKS)
@@ -201,4 +202,4 @@ def test_the_command_tells_each_step(session: Session) -> None:
 
 def test_without_a_configuration_there_is_nothing_to_test(tmp_path: Path) -> None:
     with pytest.raises(ControlError, match="no configuration"):
-        selftest.run(Session(Root(tmp_path), "alice"), image=False, report=lambda progress: None)
+        selftest.run(asked(Session(Root(tmp_path), "alice")), RunSelftest(image=False))

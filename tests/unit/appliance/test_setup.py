@@ -10,12 +10,12 @@ import pytest
 from appliance.control.configuration import setup
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
-from appliance.control.targets.targets import echo
 from mercure.config import Receiver, Root
 from mercure.config.models import Retention
 from mercure.spool import Stage
 from mercure.targets import FolderSettings
 from tests.support.tasks import events_of
+from tests.support.verbs import echo_target
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -35,7 +35,7 @@ def test_the_first_configuration_can_be_used_as_it_is(fresh: Session) -> None:
     target = config.targets["delivered"]
     assert isinstance(target, FolderSettings)
     assert target.path == fresh.root.path / "delivered"
-    assert echo(fresh, "delivered").ok
+    assert echo_target(fresh, "delivered").ok
     assert all(fresh.spool.stage(stage).is_dir() for stage in Stage)
 
 

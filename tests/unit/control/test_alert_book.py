@@ -13,7 +13,7 @@ from appliance.control.alerts.inputs import CertificateState, ClockState, Signal
 from appliance.control.alerts.monitor import AlertWatch, acknowledge
 from appliance.control.alerts.sender_silence import HOUR, silent_senders
 from appliance.control.alerts.state import Book, Shelf, news, step
-from appliance.control.api.status import Acknowledgement, Alert, Alerts
+from appliance.control.api.status import AcknowledgeAlert, Acknowledgement, Alert, Alerts
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
 from mercure.clock import ManualClock
@@ -164,10 +164,10 @@ def test_the_watch_tells_the_history_and_the_mailbox_and_forgets_nothing_at_a_re
     [shown] = current_alerts(session).alerts
     assert (shown.key, shown.raised) == ("failed", NOW)
     known = Acknowledgement(by="alice", at=clock.now(), comment="looking")
-    assert acknowledge(session, "failed", known).acknowledged == known
+    assert acknowledge(session, AcknowledgeAlert(key="failed", comment="looking")).acknowledged == known
     assert current_alerts(session).alerts[0].acknowledged == known
     with pytest.raises(ControlError, match="no alert 'nonsense'"):
-        acknowledge(session, "nonsense", known)
+        acknowledge(session, AcknowledgeAlert(key="nonsense"))
     session.spool.entry(Stage.ERROR, task.id).rename(session.spool.entry(Stage.SUCCESS, task.id))
     for _ in range(4):
         clock.advance(30)

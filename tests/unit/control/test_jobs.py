@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from appliance.control.api.base import Nothing, Progress
+from appliance.control.registry import Asked, find
 from appliance.control.rpc import jobs as jobs_module
 from appliance.control.rpc.client import Client, ControlError, DisconnectedError, api
 from appliance.control.rpc.jobs import Job, Jobs
-from appliance.control.verbs import Asked, find
 from mercure.clock import Clock
 from mercure.config import Root
 from tests.support.control_server import AsRole, RawConnection, Served, serving

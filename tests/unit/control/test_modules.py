@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from appliance.control.alerts.health import status
-from appliance.control.api.modules import ReadLog
+from appliance.control.api import modules as api
+from appliance.control.api.modules import CheckModule, OneTask, ReadLog, StopRun
 from appliance.control.configuration import edits
 from appliance.control.errors import ControlError
 from appliance.control.modules import modules, runs
@@ -55,12 +56,12 @@ def test_a_module_that_cannot_be_run_is_seen_in_the_status(box: Box, session: Se
 
 
 def test_a_check_says_what_is_missing(session: Session) -> None:
-    assert modules.check(session, "copy", None).ok
-    found = modules.check(session, "new", {"runner": "command", "image": "/nowhere/program"})
+    assert modules.check(session, CheckModule(name="copy")).ok
+    found = modules.check(session, CheckModule(name="new", settings={"runner": "command", "image": "/nowhere/program"}))
     assert not found.ok
     assert "/nowhere/program" in found.text
     with pytest.raises(ControlError, match="there is no module 'copi'"):
-        modules.check(session, "copi", None)
+        modules.check(session, CheckModule(name="copi"))
 
 
 @pytest.mark.parametrize(
@@ -86,11 +87,11 @@ def test_a_module_that_is_renamed_is_renamed_in_the_rules() -> None:
 
 def test_the_steps_of_a_task_are_told_with_result_and_log(box: Box, session: Session) -> None:
     task = put_task(box, "copy", "bad")
-    waiting = runs.steps(session, task.name)
+    waiting = runs.steps(session, OneTask(task=task.name))
     assert (waiting.steps, waiting.to_come) == ((), ("copy", "bad"))
     assert waiting.limits["time_limit_seconds"] == 3600
     process_all(box)
-    found = runs.steps(session, task.name[-8:])
+    found = runs.steps(session, OneTask(task=task.name[-8:]))
     assert [(step.step, step.module, step.state, step.images) for step in found.steps] == [
         (1, "copy", "well", 2),
         (2, "bad", "failed", 0),
@@ -106,7 +107,7 @@ def test_the_steps_of_a_task_are_told_with_result_and_log(box: Box, session: Ses
 def test_a_module_is_tried_out_beside_the_real_thing(box: Box, session: Session) -> None:
     task = put_task(box, "bad")
     process_all(box)
-    made = runs.try_out(session, "copy", task.name, {"level": 3})
+    made = runs.try_out(session, api.TestModule(name="copy", task=task.name, settings={"level": 3}))
     tried = load_task(box.spool.entry(Stage.PROCESSING, made.task))
     assert (tried.module, tried.module_settings, tried.then_targets, tried.images) == ("copy", {"level": 3}, (), 2)
     process_all(box)
@@ -118,7 +119,7 @@ def test_a_module_is_tried_out_beside_the_real_thing(box: Box, session: Session)
 def test_only_what_runs_can_be_stopped(box: Box, session: Session) -> None:
     task = put_task(box, "copy")
     with pytest.raises(ControlError, match="no module runs"):
-        runs.stop(session, task.name)
+        runs.stop(session, StopRun(task=task.name))
     (task / "run-1-1").mkdir()
-    runs.stop(session, task.name, "wrong series")
+    runs.stop(session, StopRun(task=task.name, reason="wrong series"))
     assert (task / "stop.json").is_file()

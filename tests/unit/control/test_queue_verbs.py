@@ -25,6 +25,7 @@ from mercure.spool import Failure, Stage, load_task, save_task
 from mercure.spool.images import LedgerLine, add_to_ledger
 from tests.support.control_server import Served
 from tests.support.tasks import claim_of, events_of, place_task
+from tests.support.verbs import change_task
 from tests.unit.control.requests import TARGET
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "control-api.md"
@@ -51,11 +52,11 @@ def test_a_rerouted_task_goes_to_the_other_target(two_targets: Session, stage: S
     task = place_task(session, stage, failure=failed, refusals=9, member="m")
     line = LedgerLine(file="1.2.3.0.dcm", sop="1", status="0x0000", time=now, target="delivered")
     add_to_ledger(session.spool.entry(stage, task.id), [line])
-    changed = task_actions.reroute(session, task.id, "other", "the archive moved")
+    changed = change_task(session, "reroute", task.id, "the archive moved", target="other")
     assert (changed.before, changed.after, changed.target) == (stage, Stage.OUTGOING, "other")
     found = load_task(session.spool.entry(Stage.OUTGOING, task.id))
     assert (found.target, found.member, found.refusals, found.failure) == ("other", None, 0, None)
-    assert task_actions.show(session, task.id).confirmed == 0, (
+    assert task_actions.show(session, api.queue.OneTask(task=task.id)).confirmed == 0, (
         "what the old target confirmed does not count for the new one"
     )
     rerouted, audit = events_of(session)
@@ -80,7 +81,7 @@ def test_a_task_that_cannot_be_rerouted_stays(
     task = place_task(two_targets, stage, **fields)
     before = load_task(two_targets.spool.entry(stage, task.id))
     with pytest.raises(ControlError) as caught:
-        task_actions.reroute(two_targets, task.id, target)
+        change_task(two_targets, "reroute", task.id, target=target)
     assert text in str(caught.value)
     assert load_task(two_targets.spool.entry(stage, task.id)) == before
 
@@ -89,14 +90,14 @@ def test_a_task_that_is_being_sent_is_not_rerouted(two_targets: Session) -> None
     task = place_task(two_targets, Stage.OUTGOING)
     claim = claim_of(two_targets.spool, Stage.OUTGOING, task)
     with claim, pytest.raises(ControlError) as caught:
-        task_actions.reroute(two_targets, task.id, "other")
+        change_task(two_targets, "reroute", task.id, target="other")
     assert caught.value.kind == "busy"
 
 
 def test_a_held_task_stays_held_at_its_new_target(two_targets: Session) -> None:
     task = place_task(two_targets, Stage.OUTGOING)
-    task_actions.hold(two_targets, task.id)
-    task_actions.reroute(two_targets, task.id, "other")
+    change_task(two_targets, "hold", task.id)
+    change_task(two_targets, "reroute", task.id, target="other")
     assert load_task(two_targets.spool.entry(Stage.OUTGOING, task.id)).hold is not None
 
 

@@ -10,11 +10,11 @@ import pytest
 
 from appliance.control import api
 from appliance.control.api.base import ROLES, Role
+from appliance.control.registry import MODULES, Asked, carries_out, carry_out, find, table
 from appliance.control.roles import GROUPS, Peer, groups_of, identify
 from appliance.control.rpc.client import Client, ControlError
 from appliance.control.rpc.server import Server
 from appliance.control.session import Session
-from appliance.control.verbs import MODULES, Asked, carries_out, carry_out, find, table
 from mercure.config import Root
 from tests.support.control_server import AsRole, RawConnection, Served
 from tests.support.tasks import events_of

@@ -112,7 +112,7 @@ class TestRequests:
         def fail(*_: object) -> None:
             raise ZeroDivisionError("secret")
 
-        monkeypatch.setattr("appliance.control.queue.task_actions.show", fail)
+        monkeypatch.setattr("appliance.control.queue.task_actions.find_task", fail)
         with pytest.raises(ControlError) as caught:
             client.call(api.queue.SHOW, api.queue.OneTask(task="12345678"))
         assert (caught.value.kind, "secret" in str(caught.value)) == ("internal", False)
@@ -122,7 +122,7 @@ class TestRequests:
         def fail(*_: object) -> None:
             raise OSError(28, "No space left on device", "/somewhere")
 
-        monkeypatch.setattr("appliance.control.queue.task_actions.show", fail)
+        monkeypatch.setattr("appliance.control.queue.task_actions.find_task", fail)
         with pytest.raises(ControlError, match="No space left"):
             client.call(api.queue.SHOW, api.queue.OneTask(task="12345678"))
 
@@ -189,7 +189,7 @@ class TestLimits:
         self, root: Root, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         text = "x" * 8_000_000
-        monkeypatch.setattr("appliance.control.verbs.status.__version__", text)
+        monkeypatch.setattr("appliance.control.whoami.__version__", text)
         with serving(root) as served, Client(served.root) as other:
             connection = RawConnection(served.root)
             connection.send(WHO)

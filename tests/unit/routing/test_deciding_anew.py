@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from appliance.control.queue.task_actions import retry
 from appliance.control.session import Session
 from mercure.spool import Stage, load_task, save_task
 from tests.support.incoming import make_images
+from tests.support.verbs import change_task
 
 if TYPE_CHECKING:
     from tests.support.router_desk import RouterDesk
@@ -34,11 +34,11 @@ def test_a_series_that_no_rule_wanted_is_decided_anew_when_a_person_retries_it(d
     desk.turn(6)
     (discarded,) = desk.tasks(Stage.DISCARD)
     session = Session(desk.context.root, "alice", clock=desk.clock)
-    assert retry(session, discarded.id).after is Stage.ROUTING
+    assert change_task(session, "retry", discarded.id).after is Stage.ROUTING
     desk.turn(31)
     assert [task.id for task in desk.tasks(Stage.DISCARD)] == [discarded.id], "the rule is still wrong"
     desk.configure({"ct": {"rule": "tags.SeriesInstanceUID != ''", "targets": ["pacs"]}})
-    retry(session, discarded.id)
+    change_task(session, "retry", discarded.id)
     desk.turn(31)
     (task,) = desk.tasks(Stage.OUTGOING)
     assert (task.parent, task.images, task.action) == (discarded.id, 2, "route")

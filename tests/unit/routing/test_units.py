@@ -9,8 +9,8 @@ import pytest
 from appliance.control.alerts.conditions import alerts_of
 from appliance.control.alerts.health import status
 from appliance.control.alerts.inputs import look
+from appliance.control.api.history import ByExam, FindTasks
 from appliance.control.history import search
-from appliance.control.queue import task_actions
 from appliance.control.session import Session
 from mercure.config import Config, Root
 from mercure.routing.units import masked, names_of, units_of
@@ -19,6 +19,7 @@ from mercure.spool import Stage, image_files, read_tags
 from mercure.spool.notices import notices
 from tests.support.box import turn
 from tests.support.incoming import make_images
+from tests.support.verbs import change_task
 
 if TYPE_CHECKING:
     from tests.support.incoming import Image
@@ -291,7 +292,7 @@ def test_a_mixed_series_is_held_for_a_person_where_that_is_wanted(desk: RouterDe
     assert all(task.hold is not None and task.failure is not None for task in held.values())
     assert len(desk.events("task.failed")) == 2
     session = person(desk)
-    task_actions.release(session, held["4711"].id)
+    change_task(session, "release", held["4711"].id)
     desk.turn(31)
     assert targets(desk) == {"pacs": [{"2"}]}
     assert [task.identity.PatientID for task in desk.tasks(Stage.ERROR)] == ["TRIAL-7"]
@@ -304,9 +305,9 @@ def test_each_patient_of_a_series_is_found_in_the_history(desk: RouterDesk) -> N
     turn(Bookkeeper(desk.box.context("bookkeeper")))
     session = person(desk)
     for patient, whole in (("trial", "TRIAL-7"), ("47", "4711"), ("jane", "4711")):
-        (series,) = search.series(session, search.Exam(patient=patient)).series
+        (series,) = search.series(session, ByExam(patient=patient)).series
         assert (series.series_uid, series.patient_id) == ("1.2.3", whole)
-        tasks = search.tasks(session, search.Exam(patient=patient)).tasks
+        tasks = search.tasks(session, FindTasks(patient=patient)).tasks
         assert {task.patient_id for task in tasks} == {whole}
-    assert search.series(session, search.Exam(patient="nobody")).series == ()
-    assert search.series(session, search.Exam(patient="trial", study="9.9")).series == ()
+    assert search.series(session, ByExam(patient="nobody")).series == ()
+    assert search.series(session, ByExam(patient="trial", study="9.9")).series == ()

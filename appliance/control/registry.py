@@ -1,4 +1,4 @@
-"""What carries the verbs out: one function for each, one file for each group; and the table of all."""
+"""Registry of the verbs: which function carries out each, by a decorator on the function that does the work."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
     from appliance.control.rpc.jobs import Jobs
 
 MODULES: Final = {
-    "status": "status",
-    "alerts": "status",
-    "whoami": "status",
-    "queue": "queue",
-    "history": "history",
-    "audit": "history",
-    "traffic": "traffic",
-    "exams": "traffic",
-    "notifications": "notifications",
-    "rules": "rules",
-    "targets": "targets",
-    "services": "services",
-    "config": "configuration",
-    "modules": "modules",
-    "verify": "verification",
-    "backup": "backup",
-    "selftest": "selftest",
-    "jobs": "jobs",
-    "subscribe": "streams",
+    "status": ("control.alerts.health",),
+    "alerts": ("control.alerts.health", "control.alerts.monitor"),
+    "whoami": ("control.whoami",),
+    "queue": ("control.queue.listing", "control.queue.task_actions", "control.queue.studies"),
+    "history": ("control.history.search",),
+    "audit": ("control.history.search",),
+    "traffic": ("control.history.traffic",),
+    "exams": ("control.history.traffic",),
+    "notifications": ("control.notifications",),
+    "rules": ("control.rules.rules", "control.rules.dry_run"),
+    "targets": ("control.targets.targets", "control.targets.probe", "control.targets.probe_send"),
+    "services": ("control.services.actions", "control.services.logs"),
+    "config": ("control.configuration.files", "control.configuration.revisions", "control.configuration.changes"),
+    "modules": ("control.modules.modules", "control.modules.runs"),
+    "verify": ("control.verification",),
+    "backup": ("backup",),
+    "selftest": ("selftest",),
+    "jobs": ("control.rpc.jobs",),
+    "subscribe": ("control.rpc.streams",),
 }
-"""The module here for each group of verbs; imported when one of them is asked for."""
+"""Where the functions of each group of verbs are, below ``appliance``; imported when one of them is asked for."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Asked:
     report : callable
         To be told how far a long action has come.
     jobs : Jobs, optional
-        Those of the control service; without one, a long action ends with whoever asks.
+        Those of the control service; without one, a long action ends with its caller.
     """
 
     session: Session
@@ -74,16 +74,30 @@ class Bound:
 _BOUND: Final[dict[str, Bound]] = {}
 
 
-def carries_out(verb: Verb[Q, A]) -> Callable[[Callable[[Asked, Q], A]], Callable[[Asked, Q], A]]:
-    """Enter a function into the table as the one that carries out a verb."""
+def carries_out(verb: Verb[Q, A]) -> Callable[[Callable[[Session, Q], A]], Callable[[Session, Q], A]]:
+    """Enter a function of session and request into the table as the one that carries out a verb."""
 
-    def enter(function: Callable[[Asked, Q], A]) -> Callable[[Asked, Q], A]:
-        if verb.name in _BOUND:
-            raise ValueError(f"{verb.name} is carried out by two functions")
-        _BOUND[verb.name] = Bound(verb, function)
+    def enter(function: Callable[[Session, Q], A]) -> Callable[[Session, Q], A]:
+        _enter(verb, lambda asked, request: function(asked.session, request))
         return function
 
     return enter
+
+
+def carries_out_for_caller(verb: Verb[Q, A]) -> Callable[[Callable[[Asked, Q], A]], Callable[[Asked, Q], A]]:
+    """Enter one that reports its progress, or must know its caller."""
+
+    def enter(function: Callable[[Asked, Q], A]) -> Callable[[Asked, Q], A]:
+        _enter(verb, function)
+        return function
+
+    return enter
+
+
+def _enter(verb: AnyVerb, run: Callable[[Asked, Any], Any]) -> None:
+    if verb.name in _BOUND:
+        raise ValueError(f"{verb.name} is carried out by two functions")
+    _BOUND[verb.name] = Bound(verb, run)
 
 
 def find(name: str) -> Bound:
@@ -94,8 +108,7 @@ def find(name: str) -> Bound:
     ControlError
         There is none.
     """
-    module = MODULES.get(name.partition(".")[0])
-    if module is not None:
+    for module in MODULES.get(name.partition(".")[0], ()):
         _load(module)
     if name not in _BOUND:
         advice = suggest(name, table()) or "`docs/reference/control-api.md` lists them"
@@ -105,14 +118,14 @@ def find(name: str) -> Bound:
 
 def table() -> dict[str, Bound]:
     """Return all verbs by name."""
-    for module in set(MODULES.values()):
+    for module in {module for modules in MODULES.values() for module in modules}:
         _load(module)
     return dict(sorted(_BOUND.items()))
 
 
 def _load(module: str) -> None:
     with IMPORTING:
-        importlib.import_module(f"{__name__}.{module}")
+        importlib.import_module(f"appliance.{module}")
 
 
 def carry_out(asked: Asked, bound: Bound, request: Any) -> Any:  # noqa: ANN401 - the verb's own models
@@ -121,7 +134,7 @@ def carry_out(asked: Asked, bound: Bound, request: Any) -> Any:  # noqa: ANN401 
     Raises
     ------
     ControlError
-        He may not, or it did not work.
+        The caller may not, or it did not work.
     """
     needed = bound.verb.role
     if not asked.caller.may(needed):
