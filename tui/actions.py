@@ -12,6 +12,8 @@ from typing import Final, Literal
 
 from textual.binding import Binding
 
+from appliance.control.rpc.client import api
+
 Danger = Literal["none", "asks", "type the name"]
 EVERYWHERE: Final = ""
 
@@ -88,16 +90,21 @@ PAGES: Final = (
 )
 """The screens in the order of their numbers, and those that have none."""
 
+
+def _task_action(name: api.queue.VerbName, key: str) -> Action:
+    """Make the action of a verb on tasks."""
+    verb = api.queue.TASK_VERBS[name]
+    danger: Danger = "asks" if verb.confirm else "none"
+    return Action(name, key, name, verb.text, "queue", f"queue.{name}", danger)
+
+
 _QUEUE: Final = (
     Action("inspect", "enter", "inspect", "Show the task in full.", "queue"),
-    Action("retry", "r", "retry", "Retry a failed task, or a waiting one at once.", "queue", "queue.retry"),
-    Action("hold", "h", "hold", "Hold a waiting task until it is released.", "queue", "queue.hold"),
-    Action("release", "l", "release", "Release a held task.", "queue", "queue.release"),
-    Action("reroute", "t", "reroute", "Send a task to another target.", "queue", "queue.reroute", "asks"),
-    Action(
-        "discard", "ctrl+d", "discard", "Discard a task (kept for the retention time).",
-        "queue", "queue.discard", "asks",
-    ),
+    _task_action("retry", "r"),
+    _task_action("hold", "h"),
+    _task_action("release", "l"),
+    _task_action("reroute", "t"),
+    _task_action("discard", "ctrl+d"),
     Action(
         "complete", "c", "complete study", "Complete a study that waits for series now.",
         "queue", "queue.force_study", "asks", shown=False,

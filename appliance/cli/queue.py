@@ -16,11 +16,11 @@ from appliance.presentation.figures import duration, size, zoned_moment
 from appliance.presentation.states import QueueState
 from appliance.presentation.wording import conversions_in_words
 from mercure.printable import printable
+from mercure.task_verbs import TASK_VERBS, TaskVerb
 
 if TYPE_CHECKING:
     from appliance.cli.asking import Ask
     from appliance.control.api.queue import Changed, ListQueue, Queue, QueueEntry, TaskDetail
-    from appliance.control.api.queue import TaskVerb as Verb
     from mercure.spool import Attempt, Task
 
     F = TypeVar("F", bound=Callable[..., Any])
@@ -166,15 +166,15 @@ def _task_pairs(task: Task) -> Iterator[tuple[str, str]]:
         yield ("advice", task.failure.advice)
 
 
-def _add(verb: Verb, text: str, *, confirm: bool = False) -> None:
+def _add(verb: TaskVerb) -> None:
     """Add a verb that changes tasks."""
 
-    @queue.command(verb, help=text, short_help=text.partition(".")[0] + ".")
+    @queue.command(verb.name, help=f"{verb.text} {verb.more}".strip(), short_help=verb.text)
     @click.argument("names", metavar="TASK…", nargs=-1, shell_complete=completing.tasks)
     @click.option("--all", "every", is_flag=True, help="All tasks that --stage, --target and --state leave.")
     @_filter_options
     @click.option("--reason", default="", help="Why; it is kept with the task and in the audit.")
-    @click.option("--yes", is_flag=True, hidden=not confirm, help="Do not ask whether to discard several.")
+    @click.option("--yes", is_flag=True, hidden=not verb.confirm, help=f"Do not ask whether to {verb.name} several.")
     @root_option
     @json_option(changed="appliance.control.api.queue:Changed")
     def command(
@@ -190,15 +190,14 @@ def _add(verb: Verb, text: str, *, confirm: bool = False) -> None:
         with asking() as ask_for:
             wanted = _wanted(stages, target, states)
             tasks = _tasks(ask_for, verb, names, wanted if every else None)
-            if confirm and len(tasks) > 1 and not yes:
-                click.confirm(f"discard {len(tasks)} tasks?", abort=True, err=True)
+            if verb.confirm and len(tasks) > 1 and not yes:
+                click.confirm(f"{verb.name} {len(tasks)} tasks?", abort=True, err=True)
             _change(ask_for, verb, tasks, reason)
 
 
-def _tasks(ask_for: Ask, verb: Verb, names: tuple[str, ...], wanted: ListQueue | None) -> list[str]:
+def _tasks(ask_for: Ask, verb: TaskVerb, names: tuple[str, ...], wanted: ListQueue | None) -> list[str]:
     """Return the tasks meant: those named, or those in the queue that fit the filter."""
     from appliance.control import api  # noqa: PLC0415
-    from appliance.control.queue.task_actions import stages_for  # noqa: PLC0415
 
     if bool(names) == (wanted is not None):
         raise click.UsageError("name the tasks, or give --all with --stage, --target or --state")
@@ -207,26 +206,19 @@ def _tasks(ask_for: Ask, verb: Verb, names: tuple[str, ...], wanted: ListQueue |
     if not (wanted.stages or wanted.target or wanted.states):
         raise click.UsageError("--all needs --stage, --target or --state to say which")
     entries = ask_for(api.queue.LIST, wanted).entries
-    return [entry.id for entry in entries if entry.stage in stages_for(verb)]
+    return [entry.id for entry in entries if entry.stage in verb.stages]
 
 
-def _change(ask_for: Ask, verb: Verb, tasks: list[str], reason: str) -> None:
+def _change(ask_for: Ask, verb: TaskVerb, tasks: list[str], reason: str) -> None:
     """Do it task by task; one that cannot be changed is told, and the others are changed all the same."""
     from appliance.control import api  # noqa: PLC0415
     from appliance.control.errors import ControlError  # noqa: PLC0415
-
-    verbs = {
-        "hold": api.queue.HOLD,
-        "release": api.queue.RELEASE,
-        "retry": api.queue.RETRY,
-        "discard": api.queue.DISCARD,
-    }
 
     done: list[Changed] = []
     codes = []
     for task in tasks:
         try:
-            done.append(ask_for(verbs[verb], api.queue.ChangeTask(task=task, reason=reason)))
+            done.append(ask_for(api.queue.CHANGES[verb.name], api.queue.ChangeTask(task=task, reason=reason)))
         except ControlError as error:
             failure = Failure(error.text, error.advice, exit_codes.OF_KIND[error.kind])
             failure.show()
@@ -244,9 +236,9 @@ def _changed_lines(done: list[Changed], asked: int) -> Iterator[str]:
         yield printable(f"{changed.verb}: {changed.id}{target}, {where}")
 
 
-_add("hold", "Keep waiting tasks from being worked on. They stay where they are until they are released.")
-_add("release", "Let held tasks go on.")
-_add("retry", "Try again now. A failed or discarded task goes back on its way; what was confirmed is not sent again.")
+for _verb in TASK_VERBS.values():
+    if _verb.name != "reroute":  # it takes one task and its target
+        _add(_verb)
 
 
 @queue.command()
@@ -274,6 +266,3 @@ def force_study(study: str, reason: str) -> None:
 
     forced = ask(api.queue.FORCE_STUDY, api.queue.ForceStudy(study=study, reason=reason))
     show(forced, lambda: [f"completed: routing task {task}" for task in forced.tasks])
-
-
-_add("discard", "Throw tasks away. They are kept in discard/ for the retention time, and can be retried.", confirm=True)

@@ -60,6 +60,7 @@ from mercure.event_details.tasks import (
     TaskRetired,
 )
 from mercure.model import Record
+from mercure.task_verbs import TASK_VERBS
 
 __all__ = [
     "DETAILS",
@@ -145,11 +146,7 @@ DETAILS: dict[str, type[Record]] = {
     "module.failed": ModuleFailed,
     "module.down": ModuleDown,
     "module.up": ModuleUp,
-    "task.held": TaskChanged,
-    "task.released": TaskChanged,
-    "task.retried": TaskChanged,
-    "task.discarded": TaskChanged,
-    "task.rerouted": TaskChanged,
+    **{verb.event: TaskChanged for verb in TASK_VERBS.values()},
     "task.retired": TaskRetired,
     "target.down": TargetDown,
     "target.up": TargetUp,

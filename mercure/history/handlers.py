@@ -50,6 +50,7 @@ from mercure.history.precedence import (
 from mercure.history.rows import ListedImages, Rows
 from mercure.history.text import KEY_CHARS, MAX_BYTES, NAME_CHARS, TEXT_CHARS, clip, count_of, finite, json_text
 from mercure.names import safe_name
+from mercure.task_verbs import TASK_VERBS
 
 Handler = Callable[[Rows, Event, Any], None]
 _FromSender = AssociationOpened | AssociationRefused | ContextRefused | ImageReceived | ImageRefused | ImageQuarantined
@@ -438,11 +439,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     "task.delivered": _task_delivered,
     "task.processed": _task_processed,
     "task.failed": _task_failed,
-    "task.held": _changed_to("held"),
-    "task.released": _changed_to("waiting"),
-    "task.retried": _changed_to("waiting"),
-    "task.rerouted": _changed_to("waiting"),
-    "task.discarded": _changed_to("discarded"),
+    **{verb.event: _changed_to(verb.state) for verb in TASK_VERBS.values()},
     "task.retired": _task_retired,
     "audit": _audit,
     "metrics": _metrics,

@@ -5,29 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from mercure import durable
 from mercure.names import is_id
+from mercure.stages import Stage
 
-
-class Stage(StrEnum):
-    """The folders of the spool; ``docs/reference/spool.md`` says what each holds."""
-
-    RECEIVING = "receiving"
-    INCOMING = "incoming"
-    ROUTING = "routing"
-    STUDIES = "studies"
-    PROCESSING = "processing"
-    OUTGOING = "outgoing"
-    SUCCESS = "success"
-    DISCARD = "discard"
-    ERROR = "error"
-    QUARANTINE = "quarantine"
-    OUTBOX = "outbox"
-    STATE = "state"
-
+__all__ = ["TASK_STAGES", "WAITING_STAGES", "Spool", "Stage", "list_names"]
 
 TASK_STAGES = (Stage.ROUTING, Stage.PROCESSING, Stage.OUTGOING, Stage.SUCCESS, Stage.DISCARD, Stage.ERROR)
 """Stages whose entries are tasks, in the order of a task's life."""

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from appliance.control.api.queue import TaskVerb
 from appliance.control.configuration import setup
 from appliance.control.session import Session
 from mercure.config import Root
 from mercure.durable import EXIT_AT_FAULT
 from mercure.spool import Failure, Stage, load_task
+from mercure.task_verbs import VerbName
 from tests.support.tasks import NOW, place_task
 from tests.support.verbs import change_task
 
@@ -72,7 +72,7 @@ def test_an_initialisation_that_is_cut_off_is_finished_by_the_next(tmp_path: Pat
     ],
 )
 def test_a_task_is_in_one_place_whole_and_the_verb_can_be_repeated(
-    tmp_path: Path, verb: TaskVerb, start: Stage, end: Stage
+    tmp_path: Path, verb: VerbName, start: Stage, end: Stage
 ) -> None:
     session = Session(Root(tmp_path / "root"), "alice")
     setup.initialise(session)

@@ -37,7 +37,7 @@ Configured = Callable[..., Session]
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask for two classes, and without pauses."""
     quick = partial(CapabilityQuery, classes=(CT, SC), pause_seconds=0, again_seconds=(0.1, 0.5, 1.0))
-    monkeypatch.setattr("mercure.targets.dicom.Question", quick)
+    monkeypatch.setattr("mercure.targets.dicom.CapabilityQuery", quick)
 
 
 @pytest.fixture

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from appliance.control.api.queue import TaskVerb
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
 from mercure.config import Root
 from mercure.services.dispatcher import Dispatcher
 from mercure.spool import Changes, Stage, TaskError, image_files, load_task
+from mercure.task_verbs import VerbName
 from tests.support.box import ROUTE_ALL, turn
 from tests.support.incoming import make_images
 from tests.support.verbs import change_task
@@ -190,7 +190,7 @@ class HeldRun(Run):
                 if load_task(directory).identity.StudyInstanceUID == self.study:
                     yield directory.name
 
-    def _change(self, verb: TaskVerb, task: str) -> bool:
+    def _change(self, verb: VerbName, task: str) -> bool:
         """Do as a person does; the faults of the run are for the services, so it is tried again."""
         session = Session(Root(self.box.root), "alice", clock=self.box.clock)
         while True:

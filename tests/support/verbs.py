@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 
 from appliance.control.api.base import Progress
-from appliance.control.api.queue import Changed, TaskVerb
+from appliance.control.api.queue import Changed
 from appliance.control.api.services import ScaleService
 from appliance.control.api.targets import EchoAnswer, EchoTarget
 from appliance.control.registry import Asked, find
@@ -14,6 +14,7 @@ from appliance.control.roles import Caller
 from appliance.control.services.actions import scale
 from appliance.control.session import Session
 from appliance.control.targets.targets import echo
+from mercure.task_verbs import VerbName
 
 
 def asked(session: Session, report: Callable[[Progress], None] = lambda progress: None) -> Asked:
@@ -21,7 +22,7 @@ def asked(session: Session, report: Callable[[Progress], None] = lambda progress
     return Asked(session, Caller(session.user, os.geteuid(), "admin"), report)
 
 
-def change_task(session: Session, verb: TaskVerb, task: str, reason: str = "", **more: str) -> Changed:
+def change_task(session: Session, verb: VerbName, task: str, reason: str = "", **more: str) -> Changed:
     """Carry a verb on tasks out."""
     bound = find(f"queue.{verb}")
     changed: Changed = bound.run(asked(session), bound.verb.request(task=task, reason=reason, **more))

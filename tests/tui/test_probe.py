@@ -28,7 +28,9 @@ def configure(session: Session, port: int) -> None:
 def test_a_target_is_asked_and_its_proposal_accepted(
     session: Session, plays: Plays, free_port: FreePort, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mercure.targets.dicom.Question", partial(CapabilityQuery, classes=(CT, SC), pause_seconds=0))
+    monkeypatch.setattr(
+        "mercure.targets.dicom.CapabilityQuery", partial(CapabilityQuery, classes=(CT, SC), pause_seconds=0)
+    )
 
     async def scene(person: Person) -> None:
         await person.open("targets")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -197,14 +198,10 @@ class QueuePage(TablePage[Entry]):
 
     def handlers(self) -> Mapping[str, Callable[[], None]]:
         """Return what is called for each action."""
-        queue = api.queue
         return {
+            **{verb.name: partial(self._do, verb) for verb in api.queue.TASK_VERBS.values()},
             "inspect": self.with_row(self._inspect),
-            "retry": lambda: self._change(queue.RETRY, "retried"),
-            "hold": lambda: self._change(queue.HOLD, "held"),
-            "release": lambda: self._change(queue.RELEASE, "released"),
             "reroute": self._reroute,
-            "discard": self._discard,
             "complete": self._complete,
             "mark": self._mark,
             "mark-all": self._mark_all,
@@ -269,20 +266,25 @@ class QueuePage(TablePage[Entry]):
             self._change(api.queue.REROUTE, f"rerouted to {name}", target=name)
 
         what = plural(len(self.table.chosen), "task")
-        texts = [f"{what}: {_names(self.table.chosen)}", "What the old target has confirmed stays there."]
+        texts = [f"{what}: {_names(self.table.chosen)}", api.queue.TASK_VERBS["reroute"].warning]
         self.when_answered(Choose("Reroute to which target?", texts, names), chosen)
 
-    def _discard(self) -> None:
-        entries = self.table.chosen
+    def _do(self, verb: api.queue.TaskVerb) -> None:
+        """Do a verb to all chosen tasks, after a question where the verb wants one."""
+        entries, change = self.table.chosen, api.queue.CHANGES[verb.name]
+        if not verb.confirm:
+            self._change(change, verb.done)
+            return
         if not entries:
-            self.say("there is no task to discard", "warning")
+            self.say(f"there is no task to {verb.name}", "warning")
             return
 
         def sure(reason: str) -> None:
-            self._change(api.queue.DISCARD, "discarded", reason=reason)
+            self._change(change, verb.done, reason=reason)
 
-        texts = [_names(entries), _discarded(len(entries))]
-        self.when_answered(Confirm(f"Discard {plural(len(entries), 'task')}?", texts, "Discard", reason=True), sure)
+        word = verb.name.capitalize()
+        texts = [_names(entries), verb.warning]
+        self.when_answered(Confirm(f"{word} {plural(len(entries), 'task')}?", texts, word, reason=True), sure)
 
     def _complete(self) -> None:
         entry = self.table.current

@@ -62,7 +62,9 @@ def all_verbs() -> tuple[AnyVerb, ...]:
     from appliance.control.api.base import Verb  # noqa: PLC0415 - as the groups
 
     modules = [importlib.import_module(f"{__name__}.{group}") for group in GROUPS]
-    return tuple(value for module in modules for value in vars(module).values() if isinstance(value, Verb))
+    values = [value for module in modules for value in vars(module).values()]
+    each = [one for value in values for one in (value.values() if isinstance(value, dict) else (value,))]
+    return tuple({verb.name: verb for verb in each if isinstance(verb, Verb)}.values())
 
 
 __all__ = [

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from appliance.control.api.base import Verb
+from appliance.control.api.base import Q, Verb
 from appliance.presentation.states import QueueState
+from mercure import task_verbs
 from mercure.event_details import Identity
 from mercure.model import Model
 from mercure.spool.layout import Stage
@@ -71,7 +73,9 @@ class Queue(Model):
     shape: tuple[ShapeRow, ...] = ()
 
 
-TaskVerb = Literal["hold", "release", "retry", "reroute", "discard"]
+TaskVerb = task_verbs.TaskVerb
+VerbName = task_verbs.VerbName
+TASK_VERBS: Final = task_verbs.TASK_VERBS
 
 
 class TaskDetail(Model):
@@ -96,7 +100,7 @@ class Changed(Model):
     """What a verb did to a task: in which stage it was and is."""
 
     id: str
-    verb: TaskVerb
+    verb: VerbName
     before: Stage
     after: Stage
     target: str | None = None
@@ -158,34 +162,21 @@ class ForcedStudies(Model):
 
 LIST: Final = Verb("queue.list", ListQueue, Queue, "viewer", "List what waits in the spool, the oldest first.")
 SHOW: Final = Verb("queue.show", OneTask, TaskDetail, "viewer", "Show a task in full, with its images and attempts.")
-RETRY: Final = Verb(
-    "queue.retry",
-    ChangeTask,
-    Changed,
-    "operator",
-    "Send a failed or discarded task on its way again, or a waiting one at once.",
-    changes=True,
-)
-HOLD: Final = Verb(
-    "queue.hold", ChangeTask, Changed, "operator", "Keep a waiting task from being worked on.", changes=True
-)
-RELEASE: Final = Verb("queue.release", ChangeTask, Changed, "operator", "Let a held task go on.", changes=True)
-REROUTE: Final = Verb(
-    "queue.reroute",
-    RerouteTask,
-    Changed,
-    "operator",
-    "Send a task to another target instead; what the old one confirmed stays there.",
-    changes=True,
-)
-DISCARD: Final = Verb(
-    "queue.discard",
-    ChangeTask,
-    Changed,
-    "operator",
-    "Throw a task away; it is kept in discard/ for the retention time.",
-    changes=True,
-)
+
+
+def _changes_tasks(name: VerbName, request: type[Q]) -> Verb[Q, Changed]:
+    row = TASK_VERBS[name]
+    return Verb(f"queue.{name}", request, Changed, row.role, row.text, changes=True)
+
+
+CHANGES: Final[Mapping[VerbName, Verb[ChangeTask, Changed]]] = {
+    name: _changes_tasks(name, ChangeTask) for name in TASK_VERBS if name != "reroute"
+}
+"""The verbs of `mercure.task_verbs` whose request is `ChangeTask`."""
+
+RETRY, HOLD, RELEASE = CHANGES["retry"], CHANGES["hold"], CHANGES["release"]
+REROUTE: Final = _changes_tasks("reroute", RerouteTask)
+DISCARD: Final = CHANGES["discard"]
 FORCE_STUDY: Final = Verb(
     "queue.force_study",
     ForceStudy,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,6 @@ from typing import Final
 
 from appliance.control.api import queue as api
 from appliance.control.api.queue import Changed, ChangeTask, OneTask, RerouteTask, TaskDetail
-from appliance.control.api.queue import TaskVerb as Verb
 from appliance.control.errors import ControlError
 from appliance.control.locks import Held
 from appliance.control.queue.listing import entry_of
@@ -40,23 +39,11 @@ from mercure.spool import (
 )
 from mercure.spool.delivered import holder
 from mercure.spool.task_events import discarded_key, task_discarded
+from mercure.task_verbs import TASK_VERBS, TaskVerb, VerbName
 
-_EVENTS: Final = {
-    "hold": "task.held",
-    "release": "task.released",
-    "retry": "task.retried",
-    "reroute": "task.rerouted",
-    "discard": "task.discarded",
-}
 _HOME: Final = {"route": Stage.OUTGOING, "process": Stage.PROCESSING, "complete": Stage.ROUTING}
 """Where a task of each action waits for the service that works on it."""
 
-_HELD_WHERE: Final = frozenset({Stage.OUTGOING, Stage.PROCESSING})
-_RELEASED_FROM: Final = _HELD_WHERE | {Stage.ERROR}
-"""A part of a mixed series is held in ``error/``, before anything is decided of it."""
-_RETRIED_FROM: Final = frozenset({Stage.OUTGOING, Stage.PROCESSING, Stage.ERROR, Stage.DISCARD})
-_REROUTED_FROM: Final = frozenset({Stage.OUTGOING, Stage.ERROR})
-_DISCARDED_FROM: Final = frozenset({Stage.OUTGOING, Stage.PROCESSING, Stage.ERROR})
 SHORT_ID: Final = 4
 """So many of the last characters of an id are enough to name a task, if no other ends in them."""
 
@@ -160,7 +147,7 @@ def hold(session: Session, wanted: ChangeTask) -> Changed:
     ControlError
         No such task, it is being worked on, it does not wait, or it is held already.
     """
-    with _claimed(session, wanted.task, "hold", _HELD_WHERE) as work:
+    with _claimed(session, wanted.task, "hold") as work:
         if work.task.hold is not None:
             raise ControlError("invalid", f"task {work.id} is held already, by {work.task.hold.by}")
         held = Hold(by=session.user, at=session.clock.now(), reason=wanted.reason)
@@ -176,7 +163,7 @@ def release(session: Session, wanted: ChangeTask) -> Changed:
     ControlError
         No such task, it is being worked on, or it is not held.
     """
-    with _claimed(session, wanted.task, "release", _RELEASED_FROM) as work:
+    with _claimed(session, wanted.task, "release") as work:
         task = work.task
         if task.hold is None:
             raise ControlError("invalid", f"task {work.id} is not held")
@@ -198,9 +185,9 @@ def retry(session: Session, wanted: ChangeTask) -> Changed:
     ControlError
         No such task, it is being worked on, it is held, or there is nowhere to send it to.
     """
-    with _claimed(session, wanted.task, "retry", _RETRIED_FROM) as work:
+    with _claimed(session, wanted.task, "retry") as work:
         task, hold = work.task, work.task.hold
-        if hold is not None and work.stage in _HELD_WHERE:
+        if hold is not None and work.stage in TASK_VERBS["hold"].stages:
             raise ControlError("invalid", f"task {work.id} is held by {hold.by}", "release it first")
         if work.stage is Stage.DISCARD and task.discarded is None:
             return work.finish(_undiscarded(work), Stage.ROUTING, wanted.reason)
@@ -236,7 +223,7 @@ def reroute(session: Session, wanted: RerouteTask) -> Changed:
     """
     target = wanted.target
     find_target(session, target)
-    with _claimed(session, wanted.task, "reroute", _REROUTED_FROM) as work:
+    with _claimed(session, wanted.task, "reroute") as work:
         task = work.task
         if task.action != "route":
             text = f"task {work.id} is a {task.action!r} task and goes to no target"
@@ -256,7 +243,7 @@ def discard(session: Session, wanted: ChangeTask) -> Changed:
     ControlError
         No such task, it is being worked on, it is delivered, or it is not decided yet.
     """
-    with _claimed(session, wanted.task, "discard", _DISCARDED_FROM) as work:
+    with _claimed(session, wanted.task, "discard") as work:
         now = session.clock.now()
         note = Hold(by=session.user, at=now, reason=wanted.reason)
         update = {"discarded": note, "finished": now, "hold": None, "next_attempt": None}
@@ -268,7 +255,7 @@ class _Work:
     """A task under our claim, on its way to its new state."""
 
     session: Session
-    verb: Verb
+    verb: TaskVerb
     claim: Claim
     stage: Stage
     task: Task
@@ -289,32 +276,33 @@ class _Work:
             self._tell(events, task, reason)
             session.audit(
                 events,
-                f"queue.{self.verb}",
+                f"queue.{self.verb.name}",
                 task.id,
                 before={"stage": before.value, "target": self.task.target},
                 after={"stage": stage.value, "target": task.target, "reason": reason},
                 task=task.id,
             )
-        return Changed(id=task.id, verb=self.verb, before=before, after=stage, target=task.target)
+        return Changed(id=task.id, verb=self.verb.name, before=before, after=stage, target=task.target)
 
     def _tell(self, events: EventWriter, task: Task, reason: str) -> None:
         series = task.identity.SeriesInstanceUID or None
-        if self.verb == "discard" and task.discarded is not None:
+        if self.verb.name == "discard" and task.discarded is not None:
             # As the cleaner tells it again when a crash comes in between.
             details, key = task_discarded(task.discarded), discarded_key(task.discarded)
-            events.emit(details, type=_EVENTS[self.verb], task=task.id, series=series, key=key)
+            events.emit(details, type=self.verb.event, task=task.id, series=series, key=key)
             return
-        target = task.target if self.verb == "reroute" else None
+        target = task.target if self.verb.name == "reroute" else None
         details = TaskChanged(by=self.session.user, reason=reason or None, target=target)
-        events.emit(details, type=_EVENTS[self.verb], task=task.id, series=series)
+        events.emit(details, type=self.verb.event, task=task.id, series=series)
 
 
 @contextmanager
-def _claimed(session: Session, name: str, verb: Verb, stages: frozenset[Stage]) -> Iterator[_Work]:
-    """Claim a task that stands in one of `stages`, and read its model under the claim."""
+def _claimed(session: Session, name: str, verb_name: VerbName) -> Iterator[_Work]:
+    """Claim a task that stands where the verb can be done to it, and read its model under the claim."""
+    verb = TASK_VERBS[verb_name]
     task_id, stage = find_task(session, name)
-    if stage not in stages:
-        raise ControlError("invalid", f"task {task_id} is in {stage.value}/", _WHY_NOT[verb](stage))
+    if stage not in verb.stages:
+        raise ControlError("invalid", f"task {task_id} is in {stage.value}/", verb.refusal(stage))
     claim = Claim.take(session.spool.entry(stage, task_id))
     if claim is None:
         text = f"a service is working on task {task_id} just now"
@@ -325,52 +313,3 @@ def _claimed(session: Session, name: str, verb: Verb, stages: frozenset[Stage]) 
         except TaskError as error:
             raise ControlError("failed", str(error), f"look into {claim.path}; its images are there") from error
         yield _Work(session, verb, claim, stage, task)
-
-
-def _why_not_held(stage: Stage) -> str:
-    return "only a task that waits in outgoing/ or processing/ can be held"
-
-
-def _why_not_released(stage: Stage) -> str:
-    return "only a task that waits in outgoing/ or processing/, or is kept in error/, can be held"
-
-
-def _why_not_retried(stage: Stage) -> str:
-    return "it was delivered" if stage is Stage.SUCCESS else "the router decides on it by itself"
-
-
-def _why_not_rerouted(stage: Stage) -> str:
-    if stage is Stage.DISCARD:
-        return "it was discarded; retry it first"
-    return _why_not_retried(stage) if stage is Stage.SUCCESS else "it is not on its way to a target yet"
-
-
-def _why_not_discarded(stage: Stage) -> str:
-    if stage is Stage.SUCCESS:
-        return "it was delivered; the cleaner removes it after the retention time"
-    if stage is Stage.DISCARD:
-        return "it is discarded already"
-    return "the router decides on it first"
-
-
-_WHY_NOT: Final[dict[Verb, Callable[[Stage], str]]] = {
-    "hold": _why_not_held,
-    "release": _why_not_released,
-    "retry": _why_not_retried,
-    "reroute": _why_not_rerouted,
-    "discard": _why_not_discarded,
-}
-
-
-_STAGES: Final[dict[Verb, frozenset[Stage]]] = {
-    "hold": _HELD_WHERE,
-    "release": _RELEASED_FROM,
-    "retry": _RETRIED_FROM,
-    "reroute": _REROUTED_FROM,
-    "discard": _DISCARDED_FROM,
-}
-
-
-def stages_for(verb: Verb) -> frozenset[Stage]:
-    """Return the stages in which a task can be the object of a verb."""
-    return _STAGES[verb]

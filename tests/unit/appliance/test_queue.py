@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from appliance.control.api.queue import OneTask
-from appliance.control.api.queue import TaskVerb as Verb
 from appliance.control.errors import ControlError
 from appliance.control.queue import task_actions
 from appliance.control.session import Session
@@ -16,6 +15,7 @@ from mercure.clock import ManualClock
 from mercure.names import derived_id
 from mercure.spool import Attempt, Failure, Hold, Spool, Stage, Task, load_task
 from mercure.spool.task_events import discarded_key
+from mercure.task_verbs import VerbName as Verb
 from tests.support.tasks import NOW, PutTask, claim_of, events_of
 from tests.support.verbs import change_task
 
