@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
     F = TypeVar("F", bound=Callable[..., Any])
 
-_FIRST: Final = ("error", "reason", "text", "what", "outcome", "target", "by")
 _UNITS: Final = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -255,16 +253,10 @@ def _refusal_row(record: RefusalRecord) -> tuple[str, ...]:
 
 
 def _event_lines(events: Iterable[EventRecord], *, whole: bool) -> list[str]:
-    rows = [(short_moment(event.time), event.service, event.type, _details(event)) for event in events]
+    from appliance.presentation.events import sentence  # noqa: PLC0415 - the help does without models
+
+    rows = [
+        (short_moment(event.time), event.service, event.type, sentence(event.type, event.details).text)
+        for event in events
+    ]
     return table(["TIME", "SERVICE", "EVENT", "DETAILS"], rows, whole=whole)
-
-
-def _details(event: EventRecord) -> str:
-    """Write the details that are no object and no list, what went wrong before the rest: the line may be cut."""
-    plain = {key: value for key, value in event.details.items() if not isinstance(value, dict | list)}
-    order = sorted(plain, key=lambda key: (key not in _FIRST, _FIRST.index(key) if key in _FIRST else 0))
-    return " ".join(
-        f"{key}={value if isinstance(value, str) else json.dumps(value)}"
-        for key in order
-        if (value := plain[key]) != ""
-    )
