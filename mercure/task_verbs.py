@@ -37,9 +37,9 @@ class TaskVerb:
     done : str
         What has become of the tasks, after their number.
     more : str
-        Further sentences for the command line.
+        Further sentences for the command line and the reference page.
     warning : str
-        What a person is told, and asked for a yes, before it is done; empty: nobody is asked.
+        What a person reads, and is asked for a yes, before it is done; empty: nobody is asked.
     why_not : mapping
         Why not in certain other stages.
     role : str
@@ -63,6 +63,16 @@ class TaskVerb:
         """Whether a person is asked before."""
         return bool(self.warning)
 
+    @property
+    def whole_text(self) -> str:
+        """All that it does."""
+        return f"{self.text} {self.more}".strip()
+
+    def warning_of(self, tasks: int) -> str:
+        """Return what a person reads before it is done to so many tasks."""
+        they, are = ("It", "is") if tasks == 1 else ("They", "are")
+        return self.warning.format(they=they, are=are)
+
     def refusal(self, stage: Stage) -> str:
         """Return why it cannot be done in a stage."""
         return self.why_not.get(stage, self.elsewhere)
@@ -75,9 +85,9 @@ _ROWS: Final = (
         "waiting",
         frozenset({Stage.OUTGOING, Stage.PROCESSING, Stage.ERROR, Stage.DISCARD}),
         "the router decides on it by itself",
-        "Send a failed or discarded task on its way again, or a waiting one at once.",
-        "sent on their way again",
-        more="What was confirmed is not sent again.",
+        "Retry a failed task, or a waiting one at once.",
+        "retried",
+        more="So is a discarded one. What was confirmed is not sent again.",
         why_not={Stage.SUCCESS: "it was delivered"},
     ),
     TaskVerb(
@@ -86,9 +96,8 @@ _ROWS: Final = (
         "held",
         frozenset({Stage.OUTGOING, Stage.PROCESSING}),
         "only a task that waits in outgoing/ or processing/ can be held",
-        "Keep a waiting task from being worked on.",
+        "Hold a waiting task until it is released.",
         "held",
-        more="It stays where it is until it is released.",
     ),
     # A part of a mixed series is held in ``error/``, before anything is decided of it.
     TaskVerb(
@@ -97,7 +106,7 @@ _ROWS: Final = (
         "waiting",
         frozenset({Stage.OUTGOING, Stage.PROCESSING, Stage.ERROR}),
         "only a task that waits in outgoing/ or processing/, or is kept in error/, can be held",
-        "Let a held task go on.",
+        "Release a held task.",
         "released",
     ),
     TaskVerb(
@@ -106,8 +115,9 @@ _ROWS: Final = (
         "waiting",
         frozenset({Stage.OUTGOING, Stage.ERROR}),
         "it is not on its way to a target yet",
-        "Send a task to another target instead; what the old one confirmed stays there.",
+        "Send a task to another target.",
         "rerouted",
+        more="What the old one has confirmed stays there.",
         warning="What the old target has confirmed stays there.",
         why_not={Stage.SUCCESS: "it was delivered", Stage.DISCARD: "it was discarded; retry it first"},
     ),
@@ -117,10 +127,10 @@ _ROWS: Final = (
         "discarded",
         frozenset({Stage.OUTGOING, Stage.PROCESSING, Stage.ERROR}),
         "the router decides on it first",
-        "Throw a task away; it is kept in discard/ for the retention time.",
+        "Discard a task (kept for the retention time).",
         "discarded",
         more="Until then it can be retried.",
-        warning="They are not delivered. They are kept in discard/ for the retention time.",
+        warning="{they} will not be delivered, and {are} kept in discard/ for the retention time.",
         why_not={
             Stage.SUCCESS: "it was delivered; the cleaner removes it after the retention time",
             Stage.DISCARD: "it is discarded already",

@@ -169,7 +169,7 @@ def _task_pairs(task: Task) -> Iterator[tuple[str, str]]:
 def _add(verb: TaskVerb) -> None:
     """Add a verb that changes tasks."""
 
-    @queue.command(verb.name, help=f"{verb.text} {verb.more}".strip(), short_help=verb.text)
+    @queue.command(verb.name, help=verb.whole_text, short_help=verb.text)
     @click.argument("names", metavar="TASK…", nargs=-1, shell_complete=completing.tasks)
     @click.option("--all", "every", is_flag=True, help="All tasks that --stage, --target and --state leave.")
     @_filter_options

@@ -283,7 +283,7 @@ class QueuePage(TablePage[Entry]):
             self._change(change, verb.done, reason=reason)
 
         word = verb.name.capitalize()
-        texts = [_names(entries), verb.warning]
+        texts = [_names(entries), verb.warning_of(len(entries))]
         self.when_answered(Confirm(f"{word} {plural(len(entries), 'task')}?", texts, word, reason=True), sure)
 
     def _complete(self) -> None:
@@ -318,11 +318,6 @@ class Outcome:
         self.text = text
         self.done = 0
         self.errors: list[ControlError] = []
-
-
-def _discarded(tasks: int) -> str:
-    it, is_ = ("It", "is") if tasks == 1 else ("They", "are")
-    return f"{it} will not be delivered, and {is_} kept in discard/ for the retention time."
 
 
 def _names(entries: Sequence[Entry]) -> str:

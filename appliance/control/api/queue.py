@@ -166,7 +166,7 @@ SHOW: Final = Verb("queue.show", OneTask, TaskDetail, "viewer", "Show a task in 
 
 def _changes_tasks(name: VerbName, request: type[Q]) -> Verb[Q, Changed]:
     row = TASK_VERBS[name]
-    return Verb(f"queue.{name}", request, Changed, row.role, row.text, changes=True)
+    return Verb(f"queue.{name}", request, Changed, row.role, row.whole_text, changes=True)
 
 
 CHANGES: Final[Mapping[VerbName, Verb[ChangeTask, Changed]]] = {

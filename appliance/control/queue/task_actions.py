@@ -174,7 +174,7 @@ def release(session: Session, wanted: ChangeTask) -> Changed:
 
 @carries_out(api.RETRY)
 def retry(session: Session, wanted: ChangeTask) -> Changed:
-    """Send a failed or discarded task on its way again, or make a waiting one due now.
+    """Retry a failed or discarded task, or make a waiting one due now.
 
     About a series that a rule discarded, the rules of now are asked again.
 
@@ -236,7 +236,7 @@ def reroute(session: Session, wanted: RerouteTask) -> Changed:
 
 @carries_out(api.DISCARD)
 def discard(session: Session, wanted: ChangeTask) -> Changed:
-    """Throw a task away: into ``discard/``, from where it can be retried until the retention time is over.
+    """Discard a task: into ``discard/``, from where it can be retried until the retention time is over.
 
     Raises
     ------
