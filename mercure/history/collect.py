@@ -34,7 +34,7 @@ class TypedEvent:
 
     @property
     def image(self) -> str | None:
-        """The id of the image that it tells to have been received."""
+        """The id of the image, if this event is its receipt."""
         return key(self.details.image) if isinstance(self.details, ImageReceived) and self.details.image else None
 
 

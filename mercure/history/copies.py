@@ -26,7 +26,7 @@ class PostgresToolMissingError(HistoryError):
 
 
 def kind_of(url: str) -> HistoryKind:
-    """Tell what a history is kept in."""
+    """Return what a history is kept in."""
     return "sqlite" if urlsplit(url).scheme == "sqlite" else "postgresql"
 
 
@@ -58,7 +58,7 @@ def copy_history(url: str, password: str | None, to: Path) -> bool:
             contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as source,
             contextlib.closing(sqlite3.connect(to)) as copy,
         ):
-            # In one go: in WAL mode nobody waits for it, and page by page it would begin anew at each write.
+            # All pages in one step: in WAL mode this blocks no writer, and page by page it would restart at each write.
             source.backup(copy)
             copy.execute("PRAGMA journal_mode=delete")
             (found,) = copy.execute("PRAGMA integrity_check(1)").fetchone()

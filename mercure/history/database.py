@@ -93,14 +93,14 @@ def without_password(url: str) -> str:
 def address_of(parts: SplitResult, netloc: str, query: str) -> str:
     """Put a split address together again.
 
-    ``urlunsplit`` is not asked: some versions of Python drop the slashes around an empty host, and
+    Not by ``urlunsplit``: some versions of Python drop the slashes around an empty host, and
     ``postgresql:///name?host=/run/postgresql``, a database behind a socket, is no address without them.
     """
     return f"{parts.scheme}://{netloc}{parts.path}" + (f"?{query}" if query else "")
 
 
 def is_sqlite(database: Database) -> bool:
-    """Tell whether a history is in SQLite."""
+    """Return True if a history is in SQLite."""
     return isinstance(database, SqliteDatabase)
 
 
@@ -139,7 +139,7 @@ def consistent_read(database: Database) -> Iterator[None]:
 
 
 def disconnect(database: Database) -> None:
-    """Let go of this thread's connection, whatever state it is in; the next query makes a new one."""
+    """Close this thread's connection, whatever state it is in; the next query opens a new one."""
     try:
         if not database.is_closed():
             database.close()

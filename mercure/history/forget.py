@@ -69,7 +69,7 @@ def forget(database: Database, node: str, before: datetime, after: str = "") -> 
     database : peewee.Database
         A writable history.
     node : str
-        Only what this router told.
+        Only rows of this router.
     before : datetime
         Aware instant.
     after : str
@@ -126,7 +126,7 @@ def _studies(database: Database, family: Sequence[_Member], node: str) -> list[_
 
 
 def _is_over(family: Sequence[_Member], limit: int) -> bool:
-    """Tell whether every task of a family has ended and left the spool before the limit."""
+    """Return True if every task of a family has ended and left the spool before the limit."""
     parents = {member.parent for member in family}
     return all(
         member.retired < limit

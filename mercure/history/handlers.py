@@ -1,4 +1,4 @@
-"""What each type of event adds to the tables: one function per type, found through one table (`HANDLERS`).
+"""Event handlers: what each type of event adds to the tables, one function per type (`HANDLERS`).
 
 A handler only adds rows to the batch. It never reads the database: what it says must hold whatever was recorded before.
 """
@@ -122,7 +122,7 @@ def _context_refused(batch: Rows, event: Event, details: ContextRefused) -> None
 def _image_received(batch: Rows, event: Event, details: ImageReceived) -> None:
     if not details.image:
         raise UnusableError("the image has no id")
-    folder, moment, told = clip(details.folder), micros(event.time), order(PLANNED, event)
+    folder, moment, planned = clip(details.folder), micros(event.time), order(PLANNED, event)
     association, size, new = clip(details.association), count_of(details.bytes, MAX_BYTES), not details.repetition
     batch.add(
         ImageRow,
@@ -139,13 +139,13 @@ def _image_received(batch: Rows, event: Event, details: ImageReceived) -> None:
         durable=details.durable,
     )
     says = _said_by_image(batch, folder, details)
-    times = {"identity_order": told, "origin_order": told, "first_received": moment, "last_received": moment}
+    times = {"identity_order": planned, "origin_order": planned, "first_received": moment, "last_received": moment}
     counts = {"images": int(new), "bytes": size if new else 0, "repetitions": int(not new)}
     batch.add_series(folder, {**says, **times, **counts})
     known = batch.of[AssociationRow]
     if not known or known[-1]["id"] != association:
         batch.add(AssociationRow, id=association, **_sender_columns(details))
-    minute, label = _minute_of(event), _sender(details)
+    minute, label = moment - moment % MINUTE, _sender(details)
     batch.count(minute, "images.received", label)
     batch.count(minute, "bytes.received", label, size)
 
@@ -233,7 +233,7 @@ def _routed(event: Event, details: SeriesCompleted | StudyCompleted, listed: Lis
 
 
 def _series_decided(batch: Rows, event: Event, details: SeriesDecided) -> None:
-    """Take up a plan: the tasks that it names are known, even if their creation is never told."""
+    """Take up a plan: the tasks that it names are known, even if no event of their creation arrives."""
     task = _task_of(event)
     batch.add(
         TaskRow,
@@ -258,7 +258,7 @@ def _task_created(batch: Rows, event: Event, details: TaskCreated) -> None:
     if details.scope == "series":
         folder = _add_series(batch, event, details.identity, details.origin, created)
         if not details.parent:
-            # The routed series itself, discarded: this may be told again when "completed" was lost.
+            # The routed series itself, discarded: this event is written again when "completed" was lost.
             _take_images(batch, listed, folder, task)
     became = (
         # It comes after "decided" of the same task, and outweighs it.
@@ -509,7 +509,7 @@ def _identity(identity: Identity, columns: dict[str, str]) -> dict[str, str]:
 
 
 def _add_series(batch: Rows, event: Event, identity: Identity, origin: Origin, precedence: str) -> str:
-    """Add a series as a task tells it, and return its folder."""
+    """Add the series of a task, and return its folder."""
     folder = folder_of(event.series or identity.SeriesInstanceUID, origin, event.task or event.id)
     said = {
         **_identity(identity, _OF_SERIES),

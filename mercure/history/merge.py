@@ -120,7 +120,7 @@ class _Fixed(MergeRule):
 
 
 class _Key(_Fixed):
-    """Told apart from `FIXED` by its class."""
+    """Fixed as well, and part of the key."""
 
 
 LARGEST: Final = _Largest()
@@ -145,7 +145,7 @@ KEY: Final = _Key()
 def told_by(order: str) -> MergeRule:
     """Take the value of the event with the greatest order text (`mercure.history.precedence.order`).
 
-    The columns told by one event change together, the column with the order among them.
+    The columns with one order change together, the column of the order among them.
     """
     return _ToldBy(order)
 

@@ -125,7 +125,7 @@ class AssociationRow(HistoryModel):
 
 
 class ImageRow(HistoryModel):
-    """One image that was acknowledged; `received` is null while only the completed series has told of it."""
+    """One image that was acknowledged; `received` is null while it is known by its completed series alone."""
 
     id = TextField(primary_key=True)
     node = column(TextField(), merge=BY_RECEIPT)

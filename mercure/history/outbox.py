@@ -34,7 +34,7 @@ _CHUNK: Final = 1024 * 1024
 
 @dataclass
 class Batch:
-    """Lines to be recorded together, and what may be done afterwards; close it to let go of the files."""
+    """Lines to be recorded together, and what may be done afterwards; closing it closes the files."""
 
     max_lines: int = MAX_LINES
     lines: list[OutboxLine] = field(default_factory=list)
@@ -49,11 +49,11 @@ class Batch:
 
     @property
     def full(self) -> bool:
-        """Tell whether no more lines may be added."""
+        """Return True if no more lines may be added."""
         return len(self.lines) >= self.max_lines or self.bytes >= MAX_BATCH_BYTES
 
     def close(self) -> None:
-        """Let go of the files; whoever waited for their locks goes on."""
+        """Close the files, which releases their locks."""
         for descriptor in self.descriptors:
             os.close(descriptor)
         self.descriptors.clear()

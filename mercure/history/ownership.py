@@ -86,7 +86,7 @@ def claim(database: Database, node: str, owner: Owner, now: int, *, held: bool, 
     held : bool
         This process has claimed the name before.
     adopt : bool
-        A person says that it is this router's, whoever wrote before.
+        A person says that the name is this router's, whichever router wrote before.
 
     Raises
     ------

@@ -9,18 +9,18 @@ from mercure.history.instants import micros
 from mercure.history.text import TEXT_CHARS, clip
 
 PLANNED, CREATED, CHANGED, REMOVED, ENDED = "abcde"
-"""Weights of events, from the lightest. A plan loses against the creation, the creation against any change (it may be
-told again much later), changes among themselves follow their time, and that a task was delivered or processed holds for
-good."""
+"""Weights of events, from the lightest. A plan loses against the creation, the creation against any change (its event
+may be written again much later), changes among themselves follow their time, and that a task was delivered or processed
+holds for good."""
 
 STATES: Final = (
     *("planned", "waiting", "held", "deciding", "decided", "collected"),
     *("processed", "delivered", "discarded", "failed"),
 )
-"""What the history says about a task. A retired one keeps what it ended as; `retired` says when its directory went."""
+"""States of a task in the history. A retired one keeps what it ended as; `retired` says when its directory went."""
 
 STATE_OF_STAGE: Final = {"success": "delivered", "discard": "discarded", "error": "failed", "routing": "deciding"}
-"""What it means to stand in a stage; in the others a task is waiting."""
+"""State of a task that stands in a stage; in the others it is waiting."""
 
 
 def order(weight: str, event: Event) -> str:
@@ -43,7 +43,7 @@ def state(
     return {
         "state": name,
         "state_order": order(weight, event),
-        # A retirement says how the task ended, but not when or why: what was told before of that stays.
+        # A retirement says how the task ended, but not when or why: what an earlier event said of that stays.
         "since": micros(event.time),
         "since_order": order(PLANNED if weight == REMOVED else weight, event),
         "reason": None if reason is None else clip(reason, TEXT_CHARS),

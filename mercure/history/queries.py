@@ -34,7 +34,7 @@ RECORDED_AS: Final = {
     "discard": ("discarded",),
     "error": ("failed",),
 }
-"""What the history says of a task in each of the last stages, once it knows of it."""
+"""States of a task in the history while it is in one of the last stages."""
 
 _TELLING: Final = {"success": "task.delivered", "discard": "task.created", "error": "task.failed"}
 _ASKED_AT_ONCE: Final = 500
@@ -48,7 +48,7 @@ _Place = tuple[str | None, ...]
 
 @dataclass(frozen=True)
 class Page:
-    """Which part of a long answer is wanted, newest first.
+    """A part of a long answer, newest first.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class History(Reader):
             return _distinct_series(database, page.apply(_equal(query, given), SeriesRow.last_received))
 
     def holds(self, series_uid: str, identifiers: Mapping[tuple[str, ...], str]) -> bool:
-        """Tell whether a series was ever seen under all of some identifiers.
+        """Return True if a series was ever seen under all of some identifiers.
 
         Parameters
         ----------
@@ -135,7 +135,7 @@ class History(Reader):
         beyond = wanted + _LAST_CHARACTER
         named = IdentifierRow.select(IdentifierRow.series).limit(_FOUND_AT_ONCE)
         named = named.where((IdentifierRow.folded >= wanted) & (IdentifierRow.folded < beyond))
-        # An image's UID is asked for whole or nearly so: a beginning that thousands share is meant for their series.
+        # People search for an image by its whole UID or nearly so; a prefix that thousands share means their series.
         holding = ImageRow.select(ImageRow.series).limit(_IMAGES_AT_ONCE)
         holding = holding.where((ImageRow.sop >= wanted) & (ImageRow.sop < beyond) & ImageRow.series.is_null(False))
         with self.reading() as database:
@@ -233,12 +233,12 @@ class History(Reader):
         return self.fetch(page.apply(_equal(query, {table.by: by, table.task: task}), table.time), AuditRecord)
 
     def task_timeline(self, task: str) -> list[EventRecord]:
-        """Tell all that happened to a task, in order."""
+        """List all that happened to a task, in order."""
         with self.reading() as database:
             return timelines.of_task(database, task)
 
     def series_timeline(self, series_uid: str) -> list[EventRecord]:
-        """Tell all that happened to a series, in order: its images by association, and the events of all its tasks."""
+        """List all that happened to a series, in order: its images by association, and the events of all its tasks."""
         with self.reading() as database:
             return timelines.of_series(database, series_uid)
 
@@ -298,7 +298,7 @@ class History(Reader):
         return states
 
     def unrecorded(self, tasks: Iterable[tuple[str, str]]) -> list[Unrecorded]:
-        """Tell which finished tasks of the spool the history does not know as such, and what to tell it again.
+        """List the finished tasks of the spool that the history does not know as such, and the events to write again.
 
         Parameters
         ----------
@@ -322,14 +322,14 @@ class History(Reader):
         return found
 
     def size_bytes(self) -> int:
-        """Tell how much room the history takes; on a server that of its whole database."""
+        """Return the size of the history; on a server that of its whole database."""
         with self.reading() as database:
             if isinstance(database, SqliteDatabase):
                 return int(database.pragma("page_count")) * int(database.pragma("page_size"))
             return int(run_sql(database, "SELECT pg_database_size(current_database())").fetchone()[0])
 
     def lag(self) -> list[NodeLag]:
-        """Tell how far the history of each node has come."""
+        """Return how far the history of each node has come."""
         return self.fetch(NodeRow.select().order_by(NodeRow.node), NodeLag)
 
 

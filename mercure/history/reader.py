@@ -108,7 +108,7 @@ class Reader:
             return records(database, query, record)
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         disconnect(self._database)
 
     def __enter__(self) -> Self:

@@ -31,7 +31,7 @@ from mercure.history.ownership import CLAIM_SECONDS, Owner, claim
 from mercure.history.writer import forget_positions, write_positions, write_rows
 
 FAILURES: Final = (peewee.PeeweeException, sqlite3.Error, psycopg.Error, OSError)
-"""What a database or a disk that is away raises."""
+"""Errors of a database or a disk that is away."""
 
 _UNFIT: Final = (
     peewee.DataError,
@@ -65,7 +65,7 @@ class RecorderRun:
 
     @property
     def any(self) -> bool:
-        """Tell whether anything was done."""
+        """Return True if anything was done."""
         return bool(self.lines or self.removed)
 
 
@@ -85,7 +85,7 @@ class Recorder:
     batch_lines : int
         At most so many events in one transaction.
     owner : Owner, optional
-        Who writes: refused while another router writes under the same name. Without one nobody is asked.
+        Who writes: refused while another router writes under the same name. Without one this is not checked.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class Recorder:
         return forget(self._database, self._node, before, after)
 
     def close(self) -> None:
-        """Let go of the connection; the next run makes a new one."""
+        """Close the connection; the next run opens a new one."""
         disconnect(self._database)
 
     def claim(self, *, adopt: bool = False) -> None:
@@ -176,7 +176,7 @@ class Recorder:
         return self._positions
 
     def _forget(self, positions: dict[str, int], gone: set[str]) -> None:
-        """Drop the positions of files that were removed: only now is it sure that nobody reads them from there."""
+        """Drop the positions of files that were removed: only now is it certain that none is read again from there."""
         if gone:
             with transaction(self._database):
                 forget_positions(self._database, self._node, gone)
@@ -227,6 +227,6 @@ def _commit(
 
 
 def _unfit(error: Exception) -> bool:
-    """Tell whether the fault lies in a value, so that trying again later would not help."""
+    """Return True if the fault lies in a value, so that trying again later would not help."""
     state = getattr(getattr(error, "orig", error), "sqlstate", None)
     return isinstance(error, _UNFIT) or str(state or "")[:2] in _UNFIT_STATES

@@ -1,4 +1,8 @@
-"""What the history answers: typed, frozen, without a trace of the database."""
+"""Records of the history: typed and frozen answers, without a trace of the database.
+
+They are written out, and not made of the models: the clients that read them load no database library, and a type
+checker knows their fields. A test compares them with the tables.
+"""
 
 from __future__ import annotations
 
@@ -168,7 +172,7 @@ class CounterPoint(Record):
 
 
 class SenderRecord(Record):
-    """Who sends images, and how many came lately; `images` and `bytes` are of the hours that were asked for."""
+    """A sender, and how many images came lately; `images` and `bytes` are of the hours of the request."""
 
     address: str
     calling_aet: str
@@ -213,7 +217,7 @@ class NodeLag(Record):
 
 
 class Unrecorded(Record):
-    """A finished task in the spool of which the history does not know all, and which events to tell again."""
+    """A finished task in the spool of which the history does not know all, and the events to write again."""
 
     task: str
     stage: str

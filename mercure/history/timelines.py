@@ -28,16 +28,16 @@ def tasks_of(series: Any) -> Any:  # noqa: ANN401 - peewee's queries and express
 
 
 def of_task(database: Database, task: str) -> list[EventRecord]:
-    """Tell all that happened to a task, in order."""
+    """List all that happened to a task, in order."""
     query = EventRow.select().where(EventRow.task == task).order_by(EventRow.time, EventRow.id)
     return records(database, query, EventRecord)
 
 
 def of_series(database: Database, series_uid: str) -> list[EventRecord]:
-    """Tell all that happened to a series, in order.
+    """List all that happened to a series, in order.
 
     The images of one association are one line, ``images.received`` at the time of the last: a series of a thousand
-    images is told in a dozen lines.
+    images takes a dozen lines.
     """
     mine = series_ids(series_uid)
     tasks = TaskRow.select(TaskRow.id).where(tasks_of(mine))

@@ -1,4 +1,4 @@
-"""What comes and goes, in numbers: by sender, over time, in all; and where one exam is. For pages and monitors."""
+"""Traffic in numbers: by sender, over time, in all; and where one exam is. For pages and monitors."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from mercure.history.records import CounterTotal, ExamRecord, SenderRecord, Seri
 from mercure.history.timelines import tasks_of
 
 OTHER: Final = "other"
-"""The label under which everything beyond the bound of labels is told together."""
+"""The label that stands for all labels beyond the bound."""
 
 EXAM_SERIES: Final = 200
-"""Series of one exam that are told; a study rarely has more than some dozens."""
+"""Most series of one exam in an answer; a study rarely has more than some dozens."""
 
 _EXAM_TASKS: Final = 2000
 _HOUR: Final = timedelta(hours=1)
@@ -28,7 +28,7 @@ _BYTES: Final = "bytes.received"
 
 
 class Traffic(Reader):
-    """The questions of those who watch rather than search. Only what one node told, save for exams."""
+    """Queries for monitoring. Only of one node, save for exams."""
 
     def senders(self, node: str, now: datetime, hours: int, limit: int) -> list[SenderRecord]:
         """List who has ever sent images, the one with the last image first.
@@ -40,7 +40,7 @@ class Traffic(Reader):
         now : datetime
             The present, aware.
         hours : int
-            Over how long images and bytes are summed; the last hour is told in any case.
+            Over how long images and bytes are summed; the last hour is given in any case.
         limit : int
             At most so many.
         """

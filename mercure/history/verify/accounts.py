@@ -21,12 +21,12 @@ _TIME_CHARS: Final = 21
 
 
 class TaskAccounts:
-    """Judges tasks by what was told of them and where they are.
+    """Judges tasks by their events and by where they are.
 
     Parameters
     ----------
     evidence : Evidence
-        What was told.
+        The events of history and outbox.
     walk : SpoolWalk
         Where tasks are.
     """
@@ -38,12 +38,12 @@ class TaskAccounts:
     def judge(
         self, view: TaskView, place: Path | None, children: Sequence[TaskView], study: TaskView | None
     ) -> list[Finding]:
-        """Tell what is wrong with a task.
+        """Return what is wrong with a task.
 
         Parameters
         ----------
         view : TaskView
-            What was told of it.
+            What its events say.
         place : Path or None
             Where it is in the spool.
         children : sequence of TaskView
@@ -54,7 +54,7 @@ class TaskAccounts:
         parent = self._walk.place(view.parent) if view.parent else None
         discarded = view.retired_from == Stage.DISCARD or (view.state == "discarded" and view.retired is not None)
         ways: list[tuple[bool, Callable[[], list[Finding]]]] = [
-            (place is not None, list),  # it is kept; whether it is whole, the look into its folder tells
+            (place is not None, list),  # it is kept; `FolderCheck` finds whether it is whole
             (view.facts_order is None and parent is not None, list),  # only planned yet: the images are in the parent
             (discarded, lambda: self._discarded(view)),
             (view.state == "delivered" or view.retired_from == Stage.SUCCESS, lambda: self._delivered(view)),
@@ -86,7 +86,7 @@ class TaskAccounts:
     def _collected(self, view: TaskView, study: TaskView | None) -> list[Finding]:
         """Look for the images of a collected series in the study made of it, where they may have other names."""
         if study is None:
-            return []  # both were told by one event: the study is over, and the history may forget what is over
+            return []  # both were in one event: the study is over, and the history may forget what is over
         held = self._evidence.entries(study.digest)
         ids, files = {entry.image for entry in held if entry.image}, {entry.file for entry in held}
         sops = {entry.sop for entry in held if entry.sop}
@@ -139,7 +139,7 @@ class TaskAccounts:
 
 
 class ImageAccounts:
-    """Finds the images of which no routed series has told by id.
+    """Finds the images that no routed series names by id.
 
     A repetition has an id of its own and no file: it goes where the first image of that file went, the last one before
     it. And a power cut may have taken the tag line with an image's id: it is found by its file in the routed series
@@ -153,7 +153,7 @@ class ImageAccounts:
     Parameters
     ----------
     evidence : Evidence
-        What was told.
+        The events of history and outbox.
     walk : SpoolWalk
         Where tasks are.
     """
@@ -208,11 +208,11 @@ class ImageAccounts:
         return left
 
     def _is_in_untold_task(self, image: ImageView) -> bool:
-        """Tell whether an image is in a task of the spool whose images no event has told yet."""
+        """Return True if an image is in a task of the spool whose images no event has named yet."""
         return any(held.may_be(image) for held in self._look_into_untold().get(image.file, []))
 
     def untold(self) -> set[str]:
-        """Return the ids of the images in tasks of the spool whose images no event has told yet."""
+        """Return the ids of the images in tasks of the spool whose images no event has named yet."""
         return {held.image for some in self._look_into_untold().values() for held in some if held.image}
 
     def _look_into_untold(self) -> dict[str, list[_Held]]:
@@ -241,7 +241,7 @@ class _Held:
     image: str | None
 
     def may_be(self, image: ImageView) -> bool:
-        """Tell whether this is the file of an image that was received."""
+        """Return True if this is the file of an image that was received."""
         if self.image == image.id:
             return True
         after = (
@@ -282,14 +282,14 @@ def _folder_of(task: Task) -> str:
 
 
 def _was_taken(image: ImageView, firsts: Sequence[tuple[ImageView, bool]]) -> bool:
-    """Tell whether the last of these before a repetition is in a task: the last by its id, or by the time."""
+    """Return True if the last of these before a repetition is in a task: the last by its id, or by the time."""
     by_id = [(first.id, taken) for first, taken in firsts if first.id <= image.id]
     by_time = [(first.received, taken) for first, taken in firsts if first.received <= image.received]
     return bool(by_id and max(by_id)[1]) or bool(by_time and max(by_time)[1])
 
 
 def _is_or_repeats(image: ImageView, listed: str | None) -> bool:
-    """Tell whether an image that is listed with the same file is this one, or came before this repetition of it."""
+    """Return True if an image that is listed with the same file is this one, or came before this repetition of it."""
     return listed is not None and (listed == image.id or (image.repetition and listed < image.id))
 
 
@@ -306,7 +306,7 @@ def _times_of(image: ImageView) -> set[str]:
 
 
 def _out_of_order(task: str, image: str | None) -> bool:
-    """Tell whether the ids of a task and of an image in it contradict each other, as after a wrong clock."""
+    """Return True if the ids of a task and of an image in it contradict each other, as after a wrong clock."""
     return image is not None and is_id(image) and is_id(task) and image[:_TIME_CHARS] > task[:_TIME_CHARS]
 
 

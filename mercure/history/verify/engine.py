@@ -1,7 +1,7 @@
-"""The verification of one router: walk the spool, hear the evidence, judge, and judge again what looked wrong.
+"""Verification of one router: walk the spool, read the evidence, judge, and judge again what looked wrong.
 
-A running router moves things while this looks. Each pass takes the spool first and the evidence after it: whoever
-removes a task tells of its end before, so what was not in the spool is in the evidence. What still looks wrong, because
+A running router moves things while this looks. Each pass takes the spool first and the evidence after it: the end of
+a task is written before it is removed, so what was not in the spool is in the evidence. What still looks wrong, because
 it moved between two looks, is looked at again from the beginning, and named only when it looks wrong every time.
 """
 
@@ -76,7 +76,7 @@ def verify(
 
 
 def _to_nobody(done: int, total: int) -> None:
-    """Take the progress that nobody asked for."""
+    """Ignore the progress."""
 
 
 def _with_findings(report: Report, findings: list[Finding]) -> Report:
@@ -95,7 +95,7 @@ class _Suspects:
     folders: dict[str, list[Finding]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        """Tell whether there is anything."""
+        """Return True if there is anything."""
         return bool(self.tasks or self.images or self.folders)
 
     def findings(self) -> Iterable[Finding]:
@@ -115,7 +115,7 @@ class Verifier:
     node : str
         Its name in the history.
     history : Reader or None
-        None when it cannot be asked: then only the spool is checked.
+        None when it cannot be reached: then only the spool is checked.
     clock : Clock
         Where the time comes from.
     """
@@ -132,7 +132,7 @@ class Verifier:
         Parameters
         ----------
         why_no_history : str
-            What to say when the history cannot be asked.
+            What to say when the history cannot be reached.
 
         Raises
         ------
@@ -206,7 +206,7 @@ class _Pass:
 
     @property
     def evidence(self) -> Evidence:
-        """What was told; only a pass with a history asks for it."""
+        """The evidence; only a pass with a history has it."""
         if self._evidence is None:
             raise HistoryUnavailableError("this verification has no history")
         return self._evidence
@@ -220,7 +220,7 @@ class _Pass:
         return self
 
     def __exit__(self, *details: object) -> None:
-        """Let go of the evidence."""
+        """Close the evidence."""
         self.evidence.__exit__(*details)
 
     def judge_all(self) -> _Suspects:
@@ -234,7 +234,7 @@ class _Pass:
         return suspects
 
     def unreported(self) -> int:
-        """Return how many images there are of whose receipt nothing tells."""
+        """Return how many images there are without an event of their receipt."""
         return self.evidence.unreported(self.walk.arrived, self._images.untold())
 
     def judge(self, before: _Suspects) -> _Suspects:
@@ -256,7 +256,7 @@ class _Pass:
                     stage = self.walk.stage_of(place)
                     task, findings = self._folders.check(place, stage, view)
                 except FileNotFoundError:
-                    continue  # it moved on; whether it got anywhere, the judgement of the task tells
+                    continue  # it moved on; whether it arrived anywhere, the judgement of the task finds
                 if findings:
                     suspects.folders[name] = findings
                 self.unknown += view is None or view.facts_order is None

@@ -1,4 +1,4 @@
-"""All that was told of a node: the history, and what still waits in the outbox.
+"""Evidence: all events of a node, in the history and still in the outbox.
 
 The outbox is read first and the history after it. An event that was written before the outbox was read is then either
 in what was read, or was recorded before its file was removed: none can slip through between the two.
@@ -28,7 +28,7 @@ _LINES: Final = 2000
 
 
 class Evidence(AbstractContextManager["Evidence"]):
-    """What is known, asked as one.
+    """History and outbox, read as one.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Evidence(AbstractContextManager["Evidence"]):
     node : str
         Whose evidence.
     history : Reader or None
-        None when there is none that can be asked: then the outbox speaks alone.
+        None when it cannot be reached: then only the outbox counts.
     clock : Clock
         For the scratch database.
     """
@@ -70,7 +70,7 @@ class Evidence(AbstractContextManager["Evidence"]):
         return self
 
     def __exit__(self, *details: object) -> None:
-        """Let go of the history and remove the scratch database."""
+        """Close the history and remove the scratch database."""
         self._stack.__exit__(*details)  # type: ignore[arg-type]  # passed through as they came
 
     @property
@@ -127,14 +127,14 @@ class Evidence(AbstractContextManager["Evidence"]):
         return found
 
     def untaken_images(self) -> Iterator[list[ImageView]]:
-        """Walk the images that no routed series has told of, some at a time."""
+        """Walk the images that no routed series names, some at a time."""
         for source in self._sources:
             for some in source.untaken_images():
                 taken = {image for other in self._sources for image in other.taken([image.id for image in some])}
                 yield [image for image in some if image.id not in taken]
 
     def some_untaken(self, ids: Sequence[str]) -> list[ImageView]:
-        """Return those of these images that no routed series has told of."""
+        """Return those of these images that no routed series names."""
         found = {image.id: image for source in self._sources for image in source.some_images(ids)}
         taken = {image for source in self._sources for image in source.taken(ids)}
         return [image for image in found.values() if image.id not in taken]
@@ -160,14 +160,14 @@ class Evidence(AbstractContextManager["Evidence"]):
         return images, repetitions
 
     def unreported(self, arrived: Mapping[str, Sequence[str]], untold: Set[str]) -> int:
-        """Return how many images there are of whose receipt nothing tells.
+        """Return how many images there are without an event of their receipt.
 
         Parameters
         ----------
         arrived : mapping of str to sequence of str
             The files in ``incoming``, by folder.
         untold : set of str
-            The ids of the images in those tasks of the spool whose images no event has told yet.
+            The ids of the images in those tasks of the spool whose images no event has named yet.
         """
         ids = {image for source in self._sources for image in source.images_without_receipt()} | untold
         files = {pair for source in self._sources for pair in source.routed_without_id()}

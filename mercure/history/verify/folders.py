@@ -45,7 +45,7 @@ class FolderCheck:
         stage : Stage
             Where that is.
         view : TaskView or None
-            What was told of it.
+            What its events say.
 
         Returns
         -------
@@ -87,7 +87,7 @@ class FolderCheck:
         return [_finding(Kind.IMAGE_MISSING, text, place, stage)]
 
     def _against_history(self, stage: Stage, view: TaskView, files: list[ImageFile]) -> list[Finding]:
-        """Compare with the list that was told; a series that is sent whole again holds more than that, and may."""
+        """Compare with the list of its event; a series that is sent whole again holds more than that, and may."""
         if (len(files), sum(file.bytes for file in files)) == (view.images, view.bytes):
             return []
         present = {file.name for file in files}
@@ -129,7 +129,7 @@ def _finding(kind: Kind, text: str, place: Path, stage: Stage) -> Finding:
 
 
 def who_discarded(task: Task | None, view: TaskView | None) -> str:
-    """Name the rule or person that discarded a task; empty when nobody is known."""
+    """Name the rule or person that discarded a task; empty when that is not known."""
     if task is not None and task.discarded is not None:
         return f"by {task.discarded.by}"
     if task is not None and task.action == "discard" and any(fired.rule for fired in task.rules):

@@ -1,4 +1,4 @@
-"""What a verification finds."""
+"""Report of a verification."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Kind(StrEnum):
     IMAGE_MISSING = "image missing"
     """A task in the spool holds less than it should, or something else."""
     NO_RULE = "discarded without a rule"
-    """Nobody can say who wanted it."""
+    """No rule and no person is known that wanted it."""
     VANISHED = "folder gone"
     """A finished task is no longer in the spool, and the cleaner did not remove it."""
     ALTERED = "image altered"
@@ -42,7 +42,7 @@ class Kind(StrEnum):
     STRAY = "stray entry"
     """Something in the spool that does not belong there."""
     LEFTOVER = "leftover"
-    """A hidden entry older than a day: a crash left it and nobody cleared it."""
+    """A hidden entry older than a day: a crash left it, and it was not cleared."""
 
 
 VIOLATIONS: Final = frozenset(
@@ -78,7 +78,7 @@ class Finding(Record):
 
     @property
     def is_violation(self) -> bool:
-        """Tell whether an acknowledged image is not accounted for."""
+        """Return True if an acknowledged image is not accounted for."""
         return self.kind in VIOLATIONS
 
 
@@ -115,7 +115,7 @@ class Report(Record):
     """Images in the history that were received, repetitions included."""
     repetitions: int = 0
     unreported: int = 0
-    """Further images, in ``incoming`` or routed, of whose receipt no event tells: a power cut takes the last events,
+    """Further images, in ``incoming`` or routed, without an event of their receipt: a power cut takes the last events,
     and never the images."""
     before_routing: int = 0
     """Images that wait in ``incoming``, ``routing`` or ``studies``."""

@@ -1,4 +1,4 @@
-"""What the spool holds, and what does not belong there."""
+"""Walk over the spool: what it holds, and what does not belong there."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class SpoolWalk:
         return True
 
     def _entries(self, stage: Stage, fits: Callable[[str], object]) -> Iterator[Path]:
-        """Walk the directories of a stage whose names fit; tell of whatever else is there."""
+        """Walk the directories of a stage whose names fit; note everything else."""
         try:
             with os.scandir(self.spool.stage(stage)) as entries:
                 found = sorted(entries, key=lambda entry: entry.name)

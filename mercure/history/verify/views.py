@@ -1,4 +1,4 @@
-"""What a verification wants to know of a task and of an image, from one database."""
+"""Views of tasks and images, as a verification reads them from one database."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class TaskView:
 
     @property
     def is_routed(self) -> bool:
-        """Tell whether this is a series or a study as the router took it, from which other tasks are derived."""
+        """Return True if this is a series or a study as the router took it, from which other tasks are derived."""
         return self.parent is None
 
     @property
@@ -165,7 +165,7 @@ class Source:
         return found
 
     def untaken_images(self) -> Iterator[list[ImageView]]:
-        """Walk the images that were received and of which no routed series has told, some at a time."""
+        """Walk the images that were received and that no routed series names, some at a time."""
         return self._images(ImageRow.task.is_null())
 
     def received_images(self) -> Iterator[list[ImageView]]:
@@ -182,7 +182,7 @@ class Source:
         ]
 
     def images_without_receipt(self) -> list[str]:
-        """Return the images of whose series is told, and not of their receipt."""
+        """Return the images that a series names, and whose receipt is unknown."""
         query = ImageRow.select(ImageRow.id).where(ImageRow.node == self._node, ImageRow.received.is_null())
         return [image for (image,) in query.tuples().execute(self._database)]
 
