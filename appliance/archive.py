@@ -59,7 +59,7 @@ class Manifest(Model):
 
 
 class _Digesting:
-    """Reads a file, and no more of it than is asked for, while its digest is made."""
+    """Reader of one file, limited to the requested size, that makes its digest on the way."""
 
     def __init__(self, file: BinaryIO, on_bytes: OnBytes) -> None:
         self._file = file

@@ -70,9 +70,9 @@ class Counter:
     Parameters
     ----------
     report : callable
-        Told how far it has come.
+        Called with the progress.
     total : int
-        Bytes in all, as far as can be told before.
+        Bytes in all, as far as known in advance.
     text : str
         What is going on.
     """
@@ -382,7 +382,7 @@ def scratch(folder: Path) -> Iterator[Path]:
 
 
 def _locked(descriptor: int) -> bool:
-    """Lock a folder for this process alone, if nobody has it."""
+    """Lock a folder exclusively, if no other process holds it."""
     try:
         return try_lock(descriptor)
     except OSError:

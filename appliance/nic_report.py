@@ -110,11 +110,13 @@ def report(names: tuple[str, ...] = (), *, sys: Path = Path("/sys"), proc: Path 
     cores, irq = os.cpu_count() or 1, proc / "irq"
     kernel = {name.replace("/", "."): text for name in _KERNEL if (text := _text(proc / "sys" / name)) is not None}
     return NicReport(
-        cores=cores, kernel=kernel, nics=tuple(_nic(folder / name, cores, irq, asked) for name in names or tuple(there))
+        cores=cores,
+        kernel=kernel,
+        nics=tuple(_nic(folder / name, cores, irq, output_of) for name in names or there),
     )
 
 
-def asked(command: tuple[str, ...]) -> str:
+def output_of(command: tuple[str, ...]) -> str:
     """Run a program that only tells; what it cannot tell is nothing."""
     if shutil.which(command[0]) is None:
         return ""

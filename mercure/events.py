@@ -27,7 +27,7 @@ MAX_FILE_SECONDS = 3600.0
 """A writer goes on to a new file after this time."""
 
 MAX_BACKLOG = 10_000
-"""So many events wait in memory for a disk that refuses them.
+"""Events that wait in memory at most for a disk that refuses them.
 
 Beyond, the oldest are given up (the cleaner tells states again).
 """

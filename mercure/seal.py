@@ -1,7 +1,7 @@
 """Seals: a digest as the last member of a JSON object on our disk, so that a flipped bit in it is not believed.
 
 An object without one is of an older release, or was written by hand: it is taken as it is. An older release passes over
-the member. It is no seal against somebody who can write to the spool, no more than the digests of images are.
+the member. It is no seal against an attacker who can write to the spool, no more than the digests of images are.
 """
 
 from __future__ import annotations

@@ -29,8 +29,9 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[1]
 PACKAGES: Final = ("mercure", "appliance", "tui")
 SMALL: Final = 110
-NOUNS: Final = frozenset({"processing", "routing", "scheduling"})
-"""Packages of the router, and modules named after them: what the field calls these parts."""
+NOUNS: Final = frozenset({"bookkeeping", "processing", "routing", "scheduling"})
+"""Packages of the router, and modules named after them: what the field calls these parts. `mercure.bookkeeping` is the
+name under which scripts of users import the history."""
 
 Sources = Mapping[str, str]
 """The text of each product file, by its path."""

@@ -45,7 +45,7 @@ def main() -> int:
     os.nice(_NICE)
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGINT, _end)
-    place, told = where(root, options.listen)
+    place, address = where(root, options.listen)
     site = Site(SnapshotSource(partial(look, root)), partial(find_exam, root))
     try:
         server = create_server(
@@ -60,9 +60,9 @@ def main() -> int:
             clear_untrusted_proxy_headers=False,  # read by `access`, which knows networks of proxies
         )
     except OSError as error:
-        _log.error("cannot listen on %s: %s; set status_page.bind and status_page.port", told, error)
+        _log.error("cannot listen on %s: %s; set status_page.bind and status_page.port", address, error)
         return 1
-    _log.info("the status page is there: %s", told)
+    _log.info("the status page is there: %s", address)
     server.run()
     return 0
 

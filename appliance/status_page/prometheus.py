@@ -45,9 +45,9 @@ def requests(answered: Counter[str]) -> bytes:
     return _text([_metric(REQUESTS, [((code,), float(count)) for code, count in sorted(answered.items())])])
 
 
-def _text(told: Iterable[Metric]) -> bytes:
+def _text(samples: Iterable[Metric]) -> bytes:
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Given(list(told)))
+    registry.register(_Given(list(samples)))
     return generate_latest(registry)
 
 

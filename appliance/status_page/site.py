@@ -197,15 +197,19 @@ class Site:
         masking = _masking(snapshot)
         bottle.response.status = 503 if state == "bad" else 200
         bottle.response.content_type = "application/json"
-        told = {"well": state != "bad", "health": state, "reasons": [clean(masking.text(reason)) for reason in reasons]}
-        return json.dumps(told | {"time": snapshot.time.isoformat(timespec="seconds")}) + "\n"
+        found = {
+            "well": state != "bad",
+            "health": state,
+            "reasons": [clean(masking.text(reason)) for reason in reasons],
+        }
+        return json.dumps(found | {"time": snapshot.time.isoformat(timespec="seconds")}) + "\n"
 
     def _metrics(self) -> bytes:
         """Answer with all metrics; also when the control service is away, which is one of them."""
         bottle.response.content_type = prometheus.CONTENT_TYPE
         snapshot = self.source.snapshot()
-        told = self._once(snapshot, "metrics", lambda: prometheus.metrics(snapshot))
-        return prometheus.requests(self.guard.answered.copy()) + told
+        text = self._once(snapshot, "metrics", lambda: prometheus.metrics(snapshot))
+        return prometheus.requests(self.guard.answered.copy()) + text
 
     def _file(self, name: str) -> bytes | bottle.HTTPResponse:
         data, kind = self._static[name]

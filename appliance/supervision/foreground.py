@@ -313,7 +313,7 @@ class _Supervisor(Supervisor):  # type: ignore[misc]
 
 
 def _kill(process: Any) -> None:  # noqa: ANN401 - supervisor's Subprocess
-    """End a process and its group. supervisor kills the whole group only of one that was asked to stop before."""
+    """End a process and its group. supervisor kills the whole group only after a request to stop."""
     if process.get_state() != ProcessStates.STOPPING:
         process.stop()
     process.kill(signal.SIGKILL)

@@ -25,7 +25,7 @@ _LOG: Final = f"log/{_PROCESS}.log"
 START_SECONDS: Final = 3
 
 START_RETRIES: Final = 10
-"""So many failed starts in a row, each a second later than the one before (1 to 10 s: about a minute in all), make a
+"""Failed starts in a row, each a second later than the one before (1 to 10 s: about a minute in all), make a
 crash loop. A service that has no usable configuration waits for one and does not end, so it never gets there."""
 
 OWN: Final = ("control", "listener")

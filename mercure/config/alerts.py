@@ -96,7 +96,7 @@ class SilenceAlert(AlertRule):
     learn_days: Annotated[int, Field(ge=14, le=180)] = 28
     """So far back its habit is learned from the history."""
     factor: Annotated[float, Field(ge=1, le=100)] = 1.5
-    """So many times its longest usual silence."""
+    """A multiple of its longest usual silence."""
     least_hours: Annotated[float, Field(ge=0.5, le=1000)] = 3
     """At least so many hours in which it usually sends must have passed."""
     senders: dict[str, SenderSilence] = {}
@@ -109,9 +109,9 @@ class CertificateAlert(AlertRule):
     files: tuple[Path, ...] = ()
     """PEM files that are watched."""
     warn_days: Annotated[int, Field(ge=1, le=1000)] = 30
-    """So many days before it expires there is a warning."""
+    """Days before it expires that the warning begins."""
     critical_days: Annotated[int, Field(ge=0, le=1000)] = 7
-    """So many days before it expires the alert becomes critical."""
+    """Days before it expires that the alert becomes critical."""
 
     @field_validator("files")
     @classmethod
@@ -128,7 +128,7 @@ class CertificateAlert(AlertRule):
 
 
 class HistoryLag(AlertRule):
-    """The history cannot be asked, lags behind, or grows beyond its bounds."""
+    """The history cannot be queried, lags behind, or grows beyond its bounds."""
 
     lag_seconds: PositiveSeconds = 60
     """The oldest event that the history has not recorded is older than this."""

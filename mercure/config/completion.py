@@ -80,9 +80,9 @@ class StudyCompletion(Model):
     series: str | None = None
     """A list such as ``'Axial T2' and ('Sag T1 GRE' or 'Sag T1 TSE')`` over the SeriesDescriptions."""
     expected_series: ExpectedCount | None = None
-    """So many series."""
+    """Number of series."""
     expected_images: ExpectedCount | None = None
-    """So many images, of all series together."""
+    """Number of images, of all series together."""
     force_after_seconds: PositiveSeconds = 5400
     """Counted from the last image; then `force_action` is taken, whatever is missing."""
     force_action: Literal["proceed", "discard", "wait"] = "proceed"

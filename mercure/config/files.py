@@ -20,7 +20,7 @@ from mercure.model import Record
 T = TypeVar("T", bound=BaseModel)
 MAX_FILE_BYTES = 16 * 1024 * 1024
 HAND_EDIT: Final = "edited by hand"
-"""The author of a revision that was made of what a person wrote into the file; nobody knows since when it was in
+"""The author of a revision that was made of what a person wrote into the file; it is unknown since when it was in
 force."""
 
 

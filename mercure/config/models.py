@@ -58,7 +58,7 @@ class Receiver(Model):
     sop_classes: tuple[str, ...] = ()
     """SOP classes to accept; empty: every storage class, private ones too."""
     transfer_syntaxes: ReceivedSyntaxes = "as-the-sender-holds-it"
-    """``as-the-sender-holds-it``: the first compressed one that is proposed for a presentation context, so that nobody
+    """``as-the-sender-holds-it``: the first compressed one that is proposed for a presentation context, so that no side
     re-codes an image. ``uncompressed``: one without compression where the sender offers one for the SOP class."""
     character_set: CharacterSet = ""
     """What texts are in where an image names no character set (0008,0005) and they are not plain ASCII: terms of that
@@ -75,9 +75,9 @@ class Retry(Model):
     cap_seconds: PositiveSeconds = 900
     """The longest wait between two attempts."""
     probe_seconds: PositiveSeconds = 30
-    """A target that is down is asked at least so often whether it is back."""
+    """A target that is down is probed at least this often."""
     max_refusals: Annotated[int, Field(ge=1, le=1000)] = 10
-    """So many attempts that the target answered with a refusal (or that failed on our side) end in ``error/``.
+    """After this many attempts that the target refused (or that failed on our side) a task goes to ``error/``.
     Attempts that did not reach the target do not count."""
     give_up_seconds: PositiveSeconds = 7 * 86400
     """From the first attempt to giving up, whatever the reason."""
@@ -146,7 +146,7 @@ class ScrubSettings(Model):
     """How kept images are read and compared with their digests, slowly and all the time they are kept."""
 
     every_days: Annotated[float, Field(ge=0, le=365)] = 7
-    """So long after the end of one scrub the next one begins; 0: there is none."""
+    """Time from the end of one scrub to the begin of the next; 0: no scrub."""
     bytes_per_second: Annotated[int, Field(ge=100_000)] = 20_000_000
     """At most so much is read, and only when the disk has nothing else to do."""
 
@@ -155,7 +155,7 @@ class NightlyVerifySettings(Model):
     """The proof that nothing acknowledged is lost (`mercure verify`), made every night by the router itself."""
 
     enabled: bool = True
-    """``false``: nothing is proven by itself; `mercure verify` still can be asked."""
+    """``false``: no proof by night; `mercure verify` can still be run."""
     hour: Annotated[int, Field(ge=0, le=23)] = 3
     """In this hour of the machine's clock; one that was missed, because the machine was off, is made when it is on."""
 
@@ -164,7 +164,7 @@ class Loops(Model):
     """When images that come back are in a loop (``docs/reference/targets.md``)."""
 
     returns: Annotated[int, Field(ge=0, le=10_000)] = 3
-    """So often the same image may come back from somebody else than who sent it first; beyond, it is held."""
+    """How often the same image may come back from another sender than its first; beyond, it is held."""
     within_seconds: PositiveSeconds = 7 * 86400
     """Counted from the first return; after this time it is counted anew."""
     router_returns: Annotated[int, Field(ge=0, le=10_000)] = 0
@@ -176,7 +176,7 @@ class DryRunSettings(Model):
     """What is kept for rehearsing changed rules."""
 
     series: Annotated[int, Field(ge=0, le=100_000)] = 1000
-    """So many of the last routed series; only their tags are kept."""
+    """How many of the last routed series to keep; only their tags are kept."""
 
 
 class OffPeak(Model):

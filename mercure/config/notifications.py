@@ -57,7 +57,7 @@ class ChannelSettings(Model):
     timeout_seconds: Annotated[float, Field(ge=1, le=300)] = 30
     """The longest that one message may take as a whole."""
     give_up_seconds: PositiveSeconds = 2 * 86400
-    """So long a message is tried again, with growing pauses."""
+    """How long a message is retried, with growing pauses."""
 
 
 class EMail(ChannelSettings):
@@ -166,7 +166,7 @@ class RuleNotifications(Model):
     error: tuple[Name, ...] = ()
     """A task of the rule failed for good and waits for a person."""
     request: tuple[Name, ...] = ()
-    """A module of the rule asked for it (``__mercure_notification``)."""
+    """A module of the rule requested it (``__mercure_notification``)."""
 
     def channels_of(self, occasion: RuleOccasion) -> tuple[str, ...]:
         """Return the channels of an occasion."""

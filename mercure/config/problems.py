@@ -140,8 +140,8 @@ def targets_of(
 def unwritable(content: object) -> Iterator[ConfigProblem]:
     """Find what Python's reader of JSON takes and no writer of JSON should give: half characters, NaN and infinity.
 
-    Where a value may be anything (the settings of a module) nobody else looks at it, and who writes it down later, into
-    a revision or for the module, would fail or change it.
+    Where a value may be anything (the settings of a module) nothing else checks it, and writing it later,
+    into a revision or for the module, would fail or change it.
     """
     left: list[tuple[str, object]] = [("", content)]
     while left:

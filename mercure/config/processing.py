@@ -122,7 +122,7 @@ class ModuleSettings(Model):
     order: ModuleOrder = "none"
     """Which tasks are run one after the other, in the order received: those of one study, or all of the module's."""
     max_failures: Annotated[int, Field(ge=1, le=100)] = 1
-    """So many failed runs of a step end in ``error/``. What fails once most often fails again."""
+    """After this many failed runs of a step the task goes to ``error/``. What fails once mostly fails again."""
     retry_seconds: Seconds = 60
     """Wait after a failed run, where another one is allowed."""
 
@@ -148,7 +148,7 @@ class Slurm(Model):
     account: Annotated[str, AfterValidator(_plain_text)] = ""
     """The account that jobs are charged to; empty: the user's default."""
     poll_seconds: PositiveSeconds = 2
-    """How often the states of jobs are asked for."""
+    """How often the states of jobs are queried."""
     container: Literal["none", "podman", "bwrap"] = "bwrap"
     """How a node shuts the module in. With ``none`` the module sees what its user sees there."""
 
@@ -170,6 +170,6 @@ class Processing(Model):
     stop_grace_seconds: Seconds = 10
     """Between asking a module to end and ending it."""
     log_limit_bytes: Annotated[int, Field(ge=1024, le=1024**3)] = 4 * 1024**2
-    """So much of what a module prints is kept: one half from the beginning, the other from the end."""
+    """How much of a module's output is kept: one half from the beginning, the other from the end."""
     slurm: Slurm = Slurm()
     podman: Podman = Podman()

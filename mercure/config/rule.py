@@ -27,7 +27,7 @@ class Rule(Model):
     """The condition (``docs/reference/rule-language.md``)."""
     action: Action = "route"
     """``route``: to its targets as received; ``process``: through its modules, and the result to its targets; ``both``
-    of these; ``discard``: nowhere, and no later rule is asked; ``notify``: only tells people."""
+    of these; ``discard``: nowhere, and no later rule is evaluated; ``notify``: only notifies people."""
     targets: tuple[Name, ...] = ()
     """Where to."""
     modules: tuple[Name, ...] = ()

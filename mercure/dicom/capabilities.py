@@ -1,7 +1,7 @@
 """Capabilities of a DICOM node, found by an echo and by negotiation alone. No image ever leaves here.
 
 Each pair of SOP class and transfer syntax has a presentation context of its own, as in a delivery, and one association
-follows the other, with a pause between them: a node that allows one at a time is asked like any other.
+follows the other, with a pause between them: a node that allows one at a time is probed like any other.
 """
 
 from __future__ import annotations
@@ -34,25 +34,25 @@ PAUSE_SECONDS: Final = 0.2
 """Between two associations."""
 
 LONGEST_SECONDS: Final = 600.0
-"""After this time nothing more is asked; what is known by then is told."""
+"""After this time the probe ends and returns what it has found."""
 
 MOST_AT_ONCE: Final = 4
-"""Associations that are held at once where nobody said how many."""
+"""Associations held at once by default."""
 
 _AT_ONCE_SECONDS: Final = 5.0
 """Some nodes let the next one wait instead of refusing it: after this time it counts as refused."""
 
 AGAIN_SECONDS: Final = (1.0, 2.0, 4.0)
-"""Waits before a node is asked again that refused an association for now."""
+"""Waits before the next request to a node that refused an association for now."""
 
 _FEW_CONTEXTS: Final = 32
-"""Of a node that aborts at a long request so many are asked in one."""
+"""Presentation contexts in one request to a node that aborts at a long one."""
 
 Pair = tuple[str, str]
 """SOP class and transfer syntax."""
 
 _DEFAULTS: Final = (IMPLICIT_LITTLE, EXPLICIT_LITTLE)
-"""Asked first: of a class that a node does not know at all nothing more is asked."""
+"""Proposed first: for a class that a node does not know at all nothing more is proposed."""
 
 _LEFT_OUT: Final = (
     "1.2.840.10008.1.2.4.94",  # JPIP: the pixels stay with the sender
@@ -85,10 +85,10 @@ class AtOnce(Record):
 class Capabilities(Record):
     """What a node said that it takes, and how it answers.
 
-    ``node`` is the destination that was asked, ``classes`` has for each SOP class that it takes the transfer syntaxes,
-    in the order of the standard; ``asked_classes`` and ``asked_syntaxes`` is what was asked. ``max_pdu`` is the longest
+    ``node`` is the probed destination, ``classes`` has for each SOP class that it takes the transfer syntaxes,
+    in the order of the standard; ``asked_classes`` and ``asked_syntaxes`` were proposed. ``max_pdu`` is the longest
     PDU that it receives, in bytes; 0: any. ``seconds`` is the time of an answer to an association request in the
-    middle, ``slowest_seconds`` of the slowest one. ``unfinished`` says why not all was asked.
+    middle, ``slowest_seconds`` of the slowest one. ``unfinished`` says why the probe ended early.
     """
 
     node: str
@@ -131,22 +131,22 @@ def transfer_syntaxes() -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class CapabilityQuery:
-    """What is asked of a node.
+    """A probe of a node.
 
     Parameters
     ----------
     node : DicomNode
-        Which.
+        The node.
     name : str
         How its destination is called (`Capabilities.node`).
     classes, syntaxes : sequence of str
-        What it is asked for, each class in each syntax.
+        What is proposed, each class in each syntax.
     at_once : int
-        How many associations to hold at once; 0: that is not asked.
+        How many associations to hold at once; 0: not probed.
     pause_seconds : float
         Between two associations.
     again_seconds : sequence of float
-        Waits before a node is asked again that refused an association for now.
+        Waits before the next request to a node that refused an association for now.
     """
 
     node: DicomNode
@@ -159,18 +159,18 @@ class CapabilityQuery:
 
 
 Report = Callable[[int, int], None]
-"""Told how many associations were asked for, and of how many, as far as is known."""
+"""Called with the number of associations requested so far, and of how many, as far as is known."""
 
 
 def probe(question: CapabilityQuery, report: Report, clock: Clock) -> Capabilities | AssociationFailure:
-    """Ask a node what it takes.
+    """Probe what a node accepts.
 
     Parameters
     ----------
     question : CapabilityQuery
-        Whom and what to ask.
+        The node and what to propose.
     report : callable
-        To be told how far it is.
+        Called with the progress.
     clock : Clock
         When it is, and how long it takes.
 
@@ -275,7 +275,7 @@ class _Survey:
         return [pair for pair, answer in self.answers.items() if answer == ACCEPTED][:1]
 
     def _request(self, contexts: Sequence[Pair]) -> Opened | None:
-        """Ask for an association; None where it is to be asked once more, with fewer contexts, or nothing any more."""
+        """Request an association; None if it must be repeated with fewer contexts, or the probe is over."""
         for seconds in (self.question.pause_seconds, *self.question.again_seconds):
             time.sleep(seconds)
             if self.clock.monotonic() > self.end:

@@ -29,7 +29,7 @@ from mercure.dicom.receipt import (
 )
 
 CHUNK_BYTES: Final = 1024 * 1024
-"""So much is read at a time; a multiple of every block size, as reading past the page cache wants it."""
+"""Bytes read at a time; a multiple of every block size, as reads past the page cache need."""
 
 _HEAD_BYTES: Final = LONGEST_HEADER + 4096
 _FIXED: Final = bytes(128) + b"DICM\x02\0\0\0UL\x04\0"

@@ -8,7 +8,7 @@ from mercure.model import Record
 
 
 class NotificationRequested(Record):
-    """A module asks that people are told (`requested`), or gives words for the message about its result.
+    """A module requests a notification (`requested`), or gives the text for the message about its result.
 
     Both come from ``__mercure_notification`` in its ``result.json``; `rules` are those of the task.
     """
@@ -31,7 +31,7 @@ class NotificationSent(Record):
 
 
 class NotificationGivenUp(Record):
-    """A message was not taken in all its time, or cannot be sent."""
+    """A message was not taken within its time limit, or cannot be sent."""
 
     message: str
     channel: str
@@ -42,7 +42,7 @@ class NotificationGivenUp(Record):
 
 
 class AlertRaised(Record):
-    """Something began that a person should look at; `key` is the same until it is over."""
+    """A condition began that a person should look at; `key` is the same until it is over."""
 
     key: str
     kind: str

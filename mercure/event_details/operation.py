@@ -47,7 +47,7 @@ class DiskSpace(Record):
 
 
 class ScrubFinished(Record):
-    """All kept images were read once; those that are not intact are told one by one (`image.altered`)."""
+    """All kept images were read once; those that are not intact have events of their own (`image.altered`)."""
 
     begun: datetime
     images: int

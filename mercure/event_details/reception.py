@@ -33,7 +33,7 @@ class AssociationClosed(Record):
 
 
 class AssociationRefused(Record):
-    """A sender was not let in; `times`: so often since this was told last, `held`: who has how many places."""
+    """A sender was rejected; `times`: how often since the last such event, `held`: places by their holders."""
 
     address: str = ""
     calling_aet: str = ""
@@ -44,7 +44,7 @@ class AssociationRefused(Record):
 
 
 class ContextRefused(Record):
-    """A presentation context was not accepted as it was proposed; `what` of it, and how often since this was told last.
+    """A presentation context was not accepted as proposed; `what` of it, and how often since the last such event.
 
     `transfer_syntax` is the first one that was proposed for it.
     """
@@ -108,7 +108,7 @@ class ImageRefused(Record):
 
 
 class ImageQuarantined(Record):
-    """Bytes that cannot be read were kept aside; the sender was told of the failure."""
+    """Bytes that cannot be read were kept aside; the sender got a failure status."""
 
     image: str
     association: str

@@ -29,7 +29,7 @@ class TaskCreated(Record):
 
 
 class ConvertedImages(Record):
-    """So many images went in another transfer syntax than they are kept in, or than is preferred; by their UIDs."""
+    """Number of images sent in another transfer syntax than they are kept in, or than is preferred; by their UIDs."""
 
     images: int
     from_syntax: str
@@ -128,7 +128,7 @@ class TaskRetired(Record):
 
 
 class TargetDown(Record):
-    """A target cannot be used; its tasks wait, and it is asked again at `until`."""
+    """A target cannot be used; its tasks wait, and it is probed again at `until`."""
 
     target: str
     kind: str

@@ -29,7 +29,7 @@ MAX_QUEUED: Final = 5000
 """Waiting messages of one channel at most; further ones are counted, and the next digest gives their number."""
 
 MAX_KEPT: Final = 10_000
-"""So many messages that were sent are kept, so that none is sent twice; as many that were given up."""
+"""Sent messages that are kept, so that none is sent twice; the same number of those that were given up."""
 
 _SUFFIX: Final = ".json"
 _log = logging.getLogger(__name__)

@@ -43,7 +43,7 @@ from mercure.spool.task_events import failed_key, task_created, task_failed
 from mercure.spool.versions import VersionedImage, images_of, newest
 
 _TIME: Final = 21
-"""So many characters of an id are its time; a derived task has that of its parent."""
+"""Characters of an id that are its time; a derived task has that of its parent."""
 
 
 def load_plan(directory: Path) -> Plan | None:

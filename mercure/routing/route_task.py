@@ -56,7 +56,7 @@ class TaskRouter:
     Parameters
     ----------
     spool, events, clock
-        Where, who is told, and when.
+        The spool, the writer of events and the clock.
     paces : Paces, optional
         What is learned of senders; shared with the completion tracker.
     """

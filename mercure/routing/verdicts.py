@@ -172,9 +172,9 @@ def _merged(found: Sequence[Verdict]) -> list[Verdict]:
     for verdict in found:
         first = merged.setdefault(verdict.key, verdict)
         if first is not verdict:
-            told = [item for item in verdict.fired if item not in first.fired]
+            added = [item for item in verdict.fired if item not in first.fired]
             merged[verdict.key] = replace(
-                first, images=tuple(sorted((*first.images, *verdict.images))), fired=(*first.fired, *told)
+                first, images=tuple(sorted((*first.images, *verdict.images))), fired=(*first.fired, *added)
             )
     return sorted(merged.values(), key=lambda verdict: verdict.images[0])
 
@@ -212,8 +212,8 @@ class _Answers:
         """Return what became of the rule."""
         fired = sum(self.counts[number] for number, answer in self.given.items() if answer.result and not answer.error)
         error = next((str(answer.error) for answer in self.given.values() if answer.error), None)
-        asked = max(1, len(self.series.images))
-        return RuleOutcome(rule=name, fired=fired > 0, error=error, images=fired if 0 < fired < asked else None)
+        total = max(1, len(self.series.images))
+        return RuleOutcome(rule=name, fired=fired > 0, error=error, images=fired if 0 < fired < total else None)
 
 
 @dataclass

@@ -12,7 +12,7 @@ from unicodedata import normalize
 
 from mercure.rules.errors import Fault
 from mercure.rules.keywords import BACKSLASH_IS_TEXT, canonical, vr_of
-from mercure.rules.unknown import CutRecord, Unknown, told
+from mercure.rules.unknown import CutRecord, Unknown, with_unknowns
 
 TagRecord = Mapping[str, Any]
 """A tag record: keys are DICOM keywords, values are texts, lists of texts, or lists of such records."""
@@ -175,7 +175,7 @@ class ImageRecords(Sequence[TagView]):
     __slots__ = ("_columns", "_instances", "_representatives", "first", "views")
 
     def __init__(self, records: Iterable[TagRecord]) -> None:
-        self.views = tuple(TagView(told(record)) for record in records)
+        self.views = tuple(TagView(with_unknowns(record)) for record in records)
         self.first = self.views[0] if self.views else TagView({})
         self._columns: dict[str, tuple[str, ...]] = {}
         self._instances: int | None = None

@@ -28,7 +28,7 @@ _OF_KEY: Final = ("cut after ", "damaged; ", "nested too deep", "bytes are no wh
 _REPLACEMENT: Final = "\ufffd"
 _TOO_LONG: Final = "its value is too long for the tag record"
 _MOST_MARKS: Final = 100_000
-"""So many keys are added to the items of a sequence; a hostile record could ask for more than there is memory."""
+"""Keys added to the items of a sequence at most; a hostile record could ask for more than there is memory."""
 
 _KEY: Final = r"[^.:\[]+(?:\[[^\]]*\])?"
 _PROBLEM: Final = re.compile(rf"({_KEY}(?:\.{_KEY})*): (.*)", re.DOTALL)
@@ -76,8 +76,8 @@ def _unknown(why: str, present: bool = True) -> Unknown:
     return Unknown(why, present)
 
 
-def told(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a record in which what is not known is `Unknown`: itself, mostly."""
+def with_unknowns(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a record in which what is not known is `Unknown`; mostly the record itself."""
     problems, left_out = record.get(PROBLEMS), record.get(LEFT_OUT)
     missing = [keyword for keyword in ORIGIN if keyword not in record]
     if not problems and not left_out and not missing:

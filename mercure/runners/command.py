@@ -311,7 +311,7 @@ def _find(program: str) -> None:
 
 
 def _ask(sandbox: int) -> None:
-    """Send TERM to the program itself: a signal to bwrap would end bwrap, and the program without being asked."""
+    """Send TERM to the program itself: a signal to bwrap would end bwrap, and kill the program without a warning."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         first = _children(sandbox)[0]
         for child in _children(first):

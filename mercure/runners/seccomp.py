@@ -54,7 +54,7 @@ _SAME: Final = {
     "memfd_secret": 447,
 }
 _CLONE3: Final = 435
-"""Its flags are in memory, where a filter cannot look: it is told not to exist, and clone(2) is used."""
+"""Its flags are in memory, where a filter cannot look: it answers ENOSYS, and clone(2) is used instead."""
 
 _REFUSED: Final = {
     # name: (x86-64, AArch64); None where there is none

@@ -32,7 +32,7 @@ _MEBIBYTE: Final = 1024 * 1024
 _SIGNALLED: Final = 128
 _SIGNALS: Final = range(1, signal.NSIG)
 _FORCED_SECONDS: Final = 60.0
-"""So long nodes may take to end what was killed."""
+"""Seconds that nodes may take to end what was killed."""
 
 _MARGIN_SECONDS: Final = 60.0
 """Slurm's time limit is later than the processor's by so much and the grace: it counts when there is none."""

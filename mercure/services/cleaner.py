@@ -56,13 +56,13 @@ from mercure.spool.notices import forget_notices
 from mercure.spool.versions import keep_delivered
 
 HIDDEN_SECONDS: Final = 86400.0
-"""Age at which a hidden entry that nobody holds is removed."""
+"""Age at which an unclaimed hidden entry is removed."""
 
 _STAGES: Final = (*TASK_STAGES, Stage.INCOMING, Stage.STUDIES, Stage.QUARANTINE, Stage.RECEIVING)
 
 
 def clear_hidden(spool: Spool, clock: Clock) -> int:
-    """Remove hidden folders that are old and that nobody holds; return how many.
+    """Remove hidden folders that are old and unclaimed; return how many.
 
     They are links that were being made, or a task that was being removed: no image's only name.
     """
@@ -159,7 +159,7 @@ history may only lag, and must not be flooded with repetitions."""
 DAY_SECONDS: Final = 86400.0
 
 AT_ONCE: Final = 100
-"""So many tasks are held and removed together; each costs a file descriptor, and together one sync."""
+"""Tasks claimed and removed together; each costs a file descriptor, and together they cost one sync."""
 
 _DERIVE: Final = (Stage.ROUTING, Stage.PROCESSING)
 """Stages in which other tasks are derived from a task."""

@@ -177,11 +177,11 @@ class Notifier:
         except ValidationError as error:
             _log.warning("an event is not told of: %s", error, extra={"event": event.id, "type": event.type})
             return
-        for told in found:
-            for channel in told.channels:
+        for news in found:
+            for channel in news.channels:
                 settings = notifications.channels[channel]
                 if not settings.disabled:
-                    self._queue.put(compose(channel, settings, notifications, told.facts, now=now, of=told.of))
+                    self._queue.put(compose(channel, settings, notifications, news.facts, now=now, of=news.of))
 
     def _wake(self) -> None:
         self._turns_ended += 1

@@ -31,7 +31,7 @@ BUSY_SECONDS: Final = 0.2
 """Wait after a series was found locked: an image was just landing."""
 
 ATTEMPTS: Final = 3
-"""So often an unexpected error may stop the same series before it is put aside into ``error/``."""
+"""Unexpected errors on the same series after which it is put aside into ``error/``."""
 
 _NOT_ITS_FAULT: Final = (OSError, ToolMissingError)
 """What says nothing of the series that was being routed; a file that is missing does."""

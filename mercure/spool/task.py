@@ -23,7 +23,7 @@ DIVISION_FILE: Final = "division.json"
 MEMBERS_FILE: Final = "members.txt"
 IMAGE_SUFFIX: Final = ".dcm"
 KEPT_ATTEMPTS: Final = 20
-"""So many of the last attempts are kept in the task; the history has all."""
+"""The last attempts kept in the task; the history has all."""
 
 Priority = Literal["urgent", "normal", "offpeak"]
 PRIORITIES: Final[tuple[Priority, ...]] = ("urgent", "normal", "offpeak")

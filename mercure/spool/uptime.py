@@ -45,7 +45,7 @@ EARLIEST: Final = datetime(2025, 11, 1, tzinfo=UTC)
 """There was no such program before: a wall clock that shows less is wrong."""
 
 MOST_STRETCHES: Final = 128
-"""So many stretches are kept; what is from before them counts as from their beginning."""
+"""Stretches kept; what is older counts as from the beginning of the first."""
 
 _log = logging.getLogger(__name__)
 
@@ -135,7 +135,7 @@ class Uptime(Record):
             return self._noted(now, self._longer(passed, now.wall), stepped=self.stepped)
         is_step = same_boot or not 0 <= gained <= LONG_OFF_SECONDS
         lived = self.lived + passed
-        # When within the time that passed the clock was set nobody knows: either reading may stand for any of it.
+        # When within the elapsed time the clock was set is unknown: either reading may hold for any of it.
         before = self._longer(passed, self._wall + passed)
         after = Stretch(lived_from=self.lived, lived_to=lived, wall_from=now.wall - passed, wall_to=now.wall)
         return self._noted(now, (*before, after), stepped=lived if is_step else self.stepped)

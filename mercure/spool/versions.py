@@ -46,7 +46,7 @@ WAITING: Final = (Stage.ROUTING, Stage.PROCESSING, Stage.OUTGOING, Stage.ERROR, 
 """Stages from which an image may still go somewhere, by itself or because a person wants it; and ``studies/``."""
 
 _TIME: Final = 21
-"""So many characters of an id are its time; a derived task has that of its parent."""
+"""Characters of an id that are its time; a derived task has that of its parent."""
 
 _NUMBER: Final = re.compile(r"~(\d+)")
 _UNSURE_SECONDS: Final = 3600.0

@@ -34,7 +34,7 @@ _LAYOUTS: dict[Layout, tuple[str, ...]] = {
 
 _CHUNK: Final = 1024 * 1024
 _LOOKED_BACK: Final = 16
-"""So many versions that lie in the folder are compared with one that comes."""
+"""Versions in the folder that are compared with a new one, at most."""
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 _OF_ONE_IMAGE: Final = {
