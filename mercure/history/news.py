@@ -10,7 +10,7 @@ from typing import Final
 
 from mercure.history.models import EventRow, OutboxPositionRow, TaskRow
 from mercure.history.outbox import file_names, unread_lines_of
-from mercure.history.queries import History, Page
+from mercure.history.queries import History, ResultPage
 from mercure.history.records import EventRecord, SeriesRecord, TaskRecord
 
 AT_ONCE: Final = 2000
@@ -29,7 +29,7 @@ class News(History):
         query = EventRow.select().where(EventRow.type.in_(list(types)), EventRow.node == node)
         query = query.order_by(EventRow.time, EventRow.id)
         for offset in itertools.count(0, AT_ONCE):
-            page = Page(limit=AT_ONCE, offset=offset, since=since)
+            page = ResultPage(limit=AT_ONCE, offset=offset, since=since)
             events = self.fetch(page.apply(query, EventRow.time), EventRecord)
             yield from events
             if len(events) < AT_ONCE:
@@ -69,7 +69,7 @@ class News(History):
     def received(self, task: TaskRecord) -> SeriesRecord | None:
         """Return the series that a task was made of; of a study, one of its series."""
         if task.series_uid is not None:
-            found = self.series(Page(limit=1), series_uid=task.series_uid, node=task.node)
+            found = self.series(ResultPage(limit=1), series_uid=task.series_uid, node=task.node)
             return found[0] if found else None
-        members = self.tasks(Page(limit=1), study_uid=task.study_uid, node=task.node) if task.study_uid else []
+        members = self.tasks(ResultPage(limit=1), study_uid=task.study_uid, node=task.node) if task.study_uid else []
         return self.received(members[0]) if members and members[0].series_uid is not None else None

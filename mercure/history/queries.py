@@ -27,7 +27,7 @@ from mercure.history.records import (
     Unrecorded,
 )
 
-__all__ = ["History", "HistoryUnavailableError", "Page"]
+__all__ = ["History", "HistoryUnavailableError", "ResultPage"]
 
 RECORDED_AS: Final = {
     "success": ("delivered", "processed"),
@@ -47,7 +47,7 @@ _Place = tuple[str | None, ...]
 
 
 @dataclass(frozen=True)
-class Page:
+class ResultPage:
     """A part of a long answer, newest first.
 
     Parameters
@@ -74,7 +74,7 @@ class Page:
         return query.limit(self.limit).offset(self.offset)
 
 
-_FIRST_PAGE: Final = Page()
+_FIRST_PAGE: Final = ResultPage()
 
 
 class History(Reader):
@@ -82,7 +82,7 @@ class History(Reader):
 
     def series(
         self,
-        page: Page = _FIRST_PAGE,
+        page: ResultPage = _FIRST_PAGE,
         *,
         series_uid: str | None = None,
         modality: str | None = None,
@@ -146,7 +146,7 @@ class History(Reader):
 
     def images(
         self,
-        page: Page = _FIRST_PAGE,
+        page: ResultPage = _FIRST_PAGE,
         *,
         series_uid: str | None = None,
         sop: str | None = None,
@@ -168,7 +168,7 @@ class History(Reader):
 
     def tasks(
         self,
-        page: Page = _FIRST_PAGE,
+        page: ResultPage = _FIRST_PAGE,
         *,
         states: Sequence[str] = (),
         target: str | None = None,
@@ -199,7 +199,7 @@ class History(Reader):
 
     def events(
         self,
-        page: Page = _FIRST_PAGE,
+        page: ResultPage = _FIRST_PAGE,
         *,
         type: str | None = None,
         service: str | None = None,
@@ -211,7 +211,7 @@ class History(Reader):
 
         Parameters
         ----------
-        page : Page
+        page : ResultPage
             Which part.
         type : str, optional
             A type, or with a dot at its end all that begin so (``"task."``).
@@ -226,7 +226,9 @@ class History(Reader):
         given = {EventRow.service: service, EventRow.task: task, EventRow.series: series_uid, EventRow.node: node}
         return self.fetch(page.apply(_equal(query, given), EventRow.time), EventRecord)
 
-    def audit(self, page: Page = _FIRST_PAGE, *, by: str | None = None, task: str | None = None) -> list[AuditRecord]:
+    def audit(
+        self, page: ResultPage = _FIRST_PAGE, *, by: str | None = None, task: str | None = None
+    ) -> list[AuditRecord]:
         """List what people changed, the latest first."""
         table = models.AuditRow
         query = table.select().order_by(table.time.desc(), table.id.desc())

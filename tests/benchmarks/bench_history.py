@@ -13,7 +13,7 @@ from typing import Final, TypedDict
 
 from mercure.clock import Clock
 from mercure.history.database import open_history
-from mercure.history.queries import History, Page
+from mercure.history.queries import History, ResultPage
 from mercure.history.recorder import Recorder
 from mercure.history.verify import Verifier
 from mercure.names import derived_id
@@ -163,7 +163,7 @@ def _questions(url: str, images: int) -> list[Row]:
             "last 100 events of a type": lambda: history.events(type="task.delivered"),
             "one day of counters by 10 minutes": lambda: history.counters(["images.received"], _START, day, step=10),
             "states of 500 tasks": lambda: history.task_states([task] * 500),
-            "page 50 of the series": lambda: history.series(Page(offset=5000)),
+            "page 50 of the series": lambda: history.series(ResultPage(offset=5000)),
         }
         assert history.find(f"p{number:07}")[0].images == PER_SERIES
         return [

@@ -32,7 +32,7 @@ from appliance.control.registry import carries_out
 from appliance.control.session import Session
 from mercure.history.database import HistoryError
 from mercure.history.identifiers import folded, name_parts
-from mercure.history.queries import History, Page
+from mercure.history.queries import History, ResultPage
 from mercure.history.reader import Reader
 from mercure.history.records import EventRecord, SeriesRecord, TaskRecord
 
@@ -121,12 +121,12 @@ def images(session: Session, wanted: ByExam) -> ImagesFound:
     exam, since, limit = Exam.of(wanted), wanted.since, wanted.limit
     with asking(session) as history:
         if not exam:
-            return ImagesFound(images=tuple(history.images(Page(limit=limit, since=since))))
+            return ImagesFound(images=tuple(history.images(ResultPage(limit=limit, since=since))))
         found = [
             image
             for record in _series(history, exam, since, limit)
             if record.series_uid
-            for image in history.images(Page(limit=limit, since=since), series_uid=record.series_uid)
+            for image in history.images(ResultPage(limit=limit, since=since), series_uid=record.series_uid)
         ]
         return ImagesFound(images=tuple(found[:limit]))
 
@@ -136,7 +136,7 @@ def tasks(session: Session, wanted: FindTasks) -> TasksFound:
     """Find tasks; of the series that fit, or of all."""
     exam, limit, target, states = Exam.of(wanted), wanted.limit, wanted.target, wanted.states
     with asking(session) as history:
-        page = Page(limit=limit, since=wanted.since)
+        page = ResultPage(limit=limit, since=wanted.since)
         if not exam:
             return TasksFound(tasks=tuple(history.tasks(page, states=states, target=target)))
         found = [
@@ -180,7 +180,7 @@ def events(session: Session, wanted: FindEvents) -> EventsFound:
                 (event for uid in uids for event in history.series_timeline(uid)), key=lambda event: event.time
             )
         else:
-            page = Page(limit=limit, since=wanted.since)
+            page = ResultPage(limit=limit, since=wanted.since)
             found = history.events(page, type=wanted.type, service=wanted.service)
         return EventsFound(events=tuple(event for event in found if _fits(event, wanted))[:limit])
 
@@ -197,7 +197,7 @@ def timeline(session: Session, wanted: OneStory) -> Story:
     """Tell what happened to a series or a task, in order."""
     with asking(session) as history:
         if wanted.series is not None and wanted.task is None:
-            found = history.tasks(Page(limit=1000), series_uid=wanted.series)
+            found = history.tasks(ResultPage(limit=1000), series_uid=wanted.series)
             return Story(events=tuple(history.series_timeline(wanted.series)), tasks=tuple(found))
         if wanted.task is None or wanted.series is not None:
             raise ControlError("bad-parameters", "give either 'task' or 'series'")
@@ -220,7 +220,7 @@ def counters(session: Session, wanted: CountOver) -> Counts:
 def audit(session: Session, wanted: ListAudit) -> AuditFound:
     """List what people changed."""
     with asking(session) as history:
-        page = Page(limit=wanted.limit, since=wanted.since)
+        page = ResultPage(limit=wanted.limit, since=wanted.since)
         return AuditFound(records=tuple(history.audit(page, by=wanted.by, task=wanted.task)))
 
 
@@ -235,7 +235,9 @@ def _fits(event: EventRecord, wanted: FindEvents) -> bool:
 
 def _series(history: History, exam: Exam, since: datetime | None, limit: int) -> Iterator[SeriesRecord]:
     found = (
-        history.find(exam.narrowest, limit=_FIND_AT_MOST) if exam else history.series(Page(limit=limit, since=since))
+        history.find(exam.narrowest, limit=_FIND_AT_MOST)
+        if exam
+        else history.series(ResultPage(limit=limit, since=since))
     )
     left = limit
     for record in found:
@@ -253,7 +255,7 @@ def _as_asked(history: History, exam: Exam, record: SeriesRecord) -> SeriesRecor
     """Return a series with the identity that was searched for, where it has several."""
     if exam.fits(record) or record.series_uid is None:
         return record
-    tasks = history.tasks(Page(limit=_FIND_AT_MOST), series_uid=record.series_uid)
+    tasks = history.tasks(ResultPage(limit=_FIND_AT_MOST), series_uid=record.series_uid)
     task = next((task for task in tasks if exam.fits(task)), None)
     if task is None:
         return record

@@ -27,7 +27,7 @@ from appliance.control.errors import ControlError
 from appliance.control.history.search import reading
 from appliance.control.registry import carries_out
 from appliance.control.session import Session
-from mercure.history.queries import History, Page
+from mercure.history.queries import History, ResultPage
 from mercure.history.records import EventRecord, ExamRecord, SenderRecord, SeriesRecord, TaskRecord
 from mercure.history.traffic import Traffic
 from mercure.routing.pace import pace_of
@@ -103,7 +103,7 @@ def totals(session: Session, wanted: CountAll) -> Totals:
 def refusals(session: Session, wanted: ListRefusals) -> Refusals:
     """List what senders were refused while associations were negotiated, the last first."""
     now, hours, limit = session.clock.now(), wanted.hours, wanted.limit
-    page = Page(limit=_MOST_REFUSALS, since=now - timedelta(hours=hours))
+    page = ResultPage(limit=_MOST_REFUSALS, since=now - timedelta(hours=hours))
     with reading(session, History) as history:
         found = [history.events(page, type=type_, node=session.config.name) for type_ in _REFUSALS]
     summed: dict[tuple[str, ...], RefusalRecord] = {}

@@ -27,7 +27,7 @@ from appliance.control.status import facts
 from mercure.clock import Clock
 from mercure.events import Event
 from mercure.history.database import HistoryError
-from mercure.history.queries import History, Page
+from mercure.history.queries import History, ResultPage
 from mercure.spool import Stage, Watcher
 
 HEARTBEAT_SECONDS: Final = 5.0
@@ -159,7 +159,10 @@ class Hub:
             return
         outbox = self._open().spool.stage(Stage.OUTBOX)
         counting, since = Counting(), self._clock.monotonic()
-        with contextlib.closing(Watcher([outbox])) as watcher, contextlib.closing(News(self._open, outbox)) as news:
+        with (
+            contextlib.closing(Watcher([outbox])) as watcher,
+            contextlib.closing(OutboxEvents(self._open, outbox)) as news,
+        ):
             while not self._closed and (streams := self._asking("events", "counters", "logs")):
                 for event in news.read(watcher.wait(LOOK_SECONDS).within(outbox)):
                     counting.add(event)
@@ -189,7 +192,7 @@ class Hub:
                 self._changed.wait(STATUS_SECONDS)
 
 
-class News:
+class OutboxEvents:
     """What is told in the outbox, each event once: from its files, or from the history where a file was too quick."""
 
     def __init__(self, open_session: Callable[[], Session], outbox: Path) -> None:
@@ -215,7 +218,7 @@ class News:
         since = max(self._began, session.clock.now() - timedelta(seconds=MISSED_SECONDS))
         try:
             with History.open(session.root, session.config) as history:
-                found = history.events(Page(limit=MISSED_EVENTS, since=since), node=session.config.name)
+                found = history.events(ResultPage(limit=MISSED_EVENTS, since=since), node=session.config.name)
         except HistoryError as error:
             _log.warning("events were told too quickly to be followed, and the history cannot be asked: %s", error)
             return

@@ -11,7 +11,7 @@ import pytest
 from mercure.clock import ManualClock
 from mercure.event_details import Audit
 from mercure.history.database import HistoryError, disconnect, open_history, run_sql
-from mercure.history.queries import History, HistoryUnavailableError, Page
+from mercure.history.queries import History, HistoryUnavailableError, ResultPage
 from mercure.history.recorder import Recorder
 from tests.support.history import START, Outbox, Told, event
 from tests.support.recording import record_all
@@ -59,10 +59,10 @@ def test_find_by_the_beginning_of_any_identifier(history: History, text: str, nu
 
 def test_series_come_last_received_first_in_pages(history: History) -> None:
     assert [series.patient_id for series in history.series()] == ["P000012", "P000002", "P000001"]
-    assert [series.patient_id for series in history.series(Page(limit=1, offset=1))] == ["P000002"]
+    assert [series.patient_id for series in history.series(ResultPage(limit=1, offset=1))] == ["P000002"]
     since = START + timedelta(seconds=500)
     until = START + timedelta(seconds=1500)
-    assert [series.patient_id for series in history.series(Page(since=since, until=until))] == ["P000002"]
+    assert [series.patient_id for series in history.series(ResultPage(since=since, until=until))] == ["P000002"]
     first = history.series(series_uid=FIRST.uid)[0]
     assert (first.images, first.repetitions, first.bytes) == (3, 1, 3003)
     assert first.first_received == START
@@ -163,7 +163,7 @@ def test_events_by_type_task_and_time(history: History) -> None:
         *("task.created", "task.attempt", "task.delivered", "task.retired"),
     }
     assert len(history.events(type="task.created")) == 4
-    newest = history.events(Page(limit=1))[0]
+    newest = history.events(ResultPage(limit=1))[0]
     assert newest.time == max(found.time for found in history.events())
     delivered = history.events(type="task.delivered", task=FIRST.derived("archive"))[0]
     assert delivered.details["images"] == 3

@@ -11,7 +11,7 @@ import pytest
 from appliance.control import api
 from appliance.control.api.streams import CountersItem, EventItem, Item, LogItem, StatusItem
 from appliance.control.rpc.client import ControlError, DisconnectedError, Stream
-from appliance.control.rpc.streams import News
+from appliance.control.rpc.streams import OutboxEvents
 from appliance.control.session import Session
 from mercure.config import Root
 from mercure.event_details import ImageReceived, TaskAttempt, Warned
@@ -223,7 +223,7 @@ class TestFilesThatAreGoneBeforeTheyAreSeen:
     def test_what_the_history_was_quicker_to_tell_is_not_told_again_by_its_file(
         self, session: Session, writer: EventWriter
     ) -> None:
-        with closing(News(lambda: session, session.spool.stage(Stage.OUTBOX))) as news:
+        with closing(OutboxEvents(lambda: session, session.spool.stage(Stage.OUTBOX))) as news:
             first = writer.emit(Warned(text="from the file"))
             telling = news.read(["router-quick.jsonl"])  # a file that went before it was read
             assert next(telling).id == first.id
