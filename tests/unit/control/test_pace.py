@@ -56,7 +56,7 @@ def test_an_outage_says_what_waits_and_when_it_is_asked() -> None:
     state = OutageState(target="pacs", outage=outage, waiting=7, asked_seconds=30.0)
     (alert,) = alerts_of(WELL.model_copy(update={"outages": (state,)})).alerts
     assert alert.text == (
-        "target 'pacs' takes nothing: no route (for 40 seconds; 7 tasks wait; it is asked every 30 s)"
+        "target 'pacs' is not accepting images: no route (for 40 seconds; 7 tasks wait; it is asked every 30 s)"
     )
     by_image = outage.model_copy(update={"by_image": True, "since": NOW - timedelta(hours=3)})
     (alert,) = alerts_of(WELL.model_copy(update={"outages": (state.model_copy(update={"outage": by_image}),)})).alerts
