@@ -235,12 +235,20 @@ _TABLES: Final = (
         "filter", "/", "filter", "Show only rows or lines that contain a text; `!text`: those that do not.", shown=False
     ),
     Action("sort", "o", "order", "Sort the rows by another column.", shown=False),
+    Action("copy", "y", "copy", "Copy a value of the row to the clipboard of your terminal.", shown=False),
+    Action(
+        "write",
+        "w",
+        "write CSV",
+        "Write the rows shown to a CSV file in the folder in which this program runs.",
+        shown=False,
+    ),
 )
 
 _EVERYWHERE: Final = (
     Action("help", "?", "help", "All keys of this screen, and those of every screen."),
     Action("command", ":", "command", "Type the name of an action or a screen.", shown=False),
-    Action("back", "escape", "back", "Close what is open; clear the filter.", shown=False),
+    Action("back", "escape", "back", "Close what is open; clear the filter; go back to the page before.", shown=False),
     Action("refresh", "ctrl+r", "refresh", "Refresh now.", shown=False),
     Action("quit", "q", "quit", "Quit; the router keeps running.", aliases=("q", "exit")),
 )

@@ -80,6 +80,7 @@ class MercureApp(EscapeFirst):
         self._event_stream = EventStream(source, self.post_message)
         self._roles: dict[str, str] = {}
         self._waiting: set[Page] = set()
+        self._before: list[str] = []
 
     def on_load(self) -> None:
         """Have tasks begin in their turn, as on Python 3.11.
@@ -111,12 +112,20 @@ class MercureApp(EscapeFirst):
     def open_page(self, name: str, at: Hashable = None) -> None:
         """Show a page, with the cursor on a row; details of it that were open are closed."""
         if self.current_mode != name:
+            self._before = [page for page in self._before if page not in (name, self.current_mode)]
+            self._before.append(self.current_mode)
             self.switch_mode(name)
         while len(self.screen_stack) > 1 and isinstance(self.screen, Page):
             self.pop_screen()
         page = self.page
         if page is not None and at is not None:
             page.call_after_refresh(page.go_to, at)  # it may be the first time that it is shown
+
+    def go_back(self) -> None:
+        """Show the page that was open before; from the first one the Overview, and there nothing."""
+        name = self._before.pop() if self._before else self.DEFAULT_MODE
+        if self.current_mode != name:
+            self.switch_mode(name)
 
     def open_help(self) -> None:
         """Show the keys of the page."""

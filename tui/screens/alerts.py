@@ -73,6 +73,10 @@ class AlertsPage(TablePage[Alert]):
         """Return all of it."""
         return f"{row.severity} {row.kind} {row.object} {row.text} {row.advice}"
 
+    def values(self, row: Alert) -> Iterable[tuple[str, str]]:
+        """Return key and text."""
+        return (("key", row.key), ("text", row.text))
+
     def below(self, row: Alert) -> Iterable[Line]:
         """Return it in full."""
         columns = self.app.size.width - 2

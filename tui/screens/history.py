@@ -63,6 +63,14 @@ class HistoryPage(TablePage[Series]):
             f"{row.study_description} {row.series_description} {row.series_uid} {row.study_uid}"
         )
 
+    def values(self, row: Series) -> Iterable[tuple[str, str]]:
+        """Return exam and folder."""
+        yield "accession", row.accession or ""
+        yield "patient", row.patient_id or ""
+        yield "study UID", row.study_uid or ""
+        yield "series UID", row.series_uid or ""
+        yield "folder", row.folder
+
     def about(self) -> str:
         """Return what was looked for."""
         return f"found for {printable(self._wanted)!r} (f, then nothing: all)" if self._wanted else "the last received"

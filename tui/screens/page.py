@@ -181,6 +181,8 @@ class Page(RequestScreen[str]):
             "quit": self.app.exit,
             "filter": self._open_filter,
             "sort": self._sort,
+            "copy": self.copy,
+            "write": self.write,
         }
 
     def when_answered(self, dialog: Dialog[str], then: Callable[[str], object]) -> None:
@@ -210,8 +212,8 @@ class Page(RequestScreen[str]):
             filtered.select("")
         elif self.belongs_to:
             self.dismiss()
-        elif self.NAME != "overview":
-            self.mercure.open_page("overview")
+        else:
+            self.mercure.go_back()
         self.show_note()
 
     def show_note(self) -> None:
@@ -257,6 +259,14 @@ class Page(RequestScreen[str]):
     @on(Prompt.Left)
     def _left(self) -> None:
         self.focus_main()
+
+    def copy(self) -> None:
+        """Copy something; pages with a table do."""
+        self.say("copy: there is no row to copy from on this page", "warning")
+
+    def write(self) -> None:
+        """Write what is shown to a file; pages with a table do."""
+        self.say("write CSV: there is no table on this page", "warning")
 
     def go_to(self, key: Hashable) -> None:
         """Put the cursor on a row of the table, now or when it comes."""

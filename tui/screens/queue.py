@@ -91,6 +91,17 @@ COLUMNS: Final[Sequence[Column[Entry]]] = (
 )  # fmt: skip
 
 
+def _exam(entry: Entry) -> tuple[tuple[str, str], ...]:
+    """Return what can be copied of an exam."""
+    who = entry.identity
+    return (
+        ("accession", who.AccessionNumber),
+        ("patient", who.PatientID),
+        ("study UID", who.StudyInstanceUID),
+        ("series UID", who.SeriesInstanceUID),
+    )
+
+
 def search_text(entry: Entry) -> str:
     """Return in what the filter looks."""
     who = entry.identity
@@ -122,6 +133,10 @@ class QueuePage(TablePage[Entry]):
     def text_of(self, row: Entry) -> str:
         """Return all by which one looks."""
         return search_text(row)
+
+    def values(self, row: Entry) -> Iterable[tuple[str, str]]:
+        """Return task, exam and error."""
+        return (("task", row.id), *_exam(row), ("error", row.error))
 
     def below(self, row: Entry) -> Iterable[Line]:
         """Return in full what keeps the task."""

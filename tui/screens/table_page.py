@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import os
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from textual import on
@@ -11,6 +15,7 @@ from appliance.presentation.wording import plural
 from mercure.printable import printable
 from tui.screens.page import Page
 from tui.styles import Line
+from tui.widgets.dialogs import Choose
 from tui.widgets.grid import Column, Grid
 from tui.widgets.lines import Static
 
@@ -96,6 +101,39 @@ class TablePage(Page, Generic[R]):
             count = f"{len(table.shown)} of {count}, filter: {printable(table.filter)}"
         about = self.about()
         self.query_one("#note", Static).show([((f" {count}{'   ' if about else ''}{about}", "dim"),)])
+
+    def values(self, row: R) -> Iterable[tuple[str, str]]:
+        """Return what can be copied of a row: names and values; those that are empty are left out."""
+        yield "name", str(self.key_of(row))
+
+    def copy(self) -> None:
+        """Copy a value of the row under the cursor; which one is asked where there are several."""
+        row = self.table.current
+        values = {} if row is None else {name: value for name, value in self.values(row) if value}
+        if not values:
+            self.say("copy: there is no row", "warning")
+        elif len(values) == 1:
+            self._copied(*next(iter(values.items())))
+        else:
+            self.when_answered(
+                Choose("Copy what?", [], [*values.items()]), lambda name: self._copied(name, values[name])
+            )
+
+    def _copied(self, name: str, value: str) -> None:
+        self.app.copy_to_clipboard(value)
+        self.say(f"copied, where your terminal allows it (OSC 52): {name} {value}")
+
+    def write(self) -> None:
+        """Write the rows shown to a new CSV file that only this user can read."""
+        stamp = f"{self.router.heard:%Y%m%dT%H%M%S}" if self.router.heard else "rows"
+        path = Path(f"mercure-{self.NAME}-{stamp}.csv").absolute()
+        try:
+            with open(path, "x", encoding="utf-8", newline="", opener=partial(os.open, mode=0o600)) as file:
+                csv.writer(file).writerows(self.table.cells())
+        except OSError as error:
+            self.say(f"{path}: {error.strerror}", "error")
+        else:
+            self.say(f"{plural(len(self.table.shown), *self.WORDS)} written to {path}")
 
     def with_row(self, act: Callable[[R], None]) -> Callable[[], None]:
         """Make of what is done to a row what is done to the one under the cursor, if there is one."""

@@ -7,9 +7,9 @@ asks its columns for texts when a row comes into sight.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 from textual.binding import Binding
 from textual.geometry import Size
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 Key = Callable[[Any], Any]
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -240,6 +241,16 @@ class Grid(ScrollView, Generic[R], can_focus=True):
         if key is None or not self._shown or self._key(self._shown[at]) == key:
             return at
         return next((number for number, row in enumerate(self._shown) if self._key(row) == key), at)
+
+    def cells(self) -> Iterator[list[str]]:
+        """Yield the heads and the texts of the rows shown, in all columns, for a table of another program.
+
+        A spreadsheet would take what begins so for a formula; texts come from images.
+        """
+        yield [column.title for column in self._columns]
+        for row in self._shown:
+            texts = (column.cell(row)[0] for column in self._columns)
+            yield [f"'{text}" if text.startswith(_FORMULA) else text for text in texts]
 
     # How it is drawn.
 
