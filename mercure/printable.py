@@ -2,7 +2,7 @@
 
 Texts come from the network and from modules. They may hold what a terminal obeys (C0, DEL, C1), what turns or hides the
 text around it (marks of direction, format characters), halves of pairs, and megabytes. Every way out asks `is_hidden`;
-ways differ only in what stands instead. The receiver has the same rule in C++ (`getdcmtags/src/receive/log.cc`).
+ways differ only in what stands instead. The receiver has the same rule in C++ (`getdcmtags/src/tags/printable.cc`).
 """
 
 from __future__ import annotations
