@@ -15,7 +15,7 @@ INDEX = FOLDER / "README.md"
 PAGES = sorted(path for path in FOLDER.iterdir() if path != INDEX)
 HEAD = re.compile(
     r"# (?P<number>\d{4}): (?P<title>[^\n]+)\n\n"
-    r"- Date: (?P<date>[\d-]+)\n- Status: (?P<status>[^\n]+)\n- Area: (?P<area>[^\n]+)\n\n## Context\n"
+    r"- Date: (?P<date>[\d-]+)(?:, [^\n]+)?\n- Status: (?P<status>[^\n]+)\n- Area: (?P<area>[^\n]+)\n\n## Context\n"
 )
 HEADINGS = ["Context", "Decision", "Rejected", "Consequences"]
 NAMED = re.compile(r"decisions/(\d{4})(?:(-[a-z0-9-]+)\.md)?|[Dd]ecisions? \[?(\d{2,4})\b")
