@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
@@ -33,6 +33,9 @@ LISTED_STAGES: Final = (
 
 _RANKS: Final = {state: look.rank for state, look in QUEUE.items()}
 """What needs a person comes first."""
+
+_OF_ROW: Final = tuple(field.name for field in fields(Row) if field.name in QueueEntry.model_fields)
+"""What an entry shows as the row has it: a new fact is a field of both."""
 
 ALL: Final = ListQueue()
 """Everything, the oldest first."""
@@ -91,26 +94,14 @@ class Now:
         """Describe an entry as it is shown."""
         outage = self.outage(row.target) if row.state is None else None
         due = outage.until if outage is not None else row.next_attempt
-        return QueueEntry(
-            id=row.id,
-            stage=row.stage,
-            state=state,
-            created=row.created,
-            age_seconds=_age(row, self.time),
-            action=row.action,
-            target=row.target,
-            module=row.module,
-            priority=row.priority,
-            images=row.images,
-            bytes=row.bytes,
-            attempts=row.attempts,
-            next_attempt=due if row.state is None and due is not None and due > self.time else None,
-            error=row.error if outage is None else outage.error,
-            held_by=row.held_by,
-            waits_for=waits if state == "waiting" else None,
-            late=row.late,
-            identity=row.identity,
-        )
+        now: dict[str, object] = {
+            "state": state,
+            "age_seconds": _age(row, self.time),
+            "next_attempt": due if row.state is None and due is not None and due > self.time else None,
+            "error": row.error if outage is None else outage.error,
+            "waits_for": waits if state == "waiting" else None,
+        }
+        return QueueEntry.model_validate({name: getattr(row, name) for name in _OF_ROW} | now)
 
 
 def rows_of(session: Session, stages: Iterable[Stage]) -> list[Row]:
