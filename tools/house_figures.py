@@ -8,6 +8,8 @@ baseline, ``[tool.house]`` in ``pyproject.toml``, and fails when one has grown; 
 - small single-use modules: at most `SMALL` lines, and one other module imports them. Most are better read there.
 - class names used twice: a public class whose name says only together with its module what it is.
 - product lines: all lines, for orientation.
+
+Beside them: how many product files the answer to each question in ``tests/house`` touches, with the same check.
 """
 
 from __future__ import annotations
@@ -161,6 +163,12 @@ def sources_of(tree: str) -> dict[str, str]:
         return {entry.name: (files.extractfile(entry) or io.BytesIO()).read().decode() for entry in modules}
 
 
+def files_touched() -> dict[str, int]:
+    """Count the product files of each patch in ``tests/house``, by its name."""
+    patches = sorted(Path(ROOT, "tests", "house").glob("*.patch"))
+    return {path.stem: path.read_text("utf-8").count("\ndiff --git ") + 1 for path in patches}
+
+
 def grown(counts: Mapping[str, int], baseline: Mapping[str, int]) -> list[str]:
     """Return a sentence for each figure that is above its baseline."""
     return [
@@ -192,11 +200,17 @@ def main() -> int:
         print(f"{count:6}  {name.replace('_', ' ')}")
         if wanted.list and name != "lines":
             print("".join(f"        {finding}\n" for finding in getattr(found, name)), end="")
+    touched = files_touched()
+    print("".join(f"{count:6}  files for {name}\n" for name, count in touched.items()), end="")
     settings = ROOT / "pyproject.toml"
     text = settings.read_text("utf-8")
     if wanted.lower:
         settings.write_text(lowered(text, found.counts()), "utf-8")
-    faults = grown(found.counts(), tomllib.loads(text)["tool"]["house"]) if wanted.check else []
+    baseline = tomllib.loads(text)["tool"]["house"]
+    faults = []
+    if wanted.check:
+        faults = grown(found.counts(), baseline)
+        faults += [f"{name}: {count} files" for name, count in touched.items() if count > baseline["questions"][name]]
     print("".join(f"{fault}\n" for fault in faults), end="", file=sys.stderr)
     return 1 if faults else 0
 

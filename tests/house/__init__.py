@@ -1,0 +1,1 @@
+"""Ten questions that a newcomer asks of the code, each answered by a patch."""
