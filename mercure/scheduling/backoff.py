@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from mercure.config import Retry
     from mercure.spool import Task
 
+PAUSE_AFTER_ERROR: Final = 5.0
+"""Seconds before a service repeats a failed turn, or tries events again that the disk refused."""
+
 _MOST_DOUBLINGS: Final = 40
 
 

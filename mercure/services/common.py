@@ -21,13 +21,11 @@ from mercure.config.spool_place import ADVICE, record
 from mercure.event_details import ConfigLoaded, ConfigRejected, ServiceChanged, Warned
 from mercure.events import TRIES_AGAIN, EventWriter
 from mercure.printable import json_text
+from mercure.scheduling.backoff import PAUSE_AFTER_ERROR
 from mercure.spool import Changes, Spool, Stage, Watcher, uptime
 from mercure.spool.identity import ensure_identity
 from mercure.spool.uptime import NOTE_SECONDS
 from mercure.targets import MODELS
-
-PAUSE_AFTER_ERROR: Final = 5.0
-"""Seconds before a failed turn is repeated, or events that the disk refused are tried again."""
 
 NO_CONFIG_WAIT: Final = 2.0
 """Seconds between two looks at a configuration that cannot be used and has no predecessor."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 from mercure.config import Retry, TargetSettings
@@ -20,19 +19,17 @@ from mercure.delivery.target_health import TargetHealth
 from mercure.delivery.versions import Versions
 from mercure.event_details import Warned
 from mercure.scheduling.backoff import eligible_at
-from mercure.scheduling.order import ORDER_SECONDS, PASS_SECONDS, OrderGuard, first_routed, lets_pass
-from mercure.scheduling.queue import SCAN_SECONDS, TaskQueue
-from mercure.scheduling.worker_pool import WorkerPool
-from mercure.services.common import PAUSE_AFTER_ERROR, Context
+from mercure.scheduling.order import PASS_SECONDS, lets_pass
+from mercure.scheduling.queue import SCAN_SECONDS
+from mercure.scheduling.stage_loop import StageLoop
+from mercure.services.common import Context
 from mercure.spool import Changes, Stage, Task, uptime
-from mercure.spool.failed_tasks import put_aside_unreadable
-from mercure.spool.task import Priority
 from mercure.targets import Target, open_target
 
 PASS_LOOK_SECONDS: Final = 2.0
 
 
-class Dispatcher:
+class Dispatcher(StageLoop[DeliveryWorker, TargetSettings]):
     """The service.
 
     Parameters
@@ -41,66 +38,44 @@ class Dispatcher:
         Root, configuration, events, clock.
     """
 
+    stage = Stage.OUTGOING
+    kind = "target"
+    removed_advice = "add the target again and retry the task, or reroute or discard it"
+
     def __init__(self, context: Context) -> None:
-        self._context = context
-        self._spool = context.spool
-        self._queue = TaskQueue(context.spool, self._unreadable, lets_pass=self._lets_pass)
+        super().__init__(context, self._lets_pass)
         self._passed: set[str] = set()
-        self._pool: WorkerPool[DeliveryWorker] = WorkerPool(self._queue, context.events, context.clock, self._wake)
         self._targets: dict[str, tuple[TargetSettings, Target]] = {}
         self._past = Past(context.store)
-        self._versions = Versions(context.spool, lambda: context.config.targets, self._past.destination)
-        self._guard = OrderGuard(context.spool, self._queue)
+        self._versions = Versions(context.spool, self.configured, self._past.destination)
         self._changed = TargetChanges()
-        self._prober = HealthProbe(context.spool, self._health, self._open, self._wake)
+        self._probe = HealthProbe(context.spool, self._health, self._open, self._wake)
 
-    def watched(self) -> Iterable[Path]:
-        """Wake up for new and changed tasks."""
-        return [self._spool.stage(Stage.OUTGOING)]
+    def configured(self) -> Mapping[str, TargetSettings]:
+        """Return the targets of the configuration."""
+        return self._context.config.targets
 
     def turn(self, changes: Changes) -> float:
         """Start what can be started; return when to look again."""
-        for name, settings in self._changed.follow(self._context.config.targets, self._context.clock.now()):
+        for name, settings in self._changed.follow(self.configured(), self._context.clock.now()):
             self._health(name, settings).ask_now()
-        rested = self._pool.collect()
-        wait = min(rested, self._queue.follow(changes, self._context.clock.monotonic()))
-        for target in self._queue.targets():
-            wait = min(wait, self._guarded(target))
+        wait = super().turn(changes)
         asked = {worker.permit.name for worker in self._pool if worker.permit.probe}
-        wait = min(wait, self._prober.turn(self._context.config.targets, self._context.clock.now(), asked))
-        return max(0.0, wait)
+        return max(0.0, min(wait, self._probe.turn(self.configured(), self._context.clock.now(), asked)))
 
     def end(self) -> None:
         """Let the deliveries end; the images that were confirmed are on record, the rest is sent next time."""
-        self._pool.end()
-        self._prober.end()
+        super().end()
+        self._probe.end()
 
-    def _guarded(self, name: str) -> float:
-        """Serve one target; what goes wrong with it concerns the others nothing."""
-        wait = self._context.contained_turn(f"target {name!r} cannot be served", lambda: self._serve(name))
-        return PAUSE_AFTER_ERROR if wait is None else wait
-
-    def _serve(self, name: str) -> float:
+    def serve(self, name: str, settings: TargetSettings) -> float:
         """Start tasks of one target as far as it has room; return seconds until more may be possible."""
-        settings = self._context.config.targets.get(name)
-        if settings is None:
-            reason = f"there is no target {name!r} in the configuration"
-            self._pool.fail_all(name, reason, "add the target again and retry the task, or reroute or discard it")
-            return SCAN_SECONDS
-        if settings.disabled:
-            return SCAN_SECONDS
-        now = self._context.clock.now()
-        route = open_route(RouteContext(self._spool, self._queue, self._context.config.targets, name, now))
-        routed = () if settings.order == "none" else self._guard.routed()
-        wait = SCAN_SECONDS
-        for task, priority in in_turn(self._queue.heads(name, settings.order), now):
+        now, wait = self._context.clock.now(), SCAN_SECONDS
+        route = open_route(RouteContext(self._spool, self._queue, self.configured(), name, now))
+        heads = in_turn(self._queue.heads(name, settings.order), now)
+        for task, due in self._due(heads, settings, lambda task: self._eligible_at(task, route.retry(task)), now):
             if settings.order == "study" and task.attempts and len(self._queue.line(task, "study")) > 1:
                 wait = min(wait, PASS_LOOK_SECONDS)  # those behind it may pass soon
-            if task.id in self._pool:
-                continue
-            due = self._due(task, priority, route.retry(task), now)
-            if due is None and first_routed(task, settings.order, routed):
-                due = ORDER_SECONDS
             if due is not None:
                 wait = min(wait, due)
                 continue
@@ -112,15 +87,6 @@ class Dispatcher:
             if answer.everybody:
                 break
         return wait
-
-    def _due(self, task: Task, priority: Priority, retry: Retry, now: datetime) -> float | None:
-        """Return seconds until a task may be tried; None for now."""
-        if task.hold is not None:
-            return SCAN_SECONDS
-        if priority == "offpeak" and not self._context.config.off_peak.contains(now):
-            return SCAN_SECONDS
-        at = self._eligible_at(task, retry)
-        return None if at is None else (at - now).total_seconds()
 
     def _eligible_at(self, task: Task, retry: Retry) -> datetime | None:
         """Tell when a task may be tried: at once where the target was changed since it was tried last."""
@@ -176,12 +142,6 @@ class Dispatcher:
             is_alone=lambda task: self._queue.is_alone(task, permit.name, order),
         )
 
-    def _wake(self) -> None:
-        self._context.wake()
-
-    def _stopping(self) -> bool:
-        return bool(self._context.stop)
-
     def _health(self, name: str, settings: TargetSettings) -> TargetHealth:
         context = self._context
         return TargetHealth(self._spool, context.events, context.clock, name, settings.retry)
@@ -191,6 +151,3 @@ class Dispatcher:
         if known is None or known[0] != settings:
             known = self._targets[name] = (settings, open_target(settings))
         return known[1]
-
-    def _unreadable(self, name: str, reason: str) -> None:
-        put_aside_unreadable(self._spool, self._context.events, Stage.OUTGOING, name, reason)

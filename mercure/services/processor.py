@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Final
 
 from mercure.config import ModuleSettings
@@ -16,12 +14,10 @@ from mercure.processing.step_attempt import StepExecutor
 from mercure.processing.step_worker import RunPermit, StepWorker
 from mercure.runners import Runner, open_runner
 from mercure.scheduling.backoff import eligible_at
-from mercure.scheduling.order import ORDER_SECONDS, OrderGuard, first_routed
-from mercure.scheduling.queue import SCAN_SECONDS, TaskQueue
-from mercure.scheduling.worker_pool import WorkerPool
-from mercure.services.common import PAUSE_AFTER_ERROR, Context
-from mercure.spool import Changes, Stage, Task
-from mercure.spool.failed_tasks import put_aside_unreadable
+from mercure.scheduling.queue import SCAN_SECONDS
+from mercure.scheduling.stage_loop import StageLoop
+from mercure.services.common import Context
+from mercure.spool import Stage, Task
 from mercure.spool.task import Priority
 
 SLOT_SECONDS: Final = 1.0
@@ -30,7 +26,7 @@ SLOT_SECONDS: Final = 1.0
 PERSISTENCE: Final = "persistence"
 
 
-class Processor:
+class Processor(StageLoop[StepWorker, ModuleSettings]):
     """The service.
 
     Parameters
@@ -39,77 +35,41 @@ class Processor:
         Root, configuration, events, clock.
     """
 
+    stage = Stage.PROCESSING
+    kind = "module"
+    removed_advice = "add the module again and retry the task, or discard it"
+
     def __init__(self, context: Context) -> None:
-        self._context = context
-        self._spool = context.spool
-        self._queue = TaskQueue(context.spool, self._unreadable, Stage.PROCESSING)
-        self._guard = OrderGuard(context.spool, self._queue, Stage.PROCESSING)
-        self._pool: WorkerPool[StepWorker] = WorkerPool(self._queue, context.events, context.clock, self._wake)
+        super().__init__(context)
+        self._persistence = context.root.path / PERSISTENCE
         self._images = ModuleImages(self._stopping, self._wake)
         self._runners: dict[RunnerKind, tuple[object, Runner]] = {}
 
-    def watched(self) -> Iterable[Path]:
-        """Wake up for new and changed tasks."""
-        return [self._spool.stage(Stage.PROCESSING)]
+    def configured(self) -> Mapping[str, ModuleSettings]:
+        """Return the modules of the configuration."""
+        return self._context.config.modules
 
-    def turn(self, changes: Changes) -> float:
-        """Start what can be started; return when to look again."""
-        rested = self._pool.collect()
-        wait = min(rested, self._queue.follow(changes, self._context.clock.monotonic()))
-        for module in self._by_urgency():
-            wait = min(wait, self._guarded(module))
-        return max(0.0, wait)
-
-    def end(self) -> None:
-        """Stop the runs that end with the service, and let go of those that do not; both are taken up again."""
-        self._pool.end()
-
-    def _by_urgency(self) -> list[str]:
+    def waiting_for(self) -> list[str]:
         """List the modules for which something waits: where this machine has few slots, urgent tasks come first."""
         heads = {module: next(self._queue.waiting(module), None) for module in self._queue.targets()}
         ranks: dict[Priority, int] = {"urgent": 0, "normal": 1, "offpeak": 2}
         return sorted(heads, key=lambda module: (ranks[head.priority], head.id) if (head := heads[module]) else (9, ""))
 
-    def _guarded(self, module: str) -> float:
-        """Serve one module; what goes wrong with it concerns the others nothing."""
-        wait = self._context.contained_turn(f"module {module!r} cannot be served", lambda: self._serve(module))
-        return PAUSE_AFTER_ERROR if wait is None else wait
+    def _serve(self, name: str) -> float:
+        return super()._serve(name) if name else self._hand_on()
 
-    def _serve(self, module: str) -> float:
+    def serve(self, name: str, settings: ModuleSettings) -> float:
         """Start tasks of one module as far as there is room; return seconds until more may be possible."""
-        if not module:
-            return self._hand_on()
-        settings = self._context.config.modules.get(module)
-        if settings is None:
-            reason = f"there is no module {module!r} in the configuration"
-            self._pool.fail_all(module, reason, "add the module again and retry the task, or discard it")
-            return SCAN_SECONDS
-        if settings.disabled:
-            return SCAN_SECONDS
         now, wait = self._context.clock.now(), SCAN_SECONDS
-        routed = () if settings.order == "none" else self._guard.routed()
-        for task, priority in self._queue.heads(module, settings.order):
-            if task.id in self._pool:
+        heads = self._queue.heads(name, settings.order)
+        for task, due in self._due(heads, settings, lambda task: eligible_at(task, settings.retry_seconds, now), now):
+            if due is not None:
+                wait = min(wait, due)
                 continue
-            due = self._due(task, priority, settings.retry_seconds, now)
-            if due is None and first_routed(task, settings.order, routed):
-                due = ORDER_SECONDS
-            if due is None:
-                due = self._start(task, module, settings)
-                if due is not None:
-                    return min(wait, due)
-                continue
-            wait = min(wait, due)
+            blocked = self._start(task, name, settings)
+            if blocked is not None:
+                return min(wait, blocked)
         return wait
-
-    def _due(self, task: Task, priority: Priority, longest: float, now: datetime) -> float | None:
-        """Return seconds until a task may be tried; None for now."""
-        if task.hold is not None:
-            return SCAN_SECONDS
-        if priority == "offpeak" and not self._context.config.off_peak.contains(now):
-            return SCAN_SECONDS
-        at = eligible_at(task, longest, now)
-        return None if at is None else (at - now).total_seconds()
 
     def _start(self, task: Task, module: str, settings: ModuleSettings) -> float | None:
         """Start one task on its module; return seconds to wait where nothing of the module can be started now."""
@@ -162,7 +122,7 @@ class Processor:
             settings=settings,
             runner=runner,
             health=health,
-            persistence=context.root.path / PERSISTENCE,
+            persistence=self._persistence,
             stopping=self._stopping,
         )
 
@@ -176,12 +136,3 @@ class Processor:
         if known is None or known[0] != shared:
             known = self._runners[kind] = (shared, open_runner(kind, shared))
         return known[1]
-
-    def _wake(self) -> None:
-        self._context.wake()
-
-    def _stopping(self) -> bool:
-        return bool(self._context.stop)
-
-    def _unreadable(self, name: str, reason: str) -> None:
-        put_aside_unreadable(self._spool, self._context.events, Stage.PROCESSING, name, reason)

@@ -18,7 +18,8 @@ from mercure.routing.intake import clear_receiving, take_series, unfinished
 from mercure.routing.pace import Paces
 from mercure.routing.route_task import TaskRouter, studies_in_routing
 from mercure.routing.studies import StudyTracker, take_study
-from mercure.services.common import PAUSE_AFTER_ERROR, Context
+from mercure.scheduling.backoff import PAUSE_AFTER_ERROR
+from mercure.services.common import Context
 from mercure.spool import Changes, Claim, Stage, move
 from mercure.spool.failed_tasks import fail_task
 from mercure.spool.task import Failure, TaskError, load_task

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mercure import services
-from mercure.services.common import PAUSE_AFTER_ERROR, Context, JsonFormatter, StopFlag, serve
+from mercure.scheduling.backoff import PAUSE_AFTER_ERROR
+from mercure.services.common import Context, JsonFormatter, StopFlag, serve
 from mercure.spool import Changes, Stage
 
 if TYPE_CHECKING:
