@@ -24,7 +24,6 @@ from appliance.supervision.errors import AlreadyRunningError
 from appliance.supervision.foreground import sole_runner
 from mercure import durable
 from mercure.config import Config, Root
-from mercure.config.spool_place import record
 from mercure.event_details import Audit
 from mercure.events import EventWriter
 from mercure.history.copies import bring_back, kind_of
@@ -33,6 +32,7 @@ from mercure.history.reader import password_of
 from mercure.model import Model
 from mercure.names import is_id
 from mercure.spool import TASK_STAGES, Spool, Stage
+from mercure.spool.place import record
 
 _UNPACKED: Final = ".restoring"
 """In the root; what a try that did not end left there is cleared away by the next."""

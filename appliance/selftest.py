@@ -30,9 +30,9 @@ from appliance.control.session import Session
 from appliance.control.targets.probe_send import job_of, write_images
 from appliance.health import CHECKS, HealthFinding, well
 from mercure.clock import Clock
-from mercure.config import Config, ConfigStore, Root
+from mercure.config import Config, Root
 from mercure.dicom.tools import ToolMissingError, tool_path
-from mercure.services.common import Context
+from mercure.services.common import Context, open_store
 from mercure.services.dispatcher import Dispatcher
 from mercure.services.receiver import receiver_settings
 from mercure.services.router import Router
@@ -203,7 +203,7 @@ class _Way:
         for folder in (root.path, root.config, root.run):
             folder.mkdir()
         Spool(root.path / "spool").create()
-        store = ConfigStore(root, MODELS)
+        store = open_store(root)
         config = store.parse({"version": 1, "name": "selftest", **content})
         store.mercure.save(config, author="selftest", comment="", edited_from=0)
         return config

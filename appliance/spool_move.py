@@ -11,9 +11,9 @@ from appliance.control.identity import require_owner
 from appliance.control.session import Session
 from appliance.supervision.errors import AlreadyRunningError
 from appliance.supervision.foreground import sole_runner
-from mercure.config.relocation import MoveError, move_spool
 from mercure.model import Model
 from mercure.spool.identity import want_adoption
+from mercure.spool.relocation import MoveError, move_spool
 
 Progress = Callable[[int, int], None]
 

@@ -1,4 +1,7 @@
-"""Base of all typed models: unknown fields are refused, what was read does not change, fields carry their meaning."""
+"""Base of all typed models: unknown fields are refused, what was read does not change, fields carry their meaning.
+
+Here too is what configuration and spool both need, which do not import each other: a problem, and a task's priority.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,11 @@ import ast
 import inspect
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
@@ -29,6 +33,38 @@ class Record(BaseModel):
     """A frozen model that passes over unknown keys, for what another version of the router may have written."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+Priority = Literal["urgent", "normal", "offpeak"]
+PRIORITIES: Final[tuple[Priority, ...]] = ("urgent", "normal", "offpeak")
+"""From the first to the last to be served."""
+
+
+@dataclass(frozen=True)
+class ConfigProblem:
+    """One thing that is wrong.
+
+    Parameters
+    ----------
+    place : str
+        Where, as a path of keys: ``rules.mr.targets``.
+    text : str
+        What.
+    advice : str
+        What to do; empty when there is nothing to add.
+    """
+
+    place: str
+    text: str
+    advice: str = ""
+
+    def __post_init__(self) -> None:
+        """Write half a character, which JSON can name, as its escape: problems are shown, logged and sent."""
+        for name in ("place", "text", "advice"):
+            object.__setattr__(self, name, getattr(self, name).encode("utf-8", "backslashreplace").decode())
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.text}" + (f" ({self.advice})" if self.advice else "")
 
 
 ModelT = TypeVar("ModelT", bound=BaseModel)

@@ -13,9 +13,9 @@ from appliance.cli.common import Failure, narrate, open_session, program, root_o
 from appliance.cli.setup import first_options, lines, write_first
 from appliance.cli.text import pairs
 from mercure import __version__
-from mercure.config.relocation import settle
-from mercure.config.spool_place import place_problems
 from mercure.printable import printable
+from mercure.spool.place import place_problems
+from mercure.spool.relocation import settle
 
 if TYPE_CHECKING:
     from appliance.control.session import Session

@@ -12,9 +12,10 @@ from typing import Final
 
 from appliance.presentation.states import QueueState
 from mercure.event_details import Identity
+from mercure.model import Priority
 from mercure.names import id_time
 from mercure.spool import Stage, Task, TaskError, image_files, load_task
-from mercure.spool.task import TASK_FILE, Priority
+from mercure.spool.task import TASK_FILE
 
 Stamp = tuple[int, int, int]
 """Inode, time of the last change (ns) and bytes of the file that tells what an entry is."""

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from appliance.control.errors import ControlError
 from appliance.control.identity import require_owner
 from mercure.clock import Clock
-from mercure.config import Config, ConfigError, ConfigStore, Loaded, Root, ServicesFile
+from mercure.config import Config, ConfigError, Loaded, Root, ServicesFile
 from mercure.event_details import Audit
 from mercure.events import EventWriter
+from mercure.services.common import open_store
 from mercure.spool import Spool, Stage
-from mercure.targets import MODELS
+from mercure.spool.place import spool_in_force
 
 if TYPE_CHECKING:
     from appliance.control.index import QueueIndex
@@ -53,7 +54,7 @@ class Session:
         self.user = user
         self.service = service
         self.clock = clock or Clock()
-        self.store = ConfigStore(root, MODELS)
+        self.store = open_store(root)
         self._index = index
 
     @cached_property
@@ -107,7 +108,7 @@ class Session:
     @property
     def spool(self) -> Spool:
         """The spool of the configuration."""
-        return self.root.spool(self.config)
+        return spool_in_force(self.root.path, self.root.named_spool(self.config))
 
     @contextmanager
     def changing(self) -> Iterator[EventWriter]:

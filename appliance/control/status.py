@@ -31,7 +31,6 @@ from appliance.control.pace import Pace
 from appliance.control.services.actions import list_services
 from appliance.control.session import Session
 from mercure.config import ConfigProblem
-from mercure.config.spool_place import place_problems
 from mercure.delivery.target_status import outage_of
 from mercure.history.database import HistoryError
 from mercure.history.queries import History
@@ -41,6 +40,7 @@ from mercure.retention.nightly import read_proof
 from mercure.retention.scrub import read_scrub
 from mercure.spool import Spool, Stage
 from mercure.spool.altered_images import AlteredBook
+from mercure.spool.place import place_problems
 
 T = TypeVar("T")
 

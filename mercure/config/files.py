@@ -13,9 +13,9 @@ from pydantic import AwareDatetime, BaseModel
 
 from mercure import durable
 from mercure.clock import Clock
-from mercure.config.problems import ConfigError, ConfigProblem
+from mercure.config.problems import ConfigError
 from mercure.locks import locked
-from mercure.model import Record
+from mercure.model import ConfigProblem, Record
 
 T = TypeVar("T", bound=BaseModel)
 MAX_FILE_BYTES = 16 * 1024 * 1024

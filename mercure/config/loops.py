@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from mercure.config.models import Config, Receiver
-from mercure.config.problems import ConfigProblem
+from mercure.model import ConfigProblem
 
 Address = IPv4Address | IPv6Address
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from pydantic import BaseModel, ValidationError
@@ -13,37 +12,14 @@ from pydantic import BaseModel, ValidationError
 from mercure.config.models import Config, TargetSettings
 from mercure.config.notifications import CHANNELS
 from mercure.config.senders import overlapping
+from mercure.model import ConfigProblem
 from mercure.rules import RuleError, StudyList, check
 
 _KIND_AT: Final = 3
 """Where the kind of a channel stands in ``notifications.channels.NAME.KIND``."""
 
 
-@dataclass(frozen=True)
-class ConfigProblem:
-    """One thing that is wrong.
-
-    Parameters
-    ----------
-    place : str
-        Where, as a path of keys: ``rules.mr.targets``.
-    text : str
-        What.
-    advice : str
-        What to do; empty when there is nothing to add.
-    """
-
-    place: str
-    text: str
-    advice: str = ""
-
-    def __post_init__(self) -> None:
-        """Write half a character, which JSON can name, as its escape: problems are shown, logged and sent."""
-        for name in ("place", "text", "advice"):
-            object.__setattr__(self, name, getattr(self, name).encode("utf-8", "backslashreplace").decode())
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self.text}" + (f" ({self.advice})" if self.advice else "")
+FindInTemplate = Callable[[str], list[tuple[str, str]]]
 
 
 class ConfigError(Exception):
@@ -168,7 +144,7 @@ def cross_check(config: Config) -> list[ConfigProblem]:
         problems += [ConfigProblem(place, f"column {item.column}: {item.message}", item.advice) for item in found]
         if rule.study is not None and rule.study.series is not None:
             problems += _readable(f"rules.{name}.study.series", StudyList.parse, rule.study.series)
-    return problems + _senders(config) + _modules(config) + _notified(config)
+    return problems + _senders(config) + _modules(config) + _channels(config)
 
 
 def _senders(config: Config) -> list[ConfigProblem]:
@@ -198,8 +174,8 @@ def _modules(config: Config) -> list[ConfigProblem]:
     return problems
 
 
-def _notified(config: Config) -> list[ConfigProblem]:
-    """Find channels that are not there, and templates that cannot be used."""
+def _channels(config: Config) -> list[ConfigProblem]:
+    """Find channels that are not there."""
     channels = config.notifications.channels
     problems = _named("alerts.channels", "channel", config.alerts.channels, channels, where="the alerts")
     for key, alert in config.alerts.rules().items():
@@ -207,24 +183,19 @@ def _notified(config: Config) -> list[ConfigProblem]:
     for name, rule in config.rules.items():
         for occasion, names in rule.notifications:
             problems += _named(f"rules.{name}.notifications.{occasion}", "channel", names, channels)
-    if config.notifications.templates:
-        # Only who words messages himself pays for the template library.
-        from mercure.notifications.templates import problems_of  # noqa: PLC0415
-
-        problems += _in_templates(config, problems_of)
     return problems
 
 
-def template_trials(config: Config) -> list[ConfigProblem]:
-    """Try the templates of a configuration that a person checks or saves; a service that loads one evaluates none."""
-    if not config.notifications.templates:
-        return []
-    from mercure.notifications.templates import tried  # noqa: PLC0415
+def template_problems(config: Config, find: FindInTemplate) -> list[ConfigProblem]:
+    """Return what `find` says of the templates of a configuration.
 
-    return _in_templates(config, tried)
-
-
-def _in_templates(config: Config, find: Callable[[str], list[tuple[str, str]]]) -> list[ConfigProblem]:
+    Parameters
+    ----------
+    config : Config
+        A configuration that holds together.
+    find : callable
+        Returns what is wrong with one template, each with advice.
+    """
     return [
         ConfigProblem(f"notifications.templates.{occasion}.{key}", *found)
         for occasion, wording in config.notifications.templates.items()

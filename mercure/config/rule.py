@@ -10,8 +10,7 @@ from pydantic import JsonValue, field_validator, model_validator
 from mercure.config.basics import Name
 from mercure.config.completion import StudyCompletion
 from mercure.config.notifications import RuleNotifications
-from mercure.model import Model
-from mercure.spool.task import Priority
+from mercure.model import Model, Priority
 
 Action = Literal["route", "process", "both", "discard", "notify"]
 LatePolicy = Literal["alone", "again", "hold"]

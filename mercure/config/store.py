@@ -13,12 +13,34 @@ from pydantic import ValidationError
 from mercure.config.files import Loaded, RevisionedFile
 from mercure.config.loops import loop_problems
 from mercure.config.models import Config, ServicesFile, TargetSettings
-from mercure.config.problems import ConfigError, cross_check, from_validation, targets_of, unwritable
-from mercure.config.spool_place import in_force
-from mercure.spool import Spool
+from mercure.config.problems import (
+    ConfigError,
+    FindInTemplate,
+    cross_check,
+    from_validation,
+    targets_of,
+    template_problems,
+    unwritable,
+)
 
 _log = logging.getLogger(__name__)
 TargetModels = Mapping[str, type[TargetSettings]]
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What a configuration is checked with that stands above it.
+
+    Parameters
+    ----------
+    template_problems : callable, optional
+        Returns what is wrong with a template of a message, each with advice.
+    spool_in_force : callable, optional
+        Returns where the spool is, given the root and where the configuration says that it is.
+    """
+
+    template_problems: FindInTemplate = lambda text: []
+    spool_in_force: Callable[[Path, Path], Path] = lambda root, named: named
 
 
 @dataclass(frozen=True)
@@ -42,10 +64,6 @@ class Root:
         """Log files."""
         return self.path / "log"
 
-    def spool(self, config: Config) -> Spool:
-        """Return the spool in force: where it was when it was used last, whatever the configuration says."""
-        return Spool(in_force(self.path, self.named_spool(config)))
-
     def named_spool(self, config: Config) -> Path:
         """Return where a configuration says that the spool is."""
         return config.spool or self.path / "spool"
@@ -63,11 +81,14 @@ class ConfigStore:
     target_models : mapping of str to type
         The settings model of each kind of target (`mercure.targets.MODELS`); passed in because targets stand above the
         configuration and not beneath it.
+    checks : Checks, optional
+        Passed in for the same reason.
     """
 
-    def __init__(self, root: Root, target_models: TargetModels) -> None:
+    def __init__(self, root: Root, target_models: TargetModels, checks: Checks | None = None) -> None:
         self.root = root
         self._target_models = target_models
+        self._checks = checks or Checks()
         self.mercure = RevisionedFile(root.config / "mercure.json", self.parse)
         self.services = RevisionedFile(root.config / "services.json", self.parse_services)
 
@@ -87,11 +108,15 @@ class ConfigStore:
         except ValidationError as error:
             problems += [problem for problem in from_validation(error, Config) if problem.place not in reported]
         else:
-            problems += [] if problems else cross_check(config)
-            problems += [] if problems else loop_problems(config, self.root.path, self.root.spool(config).root)
+            if not problems:
+                problems = cross_check(config) + template_problems(config, self._checks.template_problems)
+            problems += [] if problems else loop_problems(config, self.root.path, self._spool_in_force(config))
             if not problems:
                 return config
         raise ConfigError("mercure.json", problems)
+
+    def _spool_in_force(self, config: Config) -> Path:
+        return self._checks.spool_in_force(self.root.path, self.root.named_spool(config))
 
     def parse_services(self, content: dict[str, Any]) -> ServicesFile:
         """Turn decoded JSON into the settings of the services.

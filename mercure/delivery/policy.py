@@ -10,9 +10,10 @@ from typing import Final, Literal
 from mercure.config import Retry
 from mercure.delivery.verdicts import Verdict
 from mercure.event_details import FailureKind
+from mercure.model import Priority
 from mercure.scheduling.backoff import Backoff
 from mercure.spool import Attempt, Task
-from mercure.spool.task import COUNTED_KINDS, Priority
+from mercure.spool.task import COUNTED_KINDS
 from mercure.targets import Trouble
 
 ALTERED_ADVICE: Final = (

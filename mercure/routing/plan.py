@@ -16,14 +16,14 @@ from pydantic import AwareDatetime
 from mercure.config import Config, Rule
 from mercure.config.rule import Action, LatePolicy
 from mercure.event_details import RuleOutcome
-from mercure.model import Record
+from mercure.model import PRIORITIES, Priority, Record
 from mercure.names import derived_id
 from mercure.routing.studies import study_folder
 from mercure.routing.verdicts import Named, SeriesVerdicts, Verdict, verdicts
 from mercure.rules import RuleError, compile_rule
 from mercure.spool import FiredRule, Hold, Stage, TagRecord, Task
 from mercure.spool.images import text
-from mercure.spool.task import PRIORITIES, Failure, Priority
+from mercure.spool.task import Failure
 
 UNMATCHED: Final = "(no rule)"
 """Stands where a rule's name does when a series is discarded because no rule wanted it."""

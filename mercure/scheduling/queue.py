@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from mercure.config.models import Order
+from mercure.model import PRIORITIES, Priority
 from mercure.names import is_id
 from mercure.scheduling.order import OrderingIndex, are_parts
 from mercure.spool import Changes, Spool, Stage, Task, TaskError, load_task
-from mercure.spool.task import PRIORITIES, Priority
 
 SCAN_SECONDS: Final = 30.0
 """The whole folder is looked at this often, whatever inotify said."""

@@ -10,13 +10,13 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 from mercure.clock import Clock
 from mercure.config import Config, ModuleSettings, TargetSettings
 from mercure.events import EventWriter
+from mercure.model import Priority
 from mercure.scheduling.backoff import PAUSE_AFTER_ERROR
 from mercure.scheduling.order import ORDER_SECONDS, OrderGuard, first_routed
 from mercure.scheduling.queue import SCAN_SECONDS, TaskQueue
 from mercure.scheduling.worker_pool import WorkerPool, WorkerT
 from mercure.spool import Changes, Spool, Stage, Task
 from mercure.spool.failed_tasks import put_aside_unreadable
-from mercure.spool.task import Priority
 
 SettingsT = TypeVar("SettingsT", TargetSettings, ModuleSettings)
 

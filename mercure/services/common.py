@@ -17,13 +17,15 @@ from typing import Any, Final, Protocol
 from mercure import __version__
 from mercure.clock import Clock, wall_offset
 from mercure.config import Config, ConfigError, ConfigStore, LiveConfig, Loaded, Root
-from mercure.config.spool_place import ADVICE, record
+from mercure.config.store import Checks
 from mercure.event_details import ConfigLoaded, ConfigRejected, ServiceChanged, Warned
 from mercure.events import TRIES_AGAIN, EventWriter
+from mercure.notifications.template_checks import problems_of
 from mercure.printable import json_text
 from mercure.scheduling.backoff import PAUSE_AFTER_ERROR
 from mercure.spool import Changes, Spool, Stage, Watcher, uptime
 from mercure.spool.identity import ensure_identity
+from mercure.spool.place import ADVICE, in_force, record, spool_in_force
 from mercure.spool.uptime import NOTE_SECONDS
 from mercure.targets import MODELS
 
@@ -94,6 +96,11 @@ class StopFlag:
             signal.signal(number, handle)
 
 
+def open_store(root: Root) -> ConfigStore:
+    """Return the configuration of a root, with all that it is checked by."""
+    return ConfigStore(root, MODELS, Checks(problems_of, in_force))
+
+
 class Context:
     """What a service works with, made once at its start.
 
@@ -109,7 +116,7 @@ class Context:
         self.service = service
         self.clock = clock or Clock()
         self.root = Root(root.absolute())
-        self.store = ConfigStore(self.root, MODELS)
+        self.store = open_store(self.root)
         self.stop = StopFlag()
         self.wake: Callable[[], None] = lambda: None
         """Ends the loop's wait, from any thread."""
@@ -160,7 +167,7 @@ class Context:
         with contextlib.closing(Watcher([])) as bell:
             self.stop.on_set(bell.wake)
             while True:
-                spool, named = self.root.spool(self.config), self.root.named_spool(self.config)
+                spool, named = self.spool_in_force(), self.root.named_spool(self.config)
                 if spool.root == named or spool.root.is_dir():
                     break
                 if not reported:
@@ -178,6 +185,10 @@ class Context:
         except OSError as error:
             _log.warning("the place of the spool cannot be written down: %s", error)
         return True
+
+    def spool_in_force(self) -> Spool:
+        """Return the spool where it was when it was used last, whatever the configuration says."""
+        return spool_in_force(self.root.path, self.root.named_spool(self.config))
 
     def finish(self, reason: str = "asked to stop") -> None:
         """Tell that the service ends, and let go of its outbox file."""

@@ -19,12 +19,12 @@ from mercure.config import Config
 from mercure.event_details import NotificationGivenUp
 from mercure.history.database import HistoryError
 from mercure.history.news import News
-from mercure.history.occasions import TYPES, Occasions
 from mercure.history.records import EventRecord
 from mercure.model import Record, read_state
 from mercure.notifications.message import compose
 from mercure.notifications.queue import MessageQueue
 from mercure.notifications.send_queue import MessageSender
+from mercure.notifications.triggers import TYPES, Triggers
 from mercure.services.common import Context
 from mercure.spool import Changes, Claim, Stage, uptime
 
@@ -159,7 +159,7 @@ class Notifier:
         now = self._context.clock.now()
         waits = news.oldest_unrecorded(self._context.spool.stage(Stage.OUTBOX), config.name)
         begin = max(min(self._cursor, now) - SLACK, now - OLDEST)
-        occasions = Occasions(news, config)
+        occasions = Triggers(news, config)
         for event in news.since(TYPES, begin, config.name):
             if event.id not in self._seen:
                 self._tell(occasions, event, config)
@@ -170,7 +170,7 @@ class Notifier:
             self._save_cursor()
         self._recorded = recorded
 
-    def _tell(self, occasions: Occasions, event: EventRecord, config: Config) -> None:
+    def _tell(self, occasions: Triggers, event: EventRecord, config: Config) -> None:
         now, notifications = self._context.clock.now(), config.notifications
         try:
             found = list(occasions.of(event))

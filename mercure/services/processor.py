@@ -7,6 +7,7 @@ from typing import Final
 
 from mercure.config import ModuleSettings
 from mercure.config.processing import RunnerKind
+from mercure.model import Priority
 from mercure.processing.finish import Finisher
 from mercure.processing.module_health import ModuleHealth, module_slots
 from mercure.processing.module_images import ImageMissing, ModuleImages
@@ -18,7 +19,6 @@ from mercure.scheduling.queue import SCAN_SECONDS
 from mercure.scheduling.stage_loop import StageLoop
 from mercure.services.common import Context
 from mercure.spool import Stage, Task
-from mercure.spool.task import Priority
 
 SLOT_SECONDS: Final = 1.0
 """Wait for a slot that another processor holds."""

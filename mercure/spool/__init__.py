@@ -1,6 +1,7 @@
 """Crash-safe tasks in directories: stages, claims, moves, links. ``docs/reference/spool.md`` is the contract."""
 
 from mercure.locks import locked
+from mercure.model import Priority
 from mercure.spool.claim import Claim, is_locked
 from mercure.spool.division import Division, DivisionPart, load_division, save_division
 from mercure.spool.images import (
@@ -16,7 +17,7 @@ from mercure.spool.images import (
 from mercure.spool.layout import TASK_STAGES, WAITING_STAGES, Spool, Stage
 from mercure.spool.link import derive
 from mercure.spool.move import move
-from mercure.spool.task import Attempt, Failure, FiredRule, Hold, Priority, Task, TaskError, load_task, save_task
+from mercure.spool.task import Attempt, Failure, FiredRule, Hold, Task, TaskError, load_task, save_task
 from mercure.spool.uptime import Uptime, uptime
 from mercure.spool.watch import Changes, Watcher, nudge
 

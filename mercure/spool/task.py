@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, ValidationError
 
 from mercure import durable
 from mercure.event_details import FailureKind, Identity, Origin, Try
-from mercure.model import Record
+from mercure.model import Priority, Record
 from mercure.seal import is_intact, sealed
 
 TASK_FILE: Final = "task.json"
@@ -24,10 +24,6 @@ MEMBERS_FILE: Final = "members.txt"
 IMAGE_SUFFIX: Final = ".dcm"
 KEPT_ATTEMPTS: Final = 20
 """The last attempts kept in the task; the history has all."""
-
-Priority = Literal["urgent", "normal", "offpeak"]
-PRIORITIES: Final[tuple[Priority, ...]] = ("urgent", "normal", "offpeak")
-"""From the first to the last to be served."""
 
 COUNTED_KINDS: Final[tuple[FailureKind, ...]] = ("refused", "local", "altered", "unsupported")
 """Failures that say something of the task, and of which so many end in ``error/``; what the dispatcher knows of the

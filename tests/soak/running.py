@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from appliance.control.errors import ControlError
 from appliance.control.rpc.client import Client, DisconnectedError
 from mercure.clock import OFFSET_FILE
-from mercure.config import ConfigStore, Root
+from mercure.config import Root
 from mercure.history.verify import verify
+from mercure.services.common import open_store
 from mercure.spool import Spool, Stage, load_task
-from mercure.targets import MODELS
 from tests.oracle import hospital
 from tests.oracle.judge import STAGE, Kind, Run, judge
 from tests.oracle.meaning import DISCARD, ERROR, Rule
@@ -176,7 +176,7 @@ class Soak:
             "retention": {"success_seconds": 10, "discard_seconds": 100_000, "pressure_free_bytes": 0},
             "status_page": {"port": free_port()},
         }
-        store = ConfigStore(self._root, MODELS)
+        store = open_store(self._root)
         self._root.config.mkdir(parents=True)
         store.mercure.save(store.parse(content), author="soak", comment="", edited_from=0)
         store.services.save(store.parse_services({"version": 1}), author="soak", comment="", edited_from=0)
@@ -270,7 +270,7 @@ class Soak:
         return [f"{count} in error/: {reason}" for reason, count in reasons.most_common(5)]
 
     def _verified(self) -> list[str]:
-        config = ConfigStore(self._root, MODELS).mercure.load().value
+        config = open_store(self._root).mercure.load().value
 
         def is_clean() -> bool:
             self._report = verify(self._root, config)

@@ -9,15 +9,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mercure.clock import ManualClock
-from mercure.config import ConfigStore, Root
+from mercure.config import Root
 from mercure.event_details import DETAILS
 from mercure.events import Event
 from mercure.names import new_id
-from mercure.services.common import Context
+from mercure.services.common import Context, open_store
 from mercure.services.router import Router
 from mercure.spool import Changes, Spool, Stage, Task, Uptime, image_files, save_task
 from mercure.spool.uptime import Reading, Stretch
-from mercure.targets import MODELS
 from tests.support.incoming import Association, make_images
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ class Box:
             "rules": ROUTE_ALL if rules is None else rules,
             **more,
         }
-        ConfigStore(Root(self.root), MODELS).parse(content)
+        open_store(Root(self.root)).parse(content)
         (self.root / "config" / "mercure.json").write_text(json.dumps(content), encoding="utf-8")
         self.spool.create()
 

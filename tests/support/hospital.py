@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from mercure.config import ConfigStore, Root
+from mercure.config import Root
 from mercure.delivery.target_breaker import read_outage
 from mercure.history.queries import History, HistoryUnavailableError
+from mercure.services.common import open_store
 from mercure.spool import Stage
-from mercure.targets import MODELS
 from tests.crash.running_router import RunningRouter
 from tests.oracle.judge import STAGE, Run, judged
 from tests.oracle.meaning import DISCARD, ERROR
@@ -62,7 +62,7 @@ class Hospital:
     def told(self, kind: str, *, seconds: float = 30.0) -> list[dict[str, Any]]:
         """Wait until the history knows events of a type, and return the details of each, in their order."""
         root = Root(self.router.root)
-        config = ConfigStore(root, MODELS).mercure.load().value
+        config = open_store(root).mercure.load().value
 
         def found() -> list[dict[str, Any]]:
             try:

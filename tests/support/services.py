@@ -7,9 +7,9 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from mercure.config import ConfigStore, Root
+from mercure.config import Root
+from mercure.services.common import open_store
 from mercure.spool import Spool
-from mercure.targets import MODELS
 from tests.support.processes import Running, running
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def write_config(root: Path, content: Mapping[str, Any]) -> Spool:
     """Write a configuration, which must be a good one, and make the spool."""
     content = {"version": 1, **content}
-    ConfigStore(Root(root), MODELS).parse(dict(content))
+    open_store(Root(root)).parse(dict(content))
     (root / "config").mkdir(parents=True, exist_ok=True)
     (root / "config" / "mercure.json").write_text(json.dumps(content), encoding="utf-8")
     spool = Spool(root / "spool")

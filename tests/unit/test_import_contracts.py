@@ -13,7 +13,9 @@ import pytest
 PYPROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 
 LAYOUT = (
+    "mercure.config.store",
     "mercure.durable",
+    "mercure.notifications.queue",
     "mercure.clock",
     "mercure.spool",
     "mercure.dicom.echo",
@@ -55,6 +57,10 @@ VIOLATIONS = {
         ("mercure.targets.folder", "mercure.history.models"),
         ("mercure.durable", "mercure.spool"),
         ("mercure.scheduling.queue", "mercure.delivery"),
+        ("mercure.config.store", "mercure.notifications.queue"),
+        ("mercure.config.store", "mercure.spool"),
+        ("mercure.spool", "mercure.config.store"),
+        ("mercure.history.models", "mercure.notifications.queue"),
         ("mercure.history.models", "mercure.services.router"),
     ],
     "processing-delivery": [("mercure.processing", "mercure.delivery"), ("mercure.delivery", "mercure.processing")],
@@ -99,6 +105,8 @@ ALLOWED = (
     ("mercure.delivery", "mercure.scheduling.queue"),
     ("mercure.processing", "mercure.scheduling.queue"),
     ("mercure.targets.folder", "mercure.spool"),
+    ("mercure.notifications.queue", "mercure.history.models"),
+    ("mercure.history.models", "mercure.config.store"),
     ("mercure.targets.folder", "mercure.dicom.echo"),
     ("mercure.spool", "mercure.durable"),
     ("mercure.history.models", "peewee"),

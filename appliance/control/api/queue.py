@@ -12,9 +12,9 @@ from appliance.control.api.base import Q, Verb
 from appliance.presentation.states import QueueState
 from mercure import task_verbs
 from mercure.event_details import Identity
-from mercure.model import Model
+from mercure.model import Model, Priority
 from mercure.spool.layout import Stage
-from mercure.spool.task import Priority, Task
+from mercure.spool.task import Task
 
 
 class QueueEntry(Model):

@@ -13,9 +13,10 @@ from appliance.control.errors import ControlError
 from appliance.control.session import Session
 from mercure.config import Config, ConfigError, RevisionedFile, StaleRevisionError
 from mercure.config.files import HAND_EDIT
-from mercure.config.problems import template_trials
-from mercure.config.spool_place import change_problems
+from mercure.config.problems import template_problems
 from mercure.event_details import ConfigSaved
+from mercure.notifications.template_checks import tried
+from mercure.spool.place import change_problems
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +125,7 @@ def checked(session: Session, name: FileName, content: dict[str, Any]) -> Any:  
             problems = change_problems(session.root.path, before, wanted)
             if problems and wanted != before:
                 raise ConfigError("mercure.json", problems)
-            if problems := template_trials(value):
+            if problems := template_problems(value, tried):
                 raise ConfigError("mercure.json", problems)
     except ConfigError as error:
         raise invalid(error) from error

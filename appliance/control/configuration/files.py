@@ -13,7 +13,8 @@ from appliance.control.errors import ControlError
 from appliance.control.registry import carries_out
 from appliance.control.session import Session
 from mercure.config import Config, ConfigError, RevisionedFile
-from mercure.config.problems import template_trials
+from mercure.config.problems import template_problems
+from mercure.notifications.template_checks import tried
 
 SERVICES_NAME: Final = "services.json"
 
@@ -87,7 +88,7 @@ def validate(session: Session, path: Path | None = None) -> list[Validation]:
 def _checked(file: RevisionedFile[Any]) -> Validation:
     try:
         value = file.load().value
-        if isinstance(value, Config) and (problems := template_trials(value)):
+        if isinstance(value, Config) and (problems := template_problems(value, tried)):
             raise ConfigError(str(file.path), problems)
     except ConfigError as error:
         return Validation(file=str(file.path), valid=False, problems=_problems(error))

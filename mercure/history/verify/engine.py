@@ -13,7 +13,6 @@ from typing import Final
 
 from mercure.clock import Clock
 from mercure.config import Config, Root
-from mercure.config.spool_place import place_problems
 from mercure.history.database import HistoryError
 from mercure.history.reader import HistoryUnavailableError, Reader, batches
 from mercure.history.verify.accounts import ImageAccounts, TaskAccounts, lost_image
@@ -25,6 +24,7 @@ from mercure.history.verify.spool_walk import SpoolWalk
 from mercure.history.verify.views import TaskView
 from mercure.spool import Spool, Stage, Task
 from mercure.spool.delivered import holder
+from mercure.spool.place import place_problems, spool_in_force
 
 ROUNDS: Final = 3
 """So often what looks wrong is looked at again."""
@@ -58,7 +58,7 @@ def verify(
     OSError
         The spool cannot be read.
     """
-    spool, clock = root.spool(config), clock or Clock()
+    spool, clock = spool_in_force(root.path, root.named_spool(config)), clock or Clock()
     try:
         with Reader.open(root, config) as history:
             report = Verifier(spool, config.name, history, clock).run()

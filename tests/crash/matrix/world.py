@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from mercure.clock import ManualClock
-from mercure.config import ConfigStore, Root
+from mercure.config import Root
+from mercure.services.common import open_store
 from mercure.spool import Spool
-from mercure.targets import MODELS
 from tests.oracle.judge import STAGE
 from tests.oracle.lossless import as_explicit
 from tests.oracle.meaning import DISCARD, ERROR
@@ -74,7 +74,7 @@ class World:
     def configure(self, content: dict[str, Any]) -> None:
         """Write the configuration, which must be a good one, and make the spool."""
         whole = {"version": 1, "completion": COMPLETION, **_NO_THREADS, **content}
-        store = ConfigStore(Root(self.root), MODELS)
+        store = open_store(Root(self.root))
         store.root.config.mkdir(parents=True)
         store.mercure.save(store.parse(whole), author="tester", comment="", edited_from=0)
         self.spool.create()

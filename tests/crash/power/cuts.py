@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mercure.clock import Clock
-from mercure.config import ConfigStore, Root
+from mercure.config import Root
 from mercure.history.verify import verify
+from mercure.services.common import open_store
 from mercure.spool import Spool, Stage, load_task
-from mercure.targets import MODELS
 from tests.crash.power.living import Living
 from tests.oracle import hospital
 from tests.oracle.judge import Kind, Run, judge
@@ -237,7 +237,7 @@ class PowerCuts:
         return all(sender.is_idle for sender in self._senders)
 
     def _verify(self) -> None:
-        config = ConfigStore(self._root, MODELS).mercure.load().value
+        config = open_store(self._root).mercure.load().value
 
         def is_clean() -> bool:
             self._said = verify(self._root, config)
@@ -289,7 +289,7 @@ class PowerCuts:
             "receiver": {"bind": "127.0.0.1", "port": port, "min_free_bytes": 0, "stop_timeout_seconds": 1},
             "retention": {"success_seconds": 2, "pressure_free_bytes": 0},
         }
-        store = ConfigStore(self._root, MODELS)
+        store = open_store(self._root)
         self._root.config.mkdir(parents=True)
         store.mercure.save(store.parse(content), author="tester", comment="", edited_from=0, clock=Clock())
         Spool(self._root.path / "spool").create()

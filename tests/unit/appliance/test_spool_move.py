@@ -16,10 +16,10 @@ from appliance.spool_move import move
 from appliance.supervision.foreground import sole_runner
 from mercure.clock import ManualClock
 from mercure.config import Root
-from mercure.config.relocation import move_spool
-from mercure.config.spool_place import in_force, place_problems, read_place
 from mercure.spool import Spool, Stage
 from mercure.spool.identity import read_identity
+from mercure.spool.place import in_force, place_problems, read_place
+from mercure.spool.relocation import move_spool
 from tests.support.faults import Crash, counted, crash_at
 from tests.support.tasks import place_task
 from tests.unit.appliance.test_spool_place import edit, start

@@ -13,12 +13,12 @@ from appliance.control.configuration import changes
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
 from mercure import durable
-from mercure.config.relocation import settle
-from mercure.config.spool_place import FILE_NAME, SpoolPlace, holds, place_problems, read_place, write_place
 from mercure.history.verify import verify
 from mercure.services.common import Context
 from mercure.spool import Spool, Stage
 from mercure.spool.identity import ensure_identity, read_identity
+from mercure.spool.place import FILE_NAME, SpoolPlace, holds, place_problems, read_place, write_place
+from mercure.spool.relocation import settle
 from tests.support.tasks import events_of, place_task
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mercure.clock import ManualClock
-from mercure.config import Config, ConfigError, ConfigStore, RevisionedFile, Root, StaleRevisionError
+from mercure.config import Config, ConfigError, RevisionedFile, Root, StaleRevisionError
+from mercure.services.common import open_store
 from mercure.targets import MODELS
 from tests.support.faults import Crash, crash_at, failing_at
 
@@ -25,7 +26,7 @@ CLOCK = ManualClock()
 @pytest.fixture
 def file(tmp_path: Path) -> RevisionedFile[Config]:
     (tmp_path / "config").mkdir()
-    return ConfigStore(Root(tmp_path), MODELS).mercure
+    return open_store(Root(tmp_path)).mercure
 
 
 def named(name: str) -> Config:
@@ -169,9 +170,9 @@ def test_at_each_step_of_a_save_the_file_is_the_old_or_the_new_one_and_the_next_
 SAVER = """
 import sys
 from pathlib import Path
-from mercure.config import ConfigStore, Root, StaleRevisionError
-from mercure.targets import MODELS
-file = ConfigStore(Root(Path(sys.argv[1])), MODELS).mercure
+from mercure.config import Root, StaleRevisionError
+from mercure.services.common import open_store
+file = open_store(Root(Path(sys.argv[1]))).mercure
 sys.stdin.readline()
 done = 0
 while done < int(sys.argv[3]):

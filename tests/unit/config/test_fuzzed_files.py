@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from appliance.control.configuration import files
 from appliance.control.session import Session
-from mercure.config import ConfigError, ConfigStore, Root
-from mercure.services.common import Context
-from mercure.targets import MODELS
+from mercure.config import ConfigError, Root
+from mercure.services.common import Context, open_store
 from tests.support.box import Box
 from tests.support.broken_json import broken, broken_bytes, nested, written
 from tests.support.memory import memory_folder
@@ -91,7 +90,7 @@ class Running:
     def __init__(self, box: Box) -> None:
         box.configure()
         self.box = box
-        self.store = ConfigStore(Root(box.root), MODELS)
+        self.store = open_store(Root(box.root))
         content = self.store.mercure.load().value
         self.store.mercure.save(content, author="ann", comment="", edited_from=0, by_hand=True, clock=box.clock)
         services = self.store.parse_services(SERVICES)
@@ -164,7 +163,7 @@ def running() -> Iterator[Running]:
 
 
 def test_the_good_ones_are_good() -> None:
-    store = ConfigStore(Root(Path("/nowhere")), MODELS)
+    store = open_store(Root(Path("/nowhere")))
     assert store.parse(MERCURE).targets.keys() == MERCURE["targets"].keys()
     assert store.parse_services(SERVICES).dispatcher.instances == 3
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mercure.config import Config, ConfigError, ConfigStore, LiveConfig, Loaded, Root
-from mercure.targets import MODELS
+from mercure.config import Config, ConfigError, LiveConfig, Loaded, Root
+from mercure.services.common import open_store
+from mercure.spool.place import spool_in_force
 from tests.support.faults import counted
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ class Watching:
 
     def __init__(self, root: Path) -> None:
         (root / "config").mkdir(parents=True, exist_ok=True)
-        self.store = ConfigStore(Root(root), MODELS)
+        self.store = open_store(Root(root))
         self.file = self.store.mercure
         self.heard: list[str] = []
         self.live = LiveConfig(self.store, self._loaded, self._rejected)
@@ -139,6 +140,6 @@ def test_looking_changes_nothing_on_disk(watching: Watching) -> None:
 def test_where_things_are(tmp_path: Path, content: dict[str, object], spool: str, history: str) -> None:
     root = Root(tmp_path)
     config = Config.model_validate(content)
-    assert root.spool(config).root == tmp_path / spool
+    assert spool_in_force(root.path, root.named_spool(config)).root == tmp_path / spool
     assert root.history_url(config) == history.format(root=tmp_path)
     assert {root.config, root.run, root.log} == {tmp_path / name for name in ("config", "run", "log")}

@@ -13,7 +13,7 @@ import pytest
 
 from mercure.config import ConfigError, ConfigProblem, ConfigStore, LiveConfig, Root
 from mercure.config.loops import OwnHost, loop_problems, real_path
-from mercure.targets import MODELS
+from mercure.services.common import open_store
 
 PORT = 11112
 HOSTS = """127.0.0.1 localhost
@@ -47,7 +47,7 @@ def store(tmp_path: Path) -> ConfigStore:
     root = tmp_path / "root"
     for folder in (root / "config", root / "spool" / "incoming", root / "log"):
         folder.mkdir(parents=True)
-    return ConfigStore(Root(root), MODELS)
+    return open_store(Root(root))
 
 
 def node(host: str, port: int = PORT, called: str = "ANY") -> dict[str, Any]:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mercure.config import Config, ConfigError, ConfigProblem, ConfigStore, Root
-from mercure.targets import MODELS
+from mercure.services.common import open_store
 from tests.support.box import Box
 
 FOLDER = {"kind": "folder", "path": "/x"}
@@ -114,7 +114,7 @@ WRONG: list[tuple[dict[str, Any], str, str, str]] = [
 
 
 def store(root: Path) -> ConfigStore:
-    return ConfigStore(Root(root), MODELS)
+    return open_store(Root(root))
 
 
 def problems(root: Path, content: dict[str, Any]) -> tuple[ConfigProblem, ...]:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from mercure.config import ConfigError, ConfigStore, Root
-from mercure.targets import MODELS
+from mercure.config import ConfigError, Root
+from mercure.services.common import open_store
 
 
 def problems(module: dict[str, Any], tmp_path: Path, **more: Any) -> str:
-    store = ConfigStore(Root(tmp_path), MODELS)
+    store = open_store(Root(tmp_path))
     targets = {"archive": {"kind": "folder", "path": "/srv/archive"}}
     try:
         store.parse({"version": 1, "targets": targets, "modules": {"one": module}, **more})

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from mercure.config import Config, ConfigError, ConfigStore, Root
-from mercure.targets import MODELS
+from mercure.config import Config, ConfigError, Root
+from mercure.services.common import open_store
 
 CT = {"ae_titles": ["CT1", "CT1_B"], "addresses": ["10.0.3.17", "10.0.4.0/24", "fd00::/64"]}
 
 
 def parse(senders: dict[str, Any]) -> Config:
-    return ConfigStore(Root(Path("/nowhere")), MODELS).parse({"version": 1, "senders": senders})
+    return open_store(Root(Path("/nowhere"))).parse({"version": 1, "senders": senders})
 
 
 @pytest.mark.parametrize(

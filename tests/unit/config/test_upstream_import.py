@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mercure.config import Config, ConfigStore, Root, Rule
+from mercure.config import Config, Root, Rule
 from mercure.config.upstream_import import DROPPED, Imported, import_mercure
-from mercure.targets import MODELS
+from mercure.services.common import open_store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +68,7 @@ OLD: dict[str, Any] = {
 
 def test_what_is_converted_is_a_configuration(tmp_path: Path) -> None:
     imported = import_mercure(OLD)
-    config = ConfigStore(Root(tmp_path), MODELS).parse(imported.config)
+    config = open_store(Root(tmp_path)).parse(imported.config)
     assert isinstance(config, Config)
     assert config.name == "Radiology_West"
     assert config.receiver.port == 11113
@@ -125,7 +125,7 @@ def test_names_that_become_equal_stay_apart(tmp_path: Path) -> None:
             "rules": {"r": {"rule": "True", "target": ["a b", "a_b"]}},
         }
     )
-    config = ConfigStore(Root(tmp_path), MODELS).parse(imported.config)
+    config = open_store(Root(tmp_path)).parse(imported.config)
     assert sorted(config.targets) == ["a_b", "a_b-2", "unnamed"]
     assert config.rules["r"].targets == ("a_b", "a_b-2")
 
@@ -162,7 +162,7 @@ def test_settings_for_each_module_go_to_the_step_of_that_module(
 ) -> None:
     imported = chain(modules, written)
     assert "rules.r.processing_settings" not in {remark.place for remark in imported.remarks}
-    rule = ConfigStore(Root(tmp_path), MODELS).parse(imported.config).rules["r"]
+    rule = open_store(Root(tmp_path)).parse(imported.config).rules["r"]
     assert isinstance(rule, Rule)
     assert rule.step_settings == tuple(steps)
     assert rule.module_settings == {}

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mercure.config import ConfigStore, Root
+from mercure.config import Root
 from mercure.delivery.destinations import Past, counted_for
 from mercure.services import dispatcher as dispatcher_module
+from mercure.services.common import open_store
 from mercure.spool import LedgerLine, Stage, Task, load_task, save_task
 from mercure.spool.delivered import by_place, holder
 from mercure.spool.images import ledger_lines
@@ -150,7 +151,7 @@ def test_a_target_that_moves_away_and_back_has_what_it_had(box: Box, pacs: Scrip
 def save(box: Box, targets: dict[str, Any]) -> None:
     """Save a revision of the configuration."""
     box.configure(targets={}, rules={}) if not (box.root / "config" / "mercure.json").exists() else None
-    store = ConfigStore(Root(box.root), MODELS)
+    store = open_store(Root(box.root))
     loaded = store.mercure.load()
     value = store.parse({"version": 1, "targets": targets, "rules": {}})
     store.mercure.save(
@@ -207,7 +208,7 @@ def test_an_old_line_may_be_from_before_or_after_an_edit_by_hand(box: Box, pacs:
     """Nobody knows when the file was edited: the line counts only where the address was the same in both."""
     save(box, {"pacs": node(), "other": node(200)})
     box.configure(targets={"pacs": node(), "other": node(201)}, rules={})
-    past = Past(ConfigStore(Root(box.root), MODELS))
+    past = Past(open_store(Root(box.root)))
     line = {"file": "x", "status": "0", "time": box.clock.now(), "target": "pacs"}
     assert past.destination(LedgerLine.model_validate(line)) == "dicom:pacs.example.org:104:PACS"
     assert past.destination(LedgerLine.model_validate({**line, "target": "other"})) is None
@@ -258,7 +259,7 @@ def test_a_group_of_the_release_before_was_one_place(tmp_path: Path) -> None:
 
 
 def test_what_counts_for_a_task_as_it_stands(tmp_path: Path) -> None:
-    store = ConfigStore(Root(tmp_path), MODELS)
+    store = open_store(Root(tmp_path))
     members = {"a": node(1), "b": node(2)}
     group = {"kind": "group", "members": ["a", "b"], "strategy": "failover"}
     whole = store.parse({"targets": {**members, "g": group}}).targets

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mercure.config import ConfigError, ConfigStore, Root
+from mercure.config import ConfigError, Root
+from mercure.services.common import open_store
 from mercure.spool import Task
 from mercure.targets import MODELS, DeliveryJob, GroupSettings, ImageResult, Trouble, open_target
 from mercure.targets.group import GroupTarget
@@ -22,7 +23,7 @@ GROUP: dict[str, Any] = {"kind": "group", "members": ["a", "b"], "strategy": "ro
 def problems(tmp_path: Path, **targets: Any) -> list[str]:
     content = {"version": 1, "targets": {"a": FOLDER, "b": FOLDER, **targets}}
     try:
-        ConfigStore(Root(tmp_path), MODELS).parse(content)
+        open_store(Root(tmp_path)).parse(content)
     except ConfigError as error:
         return [str(problem) for problem in error.problems]
     return []

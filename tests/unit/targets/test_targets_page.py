@@ -9,9 +9,10 @@ from typing import Any, get_args
 
 import pytest
 
-from mercure.config import ConfigStore, Root
+from mercure.config import Root
 from mercure.config.models import Order
 from mercure.event_details import FailureKind
+from mercure.services.common import open_store
 from mercure.spool.task import COUNTED_KINDS
 from mercure.targets import MODELS
 from mercure.targets.group import Strategy
@@ -30,7 +31,7 @@ def rows(heading: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
 def test_every_example_is_a_configuration(number: int, tmp_path: Path) -> None:
-    config = ConfigStore(Root(tmp_path), MODELS).parse({"version": 1, **EXAMPLES[number]})
+    config = open_store(Root(tmp_path)).parse({"version": 1, **EXAMPLES[number]})
     assert config.targets
 
 

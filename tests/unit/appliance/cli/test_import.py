@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from appliance.cli.app import mercure as command
-from mercure.config import ConfigStore, Root
-from mercure.targets import MODELS
+from mercure.config import Root
+from mercure.services.common import open_store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,11 +43,11 @@ def test_what_comes_out_is_printed_and_the_rest_is_told(box: Box, old: Path) -> 
     assert "graphite_ip: metrics are not sent" in result.stderr
     document = json.loads(run(box, str(old), "--json").stdout)
     assert document["revision"] is None
-    assert ConfigStore(Root(box.root), MODELS).mercure.load().value.receiver.port == 11112
+    assert open_store(Root(box.root)).mercure.load().value.receiver.port == 11112
 
 
 def test_saving_makes_it_a_revision_and_is_audited(box: Box, old: Path) -> None:
-    store = ConfigStore(Root(box.root), MODELS)
+    store = open_store(Root(box.root))
     assert store.mercure.load().by_hand, "the import is made from what stands in the file, whoever wrote it"
     result = run(box, str(old), "--save")
     assert result.exit_code == 0, result.stderr

@@ -14,8 +14,7 @@ from typing import Final, Literal
 from pydantic import ValidationError
 
 from mercure import durable
-from mercure.config.problems import ConfigProblem
-from mercure.model import Record
+from mercure.model import ConfigProblem, Record
 from mercure.spool import Spool, Stage
 from mercure.spool.identity import read_identity
 
@@ -90,6 +89,11 @@ def in_force(root: Path, wanted: Path) -> Path:
     if wanted != default and not _is_begun(wanted) and _is_begun(default) and holds(Spool(default)):
         return default
     return wanted
+
+
+def spool_in_force(root: Path, wanted: Path) -> Spool:
+    """Return the spool that is `in_force`."""
+    return Spool(in_force(root, wanted))
 
 
 def record(root: Path, spool: Path) -> None:

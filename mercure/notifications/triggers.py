@@ -28,7 +28,7 @@ class Told:
     facts: MessageFacts
 
 
-class Occasions:
+class Triggers:
     """Finds what the rules of a configuration want to be told.
 
     Parameters
@@ -159,13 +159,13 @@ def _text(instant: datetime | None) -> str:
     return "" if instant is None else f"{utc_text(instant)[:19]}Z"
 
 
-_FIND: Final[dict[str, Callable[[Occasions, EventRecord, str], Iterator[Told]]]] = {
-    "series.decided": Occasions._decided,
-    "task.failed": Occasions._failed,
-    "notification.requested": Occasions._requested,
-    "task.delivered": Occasions._ended,
-    "task.processed": Occasions._ended,
-    "task.discarded": Occasions._ended,
+_FIND: Final[dict[str, Callable[[Triggers, EventRecord, str], Iterator[Told]]]] = {
+    "series.decided": Triggers._decided,
+    "task.failed": Triggers._failed,
+    "notification.requested": Triggers._requested,
+    "task.delivered": Triggers._ended,
+    "task.processed": Triggers._ended,
+    "task.discarded": Triggers._ended,
 }
 TYPES: Final = tuple(_FIND)
 """The types of events by which something may have to be told."""

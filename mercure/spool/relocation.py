@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Final
 
 from mercure import durable
-from mercure.config.spool_place import SpoolPlace, holds, in_force, nested_in, place_of, read_place, record, write_place
 from mercure.spool import Spool
 from mercure.spool.identity import ensure_identity, read_identity
+from mercure.spool.place import SpoolPlace, holds, in_force, nested_in, place_of, read_place, record, write_place
 
 _CHUNK: Final = 1024 * 1024
 Progress = Callable[[int, int], None]
