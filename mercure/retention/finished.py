@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ from typing import Final
 from mercure import durable
 from mercure.events import EventWriter
 from mercure.names import id_time
+from mercure.scheduling.stage_index import FolderStamp, StageIndex, folder_stamp, task_stamps
 from mercure.spool import Spool, Stage, Task, TaskError, image_files, image_refs, load_task
 from mercure.spool.delivered import holder
 from mercure.spool.layout import list_names
@@ -57,7 +59,6 @@ class Finished:
     parent: str | None
 
 
-@dataclass
 class FinishedTasks:
     """The index.
 
@@ -67,40 +68,32 @@ class FinishedTasks:
         Where the tasks are.
     """
 
-    spool: Spool
-    _known: dict[tuple[Stage, str], tuple[tuple[int, int], Finished]] = field(default_factory=dict)
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._stages = {stage: self._index_of(stage) for stage in FINISHED_STAGES}
 
     def scan(self) -> list[Finished]:
         """Look at the finished stages; return their tasks, the longest finished first."""
-        found: dict[tuple[Stage, str], tuple[tuple[int, int], Finished]] = {}
-        for stage, name, signature in self._entries():
-            known = self._known.get((stage, name))
-            if known is not None and known[0] == signature:
-                found[stage, name] = known
-                continue
-            task = self._read(stage, name)
-            if task is not None:
-                found[stage, name] = (signature, task)
-        self._known = found
-        return sorted((task for _, task in found.values()), key=lambda task: (task.finished, task.id))
+        found: list[Finished] = []
+        for stage, index in self._stages.items():
+            with suppress(FileNotFoundError):  # the stage itself is not there
+                index.compare(task_stamps(self._spool.stage(stage)))
+            found += index.values()
+        return sorted(found, key=lambda task: (task.finished, task.id))
 
-    def _entries(self) -> Iterator[tuple[Stage, str, tuple[int, int]]]:
-        for stage, name in self.spool.tasks(FINISHED_STAGES):
+    def _index_of(self, stage: Stage) -> StageIndex[FolderStamp, Finished]:
+        def stamp(name: str) -> FolderStamp | None:
+            return folder_stamp(self._spool.entry(stage, name))
+
+        def read(name: str, _stamp: FolderStamp | None, _before: Finished | None) -> Finished | None:
             try:
-                status = os.stat(self.spool.entry(stage, name))
-            except FileNotFoundError:
-                continue
-            yield stage, name, (status.st_ino, status.st_mtime_ns)
+                task = load_task(self._spool.entry(stage, name))
+            except (FileNotFoundError, TaskError):
+                # One that cannot be read is never removed: a person must look at it. `mercure verify` names it.
+                return None
+            return Finished(name, stage, task.finished or id_time(name), task.parent)
 
-    def _read(self, stage: Stage, name: str) -> Finished | None:
-        try:
-            task = load_task(self.spool.entry(stage, name))
-        except FileNotFoundError:
-            return None
-        except TaskError:
-            # Not readable, so never removed: a person must look at it. `mercure verify` names it.
-            return None
-        return Finished(name, stage, task.finished or id_time(name), task.parent)
+        return StageIndex(stamp, read)
 
 
 def families(tasks: Iterable[Finished]) -> list[list[Finished]]:

@@ -24,6 +24,7 @@ from mercure.names import is_id
 from mercure.routing.arrivals import Arrivals, times_of
 from mercure.routing.pace import Paces
 from mercure.routing.units import sender_of
+from mercure.scheduling.stage_index import FolderStamp, StageIndex
 from mercure.spool import Spool, Stage, TagRecord, is_locked, uptime
 from mercure.spool.images import text
 from mercure.spool.task import IMAGE_SUFFIX
@@ -113,7 +114,8 @@ class CompletionTracker:
         self._spool = spool
         self._clock = clock
         self._paces = paces or Paces(spool, clock)
-        self._seen: dict[str, _Seen] = {}
+        self._series: StageIndex[FolderStamp, _Seen] = StageIndex(self._signature, self._see)
+        self._now = 0.0
         self._arrivals: dict[str, Arrivals] = {}
         self.unreadable: dict[str, OSError] = {}
         """Series that could not be looked at by the last `due`, and why; the others do not wait for them."""
@@ -138,9 +140,9 @@ class CompletionTracker:
             Seconds until the next one may be complete, if nothing changes; infinite when none is waiting.
         """
         present = set(names)
-        for name in self._seen.keys() - present:
-            del self._seen[name]
-            self._arrivals.pop(name, None)
+        self._series.keep(present)
+        for gone in self._arrivals.keys() - present:
+            del self._arrivals[gone]
         now = self._clock.monotonic()
         self._notice_clock(now)
         ready: list[tuple[float, Due]] = []
@@ -166,7 +168,7 @@ class CompletionTracker:
     def arriving_studies(self, config: Config) -> set[str | None]:
         """Return the studies of the series that may still grow, as of the last `due`; None is one unknown yet."""
         found: set[str | None] = set()
-        for name in self._seen:
+        for name in self._series:
             arrivals = self._arrivals_of(name)
             arrivals.look(config)
             found |= arrivals.studies or {None}
@@ -192,18 +194,10 @@ class CompletionTracker:
         return as_seen
 
     def _look(self, name: str, now: float) -> _Seen | None:
-        directory = self._spool.entry(Stage.INCOMING, name)
-        signature = folder_signature(directory)
-        if signature is None:
-            self._seen.pop(name, None)
+        first, self._now = name not in self._series, now
+        seen = self._series.look(name)
+        if seen is None:
             return None
-        seen = self._seen.get(name)
-        first = seen is None
-        if seen is None or seen.signature != signature:
-            earliest = seen.looked if seen is not None else float("-inf")
-            changed = max(earliest, now - self._age(signature))
-            content = _content(directory, seen.content if seen is not None else _Content())
-            seen = self._seen[name] = _Seen(signature, changed, content, now)
         seen.looked = now
         if any_open(self._spool, seen.content.associations):
             seen.released = None
@@ -214,6 +208,18 @@ class CompletionTracker:
             # was away does not make an old series wait once more.
             seen.released = seen.changed if first else now
         return seen
+
+    def _signature(self, name: str) -> FolderStamp | None:
+        return folder_signature(self._spool.entry(Stage.INCOMING, name))
+
+    def _see(self, name: str, signature: FolderStamp | None, before: _Seen | None) -> _Seen | None:
+        """Look into a series folder that is new or has changed; None when no folder is there."""
+        if signature is None:
+            return None
+        earliest = before.looked if before is not None else float("-inf")
+        changed = max(earliest, self._now - self._age(signature))
+        content = _content(self._spool.entry(Stage.INCOMING, name), before.content if before else _Content())
+        return _Seen(signature, changed, content, self._now)
 
     def _age(self, signature: tuple[int, int]) -> float:
         """Return for how long a folder has been as it is, in seconds lived; 0 when the wall clock cannot tell."""

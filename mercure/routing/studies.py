@@ -19,6 +19,7 @@ from mercure.routing.completion import any_open, folder_signature
 from mercure.routing.task_ids import enter_routing
 from mercure.routing.units import patient_digest
 from mercure.rules import StudyList
+from mercure.scheduling.stage_index import FolderStamp, StageIndex
 from mercure.spool import Claim, Spool, Stage, TagRecord, Task, TaskError, load_task, read_tags, uptime
 from mercure.spool.images import instance_of
 from mercure.spool.layout import list_names
@@ -126,7 +127,8 @@ class StudyTracker:
     def __init__(self, spool: Spool, clock: Clock) -> None:
         self._spool = spool
         self._clock = clock
-        self._seen: dict[str, _Seen] = {}
+        self._studies: StageIndex[FolderStamp, _Seen] = StageIndex(self._signature, self._see)
+        self._now = 0.0
 
     def due(self, config: Config, arriving: set[str | None]) -> tuple[list[StudyDue], float]:
         """Look at all collected studies.
@@ -146,12 +148,11 @@ class StudyTracker:
             Seconds until the next may be complete, if nothing arrives.
         """
         names = self._spool.names(Stage.STUDIES)
-        for gone in self._seen.keys() - set(names):
-            del self._seen[gone]
-        now = self._clock.monotonic()
+        self._studies.keep(set(names))
+        now = self._now = self._clock.monotonic()
         ready, wait = [], FOREVER
         for name in names:
-            seen = self._look(name, now)
+            seen = self._studies.look(name)
             if seen is None:
                 continue
             taken, soon = self._judge(config, name, seen, now)
@@ -163,16 +164,15 @@ class StudyTracker:
                 ready.append(StudyDue(name, taken, seen.signature))
         return ready, wait
 
-    def _look(self, name: str, now: float) -> _Seen | None:
-        directory = self._spool.entry(Stage.STUDIES, name)
-        signature = folder_signature(directory)
+    def _signature(self, name: str) -> FolderStamp | None:
+        return folder_signature(self._spool.entry(Stage.STUDIES, name))
+
+    def _see(self, name: str, signature: FolderStamp | None, before: _Seen | None) -> _Seen | None:
+        """Look into a study's folder that is new or has changed; None when no folder is there."""
         if signature is None:
             return None
-        seen = self._seen.get(name)
-        if seen is None or seen.signature != signature:
-            age = uptime(self._spool, self._clock).age(signature[1] / 1e9) if seen is None else 0.0
-            seen = self._seen[name] = _Seen(signature, now - age, collect(directory))
-        return seen
+        age = uptime(self._spool, self._clock).age(signature[1] / 1e9) if before is None else 0.0
+        return _Seen(signature, self._now - age, collect(self._spool.entry(Stage.STUDIES, name)))
 
     def _judge(self, config: Config, name: str, seen: _Seen, now: float) -> tuple[StudyRelease | None, float]:
         """Tell why a study is complete, or in how many seconds it may be."""

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import bisect
-import contextlib
 import logging
 import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from mercure.config.models import Order
 from mercure.model import PRIORITIES, Priority
 from mercure.names import is_id
 from mercure.scheduling.order import OrderingIndex, are_parts
+from mercure.scheduling.stage_index import FolderStamp, StageIndex, folder_stamp, task_stamps
 from mercure.spool import Changes, Spool, Stage, Task, TaskError, load_task
 
 SCAN_SECONDS: Final = 30.0
@@ -32,14 +32,7 @@ class _Place:
     id: str
 
 
-@dataclass
-class _Entry:
-    signature: tuple[int, int] | None
-    task: Task
-
-
-@dataclass
-class TaskQueue:
+class TaskQueue(StageIndex[FolderStamp, Task]):
     """The index; safe for threads.
 
     Parameters
@@ -54,19 +47,20 @@ class TaskQueue:
         Tells of a task whether those behind it in its study need not wait for it any more.
     """
 
-    spool: Spool
-    on_unreadable: Callable[[str, str], None]
-    stage: Stage = Stage.OUTGOING
-    lets_pass: Callable[[Task], bool] = lambda task: False
-    _entries: dict[str, _Entry] = field(default_factory=dict)
-    _order: dict[str, list[_Place]] = field(default_factory=dict)
-    _lines: OrderingIndex = field(default_factory=OrderingIndex)
-    _images: Counter[str] = field(default_factory=Counter)
-    _lock: threading.RLock = field(default_factory=threading.RLock)
-    _next_scan: float = float("-inf")
-
-    def __len__(self) -> int:
-        return len(self._entries)
+    def __init__(
+        self,
+        spool: Spool,
+        on_unreadable: Callable[[str, str], None],
+        stage: Stage = Stage.OUTGOING,
+        lets_pass: Callable[[Task], bool] = lambda task: False,
+    ) -> None:
+        super().__init__(self._stamp_of, self._read_task)
+        self.spool, self.on_unreadable, self.stage, self.lets_pass = spool, on_unreadable, stage, lets_pass
+        self._order: dict[str, list[_Place]] = {}
+        self._lines = OrderingIndex()
+        self._images: Counter[str] = Counter()
+        self._lock = threading.RLock()
+        self._next_scan = float("-inf")
 
     def follow(self, changes: Changes, now: float) -> float:
         """Look at what is known to have changed, and from time to time at all; return seconds until the next scan.
@@ -88,13 +82,7 @@ class TaskQueue:
     def scan(self) -> None:
         """Look at the whole folder: one ``stat`` a task, and only what is new or changed is read."""
         with self._lock:
-            found = self._signatures()
-            for gone in self._entries.keys() - found.keys():
-                self._forget(gone)
-            for name, signature in found.items():
-                known = self._entries.get(name)
-                if known is None or known.signature != signature:
-                    self.look(name)
+            self.compare(task_stamps(self.spool.stage(self.stage)))
 
     def refresh_line(self, task: Task, order: Order) -> None:
         """Bring up to date what decides whether it is the turn of `task`; cheaper than `scan` by a ``stat`` a task.
@@ -105,50 +93,39 @@ class TaskQueue:
         """
         with self._lock:
             names = set(os.listdir(self.spool.stage(self.stage)))
-            for gone in self._entries.keys() - names:
-                self._forget(gone)
-            for new in names - self._entries.keys():
+            self.keep(names)
+            for new in names.difference(self):
                 self.look(new)
             line = self.line(task, order)
             for known in line if order == "study" else line[:1]:
                 self.look(known)
 
-    def _signatures(self) -> dict[str, tuple[int, int] | None]:
-        """Return what changes with every change of a task, for all in the folder, without a path object for each."""
-        found: dict[str, tuple[int, int] | None] = {}
-        with os.scandir(self.spool.stage(self.stage)) as entries:
-            for entry in entries:
-                if is_id(entry.name):
-                    with contextlib.suppress(FileNotFoundError):
-                        status = entry.stat()
-                        found[entry.name] = (status.st_ino, status.st_mtime_ns)
-        return found
-
-    def look(self, name: str) -> None:
+    def look(self, name: str) -> Task | None:
         """Look at one task again."""
         if not is_id(name):
-            return
-        directory = self.spool.entry(self.stage, name)
+            return None
         with self._lock:
-            try:
-                status = os.stat(directory)
-                signature = (status.st_ino, status.st_mtime_ns)
-                known = self._entries.get(name)
-                if known is not None and known.signature == signature:
-                    return
-                task = load_task(directory)
-            except FileNotFoundError:
-                self._forget(name)
-                return
-            except (TaskError, OSError) as error:
-                self._forget(name)
-                self.on_unreadable(name, str(error))
-                return
-            # The name of the folder is the truth, whatever somebody copied into it.
-            update: dict[str, str | None] = {} if task.id == name else {"id": name}
-            if self.stage is Stage.PROCESSING:
-                update["target"] = task.module
-            self._put(signature, task.model_copy(update=update) if update else task)
+            return super().look(name)
+
+    def _stamp_of(self, name: str) -> FolderStamp | None:
+        try:
+            return folder_stamp(self.spool.entry(self.stage, name))
+        except OSError:
+            return None
+
+    def _read_task(self, name: str, _stamp: FolderStamp | None, _before: Task | None) -> Task | None:
+        try:
+            task = load_task(self.spool.entry(self.stage, name))
+        except FileNotFoundError:
+            return None
+        except (TaskError, OSError) as error:
+            self.on_unreadable(name, str(error))
+            return None
+        # The name of the folder is the truth, whatever somebody copied into it.
+        update: dict[str, str | None] = {} if task.id == name else {"id": name}
+        if self.stage is Stage.PROCESSING:
+            update["target"] = task.module
+        return task.model_copy(update=update) if update else task
 
     def targets(self) -> list[str]:
         """List the targets for which something waits."""
@@ -157,9 +134,9 @@ class TaskQueue:
     def waiting(self, target: str) -> Iterator[Task]:
         """Walk the tasks of a target in the order of delivery; the index may change meanwhile."""
         for place in list(self._order.get(target, ())):
-            entry = self._entries.get(place.id)
-            if entry is not None:
-                yield entry.task
+            task = self.get(place.id)
+            if task is not None:
+                yield task
 
     def heads(self, target: str, order: Order) -> Iterator[tuple[Task, Priority]]:
         """Walk the tasks of a target that no other goes before, in the order of delivery.
@@ -180,20 +157,20 @@ class TaskQueue:
         """Walk the first task of a line, those behind it that may pass, and the other parts of its series."""
         first = ""
         for name in line:
-            entry = self._entries.get(name)
-            if entry is None or (first and not are_parts(first, name, order)):
+            task = self.get(name)
+            if task is None or (first and not are_parts(first, name, order)):
                 return
-            yield entry.task
-            if not first and (order != "study" or not self.lets_pass(entry.task)):
+            yield task
+            if not first and (order != "study" or not self.lets_pass(task)):
                 first = name
 
     def before(self, task: Task, order: Order) -> str | None:
         """Return the first task in the line of `task` that stands before it and does not let it pass."""
         with self._lock:
             ids = [name for name in self._lines.of(task, order) if name < task.id]
-            found = [(name, self._entries.get(name)) for name in ids]
+            found = [(name, self.get(name)) for name in ids]
         passes = order == "study"
-        return next((name for name, entry in found if not (passes and entry and self.lets_pass(entry.task))), None)
+        return next((name for name, other in found if not (passes and other and self.lets_pass(other))), None)
 
     def line(self, task: Task, order: Order) -> Sequence[str]:
         """List the ids of the line in which a task stands, by a target's order; see `mercure.scheduling.order`."""
@@ -209,33 +186,34 @@ class TaskQueue:
         with self._lock:
             behind = {task.id, *self._lines.of(task, order)}
             others = (place for target in {task.target or "", name} for place in self._order.get(target, ()))
-            entries = (self._entries.get(place.id) for place in others if place.id not in behind)
-            return not any(entry is not None and entry.task.hold is None for entry in entries)
+            tasks = (self.get(place.id) for place in others if place.id not in behind)
+            return not any(other is not None and other.hold is None for other in tasks)
 
     def assign(self, name: str, member: str | None) -> None:
         """Note which member of a group is being asked to take a task; at the next look its model decides again."""
         with self._lock:
-            entry = self._entries.get(name)
-            if entry is not None:
-                self._put(None, entry.task.model_copy(update={"member": member}))
+            task = self.get(name)
+            if task is not None:
+                self.put(name, None, task.model_copy(update={"member": member}))
 
-    def _put(self, signature: tuple[int, int] | None, task: Task) -> None:
-        self._forget(task.id)
-        self._entries[task.id] = _Entry(signature, task)
-        bisect.insort(self._order.setdefault(task.target or "", []), _place(task))
-        self._lines.add(task)
-        self._images[_bound_for(task)] += task.images
+    def put(self, name: str, stamp: FolderStamp | None, entry: Task) -> None:
+        """Note a task, and where it stands."""
+        super().put(name, stamp, entry)
+        bisect.insort(self._order.setdefault(entry.target or "", []), _place(entry))
+        self._lines.add(entry)
+        self._images[_bound_for(entry)] += entry.images
 
-    def _forget(self, name: str) -> None:
-        entry = self._entries.pop(name, None)
-        if entry is None:
-            return
-        self._lines.remove(entry.task)
-        self._images[_bound_for(entry.task)] -= entry.task.images
-        places = self._order[entry.task.target or ""]
-        index = bisect.bisect_left(places, _place(entry.task))
-        if index < len(places) and places[index].id == name:
-            del places[index]
+    def drop(self, name: str) -> Task | None:
+        """Forget a task, and where it stood."""
+        task = super().drop(name)
+        if task is not None:
+            self._lines.remove(task)
+            self._images[_bound_for(task)] -= task.images
+            places = self._order[task.target or ""]
+            index = bisect.bisect_left(places, _place(task))
+            if index < len(places) and places[index].id == name:
+                del places[index]
+        return task
 
 
 def _bound_for(task: Task) -> str:

@@ -1,0 +1,121 @@
+"""Index over a stage, in memory: an entry is read when it is new, and again when its stamp has changed.
+
+The folder stays the truth: an index is brought up to date by `StageIndex.look` and `StageIndex.compare`, and whoever
+decides something by it looks first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from mercure.names import is_id
+
+StampT = TypeVar("StampT")
+EntryT = TypeVar("EntryT")
+FolderStamp = tuple[int, int]
+"""Inode and time of the last change (ns) of an entry's folder: what is renamed into it or nudged changes it."""
+
+
+class StageIndex(Generic[StampT, EntryT]):
+    """What is known of the entries of a stage.
+
+    Parameters
+    ----------
+    stamp : callable
+        Returns, for a name, what changes with every change of the entry; None where that cannot be told, and the entry
+        is read each time.
+    read : callable
+        Returns what is to be known of an entry, given its name, its stamp and what was known before; None where there
+        is no such entry. What it raises leaves the index as it was.
+    """
+
+    def __init__(
+        self,
+        stamp: Callable[[str], StampT | None],
+        read: Callable[[str, StampT | None, EntryT | None], EntryT | None],
+    ) -> None:
+        self._stamp, self._read = stamp, read
+        self._entries: dict[str, tuple[StampT | None, EntryT]] = {}
+
+    def __len__(self) -> int:
+        """Return how many entries there are."""
+        return len(self._entries)
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether an entry is known."""
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        """Walk the names."""
+        return iter(list(self._entries))
+
+    def values(self) -> list[EntryT]:
+        """List what is known of all entries."""
+        return [entry for _, entry in self._entries.values()]
+
+    def get(self, name: str) -> EntryT | None:
+        """Return what is known of an entry, without a look."""
+        known = self._entries.get(name)
+        return known[1] if known is not None else None
+
+    def look(self, name: str) -> EntryT | None:
+        """Look at one entry; return what is known of it now, None where it is gone."""
+        stamp = self._stamp(name)  # before it is read: what is changed meanwhile is read again
+        known = self._entries.get(name)
+        if known is not None and stamp is not None and known[0] == stamp:
+            return known[1]
+        entry = self._read(name, stamp, known[1] if known is not None else None)
+        if entry is None:
+            self.drop(name)
+        else:
+            self.put(name, stamp, entry)
+        return entry
+
+    def compare(self, stamps: Mapping[str, StampT]) -> None:
+        """Look at all entries, given what `stamp` would return for each that is there."""
+        self.keep(stamps.keys())
+        for name, stamp in stamps.items():
+            known = self._entries.get(name)
+            if known is None or known[0] != stamp:
+                self.look(name)
+
+    def keep(self, names: AbstractSet[str]) -> None:
+        """Drop all entries but those of some names."""
+        for gone in self._entries.keys() - names:
+            self.drop(gone)
+
+    def put(self, name: str, stamp: StampT | None, entry: EntryT) -> None:
+        """Note what is known of an entry; without a stamp it is read at the next look."""
+        self.drop(name)
+        self._entries[name] = (stamp, entry)
+
+    def drop(self, name: str) -> EntryT | None:
+        """Forget an entry; return what was known of it."""
+        known = self._entries.pop(name, None)
+        return known[1] if known is not None else None
+
+
+def folder_stamp(path: Path) -> FolderStamp | None:
+    """Return the stamp of an entry's folder; None when it is not there."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def task_stamps(stage: Path) -> dict[str, FolderStamp]:
+    """Return the stamps of all tasks in a stage, without a path object for each."""
+    found = {}
+    with os.scandir(stage) as entries:
+        for entry in entries:
+            if is_id(entry.name):
+                with contextlib.suppress(FileNotFoundError):
+                    status = entry.stat()
+                    found[entry.name] = (status.st_ino, status.st_mtime_ns)
+    return found
