@@ -19,6 +19,8 @@ from mercure import durable
 from mercure.model import Record, read_state
 from mercure.names import is_id
 from mercure.notifications.message import Message
+from mercure.scheduling.circuit_breaker import CircuitBreaker
+from mercure.scheduling.outage import Outage
 from mercure.spool import Spool, Stage
 from mercure.spool.layout import list_names
 
@@ -50,6 +52,34 @@ class ChannelState(Record):
     last_digest: AwareDatetime | None = None
     sent: tuple[AwareDatetime, ...] = ()
     dropped: int = 0
+
+    def outage(self) -> Outage | None:
+        """Return what is known of its outage; None while it works."""
+        if self.failing_since is None or self.next_attempt is None:
+            return None
+        return Outage(since=self.failing_since, failures=self.failures, until=self.next_attempt, error=self.error)
+
+
+class ChannelBreaker(CircuitBreaker[Outage]):
+    """The circuit breaker of a channel, in the file of all that is known of the channel."""
+
+    def __init__(self, queue: MessageQueue, name: str) -> None:
+        super().__init__(queue.channel_file(name), Outage)
+        self._queue, self._name = queue, name
+
+    def outage(self) -> Outage | None:
+        """Return what is known of the outage."""
+        return self._queue.channel(self._name).outage()
+
+    def _write(self, outage: Outage) -> None:
+        self._note(failing_since=outage.since, failures=outage.failures, error=outage.error, next_attempt=outage.until)
+
+    def _remove(self) -> None:
+        self._note(failing_since=None, failures=0, error="", next_attempt=None)
+
+    def _note(self, **changed: object) -> None:
+        state = self._queue.channel(self._name)
+        self._queue.set_channel(self._name, state.model_copy(update=changed))
 
 
 class MessageQueue:
@@ -189,12 +219,16 @@ class MessageQueue:
 
     def channel(self, name: str) -> ChannelState:
         """Return what is known of a channel."""
-        return read_state(self._channel(name), ChannelState) or ChannelState()
+        return read_state(self.channel_file(name), ChannelState) or ChannelState()
 
     def set_channel(self, name: str, state: ChannelState) -> None:
         """Note what is known of a channel; a hint that may be lost with the power."""
         self.create()
-        durable.write_file(self._channel(name), state.model_dump_json().encode(), sync=False)
+        durable.write_file(self.channel_file(name), state.model_dump_json().encode(), sync=False)
+
+    def breaker(self, name: str) -> ChannelBreaker:
+        """Return the circuit breaker of a channel."""
+        return ChannelBreaker(self, name)
 
     def failing(self, names: Iterable[str]) -> dict[str, ChannelState]:
         """Return the channels that do not take messages now."""
@@ -216,5 +250,6 @@ class MessageQueue:
     def _path(self, state: State, identifier: str) -> Path:
         return self.folder / state / f"{identifier}{_SUFFIX}"
 
-    def _channel(self, name: str) -> Path:
+    def channel_file(self, name: str) -> Path:
+        """Return where what is known of a channel is."""
         return self.folder / "channels" / f"{name}{_SUFFIX}"

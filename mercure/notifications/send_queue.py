@@ -23,11 +23,13 @@ from mercure.notifications.channels import Acceptance, ChannelError, send
 from mercure.notifications.message import Message, compose
 from mercure.notifications.message_facts import MessageFacts
 from mercure.notifications.queue import ChannelState, MessageQueue
+from mercure.scheduling.backoff import Backoff
+from mercure.scheduling.outage import Outage
 from mercure.spool import uptime
 
-FIRST_PAUSE: Final = 10.0
 LONGEST_PAUSE: Final = 1800.0
-"""Seconds between two tries of a channel that failed; they double from the first to the longest."""
+PAUSES: Final = Backoff(10.0, LONGEST_PAUSE)
+"""Seconds between two tries of a channel that failed."""
 
 SUBJECTS: Final = 50
 """Subjects listed in a digest."""
@@ -65,10 +67,10 @@ def plan(settings: ChannelSettings, state: ChannelState, waiting: Sequence[Messa
     """
     if not waiting or settings.disabled:
         return ChannelPlan()
-    if state.failing_since is not None and state.next_attempt is not None:
-        left = (state.next_attempt - now).total_seconds()
-        if 0 < left <= LONGEST_PAUSE * 2:
-            return ChannelPlan(wait=left)
+    outage = state.outage()
+    left = outage.wait_left(LONGEST_PAUSE * 2, now) if outage is not None else 0.0
+    if left:
+        return ChannelPlan(wait=left)
     recent = [at for at in state.sent if now - HOUR < at <= now]
     room = settings.max_per_hour - len(recent)
     # A digest is no reason to make another one, and what was tried keeps its place before it.
@@ -197,25 +199,21 @@ class MessageSender:
         return True
 
     def _refused(self, name: str, settings: ChannelSettings, message: Message, error: ChannelError) -> bool:
-        now, state = self._clock.now(), self._queue.channel(name)
+        now = self._clock.now()
         too_old = uptime(self._queue.spool, self._clock).age(message.created) > settings.give_up_seconds
         if error.final or too_old:
             self._give_up(message, str(error), now)
         if error.final:
             # It was this message that was refused: the channel itself answers.
             return True
-        failures = state.failures + 1
-        pause = max(min(FIRST_PAUSE * 2 ** min(failures - 1, 20), LONGEST_PAUSE), error.wait)
+
+        def until(known: Outage | None, failures: int) -> datetime:
+            return now + timedelta(seconds=max(PAUSES.seconds(failures), error.wait))
+
+        outage, known = self._queue.breaker(name).open(now, until, error=str(error))
         if not too_old:
-            self._queue.tried(message, str(error), now + timedelta(seconds=pause))
-        failing = {
-            "failing_since": state.failing_since or now,
-            "failures": failures,
-            "error": str(error),
-            "next_attempt": now + timedelta(seconds=pause),
-        }
-        self._queue.set_channel(name, state.model_copy(update=failing))
-        if failures == 1:
+            self._queue.tried(message, str(error), outage.until)
+        if known is None:
             _log.warning("a channel does not take messages", extra={"channel": name, "reason": str(error)})
         return False
 

@@ -73,7 +73,7 @@ class CircuitBreaker(Generic[OutageT]):
             known = self.outage()
             if known is None or not ends(known):
                 return None
-            durable.unlink(self._path)
+            self._remove()
             return known
 
     def try_at(self, when: datetime, which: Callable[[OutageT], bool]) -> None:
@@ -85,6 +85,9 @@ class CircuitBreaker(Generic[OutageT]):
 
     def _write(self, outage: OutageT) -> None:
         durable.write_file(self._path, outage.model_dump_json().encode(), sync=False)
+
+    def _remove(self) -> None:
+        durable.unlink(self._path)
 
 
 def together(now: datetime, backoff: Backoff) -> Until[Outage]:

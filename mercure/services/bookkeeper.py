@@ -15,6 +15,7 @@ from mercure.history.database import HistoryError, open_history, without_passwor
 from mercure.history.ownership import ADVICE, NameTakenError, Owner, machine_id
 from mercure.history.reader import password_of
 from mercure.history.recorder import FAILURES, Recorder, RecorderRun
+from mercure.scheduling.backoff import Backoff
 from mercure.services.common import Context
 from mercure.spool import Changes, Claim, Stage, uptime
 from mercure.spool.identity import forget_adoption, read_identity, wants_adoption
@@ -23,12 +24,12 @@ from mercure.spool.notices import post, withdraw
 SCAN_SECONDS: Final = 0.5
 """The outbox is looked at this often: a line that is appended to an open file wakes no watcher."""
 
-FIRST_PAUSE: Final = 1.0
 FORGET_SECONDS: Final = 3600.0
 """How often it looks for what the history may forget."""
 
 LONGEST_PAUSE: Final = 60.0
-"""Seconds between two tries while the history cannot be written; they double from the first to the longest."""
+PAUSES: Final = Backoff(1.0, LONGEST_PAUSE)
+"""Seconds between two tries while the history cannot be written."""
 
 _ADVICE: Final = "events wait in the outbox meanwhile; see that the database runs and its disk has room"
 _log = logging.getLogger(__name__)
@@ -145,7 +146,7 @@ class Bookkeeper:
         if not self._pause:
             _log.error("%s; %s", text, _ADVICE)
             self._context.events.emit(Warned(text=text, advice=_ADVICE))
-        self._pause = min(max(FIRST_PAUSE, self._pause * 2), LONGEST_PAUSE)
+        self._pause = PAUSES.longer(self._pause)
         self._again = now + self._pause
         return self._pause
 

@@ -37,6 +37,7 @@ from mercure.retention.scrub import ScrubThread
 from mercure.routing import dry_run, habits, pace, seen_series
 from mercure.routing.habits import Habits
 from mercure.routing.task_ids import newest_id
+from mercure.scheduling.backoff import Backoff
 from mercure.services.common import Context
 from mercure.spool import (
     TASK_STAGES,
@@ -153,6 +154,7 @@ class Reserve:
 TURN_SECONDS: Final = 60.0
 RETELL_SECONDS: Final = 300.0
 LONGEST_RETELL_SECONDS: Final = 86400.0
+_RETELLS: Final = Backoff(RETELL_SECONDS, LONGEST_RETELL_SECONDS)
 """Events of a state that the history does not know are repeated after this time, which doubles up to this limit: the
 history may only lag, and must not be flooded with repetitions."""
 
@@ -260,7 +262,7 @@ class Cleaner:
             at, wait = self._repeated.setdefault(finished.id, (now, RETELL_SECONDS))
             if at + wait > now:
                 continue  # it was first seen, or its events repeated, not long ago
-            self._repeated[finished.id] = (now, min(2 * wait, LONGEST_RETELL_SECONDS))
+            self._repeated[finished.id] = (now, _RETELLS.longer(wait))
             directory = self._spool.entry(finished.stage, finished.id)
             try:
                 task = load_task(directory)
