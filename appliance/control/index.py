@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Final
 
 from appliance.control.locks import Held
-from appliance.control.rows import UNSETTLED_NS, Row, read_row, stamp_of
+from appliance.control.rows import UNSETTLED_NS, Row, Stamp, read_row, settled_stamp
 from mercure.clock import Clock
 from mercure.names import is_id
+from mercure.scheduling.stage_index import StageIndex
 from mercure.spool import Changes, Spool, Stage, Watcher
 
 FEW: Final = 2000
@@ -115,7 +116,7 @@ class _Shelf:
         self._spool = spool
         self._stage = stage
         self._folder = spool.stage(stage)
-        self._rows: dict[str, Row] = {}
+        self._rows: StageIndex[Stamp, Row] = StageIndex(self._stamp, self._read)
         self._beyond: set[str] = set()
         self._listed: int | None = None
         self._looked = float("-inf")
@@ -134,7 +135,7 @@ class _Shelf:
 
     def look(self, now: float, held: Held, room: int) -> list[Row]:
         """Bring the rows up to date and return them; as many more may be kept as there is room."""
-        first = not self._rows
+        first = not len(self._rows)
         if self._names_changed():
             self._list(room)
         if first:
@@ -142,7 +143,8 @@ class _Shelf:
         check = self._due(now)
         self._looked = now
         for name in check:
-            self._check(name)
+            if name in self._rows:
+                self._rows.look(name)
         device = _device(self._folder)
         inodes = held.inodes(device) if device is not None else frozenset[int]()
         self._worked_on = {name for name, row in self._rows.items() if row.inode in inodes} if inodes else set()
@@ -164,17 +166,14 @@ class _Shelf:
     def _list(self, room: int) -> None:
         """Take in what is new, as far as there is room, and drop what is gone."""
         names = dict.fromkeys(self._names())
-        for name in self._rows.keys() - names.keys():
-            del self._rows[name]
-            room += 1
+        room += len(self._rows)
+        self._rows.keep(names.keys())
+        room -= len(self._rows)
         self._beyond = set()
-        for name in names.keys() - self._rows.keys() if self._rows else names:
+        for name in [name for name in names if name not in self._rows]:
             if room <= 0:
                 self._beyond.add(name)
-                continue
-            row = read_row(self._folder / name, self._stage)
-            if row is not None:
-                self._rows[name] = row
+            elif self._rows.look(name) is not None:
                 room -= 1
 
     def _names(self) -> Iterator[str]:
@@ -197,22 +196,11 @@ class _Shelf:
         self._changed = set()
         return due
 
-    def _check(self, name: str) -> None:
-        """Read an entry again if it was changed."""
-        row = self._rows.get(name)
-        if row is None:
-            return
-        try:
-            same = row.stamp is not None and row.stamp == stamp_of(f"{self._folder}/{name}", self._stage)
-        except FileNotFoundError:
-            same = False
-        if same:
-            return
-        again = read_row(self._folder / name, self._stage)
-        if again is None:
-            del self._rows[name]
-        else:
-            self._rows[name] = again
+    def _stamp(self, name: str) -> Stamp | None:
+        return settled_stamp(f"{self._folder}/{name}", self._stage)
+
+    def _read(self, name: str, _stamp: Stamp | None, _before: Row | None) -> Row | None:
+        return read_row(self._folder / name, self._stage)
 
     def _unkept(self) -> Iterator[Row]:
         for name in self._beyond:

@@ -64,7 +64,6 @@ class Row:
     late: bool = False
     identity: Identity = NOBODY
     inode: int = 0
-    stamp: Stamp | None = None
     begun: float = field(init=False)
     text: str = field(init=False)
 
@@ -79,16 +78,18 @@ class Row:
         ).casefold()
 
 
-def stamp_of(directory: str, stage: Stage) -> Stamp:
+def settled_stamp(directory: str, stage: Stage) -> Stamp | None:
     """Return by what is seen that an entry was changed: its model, or the folder of a series that still arrives.
 
-    Raises
-    ------
-    FileNotFoundError
-        It is not there.
+    None where it is not there, and where a change soon after this one may leave the same stamp.
     """
-    found = os.stat(directory if stage is Stage.INCOMING else f"{directory}/{TASK_FILE}")
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    try:
+        found = os.stat(directory if stage is Stage.INCOMING else f"{directory}/{TASK_FILE}")
+    except FileNotFoundError:
+        return None  # without a model, or without a folder: reading tells
+    # The real time, as the file system's: a clock that a test sets would not do.
+    settled = abs(time.time_ns() - found.st_mtime_ns) > UNSETTLED_NS
+    return (found.st_ino, found.st_mtime_ns, found.st_size) if settled else None
 
 
 def read_row(directory: Path, stage: Stage) -> Row | None:
@@ -97,25 +98,14 @@ def read_row(directory: Path, stage: Stage) -> Row | None:
         inode = os.stat(directory).st_ino
     except FileNotFoundError:
         return None
-    stamp = _settled(directory, stage)
     try:
         row = _series(directory) if stage is Stage.INCOMING else row_of(load_task(directory), stage)
     except FileNotFoundError:
         return None
     except TaskError as error:
         row = _unreadable(directory.name, stage, str(error))
-    row.inode, row.stamp = inode, stamp
+    row.inode = inode
     return row
-
-
-def _settled(directory: Path, stage: Stage) -> Stamp | None:
-    """Return the stamp if a later change is sure to change it; it is taken before the content is read."""
-    try:
-        stamp = stamp_of(str(directory), stage)
-    except FileNotFoundError:
-        return None  # without a model, or without a folder: reading tells
-    # The real time, as the file system's: a clock that a test sets would not do.
-    return stamp if abs(time.time_ns() - stamp[1]) > UNSETTLED_NS else None
 
 
 def row_of(task: Task, stage: Stage) -> Row:

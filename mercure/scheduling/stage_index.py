@@ -54,6 +54,10 @@ class StageIndex(Generic[StampT, EntryT]):
         """Walk the names."""
         return iter(list(self._entries))
 
+    def items(self) -> Iterator[tuple[str, EntryT]]:
+        """Walk names and what is known of each."""
+        return ((name, entry) for name, (_, entry) in self._entries.items())
+
     def values(self) -> list[EntryT]:
         """List what is known of all entries."""
         return [entry for _, entry in self._entries.values()]
