@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
+from mercure import durable
 from mercure.config import Retry, TargetSettings
+from mercure.delivery.acceptance import read_acceptance
 from mercure.delivery.destinations import counted_at
-from mercure.delivery.shares import ShareBook
-from mercure.delivery.standing import read_standing
-from mercure.delivery.strategies import STRATEGIES, MemberChoice
+from mercure.delivery.strategies import STRATEGIES, MemberChoice, rejoin
 from mercure.delivery.target_breaker import read_outage, target_folder
+from mercure.model import Record, read_state
 from mercure.scheduling.queue import TaskQueue
 from mercure.scheduling.slots import Slots
 from mercure.spool import Claim, Spool, Task
+from mercure.spool.hints import exclusive
 from mercure.targets import GroupSettings
 
 SLOT_SECONDS: Final = 1.0
@@ -106,7 +109,7 @@ class PlainRoute:
         self._settings = context.targets[context.name]
         self._outage = read_outage(context.spool, context.name)
         self._left = self._outage.seconds_left(self._settings.retry, context.now) if self._outage else 0.0
-        self._room = read_standing(context.spool, context.name).room(self._settings.concurrency, context.now)
+        self._room = read_acceptance(context.spool, context.name).room(self._settings.concurrency, context.now)
         self._given = False
         self._slots = Slots(target_folder(context.spool, context.name))
 
@@ -154,6 +157,60 @@ class PlainRoute:
     def others_in_flight(self, permit: Permit) -> bool:
         """Look at the slots."""
         return self._slots.taken(besides=permit.slot) > 0
+
+
+class Shares(Record):
+    """What the file holds: names and weights of the members that were up, and what each has had."""
+
+    members: dict[str, float] = {}
+    taken: dict[str, float] = {}
+
+
+class ShareBook:
+    """The shares of one group.
+
+    Parameters
+    ----------
+    spool : Spool
+        Where its state is.
+    group : str
+        Its name.
+    """
+
+    def __init__(self, spool: Spool, group: str) -> None:
+        self._folder = target_folder(spool, group)
+        self._path = self._folder / "shares.json"
+
+    @contextmanager
+    def open(self, members: Mapping[str, float]) -> Iterator[dict[str, float]]:
+        """Give the shares of the members that are up; what the block changes in them is kept.
+
+        Raises
+        ------
+        OSError
+            The state cannot be read or written.
+        """
+        with exclusive(self._folder):
+            known = self._read()
+            taken = rejoin(known.taken, known.members, members)
+            given = dict(taken)
+            yield taken
+            if taken != given or known.members != members:
+                self._write(Shares(members=dict(members), taken=taken))
+
+    def give_back(self, member: str, amount: float) -> None:
+        """Take back what a member was given and did not get."""
+        with exclusive(self._folder):
+            known = self._read()
+            if member in known.taken:
+                taken = {**known.taken, member: max(0.0, known.taken[member] - amount)}
+                self._write(known.model_copy(update={"taken": taken}))
+
+    def _read(self) -> Shares:
+        return read_state(self._path, Shares) or Shares()
+
+    def _write(self, shares: Shares) -> None:
+        durable.write_file(self._path, shares.model_dump_json().encode(), sync=False)
 
 
 class GroupRoute:
@@ -261,7 +318,9 @@ class GroupRoute:
         """Return how many tasks may go to a member at a time; one to a member that took no image."""
         if name in self._on_trial:
             return 1
-        return read_standing(self._context.spool, name).room(self._context.targets[name].concurrency, self._context.now)
+        return read_acceptance(self._context.spool, name).room(
+            self._context.targets[name].concurrency, self._context.now
+        )
 
     def _permit(self, name: str, slot: Claim, images: int) -> Permit:
         def holds(task: Task) -> bool:

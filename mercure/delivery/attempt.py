@@ -11,11 +11,10 @@ from typing import Final
 
 from mercure.clock import Clock
 from mercure.config import TargetSettings
-from mercure.delivery.bad_copies import read_again
+from mercure.delivery.acceptance import read_acceptance
 from mercure.delivery.destinations import adopt_lines
 from mercure.delivery.policy import after_failure
-from mercure.delivery.results import Results
-from mercure.delivery.standing import read_standing
+from mercure.delivery.results import Results, read_again
 from mercure.delivery.target_breaker import read_outage, target_folder
 from mercure.delivery.target_health import TargetHealth
 from mercure.delivery.verdicts import AttemptEvidence, Verdict, counts, verdict_on
@@ -285,7 +284,7 @@ class Deliverer:
             pending=missing,
             outage=outage is not None and outage.by_image,
         )
-        verdict = verdict_on(task, trouble, read_standing(self.spool, self.name), evidence)
+        verdict = verdict_on(task, trouble, read_acceptance(self.spool, self.name), evidence)
         self._note(task, trouble, verdict)
         return verdict
 
@@ -306,7 +305,7 @@ class Deliverer:
         self.health.full(Slots(target_folder(self.spool, self.name)).taken() - 1)
         since = busy_since(task)
         now = self.clock.now()
-        taken = read_standing(self.spool, self.name).taken
+        taken = read_acceptance(self.spool, self.name).taken
         if since is not None and (now - max(since, taken or since)).total_seconds() > BUSY_SECONDS:
             self.health.failed(trouble)
 

@@ -1,4 +1,4 @@
-"""Results of an attempt: what the target says of each image, on its way to the ledger."""
+"""Results of an attempt: what the target says of each image, on its way to the ledger; and our own bad copies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from mercure.dicom.integrity import IntegrityState, examine
 from mercure.spool import LedgerLine, add_to_ledger
+from mercure.spool.altered_images import BadState
 from mercure.spool.task import Converted
 from mercure.targets import ImageResult
 
@@ -121,3 +123,33 @@ class Results:
             self.took()
         self._lines.clear()
         self._flushed = time.monotonic()
+
+
+_STATES: Final[dict[IntegrityState, BadState]] = {
+    IntegrityState.ALTERED: "altered",
+    IntegrityState.UNREADABLE: "unreadable",
+}
+
+
+def read_again(directory: Path, result: ImageResult) -> tuple[ImageResult, BadState] | None:
+    """Read the copy of an image that did not go once more.
+
+    Parameters
+    ----------
+    directory : Path
+        The task's.
+    result : ImageResult
+        That it could not be read or sent from here.
+
+    Returns
+    -------
+    tuple or None
+        The result for a copy that is bad, and how it is; None for one that can be read after all: it is tried again.
+    """
+    try:
+        found = examine(directory / result.file)
+    except FileNotFoundError:
+        return None
+    if found.state not in _STATES:
+        return None
+    return result.model_copy(update={"kind": "altered", "comment": found.text}), _STATES[found.state]

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from mercure.clock import Clock
 from mercure.config import Retry
-from mercure.delivery.standing import StandingBook
+from mercure.delivery.acceptance import AcceptanceBook
 from mercure.delivery.target_breaker import TargetBreaker
 from mercure.delivery.target_outage import TargetOutage
 from mercure.event_details import TargetDown, TargetUp
@@ -47,7 +47,7 @@ class TargetHealth:
 
     def took(self) -> None:
         """Note that the target took an image."""
-        StandingBook(self.spool, self.name).took(self.clock.now())
+        AcceptanceBook(self.spool, self.name).took(self.clock.now())
         self._ended(self._breaker.worked())
 
     def answered(self) -> None:
@@ -68,11 +68,11 @@ class TargetHealth:
     def doubt(self, began: datetime) -> None:
         """Note a failure, of an attempt that began then, that may be its own or that of an image."""
         self.answered()
-        StandingBook(self.spool, self.name).doubt(began)
+        AcceptanceBook(self.spool, self.name).doubt(began)
 
     def full(self, slots: int) -> None:
         """Note that it has no room for more than so many tasks at a time, for a while."""
-        StandingBook(self.spool, self.name).narrow(slots, self.clock.now())
+        AcceptanceBook(self.spool, self.name).narrow(slots, self.clock.now())
 
     @property
     def _breaker(self) -> TargetBreaker:

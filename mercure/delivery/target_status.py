@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from mercure.config import TargetSettings
-from mercure.delivery.standing import last_taken
+from mercure.delivery.acceptance import last_taken
 from mercure.delivery.target_breaker import read_outage
 from mercure.delivery.target_outage import TargetOutage
 from mercure.spool import Spool

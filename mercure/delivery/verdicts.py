@@ -15,7 +15,7 @@ from mercure.spool import Task
 from mercure.targets import Trouble
 
 if TYPE_CHECKING:
-    from mercure.delivery.standing import Standing
+    from mercure.delivery.acceptance import Acceptance
 
 Verdict = Literal["image", "doubt", "target"]
 
@@ -57,7 +57,7 @@ class AttemptEvidence:
     outage: bool = False
 
 
-def verdict_on(task: Task, trouble: Trouble, standing: Standing, evidence: AttemptEvidence) -> Verdict:
+def verdict_on(task: Task, trouble: Trouble, acceptance: Acceptance, evidence: AttemptEvidence) -> Verdict:
     """Say whose trouble a failed attempt is.
 
     Parameters
@@ -66,7 +66,7 @@ def verdict_on(task: Task, trouble: Trouble, standing: Standing, evidence: Attem
         As it was before this attempt.
     trouble : Trouble
         Why it failed.
-    standing : Standing
+    acceptance : Acceptance
         What is known of the target.
     evidence : Evidence
         What is known of this attempt.
@@ -75,7 +75,7 @@ def verdict_on(task: Task, trouble: Trouble, standing: Standing, evidence: Attem
         return "image"
     if trouble.kind in _OF_THE_TARGET:
         return "target"
-    since = _taken_since(task, standing)
+    since = _taken_since(task, acceptance)
     if trouble.kind == "unable":
         known_to_be_bad = task.refusals > 0 and evidence.alone
         return "image" if evidence.contrast or (not evidence.confirmed and (since or known_to_be_bad)) else "target"
@@ -83,8 +83,8 @@ def verdict_on(task: Task, trouble: Trouble, standing: Standing, evidence: Attem
         return "image"
     if evidence.confirmed:
         return "doubt"
-    again = evidence.outage or (task.doubtful and standing.doubted is not None)
-    return "target" if again or evidence.alone or standing.doubts >= MOST_DOUBTS else "doubt"
+    again = evidence.outage or (task.doubtful and acceptance.doubted is not None)
+    return "target" if again or evidence.alone or acceptance.doubts >= MOST_DOUBTS else "doubt"
 
 
 def counts(task: Task, verdict: Verdict) -> int:
@@ -92,14 +92,14 @@ def counts(task: Task, verdict: Verdict) -> int:
     return 1 + int(task.doubtful) if verdict == "image" else 0
 
 
-def _taken_since(task: Task, standing: Standing) -> bool:
+def _taken_since(task: Task, acceptance: Acceptance) -> bool:
     """Tell whether the target took an image since the task was last tried: of another task, or later."""
-    if not task.attempts or standing.taken is None:
+    if not task.attempts or acceptance.taken is None:
         return False
     last = task.attempts[-1]
     if not last.confirmed:
-        return standing.taken >= last.started
-    return standing.taken > last.started + timedelta(seconds=last.seconds)
+        return acceptance.taken >= last.started
+    return acceptance.taken > last.started + timedelta(seconds=last.seconds)
 
 
 def _nothing_else_waits(trouble: Trouble, evidence: AttemptEvidence) -> bool:

@@ -10,10 +10,9 @@ from mercure.config import Retry, TargetSettings
 from mercure.config.models import Order
 from mercure.delivery.admission import Permit, Route, RouteContext, open_route
 from mercure.delivery.attempt import Deliverer
-from mercure.delivery.changes import TargetChanges
 from mercure.delivery.delivery_worker import DeliveryWorker
 from mercure.delivery.destinations import Past
-from mercure.delivery.health_probe import HealthProbe
+from mercure.delivery.health_probe import HealthProbe, TargetChanges
 from mercure.delivery.policy import in_turn
 from mercure.delivery.target_health import TargetHealth
 from mercure.delivery.versions import Versions

@@ -15,7 +15,7 @@ from appliance.control.configuration import edits
 from appliance.supervision.client import ProcessInfo
 from mercure.clock import ManualClock
 from mercure.config import Retry
-from mercure.delivery.standing import StandingBook
+from mercure.delivery.acceptance import AcceptanceBook
 from mercure.delivery.target_breaker import TargetBreaker
 from mercure.event_details import Identity
 from mercure.services.bookkeeper import Bookkeeper
@@ -113,7 +113,7 @@ def _told_before(session: Session, instant: datetime) -> None:
 @contextmanager
 def at_work(session: Session) -> Iterator[None]:
     """Make a router at work: two scanners send, tasks are under way, a module runs, nothing is wrong."""
-    StandingBook(session.spool, "delivered").took(NOW)
+    AcceptanceBook(session.spool, "delivered").took(NOW)
     switch = edits.module_switched("statistics", on=True)
     wanted = SwitchModule(name="statistics", on=True, edited_from=1, comment="measured from now on")
     edits.apply(session, "modules.switch", "statistics", switch, wanted)

@@ -14,7 +14,7 @@ from appliance.control.targets import probe_send
 from appliance.control.targets.returned_nodes import ReturnedNodes
 from appliance.control.targets.targets import list_targets
 from mercure.config import Retry
-from mercure.delivery.standing import last_taken
+from mercure.delivery.acceptance import last_taken
 from mercure.delivery.target_breaker import TargetBreaker, read_outage, target_folder
 from mercure.event_details import AssociationOpened
 from mercure.events import EventWriter

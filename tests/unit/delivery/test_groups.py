@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mercure.delivery.shares import ShareBook
+from mercure.delivery.admission import ShareBook
 from mercure.delivery.strategies import STRATEGIES, MemberChoice
 from mercure.spool import Changes, Stage
 from tests.support.box import Box

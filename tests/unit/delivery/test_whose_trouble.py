@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mercure.config import TargetSettings
-from mercure.delivery.standing import read_standing
+from mercure.delivery.acceptance import read_acceptance
 from mercure.delivery.target_breaker import read_outage
 from mercure.spool import Hold, Stage, load_task, save_task
 from mercure.targets import ImageResult, Trouble
@@ -243,14 +243,14 @@ def test_a_target_without_room_is_given_fewer_at_a_time_and_is_not_down(desk: De
     desk.staff()
     desk.settle()
     assert desk.count(Stage.SUCCESS) == 4
-    assert read_standing(desk.box.spool, "archive").room(4, desk.box.clock.now()) < 4
+    assert read_acceptance(desk.box.spool, "archive").room(4, desk.box.clock.now()) < 4
     target.then(confirms)
     desk.box.clock.advance(2)
     desk.settle()
     assert desk.count(Stage.SUCCESS) == 6
     assert told(desk) == []
     desk.box.clock.advance(60)
-    assert read_standing(desk.box.spool, "archive").room(4, desk.box.clock.now()) == 4
+    assert read_acceptance(desk.box.spool, "archive").room(4, desk.box.clock.now()) == 4
 
 
 def test_a_target_that_has_room_for_nobody_for_long_is_down(desk: Desk) -> None:

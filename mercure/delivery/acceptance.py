@@ -1,4 +1,4 @@
-"""Standing of a target: when it last took an image, failures of which nobody knows whose they are, its room.
+"""Acceptance by a target: when it last took an image, failures of which nobody knows whose they are, its room.
 
 In ``state/targets/NAME/``, shared by all dispatchers: the time of the folder ``taken``, and a small file as long as
 anything else is known. Both are hints and not synced: without them a failure is counted later, and never sooner.
@@ -28,7 +28,7 @@ LONGEST_NARROW_SECONDS: Final = 3600.0
 _NARROWS: Final = Backoff(NARROW_SECONDS, LONGEST_NARROW_SECONDS)
 
 
-class Standing(Record):
+class Acceptance(Record):
     """What is known of a target besides its outages."""
 
     taken: AwareDatetime | None = None
@@ -50,9 +50,9 @@ class Standing(Record):
         return min(concurrency, self.slots)
 
 
-def read_standing(spool: Spool, target: str) -> Standing:
-    """Read the standing of a target."""
-    known = read_state(_path(spool, target), Standing) or Standing()
+def read_acceptance(spool: Spool, target: str) -> Acceptance:
+    """Read what a target accepts."""
+    known = read_state(_path(spool, target), Acceptance) or Acceptance()
     taken = last_taken(spool, target)
     return known if taken is None else known.model_copy(update={"taken": taken})
 
@@ -65,8 +65,8 @@ def last_taken(spool: Spool, target: str) -> datetime | None:
         return None
 
 
-class StandingBook:
-    """The standing of one target, kept.
+class AcceptanceBook:
+    """The acceptance of one target, kept on disk.
 
     Parameters
     ----------
@@ -84,13 +84,13 @@ class StandingBook:
         folder = target_folder(self._spool, self._target)
         make_folders(folder.parent, folder, folder / "taken")
         os.utime(folder / "taken", (now.timestamp(), now.timestamp()))
-        if read_standing(self._spool, self._target).doubts:
+        if read_acceptance(self._spool, self._target).doubts:
             self._change(lambda known: known.model_copy(update={"doubts": 0, "doubted": None}))
 
     def doubt(self, began: datetime) -> None:
         """Note a failure that may be its own or that of an image."""
 
-        def change(known: Standing) -> Standing:
+        def change(known: Acceptance) -> Acceptance:
             return known.model_copy(update={"doubts": known.doubts + 1, "doubted": known.doubted or began})
 
         self._change(change)
@@ -98,7 +98,7 @@ class StandingBook:
     def narrow(self, slots: int, now: datetime) -> None:
         """Note that it has no room for more than so many tasks at a time."""
 
-        def change(known: Standing) -> Standing:
+        def change(known: Acceptance) -> Acceptance:
             recently = known.narrow_until is not None and now < known.narrow_until + timedelta(seconds=NARROW_SECONDS)
             seconds = known.narrow_seconds
             if known.narrow_until is None or now >= known.narrow_until:
@@ -108,10 +108,10 @@ class StandingBook:
 
         self._change(change)
 
-    def _change(self, change: Callable[[Standing], Standing]) -> None:
+    def _change(self, change: Callable[[Acceptance], Acceptance]) -> None:
         path = _path(self._spool, self._target)
         with exclusive(path.parent):
-            content = change(read_standing(self._spool, self._target)).model_dump_json(
+            content = change(read_acceptance(self._spool, self._target)).model_dump_json(
                 exclude={"taken"}, exclude_defaults=True
             )
             durable.write_file(path, content.encode(), sync=False)
