@@ -14,18 +14,26 @@ from appliance.control.configuration import setup
 from appliance.control.roles import Caller
 from appliance.control.rpc.client import Client
 from appliance.control.session import Session
+from mercure.clock import Clock
 from mercure.config import Root
+from mercure.spool import Spool
 from tests.support.control_server import AsRole, RawConnection, Served, serving
-from tests.support.tasks import events_of
+from tests.support.tasks import PutTask, events_of, place_task
 
 
 @pytest.fixture
-def root() -> Iterator[Root]:
+def clock() -> Clock:
+    """The clock of the session; where ages matter, one that stands still takes its place."""
+    return Clock()
+
+
+@pytest.fixture
+def root(clock: Clock) -> Iterator[Root]:
     """An initialised root that other users can reach."""
     with tempfile.TemporaryDirectory(prefix="mercure-control-") as folder:
         Path(folder).chmod(0o755)
         root = Root(Path(folder) / "root")
-        session = Session(root, "alice")
+        session = Session(root, "alice", clock=clock)
         setup.initialise(session)
         for path in (root.path, root.run):
             path.chmod(0o755)
@@ -34,8 +42,19 @@ def root() -> Iterator[Root]:
 
 
 @pytest.fixture
-def session(root: Root) -> Session:
-    return Session(root, "alice")
+def session(root: Root, clock: Clock) -> Session:
+    return Session(root, "alice", clock=clock)
+
+
+@pytest.fixture
+def spool(session: Session) -> Spool:
+    return session.spool
+
+
+@pytest.fixture
+def put_task(session: Session) -> PutTask:
+    """Give a function that puts a task with some images into a stage."""
+    return lambda *args, **fields: place_task(session, *args, **fields)
 
 
 @pytest.fixture

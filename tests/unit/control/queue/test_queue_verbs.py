@@ -17,6 +17,7 @@ from appliance.control.queue import task_actions
 from appliance.control.queue.listing import list_queue
 from appliance.control.rpc.client import Client, ControlError
 from appliance.control.session import Session
+from mercure.clock import Clock
 from mercure.config.alerts import StuckAlert
 from mercure.delivery.target_outage import TargetOutage
 from mercure.event_details import Identity
@@ -28,7 +29,13 @@ from tests.support.tasks import claim_of, events_of, place_task
 from tests.support.verbs import change_task
 from tests.unit.control.requests import TARGET
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "control-api.md"
+PAGE = Path(__file__).resolve().parents[4] / "docs" / "reference" / "control-api.md"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The server's clock."""
+    return Clock()
 
 
 def test_the_reference_page_is_current() -> None:

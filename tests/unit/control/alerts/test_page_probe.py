@@ -22,7 +22,7 @@ from tests.support.status_page import page_on_socket
 from tests.support.tasks import events_of
 
 LOOK_SECONDS = 3.0
-ROLE = Path(__file__).parents[3] / "roles" / "status_page" / "templates"
+ROLE = Path(__file__).parents[4] / "roles" / "status_page" / "templates"
 
 
 def write_units(folder: Path, path: Path, root: Path) -> Path:

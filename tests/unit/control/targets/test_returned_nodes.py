@@ -13,6 +13,7 @@ from appliance.control.session import Session
 from appliance.control.targets import probe_send
 from appliance.control.targets.returned_nodes import ReturnedNodes
 from appliance.control.targets.targets import list_targets
+from mercure.clock import ManualClock
 from mercure.config import Retry
 from mercure.delivery.acceptance import last_taken
 from mercure.delivery.target_breaker import TargetBreaker, read_outage, target_folder
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
     from mercure.clock import ManualClock
 
 AWAY, FULL = Trouble("unreachable", "no route"), Trouble("unable", "status 0xA700")
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOW)
 
 
 def take_down(spool: Spool, trouble: Trouble, name: str = "delivered") -> None:

@@ -36,7 +36,7 @@ from mercure.spool.layout import Stage
 from mercure.spool.notices import Notice, NoticeKind
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
-GENERATOR = Path(__file__).parents[3] / "tools" / "alert_states_page.py"
+GENERATOR = Path(__file__).parents[4] / "tools" / "alert_states_page.py"
 DISK = DiskState(path="/x", free_bytes=10**12, total_bytes=10**13, refuse_below_bytes=10**9, clean_below_bytes=10**10)
 WELL = Status(
     root="/x",

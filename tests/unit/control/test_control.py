@@ -33,6 +33,11 @@ from tests.support.verbs import asked, echo_target, scale_service
 Usage = namedtuple("Usage", "total used free")
 
 
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOW)
+
+
 class TestTargets:
     def test_what_waits_and_failed_is_counted_by_target(
         self, session: Session, put_task: PutTask, spool: Spool
