@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from appliance.control.errors import ControlError
 from appliance.control.identity import require_owner
+from appliance.control.locks import Held
 from mercure.clock import Clock
 from mercure.config import Config, ConfigError, Loaded, Root, ServicesFile
 from mercure.event_details import Audit
@@ -20,6 +21,7 @@ from mercure.spool.place import spool_in_force
 
 if TYPE_CHECKING:
     from appliance.control.index import QueueIndex
+    from appliance.control.rows import Row
 
 Json = str | int | float | bool | list["Json"] | dict[str, "Json"] | None
 
@@ -104,6 +106,10 @@ class Session:
 
             self._index = QueueIndex(self.clock)
         return self._index
+
+    def rows(self, stages: Iterable[Stage]) -> list[Row]:
+        """Return what is in some stages, without what makes a state of it."""
+        return self.index.rows(self.spool, tuple(stages), Held())
 
     @property
     def spool(self) -> Spool:

@@ -32,6 +32,8 @@ LAYOUT = (
     "mercure.services.dispatcher",
     "mercure.services.cleaner",
     "mercure.services.processor",
+    "appliance.control.alerts",
+    "appliance.control.queue",
     "appliance.control.rpc.client",
     "appliance.control.rpc.server",
     "appliance.cli",
@@ -51,6 +53,10 @@ VIOLATIONS = {
     "tui-talks-to-control": [
         ("tui.screens.queue", "appliance.control.rpc.server"),
         ("tui.screens.queue", "mercure.spool"),
+    ],
+    "control-rooms": [
+        ("appliance.control.queue", "appliance.control.rpc.server"),
+        ("appliance.control.queue", "appliance.control.alerts"),
     ],
     "mercure-layers": [
         ("mercure.spool", "mercure.targets.folder"),

@@ -12,7 +12,6 @@ from appliance.control.api.configuration import MODULES, Modules, ModuleState
 from appliance.control.api.modules import ModuleChecked
 from appliance.control.configuration import edits
 from appliance.control.errors import no_such
-from appliance.control.queue.listing import rows_of
 from appliance.control.registry import carries_out
 from appliance.control.session import Session
 from mercure.config import ModuleSettings
@@ -25,7 +24,7 @@ from mercure.spool import Stage
 
 def list_modules(session: Session) -> list[ModuleState]:
     """List all modules with what waits for them, in the order of the configuration."""
-    rows = rows_of(session, (Stage.PROCESSING, Stage.ERROR))
+    rows = session.rows((Stage.PROCESSING, Stage.ERROR))
     waiting = Counter(row.module for row in rows if row.stage is Stage.PROCESSING)
     failed = Counter(row.module for row in rows if row.stage is Stage.ERROR)
     config = session.config

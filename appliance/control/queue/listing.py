@@ -104,11 +104,6 @@ class Now:
         return QueueEntry.model_validate({name: getattr(row, name) for name in _OF_ROW} | now)
 
 
-def rows_of(session: Session, stages: Iterable[Stage]) -> list[Row]:
-    """Return what is in some stages, without what makes a state of it."""
-    return session.index.rows(session.spool, tuple(stages), Held())
-
-
 def list_queue(session: Session, wanted: ListQueue = ALL) -> Queue:
     """List what waits, as asked: which entries, in which order, and which page of them."""
     held = Held()

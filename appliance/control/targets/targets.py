@@ -11,7 +11,6 @@ from appliance.control.api.base import Nothing, Saved
 from appliance.control.api.targets import EchoAnswer, EchoTarget, TargetState
 from appliance.control.configuration import edits
 from appliance.control.errors import ControlError, no_such
-from appliance.control.queue.listing import rows_of
 from appliance.control.registry import carries_out
 from appliance.control.session import Session
 from mercure.config import TargetSettings
@@ -25,7 +24,7 @@ from mercure.targets import MODELS, open_target
 
 def list_targets(session: Session) -> list[TargetState]:
     """List all targets with what waits for them, in the order of the configuration."""
-    rows = rows_of(session, (Stage.OUTGOING, Stage.ERROR))
+    rows = session.rows((Stage.OUTGOING, Stage.ERROR))
     waiting = Counter(row.target for row in rows if row.stage is Stage.OUTGOING)
     failed = Counter(row.target for row in rows if row.stage is Stage.ERROR)
     config = session.config
