@@ -47,11 +47,11 @@ int whole_seconds(std::chrono::milliseconds time) {
 }
 
 // How association.closed names an ending.
-std::string how_of(Messages::Event event, const Line& line) {
+std::string how_of(Messages::Event event, const Connection& connection) {
   switch (event) {
     case Messages::Event::released: return "released";
     case Messages::Event::lost: return "lost";
-    case Messages::Event::timed_out: return line.expired() == Patience::Limit::stop ? "aborted" : "timeout";
+    case Messages::Event::timed_out: return connection.expired() == Deadlines::Limit::stop ? "aborted" : "timeout";
     case Messages::Event::aborted:
     case Messages::Event::broken:
     case Messages::Event::fragment: break;
@@ -70,10 +70,10 @@ Association::Association(Descriptor socket, Sender sender, const Config& config,
       progress_(progress),
       server_(server),
       outbox_(layout_.outbox, "receiver"),
-      start_(Patience::Clock::now()),
-      patience_({config.acse_timeout, config.idle_timeout, config.max_association, config.stop_timeout}, start_),
-      line_(std::move(socket), patience_),
-      transport_layer_(line_) {}
+      start_(Deadlines::Clock::now()),
+      deadlines_({config.acse_timeout, config.idle_timeout, config.max_association, config.stop_timeout}, start_),
+      connection_(std::move(socket), deadlines_),
+      transport_layer_(connection_) {}
 
 Association::~Association() {
   if (association_ != nullptr) {
@@ -84,8 +84,8 @@ Association::~Association() {
 }
 
 void Association::run() {
-  patience_.show(progress_.last_pdu);
-  line_.give_way(progress_.place_is_wanted);
+  deadlines_.show(progress_.last_pdu);
+  connection_.give_way(progress_.place_is_wanted);
   if (!let_in()) return;
   serve();
 }
@@ -108,32 +108,32 @@ bool Association::let_in() {
 }
 
 bool Association::receive_request() {
-  dcmExternalSocketHandle.set(line_.descriptor());
+  dcmExternalSocketHandle.set(connection_.descriptor());
   OFCondition condition = ASC_initializeNetwork(NET_ACCEPTOR, 0, whole_seconds(config_.acse_timeout) + 1, &network_);
   if (condition.good()) condition = ASC_setTransportLayer(network_, &transport_layer_, 0);
   if (condition.good()) condition = ASC_receiveAssociation(network_, &association_, config_.max_pdu);
   // DCMTK takes a connection that ends before its request for a good one.
-  if (condition.good() && !line_.is_lost() && !line_.expired()) return true;
+  if (condition.good() && !connection_.is_lost() && !connection_.expired()) return true;
 
-  if (line_.expired()) {
-    tell_refused(text_of(*line_.expired()), kNoRequest);
-  } else if (line_.bytes_read() > 0 || !line_.is_lost()) {
+  if (connection_.expired()) {
+    note_refusal(text_of(*connection_.expired()), kNoRequest);
+  } else if (connection_.bytes_read() > 0 || !connection_.is_lost()) {
     const char* what = condition.good() ? "the connection ended within it" : condition.text();
-    tell_refused(std::string("not a DICOM association request: ") + what, kNoRequest);
+    note_refusal(std::string("not a DICOM association request: ") + what, kNoRequest);
   } else {
     log::debug("a connection was closed without a word", {{"address", sender_.address}});
     return false;
   }
-  line_.send_last(abort_pdu(kServiceProvider, kReasonNotSpecified));
-  line_.finish();
+  connection_.send_last(abort_pdu(kServiceProvider, kReasonNotSpecified));
+  connection_.finish();
   return false;
 }
 
 void Association::reject(const Rejection& rejection) {
   const T_ASC_RejectParameters parameters = {rejection.result, rejection.source, rejection.reason};
   const OFCondition condition = ASC_rejectAssociation(association_, &parameters);
-  tell_refused(rejection.text);
-  if (condition.good()) line_.finish();
+  note_refusal(rejection.text);
+  if (condition.good()) connection_.finish();
 }
 
 bool Association::accept() {
@@ -154,20 +154,20 @@ bool Association::accept() {
   }
   const OFCondition condition = ASC_acknowledgeAssociation(association_);
   if (condition.bad()) {
-    tell_refused(std::string("the answer could not be sent: ") + condition.text());
-    line_.send_last(abort_pdu(kServiceProvider, kReasonNotSpecified));
+    note_refusal(std::string("the answer could not be sent: ") + condition.text());
+    connection_.send_last(abort_pdu(kServiceProvider, kReasonNotSpecified));
     remove_association_folder(layout_.receiving, sender_.association);
     return false;
   }
-  patience_.established(Patience::Clock::now());
-  tell_opened();
+  deadlines_.established(Deadlines::Clock::now());
+  emit_opened();
   for (const RefusedContext& context : negotiated.refused) progress_.refuse(context);
   if (!negotiated.refused.empty()) server_.signal();
   return true;
 }
 
 void Association::serve() {
-  Messages messages(line_, patience_, static_cast<std::size_t>(config_.max_pdu),
+  Messages messages(connection_, deadlines_, static_cast<std::size_t>(config_.max_pdu),
                     static_cast<std::size_t>(association_->params->theirMaxPDUReceiveSize));
   Store store(config_, layout_, sender_, progress_, outbox_, server_);
   Messages::Event event = Messages::Event::fragment;
@@ -207,29 +207,29 @@ void Association::end(Messages::Event event, const std::string& fault) {
   std::string reason = fault;
   look_for_inability(event);
   if (event == Messages::Event::released) {
-    line_.send_last(release_response());
+    connection_.send_last(release_response());
   } else if (event == Messages::Event::broken) {
-    line_.send_last(abort_pdu(kServiceProvider, kUnexpectedParameter));
+    connection_.send_last(abort_pdu(kServiceProvider, kUnexpectedParameter));
   } else if (event == Messages::Event::timed_out) {
-    line_.send_last(abort_pdu(kServiceUser, kReasonNotSpecified));
-    reason = text_of(*line_.expired());
+    connection_.send_last(abort_pdu(kServiceUser, kReasonNotSpecified));
+    reason = text_of(*connection_.expired());
   }
   // The router looks at this folder to know whether a series can still grow, so it goes before the last events.
   remove_association_folder(layout_.receiving, sender_.association);
   folder_.reset();
-  tell_closed(how_of(event, line_), reason);
+  emit_closed(how_of(event, connection_), reason);
   if (!reason.empty()) {
     log::warning("an association ended early", {{"association", sender_.association},
                                                 {"address", sender_.address},
                                                 {"calling_aet", sender_.calling_aet},
                                                 {"reason", reason}});
   }
-  if (event == Messages::Event::broken || event == Messages::Event::timed_out) line_.finish();
+  if (event == Messages::Event::broken || event == Messages::Event::timed_out) connection_.finish();
 }
 
-void Association::tell_refused(const std::string& reason, const std::string& kind) { progress_.refuse(reason, kind); }
+void Association::note_refusal(const std::string& reason, const std::string& kind) { progress_.refuse(reason, kind); }
 
-void Association::tell_opened() {
+void Association::emit_opened() {
   progress_.opened = true;
   outbox_.emit("association.opened", std::nullopt,
                {{"association", sender_.association},
@@ -242,7 +242,7 @@ void Association::tell_opened() {
 // An abort may have many reasons. The uncompressed syntax that the sender gets the next time is one that it has offered.
 void Association::look_for_inability(Messages::Event event) {
   if (has_spoken_ && event != Messages::Event::aborted) return;
-  if (line_.expired() == Patience::Limit::stop || line_.expired() == Patience::Limit::place) return;
+  if (connection_.expired() == Deadlines::Limit::stop || connection_.expired() == Deadlines::Limit::place) return;
   const auto mixed = std::find_if(contexts_.begin(), contexts_.end(), [](const auto& one) { return one.second.is_from_mixed; });
   if (mixed == contexts_.end()) return;
   progress_.unsent_class.set(mixed->second.abstract_syntax);
@@ -250,9 +250,9 @@ void Association::look_for_inability(Messages::Event event) {
   progress_.could_not_send = true;
 }
 
-void Association::tell_closed(const std::string& how, const std::string& reason) {
+void Association::emit_closed(const std::string& how, const std::string& reason) {
   progress_.opened = false;
-  const std::chrono::duration<double> seconds = Patience::Clock::now() - start_;
+  const std::chrono::duration<double> seconds = Deadlines::Clock::now() - start_;
   Json details = {{"association", sender_.association},
                         {"address", sender_.address},
                         {"calling_aet", sender_.calling_aet},

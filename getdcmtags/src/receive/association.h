@@ -12,10 +12,10 @@
 #include "outbox.h"
 #include "receive/config.h"
 #include "receive/layout.h"
-#include "receive/line.h"
+#include "receive/connection.h"
 #include "receive/messages.h"
 #include "receive/negotiation.h"
-#include "receive/patience.h"
+#include "receive/deadlines.h"
 #include "receive/progress.h"
 #include "receive/sender.h"
 #include "receive/store.h"
@@ -46,10 +46,10 @@ class Association {
   Messages::Event answer(Messages& messages, Store& store, const Command& command, std::uint8_t context);
   void end(Messages::Event event, const std::string& fault);
   // `kind`: what is counted together, where the reason is not the same each time.
-  void tell_refused(const std::string& reason, const std::string& kind = {});
-  void tell_opened();
+  void note_refusal(const std::string& reason, const std::string& kind = {});
+  void emit_opened();
   void look_for_inability(Messages::Event event);
-  void tell_closed(const std::string& how, const std::string& reason);
+  void emit_closed(const std::string& how, const std::string& reason);
 
   Sender sender_;
   const Config& config_;
@@ -58,9 +58,9 @@ class Association {
   Progress& progress_;
   const WakeUp& server_;
   Outbox outbox_;
-  Patience::Clock::time_point start_;
-  Patience patience_;
-  Line line_;
+  Deadlines::Clock::time_point start_;
+  Deadlines deadlines_;
+  Connection connection_;
   TransportLayer transport_layer_;
   T_ASC_Network* network_ = nullptr;
   T_ASC_Association* association_ = nullptr;

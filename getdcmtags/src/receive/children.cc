@@ -107,7 +107,7 @@ void Children::remember(const std::string& address) {
   if (known_.size() > kMostKnown) known_.pop_front();
 }
 
-void Children::tell_inability(const Child& child) {
+void Children::emit_inability(const Child& child) {
   const Progress& progress = *child.progress;
   if (!progress.could_not_send || !unable_.add(child.sender)) return;
   const Json details = {{"association", child.sender.association},
@@ -138,8 +138,8 @@ void Children::ended(Child& child, int status) {
   sender.calling_aet = progress.calling_aet.get();
   sender.called_aet = progress.called_aet.get();
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) died(child, status);
-  tell_contexts(child);
-  tell_inability(child);
+  collect_refused_contexts(child);
+  emit_inability(child);
   if (progress.images > 0) remember(sender.address);
   if (progress.was_refused) {
     refusals_.add({.sender = sender, .reason = progress.refusal.get(), .kind = progress.refusal_kind.get()}, Refusals::Clock::now());
@@ -151,14 +151,14 @@ void Children::ended(Child& child, int status) {
   child.is_leaving ? static_cast<void>(--leaving_) : give_up_place(sender.address);
 }
 
-void Children::tell_refusals() {
-  for (auto& [pid, child] : children_) tell_contexts(child);
+void Children::collect_refusals() {
+  for (auto& [pid, child] : children_) collect_refused_contexts(child);
 }
 
-void Children::tell_contexts(Child& child) {
+void Children::collect_refused_contexts(Child& child) {
   const Progress& progress = *child.progress;
-  for (const std::uint64_t count = progress.refused_contexts; child.told_contexts < count; ++child.told_contexts) {
-    const Progress::Context& context = progress.contexts[child.told_contexts];
+  for (const std::uint64_t count = progress.refused_contexts; child.collected_contexts < count; ++child.collected_contexts) {
+    const Progress::Context& context = progress.contexts[child.collected_contexts];
     const Sender sender{child.sender.association, child.sender.address, progress.calling_aet.get(), progress.called_aet.get()};
     refusals_.add({.what = context.what,
                    .sender = sender,
@@ -178,7 +178,7 @@ void Children::died(Child& child, int status) {
               {"calling_aet", child.sender.calling_aet},
               {"cause", cause}});
   if (WIFSIGNALED(status) && child.progress->phase == Progress::Phase::reading) rescue_part(child, cause);
-  tell_end(child, cause);
+  emit_end(child, cause);
 }
 
 void Children::rescue_part(const Child& child, const std::string& cause) {
@@ -197,10 +197,10 @@ void Children::rescue_part(const Child& child, const std::string& cause) {
     return;
   }
   ++ended_.quarantined;
-  tell_quarantined(outbox_, child.sender, object);
+  emit_quarantined(outbox_, child.sender, object);
 }
 
-void Children::tell_end(const Child& child, const std::string& cause) {
+void Children::emit_end(const Child& child, const std::string& cause) {
   const Sender& sender = child.sender;
   const Progress& progress = *child.progress;
   if (!progress.opened) {

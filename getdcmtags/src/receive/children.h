@@ -59,7 +59,7 @@ class Children {
   void reap();
 
   // Tells what the living have refused, and what has come to its end of telling.
-  void tell_refusals();
+  void collect_refusals();
 
   // Asks all to come to an end within their stop limit.
   void ask_to_stop() const;
@@ -77,18 +77,18 @@ class Children {
     std::chrono::steady_clock::time_point start;
     bool is_killed = false;
     bool is_leaving = false;
-    std::uint64_t told_contexts = 0;
+    std::uint64_t collected_contexts = 0;
   };
 
   void ended(Child& child, int status);
   void died(Child& child, int status);
-  void tell_contexts(Child& child);
-  void tell_inability(const Child& child);
+  void collect_refused_contexts(Child& child);
+  void emit_inability(const Child& child);
   void give_up_place(const std::string& address);
   void ask_to_go(pid_t pid, Child& child);
   void remember(const std::string& address);
   void rescue_part(const Child& child, const std::string& cause);
-  void tell_end(const Child& child, const std::string& cause);
+  void emit_end(const Child& child, const std::string& cause);
 
   const Layout& layout_;
   Outbox& outbox_;

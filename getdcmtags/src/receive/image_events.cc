@@ -16,7 +16,7 @@ std::string hexadecimal(std::uint16_t status) {
 
 }  // namespace
 
-void tell_received(Outbox& outbox, const Sender& sender, const ReceivedImage& received, const tags::Header& header) {
+void emit_received(Outbox& outbox, const Sender& sender, const ReceivedImage& received, const tags::Header& header) {
   outbox.emit("image.received", header.series.empty() ? std::nullopt : std::optional(header.series),
               {{"image", received.image},
                {"association", sender.association},
@@ -38,7 +38,7 @@ void tell_received(Outbox& outbox, const Sender& sender, const ReceivedImage& re
                {"durable", received.durable}});
 }
 
-void tell_truncated(Outbox& outbox, const Sender& sender, const std::string& image, const tags::Header& header, const std::string& shortage) {
+void emit_truncated(Outbox& outbox, const Sender& sender, const std::string& image, const tags::Header& header, const std::string& shortage) {
   outbox.emit("image.truncated", header.series.empty() ? std::nullopt : std::optional(header.series),
               {{"image", image},
                {"association", sender.association},
@@ -48,7 +48,7 @@ void tell_truncated(Outbox& outbox, const Sender& sender, const std::string& ima
                {"calling_aet", sender.calling_aet}});
 }
 
-void tell_refused(Outbox& outbox, const Sender& sender, const std::string& sop_instance, const Answer& answer) {
+void emit_refused(Outbox& outbox, const Sender& sender, const std::string& sop_instance, const Answer& answer) {
   outbox.emit("image.refused", std::nullopt,
               {{"association", sender.association},
                {"sop", sop_instance},
@@ -58,7 +58,7 @@ void tell_refused(Outbox& outbox, const Sender& sender, const std::string& sop_i
                {"calling_aet", sender.calling_aet}});
 }
 
-void tell_quarantined(Outbox& outbox, const Sender& sender, const Unreadable& object) {
+void emit_quarantined(Outbox& outbox, const Sender& sender, const Unreadable& object) {
   outbox.emit("image.quarantined", std::nullopt,
               {{"image", object.image},
                {"association", sender.association},

@@ -24,10 +24,10 @@ struct ReceivedImage {
   bool durable = true;
 };
 
-void tell_received(Outbox& outbox, const Sender& sender, const ReceivedImage& received, const tags::Header& header);
-void tell_truncated(Outbox& outbox, const Sender& sender, const std::string& image, const tags::Header& header, const std::string& shortage);
-void tell_refused(Outbox& outbox, const Sender& sender, const std::string& sop_instance, const Answer& answer);
-void tell_quarantined(Outbox& outbox, const Sender& sender, const Unreadable& object);
+void emit_received(Outbox& outbox, const Sender& sender, const ReceivedImage& received, const tags::Header& header);
+void emit_truncated(Outbox& outbox, const Sender& sender, const std::string& image, const tags::Header& header, const std::string& shortage);
+void emit_refused(Outbox& outbox, const Sender& sender, const std::string& sop_instance, const Answer& answer);
+void emit_quarantined(Outbox& outbox, const Sender& sender, const Unreadable& object);
 
 }  // namespace mercure::receive
 

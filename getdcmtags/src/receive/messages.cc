@@ -27,17 +27,17 @@ Messages::Event Messages::broken(std::string fault) {
   return Event::broken;
 }
 
-Messages::Event Messages::end_of_connection() const { return line_.expired() ? Event::timed_out : Event::lost; }
+Messages::Event Messages::end_of_connection() const { return connection_.expired() ? Event::timed_out : Event::lost; }
 
 Messages::Event Messages::next_data_pdu() {
-  if (line_.out_of_patience()) return Event::timed_out;
+  if (connection_.limit_passed()) return Event::timed_out;
   Pdu pdu;
   switch (reader_.next(pdu)) {
     case PduReader::Outcome::no_more: return end_of_connection();
     case PduReader::Outcome::too_long: return broken("a PDU longer than agreed");
     case PduReader::Outcome::pdu: break;
   }
-  patience_.progress(Patience::Clock::now());
+  deadlines_.progress(Deadlines::Clock::now());
   if (pdu.type == PduType::release_request) return Event::released;
   if (pdu.type == PduType::abort) return Event::aborted;
   if (pdu.type != PduType::data) return broken("an unexpected PDU of type " + std::to_string(static_cast<int>(pdu.type)));
@@ -99,8 +99,8 @@ Messages::Event Messages::skip_data_set(std::uint8_t context, std::uint64_t limi
 }
 
 Messages::Event Messages::send(std::uint8_t context, std::string_view command) {
-  const bool sent = line_.send(data_pdus(context, command, peer_max_pdu_));
-  patience_.progress(Patience::Clock::now());
+  const bool sent = connection_.send(data_pdus(context, command, peer_max_pdu_));
+  deadlines_.progress(Deadlines::Clock::now());
   return sent ? Event::fragment : end_of_connection();
 }
 

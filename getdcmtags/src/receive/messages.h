@@ -7,9 +7,9 @@
 #include <string>
 #include <string_view>
 
-#include "receive/patience.h"
+#include "receive/deadlines.h"
 #include "receive/pdus.h"
-#include "receive/line.h"
+#include "receive/connection.h"
 
 namespace mercure::receive {
 
@@ -27,8 +27,8 @@ class Messages {
   enum class Event { fragment, released, aborted, lost, timed_out, broken };
 
   // The sizes are those of the negotiation.
-  Messages(Line& line, Patience& patience, std::size_t our_max_pdu, std::size_t peer_max_pdu)
-      : line_(line), patience_(patience), reader_(line, our_max_pdu), peer_max_pdu_(peer_max_pdu) {}
+  Messages(Connection& connection, Deadlines& deadlines, std::size_t our_max_pdu, std::size_t peer_max_pdu)
+      : connection_(connection), deadlines_(deadlines), reader_(connection, our_max_pdu), peer_max_pdu_(peer_max_pdu) {}
 
   // Waits for the next fragment. `broken`: the peer does not keep to the protocol; fault() says how.
   Event next(Fragment& fragment);
@@ -52,8 +52,8 @@ class Messages {
   Event broken(std::string fault);
   Event end_of_connection() const;
 
-  Line& line_;
-  Patience& patience_;
+  Connection& connection_;
+  Deadlines& deadlines_;
   PduReader reader_;
   std::size_t peer_max_pdu_;
   std::string_view values_;  // of the PDU at hand, not yet handed out

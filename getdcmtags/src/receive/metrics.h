@@ -22,16 +22,16 @@ class Metrics {
   void report(const Totals& totals, std::size_t open, Clock::time_point now);
 
   // Tells what is left to tell, at the end.
-  void finish(const Totals& totals) { tell(totals, 0); }
+  void finish(const Totals& totals) { emit(totals, 0); }
 
  private:
   static constexpr auto kPeriod = std::chrono::minutes(1);
 
-  void tell(const Totals& totals, std::size_t open);
+  void emit(const Totals& totals, std::size_t open);
 
   Outbox& outbox_;
   Clock::time_point next_;
-  Totals told_;
+  Totals reported_;
   unsigned long turned_away_ = 0;
 };
 

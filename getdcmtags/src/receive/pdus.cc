@@ -34,8 +34,8 @@ std::string header(PduType type, std::size_t length) {
 
 }  // namespace
 
-PduReader::PduReader(Line& line, std::size_t max_pdu)
-    : line_(line), max_pdu_(max_pdu), buffer_(kHeaderBytes + std::max(max_pdu, kMaxOtherBytes) + kReadAheadBytes) {}
+PduReader::PduReader(Connection& connection, std::size_t max_pdu)
+    : connection_(connection), max_pdu_(max_pdu), buffer_(kHeaderBytes + std::max(max_pdu, kMaxOtherBytes) + kReadAheadBytes) {}
 
 PduReader::Outcome PduReader::next(Pdu& pdu) {
   std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
@@ -55,7 +55,7 @@ PduReader::Outcome PduReader::next(Pdu& pdu) {
 // Reads until `wanted` bytes are there. What comes after them costs no call of its own.
 bool PduReader::fill(std::size_t wanted) {
   while (end_ < wanted) {
-    const ssize_t count = line_.read(buffer_.data() + end_, wanted + kReadAheadBytes - end_);
+    const ssize_t count = connection_.read(buffer_.data() + end_, wanted + kReadAheadBytes - end_);
     if (count <= 0) return false;
     end_ += static_cast<std::size_t>(count);
   }

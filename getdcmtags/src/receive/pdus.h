@@ -1,4 +1,4 @@
-// Protocol data units of an open association (PS3.8 section 9.3), read from and written to the line without DCMTK.
+// Protocol data units of an open association (PS3.8 section 9.3), read from and written to the connection without DCMTK.
 //
 // DCMTK negotiates the association; it does not read what follows, because DUL_NextPDV (3.6.7 to 3.6.9) loses its place in a PDU
 // that holds three or more values: a data set would be stored with wrong bytes and acknowledged (docs/decisions/0017).
@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "receive/line.h"
+#include "receive/connection.h"
 
 namespace mercure::receive {
 
@@ -35,15 +35,15 @@ class PduReader {
   enum class Outcome { pdu, no_more, too_long };
 
   // `max_pdu` is what the peer was told in the negotiation: the longest body of a P-DATA PDU.
-  PduReader(Line& line, std::size_t max_pdu);
+  PduReader(Connection& connection, std::size_t max_pdu);
 
-  // Waits for the next whole PDU. `no_more`: the connection is at its end, the line knows why.
+  // Waits for the next whole PDU. `no_more`: the connection is at its end, the connection knows why.
   Outcome next(Pdu& pdu);
 
  private:
   bool fill(std::size_t wanted);
 
-  Line& line_;
+  Connection& connection_;
   std::size_t max_pdu_;
   std::vector<char> buffer_;
   std::size_t begin_ = 0;  // of what was read and not yet handed out

@@ -60,11 +60,11 @@ void Refusals::add(Refusal refusal, Clock::time_point now, std::uint64_t times) 
   Entry& entry = found->second;
   entry.refusal = std::move(refusal);
   if (!is_new) {
-    entry.untold += times;
+    entry.unreported += times;
     return;
   }
   entry.until = now + period_of(entry.refusal);
-  tell(entry.refusal, times);
+  emit(entry.refusal, times);
 }
 
 void Refusals::work(Clock::time_point now) {
@@ -72,10 +72,10 @@ void Refusals::work(Clock::time_point now) {
     Entry& known = entry->second;
     if (now < known.until) {
       ++entry;
-    } else if (known.untold == 0) {
+    } else if (known.unreported == 0) {
       entry = entries_.erase(entry);
     } else {
-      tell(known.refusal, std::exchange(known.untold, 0));
+      emit(known.refusal, std::exchange(known.unreported, 0));
       known.until = now + period_of(known.refusal);
       ++entry;
     }
@@ -84,12 +84,12 @@ void Refusals::work(Clock::time_point now) {
 
 void Refusals::finish() {
   for (auto& [key, entry] : entries_) {
-    if (entry.untold > 0) tell(entry.refusal, entry.untold);
+    if (entry.unreported > 0) emit(entry.refusal, entry.unreported);
   }
   entries_.clear();
 }
 
-void Refusals::tell(const Refusal& refusal, std::uint64_t times) {
+void Refusals::emit(const Refusal& refusal, std::uint64_t times) {
   const bool is_whole = refusal.what == Refusal::What::association;
   Json details = {{"address", refusal.sender.address},
                   {"calling_aet", refusal.sender.calling_aet},

@@ -50,12 +50,12 @@ class Refusals {
 
   struct Entry {
     Refusal refusal;
-    std::uint64_t untold = 0;
+    std::uint64_t unreported = 0;
     Clock::time_point until;
   };
 
   Key key_for(Refusal& refusal) const;
-  void tell(const Refusal& refusal, std::uint64_t times);
+  void emit(const Refusal& refusal, std::uint64_t times);
 
   Outbox& outbox_;
   std::map<Key, Entry> entries_;

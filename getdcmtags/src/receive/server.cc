@@ -26,9 +26,9 @@ namespace mercure::receive {
 
 namespace {
 
-constexpr auto kHousePeriod = std::chrono::seconds(2);
+constexpr auto kHousekeepingPeriod = std::chrono::seconds(2);
 constexpr auto kKillGrace = std::chrono::seconds(5);  // beyond the limit in which associations end themselves
-constexpr auto kPortPatience = std::chrono::seconds(5);
+constexpr auto kPortTimeout = std::chrono::seconds(5);
 constexpr auto kPortPause = std::chrono::milliseconds(50);
 constexpr int kCallersAtOnce = 32;
 constexpr std::size_t kReservedPart = 4;  // at most one place in so many is kept for senders that are known
@@ -58,12 +58,12 @@ Descriptor take_signals() {
 // the port; it is given a moment.
 Listener open_listener(const Layout& layout, const Config& config) {
   prepare_spool(layout);
-  const auto patience_ends = std::chrono::steady_clock::now() + kPortPatience;
+  const auto timeout_ends = std::chrono::steady_clock::now() + kPortTimeout;
   while (true) {
     try {
       return Listener(config.bind, config.port);
     } catch (const std::system_error& error) {
-      if (error.code().value() != EADDRINUSE || std::chrono::steady_clock::now() > patience_ends) throw;
+      if (error.code().value() != EADDRINUSE || std::chrono::steady_clock::now() > timeout_ends) throw;
     }
     std::this_thread::sleep_for(kPortPause);
   }
@@ -71,7 +71,7 @@ Listener open_listener(const Layout& layout, const Config& config) {
 
 // What a child of the server does first. When the server dies, the association ends as if the server had been stopped: each of
 // its steps is safe, so the sender need not lose it at once, and nothing is left running for good.
-void settle_in_child(pid_t server) {
+void prepare_child(pid_t server) {
   for (const int signal_number : {SIGTERM, SIGINT, SIGHUP}) signal(signal_number, SIG_IGN);
   stop_request::listen();
   const sigset_t set = watched_signals();
@@ -96,24 +96,24 @@ Server::Server(Config config, std::string config_path)
       children_(layout_, outbox_, refusals_, unable_),
       disk_(layout_.incoming, outbox_),
       metrics_(outbox_, Clock::now()),
-      turned_away_([this](const Sender& sender, const std::string& reason) {
+      rejected_callers_([this](const Sender& sender, const std::string& reason) {
         refusals_.add({.sender = sender, .reason = reason, .held = holders()}, Clock::now());
       }),
       signals_(take_signals()),
       listener_(open_listener(layout_, config_)),
-      next_house_(Clock::now() + kHousePeriod) {}
+      next_housekeeping_(Clock::now() + kHousekeepingPeriod) {}
 
 void Server::run() {
   begin_ids();
-  tell_start();
+  emit_started();
   clear();
   disk_.look(config_.min_free_bytes);
   while (!stopping_ || children_.count() > 0) {
     wait();
     children_.reap();
     const auto now = Clock::now();
-    turned_away_.work(now);
-    keep_house(now);
+    rejected_callers_.work(now);
+    do_housekeeping(now);
   }
   refusals_.finish();
   ids_.keep();
@@ -130,7 +130,7 @@ void Server::begin_ids() {
   }
 }
 
-void Server::tell_start() {
+void Server::emit_started() {
   outbox_.emit("service.started", std::nullopt, {{"pid", getpid()}, {"version", MERCURE_VERSION}});
   if (config_.revision) outbox_.emit("config.loaded", std::nullopt, {{"revision", *config_.revision}});
   log::info("listening", {{"address", config_.bind},
@@ -153,14 +153,14 @@ void Server::wait() {
   std::vector<pollfd> set = {{signals_.get(), POLLIN, 0}, {wake_up_.descriptor(), POLLIN, 0}};
   const bool listening = !stopping_ && may_accept_;
   if (listening) set.push_back({listener_.descriptor(), POLLIN, 0});
-  turned_away_.watch(set);
-  const auto until = turned_away_.is_empty() ? next_house_ : std::min(next_house_, Clock::now() + std::chrono::seconds(1));
+  rejected_callers_.watch(set);
+  const auto until = rejected_callers_.is_empty() ? next_housekeeping_ : std::min(next_housekeeping_, Clock::now() + std::chrono::seconds(1));
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
   if (poll(set.data(), set.size(), static_cast<int>(std::max<long long>(left, 0))) <= 0) return;
   if (set[0].revents != 0) handle_signals();
   if (set[1].revents != 0) {
     wake_up_.drain();
-    children_.tell_refusals();
+    children_.collect_refusals();
     disk_.look(config_.min_free_bytes);
   }
   if (listening && !stopping_ && set[2].revents != 0) take_callers();
@@ -196,7 +196,7 @@ void Server::take(Caller caller, Clock::time_point now) {
     reason = limit_reached(caller.address);
   }
   if (!reason.empty()) {
-    turn_away(std::move(caller), reason, now);
+    reject_caller(std::move(caller), reason, now);
     return;
   }
   start_association(std::move(caller));
@@ -251,17 +251,17 @@ void Server::start_association(Caller caller) {
     children_.add(pid, sender, std::move(progress));
   } catch (const std::system_error& error) {
     log::error("no process for an association", {{"address", sender.address}, {"reason", error.what()}});
-    turn_away(std::move(caller), std::string("the system is short of resources: ") + error.what(), Clock::now());
+    reject_caller(std::move(caller), std::string("the system is short of resources: ") + error.what(), Clock::now());
   }
 }
 
 void Server::serve_in_child(Caller caller, const Sender& sender, const SharedProgress& progress, pid_t server) noexcept {
   listener_.close();
   signals_.reset();
-  turned_away_.clear();
+  rejected_callers_.clear();
   outbox_.leave();
   try {
-    settle_in_child(server);
+    prepare_child(server);
     Association association(std::move(caller.socket), sender, config_, unable_, *progress, wake_up_);
     association.run();
   } catch (const std::exception& error) {
@@ -272,9 +272,9 @@ void Server::serve_in_child(Caller caller, const Sender& sender, const SharedPro
   _exit(EXIT_SUCCESS);
 }
 
-void Server::turn_away(Caller caller, const std::string& reason, Clock::time_point now) {
+void Server::reject_caller(Caller caller, const std::string& reason, Clock::time_point now) {
   metrics_.turned_away();
-  turned_away_.take(std::move(caller), reason, now);
+  rejected_callers_.take(std::move(caller), reason, now);
 }
 
 void Server::reload() {
@@ -310,12 +310,12 @@ void Server::stop(int signal) {
   log::info("stopping: no more associations", {{"open", children_.count()}});
 }
 
-void Server::keep_house(Clock::time_point now) {
+void Server::do_housekeeping(Clock::time_point now) {
   if (kill_at_ && now >= *kill_at_) children_.kill();
-  if (now < next_house_) return;
-  next_house_ = now + kHousePeriod;
+  if (now < next_housekeeping_) return;
+  next_housekeeping_ = now + kHousekeepingPeriod;
   may_accept_ = true;
-  children_.tell_refusals();
+  children_.collect_refusals();
   refusals_.work(now);
   if (children_.places() >= config_.max_associations) children_.let_idle_go(kIdleUnderStress);
   if (others_receive_) clear();

@@ -19,7 +19,7 @@
 #include "receive/listener.h"
 #include "receive/metrics.h"
 #include "receive/refusals.h"
-#include "receive/turned_away.h"
+#include "receive/rejected_callers.h"
 #include "receive/unable_senders.h"
 #include "receive/wake_up.h"
 
@@ -37,7 +37,7 @@ class Server {
   using Clock = std::chrono::steady_clock;
 
   void begin_ids();
-  void tell_start();
+  void emit_started();
   void wait();
   void handle_signals();
   void take_callers();
@@ -47,11 +47,11 @@ class Server {
   Json holders() const;
   void start_association(Caller caller);
   [[noreturn]] void serve_in_child(Caller caller, const Sender& sender, const SharedProgress& progress, pid_t server) noexcept;
-  void turn_away(Caller caller, const std::string& reason, Clock::time_point now);
+  void reject_caller(Caller caller, const std::string& reason, Clock::time_point now);
   void reload();
   void listen_anew(const Config& config);
   void stop(int signal);
-  void keep_house(Clock::time_point now);
+  void do_housekeeping(Clock::time_point now);
   void clear();
 
   Config config_;
@@ -64,7 +64,7 @@ class Server {
   Children children_;
   DiskWatch disk_;
   Metrics metrics_;
-  TurnedAway turned_away_;
+  RejectedCallers rejected_callers_;
   WakeUp wake_up_;
   Descriptor signals_;
   Listener listener_;
@@ -73,7 +73,7 @@ class Server {
   bool others_receive_ = false;  // processes of a server that died still hold folders
   bool may_accept_ = true;       // false for a while when the system had no descriptors left
   std::optional<Clock::time_point> kill_at_;
-  Clock::time_point next_house_;
+  Clock::time_point next_housekeeping_;
 };
 
 }  // namespace mercure::receive

@@ -284,13 +284,13 @@ void Store::file(Object& object, const tags::Result& record) {
   add_tag_line(object, folder, record.json, filed.file);
   ++progress_.images;
   progress_.bytes += bytes;
-  tell_received(outbox_, sender_, {object.image, folder.name(), filed, bytes, object.transfer_syntax, config_.durable}, header);
+  emit_received(outbox_, sender_, {object.image, folder.name(), filed, bytes, object.transfer_syntax, config_.durable}, header);
   if (!record.shortage.empty() && !filed.repetition) warn_of_shortage(object, record);
 }
 
 // It is kept: the sender may have nothing better, and some archives take it. One line of the log for each series that comes like this.
 void Store::warn_of_shortage(const Object& object, const tags::Result& record) {
-  tell_truncated(outbox_, sender_, object.image, record.header, record.shortage);
+  emit_truncated(outbox_, sender_, object.image, record.header, record.shortage);
   if (last_short_series_ == record.header.series) return;
   last_short_series_ = record.header.series;
   Json fields = log_fields(sender_, record.header.sop_instance, record.shortage);
@@ -329,14 +329,14 @@ Answer Store::quarantine(Object& object, const std::string& reason) {
   }
   object.part->moved();
   ++progress_.quarantined;
-  tell_quarantined(outbox_, sender_, unreadable);
+  emit_quarantined(outbox_, sender_, unreadable);
   return answer;
 }
 
 void Store::refused(const Object& object, const Answer& answer) {
   ++progress_.refused;
   log::warning("an object was refused", log_fields(sender_, object.request.sop_instance, answer.comment));
-  tell_refused(outbox_, sender_, object.request.sop_instance, answer);
+  emit_refused(outbox_, sender_, object.request.sop_instance, answer);
 }
 
 }  // namespace mercure::receive

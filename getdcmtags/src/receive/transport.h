@@ -1,4 +1,4 @@
-// A Line as DCMTK sees it while it negotiates the association.
+// A Connection as DCMTK sees it while it negotiates the association.
 #ifndef MERCURE_RECEIVE_TRANSPORT_H
 #define MERCURE_RECEIVE_TRANSPORT_H
 
@@ -6,16 +6,16 @@
 #include <dcmtk/dcmnet/dcmlayer.h>
 #include <dcmtk/dcmnet/dcmtrans.h>
 
-#include "receive/line.h"
+#include "receive/connection.h"
 
 namespace mercure::receive {
 
-// DCMTK deletes it when it thinks that the connection is over; the line is ours, and stays open for our last words.
+// DCMTK deletes it when it thinks that the connection is over; the connection is ours, and stays open for our last words.
 class Transport : public DcmTransportConnection {
  public:
-  explicit Transport(Line& line) : DcmTransportConnection(line.descriptor()), line_(line) {}
+  explicit Transport(Connection& connection) : DcmTransportConnection(connection.descriptor()), connection_(connection) {}
 
-  ssize_t read(void* buffer, size_t size) override { return line_.read(buffer, size); }
+  ssize_t read(void* buffer, size_t size) override { return connection_.read(buffer, size); }
   ssize_t write(void* buffer, size_t size) override;
   OFBool networkDataAvailable(int timeout) override;
   void close() override {}
@@ -31,18 +31,18 @@ class Transport : public DcmTransportConnection {
   unsigned long getPeerCertificate(void*, unsigned long) override { return 0; }
 
  private:
-  Line& line_;
+  Connection& connection_;
 };
 
 // Hands DCMTK the one connection of this process.
 class TransportLayer : public DcmTransportLayer {
  public:
-  explicit TransportLayer(Line& line) : line_(line) {}
+  explicit TransportLayer(Connection& connection) : connection_(connection) {}
 
   DcmTransportConnection* createConnection(DcmNativeSocketType socket, OFBool use_secure_layer) override;
 
  private:
-  Line& line_;
+  Connection& connection_;
 };
 
 }  // namespace mercure::receive

@@ -17,25 +17,25 @@ using namespace std::string_literals;
 using namespace std::chrono_literals;
 using Outcome = PduReader::Outcome;
 
-// A line whose other end the test holds.
+// A connection whose other end the test holds.
 struct Ends {
-  explicit Ends(std::chrono::milliseconds idle = 60s) : patience({60s, idle, 0s, 60s}, Patience::Clock::now()) {
+  explicit Ends(std::chrono::milliseconds idle = 60s) : deadlines({60s, idle, 0s, 60s}, Deadlines::Clock::now()) {
     int ends[2];
     EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
     peer = Descriptor(ends[1]);
-    line.emplace(Descriptor(ends[0]), patience);
-    patience.established(Patience::Clock::now());
+    connection.emplace(Descriptor(ends[0]), deadlines);
+    deadlines.established(Deadlines::Clock::now());
   }
   void say(const std::string& bytes) { ASSERT_EQ(write(peer.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size())); }
 
-  Patience patience;
+  Deadlines deadlines;
   Descriptor peer;
-  std::optional<Line> line;
+  std::optional<Connection> connection;
 };
 
 TEST(PduReaders, PdusComeWholeInWhateverPieces) {
   Ends ends;
-  PduReader reader(*ends.line, 16384);
+  PduReader reader(*ends.connection, 16384);
   const std::string big = "\4\0\0\0\x20\0"s + std::string(0x2000, 'x');
   const std::string stream = "\4\0\0\0\0\3abc"s + big + "\5\0\0\0\0\4\0\0\0\0"s;
   std::thread sender([&] {
@@ -51,8 +51,8 @@ TEST(PduReaders, PdusComeWholeInWhateverPieces) {
   ASSERT_EQ(reader.next(pdu), Outcome::pdu);
   EXPECT_EQ(pdu.type, PduType::release_request);
   EXPECT_EQ(reader.next(pdu), Outcome::no_more);
-  EXPECT_TRUE(ends.line->is_lost());
-  EXPECT_EQ(ends.line->bytes_read(), stream.size());
+  EXPECT_TRUE(ends.connection->is_lost());
+  EXPECT_EQ(ends.connection->bytes_read(), stream.size());
   sender.join();
 }
 
@@ -68,7 +68,7 @@ TEST(PduReaders, WhatWasReadAlreadyIsNotWaitedFor) {
   const std::size_t pieces[] = {97, 1000, 4096, 4102, 16390, stream.size()};
   for (const std::size_t piece : pieces) {
     Ends ends(2s);
-    PduReader reader(*ends.line, 16384);
+    PduReader reader(*ends.connection, 16384);
     std::size_t said = 0;
     for (std::size_t number = 0; number < ends_of_pdus.size(); ++number) {
       for (; said < ends_of_pdus[number]; said += std::min(piece, stream.size() - said)) ends.say(stream.substr(said, piece));
@@ -81,7 +81,7 @@ TEST(PduReaders, WhatWasReadAlreadyIsNotWaitedFor) {
 
 TEST(PduReaders, MoreThanAgreedIsNotRead) {
   Ends ends;
-  PduReader reader(*ends.line, 4096);
+  PduReader reader(*ends.connection, 4096);
   ends.say("\4\0\0\0\x10\1"s);
   Pdu pdu;
   EXPECT_EQ(reader.next(pdu), Outcome::too_long);

@@ -1,6 +1,6 @@
 // The TCP connection of one association, with our time limits and without delayed acknowledgements.
-#ifndef MERCURE_RECEIVE_LINE_H
-#define MERCURE_RECEIVE_LINE_H
+#ifndef MERCURE_RECEIVE_CONNECTION_H
+#define MERCURE_RECEIVE_CONNECTION_H
 
 #include <sys/types.h>
 
@@ -11,14 +11,14 @@
 #include <string_view>
 
 #include "descriptor.h"
-#include "receive/patience.h"
+#include "receive/deadlines.h"
 
 namespace mercure::receive {
 
-class Line {
+class Connection {
  public:
-  // Takes over the connected socket. `patience` outlives this.
-  Line(Descriptor socket, Patience& patience);
+  // Takes over the connected socket. `deadlines` outlives this.
+  Connection(Descriptor socket, Deadlines& deadlines);
 
   // From now on `wanted` tells that another sender needs this place; it is looked at when a stop request has come.
   void give_way(const std::atomic<bool>& wanted) { wanted_ = &wanted; }
@@ -40,13 +40,13 @@ class Line {
   void finish();
 
   // Tells whether a limit has passed, and remembers which. Asked before each PDU, so that a peer that never lets us wait is held too.
-  bool out_of_patience();
+  bool limit_passed();
 
   // Bytes read so far; 0 tells a probe of the port from a sender.
   std::uint64_t bytes_read() const { return bytes_read_; }
 
   // The limit that ended it; nothing when it ended otherwise.
-  std::optional<Patience::Limit> expired() const { return expired_; }
+  std::optional<Deadlines::Limit> expired() const { return expired_; }
 
   // The peer closed the connection, or the network lost it.
   bool is_lost() const { return lost_; }
@@ -57,11 +57,11 @@ class Line {
   bool wait(short events);
 
   Descriptor socket_;
-  Patience& patience_;
+  Deadlines& deadlines_;
   const std::atomic<bool>* wanted_ = nullptr;
   bool lost_ = false;
   std::uint64_t bytes_read_ = 0;
-  std::optional<Patience::Limit> expired_;
+  std::optional<Deadlines::Limit> expired_;
 };
 
 }  // namespace mercure::receive

@@ -1,4 +1,4 @@
-#include "receive/patience.h"
+#include "receive/deadlines.h"
 
 #include <algorithm>
 
@@ -12,32 +12,32 @@ constexpr auto kTimeToGo = std::chrono::seconds(3);
 
 }  // namespace
 
-Patience::Patience(const Limits& limits, Clock::time_point start) : limits_(limits), start_(start), last_pdu_(start) {}
+Deadlines::Deadlines(const Limits& limits, Clock::time_point start) : limits_(limits), start_(start), last_pdu_(start) {}
 
-void Patience::established(Clock::time_point now) {
+void Deadlines::established(Clock::time_point now) {
   established_ = true;
   progress(now);
 }
 
-void Patience::progress(Clock::time_point now) {
+void Deadlines::progress(Clock::time_point now) {
   last_pdu_ = now;
   if (shown_ != nullptr) *shown_ = now.time_since_epoch().count();
 }
 
-void Patience::show(std::atomic<std::int64_t>& last_pdu) {
+void Deadlines::show(std::atomic<std::int64_t>& last_pdu) {
   shown_ = &last_pdu;
   progress(last_pdu_);
 }
 
-void Patience::place_wanted(Clock::time_point now) {
+void Deadlines::place_wanted(Clock::time_point now) {
   if (!wanted_) wanted_ = now;
 }
 
-void Patience::stop_requested(Clock::time_point now) {
+void Deadlines::stop_requested(Clock::time_point now) {
   if (!stop_) stop_ = now;
 }
 
-Patience::Deadline Patience::next() const {
+Deadlines::Deadline Deadlines::next() const {
   Deadline first = established_ ? Deadline{Limit::idle, last_pdu_ + limits_.idle} : Deadline{Limit::acse, start_ + limits_.acse};
   const auto earlier = [&first](Limit limit, Clock::time_point at) {
     if (at < first.at) first = {limit, at};
@@ -48,25 +48,25 @@ Patience::Deadline Patience::next() const {
   return first;
 }
 
-std::optional<Patience::Limit> Patience::expired(Clock::time_point now) const {
+std::optional<Deadlines::Limit> Deadlines::expired(Clock::time_point now) const {
   const Deadline deadline = next();
   if (now < deadline.at) return std::nullopt;
   return deadline.limit;
 }
 
-int Patience::milliseconds_left(Clock::time_point now) const {
+int Deadlines::milliseconds_left(Clock::time_point now) const {
   using std::chrono::milliseconds;
   const auto left = std::chrono::ceil<milliseconds>(next().at - now);
   return static_cast<int>(std::clamp(left, milliseconds(0), milliseconds(std::chrono::hours(24))).count());
 }
 
-std::string text_of(Patience::Limit limit) {
+std::string text_of(Deadlines::Limit limit) {
   switch (limit) {
-    case Patience::Limit::acse: return "no association request in time";
-    case Patience::Limit::idle: return "idle for too long";
-    case Patience::Limit::total: return "open for too long";
-    case Patience::Limit::place: return "its place was needed for another sender";
-    case Patience::Limit::stop: break;
+    case Deadlines::Limit::acse: return "no association request in time";
+    case Deadlines::Limit::idle: return "idle for too long";
+    case Deadlines::Limit::total: return "open for too long";
+    case Deadlines::Limit::place: return "its place was needed for another sender";
+    case Deadlines::Limit::stop: break;
   }
   return "the receiver is stopping";
 }

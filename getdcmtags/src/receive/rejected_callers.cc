@@ -1,4 +1,4 @@
-#include "receive/turned_away.h"
+#include "receive/rejected_callers.h"
 
 #include <sys/socket.h>
 
@@ -37,12 +37,12 @@ std::string title_at(const std::string& request, std::size_t at) {
 
 }  // namespace
 
-void TurnedAway::take(Caller caller, std::string reason, Clock::time_point now) {
+void RejectedCallers::take(Caller caller, std::string reason, Clock::time_point now) {
   if (waiting_.size() >= kMostWaiting) make_room();
   waiting_.push_back({std::move(caller), std::move(reason), {}, false, now + kTimeToSpeak});
 }
 
-void TurnedAway::make_room() {
+void RejectedCallers::make_room() {
   std::map<std::string, std::size_t> callers;
   for (const Waiting& waiting : waiting_) ++callers[waiting.caller.address];
   const auto most = std::max_element(callers.begin(), callers.end(),
@@ -50,19 +50,19 @@ void TurnedAway::make_room() {
   // They stand in the order in which they came.
   const auto first = std::find_if(waiting_.begin(), waiting_.end(),
                                   [&](const Waiting& waiting) { return waiting.caller.address == most->first; });
-  if (!first->answered) told_({"", first->caller.address, "", ""}, first->reason);
+  if (!first->answered) on_rejected_({"", first->caller.address, "", ""}, first->reason);
   waiting_.erase(first);
 }
 
-void TurnedAway::watch(std::vector<pollfd>& set) const {
+void RejectedCallers::watch(std::vector<pollfd>& set) const {
   for (const Waiting& waiting : waiting_) set.push_back({waiting.caller.socket.get(), POLLIN, 0});
 }
 
-void TurnedAway::work(Clock::time_point now) {
+void RejectedCallers::work(Clock::time_point now) {
   std::erase_if(waiting_, [&](Waiting& waiting) { return is_done(waiting, now); });
 }
 
-bool TurnedAway::is_done(Waiting& waiting, Clock::time_point now) {
+bool RejectedCallers::is_done(Waiting& waiting, Clock::time_point now) {
   std::array<char, 4096> bytes;
   for (int round = 0; round < kRounds; ++round) {
     const ssize_t count = recv(waiting.caller.socket.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
@@ -79,13 +79,13 @@ bool TurnedAway::is_done(Waiting& waiting, Clock::time_point now) {
   return now >= waiting.until;
 }
 
-void TurnedAway::answer(Waiting& waiting, Clock::time_point now) {
+void RejectedCallers::answer(Waiting& waiting, Clock::time_point now) {
   waiting.answered = true;
   waiting.until = now + kTimeToLeave;
   const int socket = waiting.caller.socket.get();
   [[maybe_unused]] const auto sent = send(socket, kRejection.data(), kRejection.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   shutdown(socket, SHUT_WR);
-  told_({"", waiting.caller.address, title_at(waiting.heard, 26), title_at(waiting.heard, 10)}, waiting.reason);
+  on_rejected_({"", waiting.caller.address, title_at(waiting.heard, 26), title_at(waiting.heard, 10)}, waiting.reason);
 }
 
 }  // namespace mercure::receive

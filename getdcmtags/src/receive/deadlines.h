@@ -1,7 +1,7 @@
 // How long an association may still take. One clock for all limits, looked at wherever the process waits for its peer, so that
 // they hold against a peer that sends one byte at a time or falls silent in the middle of a PDU.
-#ifndef MERCURE_RECEIVE_PATIENCE_H
-#define MERCURE_RECEIVE_PATIENCE_H
+#ifndef MERCURE_RECEIVE_DEADLINES_H
+#define MERCURE_RECEIVE_DEADLINES_H
 
 #include <atomic>
 #include <chrono>
@@ -18,13 +18,13 @@ struct Limits {
   std::chrono::milliseconds stop;   // after a stop request
 };
 
-class Patience {
+class Deadlines {
  public:
   using Clock = std::chrono::steady_clock;
 
   enum class Limit { acse, idle, total, stop, place };
 
-  Patience(const Limits& limits, Clock::time_point start);
+  Deadlines(const Limits& limits, Clock::time_point start);
 
   // The association request has been read: from now on the idle limit counts, not that of ACSE.
   void established(Clock::time_point now);
@@ -65,7 +65,7 @@ class Patience {
 };
 
 // What a limit is, for the log.
-std::string text_of(Patience::Limit limit);
+std::string text_of(Deadlines::Limit limit);
 
 }  // namespace mercure::receive
 
