@@ -1,30 +1,28 @@
 #include "receive/association.h"
 
 #include <dcmtk/dcmnet/dul.h>
-#include <dcmtk/ofstd/ofstd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <memory>
 #include <utility>
 
+#include "dimse/pdus.h"
 #include "durable.h"
+#include "receipt.h"
 #include "receive/association_folder.h"
-#include "receive/command_set.h"
 #include "receive/log.h"
 #include "receive/meta_header.h"
-#include "receive/pdus.h"
 #include "receive/sop_classes.h"
 
 namespace mercure::receive {
 
 namespace {
 
-// Sources and reasons of an A-ABORT, PS3.8 table 9-26.
-constexpr std::uint8_t kServiceUser = 0;
-constexpr std::uint8_t kServiceProvider = 2;
-constexpr std::uint8_t kReasonNotSpecified = 0;
-constexpr std::uint8_t kUnexpectedParameter = 6;
+using dimse::Command;
+using dimse::End;
+using dimse::Messages;
 
 constexpr char kNoRequest[] = "no association request";
 
@@ -42,19 +40,15 @@ void give_titles(DUL_ASSOCIATESERVICEPARAMETERS& parameters) {
   }
 }
 
-int whole_seconds(std::chrono::milliseconds time) {
-  return static_cast<int>(std::chrono::ceil<std::chrono::seconds>(time).count());
-}
-
 // How association.closed names an ending.
-std::string how_of(Messages::Event event, const Connection& connection) {
-  switch (event) {
-    case Messages::Event::released: return "released";
-    case Messages::Event::lost: return "lost";
-    case Messages::Event::timed_out: return connection.expired() == Deadlines::Limit::stop ? "aborted" : "timeout";
-    case Messages::Event::aborted:
-    case Messages::Event::broken:
-    case Messages::Event::fragment: break;
+std::string how_of(End end, const Deadlines& deadlines) {
+  switch (end) {
+    case End::released: return "released";
+    case End::lost: return "lost";
+    case End::timed_out: return deadlines.ended_by() == Deadlines::Limit::stop ? "aborted" : "timeout";
+    case End::aborted:
+    case End::broken:
+    case End::none: break;
   }
   return "aborted";
 }
@@ -72,8 +66,8 @@ Association::Association(Descriptor socket, Sender sender, const Config& config,
       outbox_(layout_.outbox, "receiver"),
       start_(Deadlines::Clock::now()),
       deadlines_({config.acse_timeout, config.idle_timeout, config.max_association, config.stop_timeout}, start_),
-      connection_(std::move(socket), deadlines_),
-      transport_layer_(connection_) {}
+      connection_(std::make_unique<dimse::TcpStream>(std::move(socket)), deadlines_),
+      transport_layer_([this](int) -> dimse::Connection& { return connection_; }) {}
 
 Association::~Association() {
   if (association_ != nullptr) {
@@ -85,7 +79,7 @@ Association::~Association() {
 
 void Association::run() {
   deadlines_.show(progress_.last_pdu);
-  connection_.give_way(progress_.place_is_wanted);
+  deadlines_.give_way(progress_.place_is_wanted);
   if (!let_in()) return;
   serve();
 }
@@ -109,14 +103,14 @@ bool Association::let_in() {
 
 bool Association::receive_request() {
   dcmExternalSocketHandle.set(connection_.descriptor());
-  OFCondition condition = ASC_initializeNetwork(NET_ACCEPTOR, 0, whole_seconds(config_.acse_timeout) + 1, &network_);
+  OFCondition condition = ASC_initializeNetwork(NET_ACCEPTOR, 0, dimse::whole_seconds(config_.acse_timeout) + 1, &network_);
   if (condition.good()) condition = ASC_setTransportLayer(network_, &transport_layer_, 0);
   if (condition.good()) condition = ASC_receiveAssociation(network_, &association_, config_.max_pdu);
   // DCMTK takes a connection that ends before its request for a good one.
-  if (condition.good() && !connection_.is_lost() && !connection_.expired()) return true;
+  if (condition.good() && !connection_.is_lost() && !deadlines_.ended_by()) return true;
 
-  if (connection_.expired()) {
-    note_refusal(text_of(*connection_.expired()), kNoRequest);
+  if (deadlines_.ended_by()) {
+    note_refusal(text_of(*deadlines_.ended_by()), kNoRequest);
   } else if (connection_.bytes_read() > 0 || !connection_.is_lost()) {
     const char* what = condition.good() ? "the connection ended within it" : condition.text();
     note_refusal(std::string("not a DICOM association request: ") + what, kNoRequest);
@@ -124,7 +118,7 @@ bool Association::receive_request() {
     log::debug("a connection was closed without a word", {{"address", sender_.address}});
     return false;
   }
-  connection_.send_last(abort_pdu(kServiceProvider, kReasonNotSpecified));
+  connection_.send_last(dimse::abort_pdu(dimse::kServiceProvider, dimse::kReasonNotSpecified));
   connection_.finish();
   return false;
 }
@@ -141,9 +135,7 @@ bool Association::accept() {
   Negotiated negotiated = negotiate(config_, syntaxes_for(config_, sender_, unable_.contains(sender_)), parameters);
   contexts_ = std::move(negotiated.accepted);
   give_titles(parameters.DULparams);
-  OFStandard::strlcpy(parameters.ourImplementationClassUID, kImplementationClassUid, sizeof parameters.ourImplementationClassUID);
-  OFStandard::strlcpy(parameters.ourImplementationVersionName, kImplementationVersion,
-                      sizeof parameters.ourImplementationVersionName);
+  dimse::set_implementation(parameters, kImplementationVersion);
   try {
     folder_ = open_association_folder(layout_.receiving, sender_.association);
   } catch (const durable::StepError& error) {
@@ -155,7 +147,7 @@ bool Association::accept() {
   const OFCondition condition = ASC_acknowledgeAssociation(association_);
   if (condition.bad()) {
     note_refusal(std::string("the answer could not be sent: ") + condition.text());
-    connection_.send_last(abort_pdu(kServiceProvider, kReasonNotSpecified));
+    connection_.send_last(dimse::abort_pdu(dimse::kServiceProvider, dimse::kReasonNotSpecified));
     remove_association_folder(layout_.receiving, sender_.association);
     return false;
   }
@@ -167,64 +159,64 @@ bool Association::accept() {
 }
 
 void Association::serve() {
-  Messages messages(connection_, deadlines_, static_cast<std::size_t>(config_.max_pdu),
+  Messages messages(connection_, static_cast<std::size_t>(config_.max_pdu),
                     static_cast<std::size_t>(association_->params->theirMaxPDUReceiveSize));
   Store store(config_, layout_, sender_, progress_, outbox_, server_);
-  Messages::Event event = Messages::Event::fragment;
+  End end = End::none;
   std::string bytes;
-  while (event == Messages::Event::fragment) {
+  while (end == End::none) {
     std::uint8_t context = 0;
-    event = messages.next_command(context, bytes);
-    if (event != Messages::Event::fragment) break;
-    const auto command = parse_command(bytes);
-    if (!command || (command->field & kResponseBit) != 0 || !contexts_.contains(context)) {
-      end(Messages::Event::broken, "a command that is none, or on a context that was not accepted");
+    end = messages.next_command(context, bytes);
+    if (end != End::none) break;
+    const auto command = dimse::parse_command(bytes);
+    if (!command || (command->field & dimse::kResponseBit) != 0 || !contexts_.contains(context)) {
+      close(End::broken, "a command that is none, or on a context that was not accepted");
       return;
     }
-    event = answer(messages, store, *command, context);
+    end = answer(messages, store, *command, context);
     has_spoken_ = true;
   }
-  end(event, messages.fault());
+  close(end, messages.fault());
 }
 
-Messages::Event Association::answer(Messages& messages, Store& store, const Command& command, std::uint8_t context) {
+End Association::answer(Messages& messages, Store& store, const Command& command, std::uint8_t context) {
   const AcceptedContext& accepted = contexts_.at(context);
-  if (command.field == kCStoreRequest && accepted.abstract_syntax != kVerification) {
+  if (command.field == dimse::kCStoreRequest && accepted.abstract_syntax != kVerification) {
     return store.receive(command, context, accepted.transfer_syntax, messages);
   }
   if (command.has_data_set) {
-    const auto event = messages.skip_data_set(context, config_.max_object_bytes);
-    if (event != Messages::Event::fragment) return event;
+    const End end = messages.skip_data_set(context, config_.max_object_bytes);
+    if (end != End::none) return end;
   }
-  if (command.field == kCCancelRequest) return Messages::Event::fragment;  // has no response: PS3.7 section 9.3.2.3
+  if (command.field == dimse::kCCancelRequest) return End::none;  // has no response: PS3.7 section 9.3.2.3
   std::uint16_t status = status::kUnrecognizedOperation;
-  if (command.field == kCEchoRequest) status = status::kSuccess;
-  if (command.field == kCStoreRequest) status = status::kSopClassNotSupported;
-  return messages.send(context, response_to(command, status, ""));
+  if (command.field == dimse::kCEchoRequest) status = status::kSuccess;
+  if (command.field == dimse::kCStoreRequest) status = status::kSopClassNotSupported;
+  return messages.send(context, dimse::response_to(command, status, ""));
 }
 
-void Association::end(Messages::Event event, const std::string& fault) {
+void Association::close(End end, const std::string& fault) {
   std::string reason = fault;
-  look_for_inability(event);
-  if (event == Messages::Event::released) {
-    connection_.send_last(release_response());
-  } else if (event == Messages::Event::broken) {
-    connection_.send_last(abort_pdu(kServiceProvider, kUnexpectedParameter));
-  } else if (event == Messages::Event::timed_out) {
-    connection_.send_last(abort_pdu(kServiceUser, kReasonNotSpecified));
-    reason = text_of(*connection_.expired());
+  look_for_inability(end);
+  if (end == End::released) {
+    connection_.send_last(dimse::release_response());
+  } else if (end == End::broken) {
+    connection_.send_last(dimse::abort_pdu(dimse::kServiceProvider, dimse::kUnexpectedParameter));
+  } else if (end == End::timed_out) {
+    connection_.send_last(dimse::abort_pdu(dimse::kServiceUser, dimse::kReasonNotSpecified));
+    reason = text_of(*deadlines_.ended_by());
   }
   // The router looks at this folder to know whether a series can still grow, so it goes before the last events.
   remove_association_folder(layout_.receiving, sender_.association);
   folder_.reset();
-  emit_closed(how_of(event, connection_), reason);
+  emit_closed(how_of(end, deadlines_), reason);
   if (!reason.empty()) {
     log::warning("an association ended early", {{"association", sender_.association},
                                                 {"address", sender_.address},
                                                 {"calling_aet", sender_.calling_aet},
                                                 {"reason", reason}});
   }
-  if (event == Messages::Event::broken || event == Messages::Event::timed_out) connection_.finish();
+  if (end == End::broken || end == End::timed_out) connection_.finish();
 }
 
 void Association::note_refusal(const std::string& reason, const std::string& kind) { progress_.refuse(reason, kind); }
@@ -240,9 +232,9 @@ void Association::emit_opened() {
 }
 
 // An abort may have many reasons. The uncompressed syntax that the sender gets the next time is one that it has offered.
-void Association::look_for_inability(Messages::Event event) {
-  if (has_spoken_ && event != Messages::Event::aborted) return;
-  if (connection_.expired() == Deadlines::Limit::stop || connection_.expired() == Deadlines::Limit::place) return;
+void Association::look_for_inability(End end) {
+  if (has_spoken_ && end != End::aborted) return;
+  if (deadlines_.ended_by() == Deadlines::Limit::stop || deadlines_.ended_by() == Deadlines::Limit::place) return;
   const auto mixed = std::find_if(contexts_.begin(), contexts_.end(), [](const auto& one) { return one.second.is_from_mixed; });
   if (mixed == contexts_.end()) return;
   progress_.unsent_class.set(mixed->second.abstract_syntax);

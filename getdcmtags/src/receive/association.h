@@ -2,24 +2,22 @@
 #ifndef MERCURE_RECEIVE_ASSOCIATION_H
 #define MERCURE_RECEIVE_ASSOCIATION_H
 
-#include <dcmtk/config/osconfig.h>
-#include <dcmtk/dcmnet/assoc.h>
-
 #include <optional>
 #include <string>
 
 #include "descriptor.h"
+#include "dimse/command_set.h"
+#include "dimse/connection.h"
+#include "dimse/dcmtk.h"
+#include "dimse/messages.h"
 #include "outbox.h"
 #include "receive/config.h"
-#include "receive/layout.h"
-#include "receive/connection.h"
-#include "receive/messages.h"
-#include "receive/negotiation.h"
 #include "receive/deadlines.h"
+#include "receive/layout.h"
+#include "receive/negotiation.h"
 #include "receive/progress.h"
 #include "receive/sender.h"
 #include "receive/store.h"
-#include "receive/transport.h"
 #include "receive/unable_senders.h"
 #include "receive/wake_up.h"
 
@@ -43,12 +41,12 @@ class Association {
   void reject(const Rejection& rejection);
   bool accept();
   void serve();
-  Messages::Event answer(Messages& messages, Store& store, const Command& command, std::uint8_t context);
-  void end(Messages::Event event, const std::string& fault);
+  dimse::End answer(dimse::Messages& messages, Store& store, const dimse::Command& command, std::uint8_t context);
+  void close(dimse::End end, const std::string& fault);
   // `kind`: what is counted together, where the reason is not the same each time.
   void note_refusal(const std::string& reason, const std::string& kind = {});
   void emit_opened();
-  void look_for_inability(Messages::Event event);
+  void look_for_inability(dimse::End end);
   void emit_closed(const std::string& how, const std::string& reason);
 
   Sender sender_;
@@ -60,8 +58,8 @@ class Association {
   Outbox outbox_;
   Deadlines::Clock::time_point start_;
   Deadlines deadlines_;
-  Connection connection_;
-  TransportLayer transport_layer_;
+  dimse::Connection connection_;
+  dimse::TransportLayer transport_layer_;
   T_ASC_Network* network_ = nullptr;
   T_ASC_Association* association_ = nullptr;
   AcceptedContexts contexts_;

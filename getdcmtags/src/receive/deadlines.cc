@@ -2,11 +2,13 @@
 
 #include <algorithm>
 
+#include "receive/stop_request.h"
+
 namespace mercure::receive {
 
 namespace {
 
-// Of an association whose place is wanted: it goes when it has paused for so long, and after so long at the latest.
+// An association whose place is wanted ends after such a pause, and after such a time at the latest.
 constexpr auto kPause = std::chrono::milliseconds(500);
 constexpr auto kTimeToGo = std::chrono::seconds(3);
 
@@ -53,6 +55,15 @@ std::optional<Deadlines::Limit> Deadlines::expired(Clock::time_point now) const 
   if (now < deadline.at) return std::nullopt;
   return deadline.limit;
 }
+
+bool Deadlines::passed() {
+  const auto now = Clock::now();
+  if (stop_request::is_made()) is_wanted_ != nullptr && *is_wanted_ ? place_wanted(now) : stop_requested(now);
+  if (!ended_by_) ended_by_ = expired(now);
+  return ended_by_.has_value();
+}
+
+int Deadlines::wake_descriptor() const { return is_stopping() ? -1 : stop_request::descriptor(); }
 
 int Deadlines::milliseconds_left(Clock::time_point now) const {
   using std::chrono::milliseconds;

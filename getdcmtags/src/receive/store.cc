@@ -26,6 +26,10 @@ namespace mercure::receive {
 
 namespace {
 
+using dimse::Command;
+using dimse::End;
+using dimse::Fragment;
+using dimse::Messages;
 using Phase = Progress::Phase;
 
 // Large objects are checked against the free-space floor each time that so much more of them has come.
@@ -87,7 +91,7 @@ Store::Store(const Config& config, const Layout& layout, const Sender& sender, P
              const WakeUp& server)
     : config_(config), layout_(layout), sender_(sender), progress_(progress), outbox_(outbox), server_(server), character_set_(character_set_for(config, sender)) {}
 
-Messages::Event Store::receive(const Command& request, std::uint8_t context, const std::string& transfer_syntax,
+End Store::receive(const Command& request, std::uint8_t context, const std::string& transfer_syntax,
                                Messages& messages) {
   Object object{request, transfer_syntax, new_id(), 0, 0, std::nullopt, std::nullopt, false};
   progress_.image.set(object.image);
@@ -97,30 +101,30 @@ Messages::Event Store::receive(const Command& request, std::uint8_t context, con
   progress_.phase = Phase::receiving;
 
   start(object);
-  const Messages::Event event = take_data_set(object, context, messages);
-  if (event != Messages::Event::fragment) {
+  const End end = take_data_set(object, context, messages);
+  if (end != End::none) {
     object.part.reset();
     progress_.phase = Phase::waiting;
-    return event;
+    return end;
   }
   const Answer answer = finish(object);
   object.part.reset();
   progress_.phase = Phase::waiting;
-  return messages.send(context, response_to(request, answer.status, answer.comment));
+  return messages.send(context, dimse::response_to(request, answer.status, answer.comment));
 }
 
-Messages::Event Store::take_data_set(Object& object, std::uint8_t context, Messages& messages) {
+End Store::take_data_set(Object& object, std::uint8_t context, Messages& messages) {
   if (!object.request.has_data_set) {
     object.refusal = Answer{status::kCannotUnderstand, "Cannot understand: no data set came with the command"};
-    return Messages::Event::fragment;
+    return End::none;
   }
   Fragment fragment;
   do {
     if (object.refusal) return messages.skip_data_set(context, config_.max_object_bytes);
-    if (const auto event = messages.next_of_data_set(context, fragment); event != Messages::Event::fragment) return event;
+    if (const End end = messages.next_of_data_set(context, fragment); end != End::none) return end;
     add(object, fragment);
   } while (!fragment.is_last);
-  return Messages::Event::fragment;
+  return End::none;
 }
 
 void Store::start(Object& object) {

@@ -7,12 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "dimse/command_set.h"
+#include "dimse/messages.h"
 #include "ids.h"
 #include "outbox.h"
-#include "receive/command_set.h"
 #include "receive/config.h"
 #include "receive/layout.h"
-#include "receive/messages.h"
 #include "receive/part.h"
 #include "receive/progress.h"
 #include "receive/sender.h"
@@ -28,14 +28,15 @@ class Store {
   // All arguments outlive this.
   Store(const Config& config, const Layout& layout, const Sender& sender, Progress& progress, Outbox& outbox, const WakeUp& server);
 
-  // Receives the data set that follows `request` on `context`, files it, and sends the answer. Returns what ended the
-  // association, or Event::fragment when it goes on. Whatever fails on our side becomes an answer; nothing is thrown.
-  Messages::Event receive(const Command& request, std::uint8_t context, const std::string& transfer_syntax, Messages& messages);
+  // Receives the data set that follows `request` on `context`, files it, and sends the answer. Whatever fails on our side becomes
+  // an answer; nothing is thrown.
+  dimse::End receive(const dimse::Command& request, std::uint8_t context, const std::string& transfer_syntax,
+                     dimse::Messages& messages);
 
  private:
   // The object at hand.
   struct Object {
-    const Command& request;
+    const dimse::Command& request;
     const std::string& transfer_syntax;
     std::string image;  // id
     std::uint64_t received = 0;
@@ -45,9 +46,9 @@ class Store {
     bool is_corrected = false;
   };
 
-  Messages::Event take_data_set(Object& object, std::uint8_t context, Messages& messages);
+  dimse::End take_data_set(Object& object, std::uint8_t context, dimse::Messages& messages);
   void start(Object& object);
-  void add(Object& object, const Fragment& fragment);
+  void add(Object& object, const dimse::Fragment& fragment);
   void look_at_disk(Object& object);
   void make_part(Object& object);
   Answer finish(Object& object);

@@ -1,7 +1,6 @@
 #include "storescu/association.h"
 
 #include <dcmtk/dcmnet/cond.h>
-#include <dcmtk/ofstd/ofstd.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,21 +8,24 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 #include <string_view>
 #include <utility>
 
 #include "convert/data_set.h"
 #include "descriptor.h"
+#include "dimse/command_set.h"
+#include "dimse/pdus.h"
 #include "receipt.h"
+#include "storescu/answers.h"
 #include "uids.h"
 
 namespace mercure::storescu {
 namespace {
 
-constexpr std::size_t kLongestCommand = 64 * 1024;
+using dimse::End;
 
 std::string limit_text(Seconds limit) {
   std::array<char, 32> text;
@@ -78,7 +80,8 @@ std::string names_of(const std::vector<std::string>& syntaxes) {
 
 unsigned char context_id(std::size_t place) { return static_cast<unsigned char>(2 * place + 1); }
 
-int whole_seconds(Seconds seconds) { return std::max(1, static_cast<int>(std::ceil(seconds.count()))); }
+// DCMTK takes 0 for "no limit".
+int whole_seconds(Seconds seconds) { return std::max(1, dimse::whole_seconds(seconds)); }
 
 Answer failed(const Fault& fault) { return {{Outcome::failed, std::nullopt, fault.text, fault.cause}, std::nullopt}; }
 
@@ -101,7 +104,10 @@ OFCondition create_parameters(T_ASC_Parameters*& parameters, long max_pdu) {
 }  // namespace
 
 Association::Association(const Options& options, Clock::time_point total, convert::FrameCodec& codec)
-    : options_(options), deadline_(total), layer_(deadline_, state_, options.acse_timeout), answer_watch_(options.answer_watch),
+    : options_(options),
+      deadline_(total),
+      layer_([this](int socket) -> dimse::Connection& { return take_over(socket); }),
+      answer_watch_(options.answer_watch),
       codec_(codec) {
   ASC_initializeNetwork(NET_REQUESTOR, 0, whole_seconds(options.acse_timeout), &network_);
   ASC_setTransportLayer(network_, &layer_, 0);
@@ -113,11 +119,18 @@ Association::~Association() {
   ASC_dropNetwork(&network_);
 }
 
-// Forgets the association; its connection is closed with it.
+// The connection stands: from here on the limit for negotiation counts.
+dimse::Connection& Association::take_over(int socket) {
+  deadline_.begin(options_.acse_timeout);
+  return connection_.emplace(std::make_unique<dimse::TcpStream>(Descriptor(socket)), deadline_);
+}
+
+// Forgets the association and closes its connection.
 void Association::abandon() {
-  layer_.forget();
+  messages_.reset();
   if (association_) ASC_destroyAssociation(&association_);
   association_ = nullptr;
+  connection_.reset();
 }
 
 bool Association::add_contexts(T_ASC_Parameters* parameters, const std::vector<Context>& contexts) {
@@ -130,43 +143,37 @@ bool Association::add_contexts(T_ASC_Parameters* parameters, const std::vector<C
   return true;
 }
 
+// No asynchronous operations window and no other extended negotiation: some senders' software drops the association when it is
+// asked for what it does not know (LESSONS 40). Nothing when DCMTK cannot make them.
+T_ASC_Parameters* Association::parameters_for(const std::vector<Context>& contexts) {
+  T_ASC_Parameters* parameters = nullptr;
+  if (!network_ || create_parameters(parameters, static_cast<long>(options_.max_pdu)).bad()) return nullptr;
+  const std::string address = options_.host + ':' + std::to_string(options_.port);
+  ASC_setAPTitles(parameters, options_.calling_aet.c_str(), options_.called_aet.c_str(), nullptr);
+  ASC_setPresentationAddresses(parameters, "localhost", address.c_str());
+  dimse::set_implementation(*parameters, std::string(kImplementationVersion) + (options_.router.empty() ? "" : '_' + options_.router));
+  if (!add_contexts(parameters, contexts)) ASC_destroyAssociationParameters(&parameters);
+  return parameters;
+}
+
 std::optional<Problem> Association::open(const std::vector<Context>& contexts) {
-  state_ = {};
   early_.clear();
   violation_.clear();
   stray_data_set_ = false;
-  T_ASC_Parameters* parameters = nullptr;
-  if (!network_ || create_parameters(parameters, static_cast<long>(options_.max_pdu)).bad()) {
-    return Problem{Kind::local, "DCMTK's network layer could not be started"};
-  }
-  const std::string address = options_.host + ':' + std::to_string(options_.port);
-  OFStandard::strlcpy(parameters->ourImplementationClassUID, kImplementationClassUid,
-                      sizeof parameters->ourImplementationClassUID);
-  OFStandard::strlcpy(parameters->ourImplementationVersionName, kImplementationVersion,
-                      sizeof parameters->ourImplementationVersionName);
-  ASC_setAPTitles(parameters, options_.calling_aet.c_str(), options_.called_aet.c_str(), nullptr);
-  ASC_setPresentationAddresses(parameters, "localhost", address.c_str());
-  const std::string version = std::string(kImplementationVersion) + (options_.router.empty() ? "" : '_' + options_.router);
-  OFStandard::strlcpy(parameters->ourImplementationClassUID, kImplementationClassUid,
-                      sizeof parameters->ourImplementationClassUID);
-  OFStandard::strlcpy(parameters->ourImplementationVersionName, version.c_str(),
-                      sizeof parameters->ourImplementationVersionName);
-  // No asynchronous operations window and no other extended negotiation: some senders' software drops the association
-  // when it is asked for what it does not know (LESSONS 40).
-  if (!add_contexts(parameters, contexts)) {
-    ASC_destroyAssociationParameters(&parameters);
-    return Problem{Kind::local, "the presentation contexts could not be made"};
-  }
+  deadline_.forget();
+  deadline_.allow_per_progress(std::nullopt);
+  T_ASC_Parameters* parameters = parameters_for(contexts);
+  if (!parameters) return Problem{Kind::local, "DCMTK could not make the association request"};
   deadline_.begin(options_.connect_timeout);
   const OFCondition condition = ASC_requestAssociation(network_, parameters, &association_, nullptr, nullptr, DUL_NOBLOCK,
                                                        whole_seconds(options_.acse_timeout));
-  if (condition.good()) return std::nullopt;
-  Problem problem = opening_failed(condition);
-  if (association_) {
-    abandon();
-  } else {
-    ASC_destroyAssociationParameters(&parameters);
+  if (condition.good()) {
+    messages_.emplace(*connection_, options_.max_pdu, static_cast<std::size_t>(association_->params->theirMaxPDUReceiveSize));
+    return std::nullopt;
   }
+  Problem problem = opening_failed(condition);
+  if (!association_) ASC_destroyAssociationParameters(&parameters);
+  abandon();
   return problem;
 }
 
@@ -177,16 +184,17 @@ Problem Association::opening_failed(const OFCondition& condition) {
     if (ASC_getRejectParameters(association_->params, &rejection).good()) return {kind_of(rejection), rejection_text(rejection)};
     return {Kind::rejected, "the target rejected the association"};
   }
-  if (!state_.connected) return {Kind::unreachable, "no connection to " + place + ": " + condition.text()};
-  if (state_.expiry == Deadline::Expiry::stopped) return {Kind::stopped, "told to stop"};
-  if (state_.expiry == Deadline::Expiry::total) {
+  if (!connection_) return {Kind::unreachable, "no connection to " + place + ": " + condition.text()};
+  const auto limit = deadline_.ended_by();
+  if (limit == Deadline::Expiry::stopped) return {Kind::stopped, "told to stop"};
+  if (limit == Deadline::Expiry::total) {
     return {Kind::timeout, "not done within " + limit_text(options_.total_timeout)};
   }
-  if (state_.expiry || condition == DUL_READTIMEOUT) {
+  if (limit || condition == DUL_READTIMEOUT) {
     return {Kind::timeout, "the target did not answer the association request within " + limit_text(options_.acse_timeout)};
   }
   if (condition == DUL_PEERABORTEDASSOCIATION) return {Kind::aborted, "the target aborted during negotiation"};
-  if (state_.lost) return {Kind::aborted, "the target closed the connection during negotiation"};
+  if (connection_->is_lost()) return {Kind::aborted, "the target closed the connection during negotiation"};
   return {Kind::aborted, std::string("negotiation failed: ") + condition.text()};
 }
 
@@ -261,8 +269,8 @@ Answer Association::store_as_it_is(unsigned char context, int file, const Image&
   posix_fadvise(file, 0, 0, POSIX_FADV_SEQUENTIAL);
   DataSetReader data_set(file, image, end);
   const std::uint16_t message_id = begin_message();
-  OFCondition sent = send_command(context, store_request(message_id, image.sop_class, image.sop_instance));
-  if (sent.good()) sent = send_data_set(context, data_set, image, message_id);
+  messages_->hold(context, dimse::store_request(message_id, image.sop_class, image.sop_instance));
+  const End sent = send_data_set(context, data_set, image, message_id);
   if (own_fault_) return broken(sent, "");
   return answer_to(message_id, image, sent);
 }
@@ -272,7 +280,7 @@ class Association::ConvertedSink final : public convert::Sink {
  public:
   ConvertedSink(Association& association, unsigned char context, const Image& image, std::uint16_t message_id)
       : association_(association), context_(context), image_(image), message_id_(message_id) {
-    association.buffer_.resize(association.association_->sendPDVLength & ~std::size_t{1});
+    association.buffer_.resize(association.fragment_bytes());
   }
 
   bool write(std::string_view bytes) override {
@@ -288,25 +296,25 @@ class Association::ConvertedSink final : public convert::Sink {
   }
 
   // An image of one fragment has no moment between its first and its last one in which to look for an answer.
-  OFCondition finish() {
+  End finish() {
     const bool is_split = association_.answer_watch_ > Seconds(0) && is_first_ && used_ >= 4;
-    if (is_split && !send((used_ / 2) & ~std::size_t{1}, false)) return condition_;
-    condition_ = association_.look_for_early_answer(message_id_, image_);
-    if (condition_.good() && used_ % 2 != 0) association_.buffer_[used_++] = '\0';
-    if (condition_.good()) send(used_, true);
-    return condition_;
+    if (is_split && !send((used_ / 2) & ~std::size_t{1}, false)) return end_;
+    end_ = association_.look_for_early_answer(message_id_, image_);
+    if (end_ == End::none && used_ % 2 != 0) association_.buffer_[used_++] = '\0';
+    if (end_ == End::none) send(used_, true);
+    return end_;
   }
 
-  OFCondition condition() const { return condition_; }
+  End end() const { return end_; }
 
  private:
   bool send(std::size_t count, bool last) {
     auto& buffer = association_.buffer_;
-    condition_ = association_.send_fragment(context_, DUL_DATASETPDV, last, buffer.data(), count);
+    end_ = association_.messages_->send_fragment(context_, {buffer.data(), count}, last);
     std::memmove(buffer.data(), buffer.data() + count, used_ - count);
     used_ -= count;
     is_first_ = false;
-    return condition_.good();
+    return end_ == End::none;
   }
 
   Association& association_;
@@ -315,7 +323,7 @@ class Association::ConvertedSink final : public convert::Sink {
   std::uint16_t message_id_;
   std::size_t used_ = 0;
   bool is_first_ = true;
-  OFCondition condition_ = EC_Normal;
+  End end_ = End::none;
 };
 
 // What cannot be converted is mostly found out by the first walk, before anything has left.
@@ -336,32 +344,31 @@ Answer Association::store_converted(unsigned char context, int file, const Image
   }
   const std::uint16_t message_id = begin_message();
   ConvertedSink sink(*this, context, image, message_id);
-  OFCondition sent = send_command(context, store_request(message_id, image.sop_class, image.sop_instance));
-  if (sent.good() && !conversion.write(sink)) {
-    if (sink.condition().good()) own_fault_ = {Cause::local, what + conversion.reason()};
+  messages_->hold(context, dimse::store_request(message_id, image.sop_class, image.sop_instance));
+  if (!conversion.write(sink)) {
+    if (sink.end() == End::none) own_fault_ = {Cause::local, what + conversion.reason()};
     if (conversion.encoding_failed()) encoder = conversion.reason();
-    return broken(sink.condition(), "while it was sent");
+    return broken(sink.end(), "while it was sent");
   }
-  if (sent.good()) sent = sink.finish();
-  return answer_to(message_id, image, sent);
+  return answer_to(message_id, image, sink.finish());
 }
 
 std::uint16_t Association::begin_message() {
   deadline_.begin(options_.dimse_timeout);
-  layer_.transport()->cork();
-  layer_.transport()->allow_per_progress(options_.dimse_timeout);
+  deadline_.allow_per_progress(options_.dimse_timeout);
   return association_->nextMsgID++;
 }
 
 // Waits for the answer to an image that was sent, or not to its end.
-Answer Association::answer_to(std::uint16_t message_id, const Image& image, const OFCondition& sent) {
-  if (sent.bad() || !layer_.transport()->uncork()) return broken(sent, "while it was sent");
+Answer Association::answer_to(std::uint16_t message_id, const Image& image, End sent) {
+  if (sent == End::none) sent = messages_->flush();
+  if (sent != End::none) return broken(sent, "while it was sent");
   deadline_.begin(options_.dimse_timeout);
   std::string command = std::move(early_);
   early_.clear();
-  const OFCondition received = command.empty() ? receive_command(command, Until::answer) : EC_Normal;
-  if (received.bad()) return broken(received, "before the target answered");
-  const auto response = parse_store_response(command);
+  const End received = command.empty() ? receive_command(command, Until::answer) : End::none;
+  if (received != End::none) return broken(received, "before the target answered");
+  const auto response = dimse::parse_store_response(command);
   std::string objection = objection_to(response, message_id, image.sop_instance);
   if (!objection.empty()) return broken(violated(std::move(objection)), "");
   stray_data_set_ = response->data_set_follows;
@@ -370,54 +377,38 @@ Answer Association::answer_to(std::uint16_t message_id, const Image& image, cons
   return {{meaning.outcome, response->status, silent ? std::string(meaning.text) : response->comment}, std::nullopt};
 }
 
-OFCondition Association::violated(std::string how) {
+End Association::violated(std::string how) {
   violation_ = std::move(how);
-  return DUL_ILLEGALPDU;
+  return End::broken;
 }
 
 // A success that comes before the last fragment has left cannot be about the image: the target does not have it. A
 // refusal can. An answer that is still on its way at that moment looks like a right one; `answer_watch` waits for it.
-OFCondition Association::look_for_early_answer(std::uint16_t message_id, const Image& image) {
-  if (answer_watch_ > Seconds(0) && !layer_.transport()->flush()) return DUL_NETWORKCLOSED;
-  const bool news = layer_.transport()->has_news(answer_watch_);
+End Association::look_for_early_answer(std::uint16_t message_id, const Image& image) {
+  if (answer_watch_ > Seconds(0)) {
+    if (const End end = messages_->flush(); end != End::none) return end;
+  }
+  const bool news = messages_->has_news(std::chrono::ceil<std::chrono::milliseconds>(answer_watch_));
   answer_watch_ = Seconds(0);
-  if (!news) return EC_Normal;
+  if (!news) return End::none;
   deadline_.begin(options_.dimse_timeout);
-  const OFCondition received = receive_command(early_, Until::answer_or_end_of_data_set);
-  if (received.bad() || early_.empty()) return received;
-  const auto response = parse_store_response(early_);
+  const End received = receive_command(early_, Until::answer_or_end_of_data_set);
+  if (received != End::none || early_.empty()) return received;
+  const auto response = dimse::parse_store_response(early_);
   std::string objection = objection_to(response, message_id, image.sop_instance);
   if (!objection.empty()) return violated(std::move(objection));
   const Outcome outcome = meaning_of(response->status).outcome;
-  if (outcome == Outcome::refused || outcome == Outcome::failed) return EC_Normal;
+  if (outcome == Outcome::refused || outcome == Outcome::failed) return End::none;
   answer_watch_ = options_.answer_watch;
   return violated("the target answered before it had the whole image");
 }
 
-OFCondition Association::send_fragment(unsigned char context, DUL_DATAPDV type, bool last, char* bytes, std::size_t size) {
-  DUL_PDV pdv;
-  pdv.fragmentLength = size;
-  pdv.presentationContextID = context;
-  pdv.pdvType = type;
-  pdv.lastPDV = last;
-  pdv.data = bytes;
-  DUL_PDVLIST list{};
-  list.count = 1;
-  list.pdv = &pdv;
-  return DUL_WritePDVs(&association_->DULassociation, &list);
-}
-
-OFCondition Association::send_command(unsigned char context, std::string command) {
-  return send_fragment(context, DUL_COMMANDPDV, true, command.data(), command.size());
-}
-
 // What differs from what was received must not arrive: the last fragment leaves when all is compared.
-OFCondition Association::send_data_set(unsigned char context, DataSetReader& data_set, const Image& image,
-                                       std::uint16_t message_id) {
-  buffer_.resize(association_->sendPDVLength & ~std::size_t{1});
-  OFCondition sent = EC_Normal;
+End Association::send_data_set(unsigned char context, DataSetReader& data_set, const Image& image, std::uint16_t message_id) {
+  buffer_.resize(fragment_bytes());
+  End sent = End::none;
   bool is_first = true;
-  while (data_set.left() > 0 && sent.good()) {
+  while (data_set.left() > 0 && sent == End::none) {
     auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(buffer_.size(), data_set.left()));
     // An image of one fragment has no moment between its first and its last one in which to look for an answer.
     if (answer_watch_ > Seconds(0) && std::exchange(is_first, false) && wanted == data_set.left() && wanted >= 4) {
@@ -427,76 +418,75 @@ OFCondition Association::send_data_set(unsigned char context, DataSetReader& dat
     const bool is_last = data_set.left() == 0;
     if (!is_read || (is_last && !data_set.is_as_received())) {
       own_fault_ = data_set.fault();
-      return EC_Normal;
+      return End::none;
     }
     // Every fragment has an even length (PS3.8 annex E); DCMTK and others abort at an odd one.
     const bool odd = wanted % 2 != 0;
     if (odd) buffer_[wanted] = '\0';
     if (is_last) sent = look_for_early_answer(message_id, image);
-    if (sent.good()) sent = send_fragment(context, DUL_DATASETPDV, is_last, buffer_.data(), wanted + (odd ? 1 : 0));
+    if (sent == End::none) sent = messages_->send_fragment(context, {buffer_.data(), wanted + (odd ? 1 : 0)}, is_last);
   }
   return sent;
 }
 
 // Passes over the data set that the last answer announced.
-OFCondition Association::receive_command(std::string& command, Until until) {
-  while (command.size() <= kLongestCommand) {
-    DUL_PDV pdv;
-    OFCondition condition = DUL_NextPDV(&association_->DULassociation, &pdv);
-    if (condition.bad()) {
-      condition = DUL_ReadPDVs(&association_->DULassociation, nullptr, DUL_NOBLOCK, whole_seconds(options_.dimse_timeout));
-      if (condition != DUL_PDATAPDUARRIVED) return condition.good() ? DUL_NETWORKCLOSED : condition;
-      continue;
-    }
-    if (pdv.pdvType != DUL_COMMANDPDV) {
+End Association::receive_command(std::string& command, Until until) {
+  dimse::Fragment fragment;
+  while (command.size() <= dimse::kMaxCommandBytes) {
+    if (const End end = messages_->next(fragment); end != End::none) return end;
+    if (!fragment.is_command) {
       if (!stray_data_set_ || !command.empty()) return violated("the target sent a data set where an answer belongs");
-      stray_data_set_ = !pdv.lastPDV;
-      if (pdv.lastPDV && until == Until::answer_or_end_of_data_set) return EC_Normal;
+      stray_data_set_ = !fragment.is_last;
+      if (fragment.is_last && until == Until::answer_or_end_of_data_set) return End::none;
       continue;
     }
-    command.append(static_cast<const char*>(pdv.data), pdv.fragmentLength);
-    if (pdv.lastPDV) return EC_Normal;
+    command += fragment.bytes;
+    if (fragment.is_last) return End::none;
   }
-  return DUL_ILLEGALPDULENGTH;
+  return End::broken;
 }
 
-// The association is of no use any more. What is known of the reason decides what is said of the image.
-Answer Association::broken(const OFCondition& condition, const std::string& what) {
-  Problem problem{Kind::aborted, {}};
+// Says why the association ended. What is known of the reason decides what is said of the image.
+Problem Association::problem_of(End end, const std::string& what) {
+  if (own_fault_) return {Kind::local, std::exchange(own_fault_, {}).text};
+  if (!violation_.empty()) return {Kind::violation, std::exchange(violation_, {})};
+  const auto limit = end == End::timed_out ? deadline_.ended_by() : std::nullopt;
+  if (limit == Deadline::Expiry::stopped) return {Kind::stopped, "told to stop " + what};
+  if (limit == Deadline::Expiry::total) {
+    return {Kind::timeout, "the limit of " + limit_text(options_.total_timeout) + " for everything passed " + what};
+  }
+  switch (end) {
+    case End::timed_out: return {Kind::timeout, "nothing happened for " + limit_text(options_.dimse_timeout) + ' ' + what};
+    case End::aborted: return {Kind::aborted, "the target aborted the association " + what};
+    case End::released: return {Kind::aborted, "the target ended the association " + what};
+    case End::lost: return {Kind::aborted, "the connection was lost " + what};
+    case End::broken:
+    case End::none: break;
+  }
+  const std::string& fault = messages_->fault();
+  return {Kind::aborted, "the association was ended " + what + (fault.empty() ? "" : ": " + fault)};
+}
+
+Answer Association::broken(End end, const std::string& what) {
   const Cause cause = own_fault_.cause;
-  if (own_fault_) {
-    problem = {Kind::local, std::exchange(own_fault_, {}).text};
-  } else if (!violation_.empty()) {
-    problem = {Kind::violation, std::move(violation_)};
-    violation_.clear();
-  } else if (state_.expiry == Deadline::Expiry::stopped) {
-    problem = {Kind::stopped, "told to stop " + what};
-  } else if (state_.expiry == Deadline::Expiry::total) {
-    problem = {Kind::timeout, "the limit of " + limit_text(options_.total_timeout) + " for everything passed " + what};
-  } else if (state_.expiry || condition == DUL_READTIMEOUT) {
-    problem = {Kind::timeout, "nothing happened for " + limit_text(options_.dimse_timeout) + ' ' + what};
-  } else if (condition == DUL_PEERABORTEDASSOCIATION) {
-    problem.text = "the target aborted the association " + what;
-  } else if (condition == DUL_PEERREQUESTEDRELEASE) {
-    problem.text = "the target ended the association " + what;
-  } else if (state_.lost) {
-    problem.text = "the connection was lost " + what;
-  } else {
-    problem.text = "the association was ended " + what;
-    if (condition.bad()) problem.text += std::string(": ") + condition.text();
-  }
-  if (!state_.lost && condition != DUL_PEERABORTEDASSOCIATION && layer_.transport()->uncork()) {
-    ASC_abortAssociation(association_);
-  }
+  const Problem problem = problem_of(end, what);
+  if (end != End::aborted) abort();
   abandon();
   return {{Outcome::failed, std::nullopt, problem.text, cause}, problem};
+}
+
+// Whatever is held leaves first: the target knows then which image is not coming.
+void Association::abort() {
+  if (connection_->is_lost() || messages_->flush() != End::none) return;
+  connection_->send_last(dimse::abort_pdu(dimse::kServiceUser, dimse::kReasonNotSpecified));
+  connection_->finish();
 }
 
 void Association::release() {
   if (!association_) return;
   deadline_.begin(options_.acse_timeout);
-  const OFCondition condition = ASC_releaseAssociation(association_);
-  if (condition.bad() && !state_.lost && condition != DUL_PEERABORTEDASSOCIATION) ASC_abortAssociation(association_);
+  const End end = messages_->release();
+  if (end != End::none && end != End::aborted) abort();
   abandon();
 }
 

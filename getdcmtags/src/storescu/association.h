@@ -1,22 +1,21 @@
-// One association with the target after another, on DCMTK's upper layer. Data sets go out bit by bit as they are in the
-// file: DCMTK's DIMSE layer would parse and write them anew, slower, not always the same, and dying of some of them.
+// One association with the target after another. Data sets go out bit by bit as they are in the file: DCMTK's DIMSE layer would
+// parse and write them anew, slower, not always the same, and dying of some of them.
 #ifndef MERCURE_STORESCU_ASSOCIATION_H
 #define MERCURE_STORESCU_ASSOCIATION_H
-
-#include <dcmtk/config/osconfig.h>
-#include <dcmtk/dcmnet/assoc.h>
 
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "convert/frame_codec.h"
-#include "storescu/command_set.h"
+#include "dimse/connection.h"
+#include "dimse/dcmtk.h"
+#include "dimse/messages.h"
 #include "storescu/data_set_reader.h"
+#include "storescu/deadline.h"
 #include "storescu/image.h"
 #include "storescu/options.h"
 #include "storescu/outcome.h"
-#include "storescu/transport.h"
 
 namespace mercure::storescu {
 
@@ -59,25 +58,29 @@ class Association {
   std::optional<std::size_t> choose(const Image& image, const std::vector<std::size_t>& contexts, const Setback& setback) const;
   Answer refused(const Image& image, const std::vector<std::size_t>& contexts) const;
   std::uint16_t begin_message();
-  Answer answer_to(std::uint16_t message_id, const Image& image, const OFCondition& sent);
+  Answer answer_to(std::uint16_t message_id, const Image& image, dimse::End sent);
   Answer store_as_it_is(unsigned char context, int file, const Image& image, std::uint64_t end);
   Answer store_converted(unsigned char context, int file, const Image& image, std::uint64_t end, const std::string& syntax,
                          std::string& encoder);
+  dimse::Connection& take_over(int socket);
   bool add_contexts(T_ASC_Parameters* parameters, const std::vector<Context>& contexts);
+  T_ASC_Parameters* parameters_for(const std::vector<Context>& contexts);
   Problem opening_failed(const OFCondition& condition);
-  Answer broken(const OFCondition& condition, const std::string& what);
-  OFCondition send_fragment(unsigned char context, DUL_DATAPDV type, bool last, char* bytes, std::size_t size);
-  OFCondition send_command(unsigned char context, std::string command);
-  OFCondition send_data_set(unsigned char context, DataSetReader& data_set, const Image& image, std::uint16_t message_id);
-  OFCondition receive_command(std::string& command, Until until);
-  OFCondition look_for_early_answer(std::uint16_t message_id, const Image& image);
-  OFCondition violated(std::string how);
+  Problem problem_of(dimse::End end, const std::string& what);
+  Answer broken(dimse::End end, const std::string& what);
+  dimse::End send_data_set(unsigned char context, DataSetReader& data_set, const Image& image, std::uint16_t message_id);
+  dimse::End receive_command(std::string& command, Until until);
+  dimse::End look_for_early_answer(std::uint16_t message_id, const Image& image);
+  dimse::End violated(std::string how);
+  std::size_t fragment_bytes() const { return association_->sendPDVLength & ~std::size_t{1}; }
+  void abort();
   void abandon();
 
   const Options& options_;
   Deadline deadline_;
-  ConnectionState state_;
-  TransportLayer layer_;
+  std::optional<dimse::Connection> connection_;
+  std::optional<dimse::Messages> messages_;
+  dimse::TransportLayer layer_;
   T_ASC_Network* network_ = nullptr;
   T_ASC_Association* association_ = nullptr;
   std::vector<char> buffer_;

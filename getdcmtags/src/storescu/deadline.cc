@@ -62,6 +62,13 @@ std::optional<Deadline::Expiry> Deadline::expired() const {
   return std::nullopt;
 }
 
+bool Deadline::passed() {
+  ended_by_ = expired();
+  return ended_by_.has_value();
+}
+
+int Deadline::wake_descriptor() const { return Stop::requested() ? -1 : Stop::descriptor(); }
+
 int Deadline::milliseconds_left() const {
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(earliest() - Clock::now()).count();
   return static_cast<int>(std::clamp<long long>(left, 1, std::numeric_limits<int>::max()));

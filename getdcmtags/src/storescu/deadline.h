@@ -1,4 +1,4 @@
-// When waiting ends: the limit of the step under way, the limit of everything, and being told to stop.
+// When waiting ends: the limit of the step under way, the limit of everything, and a request to stop.
 #ifndef MERCURE_STORESCU_DEADLINE_H
 #define MERCURE_STORESCU_DEADLINE_H
 
@@ -6,13 +6,14 @@
 #include <chrono>
 #include <optional>
 
+#include "dimse/wait_limit.h"
 #include "storescu/options.h"
 
 namespace mercure::storescu {
 
 using Clock = std::chrono::steady_clock;
 
-// Being told to stop, by SIGTERM or SIGINT. One for the process; any thread may look.
+// The request to stop, by SIGTERM or SIGINT. One for the process; any thread may look.
 class Stop {
  public:
   // How long an image under way may still take, so that its result is known and nothing is sent twice.
@@ -32,8 +33,8 @@ class Stop {
   static Clock::time_point end_of_grace();
 };
 
-// The waiting of one association; for its thread alone.
-class Deadline {
+// The limits of one association; for its thread alone.
+class Deadline final : public dimse::WaitLimit {
  public:
   enum class Expiry { step, total, stopped };
 
@@ -42,17 +43,30 @@ class Deadline {
   // A new step begins that may take `most`.
   void begin(Seconds most) { step_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(most); }
 
+  // From now on each sending of something begins a new step of this length: a long image on a slow line is no time-out.
+  void allow_per_progress(std::optional<Seconds> most) { per_progress_ = most; }
+
   // What has passed at this moment, if anything has.
   std::optional<Expiry> expired() const;
 
-  // For poll(2): until the first limit, at least one.
-  int milliseconds_left() const;
+  // What ended the last wait, if a limit did.
+  std::optional<Expiry> ended_by() const { return ended_by_; }
+  void forget() { ended_by_.reset(); }
+
+  bool passed() override;
+  int milliseconds_left() const override;  // at least one
+  int wake_descriptor() const override;
+  void bytes_sent() override {
+    if (per_progress_) begin(*per_progress_);
+  }
 
  private:
   Clock::time_point earliest() const;
 
   Clock::time_point step_;
   Clock::time_point total_;
+  std::optional<Seconds> per_progress_;
+  std::optional<Expiry> ended_by_;
 };
 
 }  // namespace mercure::storescu

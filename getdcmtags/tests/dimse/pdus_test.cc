@@ -1,37 +1,21 @@
-#include "receive/pdus.h"
+#include "dimse/pdus.h"
 
 #include <gtest/gtest.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <chrono>
-#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
-namespace mercure::receive {
+#include "dimse/ends.h"
+
+namespace mercure::dimse {
 namespace {
 
 using namespace std::string_literals;
 using namespace std::chrono_literals;
 using Outcome = PduReader::Outcome;
-
-// A connection whose other end the test holds.
-struct Ends {
-  explicit Ends(std::chrono::milliseconds idle = 60s) : deadlines({60s, idle, 0s, 60s}, Deadlines::Clock::now()) {
-    int ends[2];
-    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-    peer = Descriptor(ends[1]);
-    connection.emplace(Descriptor(ends[0]), deadlines);
-    deadlines.established(Deadlines::Clock::now());
-  }
-  void say(const std::string& bytes) { ASSERT_EQ(write(peer.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size())); }
-
-  Deadlines deadlines;
-  Descriptor peer;
-  std::optional<Connection> connection;
-};
 
 TEST(PduReaders, PdusComeWholeInWhateverPieces) {
   Ends ends;
@@ -114,9 +98,10 @@ TEST(DataPdus, FitWhatThePeerTakes) {
 }
 
 TEST(OtherPdus, HaveTheirForm) {
+  EXPECT_EQ(release_request(), "\5\0\0\0\0\4\0\0\0\0"s);
   EXPECT_EQ(release_response(), "\6\0\0\0\0\4\0\0\0\0"s);
   EXPECT_EQ(abort_pdu(2, 6), "\7\0\0\0\0\4\0\0\2\6"s);
 }
 
 }  // namespace
-}  // namespace mercure::receive
+}  // namespace mercure::dimse

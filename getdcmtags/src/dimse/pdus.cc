@@ -1,19 +1,19 @@
-#include "receive/pdus.h"
+#include "dimse/pdus.h"
 
 #include <algorithm>
 #include <cstring>
 
-namespace mercure::receive {
+namespace mercure::dimse {
 
 namespace {
 
 constexpr std::size_t kHeaderBytes = 6;
 constexpr std::size_t kValueHeaderBytes = 6;  // of a presentation data value: length, context, control
 
-// So much is asked for beyond what is awaited: a whole command, or the header of the next PDU, but little to move.
+// Read beyond what is awaited: a whole command, or the header of the next PDU, but little to move.
 constexpr std::size_t kReadAheadBytes = 4096;
 
-// Of a PDU that is no data. Releases and aborts have 4 bytes.
+// The longest PDU that is no data. Releases and aborts have 4 bytes.
 constexpr std::size_t kMaxOtherBytes = 64 << 10;
 
 std::size_t length_at(const char* bytes) {
@@ -62,6 +62,14 @@ bool PduReader::fill(std::size_t wanted) {
   return true;
 }
 
+std::string data_pdu_header(std::uint8_t context, bool is_command, bool is_last, std::size_t size) {
+  std::string bytes = header(PduType::data, kValueHeaderBytes + size);
+  add_length(bytes, size + 2);
+  bytes += static_cast<char>(context);
+  bytes += static_cast<char>((is_command ? 1 : 0) | (is_last ? 2 : 0));
+  return bytes;
+}
+
 std::string data_pdus(std::uint8_t context, std::string_view command, std::size_t peer_max_pdu) {
   // Even, as all values must be (PS3.8 annex D.1.1), and at least enough to get on.
   const std::size_t room =
@@ -70,14 +78,13 @@ std::string data_pdus(std::uint8_t context, std::string_view command, std::size_
   do {
     const std::string_view piece = command.substr(0, std::max<std::size_t>(room & ~std::size_t{1}, 2));
     command.remove_prefix(piece.size());
-    bytes += header(PduType::data, kValueHeaderBytes + piece.size());
-    add_length(bytes, piece.size() + 2);
-    bytes += static_cast<char>(context);
-    bytes += static_cast<char>(command.empty() ? 3 : 1);  // a command; with bit 1, its last piece
+    bytes += data_pdu_header(context, true, command.empty(), piece.size());
     bytes += piece;
   } while (!command.empty());
   return bytes;
 }
+
+std::string release_request() { return header(PduType::release_request, 4) + std::string(4, '\0'); }
 
 std::string release_response() { return header(PduType::release_response, 4) + std::string(4, '\0'); }
 
@@ -85,4 +92,4 @@ std::string abort_pdu(std::uint8_t source, std::uint8_t reason) {
   return header(PduType::abort, 4) + std::string(2, '\0') + static_cast<char>(source) + static_cast<char>(reason);
 }
 
-}  // namespace mercure::receive
+}  // namespace mercure::dimse

@@ -1,10 +1,10 @@
-#include "receive/command_set.h"
+#include "dimse/command_set.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-namespace mercure::receive {
+namespace mercure::dimse {
 namespace {
 
 using namespace std::string_literals;
@@ -61,4 +61,4 @@ TEST(Commands, UidsOfAnyLengthAreCut) {
 }
 
 }  // namespace
-}  // namespace mercure::receive
+}  // namespace mercure::dimse

@@ -1,16 +1,22 @@
-// A Connection as DCMTK sees it while it negotiates the association.
-#ifndef MERCURE_RECEIVE_TRANSPORT_H
-#define MERCURE_RECEIVE_TRANSPORT_H
+// What is needed of DCMTK, which negotiates associations and does nothing else here: a Connection in the form of its transport.
+#ifndef MERCURE_DIMSE_DCMTK_H
+#define MERCURE_DIMSE_DCMTK_H
 
 #include <dcmtk/config/osconfig.h>
+#include <dcmtk/dcmnet/assoc.h>
 #include <dcmtk/dcmnet/dcmlayer.h>
 #include <dcmtk/dcmnet/dcmtrans.h>
 
-#include "receive/connection.h"
+#include <chrono>
+#include <functional>
+#include <string>
+#include <utility>
 
-namespace mercure::receive {
+#include "dimse/connection.h"
 
-// DCMTK deletes it when it thinks that the connection is over; the connection is ours, and stays open for our last words.
+namespace mercure::dimse {
+
+// DCMTK deletes it when it thinks that the connection is over. The Connection behind it stays open for our last words.
 class Transport : public DcmTransportConnection {
  public:
   explicit Transport(Connection& connection) : DcmTransportConnection(connection.descriptor()), connection_(connection) {}
@@ -23,7 +29,7 @@ class Transport : public DcmTransportConnection {
   OFBool isTransparentConnection() override { return OFTrue; }
   OFString& dumpConnectionParameters(OFString& text) override;
 
-  // TLS will answer these in a class of its own.
+  // TLS is not DCMTK's: it is a Stream.
   OFCondition serverSideHandshake() override { return EC_Normal; }
   OFCondition clientSideHandshake() override { return EC_Normal; }
   OFCondition renegotiate(const char*) override { return EC_Normal; }
@@ -34,17 +40,26 @@ class Transport : public DcmTransportConnection {
   Connection& connection_;
 };
 
-// Hands DCMTK the one connection of this process.
 class TransportLayer : public DcmTransportLayer {
  public:
-  explicit TransportLayer(Connection& connection) : connection_(connection) {}
+  // `connection_of` gives the connection of a socket that DCMTK has opened or was given.
+  explicit TransportLayer(std::function<Connection&(int)> connection_of) : connection_of_(std::move(connection_of)) {}
 
   DcmTransportConnection* createConnection(DcmNativeSocketType socket, OFBool use_secure_layer) override;
 
  private:
-  Connection& connection_;
+  std::function<Connection&(int)> connection_of_;
 };
 
-}  // namespace mercure::receive
+// Enters who we are, for the peer to read. `version` has at most 16 characters.
+void set_implementation(T_ASC_Parameters& parameters, const std::string& version);
+
+// For DCMTK's own limits, which are never the ones that end a wait.
+template <typename Duration>
+int whole_seconds(Duration time) {
+  return static_cast<int>(std::chrono::ceil<std::chrono::seconds>(time).count());
+}
+
+}  // namespace mercure::dimse
 
 #endif
