@@ -13,6 +13,7 @@
 #include <ctime>
 #include <fstream>
 #include <new>
+#include <string_view>
 #include <system_error>
 
 #include "json.h"
@@ -40,6 +41,27 @@ std::tm broken_down(long long seconds) {
   std::tm parts{};
   gmtime_r(&instant, &parts);
   return parts;
+}
+
+void add_digits(std::string& text, int number, std::size_t digits) {
+  const std::size_t end = text.size() + digits;
+  text.resize(end);
+  for (std::size_t place = 1; place <= digits; ++place, number /= 10) text[end - place] = static_cast<char>('0' + number % 10);
+}
+
+// Date and time as ISO 8601 has them, with these separators.
+std::string date_and_time(const Instant& instant, std::string_view of_date, std::string_view of_time, std::string_view of_second) {
+  const std::tm parts = broken_down(instant.seconds);
+  std::string text;
+  text.reserve(40);
+  add_digits(text, parts.tm_year + 1900, 4);
+  add_digits(text.append(of_date), parts.tm_mon + 1, 2);
+  add_digits(text.append(of_date), parts.tm_mday, 2);
+  add_digits(text.append("T"), parts.tm_hour, 2);
+  add_digits(text.append(of_time), parts.tm_min, 2);
+  add_digits(text.append(of_time), parts.tm_sec, 2);
+  add_digits(text.append(of_second), instant.microseconds, 6);
+  return text;
 }
 
 std::uint32_t random_bits() {
@@ -89,21 +111,14 @@ long long wall_clock() {
 
 }  // namespace
 
-std::string Instant::text() const {
-  const std::tm parts = broken_down(seconds);
-  std::array<char, 80> buffer{};
-  std::snprintf(buffer.data(), buffer.size(), "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", parts.tm_year + 1900,
-                parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, microseconds);
-  return buffer.data();
-}
+std::string Instant::text() const { return date_and_time(*this, "-", ":", ".") + 'Z'; }
 
 std::string new_id(const Instant& at) {
-  const std::tm parts = broken_down(at.seconds);
-  std::array<char, 80> buffer{};
-  std::snprintf(buffer.data(), buffer.size(), "%04d%02d%02dT%02d%02d%02d%06d-%08x", parts.tm_year + 1900,
-                parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, at.microseconds,
-                random_bits());
-  return buffer.data();
+  static constexpr char kHexadecimal[] = "0123456789abcdef";
+  std::string id = date_and_time(at, "", "", "") + '-';
+  const std::uint32_t bits = random_bits();
+  for (int shift = 28; shift >= 0; shift -= 4) id += kHexadecimal[bits >> shift & 0xf];
+  return id;
 }
 
 bool believed(long long instant) { return instant > 0 && static_cast<double>(instant) < kLatestBelieved * kMicroseconds; }

@@ -8,6 +8,7 @@
 
 #include "durable.h"
 #include "ids.h"
+#include "tags/json_writer.h"
 
 namespace mercure {
 
@@ -25,17 +26,27 @@ constexpr std::size_t kMaxBacklog = 10'000;
 Outbox::Outbox(std::string directory, std::string service)
     : directory_(std::move(directory)), service_(std::move(service)) {}
 
-void Outbox::emit(const std::string& type, const std::optional<std::string>& series, Json details) {
+void Outbox::emit(const std::string& type, const std::optional<std::string>& series, const Json& details) {
+  emit_written(type, series, to_line(details));
+}
+
+void Outbox::emit_written(const std::string& type, const std::optional<std::string>& series, std::string_view details) {
   const Instant now = Instant::now();
-  const Json event = {{"id", new_id(now)},
-                      {"time", now.text()},
-                      {"service", service_},
-                      {"type", type},
-                      {"task", nullptr},
-                      {"series", series ? Json(*series) : Json(nullptr)},
-                      {"details", std::move(details)}};
+  tags::JsonWriter event(tags::JsonWriter::Style::compact);
+  event.begin_object();
+  event.member("id", new_id(now));
+  event.member("time", now.text());
+  event.member("service", service_);
+  event.member("type", type);
+  event.key("task");
+  event.null();
+  event.key("series");
+  series ? event.text(*series) : event.null();
+  event.key("details");
+  event.raw(details);
+  event.end_object();
   if (backlog_.size() >= kMaxBacklog) backlog_.pop_front();
-  backlog_.push_back(to_line(event) + '\n');
+  backlog_.push_back(event.take() + '\n');
   try {
     flush();
   } catch (const std::system_error&) {

@@ -7,6 +7,7 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "descriptor.h"
 #include "json.h"
@@ -21,7 +22,10 @@ class Outbox {
 
   // Appends one event, and before it those that the disk refused earlier. It never throws: the state that an event tells of
   // stands already, and to fail because it cannot be told would turn a full disk into a lie to the sender.
-  void emit(const std::string& type, const std::optional<std::string>& series, Json details);
+  void emit(const std::string& type, const std::optional<std::string>& series, const Json& details);
+
+  // The same with details that are written already: what comes with each image costs less so.
+  void emit_written(const std::string& type, const std::optional<std::string>& series, std::string_view details);
 
   // Events that wait in memory because the disk refused them.
   std::size_t waiting() const { return backlog_.size(); }

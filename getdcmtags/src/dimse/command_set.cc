@@ -104,12 +104,6 @@ std::string_view trimmed(std::string_view value) {
   return value.substr(0, value.find_last_not_of(std::string_view(" \0", 2)) + 1);
 }
 
-std::string utf8(std::string_view value) {
-  std::string text;
-  tags::append_utf8(value, text);
-  return text;
-}
-
 }  // namespace
 
 std::optional<Command> parse_command(std::string_view bytes) {
@@ -174,7 +168,7 @@ std::optional<StoreResponse> parse_store_response(std::string_view bytes) {
       case kMessageIDBeingRespondedTo: response.message_id = exact_short(value); break;
       case kAffectedSOPInstanceUID: response.sop_instance = trimmed(value); break;
       case kCommandDataSetType: response.data_set_follows = exact_short(value) != kNoDataSet; break;
-      case kErrorComment: response.comment = utf8(trimmed(value)); break;
+      case kErrorComment: response.comment = tags::utf8(trimmed(value)); break;
       default: break;
     }
   }

@@ -35,19 +35,21 @@ std::string header(PduType type, std::size_t length) {
 }  // namespace
 
 PduReader::PduReader(Connection& connection, std::size_t max_pdu)
-    : connection_(connection), max_pdu_(max_pdu), buffer_(kHeaderBytes + std::max(max_pdu, kMaxOtherBytes) + kReadAheadBytes) {}
+    : connection_(connection),
+      max_pdu_(max_pdu),
+      buffer_(std::make_unique_for_overwrite<char[]>(kHeaderBytes + std::max(max_pdu, kMaxOtherBytes) + kReadAheadBytes)) {}
 
 PduReader::Outcome PduReader::next(Pdu& pdu) {
-  std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+  std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
   end_ -= begin_;
   begin_ = 0;
   if (!fill(kHeaderBytes)) return Outcome::no_more;
   pdu.type = static_cast<PduType>(buffer_[0]);
-  const std::size_t length = length_at(buffer_.data() + 2);
+  const std::size_t length = length_at(buffer_.get() + 2);
   if (length > (pdu.type == PduType::data ? max_pdu_ : kMaxOtherBytes)) return Outcome::too_long;
   const std::size_t whole = kHeaderBytes + length;
   if (!fill(whole)) return Outcome::no_more;
-  pdu.body = std::string_view(buffer_.data() + kHeaderBytes, length);
+  pdu.body = std::string_view(buffer_.get() + kHeaderBytes, length);
   begin_ = whole;
   return Outcome::pdu;
 }
@@ -55,7 +57,7 @@ PduReader::Outcome PduReader::next(Pdu& pdu) {
 // Reads until `wanted` bytes are there. What comes after them costs no call of its own.
 bool PduReader::fill(std::size_t wanted) {
   while (end_ < wanted) {
-    const ssize_t count = connection_.read(buffer_.data() + end_, wanted + kReadAheadBytes - end_);
+    const ssize_t count = connection_.read(buffer_.get() + end_, wanted + kReadAheadBytes - end_);
     if (count <= 0) return false;
     end_ += static_cast<std::size_t>(count);
   }

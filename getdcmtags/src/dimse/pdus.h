@@ -8,9 +8,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "dimse/connection.h"
 
@@ -49,7 +49,7 @@ class PduReader {
 
   Connection& connection_;
   std::size_t max_pdu_;
-  std::vector<char> buffer_;
+  std::unique_ptr<char[]> buffer_;
   std::size_t begin_ = 0;  // of what was read and not yet handed out
   std::size_t end_ = 0;
 };

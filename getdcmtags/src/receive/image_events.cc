@@ -2,7 +2,13 @@
 
 #include <array>
 #include <cstdio>
+#include <initializer_list>
 #include <optional>
+#include <string_view>
+#include <utility>
+
+#include "tags/json_writer.h"
+#include "tags/transcoder.h"
 
 namespace mercure::receive {
 
@@ -17,25 +23,34 @@ std::string hexadecimal(std::uint16_t status) {
 }  // namespace
 
 void emit_received(Outbox& outbox, const Sender& sender, const ReceivedImage& received, const tags::Header& header) {
-  outbox.emit("image.received", header.series.empty() ? std::nullopt : std::optional(header.series),
-              {{"image", received.image},
-               {"association", sender.association},
-               {"file", received.filed.file},
-               {"folder", received.folder},
-               {"sop", header.sop_instance},
-               {"sop_class", header.sop_class},
-               {"study", header.study},
-               {"series", header.series},
-               {"patient", header.patient_id},
-               {"accession", header.accession},
-               {"modality", header.modality},
-               {"bytes", received.bytes},
-               {"transfer_syntax", received.transfer_syntax},
-               {"repetition", received.filed.repetition},
-               {"address", sender.address},
-               {"calling_aet", sender.calling_aet},
-               {"called_aet", sender.called_aet},
-               {"durable", received.durable}});
+  tags::JsonWriter details(tags::JsonWriter::Style::compact);
+  details.begin_object();
+  for (const auto& [name, value] : std::initializer_list<std::pair<std::string_view, std::string_view>>{
+           {"image", received.image},
+           {"association", sender.association},
+           {"file", received.filed.file},
+           {"folder", received.folder},
+           {"sop", header.sop_instance},
+           {"sop_class", header.sop_class},
+           {"study", header.study},
+           {"series", header.series},
+           {"patient", header.patient_id},
+           {"accession", header.accession},
+           {"modality", header.modality},
+           {"transfer_syntax", received.transfer_syntax},
+           {"address", sender.address},
+           {"calling_aet", sender.calling_aet},
+           {"called_aet", sender.called_aet}}) {
+    details.member(name, tags::utf8(value));
+  }
+  details.key("bytes");
+  details.integer(static_cast<std::int64_t>(received.bytes));
+  details.key("repetition");
+  details.boolean(received.filed.repetition);
+  details.key("durable");
+  details.boolean(received.durable);
+  details.end_object();
+  outbox.emit_written("image.received", header.series.empty() ? std::nullopt : std::optional(header.series), details.take());
 }
 
 void emit_truncated(Outbox& outbox, const Sender& sender, const std::string& image, const tags::Header& header, const std::string& shortage) {

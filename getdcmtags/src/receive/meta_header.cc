@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "json.h"
+#include "tags/json_writer.h"
 #include "tags/transcoder.h"
 
 namespace mercure::receive {
@@ -47,28 +47,23 @@ void add_bytes(std::string& bytes, std::uint16_t element, std::string_view value
   bytes += value;
 }
 
-std::string utf8(std::string_view text) {
-  std::string valid;
-  tags::append_utf8(text, valid);
-  return valid;
-}
-
 std::string receipt_of(const MetaHeader& header) {
   const Sender& sender = header.sender;
-  Json json = {{"v", 1},
-               {"image", header.image},
-               {"received", header.received},
-               {"address", utf8(sender.address)},
-               {"calling", utf8(sender.calling_aet)},
-               {"called", utf8(sender.called_aet)},
-               {"association", sender.association}};
+  tags::JsonWriter json(tags::JsonWriter::Style::compact);
+  json.begin_object();
+  json.key("v");
+  json.integer(1);
+  json.member("image", header.image);
+  json.member("received", header.received);
+  json.member("address", tags::utf8(sender.address));
+  json.member("calling", tags::utf8(sender.calling_aet));
+  json.member("called", tags::utf8(sender.called_aet));
+  json.member("association", sender.association);
   if (header.command) {
-    json["class"] = utf8(std::string_view(header.command->sop_class).substr(0, kCommandUidBytes));
-    json["instance"] = utf8(std::string_view(header.command->sop_instance).substr(0, kCommandUidBytes));
+    json.member("class", tags::utf8(std::string_view(header.command->sop_class).substr(0, kCommandUidBytes)));
+    json.member("instance", tags::utf8(std::string_view(header.command->sop_instance).substr(0, kCommandUidBytes)));
   }
-  std::string text = to_line(json);
-  text.pop_back();
-  text += receipt::last_members(header.data_digest);
+  std::string text = json.take() + receipt::last_members(header.data_digest);
   if (text.size() % 2 != 0) text += ' ';
   return text;
 }

@@ -21,6 +21,8 @@
 #include "receive/image_events.h"
 #include "receive/log.h"
 #include "receive/quarantine.h"
+#include "tags/json_writer.h"
+#include "tags/transcoder.h"
 
 namespace mercure::receive {
 
@@ -47,12 +49,6 @@ std::string part_name(unsigned long number) {
   return name.data();
 }
 
-// Adds a member to a JSON object that has some already.
-void add_member(std::string& object, const std::string& key, const std::string& value) {
-  object.pop_back();
-  object += "," + to_line(Json(key)) + ":" + to_line(Json(value)) + "}";
-}
-
 // Reads a part of a file. Throws StepError.
 void for_each_piece(int file, std::uint64_t from, std::uint64_t to, const std::function<void(std::string_view)>& take) {
   constexpr std::uint64_t kPiece = 1 << 20;
@@ -65,6 +61,12 @@ void for_each_piece(int file, std::uint64_t from, std::uint64_t to, const std::f
     take({piece.data(), static_cast<std::size_t>(count)});
     from += static_cast<std::uint64_t>(count);
   }
+}
+
+// Ends a tag line with a digest of what is before it, so that mercure/seal.py notices a flipped bit.
+std::string sealed(std::string open_object) {
+  const std::string digest = short_digest(open_object);
+  return std::move(open_object) + ",\"Seal\":\"" + digest + "\"}\n";
 }
 
 Json log_fields(const Sender& sender, const std::string& sop_instance, const std::string& reason) {
@@ -303,16 +305,14 @@ void Store::warn_of_shortage(const Object& object, const tags::Result& record) {
 }
 
 void Store::add_tag_line(const Object& object, SeriesFolder& folder, const std::string& record, const std::string& name) const {
-  std::string line = record;
-  add_member(line, "FileName", name);
+  tags::JsonWriter members = tags::JsonWriter::reopen(record);
+  members.member("FileName", name);
   if (object.is_corrected) {
-    add_member(line, "AffectedSOPClassUID", object.request.sop_class);
-    add_member(line, "AffectedSOPInstanceUID", object.request.sop_instance);
+    members.member("AffectedSOPClassUID", tags::utf8(object.request.sop_class));
+    members.member("AffectedSOPInstanceUID", tags::utf8(object.request.sop_instance));
   }
   try {
-    // So that mercure/seal.py finds out what a flipped bit made of it.
-    line.pop_back();
-    folder.add_tag_line(sender_.association, line + ",\"Seal\":\"" + short_digest(line) + "\"}\n");
+    folder.add_tag_line(sender_.association, sealed(members.take()));
   } catch (const durable::StepError& error) {
     // The image is safe, and its line can be made again from it: no reason to refuse.
     log::warning("a tag line could not be written; the router makes it again",

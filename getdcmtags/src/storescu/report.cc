@@ -28,10 +28,7 @@ constexpr std::array<std::pair<Kind, ExitCode>, 8> kCodes{{
 }};
 
 void put(tags::JsonWriter& json, std::string_view key, std::string_view value) {
-  std::string text;
-  tags::append_utf8(value, text);
-  json.key(key);
-  json.text(text);
+  json.member(key, tags::utf8(value));
 }
 
 void put(tags::JsonWriter& json, std::string_view key, std::size_t value) {

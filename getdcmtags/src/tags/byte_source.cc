@@ -15,7 +15,8 @@ constexpr std::size_t kFileBuffer = 32 * 1024;
 
 }  // namespace
 
-ByteSource::ByteSource(ByteBudget& budget, std::size_t buffer_bytes) : budget_(budget), buffer_(buffer_bytes) {}
+ByteSource::ByteSource(ByteBudget& budget, std::size_t buffer_bytes)
+    : budget_(budget), room_(buffer_bytes), buffer_(std::make_unique_for_overwrite<std::uint8_t[]>(buffer_bytes)) {}
 
 void ByteSource::fail_over_budget(std::string why) {
   over_budget_ = true;
@@ -24,7 +25,7 @@ void ByteSource::fail_over_budget(std::string why) {
 
 std::span<const std::uint8_t> ByteSource::peek(std::size_t count) {
   if (buffered() < count) refill(count);
-  return {buffer_.data() + begin_, std::min(count, buffered())};
+  return {buffer_.get() + begin_, std::min(count, buffered())};
 }
 
 void ByteSource::consume(std::size_t count) {
@@ -33,11 +34,11 @@ void ByteSource::consume(std::size_t count) {
 }
 
 bool ByteSource::refill(std::size_t wanted) {
-  std::memmove(buffer_.data(), buffer_.data() + begin_, buffered());
+  std::memmove(buffer_.get(), buffer_.get() + begin_, buffered());
   end_ = buffered();
   begin_ = 0;
   while (buffered() < wanted && error_.empty()) {
-    const auto room = std::span(buffer_).subspan(end_);
+    const auto room = std::span(buffer_.get(), room_).subspan(end_);
     const std::size_t got = fill(room);
     if (got == 0) break;
     end_ += got;
@@ -54,7 +55,7 @@ bool ByteSource::read(std::size_t count, std::string& out) {
   while (count > 0) {
     if (buffered() == 0 && !refill(1)) return false;
     const std::size_t piece = std::min(count, buffered());
-    out.append(reinterpret_cast<const char*>(buffer_.data() + begin_), piece);
+    out.append(reinterpret_cast<const char*>(buffer_.get() + begin_), piece);
     consume(piece);
     count -= piece;
   }

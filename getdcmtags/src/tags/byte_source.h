@@ -4,9 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
-#include <vector>
 
 namespace mercure::tags {
 
@@ -62,7 +62,8 @@ class ByteSource {
   bool refill(std::size_t wanted);
 
   ByteBudget& budget_;
-  std::vector<std::uint8_t> buffer_;
+  std::size_t room_;
+  std::unique_ptr<std::uint8_t[]> buffer_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
   std::uint64_t position_ = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <utility>
 
 namespace mercure::tags {
 namespace {
@@ -23,13 +24,21 @@ void append_escaped(char c, std::string& out) {
 
 }  // namespace
 
+JsonWriter JsonWriter::reopen(std::string object, Style style) {
+  JsonWriter writer(style);
+  object.pop_back();
+  writer.has_members_.push_back(object.size() > 1);
+  writer.out_ = std::move(object);
+  return writer;
+}
+
 void JsonWriter::separate() {
   if (after_key_) {
     after_key_ = false;
     return;
   }
   if (has_members_.empty()) return;
-  if (has_members_.back()) out_ += ", ";
+  if (has_members_.back()) out_ += style_ == Style::spaced ? ", " : ",";
   has_members_.back() = true;
 }
 
@@ -47,7 +56,7 @@ void JsonWriter::end(char bracket) {
 void JsonWriter::key(std::string_view name) {
   separate();
   quote(name);
-  out_ += ": ";
+  out_ += style_ == Style::spaced ? ": " : ":";
   after_key_ = true;
 }
 
@@ -69,9 +78,13 @@ void JsonWriter::thousandths(std::int64_t value) {
   out_ += text.data();
 }
 
-void JsonWriter::null() {
+void JsonWriter::boolean(bool value) { raw(value ? "true" : "false"); }
+
+void JsonWriter::null() { raw("null"); }
+
+void JsonWriter::raw(std::string_view json) {
   separate();
-  out_ += "null";
+  out_ += json;
 }
 
 void JsonWriter::quote(std::string_view value) {

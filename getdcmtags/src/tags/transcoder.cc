@@ -54,6 +54,12 @@ bool append_utf8(std::string_view bytes, std::string& out) {
   return faithful;
 }
 
+std::string utf8(std::string_view bytes) {
+  std::string text;
+  append_utf8(bytes, text);
+  return text;
+}
+
 bool is_utf8(std::string_view bytes) {
   for (std::size_t at = 0; at < bytes.size();) {
     const std::size_t length = utf8_length(bytes, at);

@@ -16,6 +16,9 @@ inline constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 // Appends `bytes` to `out`. False if anything had to be replaced.
 bool append_utf8(std::string_view bytes, std::string& out);
 
+// The bytes as valid UTF-8.
+std::string utf8(std::string_view bytes);
+
 bool is_utf8(std::string_view bytes);
 
 // The converters of the C library, opened when first needed and kept for the next text. Not for several threads.
