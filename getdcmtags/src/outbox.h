@@ -20,8 +20,8 @@ class Outbox {
   // `directory` is the stage; `service` becomes a part of the file's name.
   Outbox(std::string directory, std::string service);
 
-  // Appends one event, and before it those that the disk refused earlier. It never throws: the state that an event tells of
-  // stands already, and to fail because it cannot be told would turn a full disk into a lie to the sender.
+  // Appends one event, and before it those that the disk refused earlier. Never throws: the state that an event describes is on
+  // disk already, and failing for the event's sake would make a full disk deny an image that is kept.
   void emit(const std::string& type, const std::optional<std::string>& series, const Json& details);
 
   // The same with details that are written already: what comes with each image costs less so.
@@ -33,7 +33,7 @@ class Outbox {
   // Closes the file, so that the bookkeeper may take it for finished; the next event opens a new one.
   void close();
 
-  // In a child of fork(): forgets the file of the parent, who still holds its lock, and what waits for it.
+  // For a child of fork(): drops the parent's file, which the parent still holds locked, and the events that wait for it.
   void leave();
 
  private:

@@ -43,7 +43,7 @@ struct StoreResponse {
   std::string comment;                      // Error Comment (0000,0902), valid UTF-8; mostly empty
 };
 
-// Reads a C-STORE response. Nothing when the bytes are none. It is stricter than parse_command(): of two statuses nobody knows which
+// Reads a C-STORE response. Nothing when the bytes are none. It is stricter than parse_command(): with two statuses it is unknown which
 // one counts.
 std::optional<StoreResponse> parse_store_response(std::string_view bytes);
 

@@ -31,7 +31,7 @@ class Connection {
   void hold(std::string_view bytes) { held_ += bytes; }
   std::size_t held() const { return held_.size(); }
 
-  // Sends what is held, and then all of `bytes`. False: the connection is at its end.
+  // Sends the held bytes and then all of `bytes`. False: the connection has ended.
   bool send(std::string_view bytes = {});
 
   // Sends without waiting: the last words to a peer that may not listen any more.
@@ -56,7 +56,7 @@ class Connection {
   // The peer closed the connection, or the network lost it.
   bool is_lost() const { return lost_; }
 
-  // Bytes read so far; 0 tells a probe of the port from a sender.
+  // Bytes read so far; 0 after a mere probe of the port.
   std::uint64_t bytes_read() const { return bytes_read_; }
 
   WaitLimit& limit() const { return limit_; }

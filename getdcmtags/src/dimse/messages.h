@@ -70,7 +70,7 @@ class Messages {
   // Sends a fragment of a data set, of an even size that the peer takes. Short ones are held.
   End send_fragment(std::uint8_t context, std::string_view bytes, bool is_last);
 
-  // Sends what is held.
+  // Sends the held bytes.
   End flush();
 
   // Asks the peer to release the association and waits for its answer.

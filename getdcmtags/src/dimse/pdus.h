@@ -35,7 +35,7 @@ class PduReader {
  public:
   enum class Outcome { pdu, no_more, too_long };
 
-  // `max_pdu` is what the peer was told in the negotiation: the longest body of a P-DATA PDU.
+  // `max_pdu` is the longest body of a P-DATA PDU, as negotiated.
   PduReader(Connection& connection, std::size_t max_pdu);
 
   // Waits for the next whole PDU. `no_more`: the connection has ended and knows why.

@@ -37,8 +37,8 @@ Stream::Outcome TcpStream::read(char* into, std::size_t size) {
   } while (count < 0 && errno == EINTR);
   if (count < 0) return not_moved(State::want_read);
   if (count == 0) return {State::closed};
-  // DCMTK leaves Nagle's algorithm and delayed acknowledgements as they are, and a peer that nobody tuned is then held to some 20
-  // images a second. The kernel leaves quick acknowledgement by itself again and again; asked for now, it also sends the one that
+  // DCMTK leaves Nagle's algorithm and delayed acknowledgements as they are, which holds many peers to some 20 images a second.
+  // The kernel leaves quick acknowledgement by itself again and again. Switched on now, it also sends the acknowledgement that
   // is due.
   switch_on(socket_.get(), IPPROTO_TCP, TCP_QUICKACK);
   return {State::moved, static_cast<std::size_t>(count)};

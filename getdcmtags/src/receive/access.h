@@ -1,4 +1,4 @@
-// Who may send: everybody, or only listed AE titles and address ranges. TLS certificates will be one more list here.
+// The access list: every sender, or only listed AE titles and address ranges. TLS certificates will be one more list.
 #ifndef MERCURE_RECEIVE_ACCESS_H
 #define MERCURE_RECEIVE_ACCESS_H
 

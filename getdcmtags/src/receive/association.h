@@ -43,7 +43,7 @@ class Association {
   void serve();
   dimse::End answer(dimse::Messages& messages, Store& store, const dimse::Command& command, std::uint8_t context);
   void close(dimse::End end, const std::string& fault);
-  // `kind`: what is counted together, where the reason is not the same each time.
+  // `kind`: refusals of one kind are counted together, even if their reasons differ.
   void note_refusal(const std::string& reason, const std::string& kind = {});
   void emit_opened();
   void look_for_inability(dimse::End end);

@@ -21,7 +21,7 @@ struct Leftovers {
   unsigned alive = 0;    // folders of processes that still receive
 };
 
-// Removes the folders whose process is dead: nothing in them was ever acknowledged. `told` is called for each with the name of
+// Removes the folders whose process is dead: nothing in them was ever acknowledged. Calls `told` for each with the name of
 // the association and the number of unfinished objects. Folders of this process's own children count as alive.
 Leftovers clear_leftovers(const std::string& receiving, const std::function<void(const std::string&, unsigned)>& told);
 

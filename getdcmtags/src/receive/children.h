@@ -1,4 +1,4 @@
-// The association processes of the server: who they are, how many, and what is left to do when one is gone.
+// The association processes of the server: their senders, their number, and the clean-up when one has ended.
 #ifndef MERCURE_RECEIVE_CHILDREN_H
 #define MERCURE_RECEIVE_CHILDREN_H
 
@@ -39,35 +39,35 @@ class Children {
 
   std::size_t count() const { return children_.size(); }
 
-  // Places taken, in all and by an address. One that was asked to go has none any more.
+  // Places taken, in all and by an address. An association that was asked to end holds none any more.
   std::size_t places() const { return children_.size() - leaving_; }
   std::size_t places_of(const std::string& address) const;
   const std::map<std::string, std::size_t>& holders() const { return by_address_; }
 
-  // Asks the longest idle association of the address with most places to go, where that has more than `address` would then have.
-  // False when there is none, or so many are on their way out that one more must wait.
+  // Asks the longest idle association of the address with most places to end, if that address has more than `address` would have.
+  // False when there is none, or when too many are ending already.
   bool make_room_for(const std::string& address);
 
-  // Asks those to go that have been idle for so long and are not the only one of their address.
+  // Asks associations to end that have been idle for so long and are not the only one of their address.
   void let_idle_go(std::chrono::nanoseconds idle);
 
-  // Senders that have brought images lately, by address.
+  // Addresses that have sent images lately.
   bool is_known(const std::string& address) const;
   std::size_t known_without_place() const;
 
-  // Takes notice of all that have ended, and clears up and tells what those could not that died.
+  // Collects the processes that have ended. For those that died it removes their folder and emits their last events.
   void reap();
 
-  // Tells what the living have refused, and what has come to its end of telling.
+  // Collects the refused presentation contexts of running associations.
   void collect_refusals();
 
-  // Asks all to come to an end within their stop limit.
+  // Asks all to end within their stop limit.
   void ask_to_stop() const;
 
-  // Ends all at once.
+  // Kills all.
   void kill();
 
-  // Of the ended and the living.
+  // Totals of all associations, ended and running.
   Totals totals() const;
 
  private:

@@ -39,7 +39,7 @@ std::string objection_to(const std::string& text, AeTitle) {
   return is_ae_title(text) ? "" : '"' + text + "\" is not an AE title";
 }
 
-// Takes the settings of one JSON object and collects what is wrong with them. What no setting is named like is unknown.
+// Reads the settings of one JSON object and collects the mistakes. A key without a setting is a mistake, too.
 class Reader {
  public:
   Reader(const Json& object, std::string place, std::vector<std::string>& problems)

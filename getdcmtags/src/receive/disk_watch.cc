@@ -10,7 +10,7 @@ namespace mercure::receive {
 void DiskWatch::look(std::uint64_t floor_bytes) {
   const auto space = FreeSpace::of(path_);
   if (!space) return;
-  // Back only with a twentieth to spare, so that a disk at its floor does not tell every few seconds.
+  // The disk counts as free again only with a twentieth to spare, so that no event comes every few seconds at the floor.
   const std::uint64_t floor = is_low_ ? floor_bytes + floor_bytes / 20 : floor_bytes;
   const bool is_low = !space->shortage(floor).empty();
   if (is_low == is_low_) return;

@@ -13,7 +13,7 @@ class DiskWatch {
  public:
   DiskWatch(std::string path, Outbox& outbox) : path_(std::move(path)), outbox_(outbox) {}
 
-  // Looks at the disk, and tells what changed since the last look.
+  // Checks the disk, and emits an event for what changed since the last check.
   void look(std::uint64_t floor_bytes);
 
  private:

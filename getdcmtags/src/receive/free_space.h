@@ -1,4 +1,4 @@
-// The free-space floor of the spool: below it, images are refused, so that what is there can still move and be told of.
+// The free-space floor of the spool: below it images are refused, so that tasks can still move and events be written.
 #ifndef MERCURE_RECEIVE_FREE_SPACE_H
 #define MERCURE_RECEIVE_FREE_SPACE_H
 

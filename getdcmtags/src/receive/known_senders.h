@@ -1,4 +1,4 @@
-// Senders that the configuration names, and what is particular to them. The Python twin is mercure/config/senders.py.
+// Senders named in the configuration, with their own settings. The Python twin is mercure/config/senders.py.
 #ifndef MERCURE_RECEIVE_KNOWN_SENDERS_H
 #define MERCURE_RECEIVE_KNOWN_SENDERS_H
 

@@ -81,7 +81,7 @@ std::optional<Caller> Listener::accept() const {
   const int number = accept4(socket_.get(), peer.any(), &peer.size, SOCK_CLOEXEC);
   if (number >= 0) return Caller{Descriptor(number), text_of(peer)};
   if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) fail("accept");
-  return std::nullopt;  // nobody waits, or the one who did is gone
+  return std::nullopt;  // no caller waits, or it is gone again
 }
 
 }  // namespace mercure::receive

@@ -26,7 +26,7 @@ void write(Level level, std::string_view message, const Json& fields) {
                {"message", message}};
   line.update(fields);
   const std::string text = tags::printable(to_line(line)) + '\n';
-  // There is nowhere to tell that the log itself cannot be written.
+  // There is no place to report that the log itself cannot be written.
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text.data(), text.size());
 }
 

@@ -1,4 +1,4 @@
-// The `metrics` event: what was received since the last one, once a minute and only when something was.
+// The `metrics` event: images received since the last one. At most once a minute, and only when there were some.
 #ifndef MERCURE_RECEIVE_METRICS_H
 #define MERCURE_RECEIVE_METRICS_H
 
@@ -21,7 +21,7 @@ class Metrics {
   // Tells when it is time to. `open` is the number of associations at the moment.
   void report(const Totals& totals, std::size_t open, Clock::time_point now);
 
-  // Tells what is left to tell, at the end.
+  // Emits what is left, at the end.
   void finish(const Totals& totals) { emit(totals, 0); }
 
  private:

@@ -120,7 +120,7 @@ Negotiated negotiate(const Config& config, Syntaxes syntaxes, T_ASC_Parameters& 
       if (ASC_acceptPresentationContext(&parameters, id, syntax.c_str()).good()) {
         negotiated.accepted[id] = {decision.abstract_syntax, syntax, is_mixed && is_held};
       }
-      // The receiver stores, and asks nobody to: whoever wants to be asked gets the default role (PS3.7 annex D.3.3.4).
+      // The receiver is an SCP only: a peer that proposes to be one gets the default role (PS3.7 annex D.3.3.4).
       if (decision.role == DUL_SC_ROLE_SCP || decision.role == DUL_SC_ROLE_SCUSCP) refuse(Refusal::What::role, decision);
     }
   }

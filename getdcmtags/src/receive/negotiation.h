@@ -17,7 +17,7 @@
 
 namespace mercure::receive {
 
-// Why a sender is not let in: the reason on the wire and the one for people.
+// Why an association is rejected: the reason on the wire and the one for people.
 struct Rejection {
   T_ASC_RejectParametersResult result;
   T_ASC_RejectParametersSource source;

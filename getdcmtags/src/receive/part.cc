@@ -31,7 +31,7 @@ void Part::discard() noexcept {
   try {
     durable::unlink(std::exchange(path_, std::string()));
   } catch (const std::exception&) {
-    // Nobody takes an unfinished part for an image, and the folder is cleared later.
+    // An unfinished part is never taken for an image, and the folder is cleared later.
   }
 }
 

@@ -28,7 +28,7 @@ class Part {
   // bytes: what the page cache and the disk make of them is what it finds out.
   void add(std::string_view bytes);
 
-  // The data set has ended: fills its digest into the header, with the time of receipt, and writes what is collected.
+  // Ends the data set: fills digest and time of receipt into the header, and writes what is still in memory.
   void finish(const std::string& received);
 
   // Has the kernel begin to bring it to the disk.

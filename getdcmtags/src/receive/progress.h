@@ -38,7 +38,7 @@ struct Progress {
   };
 
   std::atomic<Phase> phase{Phase::waiting};
-  std::atomic<bool> opened{false};  // association.opened was told
+  std::atomic<bool> opened{false};  // association.opened was emitted
   std::atomic<std::uint64_t> images{0};
   std::atomic<std::uint64_t> bytes{0};
   std::atomic<std::uint64_t> refused{0};
@@ -51,7 +51,7 @@ struct Progress {
   Text<65> sop_instance;
   Text<65> transfer_syntax;
 
-  // Refusals of this association, for the server to tell. The numbers are set last, so what they count is there.
+  // Refusals of this association, for the server to report. Counters are set last, so the entries they count are complete.
   struct Context {
     Refusal::What what{};
     Text<65> abstract_syntax;

@@ -9,7 +9,7 @@
 
 namespace mercure::receive {
 
-// What is known of an object that nobody could read: mostly what the sender's command said.
+// An object that could not be read; most of this comes from the sender's command.
 struct Unreadable {
   std::string image;  // id, and the name of the entry
   std::string reason;

@@ -13,7 +13,7 @@ namespace {
 constexpr auto kPeriod = std::chrono::minutes(1);
 constexpr auto kPeriodOfContexts = std::chrono::hours(1);
 
-// Kinds told apart at the same time: of one address, and of all. What is more is told as one, without its titles.
+// The most kinds counted apart at the same time: of one address, and of all. Further ones are counted as one, without AE titles.
 constexpr std::ptrdiff_t kMostOfAnAddress = 50;
 constexpr std::size_t kMost = 1'000;
 constexpr char kMore[] = "more than can be told apart";

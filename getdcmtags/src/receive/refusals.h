@@ -1,5 +1,5 @@
-// What the receiver refuses while associations are negotiated, told by sender and kind and not by connection: a flood of refusals
-// costs a row and a line a minute, and a sender that proposes in each association what is not taken a few an hour.
+// Refusals during negotiation, reported by sender and kind instead of by connection: a flood of refusals costs one row and one log
+// line a minute, and a sender that always proposes a context that is not accepted costs a few an hour.
 #ifndef MERCURE_RECEIVE_REFUSALS_H
 #define MERCURE_RECEIVE_REFUSALS_H
 
@@ -16,20 +16,20 @@
 namespace mercure::receive {
 
 struct Refusal {
-  // Of the whole association, or of one presentation context of one that was let in.
+  // The whole association, or one presentation context of an accepted one.
   enum class What : std::uint8_t { association, abstract_syntax, transfer_syntaxes, role };
 
   What what = What::association;
   Sender sender;
   std::string reason;
-  std::string kind = {};             // of an association: what is counted together; empty: the reason
-  std::string abstract_syntax = {};  // of a context, and what was proposed first for it
+  std::string kind = {};             // of an association: refusals of one kind are counted together; empty: the reason
+  std::string abstract_syntax = {};  // of a context, with the first syntax proposed for it
   std::string transfer_syntax = {};
   Json held = nullptr;  // of a caller over a limit: how many places each address has
 };
 
-// The first refusal of a kind is told at once, those that follow within a minute (of a context: an hour) at its end, as one with
-// their number.
+// The first refusal of a kind is reported at once. Those that follow within a minute (of a context: an hour) are reported at its end
+// as one, with their number.
 class Refusals {
  public:
   using Clock = std::chrono::steady_clock;
@@ -39,10 +39,10 @@ class Refusals {
   // `times`: how many of it there were.
   void add(Refusal refusal, Clock::time_point now, std::uint64_t times = 1);
 
-  // Tells what was added to minutes that have ended.
+  // Reports the refusals of minutes that have ended.
   void work(Clock::time_point now);
 
-  // Tells all that has not been told yet.
+  // Reports all that is left.
   void finish();
 
  private:

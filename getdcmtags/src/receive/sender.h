@@ -1,4 +1,4 @@
-// Who sends: what events, tag lines and the log say of an association.
+// The sender of an association, as events, tag lines and the log name it.
 #ifndef MERCURE_RECEIVE_SENDER_H
 #define MERCURE_RECEIVE_SENDER_H
 

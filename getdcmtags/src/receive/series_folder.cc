@@ -63,7 +63,7 @@ SeriesFolder::Compared SeriesFolder::compare(const std::string& name, Part& part
   const Descriptor file(openat(directory_.get(), name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!file) return Compared::other_content;
   const receipt::Found known = receipt::read(file.get());
-  // From another sender it is another image, which other rules may want; an older release did not write who sent it.
+  // From another sender it is another image, which other rules may want. Older releases did not write the sender.
   if (known.state == receipt::State::sound && known.origin != receipt::read(part.descriptor()).origin) {
     return Compared::other_sender;
   }

@@ -54,8 +54,8 @@ Descriptor take_signals() {
   return descriptor;
 }
 
-// Nobody is listened to before there is a place for what they send. The receiver that this one follows may be about to let go of
-// the port; it is given a moment.
+// The port is opened when the spool can take images, not before. The receiver before this one may be about to release the port;
+// it gets a moment for that.
 Listener open_listener(const Layout& layout, const Config& config) {
   prepare_spool(layout);
   const auto timeout_ends = std::chrono::steady_clock::now() + kPortTimeout;
@@ -207,13 +207,13 @@ std::string Server::limit_reached(const std::string& address) {
     return "too many associations at once from this sender: " + std::to_string(config_.max_associations_per_sender);
   }
   if (children_.places() < places_for(address)) return {};
-  // The place of one that has just ended is free: nobody has to go for it.
+  // The place of an association that has just ended is free: no other one has to end.
   children_.reap();
   if (children_.places() < places_for(address) || children_.make_room_for(address)) return {};
   return "too many associations at once: " + std::to_string(config_.max_associations);
 }
 
-// Senders that are known and have no place now have one each that nobody else is given, up to a part of all.
+// One place is reserved for each known sender that has none now, up to a part of all places.
 std::size_t Server::places_for(const std::string& address) const {
   const std::size_t all = config_.max_associations;
   const auto& senders = config_.senders;
@@ -229,7 +229,7 @@ std::size_t Server::places_for(const std::string& address) const {
   return all - std::min(all / kReservedPart, away + children_.known_without_place());
 }
 
-// Who has how many places; of those with most.
+// The addresses with most places, with their number.
 Json Server::holders() const {
   std::vector<std::pair<std::string, std::size_t>> list(children_.holders().begin(), children_.holders().end());
   std::stable_sort(list.begin(), list.end(), [](const auto& one, const auto& other) { return one.second > other.second; });
@@ -268,7 +268,7 @@ void Server::serve_in_child(Caller caller, const Sender& sender, const SharedPro
     log::error("an association process failed", {{"association", sender.association}, {"reason", error.what()}});
     _exit(EXIT_FAILURE);
   }
-  // Not exit(): what is to be undone at the end of the program is the server's.
+  // Not exit(): its handlers are the server's.
   _exit(EXIT_SUCCESS);
 }
 

@@ -235,8 +235,8 @@ tags::Result Store::read_header(const Object& object, const Instant& at) const {
   return record;
 }
 
-// Writes the object again without what belongs into no data set (PS3.5 section 7.1). Whoever reads the file takes such elements at
-// its beginning for the meta header, and would believe their transfer syntax.
+// Writes the object again without elements that belong into no data set (PS3.5 section 7.1). Readers take such elements at the
+// beginning of a file for the meta header, and would believe their transfer syntax.
 void Store::leave_out(Object& object, const std::vector<tags::Range>& ranges, const Instant& at) {
   const std::uint64_t end = object.part->size();
   const std::uint64_t begin = end - object.part->data_set_size();

@@ -19,7 +19,7 @@ class UnableSenders {
 
   bool contains(const Sender& sender) const;
 
-  // Remembers a sender by AE title and address; tells whether it is new. The oldest makes room.
+  // Remembers a sender by AE title and address, in place of the oldest. Returns true if it is new.
   bool add(const Sender& sender);
 
  private:

@@ -446,7 +446,7 @@ End Association::receive_command(std::string& command, Until until) {
   return End::broken;
 }
 
-// Says why the association ended. What is known of the reason decides what is said of the image.
+// Says why the association ended; that is also the result of the image.
 Problem Association::problem_of(End end, const std::string& what) {
   if (own_fault_) return {Kind::local, std::exchange(own_fault_, {}).text};
   if (!violation_.empty()) return {Kind::violation, std::exchange(violation_, {})};

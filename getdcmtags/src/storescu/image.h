@@ -25,7 +25,7 @@ struct Image {
   std::size_t fallbacks = 0;     // so many of the last syntaxes are for what cannot be had in one of the others
 };
 
-// A file to be sent, and what is known of it from elsewhere.
+// A file of the list, with the digest from its tag line.
 struct Listed {
   std::string path;
   std::string data_digest = {};  // empty: nothing

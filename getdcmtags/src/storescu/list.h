@@ -15,7 +15,7 @@ namespace mercure::storescu {
 Listed parse_line(std::string_view line);
 
 // The files on `descriptor`, one per line; empty lines are passed over. Nothing when it could not be read to its end:
-// an error, the limit, or being told to stop.
+// an error, the limit, or a request to stop.
 std::optional<std::vector<Listed>> read_list(int descriptor, Clock::time_point limit);
 
 }  // namespace mercure::storescu

@@ -29,11 +29,11 @@ using namespace mercure::storescu;
 
 enum ExitCode : int { kNoList = 21, kNoMemory = 81 };
 
-// What nobody can interrupt, a name server that does not answer above all, may last so much longer than a limit.
+// Calls that cannot be interrupted, such as a query to a silent name server, may last so much longer than a limit.
 constexpr std::chrono::seconds kLastChance{2};
 
 void prepare_process() {
-  // The dispatcher that started us may be killed; nobody would learn what is sent after that.
+  // The dispatcher that started us may be killed. The results of what is sent after that would be lost.
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   Stop::install();
   // For DCMTK, which reads it before it connects; our transport sets the option again on the connection itself.

@@ -35,7 +35,7 @@ struct Parsed {
   int exit_code = 0;
 };
 
-// Prints help, version or what is wrong itself.
+// Prints help, version and mistakes itself.
 Parsed parse_options(int argc, char** argv);
 
 }  // namespace mercure::storescu

@@ -1,4 +1,4 @@
-// What is told on standard output: a line for each image as soon as its result is known, and a summary at the end.
+// The report on standard output: a line for each image as soon as its result is known, and a summary at the end.
 #ifndef MERCURE_STORESCU_REPORT_H
 #define MERCURE_STORESCU_REPORT_H
 
@@ -14,7 +14,7 @@
 
 namespace mercure::storescu {
 
-// From any thread. After finish() nothing more is told.
+// For any thread. After finish() nothing more is written.
 class Report {
  public:
   explicit Report(const std::vector<Image>& images) : images_(images), told_(images.size(), false) {}
@@ -24,10 +24,10 @@ class Report {
 
   void association_opened();
 
-  // Tells what is not told yet as not sent, then the summary. The exit code of the program.
+  // Reports the remaining images as not sent, then the summary. Returns the exit code of the program.
   int finish(const std::optional<Problem>& error);
 
-  // Standard output cannot be written: nobody learns of what is sent from now on.
+  // Standard output cannot be written, so results of further images would be lost.
   bool is_broken();
 
  private:

@@ -64,7 +64,7 @@ void Sender::work(Association& association, const Batch& batch) {
     bool answered = false;
     const auto problem = send_over(association, answered);
     if (!problem) return association.release();
-    if (problem->kind == Kind::local) {  // the image's own fault: it is told, and the others go on
+    if (problem->kind == Kind::local) {  // the image's own fault: it is reported, and the others go on
       if (!open(association, batch)) return;
       continue;
     }

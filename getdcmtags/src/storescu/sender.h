@@ -19,7 +19,7 @@ class Sender {
  public:
   Sender(const Options& options, const std::vector<Image>& images, Report& report, Clock::time_point total);
 
-  // Blocks until all is answered or nothing more can be. Then error() tells what was in the way.
+  // Blocks until every image is answered or none can be any more. Then error() says why.
   void run();
 
   // What kept images from being answered; nothing when all were.

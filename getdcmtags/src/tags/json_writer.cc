@@ -11,7 +11,15 @@ namespace {
 // Only what JSON demands is escaped (RFC 8259 section 7).
 bool must_be_escaped(char c) { return c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20; }
 
-void append_escaped(char c, std::string& out) {
+// The compact style has the short forms: a receipt must read as older releases wrote it, since senders are compared by its bytes.
+void append_escaped(char c, JsonWriter::Style style, std::string& out) {
+  constexpr std::string_view kControls = "\b\f\n\r\t";
+  const auto found = style == JsonWriter::Style::compact ? kControls.find(c) : std::string_view::npos;
+  if (found != std::string_view::npos) {
+    out += '\\';
+    out += "bfnrt"[found];
+    return;
+  }
   if (static_cast<unsigned char>(c) >= 0x20) {
     out += '\\';
     out += c;
@@ -95,7 +103,7 @@ void JsonWriter::quote(std::string_view value) {
     out_ += value.substr(0, plain);
     value.remove_prefix(plain);
     if (value.empty()) break;
-    append_escaped(value.front(), out_);
+    append_escaped(value.front(), style_, out_);
     value.remove_prefix(1);
   }
   out_ += '"';
