@@ -10,7 +10,7 @@ from typing import Final
 from mercure.config import Config
 from mercure.config.notifications import RuleOccasion
 from mercure.event_details import NotificationRequested, SeriesDecided, TaskFailed, TaskProcessed
-from mercure.history.news import News
+from mercure.history.changes_since import HistoryChanges
 from mercure.history.records import EventRecord, TaskRecord
 from mercure.names import utc_text
 from mercure.notifications.message_facts import MessageFacts
@@ -33,13 +33,13 @@ class Triggers:
 
     Parameters
     ----------
-    news : News
+    news : HistoryChanges
         Where tasks and series are looked up.
     config : Config
         The rules.
     """
 
-    def __init__(self, news: News, config: Config) -> None:
+    def __init__(self, news: HistoryChanges, config: Config) -> None:
         self._news = news
         self._config = config
 

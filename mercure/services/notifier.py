@@ -17,8 +17,8 @@ from pydantic import AwareDatetime, ValidationError
 from mercure import durable
 from mercure.config import Config
 from mercure.event_details import NotificationGivenUp
+from mercure.history.changes_since import HistoryChanges
 from mercure.history.database import HistoryError
-from mercure.history.news import News
 from mercure.history.records import EventRecord
 from mercure.model import Record, read_state
 from mercure.notifications.message import compose
@@ -69,7 +69,7 @@ class Notifier:
         self._queue.create()
         self._sender = MessageSender(self._queue, context.clock, self._emit, self._wake)
         self._claim: Claim | None = None
-        self._news: tuple[Config, News] | None = None
+        self._news: tuple[Config, HistoryChanges] | None = None
         self._recorded: datetime | None = None
         self._seen: dict[str, datetime] = {}
         self._look_at = self._trim_at = float("-inf")
@@ -142,16 +142,16 @@ class Notifier:
         self._away = False
         return LOOK_SECONDS
 
-    def _open(self, config: Config) -> News:
+    def _open(self, config: Config) -> HistoryChanges:
         if self._news is None or self._news[0] is not config:
             if self._news is not None:
                 self._news[1].close()
                 self._news = None
-            self._news = (config, News.open(self._context.root, config))
+            self._news = (config, HistoryChanges.open(self._context.root, config))
             self._recorded = None
         return self._news[1]
 
-    def _tell_news(self, news: News, config: Config) -> None:
+    def _tell_news(self, news: HistoryChanges, config: Config) -> None:
         """Tell what was recorded since the last look."""
         recorded = news.recorded(config.name)
         if recorded is None or recorded == self._recorded:

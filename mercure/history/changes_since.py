@@ -1,4 +1,4 @@
-"""What is new in the history since a moment, whatever the order in which it was recorded."""
+"""Changes of the history since a moment, whatever the order in which it was recorded."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ AT_ONCE: Final = 2000
 _MOST_OF_A_FAMILY: Final = 5000
 
 
-class News(History):
-    """The questions of whoever tells people what happened."""
+class HistoryChanges(History):
+    """The queries of the notifier."""
 
     def recorded(self, node: str) -> datetime | None:
         """Return when something of a node was last recorded: it changes with each batch."""
