@@ -36,7 +36,7 @@ def test_without_the_reader_of_tags_series_wait_and_nothing_is_put_aside(
 ) -> None:
     """An installation that is broken for a while says nothing of a series."""
 
-    def missing(_files: object) -> dict[str, dict[str, Any]]:
+    def missing(_files: object, _character_set: str) -> dict[str, dict[str, Any]]:
         raise ToolMissingError("getdcmtags is not there")
 
     desk.box.receive(dicom(1))
