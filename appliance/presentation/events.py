@@ -232,4 +232,4 @@ FORMS: Final[Mapping[str, Form]] = {
     "metrics": _form(of.Metrics, "metrics", "dim", lambda it, _: plural(len(it.counters) + len(it.gauges), "figure")),
     "warning": _form(of.Warned, "warning", "warn", lambda it, _: f"{it.text} {it.advice}"),
 }  # fmt: skip
-"""Every type of event, and what a timeline sums up."""
+"""By type of event, and by what a timeline sums up; a type that is not here is said by its details."""

@@ -9,8 +9,9 @@ from mercure.event_details import DETAILS
 from mercure.task_verbs import TASK_VERBS
 
 
-def test_each_type_has_its_sentence() -> None:
-    assert {type: form.model for type, form in FORMS.items()} == {**DETAILS, "images.received": ImagesReceived}
+def test_each_sentence_is_made_of_the_details_of_its_type() -> None:
+    known = {**DETAILS, "images.received": ImagesReceived}
+    assert {type: form.model for type, form in FORMS.items()} == {type: known[type] for type in FORMS}
 
 
 @pytest.mark.parametrize(
