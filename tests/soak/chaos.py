@@ -90,7 +90,7 @@ class Chaos:
 
     def act(self) -> None:
         """Do one of the things."""
-        acts = (self._kill, self._kill, self._outage, self._change, self._turn_a_rule, self._clock_step)
+        acts = (self._kill, self._kill, self._outage, self._full, self._change, self._turn_a_rule, self._clock_step)
         act = self._chance.choice(acts)
         with suppress(DisconnectedError, ControlError):  # the control service itself may be the one that was killed
             with self._disturbances.during():
@@ -102,6 +102,7 @@ class Chaos:
         """Bring back what is away."""
         for node in self._nodes.values():
             node.come()
+            node.is_full = False
         self._clock.write_text("0", encoding="ascii")
 
     def processes(self) -> dict[str, int]:
@@ -123,6 +124,11 @@ class Chaos:
         """Let one go away in the middle of what it is doing, or come back."""
         node = self._nodes[self._chance.choice(sorted(self._nodes))]
         (node.go if node.is_there else node.come)()
+
+    def _full(self) -> None:
+        """Let one have no room, or have room again."""
+        node = self._nodes[self._chance.choice(sorted(self._nodes))]
+        node.is_full = not node.is_full
 
     def _clock_step(self) -> None:
         self._clock.write_text(str(self._chance.choice(WRONG_CLOCKS)), encoding="ascii")

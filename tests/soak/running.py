@@ -22,6 +22,7 @@ from tests.oracle.judge import STAGE, Kind, Run, judge
 from tests.oracle.meaning import DISCARD, ERROR, Rule
 from tests.oracle.planting import assert_planted_are_found
 from tests.oracle.record import Disturbances
+from tests.soak import poison
 from tests.soak.chaos import Chaos
 from tests.soak.measuring import Samples
 from tests.soak.traffic import PIXELS, Vandal
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.oracle.record import Image
+    from tests.support.account import Account
 
 SAMPLE_SECONDS = 2.0
 QUIET_SHARE = 0.5
@@ -52,6 +54,12 @@ that has other work can take."""
 
 FLOW_STAGES = (Stage.INCOMING, Stage.ROUTING, Stage.STUDIES, Stage.PROCESSING, Stage.OUTGOING)
 SWITCHED = "switched"
+AFTER_CHAOS = 10.0
+"""So long after the end of the chaos, all targets are in use again."""
+
+LONGEST_WAIT = 10.0
+"""For images that a target never takes its good ones wait no longer than this, beside what waits at other targets."""
+
 SETTLE_SECONDS = 180.0
 """In the end something must have moved on within this time, until nothing waits."""
 
@@ -93,11 +101,13 @@ class Soak:
         self._seed = seed
         self._chance = random.Random(seed)
         self._nodes = {name: RecordingNode(takes=hospital.TAKES.get(name, "")) for name in hospital.NODES}
+        self._nodes[poison.TARGET].poison = poison.POISON
+        self._settled = float("inf")
         self._folders = {name: folder / "delivered" / name for name in (*hospital.FOLDERS, SWITCHED)}
         self._disturbances = Disturbances()
         self._clock = folder / "clock"
         self._chaos = Chaos(self._root.path, self._nodes, self._clock, self._disturbances, seed)
-        self._rules = (*hospital.RULES, self._switched())
+        self._rules = (poison.RULE, *hospital.RULES, self._switched())
         self._port = free_port()
         self._samples = Samples(self._root.path / "history.db")
         self._outcome = Outcome(minutes)
@@ -122,20 +132,22 @@ class Soak:
                 Sender(self._port, hospital.scanner(name, self._seed, PIXELS), account)
                 for name, account in hospital.accounts().items()
             ]
+            poisoner = poison.Poisoner(self._port, self._seed)
             vandal = Vandal(self._port, self._seed)
             try:
                 for sender in senders:
                     sender.go()
-                self._watch(router, senders)
+                self._watch(router, senders, poisoner)
             finally:
                 vandal.end()
                 self._chaos.calm()
                 for sender in senders:
                     sender.end()
-            self._account(senders)
+                poisoner.finish()
+            self._account(senders, poisoner.account)
         self._outcome.visits = vandal.visits
         self._outcome.done = self._chaos.done
-        self._outcome.lines = self._samples.lines()
+        self._outcome.lines += self._samples.lines()
         self._outcome.troubles += self._samples.troubles()
         return self._outcome
 
@@ -157,6 +169,7 @@ class Soak:
         for name, node in self._nodes.items():
             place = {"host": "127.0.0.1", "port": node.port, "called_aet": name.upper()}
             targets[name] = {"kind": "dicom", **place, **QUICK}
+        targets[poison.TARGET]["retry"] = {**QUICK["retry"], "max_refusals": 4}
         for name, members in hospital.GROUPS.items():
             targets[name] = {"kind": "group", "members": list(members), "strategy": "failover"}
         return targets
@@ -182,7 +195,7 @@ class Soak:
         store.services.save(store.parse_services({"version": 1}), author="soak", comment="", edited_from=0)
         Spool(self._root.path / "spool").create()
 
-    def _watch(self, router: Running, senders: list[Sender]) -> None:
+    def _watch(self, router: Running, senders: list[Sender], poisoner: poison.Poisoner) -> None:
         began = monotonic()
         end, calm = began + 60 * self._minutes, began + 60 * self._minutes * QUIET_SHARE
         next_act = began
@@ -193,6 +206,8 @@ class Soak:
                 next_act = now + self._chance.uniform(0, LONGEST_CALM)
             elif now >= calm:
                 self._chaos.calm()
+                self._settled = min(self._settled, now + AFTER_CHAOS)
+            poisoner.turn()
             self._look()
             for sender in senders:
                 (sender.pause if self._waiting() > MOST_WAITING else sender.go)()
@@ -228,7 +243,7 @@ class Soak:
             name = stage.stage.value
             self._outcome.oldest[name] = max(age, self._outcome.oldest.get(name, 0.0))
 
-    def _account(self, senders: list[Sender]) -> None:
+    def _account(self, senders: list[Sender], poisoned: Account) -> None:
         """Let everything arrive, and let the oracle judge; say what is not as it should be."""
         outcome = self._outcome
         outcome.acknowledged = sum(sender.account.confirmed for sender in senders)
@@ -237,7 +252,8 @@ class Soak:
             self._settle()
         except AssertionError as error:
             outcome.troubles.append(str(error))
-        run = self._run(senders)
+        run = self._run(senders, poisoned)
+        outcome.troubles += self._waits(run)
         verdicts = judge(run)
         outcome.verdicts = Counter(verdict.kind for verdict in verdicts)
         places: dict[str, list[str]] = defaultdict(list)
@@ -254,19 +270,30 @@ class Soak:
             if outcome.oldest.get(stage, 0.0) > limit
         ]
 
-    def _run(self, senders: list[Sender]) -> Run:
+    def _waits(self, run: Run) -> list[str]:
+        """Note how long good images waited at the target that never takes some, beside the others."""
+        good = [each for each in run.images if each.answer == "acknowledged" and each.calling != poison.SENDER]
+        waits = {name: poison.longest_wait(good, node.arrivals, self._settled) for name, node in self._nodes.items()}
+        here, others = waits.pop(poison.TARGET), max(waits.values())
+        self._outcome.lines.append(
+            f"  longest wait of a good image: {here:.1f} s where bad ones end associations, {others:.1f} s elsewhere"
+        )
+        return [f"a good image waited {here:.1f} s for bad ones"] if here > LONGEST_WAIT + others else []
+
+    def _run(self, senders: list[Sender], poisoned: Account) -> Run:
         stages = self._root.path / "spool"
         came = {name: arrivals(folder) for name, folder in self._folders.items()}
         came |= {name: list(node.arrivals) for name, node in self._nodes.items()}
         came |= {place: arrivals(stages / place.removeprefix(STAGE)) for place in (DISCARD, ERROR)}
-        sent = [image for sender in senders for image in sender.account.sent]
+        sent = [image for account in (*(each.account for each in senders), poisoned) for image in account.sent]
         return Run(sent, self._rules, came, hospital.GROUPS, self._disturbances)
 
     def _reasons(self) -> list[str]:
-        """Say why something is in ``error/``."""
+        """Say why something is in ``error/``, but for what a target never takes."""
         spool = Spool(self._root.path / "spool")
-        failures = [load_task(spool.entry(Stage.ERROR, name)).failure for name in spool.names(Stage.ERROR)]
-        reasons = Counter(failure.reason for failure in failures if failure)
+        tasks = [load_task(spool.entry(Stage.ERROR, name)) for name in spool.names(Stage.ERROR)]
+        unwanted = [task.failure for task in tasks if task.origin.calling_aet != poison.SENDER]
+        reasons = Counter(failure.reason for failure in unwanted if failure)
         return [f"{count} in error/: {reason}" for reason, count in reasons.most_common(5)]
 
     def _verified(self) -> list[str]:

@@ -23,6 +23,8 @@ COMMAND, LAST = 1, 2
 C_ECHO, RESPONSE = 0x0030, 0x8000
 NO_DATA_SET = 0x0101
 SUCCESS, BUSY = 0x0000, 0xA700
+ABORTS = -1
+"""Given in place of a status: the node ends the association, and answers the next one."""
 
 
 def _always(_number: int) -> int | None:
@@ -40,6 +42,10 @@ class RecordingNode:
         node goes away for good, and has nothing of it.
     arrivals
         What came, in that order. A repetition stands there again.
+    poison
+        What an image must not hold: the node ends the association at it, and answers an echo all the same.
+    is_full
+        It answers each image with A700, for as long as this is so.
     takes
         The one transfer syntax that it takes; what was converted without loss for it counts as what was sent.
     """
@@ -48,6 +54,8 @@ class RecordingNode:
     answer: Callable[[int], int | None] = _always
     arrivals: list[Arrival] = field(default_factory=list)
     takes: str = ""
+    poison: bytes = b""
+    is_full: bool = False
     seen: int = 0
     _server: socket.socket | None = None
     _connections: list[socket.socket] = field(default_factory=list)
@@ -142,14 +150,17 @@ class RecordingNode:
         status: int | None = SUCCESS
         with self._lock:
             if data:
+                if self.poison and self.poison in data:
+                    raise ConnectionAbortedError
                 self.seen += 1
-                status = self.answer(self.seen)
+                status = BUSY if self.is_full else self.answer(self.seen)
                 if status == SUCCESS:
                     sop = told.get(0x1000, b"").rstrip(b"\0").decode()
                     as_sent = as_explicit(file_of(self.takes, data)) if self.takes else data
                     self.arrivals.append(Arrival(sop, digest(as_sent), monotonic()))
         if status is None:
             self.go()
+        if status is None or status == ABORTS:
             raise ConnectionAbortedError
         (request,) = struct.unpack("<H", told[0x0100])
         answer: dict[int, bytes] = {number: told[number] for number in (0x0002, 0x1000) if number in told}

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from tests.crash.matrix import actors
 from tests.crash.matrix.scenario import BOTH, ONE, TO_A, TWO, Batch, Scenario, nodes, two_folders
-from tests.oracle.meaning import DISCARD, Rule, always
-from tests.support.account import images
+from tests.oracle.meaning import DISCARD, ERROR, Rule, always
+from tests.support.account import image, images
 from tests.support.modules import script
+from tests.support.recording_node import ABORTS
 
 if TYPE_CHECKING:
     from tests.crash.matrix.world import World
@@ -103,6 +104,24 @@ ONE_SENDER = {"senders": {"ct": {"ae_titles": ["CT1"], "addresses": [NEAR, FAR]}
 LONGER = {"first_seconds": 7230, "cap_seconds": 7230, "max_refusals": 5}
 """A try again comes when the next service has run for some turns already."""
 
+FULL_FOR = 4
+POISON = b"POISON"
+POISONED = (
+    Rule(
+        "poison",
+        {"rule": 'tags.PatientID == "POISON"', "targets": ["a"]},
+        lambda image: image.tags["PatientID"] == "POISON",
+        (ERROR,),
+    ),
+    Rule(
+        "good",
+        {"rule": 'tags.PatientID != "POISON"', "targets": ["a"]},
+        lambda image: image.tags["PatientID"] != "POISON",
+        ("a",),
+    ),
+)
+POISON_IMAGE = image("1.2.8.12.1", "1.2.8.12", pixels=POISON * 8, PatientID="POISON", StudyInstanceUID="1.2.5")
+
 SECRET = {"hidden": lambda data: data.replace(b"Secret", b"Hidden")}
 HIDE = (
     'for file in "$MERCURE_IN_DIR"/*.dcm; do name="${file##*/}"; '
@@ -163,6 +182,14 @@ def _takes_all(_number: int) -> int | None:
 
 def _busy_at_first(number: int) -> int | None:
     return 0xA700 if number == 1 else 0
+
+
+def _full_at_first(number: int) -> int | None:
+    return 0xA700 if number <= FULL_FOR else 0
+
+
+def _ends_each_third(number: int) -> int | None:
+    return ABORTS if number % 3 == 0 else 0
 
 
 def _gone_after_one(number: int) -> int | None:
@@ -243,6 +270,32 @@ DECISIONS: tuple[Scenario, ...] = (
         objects=(Batch(ONE),),
         nodes={"a": _gone_after_one, "b": _takes_all},
         destinations={"a": ("b", "a")},
+    ),
+    Scenario(
+        "deliver beside an image at which the target ends the association",
+        actors.dispatch,
+        POISONED,
+        nodes("a"),
+        (Batch((POISON_IMAGE,)), Batch(ONE)),
+        before=(actors.route,),
+        nodes={"a": _takes_all},
+        poison=POISON,
+    ),
+    Scenario(
+        "deliver to an archive that is full at first",
+        actors.dispatch,
+        BOTH,
+        nodes("a", "b"),
+        before=(actors.route,),
+        nodes={"a": _full_at_first, "b": _takes_all},
+    ),
+    Scenario(
+        "deliver to a target that ends associations now and then",
+        actors.dispatch,
+        BOTH,
+        nodes("a", "b"),
+        before=(actors.route,),
+        nodes={"a": _ends_each_third, "b": _takes_all},
     ),
     Scenario(
         "fail over within a group in the middle of a task",

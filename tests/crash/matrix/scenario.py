@@ -94,6 +94,8 @@ class Scenario:
         Its options for what it takes; absent: everything, as it comes.
     nodes
         Targets that remember in which order images came, each with its answer to the n-th image.
+    poison
+        What an image must not hold: such a target ends the association in the middle of it.
     destinations
         Of targets that have several: see `tests.oracle.judge.Run`.
     forms
@@ -116,6 +118,7 @@ class Scenario:
     dicom: bool = False
     takes: tuple[str, ...] = ()
     nodes: Mapping[str, Callable[[int], int | None]] = field(default_factory=dict)
+    poison: bytes = b""
     destinations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     forms: Mapping[str, Callable[[bytes], bytes]] = field(default_factory=dict)
     steps: tuple[timedelta, ...] = ()
@@ -123,4 +126,4 @@ class Scenario:
 
     def recording(self, make: Callable[..., RecordingNode]) -> dict[str, RecordingNode]:
         """Make the nodes."""
-        return {name: make(answer=answer) for name, answer in self.nodes.items()}
+        return {name: make(answer=answer, poison=self.poison) for name, answer in self.nodes.items()}
