@@ -142,7 +142,7 @@ def _outages(session: Session, pace: Pace | None) -> Iterable[OutageState]:
     if down:
         waiting = _looked(pace, "what waits", lambda: _waiting(session))
         for name, outage in down.items():
-            asked = targets[name].retry.probe_seconds
+            asked = min(targets[name].retry.probe_seconds, targets[name].retry.cap_seconds)
             yield OutageState(target=name, outage=outage, waiting=waiting[name], asked_seconds=asked)
 
 
