@@ -75,6 +75,7 @@ _FIXED: Final[tuple[BadState, ...]] = (
     BadState("services", "failed", "a process was given up", "crash-loop", "critical"),
     BadState("services", "looping", "a process crashes again and again", "crash-loop", "critical"),
     BadState("services", "none", "a service is configured to have no process", "service", "warning"),
+    BadState("services", "nginx", "the web server in front of the status page is away", "service", "warning"),
     BadState("services", "page", "the status page that systemd runs does not answer", "service", "warning"),
     BadState("targets", "unreachable", "a target cannot be reached", "outage", "critical"),
     BadState("targets", "rejected", "a target rejects the association", "outage", "critical"),

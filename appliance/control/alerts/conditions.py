@@ -208,6 +208,9 @@ def _page(seen: Seen) -> Iterator[Alert]:
         again = "`systemctl restart mercure-page.socket mercure-page`"
         advice = f"`journalctl --unit mercure-page` tells why; {again} begins it anew"
         yield _alert("service", "page", f"the status page {seen.signals.page}", advice)
+    if seen.signals.front:
+        advice = "`systemctl restart nginx`; `journalctl --unit nginx` tells why, and `mercure doctor` looks closer"
+        yield _alert("service", "nginx", f"the web server of the status page {seen.signals.front}", advice)
 
 
 def _outages(seen: Seen) -> Iterator[Alert]:

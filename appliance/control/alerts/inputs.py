@@ -78,6 +78,8 @@ class Signals(Model):
     given_up: int = 0
     given_up_since: AwareDatetime | None = None
     page: str = ""
+    front: str = ""
+    """What is wrong with the web server in front of the page."""
     notices: tuple[Notice, ...] = ()
 
 

@@ -11,7 +11,7 @@ from appliance.control.alerts.conditions import alerts_of
 from appliance.control.alerts.diskless import ByHeart, why_unreadable
 from appliance.control.alerts.inputs import SilentSender, look, silences
 from appliance.control.alerts.notify import tell
-from appliance.control.alerts.page_probe import PageWatch
+from appliance.control.alerts.page_probe import PageWatch, WebServerWatch
 from appliance.control.alerts.refusals import Refusals
 from appliance.control.alerts.state import Book, Shelf, news, step
 from appliance.control.api import status as api
@@ -45,9 +45,13 @@ class AlertWatch:
         Makes a session for one look.
     page : PageWatch, optional
         Asks the status page where systemd runs it.
+    front : WebServerWatch, optional
+        Asks the web server in front of it.
     """
 
-    def __init__(self, open_session: Callable[[], Session], page: PageWatch | None = None) -> None:
+    def __init__(
+        self, open_session: Callable[[], Session], page: PageWatch | None = None, front: WebServerWatch | None = None
+    ) -> None:
         self._open = open_session
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep_on, name="alerts", daemon=True)
@@ -56,6 +60,7 @@ class AlertWatch:
         self._failing = False
         self._by_heart = ByHeart()
         self._page = page or PageWatch()
+        self._front = front or WebServerWatch()
         self._refusals = Refusals()
         self._returned = ReturnedNodes()
         self._forecast = DiskForecast()
@@ -122,7 +127,8 @@ class AlertWatch:
         self._refusals.look(session)
         self._returned.look(session)
         pace = self._pace = self._pace or Pace(session.clock)
-        found, signals = facts(session, pace), look(session, silent, page, pace)
+        front = self._front.look(session)
+        found, signals = facts(session, pace), look(session, silent, page, pace).model_copy(update={"front": front})
         self._full_in = self._forecast.seconds_left(session.clock.monotonic(), found.disk)
         found = with_forecast(found, self._full_in)
         return session, lambda raised: alerts_of(found, signals, rules, raised)

@@ -8,6 +8,7 @@ and one that cannot start is activating for ever.
 
 from __future__ import annotations
 
+import json
 import socket
 from itertools import pairwise
 from pathlib import Path
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
 UNITS: Final = Path("/etc/systemd/system")
 """Where the playbook (role status_page) puts the units; without them there is no page of systemd's."""
 
+EXPECTED: Final = Path("/etc/mercure-doctor.json")
+"""Written by the playbook (role router): where the page is reached from outside, among others."""
+
 _NAME: Final = "mercure-page"
 _ASK_SECONDS: Final = 30.0
 """Between two questions to a page that is well; one that is not is asked at each look."""
 
+_CONNECT_SECONDS: Final = 1.0
 _ANSWER_SECONDS: Final = 10.0
 """A page that takes longer does not answer."""
 
@@ -106,6 +111,45 @@ class PageWatch:
     def _end(self, link: socket.socket, again: float) -> None:
         link.close()
         self.question, self._next = None, again
+
+
+class WebServerWatch:
+    """Asks from time to time whether the web server in front of the page is there, where the playbook put one.
+
+    Only whether it can be connected to: on this machine the kernel answers that at once. What is wrong with its
+    certificate or its settings, `mercure doctor` asks.
+
+    Parameters
+    ----------
+    expected : Path
+        What the playbook wrote down of this host.
+    """
+
+    def __init__(self, expected: Path = EXPECTED) -> None:
+        self._expected = expected
+        self._next = float("-inf")
+        self._problem = ""
+
+    def look(self, session: Session) -> str:
+        """Return what is wrong, in words that follow "the web server of the status page"; nothing when all is well."""
+        tick = session.clock.monotonic()
+        if tick >= self._next:
+            self._problem = self._asked()
+            self._next = tick if self._problem else tick + _ASK_SECONDS
+        return self._problem
+
+    def _asked(self) -> str:
+        where = None
+        try:
+            where = json.loads(self._expected.read_bytes()).get("page")
+            host, _, port = str(where or "").rpartition(":")
+            if host and port.isdigit():
+                socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
+        except (FileNotFoundError, PermissionError, ValueError, AttributeError):
+            return ""  # no host of the playbook
+        except OSError as error:
+            return f"does not answer at {where}: {error.strerror or error}"
+        return ""
 
 
 def page_socket(root: Path, units: Path = UNITS) -> str | None:

@@ -108,6 +108,7 @@ PROVOKED: dict[tuple[str, str], Callable[[], Provoked]] = {
     ("services", "failed"): lambda: process(state="failed"),
     ("services", "looping"): lambda: process(crashes=3),
     ("services", "none"): lambda: ({"services": (ServiceState(name="router", configured=0),)}, {}),
+    ("services", "nginx"): lambda: ({}, {"front": "does not answer"}),
     ("services", "page"): lambda: ({}, {"page": "does not answer"}),
     **{("targets", kind): lambda kind=kind: outage(kind) for kind in OUTAGES},  # type: ignore[misc]
     **{("targets", kind): lambda: stage(Stage.ERROR) for kind in ("refused", "local", "altered", "unsupported")},

@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from appliance.control.alerts.monitor import AlertWatch
-from appliance.control.alerts.page_probe import PageWatch
+from appliance.control.alerts.page_probe import PageWatch, WebServerWatch
 from appliance.control.session import Session
 from mercure.clock import ManualClock
 from tests.support.control_server import Served
+from tests.support.ports import free_port
 from tests.support.status_page import page_on_socket
 from tests.support.tasks import events_of
 
@@ -83,6 +84,24 @@ def listening(path: Path, backlog: int = 100) -> Iterator[socket.socket]:
         listener.bind(str(path))
         listener.listen(backlog)
         yield listener
+
+
+def test_a_web_server_that_is_away_is_known_and_when_it_is_back(session: Session, tmp_path: Path) -> None:
+    clock, port, file = ManualClock(datetime(2026, 11, 21, tzinfo=UTC)), free_port(), tmp_path / "expected.json"
+    looking = Session(session.root, "control", service="control", clock=clock)
+    watch = WebServerWatch(file)
+    assert watch.look(looking) == "", "no host of the playbook"
+    file.write_text(json.dumps({"page": f"127.0.0.1:{port}"}))
+    clock.advance(60)
+    assert watch.look(looking) == f"does not answer at 127.0.0.1:{port}: Connection refused"
+    with socket.create_server(("127.0.0.1", port)):
+        assert watch.look(looking) == "", "it is asked again at once"
+    assert watch.look(looking) == "", "and else every half a minute"
+    clock.advance(60)
+    assert "refused" in watch.look(looking)
+    for written in ('{"page": null}', "[]", "no json", '{"page": "nowhere"}'):
+        file.write_text(written)
+        assert watch.look(looking) == ""
 
 
 def test_a_page_that_hangs_is_an_alert_once_which_ends_by_itself(watched: Watched) -> None:
