@@ -31,11 +31,8 @@ class TypedEvent:
     event: Event
     details: Record | None
     problem: str | None = None
-
-    @property
-    def image(self) -> str | None:
-        """The id of the image, if this event is its receipt."""
-        return key(self.details.image) if isinstance(self.details, ImageReceived) and self.details.image else None
+    image: str | None = None
+    """The id of the image, if this event is its receipt."""
 
 
 def collect(database: Database, node: str, lines: Sequence[OutboxLine], now: int) -> tuple[Rows, int]:
@@ -69,10 +66,12 @@ def collect(database: Database, node: str, lines: Sequence[OutboxLine], now: int
 
 def _typed(event: Event) -> TypedEvent:
     try:
-        return TypedEvent(event, event.typed())
+        details = event.typed()
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         return TypedEvent(event, None, clip(f"{'.'.join(map(str, first['loc']))}: {first['msg']}"))
+    image = key(details.image) if isinstance(details, ImageReceived) and details.image else None
+    return TypedEvent(event, details, image=image)
 
 
 def _unknown(database: Database, events: Sequence[TypedEvent]) -> list[TypedEvent]:
