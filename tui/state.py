@@ -12,7 +12,7 @@ from appliance.control.rpc.client import api
 KEPT_SECONDS: Final = 120
 
 
-class Rates:
+class LiveRates:
     """Counts per second, by name (senders, targets)."""
 
     def __init__(self) -> None:
@@ -54,10 +54,10 @@ class RouterState:
         self.who: api.status.WhoAmI | None = None
         self.status: api.status.Status | None = None
         self.alerts: api.status.Alerts | None = None
-        self.received = Rates()
-        self.received_bytes = Rates()
-        self.delivered = Rates()
-        self.delivered_bytes = Rates()
+        self.received = LiveRates()
+        self.received_bytes = LiveRates()
+        self.delivered = LiveRates()
+        self.delivered_bytes = LiveRates()
 
     @property
     def heard(self) -> datetime | None:

@@ -13,8 +13,8 @@ from appliance.cli.common import Failure, end_with, json_option, narrate, root_o
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.text import pairs, table
 from appliance.presentation.figures import duration, size, zoned_moment
+from appliance.presentation.phrases import conversions_in_words
 from appliance.presentation.states import QueueState
-from appliance.presentation.wording import conversions_in_words
 from mercure.printable import printable
 from mercure.task_verbs import TASK_VERBS, TaskVerb
 

@@ -13,7 +13,7 @@ from appliance.cli.common import end_with, json_option, narrate, root_option, sh
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.text import table, terminal_columns, wrapped
 from appliance.presentation.figures import short_moment, zoned_moment
-from appliance.presentation.wording import capabilities_in_words, hanging, matrix_of, proposal_in_words
+from appliance.presentation.phrases import capabilities_in_words, hanging, matrix_of, proposal_in_words
 from mercure.printable import printable
 
 if TYPE_CHECKING:

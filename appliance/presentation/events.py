@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, TypeVar
 from pydantic import ValidationError
 
 from appliance.presentation.figures import duration, size
-from appliance.presentation.wording import plural
+from appliance.presentation.phrases import plural
 from mercure import event_details as of
 from mercure.model import Record
 from mercure.task_verbs import TASK_VERBS

@@ -9,7 +9,7 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
-from appliance.presentation.wording import count
+from appliance.presentation.phrases import count
 
 WIDTH: Final = 720
 HEIGHT: Final = 200

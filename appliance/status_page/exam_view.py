@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from appliance.control.rpc.client import api
+from appliance.presentation.phrases import plural
 from appliance.presentation.states import TASK
-from appliance.presentation.wording import plural
 from appliance.status_page import labels
 from appliance.status_page.labels import Moment, Sign
 from appliance.status_page.redaction import Masking

@@ -14,7 +14,7 @@ import bottle
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from appliance.control.rpc.client import ControlError, DisconnectedError, api
-from appliance.presentation.wording import plural
+from appliance.presentation.phrases import plural
 from appliance.status_page import exam_view, labels, prometheus, views
 from appliance.status_page.guard import CLIENT, Application, Guard, Limiter
 from appliance.status_page.redaction import Masking

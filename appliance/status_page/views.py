@@ -11,8 +11,8 @@ from markupsafe import Markup
 
 from appliance.control.rpc.client import api
 from appliance.presentation.figures import duration, size
+from appliance.presentation.phrases import count, plural
 from appliance.presentation.states import HEALTH, SEVERITY, STAGE, TARGET
-from appliance.presentation.wording import count, plural
 from appliance.status_page import labels
 from appliance.status_page.chart import Bar, svg
 from appliance.status_page.labels import Moment, Sign

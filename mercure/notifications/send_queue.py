@@ -19,7 +19,7 @@ from mercure.config import Config
 from mercure.config.notifications import ChannelSettings
 from mercure.event_details import NotificationGivenUp, NotificationSent
 from mercure.model import Record
-from mercure.notifications.channels import Acceptance, ChannelError, send
+from mercure.notifications.channels import ChannelError, SendResult, send
 from mercure.notifications.message import Message, compose
 from mercure.notifications.message_facts import MessageFacts
 from mercure.notifications.queue import ChannelState, MessageQueue
@@ -38,7 +38,7 @@ HOUR: Final = timedelta(hours=1)
 _NEVER: Final = 3600.0
 _log = logging.getLogger(__name__)
 
-Send = Callable[[ChannelSettings, Message], Acceptance]
+Send = Callable[[ChannelSettings, Message], SendResult]
 Emit = Callable[[Record, str | None], None]
 
 

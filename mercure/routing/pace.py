@@ -60,7 +60,7 @@ class Pause(Record):
     seconds: float
 
 
-class Pace(Record):
+class SenderPace(Record):
     """What is known of a sender; ``seconds`` is its learned release time, 0 without one.
 
     ``whole`` counts the series in a row that would have been whole without it.
@@ -82,7 +82,7 @@ class ReleaseChange:
     pause: float = 0.0
 
 
-def after_late(pace: Pace, pause: float, now: datetime, times: CompletionTimes, longest: float) -> Pace:
+def after_late(pace: SenderPace, pause: float, now: datetime, times: CompletionTimes, longest: float) -> SenderPace:
     """Count a late arrival; return the new pace. Pure.
 
     The time follows the second longest of the pauses: one alone, of a sender that was cut off, is no habit.
@@ -98,14 +98,14 @@ def after_late(pace: Pace, pause: float, now: datetime, times: CompletionTimes, 
     return pace.model_copy(update=update)
 
 
-def after_series(pace: Pace, longest_pause: float, times: CompletionTimes) -> Pace:
+def after_series(pace: SenderPace, longest_pause: float, times: CompletionTimes) -> SenderPace:
     """Count a series that was not late; return the new pace. Pure."""
     if not pace.seconds:
         return pace
     if longest_pause > times.after_release_seconds:
         return pace.model_copy(update={"whole": 0}) if pace.whole else pace
     if pace.whole + 1 >= FORGOTTEN_AFTER:
-        return Pace(sender=pace.sender)
+        return SenderPace(sender=pace.sender)
     return pace.model_copy(update={"whole": pace.whole + 1})
 
 
@@ -129,7 +129,7 @@ class Paces:
     def __init__(self, spool: Spool, clock: Clock) -> None:
         self._spool = spool
         self._clock = clock
-        self._known: dict[str, tuple[float, Pace | None]] = {}
+        self._known: dict[str, tuple[float, SenderPace | None]] = {}
         self._series: OrderedDict[str, _Last] = OrderedDict()
 
     def lengthened(self, sender: str, times: CompletionTimes, longest: float) -> CompletionTimes:
@@ -141,7 +141,7 @@ class Paces:
             return times
         return times.model_copy(update={"after_release_seconds": learned})
 
-    def of(self, sender: str) -> Pace:
+    def of(self, sender: str) -> SenderPace:
         """Return the pace of a sender; another router may have updated it seconds ago."""
         now = self._clock.monotonic()
         read, pace = self._known.get(sender, (-math.inf, None))
@@ -207,7 +207,7 @@ class Paces:
         pause = (first - known.received).total_seconds()
         return pause if pause > 0 else None
 
-    def _remember(self, sender: str, pace: Pace) -> None:
+    def _remember(self, sender: str, pace: SenderPace) -> None:
         if len(self._known) >= MOST_SENDERS:
             self._known.clear()
         self._known[sender] = (self._clock.monotonic(), pace)
@@ -240,14 +240,14 @@ def pauses_of(times: Iterable[datetime]) -> list[float]:
     return [(later - earlier).total_seconds() for earlier, later in pairwise(sorted(times))]
 
 
-def pace_of(spool: Spool, sender: str) -> Pace:
+def pace_of(spool: Spool, sender: str) -> SenderPace:
     """Return what was learned of a sender; an empty pace if that cannot be read."""
     sender = sender.encode("utf-8", "backslashreplace").decode()
     try:
-        found = Pace.model_validate_json(_path(spool, sender).read_bytes())
+        found = SenderPace.model_validate_json(_path(spool, sender).read_bytes())
     except (OSError, ValidationError):
-        return Pace(sender=sender)
-    return found if found.sender == sender else Pace(sender=sender)
+        return SenderPace(sender=sender)
+    return found if found.sender == sender else SenderPace(sender=sender)
 
 
 def folder(spool: Spool) -> Path:

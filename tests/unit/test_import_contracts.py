@@ -40,7 +40,7 @@ LAYOUT = (
     "appliance.supervision",
     "appliance.status_page",
     "appliance.status_page.views",
-    "appliance.presentation.wording",
+    "appliance.presentation.phrases",
     "tui.screens.queue",
 )
 
@@ -97,8 +97,8 @@ VIOLATIONS = {
 ALLOWED = (
     ("tui.screens.queue", "textual"),
     ("tui.screens.queue", "appliance.control.rpc.client"),
-    ("tui.screens.queue", "appliance.presentation.wording"),
-    ("appliance.status_page.views", "appliance.presentation.wording"),
+    ("tui.screens.queue", "appliance.presentation.phrases"),
+    ("appliance.status_page.views", "appliance.presentation.phrases"),
     ("appliance.control.rpc.server", "mercure.spool"),
     ("appliance.control.rpc.server", "psutil"),
     ("appliance.status_page", "bottle"),

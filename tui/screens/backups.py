@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from appliance.control.rpc.client import AnyVerb, ControlError, Nothing, Progress, api
 from appliance.presentation.figures import duration, moment, size
-from appliance.presentation.wording import plural
+from appliance.presentation.phrases import plural
 from mercure.printable import printable
 from tui.actions import bindings_of
 from tui.screens.long_actions import LongActions, bar_line

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from appliance.control.rpc.client import Saved, api
 from appliance.presentation.figures import moment
-from appliance.presentation.wording import plural
+from appliance.presentation.phrases import plural
 from mercure.printable import printable
 from tui.actions import bindings_of
 from tui.screens.differences import difference_lines

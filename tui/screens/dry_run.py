@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from appliance.control.rpc.client import api
-from appliance.presentation.wording import plural
+from appliance.presentation.phrases import plural
 from mercure.printable import printable
 from tui.format import fit, printable_lines
 from tui.styles import Line

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from appliance.control.rpc.client import Nothing, api
 from appliance.presentation.figures import duration, rate, size
+from appliance.presentation.phrases import plural
 from appliance.presentation.states import DISK, SEVERITY, STAGE, TARGET
-from appliance.presentation.wording import plural
 from mercure.printable import printable
 from tui.format import fit, spark
 from tui.screens.page import Page
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
 
-    from tui.state import Rates, RouterState
+    from tui.state import LiveRates, RouterState
 
 _SPARK: Final = 20
 _ROWS: Final = 7
@@ -80,7 +80,7 @@ def overview_lines(router: RouterState, targets: Sequence[api.targets.TargetStat
     return lines
 
 
-def _title(name: str, rates: Rates, wide: int) -> Line:
+def _title(name: str, rates: LiveRates, wide: int) -> Line:
     values = rates.total()
     now = f"{rate(sum(values[-3:]) / 3)}/s" if values else "0/s"
     room = max(0, wide - len(name) - len(now) - 2)
@@ -105,7 +105,7 @@ def _fitted(line: Line, wide: int) -> Line:
     return (*line, (" " * max(0, wide - used), ""))
 
 
-def _rated(name: str, rates: Rates, wide: int, end: Span) -> Line:
+def _rated(name: str, rates: LiveRates, wide: int, end: Span) -> Line:
     """Return name, little bars and rate of somebody, in so many columns."""
     now = fit(rate(rates.now(name)), 4, right=True)
     label = 10 if wide < _SPARK * 2 else 16
@@ -200,7 +200,7 @@ def _box(router: RouterState) -> Iterator[Line]:
     yield ((" services  ", "dim"), services, lag, (f", configuration revision {status.config.revision}", ""))
 
 
-def _sum(rates: Rates) -> float:
+def _sum(rates: LiveRates) -> float:
     return sum(rates.now(name) for name in rates.names)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from appliance.control.rpc.client import AnyVerb, ControlError, Progress, Saved, api
 from appliance.presentation.figures import moment
-from appliance.presentation.wording import capabilities_in_words, matrix_of, proposal_in_words
+from appliance.presentation.phrases import capabilities_in_words, matrix_of, proposal_in_words
 from mercure.printable import printable
 from tui.actions import bindings_of
 from tui.screens.long_actions import ReportPage, bar_line

@@ -11,8 +11,8 @@ from textual import on
 
 from appliance.control.rpc.client import ControlError, Progress, api
 from appliance.presentation.figures import clock, duration
+from appliance.presentation.phrases import plural
 from appliance.presentation.states import QUEUE, other
-from appliance.presentation.wording import plural
 from mercure.printable import printable
 from tui.actions import bindings_of
 from tui.messages import Question

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from appliance.control.rpc.client import ControlError, Nothing, Progress, Saved, api
 from appliance.presentation.figures import short_moment
-from appliance.presentation.wording import plural
+from appliance.presentation.phrases import plural
 from mercure.printable import printable
 from tui.actions import bindings_of
 from tui.screens.dry_run import dry_run_lines, explained_lines

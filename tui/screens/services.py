@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from appliance.control.rpc.client import Nothing, Verb, api
 from appliance.presentation.figures import since
+from appliance.presentation.phrases import plural
 from appliance.presentation.states import PROCESS, Look, other
-from appliance.presentation.wording import plural
 from mercure.printable import printable
 from tui.actions import bindings_of
 from tui.screens.log import LogPage
@@ -39,7 +39,7 @@ _MEANING: Final = {
 
 
 @dataclass(frozen=True)
-class Row:
+class ServiceRow:
     """A process, or a service that has none."""
 
     service: api.services.ServiceState
@@ -62,16 +62,16 @@ def _how_many(service: api.services.ServiceState) -> str:
     return f"{service.name}: {plural(service.running, 'process', 'processes')}"
 
 
-def _wanted(row: Row) -> Span:
+def _wanted(row: ServiceRow) -> Span:
     running, wanted = row.service.running, row.service.configured
     return (f"{running}/{wanted}", "good" if running >= wanted else "bad")
 
 
-def _problem(row: Row) -> Span:
+def _problem(row: ServiceRow) -> Span:
     return (printable(row.process.problem) if row.process else "", "warn")
 
 
-class ServicesPage(TablePage[Row]):
+class ServicesPage(TablePage[ServiceRow]):
     """Each process on a line."""
 
     NAME: ClassVar[str] = "services"
@@ -82,26 +82,28 @@ class ServicesPage(TablePage[Row]):
         super().__init__()
         self._revision = 0
 
-    def columns(self) -> Sequence[Column[Row]]:
+    def columns(self) -> Sequence[Column[ServiceRow]]:
         """Return the columns."""
         return (
-            Column[Row]("process", lambda row: (printable(row.key), "bold"), 16, lambda row: row.key),
-            Column[Row]("state", lambda row: row.look.span(), 11, lambda row: row.look.rank),
-            Column[Row]("run", _wanted, 5, right=True),
-            Column[Row]("pid", lambda row: (str(row.process.pid or "") if row.process else "", "dim"), 8, right=True),
-            Column[Row]("since", self._since, 7, right=True),
-            Column[Row]("problem", _problem),
+            Column[ServiceRow]("process", lambda row: (printable(row.key), "bold"), 16, lambda row: row.key),
+            Column[ServiceRow]("state", lambda row: row.look.span(), 11, lambda row: row.look.rank),
+            Column[ServiceRow]("run", _wanted, 5, right=True),
+            Column[ServiceRow](
+                "pid", lambda row: (str(row.process.pid or "") if row.process else "", "dim"), 8, right=True
+            ),
+            Column[ServiceRow]("since", self._since, 7, right=True),
+            Column[ServiceRow]("problem", _problem),
         )
 
-    def key_of(self, row: Row) -> object:
+    def key_of(self, row: ServiceRow) -> object:
         """Return the name of the process."""
         return row.key
 
-    def text_of(self, row: Row) -> str:
+    def text_of(self, row: ServiceRow) -> str:
         """Return name and state."""
         return f"{row.key} {row.look.word}"
 
-    def below(self, row: Row) -> Iterable[Line]:
+    def below(self, row: ServiceRow) -> Iterable[Line]:
         """Return what is wrong with it, and what it means for people when it does not run."""
         columns = self.app.size.width - 2
         process = row.process
@@ -112,7 +114,7 @@ class ServicesPage(TablePage[Row]):
                 yield from pair("crashed", often, columns, "bad" if process.is_looping else "warn")
         yield from pair("without it", _MEANING.get(row.service.name, ""), columns, "dim")
 
-    def _since(self, row: Row) -> Span:
+    def _since(self, row: ServiceRow) -> Span:
         return (since(row.process.since, self.router.heard) if row.process else "", "")
 
     def refresh_data(self) -> None:
@@ -131,7 +133,7 @@ class ServicesPage(TablePage[Row]):
 
     def _fill(self, answer: api.services.Services) -> None:
         self._revision = answer.revision
-        rows = [Row(service, process) for service in answer.services for process in service.processes or (None,)]
+        rows = [ServiceRow(service, process) for service in answer.services for process in service.processes or (None,)]
         self.fill(rows)
 
     # Actions.
@@ -148,18 +150,18 @@ class ServicesPage(TablePage[Row]):
             "try": lambda: self.mercure.open_page("selftest"),
         }
 
-    def _log(self, row: Row) -> None:
+    def _log(self, row: ServiceRow) -> None:
         self.app.push_screen(LogPage(row.key))
 
-    def _start(self, row: Row) -> None:
+    def _start(self, row: ServiceRow) -> None:
         self._order(api.services.START, row.service.name)
 
-    def _restart(self, row: Row) -> None:
+    def _restart(self, row: ServiceRow) -> None:
         texts = [_how_many(row.service), "What is under way is ended in order first."]
         dialog = Confirm(f"Restart {row.service.name}?", texts, "Restart")
         self._order_when_sure(dialog, api.services.RESTART, row.service.name, "stops in order and starts again …")
 
-    def _stop(self, row: Row) -> None:
+    def _stop(self, row: ServiceRow) -> None:
         name = row.service.name
         dialog = Confirm(f"Stop {name}?", [_how_many(row.service), _MEANING.get(name, "")], "Stop", type_name=name)
         self._order_when_sure(dialog, api.services.STOP, name, "stops in order …")
@@ -179,7 +181,7 @@ class ServicesPage(TablePage[Row]):
         self.say(f"{answer.verb} {answer.name}: {states}")
         self.refresh_data()
 
-    def _scale(self, row: Row, by: int) -> None:
+    def _scale(self, row: ServiceRow, by: int) -> None:
         service = row.service
         after = service.configured + by
         if not 0 <= after <= _MOST:

@@ -28,7 +28,7 @@ class Named(Protocol):
         """What it is called."""
 
 
-class Outage(Protocol):
+class RouterOutage(Protocol):
     """Since when something does not work, and why."""
 
     @property
@@ -52,7 +52,7 @@ class Reached(Named, Protocol):
         """How many have failed at it."""
 
     @property
-    def outage(self) -> Outage | None:
+    def outage(self) -> RouterOutage | None:
         """What keeps it from working, if anything does."""
 
     @property

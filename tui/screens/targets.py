@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from appliance.control.rpc.client import AnyVerb, ControlError, Nothing, Progress, api
 from appliance.presentation.figures import duration, since
+from appliance.presentation.phrases import plural
 from appliance.presentation.states import TARGET
-from appliance.presentation.wording import plural
 from mercure.printable import printable
 from tui.actions import bindings_of
 from tui.screens.long_actions import LongActions, bar_text

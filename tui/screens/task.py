@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from appliance.control.rpc.client import ControlError, api
 from appliance.presentation.figures import duration, moment, size
+from appliance.presentation.phrases import conversions_in_words, plural
 from appliance.presentation.states import OUTCOME, QUEUE, other
-from appliance.presentation.wording import conversions_in_words, plural
 from mercure.printable import printable
 from tui.actions import bindings_of
 from tui.format import printable_lines

@@ -8,8 +8,8 @@ from typing import Any, Final
 from appliance.control.rpc.client import api
 from appliance.presentation.events import sentence
 from appliance.presentation.figures import moment
+from appliance.presentation.phrases import plural
 from appliance.presentation.states import TASK
-from appliance.presentation.wording import plural
 from mercure.printable import printable
 from tui.format import fit, printable_lines
 from tui.styles import Line

@@ -22,7 +22,7 @@ from tui.styles import Line
 from tui.widgets.button import PushButton
 from tui.widgets.grid import Column, Grid
 from tui.widgets.lines import Static
-from tui.widgets.typing import TypedLine, when_taken
+from tui.widgets.typed_keys import TypedLine, when_taken
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult

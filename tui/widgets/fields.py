@@ -15,7 +15,7 @@ from textual.widgets import Input, TextArea
 
 from mercure.printable import printable
 from tui.widgets.lines import strip_of
-from tui.widgets.typing import TypedLine, TypedText
+from tui.widgets.typed_keys import TypedLine, TypedText
 
 if TYPE_CHECKING:
     from textual.binding import BindingType

@@ -16,7 +16,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
-from appliance.presentation.wording import plural
+from appliance.presentation.phrases import plural
 from mercure.printable import printable
 from tui.format import printable_lines
 from tui.styles import STYLES, Line

@@ -9,7 +9,7 @@ from textual.message import Message
 from textual.suggester import SuggestFromList
 from textual.widgets import Input, Label
 
-from tui.widgets.typing import TypedLine
+from tui.widgets.typed_keys import TypedLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,7 +10,7 @@ from typing import Final
 from appliance.control.alerts.inputs import Signals
 from appliance.control.api.services import ProcessState
 from appliance.control.api.status import Alert, AlertKind, Alerts, OutageState, Severity, Status
-from appliance.presentation.wording import plural
+from appliance.presentation.phrases import plural
 from mercure.config.alerts import AlertRule, Incident
 from mercure.config.alerts import AlertSettings as Rules
 from mercure.spool.layout import Stage

@@ -28,7 +28,7 @@ from appliance.control.queue.task_actions import find_task
 from appliance.control.registry import Asked, carries_out, carries_out_for_caller
 from appliance.control.rules.rules import find_rule
 from appliance.control.session import Session
-from appliance.presentation.wording import plural
+from appliance.presentation.phrases import plural
 from mercure.dicom.tags import read_tag_records
 from mercure.event_details import Identity
 from mercure.names import id_time

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from appliance.control.api.targets import Proposal
-from appliance.presentation.wording import plural
+from appliance.presentation.phrases import plural
 from mercure.dicom.association import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from mercure.dicom.capabilities import Capabilities
 from mercure.dicom.uids import uid_name

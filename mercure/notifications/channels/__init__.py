@@ -7,14 +7,14 @@ from typing import Any, Final
 
 from mercure.config.notifications import ChannelSettings
 from mercure.notifications.channels.email import send_email
-from mercure.notifications.channels.outcome import Acceptance, ChannelError
+from mercure.notifications.channels.outcome import ChannelError, SendResult
 from mercure.notifications.channels.webhook import send_webhook
 from mercure.notifications.message import Message
 
-_SEND: Final[dict[str, Callable[[Any, Message], Acceptance]]] = {"email": send_email, "webhook": send_webhook}
+_SEND: Final[dict[str, Callable[[Any, Message], SendResult]]] = {"email": send_email, "webhook": send_webhook}
 
 
-def send(settings: ChannelSettings, message: Message) -> Acceptance:
+def send(settings: ChannelSettings, message: Message) -> SendResult:
     """Send one message, in the time that the channel has for it.
 
     Raises
@@ -26,4 +26,4 @@ def send(settings: ChannelSettings, message: Message) -> Acceptance:
     return _SEND[kind](settings, message)
 
 
-__all__ = ["Acceptance", "ChannelError", "send"]
+__all__ = ["ChannelError", "SendResult", "send"]

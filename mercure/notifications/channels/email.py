@@ -13,7 +13,7 @@ from typing import Final
 
 from mercure.config.notifications import EMail
 from mercure.config.secrets import SecretError, read_secret
-from mercure.notifications.channels.outcome import TOO_LONG, Acceptance, ChannelCall, ChannelError, calling
+from mercure.notifications.channels.outcome import TOO_LONG, ChannelCall, ChannelError, SendResult, calling
 from mercure.notifications.message import Message
 from mercure.printable import one_line
 
@@ -21,7 +21,7 @@ _FINAL: Final = range(500, 600)
 """Replies by which a server refuses for good (RFC 5321, section 4.2.1)."""
 
 
-def send_email(settings: EMail, message: Message) -> Acceptance:
+def send_email(settings: EMail, message: Message) -> SendResult:
     """Send a message to all recipients of a channel.
 
     Raises
@@ -72,7 +72,7 @@ class _Client(smtplib.SMTP):
         return self._connection
 
 
-def _converse(call: ChannelCall, settings: EMail, password: str, tls: ssl.SSLContext, mail: EmailMessage) -> Acceptance:
+def _converse(call: ChannelCall, settings: EMail, password: str, tls: ssl.SSLContext, mail: EmailMessage) -> SendResult:
     connection = call.socket
     if settings.security == "tls":
         connection = tls.wrap_socket(connection, server_hostname=settings.host)
@@ -88,7 +88,7 @@ def _converse(call: ChannelCall, settings: EMail, password: str, tls: ssl.SSLCon
     finally:
         client.close()
     texts = [f"{name}: {code} {_text(reply)}" for name, (code, reply) in refused.items()]
-    return Acceptance(f"refused for {'; '.join(texts)}" if texts else "")
+    return SendResult(f"refused for {'; '.join(texts)}" if texts else "")
 
 
 def _failure(where: str, error: smtplib.SMTPException, settings: EMail) -> ChannelError:

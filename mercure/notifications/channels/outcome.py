@@ -16,7 +16,7 @@ TOO_LONG: Final = "took too long"
 
 
 @dataclass(frozen=True)
-class Acceptance:
+class SendResult:
     """A message was taken; `problem` is what was not right all the same (a recipient of several, say)."""
 
     problem: str = ""

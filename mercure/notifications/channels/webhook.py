@@ -16,7 +16,7 @@ from mercure.clock import wall_seconds
 from mercure.config.notifications import Webhook
 from mercure.config.secrets import SecretError, read_secret
 from mercure.names import utc_text
-from mercure.notifications.channels.outcome import TOO_LONG, Acceptance, ChannelError, calling
+from mercure.notifications.channels.outcome import TOO_LONG, ChannelError, SendResult, calling
 from mercure.notifications.message import Message
 from mercure.printable import one_line
 
@@ -36,7 +36,7 @@ _LATER: Final = frozenset({401, 403, 404, 408, 409, 421, 423, 425, 429})
 _LONGEST_WAIT: Final = 3600.0
 
 
-def send_webhook(settings: Webhook, message: Message) -> Acceptance:
+def send_webhook(settings: Webhook, message: Message) -> SendResult:
     """Post a message.
 
     Raises
@@ -112,9 +112,9 @@ def _one_word(token: str) -> str:
     return token
 
 
-def _judged(where: str, status: int, headers: http.client.HTTPMessage, body: bytes) -> Acceptance:
+def _judged(where: str, status: int, headers: http.client.HTTPMessage, body: bytes) -> SendResult:
     if status in _GOOD:
-        return Acceptance()
+        return SendResult()
     if status in _REDIRECTS:
         to = one_line(headers.get("Location", ""), 200)
         raise ChannelError(f"{where}: {status}, a redirect to {to or 'nowhere'}, which is not followed")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from appliance.presentation.wording import conversions_in_words
+from appliance.presentation.phrases import conversions_in_words
 from mercure.config import Retry, TargetSettings
 from mercure.delivery.attempt import Deliverer
 from mercure.spool import Claim, Stage, load_task, read_ledger

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from mercure.config.notifications import EMail, Webhook
-from mercure.notifications.channels import Acceptance, ChannelError, send
+from mercure.notifications.channels import ChannelError, SendResult, send
 from mercure.notifications.channels.email import written
 from mercure.notifications.channels.webhook import MAX_BODY, SIGNATURE
 from mercure.notifications.message import Message
@@ -64,7 +64,7 @@ def password(tmp_path: Path) -> dict[str, str]:
 
 def test_a_mail_is_taken_as_it_was_written() -> None:
     with mail_server() as box:
-        assert send(mail(box.port), MESSAGE) == Acceptance()
+        assert send(mail(box.port), MESSAGE) == SendResult()
     [got] = box.mails
     assert got["Subject"] == "[box] Größe"
     assert (got["From"], got["To"]) == ("router@box.example", "one@hospital.example, two@hospital.example")
@@ -85,7 +85,7 @@ def test_tls_and_login(security: str, certificate: Certificate, password: dict[s
     }
     known["timeout_seconds"] = 30  # the server makes who fails wait
     with mail_server(certificate, security=security, login=True) as box:
-        assert send(mail(box.port, **known), MESSAGE) == Acceptance()
+        assert send(mail(box.port, **known), MESSAGE) == SendResult()
         Path(password["file"]).write_text("wrong")
         with pytest.raises(ChannelError, match="the login of router was refused: 535") as refused:
             send(mail(box.port, **known), MESSAGE)
@@ -170,7 +170,7 @@ def test_no_header_comes_from_outside() -> None:
 def test_a_webhook_is_posted_and_its_signature_holds(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("s3cret")
     with web_hook() as web:
-        assert send(hook(web.url, secret={"file": str(tmp_path / "key")}), MESSAGE) == Acceptance()
+        assert send(hook(web.url, secret={"file": str(tmp_path / "key")}), MESSAGE) == SendResult()
     [(path, headers, body)] = web.requests
     assert path == "/hook?x=1"
     content = json.loads(body)

@@ -19,7 +19,7 @@ from mercure.config.notifications import ChannelSettings
 from mercure.model import Record
 from mercure.names import new_id
 from mercure.notifications import queue as queue_module
-from mercure.notifications.channels import Acceptance, ChannelError
+from mercure.notifications.channels import ChannelError, SendResult
 from mercure.notifications.message import Message, compose
 from mercure.notifications.message_facts import MessageFacts
 from mercure.notifications.queue import MessageQueue
@@ -53,11 +53,11 @@ class Box:
     def new_sender(self) -> MessageSender:
         return MessageSender(self.queue, self.clock, lambda details, task: self.told.append(details), send=self.send)
 
-    def send(self, settings: ChannelSettings, message: Message) -> Acceptance:
+    def send(self, settings: ChannelSettings, message: Message) -> SendResult:
         if self.refuse is not None:
             raise self.refuse
         self.sent.append(message)
-        return Acceptance()
+        return SendResult()
 
     def put(self, number: int, channel: str = "mail") -> Message:
         self.clock.advance(0.001)
@@ -133,10 +133,10 @@ def test_while_a_channel_fails_one_message_is_tried_and_not_all(box: Box) -> Non
 def test_what_is_refused_for_good_is_given_up_at_once_and_the_next_goes_out(box: Box) -> None:
     first, _ = box.put(1), box.put(2)
 
-    def send(settings: ChannelSettings, message: Message) -> Acceptance:
+    def send(settings: ChannelSettings, message: Message) -> SendResult:
         if message.id == first.id:
             raise ChannelError("550 no such user", final=True)
-        return Acceptance()
+        return SendResult()
 
     box.sender = MessageSender(box.queue, box.clock, lambda *_: None, send=send)
     box.turn()
@@ -207,12 +207,12 @@ def test_a_full_queue_takes_no_more_and_says_how_many(box: Box, monkeypatch: pyt
 def test_a_channel_that_hangs_keeps_no_other_waiting(box: Box) -> None:
     release, hook_done = threading.Event(), threading.Event()
 
-    def send(settings: ChannelSettings, message: Message) -> Acceptance:
+    def send(settings: ChannelSettings, message: Message) -> SendResult:
         if message.channel == "mail":
             release.wait(30)
         else:
             hook_done.set()
-        return Acceptance()
+        return SendResult()
 
     box.put(1)
     box.put(2, "hook")

@@ -10,7 +10,7 @@ import pytest
 from mercure.clock import ManualClock
 from mercure.config.completion import Completion, CompletionTimes
 from mercure.routing import pace
-from mercure.routing.pace import Pace, Pause, after_late, after_series, pace_of
+from mercure.routing.pace import Pause, SenderPace, after_late, after_series, pace_of
 from mercure.spool import Stage
 from mercure.spool.hints import remove_older
 from tests.support.incoming import make_images
@@ -24,8 +24,8 @@ TIMES = CompletionTimes()
 NOW = ManualClock().now()
 
 
-def pauses(seconds: Iterable[float], longest: float = 60.0) -> Pace:
-    found = Pace(sender="CT1")
+def pauses(seconds: Iterable[float], longest: float = 60.0) -> SenderPace:
+    found = SenderPace(sender="CT1")
     for number, pause in enumerate(seconds):
         found = after_late(found, pause, NOW + timedelta(minutes=number), TIMES, longest)
     return found
@@ -48,7 +48,7 @@ def test_the_second_longest_pause_decides(seen: list[float], learned: float) -> 
 
 
 def test_pauses_long_ago_are_no_habit() -> None:
-    old = Pace(sender="CT1", pauses=(Pause(at=NOW - timedelta(days=15), seconds=7),))
+    old = SenderPace(sender="CT1", pauses=(Pause(at=NOW - timedelta(days=15), seconds=7),))
     assert after_late(old, 7, NOW, TIMES, 60).seconds == 0
 
 
@@ -62,7 +62,7 @@ def test_a_longer_time_is_given_up_when_nothing_has_needed_it_for_long() -> None
         found = after_series(found, 1.0, TIMES)
     assert found.seconds == 11
     assert after_series(found, 7.0, TIMES).whole == 0  # needed: counted anew
-    assert after_series(found, 1.0, TIMES) == Pace(sender="CT1")
+    assert after_series(found, 1.0, TIMES) == SenderPace(sender="CT1")
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ class TestHistory:
         name = session.config.sender_of(before["calling_aet"], before["address"])
         hint = pace.folder(session.spool) / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.json"
         hint.parent.mkdir()
-        hint.write_text(pace.Pace(sender=name, seconds=11).model_dump_json())
+        hint.write_text(pace.SenderPace(sender=name, seconds=11).model_dump_json())
         assert "11 s (learned)" in call("history", "senders").stdout
 
     @pytest.mark.parametrize(

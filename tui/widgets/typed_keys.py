@@ -1,4 +1,4 @@
-"""Where text is typed.
+"""Typed text: a field that takes keys in the order in which they come.
 
 Textual hands letters to a field in the order in which they came, but does what is bound to a key (backspace, an arrow)
 only when the key has bubbled up to the app. When keys come in one moment, as they do over a slow link, `backspace 7`
