@@ -41,7 +41,7 @@ COMMANDS: Final = {
     "jobs": ("appliance.cli.jobs:jobs", "See what takes long, and what came of it."),
     "verify": ("appliance.cli.verify:verify", "Prove that no acknowledged image is lost."),
     "nic-report": ("appliance.cli.nic_report:nic_report", "How the network interfaces are set, and what would help."),
-    "completion": ("appliance.cli.completing:completion", "Print what makes a shell complete."),
+    "completion": ("appliance.cli.shell_completion:completion", "Print what makes a shell complete."),
 }
 
 

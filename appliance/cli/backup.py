@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from appliance.cli import completing, exit_codes
-from appliance.cli.asking import ask, asking
+from appliance.cli import exit_codes, shell_completion
 from appliance.cli.common import end_with, json_option, open_session, program, root_option, show
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.progress import Meter
+from appliance.cli.requests import ask, asking
 from appliance.cli.text import pairs, table
 from appliance.presentation.figures import size, zoned_moment
 from mercure.printable import printable
@@ -78,7 +78,7 @@ def _row(item: BackupFile) -> tuple[str, ...]:
 
 
 @backup.command()
-@click.argument("backup", shell_complete=completing.backups)
+@click.argument("backup", shell_complete=shell_completion.backups)
 @root_option
 @json_option("appliance.control.api.backup:BackupChecked")
 def check(backup: str) -> None:

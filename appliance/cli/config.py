@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli import exit_codes
-from appliance.cli.asking import ask
 from appliance.cli.common import end_with, json_option, narrate, open_session, root_option, show
 from appliance.cli.lazy import OrderedGroup
+from appliance.cli.requests import ask
 from appliance.presentation.figures import zoned_moment
 from mercure.printable import printable
 

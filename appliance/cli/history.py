@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from appliance.cli import completing
-from appliance.cli.asking import ask
+from appliance.cli import shell_completion
 from appliance.cli.common import json_option, root_option, show
 from appliance.cli.lazy import OrderedGroup
+from appliance.cli.requests import ask
 from appliance.cli.text import pairs, table
 from appliance.presentation.figures import short_moment, size, zoned_moment
 
@@ -137,9 +137,9 @@ def _image_row(record: ImageRecord) -> tuple[str, ...]:
 
 
 @history.command()
-@click.argument("task", required=False, shell_complete=completing.tasks)
+@click.argument("task", required=False, shell_complete=shell_completion.tasks)
 @_exam_options
-@click.option("--target", help="Only for this target.", shell_complete=completing.targets)
+@click.option("--target", help="Only for this target.", shell_complete=shell_completion.targets)
 @click.option("--state", "states", multiple=True, help="Only in this state: waiting, delivered, failed …")
 @root_option
 @json_option("appliance.control.api.history:TasksFound", "appliance.control.api.history:TaskStory")

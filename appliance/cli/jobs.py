@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli import exit_codes
-from appliance.cli.asking import asking
 from appliance.cli.common import end_with, json_option, root_option, show
 from appliance.cli.progress import bar
+from appliance.cli.requests import asking
 from appliance.cli.text import pairs, table
 from appliance.presentation.figures import duration, short_moment
 

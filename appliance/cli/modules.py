@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from appliance.cli import exit_codes
-from appliance.cli.asking import ask
 from appliance.cli.assignments import changed, values_of
 from appliance.cli.common import Failure, end_with, json_option, narrate, root_option, show
 from appliance.cli.lazy import OrderedGroup
+from appliance.cli.requests import ask
 from appliance.cli.text import table
 from appliance.presentation.figures import short_moment
 from mercure.printable import printable

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli import exit_codes
-from appliance.cli.asking import ask
 from appliance.cli.common import end_with, json_option, root_option, show
 from appliance.cli.lazy import OrderedGroup
+from appliance.cli.requests import ask
 from appliance.cli.text import table
 from appliance.presentation.figures import short_moment
 from mercure.printable import printable

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
-from appliance.cli import completing, exit_codes
-from appliance.cli.asking import ask, asking
+from appliance.cli import exit_codes, shell_completion
 from appliance.cli.common import Failure, end_with, json_option, narrate, root_option, show
 from appliance.cli.lazy import OrderedGroup
+from appliance.cli.requests import ask, asking
 from appliance.cli.text import pairs, table
 from appliance.presentation.figures import duration, size, zoned_moment
 from appliance.presentation.phrases import conversions_in_words
@@ -19,7 +19,7 @@ from mercure.printable import printable
 from mercure.task_verbs import TASK_VERBS, TaskVerb
 
 if TYPE_CHECKING:
-    from appliance.cli.asking import Ask
+    from appliance.cli.requests import Ask
     from appliance.control.api.queue import Changed, ListQueue, Queue, QueueEntry, TaskDetail
     from mercure.spool import Attempt, Task
 
@@ -41,7 +41,7 @@ def _filter_options(command: F) -> F:
     """Add the options that say which entries are meant."""
     for option in (
         _choice("--state", "states", STATES, "Only in this state"),
-        click.option("--target", help="Only for this target.", shell_complete=completing.targets),
+        click.option("--target", help="Only for this target.", shell_complete=shell_completion.targets),
         _choice("--stage", "stages", STAGES, "Only in this stage"),
     ):
         command = option(command)
@@ -102,7 +102,7 @@ def _row(entry: QueueEntry) -> tuple[str, ...]:
 
 
 @queue.command("show")
-@click.argument("task", shell_complete=completing.tasks)
+@click.argument("task", shell_complete=shell_completion.tasks)
 @root_option
 @json_option("appliance.control.api.queue:TaskDetail")
 def show_(task: str) -> None:
@@ -170,7 +170,7 @@ def _add(verb: TaskVerb) -> None:
     """Add a verb that changes tasks."""
 
     @queue.command(verb.name, help=verb.whole_text, short_help=verb.text)
-    @click.argument("names", metavar="TASK…", nargs=-1, shell_complete=completing.tasks)
+    @click.argument("names", metavar="TASK…", nargs=-1, shell_complete=shell_completion.tasks)
     @click.option("--all", "every", is_flag=True, help="All tasks that --stage, --target and --state leave.")
     @_filter_options
     @click.option("--reason", default="", help="Why; it is kept with the task and in the audit.")
@@ -242,8 +242,8 @@ for _verb in TASK_VERBS.values():
 
 
 @queue.command()
-@click.argument("task", shell_complete=completing.tasks)
-@click.argument("target", shell_complete=completing.targets)
+@click.argument("task", shell_complete=shell_completion.tasks)
+@click.argument("target", shell_complete=shell_completion.targets)
 @click.option("--reason", default="", help="Why; it is kept in the audit.")
 @root_option
 @json_option("appliance.control.api.queue:Changed")
@@ -256,7 +256,7 @@ def reroute(task: str, target: str, reason: str) -> None:
 
 
 @queue.command("force-study")
-@click.argument("study", shell_complete=completing.studies)
+@click.argument("study", shell_complete=shell_completion.studies)
 @click.option("--reason", default="", help="Why; it is kept in the audit.")
 @root_option
 @json_option("appliance.control.api.queue:ForcedStudies")

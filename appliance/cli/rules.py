@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from appliance.cli import completing, exit_codes
-from appliance.cli.asking import ask, asking
+from appliance.cli import exit_codes, shell_completion
 from appliance.cli.assignments import changed
 from appliance.cli.common import end_with, json_option, root_option, show
 from appliance.cli.lazy import OrderedGroup
+from appliance.cli.requests import ask, asking
 from appliance.cli.text import table, terminal_columns
 from mercure.printable import printable
 
@@ -101,7 +101,7 @@ def _findings(found: RuleCheck) -> Iterator[str]:
 @rules.command()
 @root_option
 @json_option("appliance.control.api.rules:Explained")
-@click.argument("rule", shell_complete=completing.rules)
+@click.argument("rule", shell_complete=shell_completion.rules)
 @click.option("--file", "file", type=click.Path(path_type=Path), help="A DICOM file.")
 @click.option("--series", help="A received series, by its Series Instance UID.")
 @click.option("--tags", type=click.Path(path_type=Path), help="Tag records as getdcmtags prints them.")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli import exit_codes
-from appliance.cli.asking import asking
 from appliance.cli.common import end_with, json_option, root_option, show
+from appliance.cli.requests import asking
 from appliance.cli.text import found
 
 if TYPE_CHECKING:

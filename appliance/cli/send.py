@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from appliance.cli import completing, exit_codes
+from appliance.cli import exit_codes, shell_completion
 from appliance.cli.common import end_with, json_option, narrate, open_session, root_option, show
 from mercure.printable import printable
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("paths", metavar="FILE|FOLDER…", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--target", help="To this target of the configuration.", shell_complete=completing.targets)
+@click.option("--target", help="To this target of the configuration.", shell_complete=shell_completion.targets)
 @click.option("--host", help="To this host.")
 @click.option("--port", type=click.IntRange(1, 65535), help="To this port.")
 @click.option("--called-aet", metavar="TITLE", help="By this AE title of the receiver.")

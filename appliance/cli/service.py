@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from appliance.cli import completing
-from appliance.cli.asking import ask, asking
+from appliance.cli import shell_completion
 from appliance.cli.common import json_option, root_option, show
 from appliance.cli.lazy import OrderedGroup
+from appliance.cli.requests import ask, asking
 from appliance.cli.text import table
 from appliance.presentation.figures import zoned_moment
 from mercure.printable import printable
@@ -50,7 +50,7 @@ def _add(verb: Verb, text: str) -> None:
     """Add one of the verbs that take a service and nothing else."""
 
     @service.command(verb, help=text, short_help=text)
-    @click.argument("name", metavar="SERVICE", shell_complete=completing.services)
+    @click.argument("name", metavar="SERVICE", shell_complete=shell_completion.services)
     @root_option
     @json_option("appliance.control.api.services:ServiceChanged")
     def command(name: str) -> None:
@@ -72,7 +72,7 @@ _add("restart", "Stop a service in order, and start it again.")
 
 
 @service.command()
-@click.argument("name", metavar="SERVICE", shell_complete=completing.services)
+@click.argument("name", metavar="SERVICE", shell_complete=shell_completion.services)
 @click.argument("instances", type=click.IntRange(0, 32))
 @root_option
 @json_option("appliance.control.api.services:Scaled")

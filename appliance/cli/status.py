@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from appliance.cli import exit_codes
-from appliance.cli.asking import ask
 from appliance.cli.common import end_with, json_option, root_option, show
+from appliance.cli.requests import ask
 from appliance.cli.text import pairs, table, terminal_columns, wrapped
 from appliance.presentation.figures import duration, size
 from mercure.printable import printable

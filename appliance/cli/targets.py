@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from appliance.cli import completing, exit_codes
-from appliance.cli.asking import ask, asking
+from appliance.cli import exit_codes, shell_completion
 from appliance.cli.common import end_with, json_option, narrate, root_option, show
 from appliance.cli.lazy import OrderedGroup
+from appliance.cli.requests import ask, asking
 from appliance.cli.text import table, terminal_columns, wrapped
 from appliance.presentation.figures import short_moment, zoned_moment
 from appliance.presentation.phrases import capabilities_in_words, hanging, matrix_of, proposal_in_words
@@ -56,7 +56,7 @@ def _state(target: TargetState) -> str:
 
 
 @targets.command()
-@click.argument("name", metavar="TARGET", shell_complete=completing.targets)
+@click.argument("name", metavar="TARGET", shell_complete=shell_completion.targets)
 @root_option
 @json_option("appliance.control.api.targets:EchoAnswer")
 def echo(name: str) -> None:
@@ -73,7 +73,7 @@ def echo(name: str) -> None:
 
 
 @targets.command()
-@click.argument("name", metavar="TARGET", shell_complete=completing.targets)
+@click.argument("name", metavar="TARGET", shell_complete=shell_completion.targets)
 @click.option("--images", type=click.IntRange(1, 100), default=1, show_default=True, help="How many.")
 @root_option
 @json_option("appliance.control.api.targets:TestSent")
@@ -91,7 +91,7 @@ def test(name: str, images: int) -> None:
 
 
 @targets.command()
-@click.argument("name", metavar="TARGET", shell_complete=completing.targets)
+@click.argument("name", metavar="TARGET", shell_complete=shell_completion.targets)
 @click.option("--associations", is_flag=True, help="Also open some at once, to see how many it has, and release them.")
 @click.option(
     "--at-most", type=click.IntRange(1, 64), default=4, show_default=True, help="With --associations: so many."

@@ -21,7 +21,7 @@ MODULES: Final = {
     "status": ("control.alerts.health",),
     "alerts": ("control.alerts.health", "control.alerts.monitor"),
     "whoami": ("control.whoami",),
-    "queue": ("control.queue.listing", "control.queue.task_actions", "control.queue.studies"),
+    "queue": ("control.queue.entries", "control.queue.task_actions", "control.queue.studies"),
     "history": ("control.history.search",),
     "audit": ("control.history.search",),
     "traffic": ("control.history.traffic",),

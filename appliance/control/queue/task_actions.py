@@ -12,7 +12,7 @@ from appliance.control.api import queue as api
 from appliance.control.api.queue import Changed, ChangeTask, OneTask, RerouteTask, TaskDetail
 from appliance.control.errors import ControlError
 from appliance.control.locks import Held
-from appliance.control.queue.listing import entry_of
+from appliance.control.queue.entries import entry_of
 from appliance.control.registry import carries_out
 from appliance.control.session import Session
 from appliance.control.targets.targets import find_target, let_use

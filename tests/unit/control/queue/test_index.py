@@ -16,7 +16,7 @@ from appliance.control.alerts.health import status
 from appliance.control.api.queue import ListQueue, Order, Queue
 from appliance.control.index import ROUND_SECONDS, QueueIndex
 from appliance.control.locks import Held
-from appliance.control.queue.listing import LISTED_STAGES, list_queue
+from appliance.control.queue.entries import LISTED_STAGES, list_queue
 from appliance.control.rows import Row
 from appliance.control.session import Session
 from appliance.control.targets.targets import list_targets

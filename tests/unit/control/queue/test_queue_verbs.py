@@ -14,7 +14,7 @@ from appliance.control.alerts.conditions import alerts_of
 from appliance.control.alerts.health import status
 from appliance.control.api.services import ProcessState, ServiceState
 from appliance.control.queue import task_actions
-from appliance.control.queue.listing import list_queue
+from appliance.control.queue.entries import list_queue
 from appliance.control.rpc.client import Client, ControlError
 from appliance.control.session import Session
 from mercure.clock import Clock

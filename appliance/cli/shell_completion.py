@@ -15,7 +15,7 @@ from click.shell_completion import CompletionItem
 from appliance.cli.lazy import OrderedGroup
 
 if TYPE_CHECKING:
-    from appliance.cli.asking import Ask
+    from appliance.cli.requests import Ask
 
 _MOST_TASKS: Final = 2000
 _SHORT: Final = 8
@@ -67,11 +67,11 @@ def _backups(ask: Ask) -> Iterable[tuple[str, str]]:
     return ((item.name, "") for item in ask(api.backup.LIST).backups)
 
 
-def _completing(names: Names) -> Complete:
+def _completer(names: Names) -> Complete:
     """Return what click calls to complete a name."""
 
     def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
-        from appliance.cli.asking import asking  # noqa: PLC0415
+        from appliance.cli.requests import asking  # noqa: PLC0415
 
         given = context.params.get(parameter.name or "")
         taken = set(given) if isinstance(given, tuple) else set()
@@ -92,12 +92,12 @@ def _completing(names: Names) -> Complete:
 _TASK_ID: Final = 30
 """Characters of a task's id: offered when its beginning is typed; its end says the same in eight."""
 
-tasks: Final = _completing(_tasks)
-studies: Final = _completing(_studies)
-targets: Final = _completing(_targets)
-rules: Final = _completing(_rules)
-services: Final = _completing(_services)
-backups: Final = _completing(_backups)
+tasks: Final = _completer(_tasks)
+studies: Final = _completer(_studies)
+targets: Final = _completer(_targets)
+rules: Final = _completer(_rules)
+services: Final = _completer(_services)
+backups: Final = _completer(_backups)
 
 
 @click.group(cls=OrderedGroup)

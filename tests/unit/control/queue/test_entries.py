@@ -8,7 +8,7 @@ import pytest
 
 from appliance.control.api.queue import ListQueue
 from appliance.control.locks import Held
-from appliance.control.queue.listing import list_queue
+from appliance.control.queue.entries import list_queue
 from appliance.control.session import Session
 from mercure.clock import ManualClock
 from mercure.config import Retry
