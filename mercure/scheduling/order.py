@@ -140,8 +140,8 @@ _WHY: Final = {
 class OrderedQueue(Protocol):
     """What ordered dispatch needs of `mercure.scheduling.queue.TaskQueue`."""
 
-    def refresh_line(self, task: Task, order: Order) -> None:
-        """Bring up to date which tasks there are, and those in the line of `task`."""
+    def scan(self) -> None:
+        """Look at the whole stage."""
 
     def line(self, task: Task, order: Order) -> Sequence[str]:
         """List the line in which a task stands."""
@@ -162,7 +162,7 @@ class OrderGuard:
     ----------
     spool : Spool
         Where the stages are.
-    queue : Waiting
+    queue : OrderedQueue
         The index over the stage; it is brought up to date here.
     stage : Stage
         Where the tasks stand that are put in order.
@@ -200,7 +200,9 @@ class OrderGuard:
         routed = first_routed(task, order, self.routed())
         if routed is not None:
             return routed
-        self.queue.refresh_line(task, order)
+        # All of it, at one stat a task. To look only at new names and at the task's own line was tried, and misses a
+        # task that another process has just put into the line: by a reroute, or from one module of a chain to the next.
+        self.queue.scan()
         first = self.queue.before(task, order)
         if first is not None and not are_parts(first, task.id, order):
             return Predecessor(first, "waits")
@@ -285,7 +287,7 @@ def waits_for(tasks: Iterable[Orderable], targets: Mapping[str, TargetSettings])
 
     Parameters
     ----------
-    tasks : iterable of InLine
+    tasks : iterable of Orderable
         All of them.
     targets : mapping of str to TargetSettings
         The targets of the configuration.

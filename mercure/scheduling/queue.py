@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bisect
 import logging
-import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -83,22 +82,6 @@ class TaskQueue(StageIndex[FolderStamp, Task]):
         """Look at the whole folder: one ``stat`` a task, and only what is new or changed is read."""
         with self._lock:
             self.compare(task_stamps(self.spool.stage(self.stage)))
-
-    def refresh_line(self, task: Task, order: Order) -> None:
-        """Bring up to date what decides whether it is the turn of `task`; cheaper than `scan` by a ``stat`` a task.
-
-        Which tasks there are is read afresh. Of those in its line that decide, the models are read again where they
-        changed: one of a study that failed lets others pass. A task that a person moves into the line at this very
-        moment is seen a little later; nobody can say which of the two came first.
-        """
-        with self._lock:
-            names = set(os.listdir(self.spool.stage(self.stage)))
-            self.keep(names)
-            for new in names.difference(self):
-                self.look(new)
-            line = self.line(task, order)
-            for known in line if order == "study" else line[:1]:
-                self.look(known)
 
     def look(self, name: str) -> Task | None:
         """Look at one task again."""

@@ -13,7 +13,19 @@ from mercure.event_details import Identity
 from mercure.names import derived_id, new_id
 from mercure.scheduling.order import ORDER_SECONDS, OrderGuard, Predecessor, are_parts, studies_in, waits_for
 from mercure.scheduling.queue import TaskQueue
-from mercure.spool import Changes, Claim, Division, DivisionPart, Stage, Task, load_task, move, save_division, save_task
+from mercure.spool import (
+    Changes,
+    Claim,
+    Division,
+    DivisionPart,
+    Stage,
+    Task,
+    load_task,
+    move,
+    nudge,
+    save_division,
+    save_task,
+)
 from tests.support.waiting import Dispatchers, waiting_series
 
 if TYPE_CHECKING:
@@ -308,6 +320,17 @@ def test_the_router_is_waited_for_and_then_the_series_goes(box: Box) -> None:
         path.unlink()
     routed.rmdir()
     dispatchers.until(lambda: delivered(box) == [task], rounds=2)
+
+
+@pytest.mark.parametrize("order", ["study", "received"])
+def test_a_task_that_another_process_puts_into_the_line_is_seen_at_once(box: Box, order: Order) -> None:
+    first, second = waiting_series(box, "1", target="elsewhere"), waiting_series(box, "2")
+    queue = TaskQueue(box.spool, lambda name, reason: None)
+    queue.scan()
+    directory = box.spool.entry(Stage.OUTGOING, first)
+    save_task(directory, model(box, first).model_copy(update={"target": "archive"}))
+    nudge(directory)
+    assert OrderGuard(box.spool, queue).before(model(box, second), order) == Predecessor(first, "waits")
 
 
 def test_parts_of_one_series_do_not_wait_for_each_other_by_the_order_of_studies(box: Box) -> None:
