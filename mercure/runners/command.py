@@ -113,10 +113,11 @@ class CommandRunner:
             os.close(lock)
 
     def _start(self, request: RunRequest, lock: int) -> tuple[subprocess.Popen[bytes], int | None]:
+        program = self._program()  # before the descriptors: it raises where bubblewrap is missing
         reading, writing = os.pipe2(os.O_CLOEXEC)
         calls = filter_descriptor()
         arguments = [
-            *_within_limits(self._program(), request),
+            *_within_limits(program, request),
             *namespaces(network=request.network),
             *system(request.limits.memory_bytes),
             *folders(request),
