@@ -40,7 +40,7 @@ def test_what_comes_out_is_printed_and_the_rest_is_told(box: Box, old: Path) -> 
     result = run(box, str(old))
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout)["receiver"] == {"port": 11113}
-    assert "graphite_ip: metrics are not sent" in result.stderr
+    assert "graphite_ip: nothing is sent" in result.stderr
     document = json.loads(run(box, str(old), "--json").stdout)
     assert document["revision"] is None
     assert open_store(Root(box.root)).mercure.load().value.receiver.port == 11112
