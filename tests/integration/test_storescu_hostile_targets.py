@@ -315,6 +315,40 @@ def test_a_target_that_does_not_answer_the_release_changes_no_result(files: list
     assert sent.outcomes == {"confirmed": 6}
 
 
+def asks_for_release_again_and_again(peer: Peer) -> None:
+    while True:
+        peer.write(pdu(RELEASE_REQUEST, bytes(4)))
+
+
+ENDS: dict[str, Callable[[Peer], object]] = {
+    "silence": lambda _: None,
+    "a release": lambda peer: peer.write(pdu(RELEASE_REQUEST, bytes(4))),
+    "releases": asks_for_release_again_and_again,
+}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_the_limit_of_the_release_is_its_own(end: Callable[[Peer], object], files: list[Path]) -> None:
+    """That of messages, which may be long, does not count any more."""
+
+    def serve(peer: Peer) -> None:
+        peer.accept()
+        image = peer.read_image()
+        assert image is not None
+        peer.answer(image[0], 1, 0x0000)
+        assert peer.read_pdu()[0] == RELEASE_REQUEST
+        end(peer)
+        while peer.read(4096):
+            pass
+
+    with raw_target(serve) as target:
+        start = time.monotonic()
+        sent = send(target.port, files[:1], "--acse-timeout", "0.5", "--dimse-timeout", "40")
+        assert time.monotonic() - start < SOON
+    assert sent.code == 0
+    assert sent.outcomes == {"confirmed": 1}
+
+
 def test_one_association_that_hangs_does_not_stop_the_others(files: list[Path]) -> None:
     first = threading.Lock()
 

@@ -38,6 +38,7 @@ ssize_t Connection::read(void* buffer, std::size_t size) {
 }
 
 bool Connection::send(std::string_view bytes) {
+  if (torn_) return false;
   std::string_view first = held_;
   while (!first.empty() || !bytes.empty()) {
     const auto [state, count] = stream_->write(first, bytes);
@@ -53,12 +54,14 @@ bool Connection::send(std::string_view bytes) {
       break;
     }
   }
-  const bool all = first.empty() && bytes.empty();
+  torn_ = !first.empty() || !bytes.empty();
   held_.clear();
-  return all;
+  return !torn_;
 }
 
-void Connection::send_last(std::string_view bytes) { stream_->write(bytes, {}); }
+void Connection::send_last(std::string_view bytes) {
+  if (!torn_) stream_->write(bytes, {});
+}
 
 bool Connection::wait_for_bytes() { return stream_->has_pending() || wait(State::want_read); }
 
@@ -79,7 +82,7 @@ bool Connection::wait(State wanted) {
 }
 
 void Connection::finish() {
-  if (lost_ || !stream_->end_writing()) return;
+  if (lost_ || torn_ || !stream_->end_writing()) return;
   const auto end = Clock::now() + kLastWords;
   std::array<char, 65536> ignored;
   while (true) {

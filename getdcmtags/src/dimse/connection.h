@@ -31,7 +31,8 @@ class Connection {
   void hold(std::string_view bytes) { held_ += bytes; }
   std::size_t held() const { return held_.size(); }
 
-  // Sends the held bytes and then all of `bytes`. False: the connection has ended.
+  // Sends the held bytes and then all of `bytes`. False: the connection has ended; nothing is sent any more, for the peer would take
+  // it for the rest of what did not leave whole.
   bool send(std::string_view bytes = {});
 
   // Sends without waiting: the last words to a peer that may not listen any more.
@@ -70,6 +71,7 @@ class Connection {
   std::string held_;
   bool timed_out_ = false;
   bool lost_ = false;
+  bool torn_ = false;  // a sending ended before its last byte
   std::uint64_t bytes_read_ = 0;
 };
 

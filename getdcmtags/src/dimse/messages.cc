@@ -27,6 +27,10 @@ End Messages::broken(std::string fault) {
   return End::broken;
 }
 
+End Messages::unexpected(const Pdu& pdu) {
+  return broken("an unexpected PDU of type " + std::to_string(static_cast<int>(pdu.type)));
+}
+
 End Messages::next_pdu(Pdu& pdu) {
   if (connection_.limit_passed()) return End::timed_out;
   switch (reader_.next(pdu)) {
@@ -42,7 +46,7 @@ End Messages::next_data_pdu() {
   Pdu pdu;
   if (const End end = next_pdu(pdu); end != End::none) return end;
   if (pdu.type == PduType::release_request) return End::released;
-  if (pdu.type != PduType::data) return broken("an unexpected PDU of type " + std::to_string(static_cast<int>(pdu.type)));
+  if (pdu.type != PduType::data) return unexpected(pdu);
   if (pdu.body.empty()) return broken("a PDU without a value");
   values_ = pdu.body;
   return End::none;
@@ -124,16 +128,20 @@ End Messages::send_fragment(std::uint8_t context, std::string_view bytes, bool i
 
 End Messages::flush() { return connection_.send() ? End::none : end_of_connection(); }
 
-// What the peer had sent before it read our request is passed over. When both ask at the same time, the peer is answered, too (PS3.8
-// section 9.2.2, action AR-8).
+// What the peer had sent before it read our request is passed over. When both ask at the same time, the peer is answered, too, and then
+// only its own answer has a place (PS3.8 section 9.2.3: state 7, actions AR-8 and AR-9, and state 11).
 End Messages::release() {
   connection_.hold(release_request());
   End end = flush();
   Pdu pdu;
+  bool both_asked = false;
   while (end == End::none) {
     end = next_pdu(pdu);
     if (end != End::none || pdu.type == PduType::release_response) return end;
-    if (pdu.type == PduType::release_request && !connection_.send(release_response())) return end_of_connection();
+    const bool is_request = pdu.type == PduType::release_request;
+    if (both_asked || (!is_request && pdu.type != PduType::data)) return unexpected(pdu);
+    if (is_request && !connection_.send(release_response())) return end_of_connection();
+    both_asked = is_request;
   }
   return end;
 }

@@ -83,6 +83,7 @@ class Messages {
   End next_pdu(Pdu& pdu);
   End next_data_pdu();
   End broken(std::string fault);
+  End unexpected(const Pdu& pdu);
   End end_of_connection() const { return connection_.is_timed_out() ? End::timed_out : End::lost; }
 
   Connection& connection_;

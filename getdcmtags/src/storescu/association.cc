@@ -475,7 +475,7 @@ Answer Association::broken(End end, const std::string& what) {
   return {{Outcome::failed, std::nullopt, problem.text, cause}, problem};
 }
 
-// Whatever is held leaves first: the target knows then which image is not coming.
+// Whatever is held leaves first: the target knows then which image is not coming. After a torn PDU nothing leaves.
 void Association::abort() {
   if (connection_->is_lost() || messages_->flush() != End::none) return;
   connection_->send_last(dimse::abort_pdu(dimse::kServiceUser, dimse::kReasonNotSpecified));
@@ -485,6 +485,7 @@ void Association::abort() {
 void Association::release() {
   if (!association_) return;
   deadline_.begin(options_.acse_timeout);
+  deadline_.allow_per_progress(std::nullopt);
   const End end = messages_->release();
   if (end != End::none && end != End::aborted) abort();
   abandon();

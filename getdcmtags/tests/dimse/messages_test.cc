@@ -60,6 +60,28 @@ TEST(Messages, WhoAsksForReleaseAtTheSameTimeIsAnswered) {
   EXPECT_EQ(ends.heard(2 * kRelease.size()), kRelease + kReleased);
 }
 
+// It is at its turn then: a second request, or data after its request, would keep us waiting for ever.
+TEST(Messages, WhoGoesOnAfterAskingForReleaseBreaksTheProtocol) {
+  for (const std::string& more : {kRelease, data_pdu("late", true)}) {
+    Ends ends(2s);
+    Messages messages(*ends.connection, 16384, 16384);
+    ends.say(kRelease + more + kReleased);
+    EXPECT_EQ(messages.release(), End::broken);
+    EXPECT_NE(messages.fault(), "");
+    EXPECT_EQ(shutdown(ends.connection->descriptor(), SHUT_WR), 0);
+    EXPECT_EQ(ends.heard(3 * kRelease.size()), kRelease + kReleased) << "it is answered once";
+  }
+}
+
+TEST(Messages, WhatIsNoAnswerToAReleaseBreaksTheProtocol) {
+  for (const char type : {'\1', '\2', '\3', '\x9'}) {
+    Ends ends(2s);
+    Messages messages(*ends.connection, 16384, 16384);
+    ends.say(type + "\0\0\0\0\4\0\0\0\0"s + kReleased);
+    EXPECT_EQ(messages.release(), End::broken) << static_cast<int>(type);
+  }
+}
+
 TEST(Messages, AReleaseMayEndOtherwise) {
   Ends aborting;
   aborting.say(kAbort);
