@@ -291,7 +291,8 @@ void Store::file(Object& object, const tags::Result& record) {
   ++progress_.images;
   progress_.bytes += bytes;
   emit_received(outbox_, sender_, {object.image, folder.name(), filed, bytes, object.transfer_syntax, config_.durable}, header);
-  if (!record.shortage.empty() && !filed.repetition) warn_of_shortage(object, record);
+  // For a repetition, too: where the first one got its name and no more, nobody was told.
+  if (!record.shortage.empty()) warn_of_shortage(object, record);
 }
 
 // It is kept: the sender may have nothing better, and some archives take it. One line of the log for each series that comes like this.

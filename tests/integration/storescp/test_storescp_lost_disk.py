@@ -30,6 +30,21 @@ def last_sync(folder: Path) -> int:
     return max(int(number) for _, number, operation, path in steps if operation == "fsyncdir" and "1.2.3" in path)
 
 
+def test_what_is_missing_of_an_image_is_told_when_it_comes_again(tmp_path: Path) -> None:
+    """It got its name, but no Success: nobody was told, and the second time it is a repetition."""
+    sop = uid()
+    short = ct_image(sop, "1.2.3")[:-2]
+    fault = f"EIO@{last_sync(tmp_path)}"
+    with receiver(tmp_path / "faulty", env={"MERCURE_FAULT": fault}) as faulty, Peer(faulty.port) as peer:
+        peer.associate()
+        assert [peer.store(short, sop).status for _ in range(2)] == [0x0110, 0]
+        peer.release()
+        assert faulty.event("image.received")["details"]["repetition"] is True
+        details = faulty.event("image.truncated")["details"]
+    assert details["sop"] == sop
+    assert details["reason"].startswith("the data set breaks off within the pixel data")
+
+
 def test_a_name_that_the_disk_forgot_is_not_acknowledged(cuttable_disk: CuttableDisk, tmp_path: Path) -> None:
     """XFS that has shut itself down says of a directory that it is synced."""
     fault = f"stop@{last_sync(tmp_path)}"
