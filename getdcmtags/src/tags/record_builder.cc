@@ -178,6 +178,7 @@ bool RecordBuilder::cut_or_refuse(const ElementReader& reader) {
     reason_ = reader.reason();
     return false;
   }
+  ended_early_ = true;
   while (open_.size() > 1) close();
   sequence_keys_.clear();
   problem("", reader.reason() + "; left out after " + spelled(reader.element().tag));

@@ -39,6 +39,9 @@ class RecordBuilder {
   bool add_data_set(ByteSource& source, Encoding encoding, Groups wanted);
 
   const std::string& reason() const { return reason_; }
+
+  // Whether a limit ended the reading before the groups wanted did.
+  bool ended_early() const { return ended_early_; }
   Header header() const;
   const Pixels& pixels() const { return pixels_; }
 
@@ -94,6 +97,7 @@ class RecordBuilder {
   Foreign foreign_;
   std::uint16_t top_group_ = 0;
   bool cut_ = false;
+  bool ended_early_ = false;
 };
 
 }  // namespace mercure::tags

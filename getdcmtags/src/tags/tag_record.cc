@@ -44,7 +44,8 @@ void read_data_set(RecordBuilder& builder, ByteSource& source, Encoding encoding
   const Tail tail = read_tail(source, encoding, limits, builder.pixels(), builder.header().transfer_syntax);
   result.reason = tail.too_deep;
   result.ok = result.reason.empty();
-  result.shortage = tail.shortage;
+  // Where a limit of ours has ended the header, the look began amid an element or an item.
+  if (!builder.ended_early()) result.shortage = tail.shortage;
 }
 
 Result read(FileSource& file, ByteBudget& budget, const std::vector<Extra>& extras, const Limits& limits,

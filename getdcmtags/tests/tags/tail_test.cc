@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::string_view kRle = "1.2.840.10008.1.2.5";
 constexpr std::string_view kVideo = "1.2.840.10008.1.2.4.102";
+constexpr std::string_view kPrivate = "1.2.3.4.5.99";
 
 struct Shape {
   unsigned rows = 4;
@@ -37,8 +38,8 @@ std::string fragments(unsigned count, bool ended = true) {
   return ended ? data + implicit_header(0xFFFEE0DD, 0) : data;
 }
 
-std::string shortage(std::string_view data, std::string_view syntax = kExplicitLittle) {
-  const auto result = read(dicom_file(identity() + std::string(data), syntax));
+std::string shortage(std::string_view data, std::string_view syntax = kExplicitLittle, const mercure::tags::Limits& limits = {}) {
+  const auto result = read(dicom_file(identity() + std::string(data), syntax), limits);
   EXPECT_TRUE(result.ok) << result.reason;
   EXPECT_EQ(result.header.sop_instance, "1.2.3.4");
   return result.shortage;
@@ -63,6 +64,29 @@ TEST(WholePixels, AreNotAskedForWhereThereAreNone) {
   EXPECT_EQ(shortage(described({}) + explicit_element(0x00287FE0, "UR", "https://x/y ")), "");
   EXPECT_EQ(shortage(pixels(2)), "");
   EXPECT_EQ(shortage(described({.frames = "x "}) + pixels(2)), "");
+}
+
+// Nobody knows how much of them makes an image.
+TEST(WholePixels, AreNotCountedInATransferSyntaxThatIsNotTheStandards) {
+  for (const std::string_view syntax : {kPrivate, std::string_view("1.2.840.113619.5.2")}) {
+    EXPECT_EQ(shortage(described({}) + pixels(2), syntax), "") << syntax;
+    EXPECT_EQ(shortage(described({.frames = "10"}) + pixels(24), syntax), "") << syntax;
+    EXPECT_EQ(shortage(described({.frames = "2 "}) + fragments(0), syntax), "") << syntax;
+    EXPECT_EQ(shortage(described({}), syntax), "") << syntax;
+  }
+  EXPECT_EQ(shortage(described({}) + pixels(2), kRle), "");
+  EXPECT_EQ(shortage(described({}) + pixels(2), "1.2.840.10008.1.2.4.90"), "");
+}
+
+// The limits are ours: what lies behind them may be whole.
+TEST(WholePixels, BehindALimitAreNotCalledDamaged) {
+  mercure::tags::Limits limits;
+  limits.elements = 30;
+  EXPECT_EQ(shortage(described({.frames = "50"}) + fragments(50), kRle, limits), "");
+  limits = {};
+  limits.header_bytes = 1'000;
+  const std::string cut = explicit_element(0x00400280, "ST", std::string(990, 'a')) + explicit_element(0x00400281, "LO", std::string(900, 'b'));
+  EXPECT_EQ(shortage(described({}) + cut + pixels(24), kExplicitLittle, limits), "");
 }
 
 TEST(ShortPixels, AreCounted) {
