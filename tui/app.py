@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import on
+from textual.screen import ModalScreen
 
 from appliance.control.rpc.client import api
 from tui.actions import PAGES
@@ -17,15 +18,19 @@ from tui.escape import EscapeFirst, read_escape_apart
 from tui.event_stream import EventStream
 from tui.messages import Connected, Disconnected, Streamed
 from tui.screens.page import Page
-from tui.screens.too_small import LEAST_COLUMNS, LEAST_LINES, TooSmall
 from tui.state import RouterState
 from tui.styles import for_light
+from tui.widgets.lines import Static
 
 if TYPE_CHECKING:
     from textual import events
+    from textual.app import ComposeResult
     from textual.screen import Screen
 
-    from tui.router_protocol import RouterProtocol
+    from tui.router_client import RouterProtocol
+
+LEAST_COLUMNS = 80
+LEAST_LINES = 24
 
 _AFTER_SECONDS: Final = 0.5
 """When the other pages are read in: after the first one is seen."""
@@ -207,3 +212,23 @@ class MercureApp(EscapeFirst):
             self.push_screen(TooSmall())
         elif not small and shown:
             self.pop_screen()
+
+
+class TooSmall(ModalScreen[None]):
+    """Goes by itself when the terminal is large enough; a dialog under it stays as it was."""
+
+    def compose(self) -> ComposeResult:
+        """Lay out."""
+        yield Static(id="small")
+
+    def on_resize(self) -> None:
+        """Say how large it is and how large it should be."""
+        size = self.app.size
+        self.query_one(Static).show(
+            [
+                (("Terminal too small", "bad"),),
+                ((f"{size.width} x {size.height}", ""),),
+                ((f"needed: {LEAST_COLUMNS} x {LEAST_LINES}", ""),),
+                (("ctrl+q leaves", "dim"),),
+            ]
+        )

@@ -13,7 +13,7 @@ from tui.messages import Connected, Disconnected, Streamed
 if TYPE_CHECKING:
     from textual.message import Message
 
-    from tui.router_protocol import RouterProtocol
+    from tui.router_client import RouterProtocol
 
 WAITS: Final = (0.2, 0.5, 1.0, 2.0, 3.0)
 """Seconds before the first, second … try; then always the last."""

@@ -1,4 +1,4 @@
-"""Client of a router behind its socket.
+"""Client of a router behind its socket, and the protocol by which screens use any router.
 
 Each call has a connection of its own: on a Unix socket it costs less than the bookkeeping of kept ones, and none can be
 left over from before the control service was restarted.
@@ -6,12 +6,14 @@ left over from before the control service was restarted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Protocol
 
-from appliance.control.rpc.client import Client, ControlError, DisconnectedError, Stream, Verb, api
-from tui.router_protocol import OnProgress
+from appliance.control.rpc.client import Client, ControlError, DisconnectedError, Progress, Stream, Verb, api
+
+OnProgress = Callable[[Progress], None]
 
 
 class RouterClient:
@@ -48,3 +50,17 @@ def _told() -> Iterator[None]:
     except DisconnectedError as error:
         advice = "a change may have been made all the same; look before you try again"
         raise ControlError("not-running", str(error), advice) from error
+
+
+class RouterProtocol(Protocol):
+    """A router. Each call may come from another thread, and raises `ControlError`."""
+
+    def call(
+        self, verb: Verb[api.base.Q, api.base.A], request: api.base.Q, progress: OnProgress | None = None
+    ) -> api.base.A:
+        """Ask for a verb; `progress` is called with how far a long one has come."""
+        ...
+
+    def stream(self, request: api.streams.Subscribe) -> AbstractContextManager[Iterator[api.streams.Item]]:
+        """Subscribe; the stream ends when the block does, or with an error when the router is gone."""
+        ...

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from tui.router_protocol import RouterProtocol
+    from tui.router_client import RouterProtocol
 
 NOT_RUNNING: Final = 3
 NO_TERMINAL: Final = 2

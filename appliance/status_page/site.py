@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from appliance.control.rpc.client import ControlError, DisconnectedError, api
 from appliance.presentation.phrases import plural
-from appliance.status_page import exam_view, labels, prometheus, views
+from appliance.status_page import labels, prometheus, views
 from appliance.status_page.guard import CLIENT, Application, Guard, Limiter
 from appliance.status_page.redaction import Masking
 from appliance.status_page.sanitize import clean, finalize
@@ -152,14 +152,14 @@ class Site:
             exam, complaint = self._find(wanted, snapshot)
         return self._render("exam", snapshot, "exam", exam=exam, complaint=complaint)
 
-    def _find(self, wanted: str, snapshot: Snapshot) -> tuple[exam_view.ExamView | None, str]:
+    def _find(self, wanted: str, snapshot: Snapshot) -> tuple[views.ExamView | None, str]:
         try:
             found = self.find_exam(wanted)
         except (ControlError, DisconnectedError, OSError) as error:
             _log.warning("an exam could not be looked for: %s", error)
             bottle.response.status = 503
             return None, "The history cannot be asked just now. Images are received and delivered all the same."
-        return exam_view.exam(wanted, found, self.clock.now(), _masking(snapshot)), ""
+        return views.exam(wanted, found, self.clock.now(), _masking(snapshot)), ""
 
     def _render(self, name: str, snapshot: Snapshot, place: str, **more: Any) -> str:  # noqa: ANN401 - of templates
         settings, seen = snapshot.settings or StatusPage(), snapshot.seen

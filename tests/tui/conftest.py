@@ -22,8 +22,7 @@ from mercure.config import Root
 from tests.support.router import FreePort, Router
 from tests.support.terminal_ui import Plays, Serve, StandingClock
 from tests.tui.screenplay import Scene, play
-from tui.router_client import RouterClient
-from tui.router_protocol import RouterProtocol
+from tui.router_client import RouterClient, RouterProtocol
 
 
 @pytest.fixture(autouse=True)

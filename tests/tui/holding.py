@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pytest
 
     from appliance.control.rpc.client import Progress
-    from tui.router_protocol import RouterProtocol
+    from tui.router_client import RouterProtocol
 
 
 LONGEST_SCENE = 600.0

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from textual.geometry import Size
     from textual.pilot import Pilot
 
-    from tui.router_protocol import RouterProtocol
+    from tui.router_client import RouterProtocol
 
 CELL = 12.2
 """Width of a cell in the SVG that Textual draws."""

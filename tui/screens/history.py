@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from appliance.control.rpc.client import api
-from appliance.presentation.figures import short_moment, size
+from appliance.presentation.events import sentence
+from appliance.presentation.figures import moment, short_moment, size
+from appliance.presentation.phrases import plural
+from appliance.presentation.states import TASK
 from mercure.printable import printable
 from tui.actions import bindings_of
+from tui.format import fit, printable_lines
 from tui.screens.table_page import TablePage
 from tui.screens.task import pair
 from tui.screens.text_page import TextPage
-from tui.screens.timeline import timeline_lines
 from tui.styles import Line
 from tui.widgets.dialogs import Type
 from tui.widgets.grid import Column
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
+
+_INDENT: Final = 43
 
 Series = Any
 """`SeriesRecord`, by what the API hands out."""
@@ -120,3 +125,38 @@ class HistoryPage(TablePage[Series]):
 
     def _show(self, title: str, story: api.history.Story) -> None:
         self.app.push_screen(TextPage("history", title, lambda columns: timeline_lines(story, columns)))
+
+
+def timeline_lines(story: api.history.Story, columns: int) -> Iterator[Line]:
+    """Write the tasks of a series with their state, then every event."""
+    if story.tasks:
+        yield ()
+        yield ((" Result", "title"),)
+    for task in story.tasks:
+        look = TASK.get(task.state or "")
+        state = look.span() if look else (task.state or "", "good" if task.delivered else "")
+        target = task.target or task.module or task.action or ""
+        last = f"  {task.last_error}" if task.last_error and not task.delivered else ""
+        yield (
+            (" ", ""),
+            (fit(printable(target), 18), "bold"),
+            (fit(printable(state[0]), 14), state[1]),
+            (printable(f"{plural(task.images or 0, 'image')}{last}"), ""),
+        )
+    yield ()
+    yield ((" Timeline", "title"),)
+    for event in story.events:
+        yield from _event(event.time, event.service, event.type, event.details, columns)
+    if not story.events:
+        yield ((" nothing is recorded", "dim"),)
+
+
+def _event(time: Any, service: str, type: str, details: Mapping[str, Any], columns: int) -> Iterator[Line]:  # noqa: ANN401
+    said = sentence(type, details)
+    pieces = printable_lines(said.text, max(20, columns - _INDENT))
+    head = f" {moment(time)} {fit(service, 10)} "
+    for number, piece in enumerate(pieces or [""]):
+        if number == 0:
+            yield ((head, "dim"), (fit(said.word, 11), said.tone), (" ", ""), (piece, ""))
+        else:
+            yield ((" " * (_INDENT + 1), ""), (piece, ""))

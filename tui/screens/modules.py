@@ -1,4 +1,4 @@
-"""The processing modules."""
+"""The processing modules, and the form of their settings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from appliance.control.rpc.client import Nothing, api
 from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.screens.module_form import ModuleForm
+from tui.screens.settings_form import SettingsForm
 from tui.screens.settings_page import ReachedPage, name_column, named_by, settings_lines
 from tui.screens.task import pair
 from tui.screens.text_page import TextPage
@@ -124,3 +124,38 @@ def _lines(row: Module, columns: int) -> Iterator[Line]:
     yield from pair("runner", row.runner, columns)
     yield from pair("rules", ", ".join(row.rules), columns)
     yield from settings_lines(row.settings, columns)
+
+
+class ModuleForm(SettingsForm):
+    """The settings of a module.
+
+    Parameters
+    ----------
+    schema : mapping
+        The JSON schema of a module's settings.
+    module : ModuleState or None
+        What is changed; None: a new one.
+    revision : int
+        Of the configuration that this is edited from.
+    """
+
+    NAME: ClassVar[str] = "module-form"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("module-form")]
+    ASKING: ClassVar[str] = "asking its runner …"
+
+    def __init__(self, schema: Mapping[str, Any], module: api.configuration.ModuleState | None, revision: int) -> None:
+        title = f"Module {module.name}" if module else "New module"
+        super().__init__("modules", title, schema, module, revision)
+
+    def try_out(self, name: str, settings: dict[str, Any]) -> None:
+        """Ask its runner."""
+        request = api.modules.CheckModule(name=name, settings=settings)
+        self.ask(api.modules.CHECK, request, self._checked, failed=self.failed)
+
+    def _checked(self, answer: api.modules.ModuleChecked) -> None:
+        self.show_outcome(answer.text, ok=answer.ok)
+
+    def save(self, name: str, settings: dict[str, Any]) -> None:
+        """Save the module."""
+        request = api.modules.SaveModule(name=name, settings=settings, rename_from=self.old, edited_from=self.revision)
+        self.save_by(api.modules.SAVE, request)

@@ -1,7 +1,8 @@
-"""Queue: tasks that wait or failed, and actions on them."""
+"""Queue: tasks that wait or failed, their age by target, and actions on them."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -15,9 +16,9 @@ from appliance.presentation.phrases import plural
 from appliance.presentation.states import QUEUE, other
 from mercure.printable import printable
 from tui.actions import bindings_of
+from tui.format import fit
 from tui.messages import Question
 from tui.screens.long_actions import bar_line
-from tui.screens.queue_shape import shape_lines
 from tui.screens.table_page import TablePage
 from tui.screens.task import TaskPage, pair
 from tui.styles import Line, Span, age_style
@@ -29,7 +30,14 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from tui.router_protocol import OnProgress
+    from tui.router_client import OnProgress
+
+AGES: Final = tuple(zip(api.queue.SHAPE_SECONDS, ("< 1 min", "5 min", "20 min", "1 h", "6 h", "1 d"), strict=True))
+OLDER: Final = "older"
+_SHAPE_TITLE: Final = 16
+_SHAPE_COLUMN: Final = 8
+_STUCK: Final = 3600
+_LATE: Final = 300
 
 Entry = api.queue.QueueEntry
 _SHAPE_ROWS: Final = 4
@@ -340,3 +348,33 @@ def _names(entries: Sequence[Entry]) -> str:
     if len(entries) > _NAMED:
         lines.append(f"and {len(entries) - _NAMED} more")
     return "\n".join(lines)
+
+
+def shape_lines(shape: Sequence[api.queue.ShapeRow], rows: int) -> Iterator[Line]:
+    """Write the table: a head, and at most so many targets, those with the oldest tasks first."""
+    counts = {row.name: Counter(dict(enumerate(row.counts))) for row in shape}
+    oldest = {row.name: row.oldest_seconds for row in shape}
+    heads = [*(title for _, title in AGES), OLDER, "all"]
+    yield (
+        (fit(" age by target", _SHAPE_TITLE), "head"),
+        *((fit(head, _SHAPE_COLUMN, right=True), "head") for head in heads),
+    )
+    names = sorted(counts, key=lambda name: (-oldest[name], name))
+    shown = names if len(names) <= rows else names[: rows - 1]
+    for name in shown:
+        yield _shape_row(name, counts[name])
+    if len(shown) < len(names):
+        rest = sum((counts[name] for name in names[len(shown) :]), Counter[int]())
+        yield _shape_row(f"{len(names) - len(shown)} others", rest)
+
+
+def _shape_row(name: str, counts: Counter[int]) -> Line:
+    cells: list[Span] = [(fit(" " + printable(name), _SHAPE_TITLE), "bold")]
+    begin = 0
+    for number, end in enumerate([*(end for end, _ in AGES), 0]):
+        count = counts[number]
+        style = "dim" if not count else "stuck" if begin >= _STUCK else "warn" if begin >= _LATE else ""
+        cells.append((fit(str(count) if count else "∙", _SHAPE_COLUMN, right=True), style))
+        begin = end
+    cells.append((fit(str(counts.total()), _SHAPE_COLUMN, right=True), "bold"))
+    return tuple(cells)

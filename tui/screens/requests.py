@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from appliance.control.rpc.client import Progress, Verb, api
     from tui.app import MercureApp
-    from tui.router_protocol import OnProgress
+    from tui.router_client import OnProgress
     from tui.state import RouterState
 
 T = TypeVar("T")

@@ -1,4 +1,4 @@
-"""Targets: state, echo, test send, settings."""
+"""Targets: state, echo, test send, and the form of their settings."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tui.actions import bindings_of
 from tui.screens.long_actions import LongActions, bar_text
 from tui.screens.overview import target_state
 from tui.screens.probe import ProbePage
+from tui.screens.settings_form import SettingsForm
 from tui.screens.settings_page import ReachedPage, name_column, named_by, settings_lines
-from tui.screens.target_form import TargetForm
 from tui.screens.task import pair
 from tui.screens.text_page import TextPage
 from tui.styles import Line
@@ -177,3 +177,44 @@ def _lines(row: Target, now: datetime | None, columns: int) -> Iterator[Line]:
 def _until(instant: datetime, now: datetime | None) -> str:
     left = (instant - now).total_seconds() if now is not None else 0.0
     return f"in {duration(left)}" if left > 0 else "now"
+
+
+class TargetForm(SettingsForm):
+    """The settings of a target.
+
+    Parameters
+    ----------
+    kind : str
+        Its kind.
+    schema : mapping
+        The JSON schema of the kind.
+    target : TargetState or None
+        What is changed; None: a new one.
+    revision : int
+        Of the configuration that this is edited from.
+    """
+
+    NAME: ClassVar[str] = "target-form"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("target-form")]
+    ASKING: ClassVar[str] = "asking the target …"
+
+    def __init__(
+        self, kind: str, schema: Mapping[str, Any], target: api.targets.TargetState | None, revision: int
+    ) -> None:
+        title = f"Target {target.name}" if target else f"New target of kind {kind}"
+        super().__init__("targets", title, schema, target, revision)
+        self._kind = kind
+
+    def try_out(self, name: str, settings: dict[str, Any]) -> None:
+        """Ask the target as it is typed."""
+        request = api.targets.EchoTarget(name=name, settings={"kind": self._kind, **settings})
+        self.ask(api.targets.ECHO, request, self._answered_echo, failed=self.failed)
+
+    def _answered_echo(self, answer: api.targets.EchoAnswer) -> None:
+        self.show_outcome(f"{answer.text} ({duration(answer.seconds)})", ok=answer.ok)
+
+    def save(self, name: str, settings: dict[str, Any]) -> None:
+        """Save the target."""
+        whole = {"kind": self._kind, **settings}
+        request = api.targets.SaveTarget(name=name, settings=whole, rename_from=self.old, edited_from=self.revision)
+        self.save_by(api.targets.SAVE, request)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from appliance.control.targets.proposals import proposals
+from appliance.control.targets.probe import proposals
 from appliance.presentation.phrases import capabilities_in_words, matrix_of
 from mercure.dicom.capabilities import AtOnce, Capabilities, storage_classes, transfer_syntaxes
 from mercure.targets import DicomSettings
