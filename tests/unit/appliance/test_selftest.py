@@ -164,7 +164,7 @@ def take_the_history_away(session: Session, monkeypatch: pytest.MonkeyPatch) -> 
         ("disk speed", slow_the_disk, ("warning", "durable after")),
         ("clock", set_the_clock_back, ("failed", "is recorded already")),
         ("clock", forget_the_time, ("failed", "says the clock")),
-        ("clock", let_nobody_keep_the_clock, ("warning", "nothing keeps")),
+        ("clock", let_nobody_keep_the_clock, ("warning", "not synchronised")),
         ("programs", break_a_program, ("failed", "ended with 1")),
         ("programs", stop_a_program, ("failed", "does not run")),
         ("services", run_services("failed"), ("failed", "router_00 is failed")),
