@@ -78,7 +78,7 @@ def test_a_service_is_scaled_stopped_started_and_restarted_and_nothing_else_is(r
         screen.press("Enter")
         screen.see_no_more("bookkeeper_00")
 
-        choose(screen, "+", "Scale dispatcher?", "from 1 to 2 processes", "Nothing else is restarted.", "2 of them")
+        choose(screen, "+", "Scale dispatcher?", "from 1 to 2 processes", "Nothing else is restarted.", "Scale to 2")
         screen.see("dispatcher: 1 → 2")
         screen.see("dispatcher_01    • running")
         assert configured(router) == 2
@@ -86,7 +86,7 @@ def test_a_service_is_scaled_stopped_started_and_restarted_and_nothing_else_is(r
         assert others(scaled) == others(before)
         assert scaled["dispatcher_00"] == before["dispatcher_00"]
 
-        choose(screen, "-", "Scale dispatcher?", "from 2 to 1 process", "1 of them")
+        choose(screen, "-", "Scale dispatcher?", "from 2 to 1 process", "Scale to 1")
         screen.see("dispatcher: 2 → 1")
         screen.see_no_more("dispatcher_01")
         assert configured(router) == 1
@@ -123,7 +123,7 @@ def test_the_log_is_followed_and_a_crash_loop_is_told(router: Router) -> None:
         screen.press("Enter")
         screen.see_no_more("bookkeeper_00")
         screen.press("Enter")
-        screen.see("log of cleaner_00, followed")
+        screen.see("log of cleaner_00, following")
         shown = screen.see(SAID_AT_EACH_START).count(SAID_AT_EACH_START)
         pid: int | None = None
         for _ in range(CRASHES):
