@@ -12,7 +12,7 @@ from appliance.control.api.status import OutageState
 from appliance.control.pace import LONGEST_SECONDS, SHARE, Pace
 from mercure.clock import ManualClock
 from mercure.delivery.target_outage import TargetOutage
-from tests.unit.control.alerts.test_bad_states import NOW, WELL
+from tests.support.router_status import NOW, WELL
 
 
 class Dear:

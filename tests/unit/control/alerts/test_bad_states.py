@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,13 +19,11 @@ from appliance.control.api.status import (
     ConfigState,
     CopiesState,
     DiskFault,
-    DiskState,
     HistoryState,
     ModuleOutageState,
     OutageState,
     SpoolProblem,
     StageState,
-    Status,
     VerifyState,
 )
 from appliance.supervision.states import State
@@ -34,22 +32,9 @@ from mercure.event_details import FailureKind
 from mercure.processing.module_outage import ModuleOutage
 from mercure.spool.layout import Stage
 from mercure.spool.notices import Notice, NoticeKind
+from tests.support.router_status import DISK, NOW, WELL
 
-NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 GENERATOR = Path(__file__).parents[4] / "tools" / "alert_states_page.py"
-DISK = DiskState(path="/x", free_bytes=10**12, total_bytes=10**13, refuse_below_bytes=10**9, clean_below_bytes=10**10)
-WELL = Status(
-    root="/x",
-    time=NOW,
-    running=True,
-    services=(ServiceState(name="router", configured=1, processes=(ProcessState(name="router_00", state="running"),)),),
-    stages=tuple(StageState(stage=stage, count=0) for stage in Stage),
-    associations=0,
-    outages=(),
-    disk=DISK,
-    history=HistoryState(outbox_bytes=0, lag_seconds=0.0),
-    config=ConfigState(revision=1, by_hand=False),
-)
 Provoked = tuple[dict[str, Any], dict[str, Any]]
 
 
