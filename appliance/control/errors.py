@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
-from typing import TYPE_CHECKING, Final, Literal
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 if TYPE_CHECKING:
     from appliance.control.api.base import Difference, ErrorData, Problem, Role
 
+E = TypeVar("E")
 Kind = Literal[
     "failed",
     "invalid",
@@ -135,3 +136,16 @@ def control_error(verb: str, error: Exception) -> ControlError:
     _log.error("a verb failed", extra={"verb": verb}, exc_info=error)
     text = f"{verb} met a mistake in the router: {type(error).__name__}"
     return ControlError("internal", text, "see log/control_00.log, and report it")
+
+
+def entry_named(what: str, name: str, entries: Mapping[str, E], none: str = "") -> E:
+    """Return the entry of this name; the arguments are those of `no_such`.
+
+    Raises
+    ------
+    ControlError
+        There is none.
+    """
+    if name not in entries:
+        raise no_such(what, name, entries, none)
+    return entries[name]

@@ -17,7 +17,7 @@ from appliance.control.api.notifications import (
     TestChannel,
 )
 from appliance.control.configuration import edits
-from appliance.control.errors import ControlError, no_such
+from appliance.control.errors import ControlError, entry_named
 from appliance.control.registry import carries_out
 from appliance.control.session import Session
 from mercure.config import Config
@@ -164,7 +164,5 @@ def _wanted(queue: MessageQueue, wanted: SomeMessages) -> list[tuple[State, Mess
 
 
 def _channel(config: Config, name: str) -> ChannelSettings:
-    channels = config.notifications.channels
-    if name not in channels:
-        raise no_such("channel", name, channels, "there are no channels: add one to 'notifications'")
-    return channels[name]
+    none = "there are no channels: add one to 'notifications'"
+    return entry_named("channel", name, config.notifications.channels, none)

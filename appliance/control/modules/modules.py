@@ -11,7 +11,7 @@ from appliance.control.api.base import Nothing, Saved
 from appliance.control.api.configuration import MODULES, Modules, ModuleState
 from appliance.control.api.modules import ModuleChecked
 from appliance.control.configuration import edits
-from appliance.control.errors import no_such
+from appliance.control.errors import entry_named
 from appliance.control.registry import carries_out
 from appliance.control.session import Session
 from mercure.config import ModuleSettings
@@ -59,10 +59,7 @@ def find_module(session: Session, name: str) -> ModuleSettings:
     ControlError
         There is no such module.
     """
-    modules = session.config.modules
-    if name not in modules:
-        raise no_such("module", name, modules)
-    return modules[name]
+    return entry_named("module", name, session.config.modules)
 
 
 @carries_out(api.CHECK)

@@ -10,7 +10,7 @@ from appliance.control.api import targets as api
 from appliance.control.api.base import Nothing, Saved
 from appliance.control.api.targets import EchoAnswer, EchoTarget, TargetState
 from appliance.control.configuration import edits
-from appliance.control.errors import ControlError, no_such
+from appliance.control.errors import ControlError, entry_named
 from appliance.control.registry import carries_out
 from appliance.control.session import Session
 from mercure.config import TargetSettings
@@ -128,7 +128,4 @@ def find_target(session: Session, name: str) -> TargetSettings:
     ControlError
         There is no such target.
     """
-    targets = session.config.targets
-    if name not in targets:
-        raise no_such("target", name, targets)
-    return targets[name]
+    return entry_named("target", name, session.config.targets)
