@@ -6,7 +6,6 @@ another is on its way there. Whose series is not marked in ``state/versions/`` h
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -14,7 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from mercure.config import TargetSettings
-from mercure.spool import Claim, LedgerLine, Spool, Stage, Task, TaskError, is_locked, load_task
+from mercure.locks import locked
+from mercure.spool import Claim, LedgerLine, Spool, Stage, Task, TaskError, is_sending, load_task
 from mercure.spool.images import ledger_lines
 from mercure.spool.layout import TASK_STAGES
 from mercure.spool.versions import (
@@ -33,9 +33,8 @@ from mercure.spool.versions import (
     unit_of,
 )
 
-_LOOKS: Final = 20
-_LOOK_SECONDS: Final = 0.01
-"""A relative that only asks whether it is its turn holds its claim for some milliseconds: it is looked at so often."""
+_TRIES: Final = 5
+"""How often a task is judged anew when a relative moved to another stage while its images were read."""
 
 Settings = Mapping[str, TargetSettings]
 Key = tuple[str, str]
@@ -109,10 +108,13 @@ class Versions:
         OSError
             The spool cannot be read.
         """
+        # Said before the marks are read: a task that is marked a moment later sees this one on its way.
+        claim.set_sending(True)
         known = self._marked(claim.path, task)
         if not known:
             yield NO_TURN
             return
+        claim.set_sending(False)
         with ExitStack() as stack:
             locks = []
             for series in sorted(known):
@@ -122,7 +124,7 @@ class Versions:
                 elif marked(self.spool, [series]):
                     yield None  # another task sends images of the series there
                     return
-            superseded = self._judge(claim.path, task, destination, known)
+            superseded = self._permitted(claim, task, destination, known)
             held = tuple(lock.descriptor for lock in locks)
             yield None if superseded is None else Turn(superseded, held)
 
@@ -131,15 +133,28 @@ class Versions:
             return []
         return marked(self.spool, series_of(directory, task))
 
+    def _permitted(self, claim: Claim, task: Task, destination: str, series: Sequence[str]) -> dict[str, str] | None:
+        """Judge, and say that the task is sending when it may: one task at a time, so no two permit each other."""
+        with locked(folder(self.spool)):
+            for _ in range(_TRIES):
+                try:
+                    superseded = self._judge(claim.path, task, destination, series)
+                except FileNotFoundError:
+                    continue  # a relative moved to another stage meanwhile
+                if superseded is not None:
+                    claim.set_sending(True)
+                return superseded
+        return None
+
     def _judge(self, directory: Path, task: Task, destination: str, series: Sequence[str]) -> dict[str, str] | None:
         """Return the files that are superseded; None when something else goes first."""
         images = images_of(directory, task)
         mine = [image for image in images if image.series in series]
         others = list(self._relatives(directory, mine, series))
-        if any(self._is_in_flight(other, destination) for other in others):
-            return None
         rank = _rank(task, images)
         if any(other.rank < rank and self._goes_first(other, mine, unit_of(task), destination) for other in others):
+            return None
+        if any(self._is_in_flight(other, destination) for other in others):
             return None
         newest = _newest(self._at(others, unit_of(task), destination, series))
         return {
@@ -165,11 +180,10 @@ class Versions:
                     yield _Relative(stage, path, task, images, _rank(task, every))
 
     def _is_in_flight(self, other: _Relative, destination: str) -> bool:
-        """Tell whether a relative is on its way to the same place: one that began before the series was marked."""
+        """Tell whether a relative is on its way to the same place. One that only asks whether it may is not."""
         if other.stage is not Stage.OUTGOING or self._destination(other.task) not in (None, destination):
             return False
-        pause = threading.Event()
-        return all(is_locked(other.path) and not pause.wait(_LOOK_SECONDS) for _ in range(_LOOKS))
+        return is_sending(other.path)
 
     def _goes_first(
         self, other: _Relative, mine: Iterable[VersionedImage], unit: VersionUnit, destination: str

@@ -2,7 +2,7 @@
 
 from mercure.locks import locked
 from mercure.model import Priority
-from mercure.spool.claim import Claim, is_locked
+from mercure.spool.claim import Claim, is_locked, is_sending
 from mercure.spool.division import Division, DivisionPart, load_division, save_division
 from mercure.spool.images import (
     ImageFile,
@@ -47,6 +47,7 @@ __all__ = [
     "image_files",
     "image_refs",
     "is_locked",
+    "is_sending",
     "load_division",
     "load_task",
     "locked",

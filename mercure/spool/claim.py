@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import struct
 from pathlib import Path
 from types import TracebackType
+from typing import Final
+
+_FLOCK: Final = "hhqqi4x"
+"""The kernel's ``struct flock``: kind, from where, first byte, count of bytes, process (fcntl(2))."""
 
 
 class Claim:
@@ -65,6 +70,16 @@ class Claim:
             raise ValueError(f"the claim on {self.path.name} was released")
         return self._descriptor
 
+    def set_sending(self, sending: bool) -> None:
+        """Say whether the images of the directory are on their way to a target; `is_sending` tells it to others.
+
+        It ends with the claim, and lasts as long as a process that inherited the claim. A file in the directory would
+        outlive a death; this is a second lock of the kernel, on the same open file (fcntl(2), open file description
+        locks).
+        """
+        kind = fcntl.F_RDLCK if sending else fcntl.F_UNLCK
+        fcntl.fcntl(self.descriptor, fcntl.F_OFD_SETLK, struct.pack(_FLOCK, kind, os.SEEK_SET, 0, 0, 0))
+
     def release(self) -> None:
         """Release the lock; a second call does nothing."""
         if self._descriptor is not None:
@@ -98,3 +113,17 @@ def is_locked(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def is_sending(path: Path) -> bool:
+    """Return whether whoever holds the claim on a directory said that its images are on their way to a target."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    try:
+        asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        kind: int = struct.unpack(_FLOCK, fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, asked))[0]
+    finally:
+        os.close(descriptor)
+    return kind != fcntl.F_UNLCK

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mercure.spool import Claim, Spool, Stage, is_locked, move
+from mercure.spool import Claim, Spool, Stage, is_locked, is_sending, move
 from tests.support.faults import failing_at
 
 if TYPE_CHECKING:
@@ -105,6 +105,32 @@ def test_a_second_release_does_nothing(folder: Path) -> None:
     os.close(other)
 
 
+def test_sending_is_said_by_the_owner_and_ends_with_the_claim(folder: Path) -> None:
+    claim = Claim.take(folder)
+    assert claim is not None
+    assert not is_sending(folder)
+    claim.set_sending(True)
+    assert is_sending(folder)
+    claim.set_sending(False)
+    assert not is_sending(folder)
+    claim.set_sending(True)
+    claim.release()
+    assert not is_sending(folder)
+
+
+def test_a_process_that_inherits_a_claim_goes_on_sending(folder: Path) -> None:
+    claim = Claim.take(folder)
+    assert claim is not None
+    claim.set_sending(True)
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=[claim.descriptor]) as heir:
+        claim.release()
+        assert is_locked(folder)
+        assert is_sending(folder)
+        heir.kill()
+        heir.wait()
+        assert not is_sending(folder)
+
+
 @pytest.mark.parametrize("kind", ["missing", "file", "link"])
 def test_only_a_directory_can_be_claimed(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "x"
@@ -115,6 +141,7 @@ def test_only_a_directory_can_be_claimed(tmp_path: Path, kind: str) -> None:
         path.symlink_to(tmp_path / "real")
     assert Claim.take(path) is None
     assert not is_locked(path)
+    assert not is_sending(path)
 
 
 def test_a_directory_that_was_moved_and_made_anew_is_not_mistaken(
