@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import itertools
 import sys
 import tempfile
@@ -14,19 +15,6 @@ from typing import TypedDict
 
 from _pytest.outcomes import Skipped as PytestSkipped
 
-from tests.benchmarks import (
-    bench_history,
-    bench_rules,
-    control,
-    conversions,
-    endtoend,
-    idle,
-    page,
-    receive,
-    routing,
-    send,
-    tui,
-)
 from tests.benchmarks.rows import Result, Row, Skipped, render
 
 
@@ -39,28 +27,41 @@ class Figure(TypedDict):
     bound: float
 
 
-def _alone(figures: Callable[[], Iterable[Figure]]) -> Callable[[Path], Iterator[Result]]:
-    """Turn figures without a peer into rows; rates are better when higher, times when lower."""
+def _module(name: str) -> Callable[[Path], Iterable[Result]]:
+    """Return the benchmark of a module, which is imported when it runs: a base may lack what another one imports."""
 
-    def run(folder: Path) -> Iterator[Result]:
-        for figure in figures():
+    def run(folder: Path) -> Iterable[Result]:
+        rows: Iterable[Result] = importlib.import_module(f"tests.benchmarks.{name}").run(folder)
+        return rows
+
+    return run
+
+
+def _alone(name: str) -> Callable[[Path], Iterator[Result]]:
+    """Turn a module's figures without a peer into rows; rates are better when higher, times when lower."""
+
+    def run(_folder: Path) -> Iterator[Result]:
+        figures: Iterable[Figure] = importlib.import_module(f"tests.benchmarks.{name}").run()
+        for figure in figures:
             at_most = not figure["unit"].endswith("/s")
             yield Row(figure["name"], figure["value"], figure["unit"], bound=figure["bound"], at_most=at_most)
 
     return run
 
 
+_SEND, _CONVERSIONS = _module("send"), _module("conversions")
+
 BENCHMARKS: dict[str, Callable[[Path], Iterable[Result]]] = {
-    "receive": receive.run,
-    "routing": routing.run,
-    "send": lambda folder: itertools.chain(send.run(folder), conversions.run(folder)),
-    "endtoend": endtoend.run,
-    "rules": _alone(bench_rules.run),
-    "history": _alone(bench_history.run),
-    "idle": idle.run,
-    "control": control.run,
-    "page": page.run,
-    "tui": tui.run,
+    "receive": _module("receive"),
+    "routing": _module("routing"),
+    "send": lambda folder: itertools.chain(_SEND(folder), _CONVERSIONS(folder)),
+    "endtoend": _module("endtoend"),
+    "rules": _alone("bench_rules"),
+    "history": _alone("bench_history"),
+    "idle": _module("idle"),
+    "control": _module("control"),
+    "page": _module("page"),
+    "tui": _module("tui"),
 }
 
 
