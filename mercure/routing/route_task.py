@@ -322,9 +322,10 @@ def _of_other_series(
 
 def _notice(spool: Spool, task: Task, twice: Sequence[Collision]) -> None:
     count = len({sop for collision in twice for sop in collision.sops})
-    name = task.identity.SeriesInstanceUID or task.id
+    uid = task.identity.SeriesInstanceUID
+    name = f"series {uid}" if uid else f"task {task.id}"
     words = (
-        f"SOP Instance UIDs of series {name} are used twice: other images under them came in another series, or from "
+        f"SOP Instance UIDs of {name} are used twice: other images under them came in another series, or from "
         f"another sender, study or patient (images: {count}, tasks: {len(twice)})"
     )
     advice = (
