@@ -36,7 +36,7 @@ class SpoolIdentity(Record):
 def read_identity(spool: Spool) -> str:
     """Return the id of a spool; empty if it has none that can be read."""
     try:
-        return SpoolIdentity.model_validate_json(_path(spool).read_bytes()).id
+        return SpoolIdentity.model_validate_json(identity_file(spool).read_bytes()).id
     except (OSError, ValidationError):
         return ""
 
@@ -47,11 +47,11 @@ def ensure_identity(spool: Spool) -> str:
     if found:
         return found
     made = SpoolIdentity(id=secrets.token_hex(16)).model_dump_json().encode()
-    if _path(spool).exists():
-        durable.write_file(_path(spool), made)  # it cannot be read
+    if identity_file(spool).exists():
+        durable.write_file(identity_file(spool), made)  # it cannot be read
     else:
         # Several services may start at once: the first gives the id.
-        with contextlib.suppress(FileExistsError), durable.replacing(_path(spool), replace=False) as writing:
+        with contextlib.suppress(FileExistsError), durable.replacing(identity_file(spool), replace=False) as writing:
             writing.write(made)
     return read_identity(spool)
 
@@ -76,5 +76,6 @@ def forget_adoption(spool: Spool) -> None:
     durable.unlink(spool.stage(Stage.STATE) / ADOPTION)
 
 
-def _path(spool: Spool) -> Path:
+def identity_file(spool: Spool) -> Path:
+    """Return where the id of a spool stands."""
     return spool.stage(Stage.STATE) / FILE_NAME

@@ -81,8 +81,11 @@ def in_force(root: Path, wanted: Path) -> Path:
     place = read_place(root)
     if place is not None:
         found = root / place.path
-        by_hand = wanted != found and place.spool and not found.is_dir()
-        return wanted if by_hand and read_identity(Spool(wanted)) == place.spool else found
+        if place.spool and not found.is_dir():
+            # It was moved by hand, or by us and a crash came before that was written down.
+            others = [wanted, *([Path(place.moving)] if place.moving else [])]
+            return next((other for other in others if read_identity(Spool(other)) == place.spool), found)
+        return found
     # Nothing is written down: a first start, or the first of this release. A spool at the default place that holds
     # something is not left behind for one that was never begun.
     default = root / "spool"

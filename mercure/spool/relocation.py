@@ -18,7 +18,7 @@ from typing import Final
 
 from mercure import durable
 from mercure.spool import Spool
-from mercure.spool.identity import ensure_identity, read_identity
+from mercure.spool.identity import ensure_identity, identity_file, read_identity
 from mercure.spool.place import SpoolPlace, holds, in_force, nested_in, place_of, read_place, record, write_place
 
 _CHUNK: Final = 1024 * 1024
@@ -100,6 +100,7 @@ def _move(root: Path, old: Path, new: Path, progress: Progress) -> None:
         return
     _copy(old, new, progress)
     _compare(old, new)
+    _identify(old, new)
     moved = place_of(root, new).model_copy(update={"left": str(old)})
     write_place(root, moved)
     _finish(root, moved)
@@ -136,6 +137,8 @@ def _check(root: Path, place: SpoolPlace, old: Path, new: Path) -> None:
     ours = place.moving == str(new)
     if new.is_dir() and not ours and any(name != "lost+found" for name in os.listdir(new)):
         raise MoveError(f"{new} is not empty: give a folder that is new or empty")
+    if read_identity(Spool(new)) not in ("", place.spool):
+        raise MoveError(f"{new} holds another spool: give a folder that is new or empty")
 
 
 def _existing(path: Path) -> Path:
@@ -170,8 +173,10 @@ def _empty(folder: Path) -> None:
 
 
 def _copy(old: Path, new: Path, progress: Progress) -> None:
-    """Copy a tree with its hard links and times; what an earlier try has copied whole stays."""
+    """Copy a tree but for the spool's id, with its hard links and times; what an earlier try copied whole stays."""
     durable.make_directory(new)
+    if identity_file(Spool(new)).exists():
+        durable.unlink(identity_file(Spool(new)))
     files = [path for path in _walk(old) if not path.is_dir()]
     total, done = sum(path.lstat().st_size for path in files), 0
     _remove_strangers(old, new)
@@ -186,7 +191,7 @@ def _copy(old: Path, new: Path, progress: Progress) -> None:
         inode = (state.st_dev, state.st_ino)
         if inode in first:
             _link(first[inode], there)
-        else:
+        elif source != identity_file(Spool(old)):
             first[inode] = there
             _copy_file(source, there, state)
         done += state.st_size
@@ -247,11 +252,21 @@ def _compare(old: Path, new: Path) -> None:
         state = source.lstat()
         if not stat.S_ISREG(state.st_mode) or (state.st_dev, state.st_ino) in seen:
             continue
+        if source == identity_file(Spool(old)):
+            continue
         seen.add((state.st_dev, state.st_ino))
         there = new / source.relative_to(old)
         if _digest(source) != _digest(there):
             durable.unlink(there)
             raise OSError(5, "the copy is not as the original: give the same command again", str(there))
+
+
+def _identify(old: Path, new: Path) -> None:
+    """Give a copy the id of the spool now that it is whole: with it, it would be taken for the spool before."""
+    source, there = identity_file(Spool(old)), identity_file(Spool(new))
+    _copy_file(source, there, source.lstat())
+    state = source.parent.stat()
+    os.utime(there.parent, ns=(state.st_atime_ns, state.st_mtime_ns))
 
 
 def _digest(path: Path) -> bytes:

@@ -17,9 +17,9 @@ from appliance.supervision.foreground import sole_runner
 from mercure.clock import ManualClock
 from mercure.config import Root
 from mercure.spool import Spool, Stage
-from mercure.spool.identity import read_identity
-from mercure.spool.place import in_force, place_problems, read_place
-from mercure.spool.relocation import move_spool
+from mercure.spool.identity import ensure_identity, read_identity
+from mercure.spool.place import SpoolPlace, in_force, place_problems, read_place, write_place
+from mercure.spool.relocation import MoveError, move_spool, settle
 from tests.support.faults import Crash, counted, crash_at
 from tests.support.tasks import place_task
 from tests.unit.appliance.test_spool_place import edit, start
@@ -89,8 +89,8 @@ def test_to_another_disk_it_is_copied_with_links_and_times(filled: Session, othe
     assert before.items() <= content(old).items()
 
 
-def rounds(session: Session, new: Path) -> Iterator[tuple[Path, int, str]]:
-    """Yield copies of a root, one for each step of a move, with the number of the step."""
+def rounds(session: Session, new: Path, every: int = 1) -> Iterator[tuple[Path, int, str]]:
+    """Yield copies of a root, one for each step of a move or each `every` of them, with the number of the step."""
     template = session.root.path.with_name("template")
     session.root.path.rename(template)
 
@@ -105,7 +105,7 @@ def rounds(session: Session, new: Path) -> Iterator[tuple[Path, int, str]]:
         move_spool(fresh(0), new)
     taken = list(steps.taken)
     assert len(taken) > 3
-    for number in range(1, len(taken) + 1):
+    for number in range(len(taken), 0, -every):
         yield fresh(number), number, f"{taken[number - 1]}"
 
 
@@ -131,6 +131,69 @@ def test_a_crash_at_any_step_leaves_a_whole_spool_in_force_and_the_same_command_
         place = read_place(root)
         assert place is not None
         assert (place.moving, place.left) == (None, None), step
+
+
+@pytest.mark.parametrize("disk", ["same", "other"])
+def test_services_that_start_before_a_move_is_told_to_go_on_find_all_images(
+    filled: Session, tmp_path: Path, other_disk: Path, disk: str
+) -> None:
+    """Where it was renamed already they must not begin an empty spool, which the move would then put over the whole."""
+    new = (tmp_path if disk == "same" else other_disk) / "new"
+    before = {
+        name: data[0] for name, data in content(filled.spool.root).items() if name.endswith((".dcm", "task.json"))
+    }
+    assert len(before) > 3
+    for root, number, step in rounds(filled, new, every=1 if disk == "same" else 5):
+        with pytest.raises(Crash), crash_at(number):
+            move_spool(root, new)
+        session = Session(Root(root), "alice", clock=filled.clock)
+        settle(root, session.root.named_spool(session.config))
+        assert before.items() <= {name: data[0] for name, data in content(start(session).spool.root).items()}.items(), (
+            step
+        )
+        move(session, new)
+        assert before.items() <= {name: data[0] for name, data in content(new).items()}.items(), step
+        assert Session(Root(root), "alice").spool.root == new, step
+
+
+def test_a_copy_that_is_not_whole_is_not_taken_for_the_spool_whose_disk_is_away(
+    filled: Session, other_disk: Path, tmp_path: Path
+) -> None:
+    new, away = other_disk / "new", tmp_path / "away"
+    for root, number, step in rounds(filled, new, every=5):
+        with pytest.raises(Crash), crash_at(number):
+            move_spool(root, new)
+        place = read_place(root)
+        assert place is not None
+        if place.path != "spool":
+            continue  # the copy is whole, and in force
+        whole = {name: data[0] for name, data in content(root / "spool").items()}
+        shutil.rmtree(away, ignore_errors=True)
+        (root / "spool").rename(away)
+        found = in_force(root, root / "spool")
+        if found == new:
+            assert whole.items() <= {name: data[0] for name, data in content(new).items()}.items(), step
+        else:
+            with pytest.raises(MoveError, match="mount it"):
+                move_spool(root, new)
+        away.rename(root / "spool")
+        move_spool(root, new)
+        assert whole.items() <= {name: data[0] for name, data in content(new).items()}.items(), step
+
+
+def test_a_place_with_another_spool_is_never_emptied(filled: Session, tmp_path: Path) -> None:
+    """An older router may have begun an empty spool after a move that a crash cut off."""
+    new = tmp_path / "new"
+    move(filled, new)
+    before = content(new)
+    Spool(filled.root.path / "spool").create()
+    write_place(
+        filled.root.path,
+        SpoolPlace(path="spool", spool=ensure_identity(Spool(filled.root.path / "spool")), moving=str(new)),
+    )
+    with pytest.raises(ControlError, match="another spool"):
+        move(Session(filled.root, "alice"), new)
+    assert content(new) == before
 
 
 def test_a_move_that_was_cut_off_is_told_and_services_go_on_where_they_were(filled: Session, other_disk: Path) -> None:
