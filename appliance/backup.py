@@ -1,4 +1,4 @@
-"""Backups: the configuration with its revisions, the history, the state, and the images where asked, in one file.
+"""Backups: configuration with revisions and key, history, state, and the images where asked, in one file.
 
 The order makes what is copied from a running router hold together: first the events that wait to be recorded, then the
 history, then the images. So the history never knows less than what was recorded when an event file went away, and an

@@ -37,6 +37,9 @@ from mercure.spool.place import record
 _UNPACKED: Final = ".restoring"
 """In the root; what a try that did not end left there is cleared away by the next."""
 
+_KEYS: Final = "config/keys/"
+"""In a backup: the key with which the router signs."""
+
 
 class Restored(Model):
     """What was brought back: from when, how much, and where what it replaced is kept.
@@ -128,7 +131,8 @@ def _read(path: Path, folder_for: Callable[[str], Path | None], counter: Counter
                 pass
             return
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        with durable.replacing(folder / name) as file:
+        mode = 0o600 if name.startswith(_KEYS) else 0o640
+        with durable.replacing(folder / name, mode=mode) as file:
             for piece in pieces:
                 file.write(piece)
 
@@ -171,6 +175,7 @@ class _Restoring:
 
     def run(self, path: Path, *, force: bool) -> Restored:
         spool = self._spool
+        self._keep_keys()
         self._replace(self._unpacked / "config", self._root.config)
         for folder in (self._root.log, self._root.path / FOLDER):
             durable.make_directory(folder)
@@ -216,6 +221,16 @@ class _Restoring:
             if place.exists():
                 place.rmdir()
             durable.rename(source, place)
+
+    def _keep_keys(self) -> None:
+        """Give the configuration the key that is here, where the backup has none."""
+        folder = self._unpacked / _KEYS
+        if folder.is_dir():
+            folder.chmod(0o700)
+        elif self._root.keys.is_dir():
+            durable.make_directory(folder, mode=0o700)
+            for path in sorted(self._root.keys.iterdir()):
+                durable.copy_file(path, folder / path.name, mode=0o600)
 
     def _put_aside(self, place: Path) -> None:
         aside = place.parent / self._time

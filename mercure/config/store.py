@@ -64,6 +64,14 @@ class Root:
         """Log files."""
         return self.path / "log"
 
+    @property
+    def keys(self) -> Path:
+        """The folder of the key with which this router signs; in backups, and in nothing else that leaves the box.
+
+        It is below the configuration because releases from before it restore a backup with it, too.
+        """
+        return self.config / "keys"
+
     def named_spool(self, config: Config) -> Path:
         """Return where a configuration says that the spool is."""
         return config.spool or self.path / "spool"

@@ -7,6 +7,7 @@ import fcntl
 import io
 import json
 import os
+import shutil
 import sqlite3
 import tarfile
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from appliance.control.api.verification import Verification
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
 from appliance.control.verification import verify
+from appliance.signatures import SigningKey
 from mercure import durable
 from mercure.clock import ManualClock
 from mercure.config import Root
@@ -260,6 +262,39 @@ def test_brought_back_into_an_empty_root_all_is_as_it_was(used: Session, tmp_pat
     assert not list(root.glob(".restoring*"))
     assert not list((root / "spool").glob(".restoring*"))
     assert verify(asked(new), Verification()).model_dump(exclude={"time"}) == accounts
+
+
+def test_the_key_of_the_box_is_in_it_and_comes_back_for_nobody_else(
+    used: Session, tmp_path: Path, clock: ManualClock
+) -> None:
+    key, _ = SigningKey.ensure(used.root.keys)
+    made = make(used)
+    assert "config/keys/box.pem" in names(made.path)
+    bring(made.path, tmp_path / "new", clock)
+    folder = Root(tmp_path / "new").keys
+    found = SigningKey.load(folder)
+    assert found is not None
+    assert found.public == key.public
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_key_that_was_there_is_kept_aside_or_stays_where_the_backup_has_none(
+    used: Session, tmp_path: Path, clock: ManualClock
+) -> None:
+    without = make(used)
+    first, _ = SigningKey.ensure(used.root.keys)
+    bring(without.path, used.root.path, clock, force=True)
+    assert SigningKey.ensure(used.root.keys)[0].public == first.public
+    within = make(used, folder=tmp_path)
+    shutil.rmtree(used.root.keys)
+    second, _ = SigningKey.ensure(used.root.keys)
+    clock.advance(5)
+    restored = bring(within.path, used.root.path, clock, force=True)
+    assert SigningKey.ensure(used.root.keys)[0].public == first.public
+    (aside,) = (Path(name) for name in restored.replaced if name.endswith("/config"))
+    kept = SigningKey.load(aside / "keys")
+    assert kept is not None
+    assert kept.public == second.public
 
 
 def test_a_root_with_something_in_it_is_refused(used: Session, clock: ManualClock) -> None:
