@@ -13,9 +13,19 @@ from mercure.history import models, timelines
 from mercure.history.database import run_sql
 from mercure.history.identifiers import folded
 from mercure.history.instants import MINUTE, instant_of, micros
-from mercure.history.models import EventRow, IdentifierRow, ImageRow, MetricsMinuteRow, NodeRow, SeriesRow, TaskRow
+from mercure.history.models import (
+    AssociationRow,
+    EventRow,
+    IdentifierRow,
+    ImageRow,
+    MetricsMinuteRow,
+    NodeRow,
+    SeriesRow,
+    TaskRow,
+)
 from mercure.history.reader import HistoryUnavailableError, Reader, batches, records
 from mercure.history.records import (
+    AssociationRecord,
     AttemptRecord,
     AuditRecord,
     CounterPoint,
@@ -27,7 +37,7 @@ from mercure.history.records import (
     Unrecorded,
 )
 
-__all__ = ["History", "HistoryUnavailableError", "ResultPage"]
+__all__ = ["History", "HistoryUnavailableError", "Identifier", "ResultPage"]
 
 RECORDED_AS: Final = {
     "success": ("delivered", "processed"),
@@ -44,6 +54,22 @@ _LAST_CHARACTER: Final = "\U0010ffff"
 
 _Place = tuple[str | None, ...]
 """Node, folder and file of an image."""
+
+
+@dataclass(frozen=True)
+class Identifier:
+    """The whole of what identifies an exam: what was ever received under it is meant.
+
+    Parameters
+    ----------
+    kind : str
+        ``accession`` or ``study_uid``, as in the table ``identifiers``.
+    text : str
+        Upper and lower case mean the same.
+    """
+
+    kind: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -85,12 +111,15 @@ class History(Reader):
         page: ResultPage = _FIRST_PAGE,
         *,
         series_uid: str | None = None,
+        of: Identifier | None = None,
         modality: str | None = None,
         calling_aet: str | None = None,
         node: str | None = None,
     ) -> list[SeriesRecord]:
         """List series, the last received first."""
         query = SeriesRow.select().order_by(SeriesRow.last_received.desc(), SeriesRow.id.desc())
+        if of is not None:
+            query = query.where(SeriesRow.id.in_(timelines.series_ids(of.text, of.kind)))
         if series_uid is not None:
             query = query.where(SeriesRow.id.in_(timelines.series_ids(series_uid)))
         given = {SeriesRow.modality: modality, SeriesRow.calling_aet: calling_aet, SeriesRow.node: node}
@@ -149,12 +178,15 @@ class History(Reader):
         page: ResultPage = _FIRST_PAGE,
         *,
         series_uid: str | None = None,
+        of: Identifier | None = None,
         sop: str | None = None,
         task: str | None = None,
         node: str | None = None,
     ) -> list[ImageRecord]:
         """List images, the last received first; those of a task are all that it holds."""
         query = ImageRow.select(ImageRow, SeriesRow.series_uid, SeriesRow.folder).join(SeriesRow, JOIN.LEFT_OUTER)
+        if of is not None:
+            query = query.where(ImageRow.series.in_(timelines.series_ids(of.text, of.kind)))
         if series_uid is not None:
             query = query.where(ImageRow.series.in_(timelines.series_ids(series_uid)))
         if task is not None:
@@ -187,10 +219,27 @@ class History(Reader):
         query = _equal(query, given)
         return self.fetch(page.apply(query, TaskRow.created), TaskRecord)
 
+    def tasks_of(self, of: Identifier, page: ResultPage = _FIRST_PAGE) -> list[TaskRecord]:
+        """List the tasks that hold images of an exam, the newest first."""
+        query = TaskRow.select().where(timelines.tasks_of(timelines.series_ids(of.text, of.kind)))
+        return self.fetch(page.apply(query.order_by(TaskRow.id.desc()), TaskRow.created), TaskRecord)
+
     def task(self, task: str) -> TaskRecord | None:
         """Return one task; None when the history does not know it."""
         found = self.fetch(TaskRow.select().where(TaskRow.id == task), TaskRecord)
         return found[0] if found else None
+
+    def associations(self, associations: Iterable[str]) -> dict[str, AssociationRecord]:
+        """Return connections of senders by their id: those that the history knows."""
+        with self.reading() as database:
+            found = [
+                record
+                for some in batches(associations, _ASKED_AT_ONCE)
+                for record in records(
+                    database, AssociationRow.select().where(AssociationRow.id.in_(some)), AssociationRecord
+                )
+            ]
+        return {record.id: record for record in found}
 
     def attempts(self, task: str) -> list[AttemptRecord]:
         """List the attempts of a task, the first one first."""

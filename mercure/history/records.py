@@ -53,6 +53,24 @@ class SeriesRecord(Record):
     repetitions: int = 0
 
 
+class AssociationRecord(Record):
+    """One connection of a sender; how it ended is not known while it is open, or when its end was lost."""
+
+    id: str
+    node: str
+    address: str | None = None
+    calling_aet: str | None = None
+    called_aet: str | None = None
+    contexts: int | None = None
+    opened: datetime | None = None
+    closed: datetime | None = None
+    how: str | None = None
+    images: int | None = None
+    bytes: int | None = None
+    refused: int | None = None
+    seconds: float | None = None
+
+
 class ImageRecord(Record):
     """An acknowledged image, and the routing task that took it (None: none yet)."""
 

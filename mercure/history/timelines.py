@@ -13,10 +13,10 @@ from mercure.history.reader import records
 from mercure.history.records import EventRecord
 
 
-def series_ids(series_uid: str) -> Any:  # noqa: ANN401 - peewee's queries
-    """Make the query for the rows of a SeriesInstanceUID: one for each node that received it."""
+def series_ids(identifier: str, kind: str = "series_uid") -> Any:  # noqa: ANN401 - peewee's queries
+    """Make the query for the rows of a SeriesInstanceUID, or that had another identifier: one for each node."""
     return IdentifierRow.select(IdentifierRow.series).where(
-        IdentifierRow.folded == folded(series_uid), IdentifierRow.kind == "series_uid"
+        IdentifierRow.folded == folded(identifier), IdentifierRow.kind == kind
     )
 
 

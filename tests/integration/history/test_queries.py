@@ -11,7 +11,7 @@ import pytest
 from mercure.clock import ManualClock
 from mercure.event_details import Audit
 from mercure.history.database import HistoryError, disconnect, open_history, run_sql
-from mercure.history.queries import History, HistoryUnavailableError, ResultPage
+from mercure.history.queries import History, HistoryUnavailableError, Identifier, ResultPage
 from mercure.history.recorder import Recorder
 from tests.support.history import START, Outbox, Told, event
 from tests.support.recording import record_all
@@ -55,6 +55,24 @@ def history(history_url: str, recorder: Recorder, outbox: Outbox) -> Iterator[Hi
 def test_find_by_the_beginning_of_any_identifier(history: History, text: str, numbers: list[int]) -> None:
     found = [series.series_uid for series in history.find(text)]
     assert found == [Told(number=number).uid for number in numbers]
+
+
+@pytest.mark.parametrize(("kind", "text"), [("accession", "a000001"), ("study_uid", "1.2.826.0.2.1")])
+def test_all_of_an_exam_by_its_whole_identifier(history: History, kind: str, text: str) -> None:
+    exam = Identifier(kind, text)
+    assert [series.series_uid for series in history.series(of=exam)] == [FIRST.uid]
+    images = history.images(of=exam)
+    assert sorted(image.sop or "" for image in images) == [f"{FIRST.uid}.{number}" for number in (0, 0, 1, 2)]
+    assert {task.id for task in history.tasks_of(exam)} == {FIRST.task, *map(FIRST.derived, FIRST.targets)}
+    assert len(history.tasks_of(exam, ResultPage(limit=2, offset=2))) == 1
+    assert history.series(of=Identifier(kind, text[:-1])) == []
+
+
+def test_connections_by_their_id(history: History) -> None:
+    found = history.associations([FIRST.association, SECOND.association, "unknown"])
+    assert set(found) == {FIRST.association, SECOND.association}
+    assert (found[FIRST.association].calling_aet, found[FIRST.association].how) == ("CT1", "released")
+    assert history.associations([]) == {}
 
 
 def test_series_come_last_received_first_in_pages(history: History) -> None:

@@ -13,6 +13,7 @@ from mercure.history import records
 from mercure.history.merge import table_of
 from mercure.history.models import (
     TABLES,
+    AssociationRow,
     AttemptRow,
     AuditRow,
     EventRow,
@@ -28,6 +29,7 @@ ONCE = {EventRow, AuditRow, SchemaMigrationRow}
 """Their rows are written once."""
 ANSWERED: dict[type[Model], tuple[type[Record], set[str]]] = {
     SeriesRow: (records.SeriesRecord, set()),
+    AssociationRow: (records.AssociationRecord, set()),
     ImageRow: (records.ImageRecord, {"series_uid", "folder"}),
     TaskRow: (records.TaskRecord, set()),
     AttemptRow: (records.AttemptRecord, set()),
