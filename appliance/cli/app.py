@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "send": ("appliance.cli.send:send", "Send files, as a scanner does."),
     "queue": ("appliance.cli.queue:queue", "See what waits; hold, release, retry, discard."),
     "history": ("appliance.cli.history:history", "Find what happened to an exam."),
+    "receipt": ("appliance.cli.receipt:receipt", "Sign what was received and delivered of an exam; check it."),
     "targets": ("appliance.cli.targets:targets", "See targets, and ask whether they answer."),
     "modules": ("appliance.cli.modules:modules", "See, change and try out processing modules."),
     "rules": ("appliance.cli.rules:rules", "See rules, and evaluate one."),

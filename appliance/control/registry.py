@@ -26,6 +26,7 @@ MODULES: Final = {
     "audit": ("control.history.search",),
     "traffic": ("control.history.traffic",),
     "exams": ("control.history.traffic",),
+    "receipt": ("control.history.receipts",),
     "notifications": ("control.notifications",),
     "rules": ("control.rules.rules", "control.rules.dry_run"),
     "targets": ("control.targets.targets", "control.targets.probe", "control.targets.probe_send"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from appliance.control.api import status as api
 from appliance.control.api.base import Nothing
 from appliance.control.registry import Asked, carries_out_for_caller, table
+from appliance.control.session import Session
 from mercure import __version__
 
 
@@ -19,5 +20,19 @@ def whoami(asked: Asked, wanted: Nothing) -> api.WhoAmI:
         node=asked.session.config.name,
         root=str(asked.session.root.path),
         version=__version__,
+        fingerprint=_fingerprint(asked.session),
         verbs=tuple(name for name, bound in table().items() if caller.may(bound.verb.role)),
     )
+
+
+def _fingerprint(session: Session) -> str:
+    """Return the fingerprint of the key of the box; empty without one, or where it cannot be read."""
+    if not session.root.keys.is_dir():
+        return ""
+    from appliance.signatures import SignatureError, SigningKey  # noqa: PLC0415 - a tenth of a second, for who has a key
+
+    try:
+        key = SigningKey.load(session.root.keys)
+    except (SignatureError, OSError):
+        return ""  # who asks for a receipt is told why
+    return key.public.fingerprint if key is not None else ""

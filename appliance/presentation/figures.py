@@ -9,6 +9,7 @@ _AGES: Final = ((86400 * 2, 86400, "d"), (3600 * 2, 3600, "h"), (120, 60, "min")
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB")
 _THOUSAND: Final = 1000
 _TEN: Final = 10
+_GROUP: Final = 4
 
 
 def duration(seconds: float) -> str:
@@ -56,3 +57,8 @@ def clock(instant: datetime | None) -> str:
 def since(instant: datetime | None, now: datetime | None = None) -> str:
     """Write how long ago an instant was; empty without one."""
     return "" if instant is None else duration(((now or datetime.now(UTC)) - instant).total_seconds())
+
+
+def grouped(fingerprint: str) -> str:
+    """Write a fingerprint in groups of four digits, as people compare it."""
+    return " ".join(fingerprint[at : at + _GROUP] for at in range(0, len(fingerprint), _GROUP))

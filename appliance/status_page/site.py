@@ -14,6 +14,7 @@ import bottle
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from appliance.control.rpc.client import ControlError, DisconnectedError, api
+from appliance.presentation.figures import grouped
 from appliance.presentation.phrases import plural
 from appliance.status_page import labels, prometheus, views
 from appliance.status_page.guard import CLIENT, Application, Guard, Limiter
@@ -168,6 +169,7 @@ class Site:
                 "pages": PAGES,
                 "place": place,
                 "node": seen.node if seen else "mercure",
+                "fingerprint": grouped(seen.fingerprint) if seen else "",
                 "taken": labels.moment(snapshot.time, snapshot.time),
                 "taken_exactly": f"{snapshot.time.astimezone():%H:%M:%S}",
                 "zone": labels.zone(self.clock),

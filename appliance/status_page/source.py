@@ -52,6 +52,8 @@ class PageSnapshot:
     version: str
     flow: Flow | None
     """None: the history cannot be queried; ``status.history`` says why."""
+    fingerprint: str = ""
+    """Of the key with which the router signs receipts; empty before the first one."""
 
     @property
     def health(self) -> api.status.Health:
@@ -107,6 +109,7 @@ def look(root: Path) -> tuple[StatusPage, PageSnapshot]:
             node=me.node,
             version=me.version,
             flow=_flow(client, settings),
+            fingerprint=me.fingerprint,
         )
 
 

@@ -149,6 +149,12 @@ class TestOverview:
         assert "This page stands still" in still.text
         assert "Refresh" not in page.get("/exam").headers
 
+    def test_the_key_of_receipts_stands_at_the_foot_once_there_is_one(self, page: Page) -> None:
+        assert "Receipts are signed" not in read(page).text
+        page.seen = replace(page.seen, fingerprint="0123456789abcdef" * 4)
+        page.clock.advance(60)
+        assert "signed with the key 0123 4567 89ab cdef 0123" in read(page, "/targets").text
+
 
 class TestNotAnswering:
     @pytest.mark.parametrize("error", [DOWN, ControlError("not-allowed", "you may not"), OSError(5, "io")])

@@ -111,7 +111,11 @@ def test_only_these_call(function: str, files: set[str]) -> None:
         ("re2", {"mercure/rules/patterns.py"}),
         (
             "jinja2",
-            {"mercure/notifications/templates.py", "appliance/status_page/site.py"},
+            {
+                "mercure/notifications/templates.py",
+                "appliance/receipts.py",
+                "appliance/status_page/site.py",
+            },
         ),
         ("smtplib", {"mercure/notifications/channels/email.py"}),
         ("inotify_simple", {"mercure/spool/watch.py"}),

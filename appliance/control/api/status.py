@@ -173,7 +173,10 @@ class Status(Model):
 
 
 class WhoAmI(Model):
-    """Who asks, as the kernel says: `user` as audited, `role` (None: may do nothing), `verbs` that are allowed."""
+    """Who asks, as the kernel says: `user` as audited, `role` (None: may do nothing), `verbs` that are allowed.
+
+    `fingerprint` is that of the key with which the router signs receipts; empty before the first one.
+    """
 
     user: str
     uid: int
@@ -182,6 +185,7 @@ class WhoAmI(Model):
     root: str
     version: str
     verbs: tuple[str, ...]
+    fingerprint: str = ""
 
 
 Severity = Literal["critical", "warning", "watch"]

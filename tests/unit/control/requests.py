@@ -39,6 +39,8 @@ REQUESTS: Final[dict[str, dict[str, Any]]] = {
     "traffic.totals": {},
     "traffic.refusals": {},
     "exams.find": {"accession": "A77"},
+    "receipt.make": {"accession": "A77"},
+    "receipt.key": {},
     "notifications.list": {},
     "notifications.test": {"channel": "mail"},
     "notifications.retry": {},

@@ -48,6 +48,8 @@ NEEDED: dict[str, Role] = {
     "traffic.refusals": "viewer",
     "exams.find": "viewer",
     "audit.list": "viewer",
+    "receipt.make": "operator",
+    "receipt.key": "operator",
     "notifications.list": "operator",
     "notifications.test": "operator",
     "notifications.retry": "operator",
