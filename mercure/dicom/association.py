@@ -233,10 +233,12 @@ def _associate(node: DicomNode, contexts: Sequence[tuple[str, str]], trace: _Tra
     # Here, because it takes a tenth of a second, which programs that never open an association should not pay.
     with IMPORTING:
         from pydicom.uid import UID  # noqa: PLC0415
-        from pynetdicom import AE, build_context, evt  # noqa: PLC0415
+        from pynetdicom import AE, _config, build_context, evt  # noqa: PLC0415
 
     # It logs what the result says, and a failure is to be reported once.
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
+    # For that log it would parse each answer to a query, and pydicom would warn of what is odd in it.
+    _config.LOG_RESPONSE_IDENTIFIERS = False
 
     class Entity(AE):
         def _create_socket(self, *arguments: Any) -> Any:  # noqa: ANN401

@@ -13,6 +13,7 @@ from mercure.config.basics import AETitle, Port, PositiveSeconds, TransferSyntax
 from mercure.dicom.association import ACCEPTED, AssociationFailure, DicomNode, request
 from mercure.dicom.capabilities import CapabilityQuery
 from mercure.dicom.echo import echo
+from mercure.dicom.find import InstanceQuery
 from mercure.dicom.receipt import DIGEST_PREFIX
 from mercure.dicom.send import SendError, StorePeer, send
 from mercure.dicom.tools import ToolMissingError
@@ -88,6 +89,10 @@ class DicomSettings(TargetSettings):
     def question(self, at_once: int = 0) -> CapabilityQuery:
         """Make the query of its capabilities and, on request, of how many associations it takes at once."""
         return CapabilityQuery(self._peer(), self.destination(), at_once=at_once)
+
+    def instance_query(self) -> InstanceQuery:
+        """Make the query for the instances that it has; it is asked where it takes images, under the same titles."""
+        return InstanceQuery(self._peer(), answer_seconds=self.dimse_timeout_seconds)
 
     def taken(self, sop_class: str, syntaxes: Sequence[str]) -> tuple[str, ...]:
         """Return the transfer syntaxes in which it takes a SOP class, by one association; none if that fails."""

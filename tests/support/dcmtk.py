@@ -112,3 +112,28 @@ def dcmsend(
         env={**os.environ, "TCP_NODELAY": "1"},
     )
     return SendReport(result.returncode, result.stdout)
+
+
+@contextmanager
+def dcmqrscp(folder: Path, *options: str, aet: str = "QRSCP") -> Iterator[StoreScp]:
+    """Run stock ``dcmqrscp``, an archive with a small database that stores and answers queries.
+
+    Parameters
+    ----------
+    folder
+        Where its configuration and database go; made when it is missing.
+    options
+        More options of ``dcmqrscp``.
+    aet
+        Its AE title.
+    """
+    database = folder / "database"
+    database.mkdir(parents=True)
+    number = free_port()
+    configuration = folder / "dcmqrscp.cfg"
+    table = f"AETable BEGIN\n{aet} {database} RW (10, 64mb) ANY\nAETable END\n"
+    sizes = f"NetworkTCPPort = {number}\nMaxPDUSize = 16384\nMaxAssociations = 8\n"
+    configuration.write_text(f"{sizes}HostTable BEGIN\nHostTable END\nVendorTable BEGIN\nVendorTable END\n{table}")
+    command: list[str | Path] = ["dcmqrscp", "--config", configuration, *options]
+    with running(command, ready=lambda program: is_listening(number, pid=program.pid)) as program:
+        yield StoreScp(number, aet, database, program)
