@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "doctor": ("appliance.cli.doctor:doctor", "Whether the host still is as the playbook made it."),
     "jobs": ("appliance.cli.jobs:jobs", "See what takes long, and what came of it."),
     "verify": ("appliance.cli.verify:verify", "Prove that no acknowledged image is lost."),
+    "compare": ("appliance.cli.compare:compare", "Ask a target what of an exam it has; name what is missing."),
     "nic-report": ("appliance.cli.nic_report:nic_report", "How the network interfaces are set, and what would help."),
     "completion": ("appliance.cli.shell_completion:completion", "Print what makes a shell complete."),
 }

@@ -34,6 +34,7 @@ MODULES: Final = {
     "config": ("control.configuration.files", "control.configuration.revisions", "control.configuration.changes"),
     "modules": ("control.modules.modules", "control.modules.runs"),
     "verify": ("control.verification",),
+    "compare": ("control.targets.compare",),
     "backup": ("backup",),
     "selftest": ("selftest",),
     "jobs": ("control.rpc.jobs",),

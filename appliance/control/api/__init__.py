@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from appliance.control.api import (
         backup,
+        compare,
         configuration,
         history,
         jobs,
@@ -44,6 +45,7 @@ GROUPS: Final = (
     "services",
     "configuration",
     "verification",
+    "compare",
     "backup",
     "selftest",
     "jobs",
@@ -73,6 +75,7 @@ __all__ = [
     "GROUPS",
     "all_verbs",
     "backup",
+    "compare",
     "configuration",
     "history",
     "jobs",

@@ -10,10 +10,9 @@ from typing import Final
 from appliance.control.api import targets as api
 from appliance.control.api.base import Progress
 from appliance.control.api.targets import OneTarget, Probed, ProbeTarget, Proposal
-from appliance.control.errors import ControlError
 from appliance.control.registry import Asked, carries_out, carries_out_for_caller
 from appliance.control.session import Session
-from appliance.control.targets.targets import find_target
+from appliance.control.targets.targets import find_node
 from appliance.presentation.phrases import plural
 from mercure import durable
 from mercure.delivery.target_breaker import target_folder
@@ -51,7 +50,7 @@ def probe(asked: Asked, wanted: ProbeTarget) -> Probed:
         There is no such target, or it is no DICOM node.
     """
     session, name = asked.session, wanted.name
-    settings = _node(session, name)
+    settings = find_node(session, name)
 
     def tell(done: int, total: int) -> None:
         asked.report(Progress(done=done, total=total, text="negotiations"))
@@ -79,7 +78,7 @@ def known(session: Session, wanted: OneTarget) -> Probed:
         There is no such target, or it is no DICOM node.
     """
     name = wanted.name
-    settings = _node(session, name)
+    settings = find_node(session, name)
     found = _read(session.spool, name)
     if found is not None and found.node == settings.destination():
         return _told(session, name, settings, found)
@@ -105,15 +104,6 @@ def _told(session: Session, name: str, settings: DicomSettings, found: Capabilit
         settings={"kind": settings.kind, **now, **changed} if wanted else None,
         revision=revision,
     )
-
-
-def _node(session: Session, name: str) -> DicomSettings:
-    settings = find_target(session, name)
-    if isinstance(settings, DicomSettings):
-        return settings
-    members = settings.leads_to()
-    advice = f"ask its members: {', '.join(members)}" if members else f"`mercure targets echo {name}` looks at it"
-    raise ControlError("invalid", f"{name} is a {settings.kind} and no DICOM node: it negotiates nothing", advice)
 
 
 def _path(spool: Spool, name: str) -> Path:

@@ -19,7 +19,7 @@ from mercure.delivery.target_health import TargetHealth
 from mercure.delivery.target_status import outage_of, taken_by
 from mercure.model import described_schema
 from mercure.spool import Stage
-from mercure.targets import MODELS, open_target
+from mercure.targets import MODELS, DicomSettings, open_target
 
 
 def list_targets(session: Session) -> list[TargetState]:
@@ -129,3 +129,19 @@ def find_target(session: Session, name: str) -> TargetSettings:
         There is no such target.
     """
     return entry_named("target", name, session.config.targets)
+
+
+def find_node(session: Session, name: str) -> DicomSettings:
+    """Return the settings of a target that is a DICOM node.
+
+    Raises
+    ------
+    ControlError
+        There is no such target, or it is no DICOM node.
+    """
+    settings = find_target(session, name)
+    if isinstance(settings, DicomSettings):
+        return settings
+    members = settings.leads_to()
+    advice = f"ask its members: {', '.join(members)}" if members else f"`mercure targets echo {name}` looks at it"
+    raise ControlError("invalid", f"{name} is a {settings.kind} and no DICOM node: it cannot be asked", advice)

@@ -82,6 +82,7 @@ REQUESTS: Final[dict[str, dict[str, Any]]] = {
     "modules.log": {"task": TASK},
     "modules.stop": {"task": TASK},
     "verify.run": {},
+    "compare.run": {"name": "delivered", "exam": "A77"},
     "backup.create": {},
     "backup.list": {},
     "backup.check": {"name": "mercure.tar"},

@@ -91,6 +91,7 @@ NEEDED: dict[str, Role] = {
     "modules.log": "viewer",
     "modules.stop": "operator",
     "verify.run": "viewer",
+    "compare.run": "operator",
     "backup.create": "admin",
     "backup.list": "viewer",
     "backup.check": "operator",

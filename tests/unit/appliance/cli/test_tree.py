@@ -30,6 +30,7 @@ class TestTree:
             "targets test",
             "send",
             "verify",
+            "compare",
             "selftest",
             "restore",
             "spool move",
