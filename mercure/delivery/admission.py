@@ -17,8 +17,10 @@ from mercure import durable
 from mercure.config import Retry, TargetSettings
 from mercure.delivery.acceptance import read_acceptance
 from mercure.delivery.destinations import counted_at
+from mercure.delivery.policy import is_suspect
 from mercure.delivery.strategies import STRATEGIES, MemberChoice, rejoin
 from mercure.delivery.target_breaker import read_outage, target_folder
+from mercure.delivery.target_outage import TargetOutage
 from mercure.model import Record, read_state
 from mercure.scheduling.queue import TaskQueue
 from mercure.scheduling.slots import Slots
@@ -71,6 +73,8 @@ class Permit:
         It could not be reached: it must be asked first whether it is back.
     one_first : bool
         It took no image when it was last given one: one goes, and the others when it takes that.
+    patience : float, optional
+        The longest wait in seconds for the answer to an image: its slot is the last, for which others wait.
     holds : callable
         Re-checks the task's model under its claim; False if the permit no longer holds.
     settle : callable
@@ -84,6 +88,7 @@ class Permit:
     counted: frozenset[str] | None = None
     probe: bool = False
     one_first: bool = False
+    patience: float | None = None
     holds: Callable[[Task], bool] = lambda task: True
     settle: Callable[[int], None] = lambda taken: None
 
@@ -109,9 +114,8 @@ class PlainRoute:
         self._settings = context.targets[context.name]
         self._outage = read_outage(context.spool, context.name)
         self._left = self._outage.seconds_left(self._settings.retry, context.now) if self._outage else 0.0
-        self._room = read_acceptance(context.spool, context.name).room(self._settings.concurrency, context.now)
         self._given = False
-        self._slots = Slots(target_folder(context.spool, context.name))
+        self._slots = TargetSlots(context, context.name)
 
     def admit(self, task: Task) -> Permit | Deferral:
         """Give a permit as long as there are slots; while the target takes no image, to one task at a time."""
@@ -119,19 +123,24 @@ class PlainRoute:
         if wait is not None:
             return wait
         outage = self._outage
-        slot = self._slots.take(self._room if outage is None or self._any_slot else 1)
+        slot = self._slots.take(task, on_trial=outage is not None and not self._any_slot)
         if slot is None:
             # A worker of ours wakes the loop at its end; one of another dispatcher does not.
-            return Deferral(SLOT_SECONDS)
+            return Deferral(SLOT_SECONDS, everybody=not is_suspect(task))
         if outage is None and read_outage(self._context.spool, self._context.name) is not None:
             # Whoever had the slot before found out, and noted it before the slot was free.
             slot.release()
             return Deferral(SLOT_SECONDS)
-        if outage is None:
-            return Permit(self._context.name, self._settings, slot)
         # One question or image a turn: a target that refuses at once would else be asked for every task that waits.
-        self._given = True
-        return Permit(self._context.name, self._settings, slot, probe=not outage.by_image, one_first=outage.by_image)
+        self._given = outage is not None
+        return Permit(
+            self._context.name,
+            self._settings,
+            slot,
+            probe=outage is not None and not outage.by_image,
+            one_first=outage is not None and outage.by_image,
+            patience=self._slots.patience(task, slot),
+        )
 
     @property
     def _any_slot(self) -> bool:
@@ -147,8 +156,10 @@ class PlainRoute:
             return Deferral(SLOT_SECONDS)
         if not outage.by_image:
             return Deferral(min(self._left, LOOK_SECONDS)) if self._left else None
-        left = self._left if tried_since(task, outage.since) else min(self._left, outage.pace(self._context.now))
-        return Deferral(min(left, LOOK_SECONDS), everybody=outage.kind == "unable") if left else None
+        left = self._left
+        if left and not tried_since(task, outage.since):
+            left = min(left, outage.pace(self._context.now, task.created))
+        return Deferral(min(left, LOOK_SECONDS), everybody=False) if left else None
 
     def retry(self, task: Task) -> Retry:
         """Return the target's own."""
@@ -157,6 +168,42 @@ class PlainRoute:
     def others_in_flight(self, permit: Permit) -> bool:
         """Look at the slots."""
         return self._slots.taken(besides=permit.slot) > 0
+
+
+class TargetSlots:
+    """The slots of one target, of which the last is for tasks whose images it was not seen to fail at.
+
+    So an image at which it hangs keeps no other task from being tried: tried again it leaves that slot free, and the
+    first time it may stay there only for a while.
+
+    Parameters
+    ----------
+    context : RouteContext
+        What the route knows.
+    name : str
+        The target.
+    """
+
+    def __init__(self, context: RouteContext, name: str) -> None:
+        self._slots = Slots(target_folder(context.spool, name))
+        self._acceptance = read_acceptance(context.spool, name)
+        self._room = self._acceptance.room(context.targets[name].concurrency, context.now)
+        self._now = context.now
+
+    def take(self, task: Task, *, on_trial: bool = False) -> Claim | None:
+        """Take a slot for a task; None when there is none for it. On trial it is the last, for whoever is next."""
+        if on_trial:
+            return self._slots.take(self._room, self._room - 1)
+        return self._slots.take(max(1, self._room - 1) if is_suspect(task) else self._room)
+
+    def patience(self, task: Task, slot: Claim) -> float | None:
+        """Return how long the answer to an image may keep a slot; None for as long as the settings say."""
+        last = self._slots.is_last(slot, self._room) and not is_suspect(task)
+        return self._acceptance.patience(self._now) if last else None
+
+    def taken(self, besides: Claim) -> int:
+        """Count those that are taken besides one."""
+        return self._slots.taken(besides)
 
 
 class Shares(Record):
@@ -230,26 +277,45 @@ class GroupRoute:
         self._book = ShareBook(context.spool, context.name)
         self._full: set[str] = set()
         self._nobody = False
-        self._up: dict[str, float] = {}
         self._on_trial: set[str] = set()
         self._wait = ALL_DISABLED_SECONDS
-        for member in settings.members:
-            own = context.targets[member]
+        self._resting: dict[str, TargetOutage] = {}
+        self._up = self._who_is_up()
+
+    def _who_is_up(self) -> dict[str, float]:
+        """Find out to whom tasks may go; where nobody is up, to whom those may that were not tried yet."""
+        up: list[str] = []
+        for member in self._settings.members:
+            own = self._context.targets[member]
             if own.disabled:
                 continue
-            outage = read_outage(context.spool, member)
-            left = outage.seconds_left(own.retry, context.now) if outage else 0.0
-            if outage is None or (outage.by_image and not left):
-                self._up[member] = settings.weights.get(member, 1.0)
-            else:
-                self._wait = min(self._wait, LOOK_SECONDS)
+            outage = read_outage(self._context.spool, member)
+            left = outage.seconds_left(own.retry, self._context.now) if outage else 0.0
             if outage is not None and outage.by_image:
                 self._on_trial.add(member)
+                if left:
+                    self._resting[member] = outage
+            if outage is None or (outage.by_image and not left):
+                up.append(member)
+            else:
+                self._wait = min(self._wait, LOOK_SECONDS)
+        if up:
+            self._resting.clear()
+        return {member: self._settings.weights.get(member, 1.0) for member in up or self._resting}
+
+    def _rests(self, task: Task) -> bool:
+        """Tell whether all members rest, for this task: they take no image, and it is not a new one."""
+        now, made = self._context.now, task.created
+        return bool(self._resting) and all(
+            tried_since(task, outage.since) or outage.pace(now, made) for outage in self._resting.values()
+        )
 
     def admit(self, task: Task) -> Permit | Deferral:
         """Let the strategy choose a member, and take a slot there."""
         if not self._up:
             return Deferral(self._wait)
+        if self._rests(task):
+            return Deferral(self._wait, everybody=False)
         if self._full.issuperset(self._up):
             return Deferral(SLOT_SECONDS)
         begun = task.member if task.member in self._up else None
@@ -260,7 +326,7 @@ class GroupRoute:
         permit: Permit | None = None
         try:
             with self._shares(amount) as taken:
-                permit = self._first_free([begun] if begun else self._prefer(task, amount, taken), images)
+                permit = self._first_free([begun] if begun else self._prefer(task, amount, taken), task, images)
                 if permit is not None:
                     taken[permit.name] = taken.get(permit.name, 0.0) + amount
         except BaseException:
@@ -270,7 +336,7 @@ class GroupRoute:
         if permit is not None:
             return permit
         # Where shares decide, whoever is next is waited for: nobody else without a member of its own gets by.
-        self._nobody = self._nobody or (begun is None and amount > 0)
+        self._nobody = self._nobody or (begun is None and amount > 0 and not is_suspect(task))
         return Deferral(SLOT_SECONDS, everybody=False)
 
     def retry(self, task: Task) -> Retry:
@@ -288,11 +354,11 @@ class GroupRoute:
         queued = {name: self._context.queue.images_for(name) for name in self._up}
         return self._rules.prefer(MemberChoice(task, self._up, amount, taken, queued))
 
-    def _first_free(self, names: Iterable[str], images: int) -> Permit | None:
+    def _first_free(self, names: Iterable[str], task: Task, images: int) -> Permit | None:
         for name in names:
-            slot = self._slot(name)
+            slot = self._slot(name, task)
             if slot is not None:
-                return self._permit(name, slot, images)
+                return self._permit(name, slot, task, images)
         return None
 
     @contextlib.contextmanager
@@ -303,26 +369,18 @@ class GroupRoute:
         else:
             yield {}
 
-    def _slot(self, name: str) -> Claim | None:
+    def _slot(self, name: str, task: Task) -> Claim | None:
         slot = None
         if name not in self._full:
-            slot = self._slots_of(name).take(self._room(name))
-        if slot is None or name in self._on_trial:
+            slot = self._slots_of(name).take(task, on_trial=name in self._on_trial)
+        if name in self._on_trial or (slot is None and not is_suspect(task)):
             self._full.add(name)
         return slot
 
-    def _slots_of(self, name: str) -> Slots:
-        return Slots(target_folder(self._context.spool, name))
+    def _slots_of(self, name: str) -> TargetSlots:
+        return TargetSlots(self._context, name)
 
-    def _room(self, name: str) -> int:
-        """Return how many tasks may go to a member at a time; one to a member that took no image."""
-        if name in self._on_trial:
-            return 1
-        return read_acceptance(self._context.spool, name).room(
-            self._context.targets[name].concurrency, self._context.now
-        )
-
-    def _permit(self, name: str, slot: Claim, images: int) -> Permit:
+    def _permit(self, name: str, slot: Claim, task: Task, images: int) -> Permit:
         def holds(task: Task) -> bool:
             """Somebody else may have begun the task with another member since the queue looked."""
             return task.member in (None, name) or task.member not in self._up or self._is_down(task.member)
@@ -334,8 +392,17 @@ class GroupRoute:
 
         own = self._context.targets[name]
         counted = counted_at(self._settings, own, self._context.targets)
-        one_first = name in self._on_trial
-        return Permit(name, own, slot, self._context.name, counted, one_first=one_first, holds=holds, settle=settle)
+        return Permit(
+            name,
+            own,
+            slot,
+            self._context.name,
+            counted,
+            one_first=name in self._on_trial,
+            patience=self._slots_of(name).patience(task, slot),
+            holds=holds,
+            settle=settle,
+        )
 
     def _is_down(self, name: str) -> bool:
         return read_outage(self._context.spool, name) is not None

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from mercure.clock import Clock
 from mercure.config import TargetSettings
-from mercure.delivery.acceptance import read_acceptance
+from mercure.delivery.acceptance import last_taken, read_acceptance
 from mercure.delivery.destinations import adopt_lines
 from mercure.delivery.policy import after_failure
 from mercure.delivery.results import Results, read_again
@@ -51,11 +51,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Way:
-    """Where an attempt goes, how many images other members of a group have, and what other tasks leave to send."""
+    """Where an attempt goes and how: what others have or leave to send, whether one image goes first, how patiently."""
 
     destination: str
     elsewhere: int
     turn: Turn
+    one_first: bool
+    patience: float | None
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,15 @@ class Deliverer:
         """The health of the target that takes the images."""
         return TargetHealth(self.spool, self.events, self.clock, self.name, self.settings.retry)
 
-    def attempt(self, claim: Claim, task: Task, turn: Turn = NO_TURN, *, one_first: bool = False) -> Trouble | None:
+    def attempt(
+        self,
+        claim: Claim,
+        task: Task,
+        turn: Turn = NO_TURN,
+        *,
+        one_first: bool = False,
+        patience: float | None = None,
+    ) -> Trouble | None:
         """Try to deliver a task, and move it on when that is due.
 
         Parameters
@@ -114,6 +124,8 @@ class Deliverer:
             What other tasks with versions of its images leave it to send.
         one_first : bool
             The target took no image when it was last given one: one goes, and the others when it takes that.
+        patience : float, optional
+            The longest wait for the answer to an image, where others wait for the slot.
 
         Returns
         -------
@@ -134,14 +146,15 @@ class Deliverer:
         counted = self.counted or frozenset({destination})
         adopt_lines(claim.path, counted, self.past)
         known = read_ledger(claim.path, counted)
-        way = _Way(destination, sum(line.destination != destination for line in known.values()), turn)
+        elsewhere = sum(line.destination != destination for line in known.values())
+        way = _Way(destination, elsewhere, turn, one_first, patience)
         pending = [ref.file for ref in image_refs(claim.path) if ref.file not in known]
         task = self._split(claim, task, destination, {line.destination or "" for line in known.values()})
         pending = self._without_superseded(claim, task, pending, known, way)
         if not pending:
             self._deliver(claim, task)  # an earlier attempt ended between its last confirmation and the move
             return None
-        return self._send(claim, task, pending, way, one_first=one_first)
+        return self._send(claim, task, pending, way)
 
     def _without_superseded(
         self, claim: Claim, task: Task, pending: list[str], known: Mapping[str, LedgerLine], way: _Way
@@ -188,12 +201,12 @@ class Deliverer:
             save_task(claim.path, task)
         return task
 
-    def _send(self, claim: Claim, task: Task, pending: list[str], way: _Way, *, one_first: bool) -> Trouble | None:
+    def _send(self, claim: Claim, task: Task, pending: list[str], way: _Way) -> Trouble | None:
         results = Results(claim.path, self.name, self.group, way.destination, self.clock.now, took=self.health.took)
         started, start = self.clock.now(), time.monotonic()
         trouble: Trouble | None = None
         try:
-            trouble = self._deliver_by_parts(claim, task, pending, way, results, one_first=one_first)
+            trouble = self._deliver_by_parts(claim, task, pending, way, results)
         except Exception as error:
             if error is results.refused:
                 raise
@@ -224,33 +237,42 @@ class Deliverer:
         return trouble
 
     def _deliver_by_parts(
-        self, claim: Claim, task: Task, pending: list[str], way: _Way, results: Results, *, one_first: bool
+        self, claim: Claim, task: Task, pending: list[str], way: _Way, results: Results
     ) -> Trouble | None:
         """Send the images; those behind one at which the target ended the association go in the same attempt."""
         versions, mark = has_several(pending), router_mark(self.spool)
         end = time.monotonic() + self.settings.timeout_seconds
-        rest = pending if versions else in_turn(pending, task, one_first=one_first)
+        rest = pending if versions else in_turn(pending, task, one_first=way.one_first)
 
         def deliver(files: list[str]) -> Trouble | None:
             seconds = max(1.0, end - time.monotonic())
             held = (claim.descriptor, *way.turn.held)
             job = DeliveryJob(
-                claim.path, files, task, seconds, results.add, self.stopping, held=held, in_order=versions, router=mark
+                claim.path,
+                files,
+                task,
+                seconds,
+                results.add,
+                self.stopping,
+                held=held,
+                in_order=versions,
+                router=mark,
+                patience=way.patience,
             )
-            return self.target.deliver(job)
+            return self._asked(self.target.deliver(job))
 
-        if one_first:
+        if way.one_first:
             trouble = deliver(rest[:1])
             results.flush()
             if trouble is not None or not results.confirmed:
-                return self._asked(trouble)
+                return trouble
             rest = rest[1:]
             if not rest:
                 return None
         fruitless = 0
         while True:
             confirmed = results.confirmed
-            trouble = self._asked(deliver(rest))
+            trouble = deliver(rest)
             rest = [file for file in rest if file not in results.tried]
             fruitless = 0 if results.confirmed > confirmed else fruitless + 1
             ended = trouble is None or trouble.kind != "aborted" or versions or self.stopping()
@@ -260,10 +282,19 @@ class Deliverer:
                 rest.reverse()  # what the target cannot take may stand together
 
     def _asked(self, trouble: Trouble | None) -> Trouble | None:
-        """Ask a target that ended the association in the middle of an image whether it is there at all."""
-        if trouble is not None and trouble.kind == "aborted" and not self.target.check().ok:
-            return Trouble("unreachable", trouble.text)
-        return trouble
+        """Ask a target that did not answer to an image whether it is there at all.
+
+        One that takes images of others meanwhile is: it may have no room for the question.
+        """
+        if trouble is None or not (trouble.kind == "aborted" or trouble.in_image):
+            return trouble
+        asked = self.clock.now()
+        if self.target.check().ok:
+            return trouble
+        taken = last_taken(self.spool, self.name)
+        if taken is not None and taken >= asked:
+            return trouble
+        return Trouble("unreachable" if trouble.kind == "aborted" else trouble.kind, trouble.text)
 
     def _whole_trouble(self, trouble: Trouble | None, results: Results, missing: int, pending: int) -> Trouble | None:
         hopeless = [*results.altered, *results.unsupported]
@@ -294,7 +325,7 @@ class Deliverer:
         if trouble.kind == "busy":
             self._note_busy(task, trouble)
         elif verdict == "target":
-            self.health.failed(trouble, by_image=trouble.kind in _BY_IMAGE)
+            self.health.failed(trouble, by_image=trouble.kind in _BY_IMAGE or trouble.in_image)
         elif verdict == "doubt":
             self.health.doubt(self.clock.now())
         else:
@@ -424,7 +455,7 @@ def with_hopeless(trouble: Trouble | None, images: Sequence[ImageResult], missin
     text = f"{first.file} {what}{first.comment}{more}"
     if trouble is None or missing <= len(images):
         return Trouble("altered" if first.is_altered else "unsupported", text)
-    return Trouble(trouble.kind, f"{trouble.text}; and {text}")
+    return replace(trouble, text=f"{trouble.text}; and {text}")
 
 
 _ON_OUR_SIDE: Final = ("local", "altered")

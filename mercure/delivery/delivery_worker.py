@@ -101,7 +101,7 @@ class DeliveryWorker(TaskWorker):
             if turn is None:
                 self.rest = ORDER_SECONDS
                 return
-            trouble = deliverer.attempt(claim, task, turn, one_first=permit.one_first)
+            trouble = deliverer.attempt(claim, task, turn, one_first=permit.one_first, patience=permit.patience)
         if trouble is not None and trouble.kind == "busy":
             self.rest = busy_pause(load_task(claim.path))
         self._taken = task.images if trouble is None else _confirmed(claim, task)

@@ -88,19 +88,60 @@ def after_failure(
     return Next("retry", at=now + Backoff.of(retry).after(task.refusals))
 
 
-def in_turn(heads: Iterable[tuple[Task, Priority]], now: datetime) -> Iterator[tuple[Task, Priority]]:
+def in_turn(
+    heads: Iterable[tuple[Task, Priority]], now: datetime, fruitless: int = 0
+) -> Iterator[tuple[Task, Priority]]:
     """Walk tasks in the order in which to try them: those at which the target failed just now come after the others.
 
     Else one at which it always fails would be the first each time, and the others would never have their turn. After
-    some time in which others went first it has its place again.
+    some time in which others went first it has its place again. While no image gets through, the first and the last
+    take turns, whatever their priority: else one that came behind many bad ones would wait for all of them.
+
+    Parameters
+    ----------
+    heads : iterable
+        Tasks that may go, in the order of delivery.
+    now : datetime
+        Aware instant.
+    fruitless : int
+        How often the target was tried since it last took an image.
     """
-    tried = []
+    tried: list[tuple[Task, Priority]] = []
+    others = _others(heads, now, tried)
+    yield from _from_both_ends(list(others), fruitless) if fruitless else others
+    yield from sorted(tried, key=lambda item: item[0].attempts[-1].started)
+
+
+def _others(
+    heads: Iterable[tuple[Task, Priority]], now: datetime, tried: list[tuple[Task, Priority]]
+) -> Iterator[tuple[Task, Priority]]:
+    """Walk the tasks that were not tried just now, and put the others into `tried`."""
     for task, priority in heads:
         if task.first_attempt is not None and task.attempts and _lately(task.attempts[-1], now):
             tried.append((task, priority))
         else:
             yield task, priority
-    yield from sorted(tried, key=lambda item: item[0].attempts[-1].started)
+
+
+def _from_both_ends(tasks: list[tuple[Task, Priority]], turn: int) -> Iterator[tuple[Task, Priority]]:
+    """Walk a list from both its ends; the last one goes first at every other turn."""
+    left, right = 0, len(tasks) - 1
+    while left <= right:
+        if (left + len(tasks) - 1 - right + turn) % 2:
+            yield tasks[right]
+            right -= 1
+        else:
+            yield tasks[left]
+            left += 1
+
+
+def is_suspect(task: Task) -> bool:
+    """Tell whether the target did not take an image of a task when it was given it last: it may hang there again."""
+    last = task.attempts[-1] if task.attempts else None
+    return last is not None and last.kind in _NOT_TAKEN and last.sent > last.confirmed
+
+
+_NOT_TAKEN: Final[tuple[FailureKind, ...]] = ("aborted", "timeout", "refused")
 
 
 def _lately(attempt: Attempt, now: datetime) -> bool:

@@ -29,8 +29,8 @@ class Results:
     group: str | None
     destination: str
     now: Callable[[], datetime]
-    took: Callable[[], None] = lambda: None
-    """Told, after the ledger, that the target took images."""
+    took: Callable[[float], None] = lambda slowest: None
+    """Told, after the ledger, that the target took images, and how many seconds the slowest of them took."""
     sent: int = 0
     confirmed: int = 0
     warnings: list[ImageResult] = field(default_factory=list)
@@ -53,6 +53,7 @@ class Results:
     """Of these, those that it refused by a status."""
     refused: OSError | None = None
     """The spool refused the ledger."""
+    _slowest: float = 0.0
     _lines: list[LedgerLine] = field(default_factory=list)
     _flushed: float = field(default_factory=time.monotonic)
 
@@ -74,6 +75,7 @@ class Results:
 
     def _add_stored(self, result: ImageResult) -> None:
         self.confirmed += 1
+        self._slowest = max(self._slowest, result.seconds)
         self.contrast = self.contrast or self.not_taken > 0
         self.not_taken = self.answered = 0
         if result.is_converted or result.passed_over:
@@ -120,7 +122,8 @@ class Results:
             self.refused = error
             raise
         if self._lines:
-            self.took()
+            self.took(self._slowest)
+        self._slowest = 0.0
         self._lines.clear()
         self._flushed = time.monotonic()
 

@@ -17,7 +17,7 @@ from mercure.scheduling.circuit_breaker import CircuitBreaker
 from mercure.spool import Spool, Stage
 from mercure.targets import Trouble
 
-FIRST_IMAGE_SECONDS: Final = 5.0
+FIRST_IMAGE_SECONDS: Final = 1.0
 """So soon a target that took no image is given another one for the first time: it may have been the image."""
 
 
@@ -92,5 +92,5 @@ class TargetBreaker(CircuitBreaker[TargetOutage]):
 
 def _pace(retry: Retry, failures: int, by_image: bool) -> Backoff:
     """Return when a target that is down is asked again, whatever the back-off of tasks."""
-    longest = min(retry.probe_seconds, FIRST_IMAGE_SECONDS) if by_image and failures == 1 else retry.probe_seconds
-    return Backoff(retry.first_seconds, min(retry.cap_seconds, longest))
+    first = min(retry.first_seconds, FIRST_IMAGE_SECONDS) if by_image else retry.first_seconds
+    return Backoff(first, min(retry.cap_seconds, retry.probe_seconds))

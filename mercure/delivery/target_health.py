@@ -45,9 +45,9 @@ class TargetHealth:
             self.failed(Trouble("unreachable", check.text))
         return check.ok
 
-    def took(self) -> None:
-        """Note that the target took an image."""
-        AcceptanceBook(self.spool, self.name).took(self.clock.now())
+    def took(self, slowest: float = 0.0) -> None:
+        """Note that the target took images, the slowest in so many seconds."""
+        AcceptanceBook(self.spool, self.name).took(self.clock.now(), slowest)
         self._ended(self._breaker.worked())
 
     def answered(self) -> None:

@@ -31,15 +31,16 @@ class TargetOutage(Outage, Try):
         """Return for how many seconds the target is left alone; 0 when it is to be asked whether it is back."""
         return self.wait_left(retry.cap_seconds, now)
 
-    def pace(self, now: datetime) -> float:
-        """Return for how many seconds a task waits that was not tried in this outage.
+    def pace(self, now: datetime, made: datetime) -> float:
+        """Return for how many seconds a task, made at that time, waits that was not tried in this outage.
 
-        Its images may be those that the target takes, so it does not wait for the others: unless the target speaks of
-        itself, or so many were tried that one a second is enough.
+        Its images may be those that the target takes, so it does not wait for the others; where so many were tried
+        already, one a second is enough. Where the target speaks of itself only what came since it did so last goes.
         """
-        if not self.by_image or self.kind == "unable":
+        speaks_of_itself = self.kind == "unable"
+        if not self.by_image or (speaks_of_itself and self.tried is not None and made <= self.tried):
             return float("inf")
-        left = FRESH_SECONDS if self.failures > FRESH_AT_ONCE else 0.0
+        left = FRESH_SECONDS if speaks_of_itself or self.failures > FRESH_AT_ONCE else 0.0
         if self.tried is not None and left:
             left -= (now - self.tried).total_seconds()
         return min(max(left, 0.0), FRESH_SECONDS)

@@ -26,7 +26,7 @@ _OF_THE_TASK: Final[tuple[FailureKind, ...]] = ("local", "altered", "unsupported
 """What is on our side, or was said before anything was sent: the target has nothing to do with it."""
 
 _OF_THE_TARGET: Final[tuple[FailureKind, ...]] = ("unreachable", "rejected", "busy", "timeout")
-"""What says nothing of any image."""
+"""What says nothing of any image; a time limit may, where it passed in the middle of one."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def verdict_on(task: Task, trouble: Trouble, acceptance: Acceptance, evidence: A
     """
     if trouble.kind in _OF_THE_TASK:
         return "image"
-    if trouble.kind in _OF_THE_TARGET:
+    if trouble.kind in _OF_THE_TARGET and not trouble.in_image:
         return "target"
     since = _taken_since(task, acceptance)
     if trouble.kind == "unable":
@@ -103,5 +103,10 @@ def _taken_since(task: Task, acceptance: Acceptance) -> bool:
 
 
 def _nothing_else_waits(trouble: Trouble, evidence: AttemptEvidence) -> bool:
-    """Tell whether there is nothing to compare with: of statuses, not even another image of the task."""
+    """Tell whether there is nothing to compare with: of statuses, not even another image of the task.
+
+    Not of a time limit: alone it says more of the target.
+    """
+    if trouble.in_image:
+        return False
     return evidence.alone and (trouble.kind == "aborted" or evidence.pending == 1 or not evidence.answered)

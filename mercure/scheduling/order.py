@@ -34,6 +34,8 @@ PASS_SECONDS: Final = 60.0
 """A series that its target does not take keeps those behind it in its study waiting for so long, and no longer."""
 
 _NOT_TAKEN: Final[tuple[FailureKind | None, ...]] = ("refused", "aborted", "local")
+_MAYBE_NOT_TAKEN: Final[tuple[FailureKind | None, ...]] = ("timeout", "unable")
+"""What a target says or does that may be its own trouble, unless it was shown that it takes others."""
 
 
 def lets_pass(task: Task, age: Callable[[datetime], float]) -> bool:
@@ -47,7 +49,9 @@ def lets_pass(task: Task, age: Callable[[datetime], float]) -> bool:
         Tells how long ago an instant was, of the time lived through.
     """
     first, last = task.first_attempt, task.attempts[-1].kind if task.attempts else None
-    return first is not None and last in _NOT_TAKEN and task.hold is None and age(first) >= PASS_SECONDS
+    blamed = last in _MAYBE_NOT_TAKEN and (task.refusals > 0 or task.doubtful)
+    not_taken = last in _NOT_TAKEN or blamed
+    return first is not None and not_taken and task.hold is None and age(first) >= PASS_SECONDS
 
 
 class Orderable(Protocol):

@@ -8,6 +8,7 @@ from typing import Final
 
 from mercure.config import Retry, TargetSettings
 from mercure.config.models import Order
+from mercure.delivery.acceptance import fruitless_attempts
 from mercure.delivery.admission import Permit, Route, RouteContext, open_route
 from mercure.delivery.attempt import Deliverer
 from mercure.delivery.delivery_worker import DeliveryWorker
@@ -71,7 +72,7 @@ class Dispatcher(StageLoop[DeliveryWorker, TargetSettings]):
         """Start tasks of one target as far as it has room; return seconds until more may be possible."""
         now, wait = self._context.clock.now(), SCAN_SECONDS
         route = open_route(RouteContext(self._spool, self._queue, self.configured(), name, now))
-        heads = in_turn(self._queue.heads(name, settings.order), now)
+        heads = in_turn(self._queue.heads(name, settings.order), now, self._fruitless(name, settings))
         for task, due in self._due(heads, settings, lambda task: self._eligible_at(task, route.retry(task)), now):
             if settings.order == "study" and task.attempts and len(self._queue.line(task, "study")) > 1:
                 wait = min(wait, PASS_LOOK_SECONDS)  # those behind it may pass soon
@@ -86,6 +87,10 @@ class Dispatcher(StageLoop[DeliveryWorker, TargetSettings]):
             if answer.everybody:
                 break
         return wait
+
+    def _fruitless(self, name: str, settings: TargetSettings) -> int:
+        """Count the attempts at a target, or the members of a group, since it last took an image."""
+        return sum(fruitless_attempts(self._spool, member) for member in settings.leads_to() or (name,))
 
     def _eligible_at(self, task: Task, retry: Retry) -> datetime | None:
         """Tell when a task may be tried: at once where the target was changed since it was tried last."""

@@ -35,6 +35,8 @@ class ImageResult(Record):
     """UID of the one in which it went."""
     passed_over: str | None = None
     """One that was preferred, and why the image could not be had in it."""
+    seconds: float = 0.0
+    """From its first byte to the answer, where the kind of target tells."""
 
     @property
     def is_altered(self) -> bool:
@@ -62,10 +64,13 @@ class Trouble:
         What it says about target and task.
     text : str
         What happened and, where it is known, what to do.
+    in_image : bool
+        Of a time limit: it passed in the middle of an image, so that it may be the image's.
     """
 
     kind: FailureKind
     text: str
+    in_image: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,8 @@ class DeliveryJob:
         answered.
     router : str
         The mark of the router, by which it knows itself again should its images come back.
+    patience : float, optional
+        The longest wait in seconds for the answer to an image, where it is shorter than the target's settings say.
     """
 
     directory: Path
@@ -105,6 +112,7 @@ class DeliveryJob:
     held: tuple[int, ...] = ()
     in_order: bool = False
     router: str = ""
+    patience: float | None = None
 
 
 @dataclass(frozen=True)

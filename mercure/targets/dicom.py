@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final, Literal, get_args
@@ -129,7 +130,7 @@ class DicomTarget:
             calling_aet=settings.calling_aet,
             connect_seconds=settings.connect_timeout_seconds,
             acse_seconds=settings.acse_timeout_seconds,
-            dimse_seconds=settings.dimse_timeout_seconds,
+            dimse_seconds=min(settings.dimse_timeout_seconds, job.patience or math.inf),
             max_pdu=settings.max_pdu,
             router=job.router,
             associations=1 if job.in_order else settings.associations,
@@ -137,6 +138,7 @@ class DicomTarget:
             answer_watch_seconds=self._watch_seconds(),
         )
         refused: list[ImageResult] = []
+        end = time.monotonic() + job.seconds
         watch = _StatusWatch(settings.outage_statuses)
         report = _reporter(job, refused, watch)
         paths = [job.directory / name for name in job.files]
@@ -160,7 +162,8 @@ class DicomTarget:
         if watch.unable is not None:
             return Trouble("unable", watch.text())
         if failure is not None and not watch.has_enough:
-            return _trouble(failure, refused)
+            # An attempt that took too long as a whole says nothing of the image that was under way.
+            return _trouble(failure, refused if time.monotonic() < end else [])
         if not refused and peer.answer_watch_seconds:
             self._proven_until = time.monotonic() + _WATCHED_AGAIN_SECONDS
         return _refusal(refused)
@@ -231,9 +234,10 @@ def _reporter(job: DeliveryJob, refused: list[ImageResult], watch: _StatusWatch)
 
 def _trouble(failure: tuple[str, str], refused: list[ImageResult]) -> Trouble:
     kind, what = failure
-    if kind == "aborted" and any(_ended_in(result) for result in refused):
+    in_image = any(_ended_in(result) for result in refused)
+    if kind == "aborted" and in_image:
         return Trouble("aborted", what)
-    return Trouble(_KINDS.get(kind, "local"), what)
+    return Trouble(_KINDS.get(kind, "local"), what, in_image=in_image and kind == "timeout")
 
 
 def _ended_in(result: ImageResult) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from pynetdicom.sop_class import CTImageStorage, MRImageStorage  # type: ignore[attr-defined]
+from pynetdicom.sop_class import CTImageStorage, MRImageStorage, Verification  # type: ignore[attr-defined]
 
 from mercure.delivery.target_breaker import read_outage
 from mercure.spool import Claim, Stage, load_task, move, read_ledger, save_task
@@ -76,9 +76,14 @@ def test_of_a_node_that_stops_answering_in_the_middle_only_the_rest_is_sent_agai
     office: Callable[..., Office], storescp: MakeStoreScp
 ) -> None:
     answered = 3
+    echoes = []
 
     def serve(peer: Peer) -> None:
-        peer.accept()
+        request = peer.accept()
+        if any(abstract == Verification for abstract, _ in request.contexts.values()):
+            echoes.append(request)
+            peer.read(1 << 30)
+            return
         for number in range(answered):
             image = peer.read_image()
             assert image is not None
@@ -92,6 +97,7 @@ def test_of_a_node_that_stops_answering_in_the_middle_only_the_rest_is_sent_agai
         assert len(read_ledger(task)) == answered
         attempt = load_task(task).attempts[0]
         assert (attempt.outcome, attempt.kind, attempt.confirmed) == ("partial", "timeout", answered)
+        assert len(echoes) == 1, "it is asked whether it is there"
         done = set(read_ledger(task))
     node = storescp(port=tired.port)
     desk.box.clock.advance(60)

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mercure.config import Retry
-from mercure.delivery.policy import after_failure
+from mercure.delivery.policy import after_failure, in_turn, is_suspect
 from mercure.event_details import FailureKind
+from mercure.model import Priority
 from mercure.scheduling.backoff import eligible_at
 from mercure.spool import Attempt, Task
 from mercure.targets import Trouble
@@ -58,6 +59,45 @@ def test_when_a_task_may_be_tried(seconds: float | None, expected: float | None)
     waiting = task(next_attempt=None if seconds is None else NOW + timedelta(seconds=seconds))
     at = eligible_at(waiting, RETRY.cap_seconds, NOW)
     assert at == (None if expected is None else NOW + timedelta(seconds=expected))
+
+
+@pytest.mark.parametrize(
+    ("fruitless", "order"),
+    [(0, "abcde"), (1, "eadbc"), (2, "aebdc"), (3, "eadbc")],
+)
+def test_while_no_image_gets_through_the_first_and_the_last_take_turns(fruitless: int, order: str) -> None:
+    """One that came behind many bad ones must not wait for all of them; nor one before many."""
+    heads: list[tuple[Task, Priority]] = [(task(target=name), "normal") for name in "abcde"]
+    assert [item.target for item, _ in in_turn(heads, NOW, fruitless)] == list(order)
+
+
+@pytest.mark.parametrize("fruitless", [0, 1, 2])
+def test_those_that_were_tried_just_now_come_last(fruitless: int) -> None:
+    tried = Attempt(number=1, started=NOW, seconds=1, outcome="failure", kind="aborted", sent=1)
+    heads: list[tuple[Task, Priority]] = [(task(target=name), "normal") for name in "ab"]
+    heads.insert(1, (task(target="bad", attempts=(tried,), first_attempt=NOW), "normal"))
+    assert [item.target for item, _ in in_turn(heads, NOW, fruitless)][-1] == "bad"
+
+
+@pytest.mark.parametrize(
+    ("kind", "sent", "confirmed", "suspect"),
+    [
+        ("aborted", 1, 0, True),
+        ("timeout", 5, 4, True),
+        ("refused", 2, 1, True),
+        ("timeout", 0, 0, False),
+        ("unable", 1, 0, False),
+        ("unreachable", 3, 2, False),
+        (None, 3, 3, False),
+    ],
+)
+def test_at_which_tasks_a_target_may_hang_again(
+    kind: FailureKind | None, sent: int, confirmed: int, *, suspect: bool
+) -> None:
+    fields = {"number": 1, "started": NOW, "seconds": 1.0, "outcome": "failure", "kind": kind, "sent": sent}
+    tried = Attempt.model_validate({**fields, "confirmed": confirmed})
+    assert is_suspect(task(attempts=(tried,))) == suspect
+    assert not is_suspect(task())
 
 
 @pytest.mark.parametrize(

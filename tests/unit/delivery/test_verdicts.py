@@ -87,6 +87,25 @@ def test_what_says_nothing_of_an_image_blames_none(kind: FailureKind) -> None:
     assert verdict_on(task(1), Trouble(kind, "why"), LATER, AttemptEvidence(answered=1)) == "target"
 
 
+@pytest.mark.parametrize(
+    ("tries", "acceptance", "evidence", "verdict"),
+    [
+        (0, Acceptance(), OTHERS_WAIT, "doubt"),
+        (1, LATER, OTHERS_WAIT, "image"),
+        (1, LATER, AttemptEvidence(), "image"),
+        (0, Acceptance(), AttemptEvidence(), "target"),
+        (1, BEFORE, AttemptEvidence(answered=1), "target"),
+        (0, Acceptance(doubts=MOST_DOUBTS, doubted=NOW), OTHERS_WAIT, "target"),
+    ],
+)
+def test_a_node_that_hangs_at_an_image_and_answers_an_echo(
+    tries: int, acceptance: Acceptance, evidence: AttemptEvidence, verdict: str
+) -> None:
+    """It may be the image; where nothing else waits it is the node, that is, nothing is counted."""
+    trouble = Trouble("timeout", "nothing happened for 60 s", in_image=True)
+    assert verdict_on(task(tries), trouble, acceptance, evidence) == verdict
+
+
 @pytest.mark.parametrize("kind", ["local", "altered", "unsupported"])
 def test_what_is_on_our_side_is_the_images(kind: FailureKind) -> None:
     assert verdict_on(task(), Trouble(kind, "why"), Acceptance(), OTHERS_WAIT) == "image"

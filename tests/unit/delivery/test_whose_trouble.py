@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mercure.config import TargetSettings
-from mercure.delivery.acceptance import read_acceptance
+from mercure.delivery.acceptance import PATIENCE_SECONDS, AcceptanceBook, read_acceptance
 from mercure.delivery.target_breaker import read_outage
 from mercure.spool import Hold, Stage, load_task, save_task
 from mercure.targets import ImageResult, Trouble
+from tests.support.polling import eventually
 from tests.support.targets import DOWN, confirms, fails
 
 if TYPE_CHECKING:
@@ -156,6 +158,157 @@ def test_other_images_of_the_task_go_in_the_same_attempt(desk: Desk) -> None:
     tried = load_task(task)
     assert [(attempt.confirmed, attempt.kind) for attempt in tried.attempts] == [(4, "aborted")]
     assert tried.refusals == 1
+
+
+def hangs(*bad: str) -> Callable[[DeliveryJob], Trouble | None]:
+    """Take all images but those of these tasks, at which it hangs until the time limit."""
+
+    def behave(job: DeliveryJob) -> Trouble | None:
+        if job.task.id not in bad:
+            return confirms(job)
+        job.report(ImageResult(file=job.files[0], outcome="failed"))
+        return Trouble("timeout", "nothing happened for 60 s", in_image=True)
+
+    return behave
+
+
+def test_an_image_at_which_a_target_hangs_that_answers_an_echo_is_its_own_trouble(desk: Desk) -> None:
+    bad = desk.box.waiting_task(1, identity=study(1)).name
+    desk.box.waiting_task(1, identity=study(2))
+    target = desk.targets["archive"].then(hangs(bad))
+    desk.staff()
+    for _ in range(4):
+        desk.settle()
+        desk.box.clock.advance(60)
+        desk.box.waiting_task(1, identity=study(3))
+    desk.settle()
+    assert target.checks >= 3
+    assert [task.name for task in desk.box.tasks(Stage.ERROR)] == [bad]
+    assert told(desk) == []
+
+
+def test_a_target_that_hangs_and_answers_no_echo_is_down(desk: Desk) -> None:
+    bad = desk.box.waiting_task(1).name
+    target = desk.targets["archive"].then(hangs(bad))
+    target.up = False
+    desk.staff()
+    desk.settle()
+    outage = read_outage(desk.box.spool, "archive")
+    assert outage is not None
+    assert (outage.kind, outage.by_image) == ("timeout", False)
+    assert refusals(desk) == [0]
+
+
+def test_a_target_that_takes_others_is_there_although_it_has_no_room_for_an_echo(desk: Desk) -> None:
+    bad = desk.box.waiting_task(1, identity=study(1)).name
+    target = desk.targets["archive"]
+
+    def behave(job: DeliveryJob) -> Trouble | None:
+        if job.task.id != bad:
+            return confirms(job)
+        # While it is asked, the other association takes an image.
+        target.up = False
+        AcceptanceBook(desk.box.spool, "archive").took(desk.box.clock.now())
+        return gives(bad)(job)
+
+    target.then(behave)
+    desk.box.waiting_task(1, identity=study(2))
+    desk.staff()
+    desk.settle()
+    assert told(desk) == []
+    assert desk.count(Stage.SUCCESS) == 1
+
+
+def test_tasks_that_a_target_may_hang_at_leave_a_slot_free(desk: Desk) -> None:
+    """Or it would be two of them, for as long as the target hangs, whenever a good one comes."""
+    bad = [desk.box.waiting_task(1, identity=study(number)).name for number in range(3)]
+    target = desk.targets["archive"].then(gives(*bad))
+    desk.staff()
+    desk.settle()
+    gate = threading.Event()
+    asked: list[str] = []
+
+    def behave(job: DeliveryJob) -> Trouble | None:
+        asked.append(job.task.id)
+        if job.task.id in bad:
+            assert gate.wait(60)
+        return confirms(job)
+
+    target.then(behave)
+    desk.box.clock.advance(60)
+    desk.turn()
+    eventually(lambda: len(asked) == 1)
+    desk.turn()
+    good = desk.box.waiting_task(1, identity=study(99)).name
+    desk.turn()
+    eventually(lambda: good in asked, what="the good one is tried while a bad one hangs")
+    assert len(asked) == 2
+    gate.set()
+    desk.settle()
+    assert desk.count(Stage.SUCCESS) == 4
+
+
+def test_only_who_takes_the_last_slot_is_in_a_hurry(desk: Desk) -> None:
+    patience: list[float | None] = []
+    both = threading.Barrier(2)
+
+    def behave(job: DeliveryJob) -> Trouble | None:
+        both.wait(60)
+        patience.append(job.patience)
+        return confirms(job)
+
+    desk.targets["archive"].then(behave)
+    for number in range(2):
+        desk.box.waiting_task(1, identity=study(number))
+    desk.staff()
+    desk.settle()
+    assert sorted(patience, key=str) == [PATIENCE_SECONDS, None]
+
+
+def test_what_came_since_goes_soon_although_the_target_speaks_of_itself(desk: Desk) -> None:
+    """Each new task once, and one a second: it may be that the images before it alone are answered so."""
+    bad = [desk.box.waiting_task(1, identity=study(number)).name for number in range(8)]
+    target = desk.targets["archive"]
+
+    def behave(job: DeliveryJob) -> Trouble | None:
+        if job.task.id not in bad:
+            return confirms(job)
+        job.report(ImageResult(file=job.files[0], status="0xA700", outcome="refused"))
+        return FULL
+
+    target.then(behave)
+    desk.staff()
+    for _ in range(6):
+        desk.settle()
+        desk.box.clock.advance(30)
+    desk.settle()
+    desk.box.clock.advance(0.5)
+    desk.box.waiting_task(1, identity=study(99))
+    desk.settle()
+    for _ in range(3):
+        desk.box.clock.advance(1)
+        desk.settle()
+    assert desk.count(Stage.SUCCESS) == 1
+
+
+def test_a_group_of_one_lets_a_new_task_go_at_once_too(desk: Desk) -> None:
+    group = {"kind": "group", "strategy": "failover", "members": ["archive"], "order": "none"}
+    desk.configure("archive pacs")
+    configured = {
+        name: settings.model_dump(mode="json") for name, settings in desk.box.context("x").config.targets.items()
+    }
+    desk.box.configure(targets={**configured, "all": group}, rules={})
+    bad = [desk.box.waiting_task(1, identity=study(number), target="all").name for number in range(3)]
+    desk.targets["archive"].then(gives(*bad))
+    desk.staff()
+    for _ in range(3):
+        desk.settle()
+        desk.box.clock.advance(60)
+    desk.settle()
+    assert told(desk) == ["target.down"]
+    desk.box.waiting_task(1, identity=study(99), target="all")
+    desk.settle()
+    assert desk.count(Stage.SUCCESS) == 1
 
 
 # -- a target that says that it can take nothing
@@ -319,6 +472,21 @@ def test_a_target_for_which_nothing_waits_is_asked_whether_it_is_back(desk: Desk
 
 
 # -- the order of a study
+
+
+def test_a_series_at_which_the_target_hangs_lets_its_study_pass_too(desk: Desk) -> None:
+    bad = desk.box.waiting_task(1, identity=study(1)).name
+    desk.box.waiting_task(1, identity=study(1))
+    desk.box.waiting_task(1, identity=study(2))
+    desk.configure("archive pacs", archive={"order": "study", "retry": PATIENT})
+    desk.targets["archive"].then(hangs(bad))
+    desk.staff()
+    desk.settle()
+    assert desk.count(Stage.SUCCESS) == 1
+    desk.box.clock.advance(61)
+    desk.settle()
+    desk.settle()
+    assert desk.count(Stage.SUCCESS) == 2
 
 
 def test_series_of_a_study_go_in_the_order_received_without_any_setting(desk: Desk) -> None:
