@@ -24,7 +24,7 @@ MODULES: Final = {
     "queue": ("control.queue.entries", "control.queue.task_actions", "control.queue.studies"),
     "history": ("control.history.search",),
     "audit": ("control.history.search",),
-    "traffic": ("control.history.traffic",),
+    "traffic": ("control.history.traffic", "control.alerts.days"),
     "exams": ("control.history.traffic",),
     "receipt": ("control.history.receipts",),
     "notifications": ("control.notifications",),

@@ -16,7 +16,7 @@ from waitress.server import create_server
 
 from appliance.status_page.site import Site
 from appliance.status_page.sockets import where
-from appliance.status_page.source import SnapshotSource, find_exam, look
+from appliance.status_page.source import RouterLook, SnapshotSource, find_exam
 from mercure.printable import json_text
 
 _NICE: Final = 10
@@ -46,7 +46,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGINT, _end)
     place, address = where(root, options.listen)
-    site = Site(SnapshotSource(partial(look, root)), partial(find_exam, root))
+    site = Site(SnapshotSource(RouterLook(root)), partial(find_exam, root))
     try:
         server = create_server(
             site.application,

@@ -1,8 +1,8 @@
-"""Chart of the last hours: SVG made here, coloured by the style sheet, with its numbers in a table beside it."""
+"""Charts: SVG made here, coloured by the style sheet, with its numbers in a table or in words beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -17,6 +17,14 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 66, 24, 12, 26
 _STEPS: Final = (1, 2, 5)
 _LINES: Final = 4
 _MOST_LABELS: Final = 8
+SPARK_WIDTH: Final = 96
+SPARK_HEIGHT: Final = 20
+DAYS_HEIGHT: Final = 36
+_LEAST_SPARK: Final = 2.0
+"""A single image is seen, however many came in another hour."""
+
+_SHARES: Final = {"well": 0.62, "short": 0.8, "bad": 1.0, "unknown": 0.3}
+"""Heights of the bars of days."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +36,7 @@ class Bar:
     delivered: int
 
 
-def svg(bars: Sequence[Bar], title: str) -> Markup:
+def svg(bars: Sequence[Bar], title: str, weekday: Callable[[datetime], str]) -> Markup:
     """Draw bars of what was received, and a line of what was delivered.
 
     Parameters
@@ -37,6 +45,8 @@ def svg(bars: Sequence[Bar], title: str) -> Markup:
         In the order of time.
     title : str
         What the picture shows, for who does not see it.
+    weekday : callable
+        Names the day of an instant.
     """
     top = _round_up(max((max(bar.received, bar.delivered) for bar in bars), default=0))
     parts = [
@@ -47,7 +57,7 @@ def svg(bars: Sequence[Bar], title: str) -> Markup:
         *_grid(top),
         *_bars(bars, top),
         _line(bars, top),
-        *_hours(bars),
+        *_hours(bars, weekday),
         Markup("</svg>"),
     ]
     return Markup("").join(parts)
@@ -108,13 +118,68 @@ def _line(bars: Sequence[Bar], top: int) -> Markup:
     return Markup('<polyline class="delivered" points="{}"/>').format(escape(points))
 
 
-def _hours(bars: Sequence[Bar]) -> list[Markup]:
+def _hours(bars: Sequence[Bar], weekday: Callable[[datetime], str]) -> list[Markup]:
     width, every = _width(bars), max(1, -(-len(bars) // _MOST_LABELS))
+    begins = [bar.begin.astimezone() for bar in bars]
     last = len(bars) - 1
-    form = "%H:%M" if len({bar.begin.astimezone().date() for bar in bars}) <= 2 else "%a %H:%M"  # noqa: PLR2004 - a night between
+    with_day = len({begin.date() for begin in begins}) > 2  # noqa: PLR2004 - a night between
     return [
         Markup('<text class="axis" x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(
-            _LEFT + (place + 0.5) * width, HEIGHT - 6, f"{bars[place].begin.astimezone():{form}}"
+            _LEFT + (place + 0.5) * width,
+            HEIGHT - 6,
+            f"{weekday(begins[place])} {begins[place]:%H:%M}" if with_day else f"{begins[place]:%H:%M}",
         )
         for place in range(last % every, last + 1, every)
     ]
+
+
+def sparkline(values: Sequence[int], title: str) -> Markup:
+    """Draw little bars, the last one at the right; an hour without anything has a mark on the base line.
+
+    Parameters
+    ----------
+    values : sequence of int
+        In the order of time.
+    title : str
+        What the picture shows, for who does not see it.
+    """
+    top, width = max(max(values, default=0), 1), SPARK_WIDTH / max(1, len(values))
+    parts = [
+        Markup('<svg class="spark" viewBox="0 0 {} {}" role="img" preserveAspectRatio="none"><title>{}</title>').format(
+            SPARK_WIDTH, SPARK_HEIGHT, title
+        )
+    ]
+    for place, value in enumerate(values):
+        height = max(_LEAST_SPARK, SPARK_HEIGHT * value / top) if value else 1.0
+        parts.append(
+            Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>').format(
+                "received" if value else "nothing", place * width, SPARK_HEIGHT - height, width * 0.8, height
+            )
+        )
+    return Markup("").join([*parts, Markup("</svg>")])
+
+
+def calendar(days: Sequence[tuple[str, str]], title: str) -> Markup:
+    """Draw a bar for each day, coloured by its state; bad ones are taller, so colour is not alone.
+
+    Parameters
+    ----------
+    days : sequence of tuple of str
+        What is said of a day, and its state (``well``, ``short``, ``bad``, ``unknown``).
+    title : str
+        What the picture shows, for who does not see it.
+    """
+    width = WIDTH / max(1, len(days))
+    parts = [
+        Markup('<svg class="days" viewBox="0 0 {} {}" role="img" preserveAspectRatio="none"><title>{}</title>').format(
+            WIDTH, DAYS_HEIGHT, title
+        )
+    ]
+    for place, (text, state) in enumerate(days):
+        share = _SHARES.get(state, 1.0)
+        parts.append(
+            Markup(
+                '<rect class="day {}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"><title>{}</title></rect>'
+            ).format(state, place * width, DAYS_HEIGHT * (1 - share), width * 0.72, DAYS_HEIGHT * share, text)
+        )
+    return Markup("").join([*parts, Markup("</svg>")])

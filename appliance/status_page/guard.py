@@ -11,6 +11,7 @@ from html import escape
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Final
 
+from appliance.status_page.language import Words, language_of
 from mercure.clock import Clock
 from mercure.config.status_page import Network, StatusPage
 
@@ -122,22 +123,24 @@ class Guard:
                 added.append(("Cache-Control", "no-store"))
             return start_response(status, [*headers, *added], *more)
 
+        words = Words(language_of("", str(environ.get("HTTP_ACCEPT_LANGUAGE", ""))))
         if environ.get("REQUEST_METHOD") not in METHODS:
-            text = "This page can only be looked at: GET and HEAD."
-            return _plain(begin, "405 Method Not Allowed", text, [("Allow", ", ".join(METHODS))])
+            return _plain(begin, "405 Method Not Allowed", words, [("Allow", ", ".join(METHODS))])
         settings = self._settings()
         environ[CLIENT] = client_of(environ, settings.trusted_proxies if settings else ())
         if settings is not None and not may_look(environ[CLIENT], settings):
             _log.info("turned away: %s is in no allowed network", environ[CLIENT])
-            text = "You may not look at this page from here. Ask the administrator of the router to allow your network."
-            return _plain(begin, "403 Forbidden", text, [])
+            return _plain(begin, "403 Forbidden", words, [])
         return self._application(environ, begin)
 
 
-def _plain(begin: StartResponse, status: str, text: str, headers: list[tuple[str, str]]) -> Iterable[bytes]:
+def _plain(begin: StartResponse, status: str, words: Words, headers: list[tuple[str, str]]) -> Iterable[bytes]:
     """Answer in a sentence, with a page that needs no template."""
-    page = f'<!doctype html><html lang="en"><title>{escape(status[4:])}</title><h1>{escape(status[4:])}</h1><p>{escape(text)}</p></html>\n'  # noqa: E501 - one line of HTML
-    body = page.encode()
+    title, text = (escape(words(f"error.{status[:3]}{part}")) for part in ("", ".text"))
+    body = (
+        f'<!doctype html><html lang="{words.language}"><meta charset="utf-8"><title>{title}</title>'
+        f"<h1>{title}</h1><p>{text}</p></html>\n"
+    ).encode()
     begin(status, [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", str(len(body))), *headers])
     return [body]
 

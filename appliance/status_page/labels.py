@@ -1,21 +1,28 @@
-"""Labels of numbers, times and states: glyph, word and tone, never the colour alone."""
+"""Labels of states: glyph, word and tone, never the colour alone."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final, Literal
 
-from appliance.presentation.figures import duration
-from appliance.presentation.states import HEALTH, Look, other
+from appliance.presentation.states import HEALTH, SEVERITY, TARGET, TASK, Look
 from appliance.presentation.states import Tone as StateTone
-from mercure.clock import Clock
+from appliance.status_page.language import Words
 
 Tone = Literal["good", "warn", "bad", "calm"]
+Table = Literal["health", "severity", "target", "task"]
 
 _GLYPHS: Final[dict[StateTone, str]] = {"good": "✓", "warn": "▲", "bad": "✗", "dim": "○"}
 _CALM: Final = "⋯"
 """What is on its way."""
+
+_UNKNOWN: Final = "?"
+_LOOKS: Final[dict[Table, dict[str, Look]]] = {
+    "health": HEALTH,
+    "severity": SEVERITY,
+    "target": TARGET,
+    "task": TASK,
+}
 
 
 @dataclass(frozen=True)
@@ -27,54 +34,20 @@ class Sign:
     tone: Tone
 
 
-def sign(look: Look | None, state: str = "") -> Sign:
-    """Return how a state is shown; without a look, one that this program does not know."""
+def sign(words: Words, table: Table, state: str) -> Sign:
+    """Return how a state is shown, also one of a newer router that no table knows."""
+    look = _LOOKS[table].get(state)
     if look is None:
-        return Sign("?", other(state).word, "calm")
+        return Sign(_UNKNOWN, state, "calm")
     glyph, tone = _GLYPHS.get(look.tone, _CALM), look.tone if look.tone in ("good", "warn", "bad") else "calm"
-    return Sign(glyph, look.said or look.word, tone)
+    return Sign(glyph, words(f"{table}.{state}"), tone)
 
 
-GOOD: Final = sign(HEALTH["well"])
-WARN: Final = sign(HEALTH["watch"])
-BAD: Final = sign(HEALTH["bad"])
-
-HEADLINE: Final = {
-    "well": "The router is well",
-    "watch": "The router works, and something is being watched",
-    "bad": "The router needs help",
-}
-"""Each state of the router, as the first line of the page says it."""
-
-PLACE: Final[dict[str, str]] = {
-    "target": "to {name}",
-    "module": "processing by {name}",
-    "study": "waiting for the other series of its study",
-    "discard": "discarded by rule {name}",
-    "router": "no target chosen",
-}
+def on_its_way(words: Words) -> Sign:
+    """Return the sign of what is neither here nor there yet."""
+    return Sign(_CALM, words("task.waiting"), "calm")
 
 
-@dataclass(frozen=True)
-class Moment:
-    """An instant as it is shown: how long ago, by the clock on the wall, and for machines."""
-
-    ago: str
-    clock: str
-    iso: str
-
-
-def moment(instant: datetime | None, now: datetime) -> Moment | None:
-    """Say when something was, in the time zone of this machine."""
-    if instant is None:
-        return None
-    local, today = instant.astimezone(), now.astimezone()
-    form = "%H:%M" if local.date() == today.date() else "%d %b %H:%M" if local.year == today.year else "%d %b %Y"
-    seconds = (now - instant).total_seconds()
-    ago = f"{duration(seconds)} ago" if seconds >= 0 else f"in {duration(-seconds)}"
-    return Moment(ago=ago, clock=f"{local:{form}}", iso=instant.isoformat(timespec="seconds"))
-
-
-def zone(clock: Clock) -> str:
-    """Name the time zone in which the page shows times."""
-    return clock.now().astimezone().tzname() or "UTC"
+def unknown(words: Words) -> Sign:
+    """Return the sign of what was not found."""
+    return Sign(_UNKNOWN, words("exam.unknown"), "calm")

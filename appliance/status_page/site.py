@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,28 +16,28 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from appliance.control.rpc.client import ControlError, DisconnectedError, api
 from appliance.presentation.figures import grouped
-from appliance.presentation.phrases import plural
-from appliance.status_page import labels, prometheus, views
+from appliance.status_page import exams, prometheus, views
 from appliance.status_page.guard import CLIENT, Application, Guard, Limiter
+from appliance.status_page.language import Words, language_of, zone
 from appliance.status_page.redaction import Masking
 from appliance.status_page.sanitize import clean, finalize
-from appliance.status_page.source import Snapshot, SnapshotSource
+from appliance.status_page.source import PageSnapshot, Snapshot, SnapshotSource
+from appliance.status_page.texts import LANGUAGES
 from mercure.clock import Clock
 from mercure.config.status_page import StatusPage
 
 HERE: Final = Path(__file__).parent
-PAGES: Final = (("./", "Overview"), ("arrivals", "Arrivals"), ("targets", "Targets"), ("exam", "Where is my exam?"))
+PAGES: Final = (("./", "nav.overview"), ("arrivals", "nav.arrivals"), ("targets", "nav.targets"), ("exam", "nav.exam"))
 """Address and name of each page, relative, so that a proxy may put them under any path."""
 
+WALL: Final = "wall"
+"""The one page that renews itself. It holds no form: what is typed, and the place of a screen reader, would be lost
+with each renewal, so all others stand still. A script that leaves a page alone while somebody types was rejected: the
+page runs none, and its policy (``Content-Security-Policy``) stays as strict as it is."""
+
 MOST_ACCESSION: Final = 64
-_STILL: Final = "off"
 _STATIC_SECONDS: Final = 3600
 _HTML: Final = "text/html; charset=utf-8"
-_SAID: Final = {
-    400: "The request could not be understood.",
-    404: "There is no such page.",
-    500: "The page failed to make its answer. Its log tells why.",
-}
 _log = logging.getLogger(__name__)
 
 FindExam = Callable[[str], api.traffic.ExamFound]
@@ -86,6 +87,7 @@ class Site:
         site.route("/", "GET", lambda: self._page("overview", "./"))
         site.route("/arrivals", "GET", lambda: self._page("arrivals", "arrivals"))
         site.route("/targets", "GET", lambda: self._page("targets", "targets"))
+        site.route(f"/{WALL}", "GET", lambda: self._page("overview", WALL))
         site.route("/exam", "GET", self._exam)
         site.route("/healthz", "GET", self._healthz)
         site.route("/metrics", "GET", self._metrics)
@@ -98,24 +100,28 @@ class Site:
     # What people read.
 
     def _page(self, name: str, place: str) -> bytes | str:
-        """Answer with a page that tells the state and loads itself anew."""
-        snapshot = self.source.snapshot()
-        still = bottle.request.query.get("refresh") == _STILL
-        bottle.response.content_type = _HTML
-        if snapshot.settings is not None and not still:
-            # A header does what <meta http-equiv="refresh"> does, which WCAG 2.2 refuses without a way to stop it:
-            # the link at the foot of the page is that way.
-            bottle.response.set_header("Refresh", str(snapshot.settings.refresh_seconds))
+        """Answer with a page that tells the state."""
+        snapshot, words = self.source.snapshot(), _words()
+        self._head(snapshot, place)
         if snapshot.seen is None:
             bottle.response.status = 503
-            return self._away(snapshot, place, still)
+            return self._away(snapshot, place, words)
         seen = snapshot.seen
 
         def make() -> bytes:
-            view = views.overview(seen, snapshot.time, _masking(snapshot))
-            return self._render(name, snapshot, place, view=view, still=still).encode()
+            view = views.overview(seen, _audience(snapshot, words, snapshot.time))
+            return self._render(name, snapshot, place, words, view=view).encode()
 
-        return self._once(snapshot, f"{name} {still}", make)
+        return self._once(snapshot, f"{place} {words.language} {_chosen()}", make)
+
+    @staticmethod
+    def _head(snapshot: Snapshot, place: str) -> None:
+        """Set the headers of a page for people."""
+        bottle.response.content_type = _HTML
+        bottle.response.set_header("Vary", "Accept-Language")
+        if place == WALL and snapshot.settings is not None:
+            # A header does what <meta http-equiv="refresh"> does; the links on the page lead to those that stand still.
+            bottle.response.set_header("Refresh", str(snapshot.settings.refresh_seconds))
 
     def _once(self, snapshot: Snapshot, key: str, make: Callable[[], bytes]) -> bytes:
         """Return what is the same for all who ask while a snapshot lasts; it is made for the first of them."""
@@ -126,55 +132,58 @@ class Site:
             made[key] = make()
         return made[key]
 
-    def _away(self, snapshot: Snapshot, place: str, still: bool) -> str:
-        return self._render("away", snapshot, place, still=still, problem=snapshot.problem)
+    def _away(self, snapshot: Snapshot, place: str, words: Words) -> str:
+        return self._render("away", snapshot, place, words, problem=snapshot.problem)
 
     def _exam(self) -> bytes | str:
         """Answer where an exam is; without a number, with the question."""
-        snapshot = self.source.snapshot()
-        bottle.response.content_type = _HTML
+        snapshot, words = self.source.snapshot(), _words()
+        self._head(snapshot, "exam")
         if snapshot.seen is None or snapshot.settings is None:
             bottle.response.status = 503
-            return self._away(snapshot, "exam", still=True)
+            return self._away(snapshot, "exam", words)
         wanted = _query("accession").strip()
-        if not wanted:
-            return self._once(
-                snapshot, "exam", lambda: self._render("exam", snapshot, "exam", exam=None, complaint="").encode()
-            )
         complaint, exam = "", None
-        if len(wanted) > MOST_ACCESSION:
+        if not wanted:
+            pass
+        elif len(wanted) > MOST_ACCESSION:
             bottle.response.status = 400
-            complaint = f"An accession number has at most {MOST_ACCESSION} characters."
+            complaint = words("exam.too_long", most=MOST_ACCESSION)
         elif wait := self._limiter.wait(bottle.request.environ[CLIENT], snapshot.settings.searches_per_minute):
             bottle.response.status = 429
             bottle.response.set_header("Retry-After", str(wait))
-            complaint = f"Too many searches. Try again in {plural(wait, 'second')}."
+            complaint = words("exam.too_many", time=words.plural(wait, "second"))
         else:
-            exam, complaint = self._find(wanted, snapshot)
-        return self._render("exam", snapshot, "exam", exam=exam, complaint=complaint)
+            exam, complaint = self._find(wanted, snapshot, snapshot.seen, words)
+        return self._render("exam", snapshot, "exam", words, exam=exam, complaint=complaint)
 
-    def _find(self, wanted: str, snapshot: Snapshot) -> tuple[views.ExamView | None, str]:
+    def _find(
+        self, wanted: str, snapshot: Snapshot, seen: PageSnapshot, words: Words
+    ) -> tuple[exams.ExamView | None, str]:
         try:
             found = self.find_exam(wanted)
         except (ControlError, DisconnectedError, OSError) as error:
             _log.warning("an exam could not be looked for: %s", error)
             bottle.response.status = 503
-            return None, "The history cannot be asked just now. Images are received and delivered all the same."
-        return views.exam(wanted, found, self.clock.now(), _masking(snapshot)), ""
+            return None, words("exam.history")
+        return exams.exam(wanted, found, seen, _audience(snapshot, words, self.clock.now())), ""
 
-    def _render(self, name: str, snapshot: Snapshot, place: str, **more: Any) -> str:  # noqa: ANN401 - of templates
-        settings, seen = snapshot.settings or StatusPage(), snapshot.seen
+    def _render(self, name: str, snapshot: Snapshot, place: str, words: Words, **more: Any) -> str:  # noqa: ANN401 - of templates
+        settings, seen, chosen = snapshot.settings or StatusPage(), snapshot.seen, _chosen()
         return self._templates.get_template(f"{name}.html").render(
             {
+                "say": words,
+                "languages": LANGUAGES,
+                "chosen": chosen,
+                "link": lambda address: f"{address}?lang={chosen}" if chosen else address,
                 "pages": PAGES,
                 "place": place,
                 "node": seen.node if seen else "mercure",
                 "fingerprint": grouped(seen.fingerprint) if seen else "",
-                "taken": labels.moment(snapshot.time, snapshot.time),
                 "taken_exactly": f"{snapshot.time.astimezone():%H:%M:%S}",
-                "zone": labels.zone(self.clock),
-                "refresh": settings.refresh_seconds if snapshot.settings and place != "exam" else 0,
-                "still": False,
+                "zone": zone(self.clock.now()),
+                "wall": WALL,
+                "refresh": settings.refresh_seconds if place == WALL and snapshot.settings else 0,
                 "most": MOST_ACCESSION,
                 **more,
             }
@@ -185,9 +194,10 @@ class Site:
         if error.status_code >= 500:  # noqa: PLR2004 - RFC 9110: a fault of ours
             _log.error("a page failed", exc_info=error.exception)
         bottle.response.content_type = _HTML
-        text = _SAID.get(error.status_code, "The request could not be answered.")
+        words, key = _words(), f"error.{error.status_code}"
+        key = words.key(key, "error.other")
         return self._templates.get_template("error.html").render(
-            {"title": clean(error.status_line[4:]), "text": text, "pages": PAGES}
+            {"say": words, "title": words(key), "text": words(f"{key}.text"), "pages": PAGES}
         )
 
     # What machines read.
@@ -227,6 +237,20 @@ class Site:
 
 def _masking(snapshot: Snapshot) -> Masking:
     return Masking(snapshot.settings is None or snapshot.settings.masked)
+
+
+def _audience(snapshot: Snapshot, words: Words, now: datetime) -> views.Audience:
+    return views.Audience(now, words, _masking(snapshot))
+
+
+def _chosen() -> str:
+    """Return the language that a link asked for, as far as there is such a one."""
+    chosen = _query("lang")
+    return chosen if chosen in LANGUAGES else ""
+
+
+def _words() -> Words:
+    return Words(language_of(_chosen(), bottle.request.get_header("Accept-Language") or ""))
 
 
 def _query(name: str) -> str:

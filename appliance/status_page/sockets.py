@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from appliance.control.rpc.client import ControlError, DisconnectedError
-from appliance.status_page.source import look
+from appliance.status_page.source import RouterLook
 from mercure.config.status_page import StatusPage
 
 SETTINGS_SECONDS: Final = 10.0
@@ -57,7 +57,7 @@ def _configured(root: Path, listen: str | None) -> tuple[str, int]:
     end = time.monotonic() + SETTINGS_SECONDS
     while True:
         try:
-            settings, _ = look(root)
+            settings, _ = RouterLook(root)()
         except (ControlError, DisconnectedError, OSError) as error:
             if time.monotonic() < end:
                 time.sleep(_PAUSE)

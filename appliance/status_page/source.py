@@ -26,6 +26,12 @@ CALL_SECONDS: Final = 10.0
 STALE_SECONDS: Final = 60.0
 """What is older is not shown any more: better no answer than a wrong one."""
 
+DAYS: Final = 90
+"""So many days are drawn."""
+
+DAYS_SECONDS: Final = 300.0
+"""Between two questions about them."""
+
 _LEAST_SECONDS: Final = 2.0
 _SHARE: Final = 10
 """Queries take at most this part of the time: a router with long answers is queried less often."""
@@ -54,6 +60,8 @@ class PageSnapshot:
     """None: the history cannot be queried; ``status.history`` says why."""
     fingerprint: str = ""
     """Of the key with which the router signs receipts; empty before the first one."""
+    days: api.traffic.Days | None = None
+    """None: they cannot be queried."""
 
     @property
     def health(self) -> api.status.Health:
@@ -89,28 +97,54 @@ class Snapshot:
     seconds: float = 0.0
 
 
-def look(root: Path) -> tuple[StatusPage, PageSnapshot]:
-    """Ask the control service of a root for everything.
+class RouterLook:
+    """Asks the control service of a root for everything.
 
-    Raises
-    ------
-    DisconnectedError, ControlError
-        It does not answer, or refuses.
+    Parameters
+    ----------
+    root : Path
+        Of the router.
     """
-    with Client(root, seconds=CALL_SECONDS) as client:
-        shown = client.call(api.configuration.SHOW)
-        settings = _settings(shown.mercure.content)
-        me = client.whoami()
-        return settings, PageSnapshot(
-            status=client.status(),
-            alerts=client.alerts(),
-            targets=client.call(api.targets.LIST).targets,
-            modules=client.call(api.configuration.MODULES).modules,
-            node=me.node,
-            version=me.version,
-            flow=_flow(client, settings),
-            fingerprint=me.fingerprint,
-        )
+
+    def __init__(self, root: Path, clock: Clock | None = None) -> None:
+        self._root = root
+        self._clock = clock or Clock()
+        self._days: api.traffic.Days | None = None
+        self._days_at = float("-inf")
+
+    def __call__(self) -> tuple[StatusPage, PageSnapshot]:
+        """Ask once.
+
+        Raises
+        ------
+        DisconnectedError, ControlError
+            It does not answer, or refuses.
+        """
+        with Client(self._root, seconds=CALL_SECONDS) as client:
+            shown = client.call(api.configuration.SHOW)
+            settings = _settings(shown.mercure.content)
+            me = client.whoami()
+            return settings, PageSnapshot(
+                status=client.status(),
+                alerts=client.alerts(),
+                targets=client.call(api.targets.LIST).targets,
+                modules=client.call(api.configuration.MODULES).modules,
+                node=me.node,
+                version=me.version,
+                flow=_flow(client, settings),
+                fingerprint=me.fingerprint,
+                days=self._last_days(client),
+            )
+
+    def _last_days(self, client: Client) -> api.traffic.Days | None:
+        """Return the outages of the last days; the history is asked for them every few minutes only."""
+        if self._clock.monotonic() - self._days_at >= DAYS_SECONDS:
+            try:
+                self._days = client.call(api.traffic.DAYS, api.traffic.ListDays(days=DAYS))
+            except ControlError:
+                self._days = None
+            self._days_at = self._clock.monotonic()
+        return self._days
 
 
 def find_exam(root: Path, accession: str) -> api.traffic.ExamFound:

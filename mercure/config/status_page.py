@@ -30,7 +30,7 @@ class StatusPage(Model):
     trusted_proxies: tuple[Network, ...] = ()
     """Proxies whose ``X-Forwarded-For`` is trusted; empty: none."""
     refresh_seconds: Annotated[int, Field(ge=2, le=3600)] = 10
-    """How often an open page loads itself anew."""
+    """How often the wall view loads itself anew; all other pages stand still."""
     hours: Annotated[int, Field(ge=1, le=168)] = 24
     """The span of the chart and of the sums."""
     searches_per_minute: Annotated[int, Field(ge=1, le=600)] = 20

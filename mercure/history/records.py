@@ -198,6 +198,8 @@ class SenderRecord(Record):
     images_hour: int = 0
     images: int = 0
     bytes: int = 0
+    hourly: tuple[int, ...] = ()
+    """Images in each of these hours, the present one last."""
     release_seconds: float | None = None
     """The release time that the router has learned of it, where that is longer than the configured one."""
 
@@ -218,11 +220,24 @@ class CounterTotal(Record):
     value: float
 
 
+class ExamTargetRecord(Record):
+    """How many different images of an exam are to go to a target, and how many of them were delivered there."""
+
+    target: str
+    images: int
+    delivered: int = 0
+
+
 class ExamRecord(Record):
-    """The series of an exam and the tasks with their images; `cut`: there are more series."""
+    """The series of an exam and the tasks with their images; `cut`: there are more series.
+
+    `distinct` counts the images of each series (node and folder), one that came several times once.
+    """
 
     series: tuple[SeriesRecord, ...] = ()
     tasks: tuple[TaskRecord, ...] = ()
+    targets: tuple[ExamTargetRecord, ...] = ()
+    distinct: dict[tuple[str, str], int] = {}
     cut: bool = False
 
 

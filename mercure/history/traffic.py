@@ -6,13 +6,29 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from peewee import Case, Database, fn
+from peewee import Case, Database, ModelSelect, fn
 
 from mercure.history.identifiers import folded
 from mercure.history.instants import MINUTE, instant_of, micros
-from mercure.history.models import IdentifierRow, MetricsMinuteRow, SeriesRow, TaskRow, TotalRow
+from mercure.history.models import (
+    IdentifierRow,
+    ImageRow,
+    MetricsMinuteRow,
+    SeriesRow,
+    TaskImageRow,
+    TaskRow,
+    TotalRow,
+)
 from mercure.history.reader import Reader, records
-from mercure.history.records import CounterTotal, ExamRecord, SenderRecord, SeriesRecord, SumPoint, TaskRecord
+from mercure.history.records import (
+    CounterTotal,
+    ExamRecord,
+    ExamTargetRecord,
+    SenderRecord,
+    SeriesRecord,
+    SumPoint,
+    TaskRecord,
+)
 from mercure.history.timelines import tasks_of
 
 OTHER: Final = "other"
@@ -53,6 +69,7 @@ class Traffic(Reader):
             lately = _sums(database, node, now - _HOUR)
             longer = _sums(database, node, since)
             exact = _last_images(database, node, since)
+            hourly = _by_hour(database, node, now, hours)
         found = [
             SenderRecord(
                 address=label.rpartition("@")[2],
@@ -62,6 +79,7 @@ class Traffic(Reader):
                 images_hour=int(lately.get((label, _RECEIVED), 0)),
                 images=int(longer.get((label, _RECEIVED), 0)),
                 bytes=int(longer.get((label, _BYTES), 0)),
+                hourly=hourly.get(label, (0,) * hours),
             )
             for label, last in rows
         ]
@@ -124,7 +142,21 @@ class Traffic(Reader):
             found = records(database, query.limit(EXAM_SERIES + 1), SeriesRecord)
             held = TaskRow.select().where(tasks_of(named)).order_by(TaskRow.id)
             tasks = records(database, held.limit(_EXAM_TASKS), TaskRecord)
-        return ExamRecord(series=tuple(found[:EXAM_SERIES]), tasks=tuple(tasks), cut=len(found) > EXAM_SERIES)
+            targets, distinct = _exam_targets(database, named), _distinct_images(database, named)
+        return ExamRecord(
+            series=tuple(found[:EXAM_SERIES]),
+            tasks=tuple(tasks),
+            targets=tuple(targets),
+            distinct=distinct,
+            cut=len(found) > EXAM_SERIES,
+        )
+
+    def first(self, node: str) -> datetime | None:
+        """Return when a node told its first counter: of what was before nothing is known. None: it never did."""
+        with self.reading() as database:
+            query = TotalRow.select(fn.MIN(TotalRow.first)).where(TotalRow.node == node)
+            ((first,),) = query.tuples().execute(database)
+        return None if first is None else instant_of(first)
 
 
 def _sums(database: Database, node: str, since: datetime) -> dict[tuple[str, str], float]:
@@ -132,6 +164,39 @@ def _sums(database: Database, node: str, since: datetime) -> dict[tuple[str, str
     query = table.select(table.label, table.name, fn.SUM(table.value)).group_by(table.label, table.name)
     query = query.where(table.name.in_([_RECEIVED, _BYTES]), table.minute >= micros(since), table.node == node)
     return {(label, name): value for label, name, value in query.tuples().execute(database)}
+
+
+def _by_hour(database: Database, node: str, now: datetime, hours: int) -> dict[str, tuple[int, ...]]:
+    """Count the images of each sender in each of the last hours, the present one last."""
+    table, width = MetricsMinuteRow, 60 * MINUTE
+    hour = (table.minute / width).alias("hour")  # whole numbers in both databases
+    present = micros(now) // width
+    query = table.select(table.label, hour, fn.SUM(table.value)).group_by(table.label, hour)
+    query = query.where(table.name == _RECEIVED, table.node == node, table.minute >= (present - hours + 1) * width)
+    found: dict[str, list[int]] = {}
+    for label, at, value in query.tuples().execute(database):
+        if 0 <= (place := int(at) - present + hours - 1) < hours:
+            found.setdefault(label, [0] * hours)[place] = int(value)
+    return {label: tuple(counts) for label, counts in found.items()}
+
+
+def _exam_targets(database: Database, series: ModelSelect[IdentifierRow]) -> list[ExamTargetRecord]:
+    """Count the different images of some series that are to go to each target, and those that were delivered."""
+    held = TaskRow.select(TaskRow.target, fn.COUNT(TaskImageRow.sop.distinct()))
+    held = held.join(TaskImageRow, on=TaskRow.image_list == TaskImageRow.list)
+    held = held.where(tasks_of(series), TaskRow.target.is_null(False)).group_by(TaskRow.target)
+    wanted = dict(held.where(TaskRow.state != "discarded").tuples().execute(database))
+    delivered = dict(held.where(TaskRow.state == "delivered").tuples().execute(database))
+    return [
+        ExamTargetRecord(target=target, images=images, delivered=delivered.get(target, 0))
+        for target, images in sorted(wanted.items())
+    ]
+
+
+def _distinct_images(database: Database, series: ModelSelect[IdentifierRow]) -> dict[tuple[str, str], int]:
+    query = ImageRow.select(SeriesRow.node, SeriesRow.folder, fn.COUNT(ImageRow.sop.distinct())).join(SeriesRow)
+    query = query.where(ImageRow.series.in_(series)).group_by(SeriesRow.node, SeriesRow.folder)
+    return {(node, folder): images for node, folder, images in query.tuples().execute(database) if images}
 
 
 def _last_images(database: Database, node: str, since: datetime) -> dict[str, datetime]:

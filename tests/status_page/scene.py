@@ -51,6 +51,22 @@ def seen(*, bad: bool = False) -> PageSnapshot:
         node="router-east",
         version="0.1.0",
         flow=flow(),
+        days=days(),
+    )
+
+
+def days() -> api.traffic.Days:
+    """Tell of ninety days: the first ten are not known, one had an outage of minutes, one of hours."""
+    today = NOW.replace(hour=0, minute=0, second=0)
+    bad = {40: 1500.0, 12: 11_400.0}
+    return api.traffic.Days(
+        time=NOW,
+        days=tuple(
+            api.traffic.DayRecord(
+                begin=today - timedelta(days=back), bad_seconds=None if back >= 80 else bad.get(back, 0.0)
+            )
+            for back in reversed(range(90))
+        ),
     )
 
 
@@ -106,6 +122,8 @@ def alerts() -> tuple[api.status.Alert, ...]:
         ("failed", "failed", "critical", "error", "2 tasks have failed", 1500),
         ("disk", "disk", "warning", "/srv/mercure/spool",
          "the disk of /srv/mercure/spool is getting full: finished tasks are removed before their time", 31),
+        ("silence:ANGIO_A@10.20.4.2", "silence", "warning", "ANGIO_A@10.20.4.2",
+         "ANGIO_A@10.20.4.2 has sent nothing for 3 hours, which is unusual for it", 190),
     )  # fmt: skip
     return tuple(
         api.status.Alert.model_validate(
@@ -117,6 +135,7 @@ def alerts() -> tuple[api.status.Alert, ...]:
                 "text": text,
                 "advice": "look at it",
                 "since": NOW - timedelta(minutes=minutes),
+                "acknowledged": {"by": "anna", "at": NOW - timedelta(minutes=88)} if kind == "outage" else None,
             }
         )
         for key, kind, severity, about, text, minutes in rows
@@ -150,8 +169,9 @@ def flow() -> Flow:
             images_hour=hour,
             images=day,
             bytes=day * 524_288,
+            hourly=tuple(int(day * max(0.0, math.sin((place + number) / 24 * math.pi)) / 15) for place in range(24)),
         )
-        for title, address, minutes, hour, day in SENDERS
+        for number, (title, address, minutes, hour, day) in enumerate(SENDERS)
     )
     last = NOW.replace(minute=0, second=0)
     points = []
@@ -231,8 +251,17 @@ def exam(accession: str) -> api.traffic.ExamFound:
     other = api.traffic.ExamSeries(modality="MR", description="localizer", images=24, first_received=NOW - 12 * minute,
                                    last_received=NOW - 11 * minute, steps=(late,))  # fmt: skip
     found = {
-        "A20261121077": api.traffic.ExamFound(series=(series, other)),
-        "DONE": api.traffic.ExamFound(series=(series.model_copy(update={"steps": (delivered,)}),)),
+        "A20261121077": api.traffic.ExamFound(
+            series=(series, other),
+            targets=(
+                api.traffic.ExamTarget(name="pacs", images=192, delivered=192),
+                api.traffic.ExamTarget(name="research-archive", images=192),
+            ),
+        ),
+        "DONE": api.traffic.ExamFound(
+            series=(series.model_copy(update={"steps": (delivered,)}),),
+            targets=(api.traffic.ExamTarget(name="pacs", images=192, delivered=192),),
+        ),
         "BAD": api.traffic.ExamFound(
             series=(
                 series.model_copy(

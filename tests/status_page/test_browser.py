@@ -15,14 +15,15 @@ from tests.support.site import Page, served
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-PAGES = ("", "arrivals", "targets", "exam", "exam?accession=A20261121077", "exam?accession=none", "nothing")
+PAGES = ("", "arrivals", "targets", "exam", "exam?accession=A20261121077", "exam?accession=none", "wall", "nothing",
+         "?lang=de", "exam?lang=de&accession=A20261121077")  # fmt: skip
 FINGER = 30
 """Pixels that a finger hits."""
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_no_barriers_and_nothing_sticks_out(browser: Browser, dark: bool) -> None:
-    page = Page(seen=scene.seen(bad=True))
+    page = Page(seen=scene.seen(bad=True), settings=scene.settings(refresh_seconds=3600))
     with served(page) as address:
         for size in SIZES:
             with tab_of(browser, address, size=size, dark=dark) as tab:
@@ -56,26 +57,57 @@ def test_a_clinician_looks_for_an_exam_with_the_keyboard(browser: Browser) -> No
         tab.keyboard.type("A20261121077")
         tab.keyboard.press("Enter")
         tab.wait_for_url("**/exam?accession=A20261121077")
+        assert tab.get_by_role("heading", name="Where it is delivered to").is_visible()
         assert tab.get_by_role("heading", level=2, name="2 series, 216 images: on the way").is_visible()
         assert tab.get_by_text("to research-archive").is_visible()
+        assert tab.get_by_text("0 of 192 images delivered").is_visible()
         assert tab.get_by_label("Accession number").input_value() == ""
         tab.get_by_label("Accession number").fill("A2026112107")
         tab.get_by_role("button", name="Look").click()
         assert tab.get_by_text("No image of this exam has arrived here").is_visible()
 
 
-def test_it_renews_itself_without_script_and_stands_still_when_asked(browser: Browser) -> None:
+def test_only_the_wall_view_renews_itself_and_what_is_typed_elsewhere_stays(browser: Browser) -> None:
     page = Page(settings=scene.settings(refresh_seconds=2))
-    with served(page) as address, tab_of(browser, address, scripts=False) as tab:
-        tab.goto(address)
+    with (
+        served(page) as address,
+        tab_of(browser, address, scripts=False) as typed_in,
+        tab_of(browser, address, scripts=False) as wall,
+    ):
+        typed_in.goto(address)
+        typed_in.get_by_label("Accession number").fill("A2026-08")
+        typed_in.get_by_label("Accession number").focus()
+        wall.goto(address)
+        wall.get_by_role("link", name="Wall view").click()
+        wall.wait_for_url("**/wall")
+        assert wall.get_by_text("Renewed every 2 seconds").is_visible()
+        assert wall.locator("input").count() == 0
         page.seen = scene.seen(bad=True)
         page.clock.advance(60)
-        tab.get_by_role("heading", level=1, name="The router needs help").wait_for(timeout=20_000)
-        tab.get_by_role("link", name="Let it stand still").click()
-        tab.wait_for_url("**?refresh=off")
-        assert tab.get_by_text("This page stands still").is_visible()
-        tab.get_by_role("link", name="Let it renew itself").click()
-        assert tab.get_by_text("Renewed every 2 seconds").is_visible()
+        wall.get_by_role("heading", level=1, name="The router needs help").wait_for(timeout=20_000)
+        # The other one was open for as long, and would have been loaded anew by now.
+        assert typed_in.get_by_label("Accession number").input_value() == "A2026-08"
+        assert typed_in.locator(":focus").get_attribute("id") == "accession"
+        assert typed_in.get_by_role("heading", level=1).inner_text() == "The router is well"
+        typed_in.get_by_role("link", name="Load it again").click()
+        assert typed_in.get_by_role("heading", level=1).inner_text() == "The router needs help"
+        wall.get_by_role("link", name="Let it stand still").click()
+        assert wall.get_by_text("This page stands still").is_visible()
+
+
+def test_a_reader_of_german_stays_in_it(browser: Browser) -> None:
+    with served(Page(seen=scene.seen(bad=True))) as address, tab_of(browser, address, scripts=False) as tab:
+        tab.goto(address)
+        tab.get_by_role("link", name="Deutsch").click()
+        assert tab.get_by_role("heading", level=1).inner_text() == "Der Router braucht Hilfe"
+        tab.get_by_role("link", name="Ziele").click()
+        assert tab.get_by_role("heading", level=1).inner_text() == "Ziele"
+        tab.get_by_role("link", name="Wo ist meine Untersuchung?").click()
+        tab.get_by_label("Accession-Nummer").fill("A20261121077")
+        tab.get_by_role("button", name="Suchen").click()
+        assert tab.get_by_text("2 Serien, 216 Bilder: unterwegs").is_visible()
+        tab.get_by_role("link", name="English").click()
+        assert tab.get_by_role("heading", level=1).inner_text() == "Where is my exam?"
 
 
 def test_texts_from_strangers_stay_texts(browser: Browser) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from appliance.status_page.guard import HEADERS
 from tests.support.site import Page, served
 
-ROUTES = ("/", "/arrivals", "/targets", "/exam", "/healthz", "/metrics", "/style.css", "/icon.svg")
+ROUTES = ("/", "/wall", "/arrivals", "/targets", "/exam", "/healthz", "/metrics", "/style.css", "/icon.svg")
 STATUSES = {200, 304, 400, 403, 404, 405, 429, 503}
 PATHS = st.one_of(
     st.sampled_from(ROUTES),
@@ -21,12 +21,12 @@ PATHS = st.one_of(
 QUERIES = st.one_of(
     st.text(max_size=200),
     st.builds(lambda text: f"accession={text}", st.text(max_size=120)),
-    st.builds(lambda text: f"refresh={text}", st.text(max_size=20)),
+    st.builds(lambda text: f"lang={text}", st.one_of(st.sampled_from(["de", "en"]), st.text(max_size=20))),
     st.binary(max_size=100).map(lambda data: "accession=" + "".join(f"%{byte:02x}" for byte in data)),
 )
 HEADER_NAMES = st.sampled_from(
     ["HTTP_X_FORWARDED_FOR", "HTTP_COOKIE", "HTTP_ACCEPT", "HTTP_IF_NONE_MATCH", "HTTP_RANGE", "HTTP_HOST",
-     "HTTP_REFERER", "HTTP_USER_AGENT", "CONTENT_LENGTH", "CONTENT_TYPE", "REMOTE_ADDR"]
+     "HTTP_REFERER", "HTTP_USER_AGENT", "HTTP_ACCEPT_LANGUAGE", "CONTENT_LENGTH", "CONTENT_TYPE", "REMOTE_ADDR"]
 )  # fmt: skip
 
 

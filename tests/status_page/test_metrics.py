@@ -94,7 +94,7 @@ def test_values(page: Page) -> None:
         ("pacs", "partial"): 102,
     }
     assert found["mercure_images_refused_total"] == {("0xA700",): 108}
-    assert found["mercure_alerts"] == {("critical",): 2, ("warning",): 1, ("watch",): 0}
+    assert found["mercure_alerts"] == {("critical",): 2, ("warning",): 2, ("watch",): 0}
     assert found["mercure_service_processes"]["router", "running"] == 1
 
 

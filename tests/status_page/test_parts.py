@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import unicodedata
 from datetime import timedelta
@@ -13,9 +14,9 @@ from hypothesis import strategies as st
 
 from appliance.control.rpc.client import DisconnectedError
 from appliance.presentation.figures import duration, size
-from appliance.status_page import labels
-from appliance.status_page.chart import Bar, svg
+from appliance.status_page.chart import Bar, calendar, sparkline, svg
 from appliance.status_page.guard import ALL_TOGETHER, BY_SOCKET, KNOWN_ADDRESSES, Limiter, client_of
+from appliance.status_page.language import Words
 from appliance.status_page.redaction import Masking
 from appliance.status_page.sanitize import MOST_CHARACTERS, clean
 from appliance.status_page.source import STALE_SECONDS, PageSnapshot, SnapshotSource
@@ -198,17 +199,35 @@ def test_sizes_and_moments() -> None:
         "12 MB",
         "3.0 PB",
     ]
-    later = labels.moment(scene.NOW + timedelta(minutes=5), scene.NOW)
+    later = Words().moment(scene.NOW + timedelta(minutes=5), scene.NOW)
     assert later is not None
     assert later.ago == "in 5 min"
-    assert labels.moment(None, scene.NOW) is None
+    assert Words().moment(None, scene.NOW) is None
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**9)), max_size=168))
 def test_the_picture_stays_within_its_frame(values: list[tuple[int, int]]) -> None:
     bars = [Bar(scene.NOW + timedelta(hours=place), *pair) for place, pair in enumerate(values)]
-    text = str(svg(bars, "<title>"))
+    text = str(svg(bars, "<title>", Words().weekday))
     assert text.startswith("<svg")
     assert "&lt;title&gt;</title>" in text
     assert 'height="-' not in text
     assert "nan" not in text
+
+
+@given(st.lists(st.integers(0, 10**9), max_size=168))
+def test_a_sparkline_has_a_mark_for_each_hour(values: list[int]) -> None:
+    text = str(sparkline(values, "<title>"))
+    assert text.count("<rect") == len(values)
+    assert "&lt;title&gt;</title>" in text
+    assert 'height="-' not in text
+    assert 'y="-' not in text
+
+
+def test_a_bar_of_a_day_tells_its_state_by_more_than_colour() -> None:
+    text = str(calendar([("21 Nov: no outage", "well"), ("22 Nov: <outage>", "bad")], "2 days"))
+    heights = re.findall(r'class="day (\w+)".*? height="([\d.]+)"', text)
+    assert heights[0][0] == "well"
+    assert heights[1][0] == "bad"
+    assert float(heights[0][1]) < float(heights[1][1])
+    assert "&lt;outage&gt;" in text

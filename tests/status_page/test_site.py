@@ -10,13 +10,13 @@ from urllib.parse import urlencode
 
 import pytest
 
-from appliance.control.rpc.client import ControlError, DisconnectedError
+from appliance.control.rpc.client import ControlError, DisconnectedError, api
 from appliance.status_page.guard import HEADERS
 from mercure.config.status_page import StatusPage
 from tests.status_page import scene
 from tests.support.site import Page
 
-PAGES = ("/", "/arrivals", "/targets", "/exam")
+PAGES = ("/", "/wall", "/arrivals", "/targets", "/exam")
 ALL = (*PAGES, "/healthz", "/metrics", "/style.css", "/icon.svg")
 DOWN = DisconnectedError("no control service answers in /srv/mercure/run: Connection refused")
 
@@ -116,13 +116,41 @@ class TestOverview:
         found = read(page)
         for text in ("The router is well", "2\u202f015 images in the last hour", "MR_SKYRA_1", "research-archive"):
             assert text in found.text
-        assert "What wants a look" not in found.text
+        assert "What needs attention" not in found.text
+        assert "78 of 80 days without an outage" in found.text
 
     def test_a_bad_day(self, page: Page) -> None:
         page.seen = scene.seen(bad=True)
         found = read(page)
-        for text in ("The router needs help", "What wants a look", "not accepting images", "2 tasks have failed"):
+        for text in ("The router needs help", "What needs attention", "not accepting images", "2 tasks have failed"):
             assert text in found.text
+
+    def test_an_alert_says_in_plain_words_what_is_wrong_what_waits_and_who_knows(self, page: Page) -> None:
+        page.seen = scene.seen(bad=True)
+        said = "research-archive has not accepted images since 13:02. 141 series wait and will be sent by themselves."
+        assert f"{said} IT knows, 13:09 (anna)." in read(page).text
+        assert "Some images could not be delivered. They are kept, and IT must look at them. IT has not confirmed" in (
+            read(page).text
+        )
+        assert "10.20.9.80" not in read(page).text
+        assert "connection to …80:104 refused" in read(page).text, "what it is for IT"
+        assert "refused" not in read(page, "/wall").text
+
+    def test_what_is_watched_and_what_is_over_are_said(self, page: Page) -> None:
+        outage = scene.alerts()[0].model_copy(update={"severity": "watch", "acknowledged": None})
+        page.seen = replace(scene.seen(bad=True), alerts=(outage,))
+        assert "It has just been noticed, and may pass." in read(page).text
+        page.clock.advance(10)
+        page.seen = replace(page.seen, alerts=(outage.model_copy(update={"over": scene.NOW}),))
+        assert "It seems to be over." in read(page).text
+
+    def test_a_silent_sender_is_marked(self, page: Page) -> None:
+        page.seen = scene.seen(bad=True)
+        row = re.search(r"ANGIO_A.*?</tr>", page.get("/arrivals").text, re.S)
+        assert row is not None
+        assert "silent for unusually long" in row[0]
+        assert read(page, "/arrivals").text.count("silent for unusually long") == 1
+        assert page.get("/arrivals").text.count('class="spark"') == len(scene.SENDERS)
 
     def test_a_router_that_does_not_run(self, page: Page) -> None:
         page.seen = replace(page.seen, status=page.seen.status.model_copy(update={"running": False}))
@@ -130,24 +158,29 @@ class TestOverview:
 
     def test_without_the_history_the_rest_is_shown(self, page: Page) -> None:
         page.seen = replace(page.seen, flow=None)
-        for path in PAGES[:3]:
+        for path in PAGES[:4]:
             found = read(page, path)
             assert ("the history does not answer" in found.text) == (path != "/targets")
         assert "On the way to targets" in read(page).text
 
     def test_the_picture_has_its_numbers_beside_it(self, page: Page) -> None:
         found = read(page)
-        assert found.tags.count("rect") == 24
+        assert page.get("/").text.partition("</figure>")[0].count('<rect class="received" x="6') >= 1
+        assert len(re.findall(r'<rect class="received"[^>]* rx="1.5"', page.get("/").text)) == 24
         table = found.text[found.text.index("Hour from") :]
         assert re.search(r"Sat 14:00 [\d\u202f]+ [\d\u202f]+ Sat 13:00", table)
 
-    def test_it_renews_itself_unless_it_is_to_stand_still(self, page: Page) -> None:
+    def test_only_the_wall_view_renews_itself(self, page: Page) -> None:
         page.settings = StatusPage(refresh_seconds=30)
-        assert page.get("/").headers["Refresh"] == "30"
-        still = page.get("/", "refresh=off")
-        assert "Refresh" not in still.headers
-        assert "This page stands still" in still.text
-        assert "Refresh" not in page.get("/exam").headers
+        wall = page.get("/wall")
+        assert wall.headers["Refresh"] == "30"
+        assert "<form" not in wall.text
+        for path in ("/", "/arrivals", "/targets", "/exam"):
+            still = page.get(path)
+            assert "Refresh" not in still.headers
+            assert 'http-equiv="refresh"' not in still.text
+            assert "This page stands still" in still.text
+        assert "Refresh" not in page.get("/", "refresh=on").headers
 
     def test_the_key_of_receipts_stands_at_the_foot_once_there_is_one(self, page: Page) -> None:
         assert "Receipts are signed" not in read(page).text
@@ -165,13 +198,14 @@ class TestNotAnswering:
         assert answer.status == 503
         assert "The router does not answer" in answer.text
         assert "tell the administrator" in answer.text
+        assert ("Refresh" in answer.headers) == (path == "/wall" and page.site.source.snapshot().settings is not None)
 
     def test_it_comes_back_by_itself(self, page: Page) -> None:
         page.get("/")
         page.broken = DOWN
         page.clock.advance(10)
         assert page.get("/").status == 503
-        assert page.get("/").headers["Refresh"] == "10", "the settings are remembered"
+        assert page.get("/wall").headers["Refresh"] == "10", "the settings are remembered"
         page.broken = None
         page.clock.advance(3)
         assert page.get("/").status == 200
@@ -213,6 +247,33 @@ class TestExam:
 
     def test_delivered(self, page: Page) -> None:
         assert "1 series, 192 images: delivered" in read(page, "/exam", "accession=DONE").text
+
+    def test_a_line_for_each_target_says_why_it_waits(self, page: Page) -> None:
+        query = "accession=A20261121077"
+        found = read(page, "/exam", query).text
+        assert "delivered pacs 192 of 192 images delivered" in found
+        assert "on its way research-archive 0 of 192 images delivered next try in 2 min" in found
+        page.seen = scene.seen(bad=True)
+        page.clock.advance(10)
+        found = read(page, "/exam", query).text
+        reason = "research-archive has not accepted images since 13:02; they wait and will be sent by themselves"
+        assert f"0 of 192 images delivered {reason}; IT knows, 13:09" in found
+        disabled = page.seen.targets[1].model_copy(update={"disabled": True, "outage": None})
+        page.seen = replace(page.seen, targets=(page.seen.targets[0], disabled))
+        page.clock.advance(10)
+        assert "research-archive is switched off; they wait" in read(page, "/exam", query).text
+
+    def test_several_tasks_for_one_place_are_one_line_with_the_worst(self, page: Page) -> None:
+        step = api.traffic.ExamStep
+        steps = tuple(
+            step(to="target", name="pacs", state=state, images=number, attempts=1)
+            for number, state in enumerate(("delivered", "failed", "delivered"), 1)
+        )
+        series = api.traffic.ExamSeries(images=3, steps=steps)
+        page.exams["TWICE"] = api.traffic.ExamFound(series=(series,))
+        found = read(page, "/exam", "accession=TWICE").text
+        assert found.count("to pacs") == 1
+        assert "failed, IT must look to pacs 2 images" in found
 
     def test_unknown(self, page: Page) -> None:
         assert "No image of this exam has arrived here" in read(page, "/exam", "accession=A2026").text

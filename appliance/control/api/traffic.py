@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from appliance.control.api.base import Verb
 from mercure.history.records import CounterTotal, SenderRecord
@@ -101,6 +101,29 @@ class Totals(Model):
     counters: tuple[CounterTotal, ...]
 
 
+class ListDays(Model):
+    """So many days, today among them."""
+
+    days: Annotated[int, Field(ge=1, le=366)] = 90
+
+
+class DayRecord(Model):
+    """A day in the time zone of the router's machine, and for how long in it a critical alert was raised.
+
+    ``bad_seconds`` also counts the time in which the router was switched off; None: nothing is known of that day.
+    """
+
+    begin: AwareDatetime
+    bad_seconds: float | None = None
+
+
+class Days(Model):
+    """The last days, the earliest first; today is not over yet."""
+
+    time: datetime
+    days: tuple[DayRecord, ...]
+
+
 class FindExam(Model):
     """The whole accession number; case and the spaces around it do not matter."""
 
@@ -134,10 +157,22 @@ class ExamSeries(Model):
     steps: tuple[ExamStep, ...] = ()
 
 
+class ExamTarget(Model):
+    """How many different images of an exam are to go to a target, and how many of them it has confirmed."""
+
+    name: str
+    images: int
+    delivered: int = 0
+
+
 class ExamFound(Model):
-    """What came of an exam; `together` is what was made of several series at once; `cut`: there are more series."""
+    """What came of an exam; `together` is what was made of several series at once; `cut`: there are more series.
+
+    An image that came several times counts once, in `targets` and in the series.
+    """
 
     series: tuple[ExamSeries, ...]
+    targets: tuple[ExamTarget, ...] = ()
     together: tuple[ExamStep, ...] = ()
     cut: bool = False
 
@@ -145,6 +180,7 @@ class ExamFound(Model):
 SENDERS: Final = Verb("traffic.senders", ListSenders, Senders, "viewer", "List who sends, with the last image of each.")
 RATES: Final = Verb("traffic.rates", RateOver, Rates, "viewer", "Tell what came and went in the last hours.")
 TOTALS: Final = Verb("traffic.totals", CountAll, Totals, "viewer", "Tell what every counter has come to in all.")
+DAYS: Final = Verb("traffic.days", ListDays, Days, "viewer", "Tell for how long something was wrong on the last days.")
 REFUSALS: Final = Verb(
     "traffic.refusals", ListRefusals, Refusals, "viewer", "List what senders were refused while associations began."
 )

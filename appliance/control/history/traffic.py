@@ -12,6 +12,7 @@ from appliance.control.api.traffic import (
     ExamFound,
     ExamSeries,
     ExamStep,
+    ExamTarget,
     FindExam,
     ListRefusals,
     ListSenders,
@@ -132,7 +133,9 @@ def exam(session: Session, wanted: FindExam) -> ExamFound:
     with reading(session, Traffic) as traffic:
         found = traffic.exam(wanted.accession)
     together = tuple(step for task in found.tasks if task.scope == "study" for step in _steps(task))
-    return ExamFound(series=tuple(_series(record, found) for record in found.series), together=together, cut=found.cut)
+    targets = (ExamTarget(name=it.target, images=it.images, delivered=it.delivered) for it in found.targets)
+    series = (_series(record, found) for record in found.series)
+    return ExamFound(series=tuple(series), targets=tuple(targets), together=together, cut=found.cut)
 
 
 def _series(record: SeriesRecord, found: ExamRecord) -> ExamSeries:
@@ -144,7 +147,7 @@ def _series(record: SeriesRecord, found: ExamRecord) -> ExamSeries:
     return ExamSeries(
         modality=record.modality or "",
         description=record.series_description or "",
-        images=record.images,
+        images=found.distinct.get((record.node, record.folder), record.images),
         first_received=record.first_received,
         last_received=record.last_received,
         steps=tuple(step for task in mine for step in _steps(task)),

@@ -53,12 +53,13 @@ def test_senders_with_their_last_image(traffic: Traffic) -> None:
     assert (sender.calling_aet, sender.address) == ("CT1", "10.0.0.7")
     assert sender.last_image == START + timedelta(seconds=7200.02)
     assert (sender.images_hour, sender.images, sender.bytes) == (2, 5, 3003 + 2001)
+    assert sender.hourly == (*(0,) * 21, 3, 0, 2)
 
 
 def test_a_sender_that_is_silent_for_long_is_still_known(traffic: Traffic) -> None:
     (sender,) = traffic.senders(NODE, NOW + timedelta(days=400), hours=24, limit=10)
     assert sender.last_image == START + timedelta(hours=2)  # the minute is all that is left
-    assert (sender.images_hour, sender.images, sender.bytes) == (0, 0, 0)
+    assert (sender.images_hour, sender.images, sender.bytes, sum(sender.hourly)) == (0, 0, 0, 0)
 
 
 def test_another_node_has_its_own(traffic: Traffic) -> None:
@@ -154,6 +155,25 @@ def test_an_exam_by_its_whole_accession_number(traffic: Traffic, text: str) -> N
         "archive": "delivered",
         "research": "delivered",
     }
+
+
+def test_images_of_an_exam_count_once_however_often_they_were_sent(
+    traffic: Traffic, recorder: Recorder, outbox: Outbox
+) -> None:
+    before = traffic.exam("A000001")
+    assert [(it.target, it.images, it.delivered) for it in before.targets] == [("archive", 3, 3), ("research", 3, 3)]
+    assert list(before.distinct.values()) == [3]
+    outbox.put(Told(number=1, images=3, targets=("archive",), start=9000).all())
+    record_all(recorder)
+    again = traffic.exam("A000001")
+    assert {task.id for task in again.tasks} > {task.id for task in before.tasks}
+    assert [(it.target, it.images, it.delivered) for it in again.targets] == [("archive", 3, 3), ("research", 3, 3)]
+    assert list(again.distinct.values()) == [3]
+
+
+def test_when_a_node_was_first_heard_of(traffic: Traffic) -> None:
+    assert traffic.first(NODE) == START
+    assert traffic.first("node-b") is None
 
 
 @pytest.mark.parametrize("text", ["A00000", "A0000011", "A%", "", "   ", "P000001", "Doe1^Jane", "1.2.826.0.1.1", "_"])

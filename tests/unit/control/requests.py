@@ -37,6 +37,7 @@ REQUESTS: Final[dict[str, dict[str, Any]]] = {
     "traffic.senders": {},
     "traffic.rates": {"hours": 2, "step": 15},
     "traffic.totals": {},
+    "traffic.days": {"days": 3},
     "traffic.refusals": {},
     "exams.find": {"accession": "A77"},
     "receipt.make": {"accession": "A77"},

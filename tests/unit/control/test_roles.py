@@ -45,6 +45,7 @@ NEEDED: dict[str, Role] = {
     "traffic.senders": "viewer",
     "traffic.rates": "viewer",
     "traffic.totals": "viewer",
+    "traffic.days": "viewer",
     "traffic.refusals": "viewer",
     "exams.find": "viewer",
     "audit.list": "viewer",

@@ -9,7 +9,7 @@ import pytest
 from appliance.control.api import traffic as api
 from appliance.control.rpc.client import Client, ControlError
 from appliance.control.session import Session
-from appliance.status_page.source import find_exam, look
+from appliance.status_page.source import RouterLook, find_exam
 from mercure.clock import ManualClock
 from mercure.history.database import disconnect, open_history
 from mercure.history.migrate import migrate
@@ -38,17 +38,24 @@ def recorded(served: Served, session: Session) -> Served:
 
 def test_a_viewer_sees_all_that_the_page_shows(recorded: Served, as_role: AsRole) -> None:
     as_role("viewer")
-    settings, seen = look(recorded.root)
+    settings, seen = RouterLook(recorded.root)()
     assert settings.masked
     assert seen.flow is not None
     (sender,) = seen.flow.senders.senders
     assert (sender.calling_aet, sender.address) == ("CT1", "10.0.0.7")
     assert len(seen.flow.rates.points) == 24
+    assert len(sender.hourly) == 24
+    assert seen.days is not None
+    assert len(seen.days.days) == 90
     counted = {(total.name, total.label): total.value for total in seen.flow.totals.counters}
     assert counted["images.delivered", "research"] == 3
     found = find_exam(recorded.root, "a000007")
     (series,) = found.series
     assert (series.modality, series.images, len(series.steps)) == ("CT", 3, 2)
+    assert [(target.name, target.images, target.delivered) for target in found.targets] == [
+        ("archive", 3, 3),
+        ("research", 3, 3),
+    ]
     assert {(step.to, step.name, step.state) for step in series.steps} == {
         ("target", "archive", "delivered"),
         ("target", "research", "delivered"),
@@ -60,14 +67,15 @@ def test_a_viewer_sees_all_that_the_page_shows(recorded: Served, as_role: AsRole
 def test_without_the_role_nothing_is_seen(served: Served, as_role: AsRole) -> None:
     as_role(None)
     with pytest.raises(ControlError, match="needs the role viewer"):
-        look(served.root)
+        RouterLook(served.root)()
     with pytest.raises(ControlError, match="needs the role viewer"):
         find_exam(served.root, "A1")
 
 
 def test_without_a_history_the_rest_is_seen(served: Served) -> None:
-    _, seen = look(served.root)
+    _, seen = RouterLook(served.root)()
     assert seen.flow is None
+    assert seen.days is None
     assert seen.status.history.problem
     with pytest.raises(ControlError, match="history"):
         find_exam(served.root, "A1")
