@@ -81,7 +81,7 @@ class TaskQueue(StageIndex[FolderStamp, Task]):
     def scan(self) -> None:
         """Look at the whole folder: one ``stat`` a task, and only what is new or changed is read."""
         with self._lock:
-            self.compare(task_stamps(self.spool.stage(self.stage)))
+            self.compare(task_stamps(self.spool.stage(self.stage), self._entries))
 
     def look(self, name: str) -> Task | None:
         """Look at one task again."""

@@ -6,13 +6,13 @@ decides something by it looks first.
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from mercure.locks import opened
 from mercure.names import is_id
 
 StampT = TypeVar("StampT")
@@ -83,9 +83,9 @@ class StageIndex(Generic[StampT, EntryT]):
     def compare(self, stamps: Mapping[str, StampT]) -> None:
         """Look at all entries, given what `stamp` would return for each that is there."""
         self.keep(stamps.keys())
+        entries = self._entries
         for name, stamp in stamps.items():
-            known = self._entries.get(name)
-            if known is None or known[0] != stamp:
+            if name not in entries or entries[name][0] != stamp:
                 self.look(name)
 
     def keep(self, names: AbstractSet[str]) -> None:
@@ -113,13 +113,20 @@ def folder_stamp(path: Path) -> FolderStamp | None:
     return status.st_ino, status.st_mtime_ns
 
 
-def task_stamps(stage: Path) -> dict[str, FolderStamp]:
-    """Return the stamps of all tasks in a stage, without a path object for each."""
+def task_stamps(stage: Path, known: Container[str] = ()) -> dict[str, FolderStamp]:
+    """Return the stamps of all tasks in a stage.
+
+    It is looked at before each start in a target with an order. So each ``stat`` is relative to the open folder, there
+    is neither a path object nor a context manager for each task, and a name that is known already is an id.
+    """
     found = {}
-    with os.scandir(stage) as entries:
+    with opened(stage) as folder, os.scandir(folder) as entries:
         for entry in entries:
-            if is_id(entry.name):
-                with contextlib.suppress(FileNotFoundError):
+            name = entry.name
+            if name in known or is_id(name):
+                try:
                     status = entry.stat()
-                    found[entry.name] = (status.st_ino, status.st_mtime_ns)
+                except FileNotFoundError:
+                    continue  # it has moved on since
+                found[name] = (status.st_ino, status.st_mtime_ns)
     return found

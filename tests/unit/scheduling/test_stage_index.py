@@ -98,3 +98,24 @@ def test_the_stamps_of_a_stage_are_those_of_its_tasks(tmp_path: Path) -> None:
     assert task_stamps(tmp_path)[NAME(1)] != stamps[NAME(1)]
     assert task_stamps(tmp_path)[NAME(2)] == stamps[NAME(2)]
     assert folder_stamp(tmp_path / "gone") is None
+
+
+def test_the_stamps_are_the_same_for_names_that_are_known(tmp_path: Path) -> None:
+    for name in (NAME(1), NAME(2), NAME(3), "no-task"):
+        (tmp_path / name).mkdir()
+    assert task_stamps(tmp_path, {NAME(2): None, NAME(4): None}) == task_stamps(tmp_path)
+
+
+def test_a_task_that_moves_on_during_the_look_has_no_stamp(tmp_path: Path) -> None:
+    (tmp_path / NAME(1)).mkdir()
+    (tmp_path / NAME(2)).mkdir()
+
+    class Known:
+        def __contains__(self, name: object) -> bool:
+            if name == NAME(1):
+                (tmp_path / NAME(1)).rmdir()
+            return False
+
+    assert set(task_stamps(tmp_path, Known())) == {NAME(2)}
+    with pytest.raises(FileNotFoundError):
+        task_stamps(tmp_path / "gone")
