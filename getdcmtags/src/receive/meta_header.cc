@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kPreambleBytes = 128;
 constexpr std::size_t kUidBytes = 64;     // PS3.5 section 6.2
 constexpr std::size_t kTitleBytes = 16;
+constexpr std::size_t kUsualBytes = 1024;       // of a whole header; a longer one grows
 constexpr std::size_t kCommandUidBytes = 1024;  // of a hostile command; longer ones are cut
 
 void add_number(std::string& bytes, std::size_t number, std::size_t size) {
@@ -72,6 +73,7 @@ std::string receipt_of(const MetaHeader& header) {
 
 std::string encode(const MetaHeader& header) {
   std::string group;
+  group.reserve(kUsualBytes);
   add_bytes(group, 0x0001, std::string_view("\0\1", 2));  // FileMetaInformationVersion
   add_uid(group, 0x0002, header.sop.sop_class);
   add_uid(group, 0x0003, header.sop.sop_instance);
@@ -83,7 +85,9 @@ std::string encode(const MetaHeader& header) {
   add_uid(group, 0x0100, kImplementationClassUid);
   add_bytes(group, 0x0102, receipt_of(header));
 
-  std::string bytes(kPreambleBytes, '\0');
+  std::string bytes;
+  bytes.reserve(kUsualBytes);
+  bytes.append(kPreambleBytes, '\0');
   bytes += "DICM";
   add_tag(bytes, 0x0000, "UL");
   add_number(bytes, 4, 2);

@@ -18,7 +18,8 @@ constexpr std::uint64_t kWriteBackEvery = 8 << 20;  // of a large object, so tha
 
 Part::Part(std::string path, MetaHeader header, std::string& buffer)
     : path_(std::move(path)), file_(durable::create_file(path_)), buffer_(buffer), header_(std::move(header)) {
-  encoded_header_ = buffer_ = encode(header_);
+  encoded_header_ = encode(header_);
+  buffer_ = encoded_header_;  // a copy: it keeps the room that it has
   header_size_ = size_ = buffer_.size();
   next_write_back_ = kWriteBackEvery;
 }

@@ -1,6 +1,5 @@
 #include "tags/json_writer.h"
 
-#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <utility>
@@ -8,8 +7,24 @@
 namespace mercure::tags {
 namespace {
 
-// Only what JSON demands is escaped (RFC 8259 section 7).
-bool must_be_escaped(char c) { return c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20; }
+constexpr std::size_t kRoom = 1024;  // for most events and receipts, without growing step by step
+
+// Only what JSON demands is escaped (RFC 8259 section 7). A table, because every character that the receiver writes comes by.
+constexpr std::array<bool, 256> kMustBeEscaped = [] {
+  std::array<bool, 256> escaped{};
+  for (std::size_t control = 0; control < 0x20; ++control) escaped[control] = true;
+  escaped['"'] = escaped['\\'] = true;
+  return escaped;
+}();
+
+bool must_be_escaped(char c) { return kMustBeEscaped[static_cast<unsigned char>(c)]; }
+
+// How many characters at the beginning can stand as they are.
+std::size_t plain_length(std::string_view value) {
+  std::size_t length = 0;
+  while (length < value.size() && !must_be_escaped(value[length])) ++length;
+  return length;
+}
 
 // The compact style has the short forms: a receipt must read as older releases wrote it, since senders are compared by its bytes.
 void append_escaped(char c, JsonWriter::Style style, std::string& out) {
@@ -31,6 +46,8 @@ void append_escaped(char c, JsonWriter::Style style, std::string& out) {
 }
 
 }  // namespace
+
+JsonWriter::JsonWriter(Style style) : style_(style) { out_.reserve(kRoom); }
 
 JsonWriter JsonWriter::reopen(std::string object, Style style) {
   JsonWriter writer(style);
@@ -98,8 +115,7 @@ void JsonWriter::raw(std::string_view json) {
 void JsonWriter::quote(std::string_view value) {
   out_ += '"';
   while (!value.empty()) {
-    const auto* end = std::find_if(value.begin(), value.end(), must_be_escaped);
-    const auto plain = static_cast<std::size_t>(end - value.begin());
+    const std::size_t plain = plain_length(value);
     out_ += value.substr(0, plain);
     value.remove_prefix(plain);
     if (value.empty()) break;

@@ -13,7 +13,7 @@ class JsonWriter {
  public:
   enum class Style : std::uint8_t { spaced, compact };  // a blank after commas and colons, or none
 
-  explicit JsonWriter(Style style = Style::spaced) : style_(style) {}
+  explicit JsonWriter(Style style = Style::spaced);
 
   // Goes on with an object that was written already: more members can follow.
   static JsonWriter reopen(std::string object, Style style = Style::spaced);

@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <cstring>
 
 namespace mercure::tags {
 namespace {
@@ -14,13 +15,25 @@ std::uint8_t byte_at(std::string_view bytes, std::size_t at) {
   return at < bytes.size() ? static_cast<std::uint8_t>(bytes[at]) : 0;
 }
 
+// How many bytes from `at` on are ASCII. Eight at a time: most of what an image says is nothing else.
+std::size_t ascii_length(std::string_view bytes, std::size_t at) {
+  constexpr std::uint64_t kHigh = 0x8080808080808080;
+  std::size_t end = at;
+  for (std::uint64_t eight = 0; bytes.size() - end >= sizeof eight; end += sizeof eight) {
+    std::memcpy(&eight, bytes.data() + end, sizeof eight);
+    if ((eight & kHigh) != 0) break;
+  }
+  while (end < bytes.size() && static_cast<std::uint8_t>(bytes[end]) < 0x80) ++end;
+  return end - at;
+}
+
 bool continues(std::uint8_t byte) { return (byte & 0xC0) == 0x80; }
 
-// How many bytes from `at` on make one character by the Unicode standard's table 3-7; 0 if none do.
+// How many bytes from `at` on are ASCII, or make one character by the Unicode standard's table 3-7; 0 if they do neither.
 std::size_t utf8_length(std::string_view bytes, std::size_t at) {
+  if (const std::size_t ascii = ascii_length(bytes, at); ascii > 0) return ascii;
   const std::uint8_t first = byte_at(bytes, at);
   const std::uint8_t second = byte_at(bytes, at + 1);
-  if (first < 0x80) return 1;
   if (first >= 0xC2 && first <= 0xDF) return continues(second) ? 2 : 0;
   if (first >= 0xE0 && first <= 0xEF) {
     const bool overlong = first == 0xE0 && second < 0xA0;

@@ -27,6 +27,7 @@ std::string_view without_padding(std::string_view text, const VrTraits& vr) {
 
 // NUL inside a text ends it in C, and PostgreSQL cannot store it.
 std::string without_nul(std::string_view text) {
+  if (text.find('\0') == std::string_view::npos) return std::string(text);
   std::string clean;
   for (const char c : text) {
     if (c == '\0') {
