@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -12,7 +12,7 @@ from appliance.cli.common import json_option, root_option, show
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.requests import ask, asking
 from appliance.cli.text import table
-from appliance.presentation.figures import zoned_moment
+from appliance.presentation.figures import process_figures, since, zoned_moment
 from mercure.printable import printable
 
 if TYPE_CHECKING:
@@ -30,20 +30,31 @@ def service() -> None:
 @root_option
 @json_option(services="appliance.control.api.services:ServiceState")
 def list_() -> None:
-    """List the services and their processes."""
+    """List the services and their processes, with what each process takes.
+
+    CPU is the share of one processor: of the last seconds where the control service is asked again and again, else
+    since the process began. FILES are the files and connections that it has open, RESTARTS how often it ended unasked
+    since the router was started.
+    """
     from appliance.control import api  # noqa: PLC0415
 
     found = ask(api.services.LIST).services
-    show({"services": found}, lambda: table(["SERVICE", "PROCESS", "STATE", "PID", "SINCE"], _rows(found)))
+    show({"services": found}, lambda: table(_COLUMNS, _rows(found)))
+
+
+_COLUMNS: Final = ["SERVICE", "PROCESS", "STATE", "PID", "CPU", "MEMORY", "FILES", "RESTARTS", "UP", "SINCE"]
 
 
 def _rows(services: Iterable[ServiceState]) -> Iterator[tuple[str, ...]]:
     for state in services:
         if not state.processes:
-            yield (state.name, "", "off" if not state.configured else "not running", "", "")
+            yield (state.name, "", "off" if not state.configured else "not running", *("" for _ in _COLUMNS[3:]))
         for process in state.processes:
-            since = " ".join(filter(None, [zoned_moment(process.since), process.problem]))
-            yield (state.name, process.name, process.state, str(process.pid or ""), since)
+            begun = " ".join(filter(None, [zoned_moment(process.since), process.problem]))
+            up = since(process.since) if process.state == "running" else ""
+            taken = process_figures(process.figures)
+            name = (state.name, process.name, process.state, str(process.pid or ""))
+            yield (*name, *taken, str(process.restarts or ""), up, begun)
 
 
 def _add(verb: Verb, text: str) -> None:

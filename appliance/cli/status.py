@@ -12,6 +12,7 @@ from appliance.cli.common import end_with, json_option, root_option, show
 from appliance.cli.requests import ask
 from appliance.cli.text import pairs, table, terminal_columns, wrapped
 from appliance.presentation.figures import duration, size
+from appliance.presentation.phrases import machine_in_words
 from mercure.printable import printable
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def _lines(found: Status) -> Iterator[str]:
         [
             ("associations", f"{found.associations} open"),
             ("disk", f"{size(disk.free_bytes)} of {size(disk.total_bytes)} free"),
+            ("machine", machine_in_words(found.machine) if found.machine else ""),
             ("copies", _copies(found.copies)),
             ("scrub", _scrub(found.copies.scrub)),
             ("verified", _verified(found.verify)),

@@ -27,6 +27,7 @@ from appliance.control.configuration import files
 from appliance.control.disk import disk_state
 from appliance.control.errors import ControlError
 from appliance.control.locks import Held
+from appliance.control.machine import METER
 from appliance.control.pace import Pace
 from appliance.control.services.actions import list_services
 from appliance.control.session import Session
@@ -90,6 +91,7 @@ def facts(session: Session, pace: Pace | None = None) -> Status:
         outages=tuple(_outages(session, pace)),
         module_outages=tuple(_module_outages(session)),
         disk=disk_state(session),
+        machine=METER.machine(session.spool.root),
         copies=_copies(session),
         history=_history(session),
         config=_config(session),

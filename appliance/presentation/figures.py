@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from appliance.control.api.services import ProcessFigures
 
 _AGES: Final = ((86400 * 2, 86400, "d"), (3600 * 2, 3600, "h"), (120, 60, "min"), (0, 1, "s"))
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB")
@@ -25,6 +28,20 @@ def size(count: float) -> str:
     while value >= _THOUSAND and unit < len(_UNITS) - 1:
         value, unit = value / _THOUSAND, unit + 1
     return f"{value:.1f} {_UNITS[unit]}" if unit and value < _TEN else f"{value:.0f} {_UNITS[unit]}"
+
+
+def percent(share: float | None) -> str:
+    """Write a share: ``0.3 %``, ``45 %``; empty where it is not known."""
+    if share is None:
+        return ""
+    return f"{100 * share:.1f} %" if 0 < share < _TEN / 100 else f"{100 * share:.0f} %"
+
+
+def process_figures(found: ProcessFigures | None) -> tuple[str, str, str]:
+    """Write what a process takes: processor, memory, open files; empty where it is not known."""
+    if found is None:
+        return "", "", ""
+    return percent(found.processor), size(found.memory_bytes), "" if found.open_files is None else str(found.open_files)
 
 
 def rate(per_second: float) -> str:

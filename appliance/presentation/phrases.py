@@ -6,9 +6,12 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+from appliance.presentation.figures import percent, process_figures, size
 from mercure.dicom.uids import uid_name
 
 if TYPE_CHECKING:
+    from appliance.control.api.services import ProcessState
+    from appliance.control.api.status import MachineState, NetworkTraffic
     from appliance.control.api.targets import Proposal
     from mercure.dicom.capabilities import Capabilities
     from mercure.spool.task import Converted
@@ -69,6 +72,44 @@ def proposal_in_words(proposal: Proposal) -> str:
         for it in (proposal.now, proposal.proposed)
     )
     return f"{proposal.setting}: {proposed} instead of {now}: {proposal.reason}"
+
+
+def taken_in_words(process: ProcessState) -> str:
+    """Say what a process takes, and how often it ended unasked."""
+    processor, memory, files = process_figures(process.figures)
+    return ", ".join(
+        part
+        for part in (
+            f"{processor} of a processor" if processor else "",
+            f"{memory} of memory" if memory else "",
+            f"{files} files open" if files else "",
+            plural(process.restarts, "restart"),
+        )
+        if part
+    )
+
+
+def machine_in_words(machine: MachineState) -> str:
+    """Say how busy the machine is: processors, memory, network, disk; errors of the network where there were any."""
+    used = machine.memory_bytes - machine.memory_available_bytes
+    parts = [
+        f"load {machine.load[0]:g} on {plural(machine.processors, 'processor')}",
+        f"memory {size(used)} of {size(machine.memory_bytes)}",
+        *(_traffic_in_words(network) for network in machine.networks),
+    ]
+    if machine.disk is not None and machine.disk.read_per_second is not None:
+        read, written = size(machine.disk.read_per_second), size(machine.disk.written_per_second or 0.0)
+        parts.append(f"{machine.disk.device} {read}/s read, {written}/s written, {percent(machine.disk.busy)} busy")
+    return "; ".join(part for part in parts if part)
+
+
+def _traffic_in_words(network: NetworkTraffic) -> str:
+    parts = []
+    if network.received_per_second is not None:
+        parts.append(f"{size(network.received_per_second)}/s in, {size(network.sent_per_second or 0.0)}/s out")
+    if network.errors:
+        parts.append(plural(network.errors, "error"))
+    return f"{network.interface} {', '.join(parts)}" if parts else ""
 
 
 def _milliseconds(seconds: float) -> str:

@@ -9,10 +9,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from appliance.control.rpc.client import api
 from appliance.status_page.source import Flow, PageSnapshot
 
 Sample = tuple[tuple[str, ...], float]
 """The values of the labels, and the value."""
+
+
+_Samples = Callable[[PageSnapshot], Iterable[Sample]]
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,49 @@ def _processes(seen: PageSnapshot) -> Iterable[Sample]:
             yield ((service.name, state), float(states.count(state)))
 
 
+def _by_process(
+    value: Callable[[api.services.ProcessState], float | None],
+) -> Callable[[PageSnapshot], Iterable[Sample]]:
+    def samples(seen: PageSnapshot) -> Iterable[Sample]:
+        for service in seen.status.services:
+            for process in service.processes:
+                found = value(process)
+                if found is not None:
+                    yield ((process.name,), float(found))
+
+    return samples
+
+
+def _of_process(name: str) -> _Samples:
+    """Make the samples of a figure of each process, where it is known."""
+    return _by_process(lambda process: None if process.figures is None else getattr(process.figures, name))
+
+
+def _of_machine(
+    value: Callable[[api.status.MachineState], Iterable[Sample]],
+) -> Callable[[PageSnapshot], Iterable[Sample]]:
+    def samples(seen: PageSnapshot) -> Iterable[Sample]:
+        return [] if seen.status.machine is None else value(seen.status.machine)
+
+    return samples
+
+
+def _of_disk(value: Callable[[api.status.DiskTraffic], Iterable[Sample]]) -> _Samples:
+    return _of_machine(lambda machine: [] if machine.disk is None else value(machine.disk))
+
+
+def _network_bytes(machine: api.status.MachineState) -> Iterable[Sample]:
+    for network in machine.networks:
+        yield ((network.interface, "received"), float(network.received_bytes))
+        yield ((network.interface, "sent"), float(network.sent_bytes))
+
+
+def _network_losses(machine: api.status.MachineState) -> Iterable[Sample]:
+    for network in machine.networks:
+        yield ((network.interface, "error"), float(network.errors))
+        yield ((network.interface, "dropped"), float(network.dropped))
+
+
 def _alerts(seen: PageSnapshot) -> Iterable[Sample]:
     for severity in ("critical", "warning", "watch"):
         yield ((severity,), float(sum(alert.severity == severity for alert in seen.alerts)))
@@ -139,6 +186,36 @@ FAMILIES: Final[tuple[Family, ...]] = (
            _processes),
     Family("mercure_service_configured_processes", "gauge", ("service",), "Processes that a service is to have.",
            lambda seen: [((service.name,), float(service.configured)) for service in seen.status.services]),
+    Family("mercure_process_processor_seconds", "counter", ("process",), "Processor time that a process has used.",
+           _of_process("processor_seconds")),
+    Family("mercure_process_memory_bytes", "gauge", ("process",), "Memory that a process holds (resident).",
+           _of_process("memory_bytes")),
+    Family("mercure_process_open_files", "gauge", ("process",), "Files and connections that a process has open.",
+           _of_process("open_files")),
+    Family("mercure_process_restarts", "counter", ("process",), "How often a process ended unasked since the start.",
+           _by_process(lambda process: process.restarts)),
+    Family("mercure_process_start_timestamp_seconds", "gauge", ("process",), "When a process was started or stopped.",
+           _by_process(lambda process: None if process.since is None else process.since.timestamp())),
+    Family("mercure_machine_load", "gauge", ("minutes",), "Load of the machine, the average of so many minutes.",
+           _of_machine(lambda it: [((m,), load) for m, load in zip(("1", "5", "15"), it.load, strict=True)])),
+    Family("mercure_machine_processors", "gauge", (), "Processors of the machine.",
+           _of_machine(lambda it: [((), float(it.processors))])),
+    Family("mercure_machine_processor_seconds", "counter", ("mode",), "Time of all processors: busy, or disk awaited.",
+           _of_machine(lambda it: [(("busy",), it.processor_seconds), (("iowait",), it.waiting_seconds)])),
+    Family("mercure_machine_memory_bytes", "gauge", (), "Memory of the machine.",
+           _of_machine(lambda it: [((), float(it.memory_bytes))])),
+    Family("mercure_machine_memory_available_bytes", "gauge", (), "Memory that programs can still have.",
+           _of_machine(lambda it: [((), float(it.memory_available_bytes))])),
+    Family("mercure_machine_uptime_seconds", "gauge", (), "Time since the machine was started.",
+           _of_machine(lambda it: [((), it.up_seconds)])),
+    Family("mercure_network_bytes", "counter", ("interface", "direction"), "Bytes through a network interface.",
+           _of_machine(_network_bytes)),
+    Family("mercure_network_lost_packets", "counter", ("interface", "why"), "Packets with errors, and dropped ones.",
+           _of_machine(_network_losses)),
+    Family("mercure_disk_bytes", "counter", ("direction",), "Bytes that the spool's device read and wrote.",
+           _of_disk(lambda it: [(("read",), float(it.read_bytes)), (("written",), float(it.written_bytes))])),
+    Family("mercure_disk_busy_seconds", "counter", (), "Time in which the spool's device had work to do.",
+           _of_disk(lambda it: [((), it.busy_seconds)])),
     Family("mercure_alerts", "gauge", ("severity",), "Alerts; `watch`: not raised yet.", _alerts),
     Family("mercure_alerts_by_kind", "gauge", ("kind",), "Alerts that are raised, by what they are about.",
            _alert_kinds),

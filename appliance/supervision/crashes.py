@@ -24,9 +24,10 @@ _KEPT: Final = 10
 
 
 class Crashes(Record):
-    """The last ends of each process, the oldest first."""
+    """The last unasked ends of each process, the oldest first, and how many there were since the router was started."""
 
     processes: dict[str, tuple[AwareDatetime, ...]] = {}
+    ends: dict[str, int] = {}
 
     @classmethod
     def read(cls, run: Path) -> Crashes:
@@ -54,4 +55,7 @@ class Crashes(Record):
             name: tuple(time for time in times if now - WITHIN < time <= now) for name, times in self.processes.items()
         }
         fresh[process] = (*fresh.get(process, ()), now)[-_KEPT:]
-        return Crashes(processes={name: times for name, times in fresh.items() if times})
+        return Crashes(
+            processes={name: times for name, times in fresh.items() if times},
+            ends={**self.ends, process: self.ends.get(process, 0) + 1},
+        )

@@ -29,6 +29,12 @@ SENDERS = (
     ("ANGIO_A", "10.20.4.2", 190, 0, 2_066),
     ("PET_CT", "fd00:20::5", 1500, 0, 0),
 )
+MACHINE = {
+    "processors": 4, "processor_seconds": 9120.5, "waiting_seconds": 41.0, "processor": 0.12, "load": (0.5, 0.4, 0.3),
+    "memory_bytes": 16 * GIB, "memory_available_bytes": 12 * GIB, "up_seconds": 90_000.0,
+    "networks": ({"interface": "eth0", "received_bytes": 10**12, "sent_bytes": 10**11, "errors": 3},),
+    "disk": {"device": "sda2", "read_bytes": 10**11, "written_bytes": 10**12, "busy_seconds": 5120.0},
+}  # fmt: skip
 TARGETS = (("pacs", "dicom"), ("research-archive", "dicom"), ("vendor-neutral", "dicomweb"), ("teaching", "folder"))
 
 
@@ -101,6 +107,7 @@ def status(*, bad: bool = False) -> api.status.Status:
                 "refuse_below_bytes": 10 * GIB,
                 "clean_below_bytes": 50 * GIB,
             },
+            "machine": MACHINE,
             "history": {"lag_seconds": 0.4, "newest_event": NOW, "outbox_bytes": 20_480},
             "verify": {"finished": NOW - timedelta(hours=7), "age_seconds": 7 * 3600.0, "acknowledged": 343_466},
             "config": {"revision": 17, "by_hand": False},
@@ -110,7 +117,8 @@ def status(*, bad: bool = False) -> api.status.Status:
 
 def service(name: str) -> dict[str, Any]:
     """Tell of a service with one process."""
-    process = {"name": f"{name}_00", "state": "running", "pid": 4242, "since": NOW}
+    process: dict[str, Any] = {"name": f"{name}_00", "state": "running", "pid": 4242, "since": NOW}
+    process["figures"] = {"processor": 0.02, "processor_seconds": 81.5, "memory_bytes": 61_000_000, "open_files": 24}
     return {"name": name, "configured": 1, "processes": [process]}
 
 

@@ -26,17 +26,21 @@ NAMES = """
 mercure_alerts mercure_alerts_by_kind mercure_associations_closed_total mercure_associations_open
 mercure_associations_opened_total mercure_associations_refused_total mercure_attempt_seconds_total
 mercure_attempts_total mercure_build_info mercure_config_revision mercure_config_usable mercure_delivered_bytes_total
-mercure_disk_clean_below_bytes mercure_disk_free_bytes mercure_disk_refuse_below_bytes mercure_disk_size_bytes
-mercure_history_lag_seconds mercure_history_up mercure_images_delivered_total mercure_images_quarantined_total
-mercure_images_received_total mercure_images_refused_total mercure_module_failed_tasks
-mercure_module_run_seconds_total mercure_module_runs_total mercure_module_waiting_tasks mercure_outbox_bytes
-mercure_page_requests_total mercure_received_bytes_total mercure_rules_failed_total mercure_rules_fired_total
-mercure_running mercure_sender_last_image_timestamp_seconds mercure_series_completed_total mercure_series_late_total
-mercure_service_configured_processes mercure_service_processes mercure_stage_entries mercure_stage_oldest_seconds
-mercure_studies_completed_total mercure_target_enabled mercure_target_failed_tasks mercure_target_outage_seconds
-mercure_target_up mercure_target_waiting_tasks mercure_tasks_created_total mercure_tasks_delivered_total
-mercure_tasks_failed_total mercure_tasks_processed_total mercure_tasks_retired_total mercure_up
-mercure_verify_age_seconds mercure_verify_result
+mercure_disk_busy_seconds_total mercure_disk_bytes_total mercure_disk_clean_below_bytes mercure_disk_free_bytes
+mercure_disk_refuse_below_bytes mercure_disk_size_bytes mercure_history_lag_seconds mercure_history_up
+mercure_images_delivered_total mercure_images_quarantined_total mercure_images_received_total
+mercure_images_refused_total mercure_machine_load mercure_machine_memory_available_bytes mercure_machine_memory_bytes
+mercure_machine_processor_seconds_total mercure_machine_processors mercure_machine_uptime_seconds
+mercure_module_failed_tasks mercure_module_run_seconds_total mercure_module_runs_total mercure_module_waiting_tasks
+mercure_network_bytes_total mercure_network_lost_packets_total mercure_outbox_bytes mercure_page_requests_total
+mercure_process_memory_bytes mercure_process_open_files mercure_process_processor_seconds_total
+mercure_process_restarts_total mercure_process_start_timestamp_seconds mercure_received_bytes_total
+mercure_rules_failed_total mercure_rules_fired_total mercure_running mercure_sender_last_image_timestamp_seconds
+mercure_series_completed_total mercure_series_late_total mercure_service_configured_processes
+mercure_service_processes mercure_stage_entries mercure_stage_oldest_seconds mercure_studies_completed_total
+mercure_target_enabled mercure_target_failed_tasks mercure_target_outage_seconds mercure_target_up
+mercure_target_waiting_tasks mercure_tasks_created_total mercure_tasks_delivered_total mercure_tasks_failed_total
+mercure_tasks_processed_total mercure_tasks_retired_total mercure_up mercure_verify_age_seconds mercure_verify_result
 """.split()  # noqa: SIM905 - a list of fifty names reads worse
 
 _LABELS = {family.exposed: family.labels for family in (*FAMILIES, REQUESTS)}
@@ -96,6 +100,9 @@ def test_values(page: Page) -> None:
     assert found["mercure_images_refused_total"] == {("0xA700",): 108}
     assert found["mercure_alerts"] == {("critical",): 2, ("warning",): 2, ("watch",): 0}
     assert found["mercure_service_processes"]["router", "running"] == 1
+    assert found["mercure_process_memory_bytes"]["router_00",] == 61_000_000
+    assert found["mercure_network_lost_packets_total"] == {("eth0", "error"): 3, ("eth0", "dropped"): 0}
+    assert found["mercure_machine_load"] == {("1",): 0.5, ("5",): 0.4, ("15",): 0.3}
 
 
 def test_a_router_that_does_not_answer_is_a_metric_too(page: Page) -> None:

@@ -11,7 +11,7 @@ from textual import on
 
 from appliance.control.rpc.client import ControlError, Nothing, Verb, api
 from appliance.presentation.figures import since
-from appliance.presentation.phrases import plural
+from appliance.presentation.phrases import plural, taken_in_words
 from appliance.presentation.states import PROCESS, Look, other
 from mercure.printable import printable
 from tui.actions import bindings_of
@@ -123,6 +123,8 @@ class ServicesPage(TablePage[ServiceRow]):
             if process.crashes:
                 often = f"{plural(process.crashes, 'time')} within five minutes"
                 yield from pair("crashed", often, columns, "bad" if process.is_looping else "warn")
+            if process.figures is not None:
+                yield from pair("takes", taken_in_words(process), columns)
         yield from pair("without it", _MEANING.get(row.service.name, ""), columns, "dim")
 
     def _since(self, row: ServiceRow) -> Span:

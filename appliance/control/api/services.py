@@ -18,11 +18,24 @@ CRASH_LOOP: Final = 3
 """Crashes within five minutes that make a loop; what counts them is `appliance.supervision.crashes`."""
 
 
+class ProcessFigures(Model):
+    """What a process takes; what only its owner may see is absent for others.
+
+    ``processor`` is the share of one processor in the last seconds, at first since the process began;
+    ``processor_seconds`` all that it has used.
+    """
+
+    processor: float | None = None
+    processor_seconds: float = 0.0
+    memory_bytes: int = 0
+    open_files: int | None = None
+
+
 class ProcessState(Model):
     """One process of a service; ``problem`` is empty when all is well.
 
     ``crashes`` counts how often it ended unasked in the last five minutes; from three on it is in a crash loop, even if
-    it runs just now.
+    it runs just now. ``restarts`` counts all such ends since the router was started.
     """
 
     name: str
@@ -32,6 +45,8 @@ class ProcessState(Model):
     problem: str = ""
     log: str = ""
     crashes: int = 0
+    restarts: int = 0
+    figures: ProcessFigures | None = None
 
     @property
     def is_looping(self) -> bool:

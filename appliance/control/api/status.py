@@ -48,6 +48,52 @@ class DiskState(Model):
         return "low" if self.free_bytes < self.clean_below_bytes else "ok"
 
 
+class NetworkTraffic(Model):
+    """What went through a network interface since the machine was started, and how fast it goes now (bytes)."""
+
+    interface: str
+    received_bytes: int
+    sent_bytes: int
+    errors: int = 0
+    dropped: int = 0
+    received_per_second: float | None = None
+    sent_per_second: float | None = None
+
+
+class DiskTraffic(Model):
+    """What the device of the spool read and wrote since the machine was started, and how fast it goes now (bytes).
+
+    ``busy`` is the share of the last seconds in which it had work to do.
+    """
+
+    device: str
+    read_bytes: int
+    written_bytes: int
+    busy_seconds: float = 0.0
+    read_per_second: float | None = None
+    written_per_second: float | None = None
+    busy: float | None = None
+
+
+class MachineState(Model):
+    """The machine on which the router runs.
+
+    ``processor`` is the share of all processors that was busy in the last seconds; ``load`` the average of the last 1,
+    5 and 15 minutes; ``processor_seconds`` and ``waiting_seconds`` (for a disk) count all processors since the start.
+    """
+
+    processors: int
+    processor_seconds: float
+    waiting_seconds: float = 0.0
+    processor: float | None = None
+    load: tuple[float, float, float]
+    memory_bytes: int
+    memory_available_bytes: int
+    up_seconds: float
+    networks: tuple[NetworkTraffic, ...] = ()
+    disk: DiskTraffic | None = None
+
+
 class HistoryState(Model):
     """The history: by how much it lags behind what the services have told (seconds), or why it cannot be asked."""
 
@@ -164,6 +210,7 @@ class Status(Model):
     outages: tuple[OutageState, ...]
     module_outages: tuple[ModuleOutageState, ...] = ()
     disk: DiskState
+    machine: MachineState | None = None
     copies: CopiesState = CopiesState()
     history: HistoryState
     config: ConfigState

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Final
 
 from appliance.control.api import services as api
@@ -13,6 +14,7 @@ from appliance.control.api.services import ServiceVerb as Verb
 from appliance.control.configuration import changes
 from appliance.control.errors import ControlError, Kind, no_such
 from appliance.control.identity import require_owner
+from appliance.control.machine import METER
 from appliance.control.registry import Asked, carries_out, carries_out_for_caller
 from appliance.control.session import Session
 from appliance.supervision.client import ProcessInfo, SupervisorClient
@@ -46,7 +48,7 @@ def list_services(session: Session) -> list[ServiceState]:
         ServiceState(
             name=name,
             configured=count,
-            processes=tuple(_process(info, crashes.recent(info.name, now)) for info in found if info.service == name),
+            processes=tuple(_measured(info, crashes, now) for info in found if info.service == name),
         )
         for name, count in {**_instances(session.services.value), **dict.fromkeys(OWN, 1)}.items()
         # A page that is switched off, or run by somebody else under a user of its own, is nothing to worry about.
@@ -102,7 +104,7 @@ def _change(asked: Asked, name: str, verb: Verb) -> ServiceChanged:
             after = [info for info in client.processes() if info.service == name]
             states = [info.state for info in after]
             session.audit(events, f"services.{verb}", name, before=list(before), after=list(states))
-    return ServiceChanged(name=name, verb=verb, processes=tuple(_process(info, 0) for info in after))
+    return ServiceChanged(name=name, verb=verb, processes=tuple(map(_process, after)))
 
 
 def _waiting(asked: Asked) -> Waiting:
@@ -184,8 +186,19 @@ def _instances(services: ServicesFile) -> dict[str, int]:
     return {name: settings.instances for name, settings in services if name != "version"}
 
 
-def _process(info: ProcessInfo, crashes: int) -> ProcessState:
-    return ProcessState.model_validate({**info.model_dump(exclude={"service"}), "crashes": crashes})
+def _process(info: ProcessInfo) -> ProcessState:
+    return ProcessState.model_validate(info.model_dump(exclude={"service"}))
+
+
+def _measured(info: ProcessInfo, crashes: Crashes, now: datetime) -> ProcessState:
+    """Return a process with how often it ended unasked, and what it takes."""
+    return _process(info).model_copy(
+        update={
+            "crashes": crashes.recent(info.name, now),
+            "restarts": crashes.ends.get(info.name, 0),
+            "figures": None if info.pid is None else METER.process(info.pid),
+        }
+    )
 
 
 @contextmanager
