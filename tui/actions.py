@@ -85,6 +85,7 @@ PAGES: Final = (
     PageEntry("8", "alerts", "Alerts", "Alert", "What needs attention, and what to do.", ()),
     PageEntry("9", "config", "Config", "Conf", "The revisions: compare, roll back.", ("revisions",)),
     PageEntry("0", "audit", "Audit", "Audit", "Who changed what.", ()),
+    PageEntry("", "refusals", "Refusals", "Refusals", "What senders were refused as associations began.", ("refused",)),
     PageEntry("", "backups", "Backups", "Backups", "The backups: write one, check one.", ("backup",)),
     PageEntry("", "selftest", "Self-test", "Self-test", "Whether the box works, step by step.", ("self-test",)),
 )
@@ -143,6 +144,7 @@ _HISTORY: Final = (
         aliases=("story",),
     ),
     Action("find", "f", "find", "Find an exam by patient, accession number or UID.", "history"),
+    Action("refused", "r", "refusals", "What senders were refused as associations began: opens its page.", "history"),
 )
 
 _RULES: Final = (

@@ -242,14 +242,9 @@ def _refusal_lines(found: Refusals, lines: list[str]) -> list[str]:
 
 
 def _refusal_row(record: RefusalRecord) -> tuple[str, ...]:
-    from mercure.dicom.uids import uid_name  # noqa: PLC0415
+    from appliance.presentation.phrases import refusal_in_words  # noqa: PLC0415
 
-    about = ", ".join(uid_name(uid) for uid in (record.abstract_syntax, record.transfer_syntax) if uid)
-    held = ", ".join(f"{address} has {places}" for address, places in (record.held or {}).items())
-    sender = f"{record.calling_aet}@{record.address}" if record.calling_aet else record.address
-    reason = f"{record.reason} ({held})" if held else record.reason
-    what = f"{record.what}: {about}" if about else record.what
-    return (short_moment(record.last), str(record.times), sender, what, reason)
+    return (short_moment(record.last), str(record.times), *refusal_in_words(record))
 
 
 def _event_lines(events: Iterable[EventRecord], *, whole: bool) -> list[str]:

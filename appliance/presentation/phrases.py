@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from appliance.control.api.services import ProcessState
     from appliance.control.api.status import MachineState, NetworkTraffic
     from appliance.control.api.targets import Proposal
+    from appliance.control.api.traffic import RefusalRecord
     from mercure.dicom.capabilities import Capabilities
     from mercure.spool.task import Converted
 
@@ -63,6 +64,15 @@ def capabilities_in_words(known: Capabilities) -> Iterator[tuple[str, str]]:
         at_once = known.at_once
         yield "at once", f"{at_once.accepted} of {at_once.asked}{f': {at_once.text}' if at_once.text else ''}"
     yield "SOP classes", f"{len(known.classes)} of {len(known.asked_classes)} taken"
+
+
+def refusal_in_words(record: RefusalRecord) -> tuple[str, str, str]:
+    """Say who was refused what while an association began, and why."""
+    about = ", ".join(uid_name(uid) for uid in (record.abstract_syntax, record.transfer_syntax) if uid)
+    held = ", ".join(f"{address} has {places}" for address, places in (record.held or {}).items())
+    sender = f"{record.calling_aet}@{record.address}" if record.calling_aet else record.address
+    reason = f"{record.reason} ({held})" if held else record.reason
+    return sender, f"{record.what}: {about}" if about else record.what, reason
 
 
 def proposal_in_words(proposal: Proposal) -> str:

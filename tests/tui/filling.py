@@ -17,7 +17,8 @@ from mercure.clock import ManualClock
 from mercure.config import Retry
 from mercure.delivery.acceptance import AcceptanceBook
 from mercure.delivery.target_breaker import TargetBreaker
-from mercure.event_details import Identity
+from mercure.event_details import ContextRefused, Identity
+from mercure.events import EventWriter
 from mercure.services.bookkeeper import Bookkeeper
 from mercure.services.common import Context
 from mercure.services.router import Router
@@ -81,9 +82,27 @@ def fill(session: Session) -> None:
     take_down(session, "delivered", timedelta(seconds=7300))
     with session.changing() as events:
         session.audit(events, "task.hold", "the third", before="waiting", after="held")
+    _refuse(session)
     let_work(session, Bookkeeper, "bookkeeper", clock)
     keep_backup(session)
     _told_before(session, NOW - AN_HOUR)
+
+
+def _refuse(session: Session) -> None:
+    """Let the receiver refuse a scanner two things as its associations begin, one after the other."""
+    scanner = {"address": "10.0.0.8", "calling_aet": "MR1", "called_aet": "MERCURE"}
+    reasons = ("another context has the class uncompressed", "the SOP class is not among those that are accepted")
+    refused = (
+        ContextRefused(**scanner, what="transfer syntaxes", abstract_syntax="1.3.46.670589.5.0.2.1",
+                       transfer_syntax="1.2.840.10008.1.2.4.70", reason=reasons[0]),
+        ContextRefused(**scanner, what="abstract syntax", abstract_syntax="1.2.840.10008.5.1.4.1.1.88.22",
+                       transfer_syntax="1.2.840.10008.1.2", reason=reasons[1], times=7),
+    )  # fmt: skip
+    for hours, refusal in zip((3, 2), refused, strict=True):
+        events = EventWriter(session.spool.stage(Stage.OUTBOX), "receiver", ManualClock(NOW - hours * AN_HOUR))
+        events.emit(refusal)
+        events.sync()
+        events.close()
 
 
 def take_down(session: Session, target: str, since: timedelta) -> None:

@@ -40,6 +40,7 @@ PAGES: Final[dict[str, tuple[tuple[str, ...], str, str]]] = {
     "alerts": (("8",), "critical", "critical"),
     "config": (("9",), "in force", "in force"),
     "audit": (("0",), "is not made yet", "task.hold"),
+    "refusals": (typed("refusals"), "is not made yet", "2 refusals"),
     "backups": (typed("backups"), "there is no backup", "1 backup"),
     "selftest": (typed("selftest"), "r runs it", "r runs it"),
 }
@@ -59,6 +60,7 @@ BUSY: Final = (
     View("alerts", ("8",), ("all is well",)),
     View("config", ("9",), ("2 revisions",)),
     View("audit", ("0",), ("modules.switch",)),
+    View("refusals", typed("refusals"), ("nothing was refused",)),
     View("backups", (*typed("backups"), "n", "enter"), ("3.0 MB of 6.0 MB copied",)),
     View("selftest", (*typed("selftest"), "r"), ("2 of 9 clock",)),
 )

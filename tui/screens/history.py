@@ -105,7 +105,11 @@ class HistoryPage(TablePage[Series]):
 
     def handlers(self) -> Mapping[str, Callable[[], None]]:
         """Return what is called for each action."""
-        return {"find": self._find, "timeline": self.with_row(self._story)}
+        return {
+            "find": self._find,
+            "timeline": self.with_row(self._story),
+            "refused": lambda: self.mercure.open_page("refusals"),
+        }
 
     def _find(self) -> None:
         def wanted(text: str) -> None:
