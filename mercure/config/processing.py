@@ -110,6 +110,9 @@ class ModuleSettings(Model):
     """A run that takes longer is stopped, and has failed."""
     output_limit_bytes: Annotated[int, Field(ge=1024)] = 8 * 1024**3
     """A run that writes more is stopped, and has failed."""
+    shared_memory: bool = False
+    """Whether it may make memory that has no name in a file system (``memfd_create``, System V), as some GPU and MPI
+    programs do. Without control groups some of it can be hidden from the limit. ``/dev/shm`` is always there."""
     retain_inputs: bool = False
     """The images that went in go out with the result."""
     result: Literal["any", "images", "same-series"] = "any"

@@ -184,6 +184,7 @@ class StepExecutor:
             mounts=[RunMount(mount.source, mount.target, mount.writable) for mount in settings.mounts],
             persistence=persistence,
             network=settings.network,
+            shared_memory=settings.shared_memory,
             grace_seconds=shared.stop_grace_seconds,
         )
 

@@ -100,6 +100,8 @@ class RunRequest:
         A folder that is kept from run to run, writable; the module finds it by ``MODULE_PERSISTENCE_DIR``.
     network : bool
         Whether it may use the network.
+    shared_memory : bool
+        Whether it may make memory that has no name in a file system; only control groups count all of it.
     grace_seconds : float
         Between asking it to end and ending it.
     """
@@ -113,6 +115,7 @@ class RunRequest:
     mounts: Sequence[RunMount] = ()
     persistence: Path | None = None
     network: bool = False
+    shared_memory: bool = False
     grace_seconds: float = 10.0
 
     @property

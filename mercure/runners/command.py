@@ -115,7 +115,7 @@ class CommandRunner:
     def _start(self, request: RunRequest, lock: int) -> tuple[subprocess.Popen[bytes], int | None]:
         program = self._program()  # before the descriptors: it raises where bubblewrap is missing
         reading, writing = os.pipe2(os.O_CLOEXEC)
-        calls = filter_descriptor()
+        calls = filter_descriptor(shared_memory=request.shared_memory)
         arguments = [
             *_within_limits(program, request),
             *namespaces(network=request.network),

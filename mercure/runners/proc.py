@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, NamedTuple
 
-_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+_BLOCK: Final = 512
+"""Bytes of what stat(2) calls a block."""
+
+_NAMELESS: Final = "/memfd:"
+_WITHOUT_FILE: Final = ("/dev/zero (deleted)", "/SYSV")
+_MAPPING: Final = re.compile(r"[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ (\d+) *(.*)")
 
 
 def tree(process: int) -> list[int]:
@@ -27,16 +34,59 @@ def tree(process: int) -> list[int]:
 
 
 def memory_of_tree(process: int) -> int:
-    """Add up what a process and all below it hold in memory, in bytes: resident, and in files of their own tmpfs.
+    """Add up what a process and all below it hold in memory, in bytes: resident, and in files that are memory.
 
-    Memory that they share counts for each.
+    What they share by a fork or a library counts for each; shared memory counts once.
     """
     processes = tree(process)
-    total = 0
-    for current in processes:
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            total += int(Path(f"/proc/{current}/statm").read_text("ascii").split()[1]) * _PAGE
-    return total + _files_in_memory(processes)
+    resident = {current: _resident(current) for current in processes}
+    total = sum(memory.own for memory in resident.values())
+    sharing = [current for current, memory in resident.items() if memory.shared]
+    return total + _files_in_memory(processes) + _shared_memory(processes, sharing)
+
+
+class _Resident(NamedTuple):
+    """Resident memory of a process in bytes: its own with that of files on disk, and shared memory of any kind."""
+
+    own: int = 0
+    shared: int = 0
+
+
+def _resident(process: int) -> _Resident:
+    """Read the resident memory of a process (proc_pid_status(5))."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text("utf-8", "replace").splitlines()
+        fields = (line.partition(":") for line in lines if line.startswith("Rss"))
+        kibibytes = {name: int(text.split()[0]) for name, _, text in fields}
+        return _Resident((kibibytes["RssAnon"] + kibibytes["RssFile"]) * 1024, kibibytes["RssShmem"] * 1024)
+    except (OSError, ValueError, IndexError, KeyError):
+        return _Resident()
+
+
+def _shared_memory(processes: Sequence[int], sharing: Sequence[int]) -> int:
+    """Add up shared memory that is in no tmpfs of theirs: files without a name, System V, and without a file."""
+    open_files: dict[int, int] = {}
+    for process in processes:
+        with contextlib.suppress(OSError):
+            for entry in os.scandir(f"/proc/{process}/fd"):
+                with contextlib.suppress(OSError):
+                    if os.readlink(entry.path).startswith(_NAMELESS):
+                        status = entry.stat()
+                        open_files[status.st_ino] = status.st_blocks * _BLOCK
+    return sum(open_files.values()) + sum(_mapped(process, open_files.keys()) for process in sharing)
+
+
+def _mapped(process: int, besides: AbstractSet[int]) -> int:
+    """Add up a process's part of the shared memory that it has mapped (proc_pid_smaps(5)), besides some files."""
+    total, counts = 0, False
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in Path(f"/proc/{process}/smaps").read_text("utf-8", "replace").splitlines():
+            place = _MAPPING.match(line)
+            if place is not None:
+                counts = place[2].startswith((_NAMELESS, *_WITHOUT_FILE)) and int(place[1]) not in besides
+            elif counts and line.startswith("Pss:"):
+                total += int(line.split()[1]) * 1024
+    return total
 
 
 def _files_in_memory(processes: Sequence[int]) -> int:

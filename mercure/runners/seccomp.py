@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,7 +35,7 @@ class _Machine:
     audit: int
     clone: int
     ioctl: int
-    refused: tuple[int, ...]
+    refused: Mapping[str, int]
     foreign: int | None = None
 
 
@@ -76,8 +77,7 @@ _REFUSED: Final = {
     "kexec_load": (246, 104),
     "keyctl": (250, 219),
     "lookup_dcookie": (212, 18),
-    "mbind": (237, 235),
-    "memfd_create": (319, 279),  # memory that counts against no limit, as that of the two below
+    "memfd_create": (319, 279),  # memory that may count against no limit, as that of the two below
     "msgget": (68, 186),
     "shmget": (29, 194),
     "migrate_pages": (256, 238),
@@ -94,7 +94,6 @@ _REFUSED: Final = {
     "quotactl": (179, 60),
     "reboot": (169, 142),
     "request_key": (249, 218),
-    "set_mempolicy": (238, 237),
     "setdomainname": (171, 162),
     "sethostname": (170, 161),
     "setns": (308, 268),
@@ -109,9 +108,13 @@ _REFUSED: Final = {
 }
 
 
-def _numbers(place: int) -> tuple[int, ...]:
-    own = (numbers[place] for numbers in _REFUSED.values())
-    return (*(number for number in own if number is not None), *_SAME.values())
+_SHARED_MEMORY: Final = ("memfd_create", "shmget")
+"""What a module may have by its setting ``shared_memory``."""
+
+
+def _numbers(place: int) -> dict[str, int]:
+    own = {name: numbers[place] for name, numbers in _REFUSED.items()}
+    return {**{name: number for name, number in own.items() if number is not None}, **_SAME}
 
 
 _MACHINES: Final = {
@@ -120,17 +123,20 @@ _MACHINES: Final = {
 }
 
 
-def filter_program(machine: str | None = None) -> bytes | None:
+def filter_program(machine: str | None = None, *, shared_memory: bool = False) -> bytes | None:
     """Return the filter for an architecture, as ``bwrap --seccomp`` takes it; None where the numbers are not known.
 
     Parameters
     ----------
     machine : str, optional
         As ``uname -m`` says; absent: that of this machine.
+    shared_memory : bool
+        Whether memory may be made that has no name in a file system.
     """
     numbers = _MACHINES.get(machine or os.uname().machine)
     if numbers is None:
         return None
+    allowed = _SHARED_MEMORY if shared_memory else ()
     refuse = _step(_RETURN, _FAIL | errno.EPERM)
     lines = [
         _step(_LOAD, _ARCHITECTURE),
@@ -140,7 +146,7 @@ def filter_program(machine: str | None = None) -> bytes | None:
     ]
     if numbers.foreign is not None:
         lines += [_step(_AT_LEAST, numbers.foreign, otherwise=1), refuse]
-    for number in numbers.refused:
+    for number in (number for name, number in numbers.refused.items() if name not in allowed):
         lines += [_step(_EQUAL, number, otherwise=1), refuse]
     lines += [_step(_EQUAL, _CLONE3, otherwise=1), _step(_RETURN, _FAIL | errno.ENOSYS)]
     lines += [_step(_EQUAL, numbers.clone, otherwise=3), _step(_LOAD, _FIRST)]
@@ -150,15 +156,15 @@ def filter_program(machine: str | None = None) -> bytes | None:
     return b"".join([*lines, _step(_RETURN, _ALLOW)])
 
 
-def programs() -> dict[str, bytes]:
+def programs(*, shared_memory: bool = False) -> dict[str, bytes]:
     """Return the filters of all architectures by their names, and by ``""`` one that refuses nothing."""
-    known = {machine: filter_program(machine) or b"" for machine in _MACHINES}
+    known = {machine: filter_program(machine, shared_memory=shared_memory) or b"" for machine in _MACHINES}
     return {**known, "": _step(_RETURN, _ALLOW)}
 
 
-def filter_descriptor() -> tuple[int, ...]:
+def filter_descriptor(*, shared_memory: bool = False) -> tuple[int, ...]:
     """Return a descriptor from which ``bwrap`` reads the filter, to be closed by the caller; none without a filter."""
-    program = filter_program()
+    program = filter_program(shared_memory=shared_memory)
     if program is None:
         return ()
     reading, writing = os.pipe2(os.O_CLOEXEC)

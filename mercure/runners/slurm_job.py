@@ -96,7 +96,7 @@ class JobFolder:
             copy_tree(request.inputs, building / IN)
             token = secrets.token_hex(16)
             (building / TOKEN).write_text(token, encoding="ascii")
-            for machine, program in seccomp.programs().items():
+            for machine, program in seccomp.programs(shared_memory=request.shared_memory).items():
                 (building / f"{CALLS}{machine and '.'}{machine}").write_bytes(program)
             script = building / SCRIPT
             script.write_text(self._script(replace(request, folder=self.path), kind, token), encoding="utf-8")

@@ -110,6 +110,55 @@ def pile() -> None:
     eat()
 
 
+def parallel() -> None:
+    """Share so many mebibytes with four processes, as Python's multiprocessing does, and hold them for a while."""
+    from multiprocessing import get_context, shared_memory  # noqa: PLC0415 - the others need none of it
+
+    block = shared_memory.SharedMemory(create=True, size=int(sys.argv[2]) * MEBIBYTE)
+    buffer = block.buf
+    assert buffer is not None
+    buffer[:] = b"x" * block.size
+    context = get_context("fork")
+    ready, over = context.Semaphore(0), context.Event()
+
+    def work() -> None:
+        sum(buffer[::4096])
+        ready.release()
+        over.wait(60)
+
+    workers = [context.Process(target=work) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for _ in workers:
+        ready.acquire()
+    time.sleep(2)  # it is looked at twice a second
+    over.set()
+    for worker in workers:
+        worker.join()
+    buffer.release()
+    block.close()
+    block.unlink()
+    copy()
+
+
+def nameless() -> None:
+    """Hold so many mebibytes in files that have no name, open ones and ones that are only mapped."""
+    import mmap  # noqa: PLC0415
+
+    held: list[object] = []
+    for number in range(int(sys.argv[2]) // 8):
+        descriptor = os.memfd_create(f"held {number}")
+        os.write(descriptor, b"x" * 8 * MEBIBYTE)
+        if number % 2:
+            mapped = mmap.mmap(descriptor, 8 * MEBIBYTE)
+            mapped[:] = b"y" * 8 * MEBIBYTE
+            held.append(mapped)
+            os.close(descriptor)
+    (OUT / "begun").touch()
+    time.sleep(float(sys.argv[3]))
+    copy()
+
+
 def share() -> None:
     """Use so many mebibytes in each of eight processes: each within the limit, all together not."""
     for _ in range(8):
@@ -171,6 +220,7 @@ def escape() -> None:
         "change the root": lambda: os.chroot(OUT),
         "make a user namespace": lambda: system_call(libc.unshare, 0x10000000),
         "make memory that nobody counts": lambda: os.close(os.memfd_create("x")),
+        "make memory of System V": lambda: system_call(lambda: libc.shmget(0, 4096, 0o1600) + 1 == 0),
         "look into another process": lambda: system_call(libc.ptrace, 16, os.getppid(), 0, 0),
         "type into a terminal": lambda: system_call(libc.ioctl, 0, 0x5412, b"x"),
         "change the name of the machine": lambda: socket.sethostname("escaped"),
@@ -238,6 +288,8 @@ WAYS = {
         fill,
         eat,
         pile,
+        parallel,
+        nameless,
         share,
         fork,
         orphan,

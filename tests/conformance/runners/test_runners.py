@@ -169,6 +169,28 @@ def test_files_in_memory_count_with_the_rest(probing: Probing) -> None:
     assert outcome.seconds < 40, "it was not ended for its memory"
 
 
+def test_shared_memory_counts_once_and_needs_no_setting(probing: Probing) -> None:
+    """Python's multiprocessing: five processes with the same 40 MiB are within 256 MiB."""
+    roomy = replace(LIMITS, output_bytes=64 * MEBIBYTE)
+    request, outcome = probing.run("parallel", 40, limits=roomy)
+    assert outcome.well, (outcome, request.log.read_text())
+
+
+def test_memory_without_a_name_needs_a_setting_and_counts(probing: Probing) -> None:
+    roomy = replace(LIMITS, output_bytes=64 * MEBIBYTE)
+    if not isinstance(probing.runner, PodmanRunner):
+        request, outcome = probing.run("nameless", 8, 0, limits=roomy)
+        assert not outcome.well
+        assert "PermissionError" in request.log.read_text()
+    request, outcome = probing.run("nameless", 96, 1.5, limits=roomy, shared_memory=True)
+    assert outcome.well, (outcome, request.log.read_text())
+    if isinstance(probing.runner, SlurmRunner):
+        return  # on a cluster its own control groups count it
+    _request, outcome = probing.run("nameless", 480, 60, limits=roomy, shared_memory=True)
+    assert outcome.how in {"memory", "killed"}
+    assert outcome.seconds < 40, "it was not ended for its memory"
+
+
 def test_there_is_no_way_out(probing: Probing) -> None:
     port = free_port()
     request, outcome = probing.run("escape", port)
@@ -177,6 +199,7 @@ def test_there_is_no_way_out(probing: Probing) -> None:
     failures = {name: said for name, said in found.items() if said == "done" and name not in ESCAPES_ALLOWED}
     if isinstance(probing.runner, PodmanRunner):
         failures.pop("make memory that nobody counts", None)  # control groups do
+        failures.pop("make memory of System V", None)
         failures.pop("make a user namespace", None)  # by its own filter of system calls
     assert failures == {}
     for sop, data in probing.images:
