@@ -9,6 +9,7 @@ import pytest
 from tests.crash.matrix.decisions import DECISIONS
 from tests.crash.matrix.kills import run
 from tests.crash.matrix.scenarios import SCENARIOS
+from tests.crash.matrix.surroundings import SURROUNDINGS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
 
 FAULTS = 6
 FEW_FAULTS = 3
-"""In scenarios that are about decisions: each kind of fault is in one of them."""
+"""In scenarios that are about decisions and surroundings: each kind of fault is in one of them."""
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_faults_at_some_steps(memory: Path, scenario: Scenario) -> None:
-    faults = FEW_FAULTS if scenario in DECISIONS else FAULTS
+    faults = FEW_FAULTS if scenario in (*DECISIONS, *SURROUNDINGS) else FAULTS
     result = run(scenario, memory, faults=faults)
     assert result.troubles == []
     assert result.steps >= faults

@@ -9,12 +9,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, get_args
 
 from tests.oracle.meaning import DISCARD, ERROR, Rule, Wanted, wanted
+from tests.oracle.order import Order, overtaking
 from tests.oracle.record import AS_RECEIVED, Arrival, Disturbances, Image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-Kind = Literal["missing", "unexpected", "half", "stale", "altered", "repeated"]
+Kind = Literal["missing", "unexpected", "half", "stale", "altered", "repeated", "early"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 STAGE = "stage/"
 """How the names of places begin that are stages of the router, where an image may be in several tasks."""
@@ -54,6 +55,10 @@ class Run:
         Seconds within which a sender brings a series that is surely decided as a whole.
     damaged
         Digests of images that were destroyed on the router's own disk: they may be nowhere, but never be altered.
+    orders
+        The order of destinations that go by one, and of which is known in which order images came.
+    taken
+        Moments at which the router had surely found complete whatever had been acknowledged until then.
     """
 
     sent: Sequence[Image]
@@ -63,6 +68,8 @@ class Run:
     disturbances: Disturbances = field(default_factory=Disturbances)
     patience: float = 1.0
     damaged: frozenset[str] = frozenset()
+    orders: Mapping[str, Order] = field(default_factory=dict)
+    taken: Sequence[float] = ()
 
     @cached_property
     def images(self) -> list[Image]:
@@ -120,6 +127,7 @@ def _counts(run: Run) -> dict[tuple[str, ...], int]:
 def judge(run: Run) -> list[Verdict]:
     """Return all that is not as it should be; each once."""
     found = [*_missing_and_half(run), *_strange(run), *_stale(run), *_repeated(run)]
+    found += [Verdict("early", sop, place) for sop, place in overtaking(run)]
     return sorted(set(found), key=str)
 
 

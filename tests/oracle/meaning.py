@@ -12,13 +12,18 @@ if TYPE_CHECKING:
 
     Predicate = Callable[[Image], bool | None]
 
-DISCARD, ERROR = "stage/discard", "stage/error"
+DISCARD, ERROR, HELD = "stage/discard", "stage/error", "stage/outgoing"
 """Places that are no targets, but where an image may have to be."""
 
 
 def always(_image: Image) -> bool:
     """Hold for every image."""
     return True
+
+
+def never(_image: Image) -> bool:
+    """Hold for no image."""
+    return False
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,8 @@ class Rule:
         Images that come late make the whole of their series go once more.
     form
         In which form the images arrive.
+    holds
+        Images for which this is so wait for a person on their way to these places.
     """
 
     name: str
@@ -51,6 +58,11 @@ class Rule:
     fallback: bool = False
     again: bool = False
     form: str = AS_RECEIVED
+    holds: Callable[[Image], bool] = never
+
+    def places(self, image: Image) -> set[tuple[str, str]]:
+        """Return the places of an image for which it fires, each with the form."""
+        return {(place, self.form) for place in ((HELD,) if self.holds(image) else self.to)}
 
 
 @dataclass
@@ -63,9 +75,9 @@ class Wanted:
     by_nobody: bool = False
     """No rule wants it."""
 
-    def add(self, rule: Rule, fires: bool | None) -> None:
+    def add(self, image: Image, rule: Rule, fires: bool | None) -> None:
         """Take in what a rule says of the image."""
-        places = {(place, rule.form) for place in rule.to}
+        places = rule.places(image)
         if fires:
             self.must |= places
         elif fires is None:
@@ -80,17 +92,17 @@ def wanted(image: Image, rules: Sequence[Rule]) -> Wanted:
     for rule in discards:
         if fires[rule.name]:
             certain = all(fires[other.name] is False for other in discards[: discards.index(rule)])
-            return _only(rule) if certain else _any(rules)
+            return _only(image, rule) if certain else _any(image, rules)
     if any(fires[rule.name] is None for rule in discards):
-        return _any(rules)
+        return _any(image, rules)
     found = Wanted()
     others = [rule for rule in rules if not rule.discards and not rule.fallback]
     for rule in others:
-        found.add(rule, fires[rule.name])
+        found.add(image, rule, fires[rule.name])
     taken = [fires[rule.name] for rule in others]
     for rule in rules:
         if rule.fallback and not any(taken):
-            found.add(rule, None if None in taken and fires[rule.name] else fires[rule.name])
+            found.add(image, rule, None if None in taken and fires[rule.name] else fires[rule.name])
     found.by_nobody = not found.must and not found.may
     if not found.must:
         (found.may if found.may else found.must).add((DISCARD, AS_RECEIVED))
@@ -98,14 +110,14 @@ def wanted(image: Image, rules: Sequence[Rule]) -> Wanted:
     return found
 
 
-def _only(rule: Rule) -> Wanted:
+def _only(image: Image, rule: Rule) -> Wanted:
     found = Wanted()
-    found.add(rule, True)
+    found.add(image, rule, True)
     return found
 
 
-def _any(rules: Sequence[Rule]) -> Wanted:
+def _any(image: Image, rules: Sequence[Rule]) -> Wanted:
     found = Wanted(may={(DISCARD, AS_RECEIVED)})
     for rule in rules:
-        found.add(rule, None)
+        found.add(image, rule, None)
     return found

@@ -107,6 +107,15 @@ def _repeated(run: Run, image: Image, at: str, form: str) -> Run:
     return _with(run, name, [*run.arrivals.get(name, ()), *more])
 
 
+def _early(run: Run, image: Image, at: str, _form: str) -> Run:
+    """Let a series have been taken before this image was sent, and come after it."""
+    forms = {form: digest(f"first {image.sop} {form}".encode()) for form in image.forms}
+    first = replace(image, sop=f"{image.sop}.0", forms=forms, began=image.began - 3, ended=image.began - 2)
+    last = [Arrival(each.sop, each.digest, monotonic()) for each in (image, first)]
+    planted = replace(_with(run, at, [*run.arrivals[at], *last]), sent=[first, *run.sent], orders={at: "received"})
+    return replace(planted, taken=[image.began - 1])
+
+
 _PLANTS: dict[Kind, Callable[[Run, Image, str, str], Run]] = {
     "missing": _missing,
     "unexpected": _unexpected,
@@ -114,4 +123,5 @@ _PLANTS: dict[Kind, Callable[[Run, Image, str, str], Run]] = {
     "stale": _stale,
     "altered": _altered,
     "repeated": _repeated,
+    "early": _early,
 }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.oracle.judge import KINDS, Run, judge
-from tests.oracle.meaning import DISCARD, Rule, always, wanted
+from tests.oracle.meaning import DISCARD, HELD, Rule, always, wanted
 from tests.oracle.planting import assert_planted_are_found
 from tests.oracle.record import AS_RECEIVED, Arrival, Disturbances, Image, digest
 from tests.support.data_sets import instance_of, tagged_image
@@ -16,6 +16,8 @@ from tests.support.held import arrivals
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.oracle.order import Order
 
 ALL = Rule("all", {}, always, ("a",))
 
@@ -91,6 +93,42 @@ def test_versions_of_two_senders_are_two_images() -> None:
     assert kinds(run([first, second], {"a": came(second)})) == [("missing", "1.1", "a")]
 
 
+@pytest.mark.parametrize(
+    ("order", "studies", "early"), [("study", "11", True), ("study", "12", False), ("received", "12", True)]
+)
+def test_a_series_may_not_overtake_one_that_was_taken_before_it_was_sent(
+    order: Order, studies: str, early: bool
+) -> None:
+    first, second = (
+        image(f"1.{number}.1", began=began, SeriesInstanceUID=f"1.{number}", StudyInstanceUID=study)
+        for number, began, study in ((1, 0.0, studies[0]), (2, 2.0, studies[1]))
+    )
+    known = {"orders": {"a": order}, "taken": [1.0, 3.0]}
+    assert kinds(run([first, second], {"a": came(first, second, first)}, **known)) == [("repeated", "1.1.1", "a")]
+    found = [("early", "1.2.1", "a")] if early else []
+    assert kinds(run([first, second], {"a": came(second, first)}, **known)) == found
+    assert kinds(run([first, second], {"a": came(second, first)}, **known | {"orders": {}})) == []
+    assert kinds(run([first, second], {"a": came(second, first)}, **known | {"taken": [3.0]})) == [], "nobody knows"
+    unsure = replace(first, answer="unknown")
+    assert kinds(run([unsure, second], {"a": came(second, first)}, **known)) == []
+    again = replace(first, began=4.0, ended=4.0, association="2")
+    assert kinds(run([first, second, again], {"a": came(first, second, first)}, **known)) == []
+
+
+def test_one_of_many_that_was_overtaken_is_found() -> None:
+    images = [image(f"1.{each}", began=float(2 * each), SeriesInstanceUID=f"1.{each}") for each in range(8)]
+    taken = [each.began + 1 for each in images]
+    order = [*images[:4], images[5], images[4], *images[6:]]
+    found = run(images, {"a": came(*order)}, orders={"a": "received"}, taken=taken)
+    assert kinds(found) == [("early", "1.5", "a")]
+
+
+def test_what_a_rule_holds_waits_for_a_person() -> None:
+    held = replace(ALL, holds=lambda image: image.sop == "1.2")
+    assert kinds(run([ONE, TWO], {"a": came(ONE), HELD: came(TWO)}, held)) == []
+    assert kinds(run([ONE, TWO], {"a": came(ONE, TWO)}, held)) == [("missing", "1.2", HELD), ("unexpected", "1.2", "a")]
+
+
 def test_other_bytes_are_altered() -> None:
     assert kinds(run([ONE], {"a": came(replace(ONE, forms={AS_RECEIVED: "other"}))})) == [
         ("altered", "1.1", "a"),
@@ -160,7 +198,7 @@ def test_a_run_without_a_delivery_cannot_be_planted_in() -> None:
 
 
 def test_each_kind_is_planted() -> None:
-    assert set(KINDS) == {"missing", "unexpected", "half", "stale", "altered", "repeated"}
+    assert set(KINDS) == {"missing", "unexpected", "half", "stale", "altered", "repeated", "early"}
 
 
 def test_what_stands_in_a_folder_stands_in_the_order_of_its_numbers(tmp_path: Path) -> None:

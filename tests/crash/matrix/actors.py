@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from appliance.control.configuration import changes
 from appliance.control.session import Session
+from appliance.spool_move import move
 from mercure.config import Root
 from mercure.services.bookkeeper import Bookkeeper
 from mercure.services.cleaner import RETELL_SECONDS, Cleaner
@@ -16,7 +17,7 @@ from mercure.services.common import Context
 from mercure.services.dispatcher import Dispatcher
 from mercure.services.processor import Processor
 from mercure.services.router import Router
-from mercure.spool import Changes, Stage, load_task
+from mercure.spool import Changes, Spool, Stage, TaskError, load_task
 from tests.support.polling import eventually
 from tests.support.verbs import change_task
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 EVERYTHING = Changes.everything()
 PATIENT_TURNS = 20
 """After so many turns of a dispatcher the time goes faster: something waits for long."""
+OTHER_DISK = "other-disk"
+"""Name, beside a root, of a link to a folder on another file system."""
 
 
 @contextmanager
@@ -43,6 +46,16 @@ def _context(root: Path, service: str, clock: ManualClock) -> Iterator[Context]:
 
 def _any(context: Context, *stages: Stage) -> bool:
     return any(context.spool.names(stage) for stage in stages)
+
+
+def held(spool: Spool) -> set[str]:
+    """Return the tasks in ``outgoing/`` that wait for a person."""
+    found = set()
+    for name in spool.names(Stage.OUTGOING):
+        with suppress(OSError, TaskError):  # it is gone
+            if load_task(spool.entry(Stage.OUTGOING, name)).hold is not None:
+                found.add(name)
+    return found
 
 
 def route(root: Path, clock: ManualClock) -> None:
@@ -81,7 +94,7 @@ def dispatch(root: Path, clock: ManualClock) -> None:
         def is_done() -> bool:
             dispatcher.turn(EVERYTHING)
             clock.advance(3 if next(turns) < PATIENT_TURNS else 300)
-            return not _any(context, Stage.OUTGOING)
+            return set(context.spool.names(Stage.OUTGOING)) <= held(context.spool)
 
         eventually(is_done, seconds=60, what="everything is delivered")
         dispatcher.end()
@@ -171,6 +184,23 @@ def reroute(root: Path, clock: ManualClock) -> None:
         _ = change_task(session, "retry", name) if is_there else change_task(session, "reroute", name, target="b")
 
     _with_failed(root, clock, to_b)
+
+
+def release(root: Path, clock: ManualClock) -> None:
+    """Let each task that waits for a person go on."""
+    session = Session(Root(root), "tester", clock=clock)
+    for name in sorted(held(session.spool)):
+        change_task(session, "release", name)
+
+
+def move_spool(root: Path, clock: ManualClock) -> None:
+    """Move the spool to another place on its disk."""
+    move(Session(Root(root), "tester", clock=clock), root.parent / "moved")
+
+
+def move_spool_to_another_disk(root: Path, clock: ManualClock) -> None:
+    """Move the spool to another disk."""
+    move(Session(Root(root), "tester", clock=clock), (root.parent / OTHER_DISK).resolve() / "moved")
 
 
 def _with_failed(root: Path, clock: ManualClock, change: Callable[[Session, str], object]) -> None:

@@ -8,12 +8,13 @@ import threading
 from collections import Counter
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from appliance.control.session import Session
 from mercure.config import Root
 from mercure.history.verify import verify
-from mercure.spool import Stage, load_task
+from mercure.spool import Spool, Stage, load_task
 from tests.crash.matrix import actors
 from tests.crash.matrix.scenario import Batch
 from tests.crash.matrix.world import World
@@ -23,7 +24,9 @@ from tests.oracle.record import Disturbances, digest
 from tests.support import killing
 from tests.support.account import Account
 from tests.support.dcmtk import KEEP_EACH_TRY, storescp
+from tests.support.folders import short_folder
 from tests.support.polling import eventually
+from tests.support.ports import free_port
 from tests.support.procfs import is_stopped
 from tests.support.receiver import receiver
 from tests.support.recording_node import RecordingNode
@@ -94,6 +97,8 @@ class Crashes:
         self.prepared = Account(forms=scenario.forms)
         self.disturbances = Disturbances()
         self.damaged: set[str] = set()
+        self.taken: list[float] = []
+        """When a router had taken all that had come."""
 
     @contextmanager
     def ready(self) -> Iterator[None]:
@@ -110,9 +115,16 @@ class Crashes:
                 world.recording[name] = node
                 node.come()
                 stack.callback(node.go)
+            if scenario.leads_back is not None:
+                world.others = tuple(f"router-{number}" for number in range(scenario.leads_back))
+                world.ports = {root.name: free_port() for root in world.roots}
             world.steps = scenario.steps
             rules = {rule.name: rule.written for rule in scenario.rules}
             world.configure({"targets": scenario.targets(world), "rules": rules, **scenario.more})
+            if scenario.moves:
+                (world.root / "run").mkdir()
+                world.other_disk = stack.enter_context(short_folder())
+                (world.root.parent / actors.OTHER_DISK).symlink_to(world.other_disk)
             if scenario.victim is not None:
                 self._receive(scenario.objects)
                 for each in scenario.before:
@@ -130,7 +142,7 @@ class Crashes:
         assert self._struck(account, 0, "") == []
         numbers = self._logged()
         self._finish(account, [])
-        return numbers, self._run(account)
+        return numbers, self._run(account, "")
 
     def strike(self, number: int, action: str) -> tuple[bool, Run]:
         """Let a fault strike at a step; tell whether it did, and what is then where."""
@@ -141,12 +153,16 @@ class Crashes:
         self._nothing_is_nowhere(account)
         struck = number in self._logged()
         self._finish(account, left)
-        return struck, self._run(account)
+        return struck, self._run(account, action)
 
     def _account(self) -> Account:
         return Account(list(self.prepared.acknowledged), sent=list(self.prepared.sent), forms=self.scenario.forms)
 
-    def _run(self, account: Account) -> Run:
+    def _run(self, account: Account, action: str) -> Run:
+        # After a minute a series that could not be sent is passed by those of its study, and the clock goes by hours.
+        orders = {
+            name: order for name, order in self.scenario.orders.items() if action not in ERRORS or order != "study"
+        }
         return Run(
             account.sent,
             self.scenario.rules,
@@ -155,6 +171,8 @@ class Crashes:
             self.disturbances,
             patience=TAKES_LONG,
             damaged=frozenset(self.damaged),
+            orders=orders,
+            taken=tuple(self.taken),
         )
 
     def _struck(self, account: Account, number: int, action: str) -> list[Batch]:
@@ -164,7 +182,8 @@ class Crashes:
         victim, world = self.scenario.victim, self.world
         if victim is None:
             return self._struck_receiver(account, fault)
-        with killing.started(victim, world.root, world.clock(), fault=fault, log=self.log) as process:
+        start = killing.started(victim, world.root, world.clock(), fault=fault, log=self.log)
+        with self._listening(victim), start as process:
             eventually(lambda: process.exitcode is not None or is_stopped(process.pid or 0), seconds=60, what="its end")
             if process.exitcode is None:
                 self._nothing_is_nowhere(account)
@@ -211,7 +230,26 @@ class Crashes:
                 running.until_idle()
 
     def _work(self, actor: Actor) -> None:
-        actor(self.world.root, self.world.clock())
+        """Let a service work; what all of them do, other routers do after it."""
+        for root in self.world.roots if actor in _ALL else (self.world.root,):
+            with self._listening(actor):
+                actor(root, self.world.clock())
+        if actor is actors.route:
+            self.taken.append(monotonic())
+
+    @contextmanager
+    def _listening(self, actor: Actor) -> Iterator[None]:
+        """Let the receivers of all routers listen while something is delivered, where targets are routers."""
+        with ExitStack() as stack:
+            ports = self.world.ports if actor is actors.dispatch else {}
+            running = [
+                stack.enter_context(receiver(root, port=ports[root.name], log_level="info"))
+                for root in self.world.roots
+                if ports
+            ]
+            yield
+            for each in running:
+                each.until_idle()
 
     def _logged(self) -> list[int]:
         if not self.log.exists():
@@ -227,15 +265,22 @@ class Crashes:
             with self._receiver() as running:
                 left = _sent(account, running.port, left)
                 running.until_idle()
+        if self.scenario.moves:
+            self._work(actors.route)
         if self.scenario.victim not in (None, *_ALL):
             self._work(self.scenario.victim)
         for _ in range(ROUNDS):
             for actor in _ALL:
                 self._work(actor)
-            if not any(self.world.spool.names(stage) for stage in _WAITING):
+            if not self._waits():
                 break
         self._work(actors.clean)
         self._work(actors.record)
+
+    def _waits(self) -> bool:
+        """Tell whether anything waits at a router for other than a person."""
+        spools = [self.world.spool, *(Spool(root / "spool") for root in self.world.roots[1:])]
+        return any(set(spool.names(stage)) - actors.held(spool) for spool in spools for stage in _WAITING)
 
     def _nothing_is_nowhere(self, account: Account) -> None:
         places = self.world.everywhere() | self.damaged

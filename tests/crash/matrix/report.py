@@ -32,8 +32,9 @@ runs:
 - *stale*: an older version came last.
 - *altered*: other bytes came than were sent.
 - *repeated*: an image came again and no fault explains it.
+- *early*: one came before another that goes first by the order of its target.
 
-In each scenario one of each of the last six was planted, and reported.
+In each scenario one of each of the last seven was planted, and reported.
 %s
 | scenario | steps | kills by `_exit` | kills from outside | ENOSPC | EIO | images looked for | %s |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | %s |

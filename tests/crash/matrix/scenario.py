@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from mercure.clock import ManualClock
     from tests.crash.matrix.world import World
+    from tests.oracle.order import Order
     from tests.support.account import Sent
     from tests.support.recording_node import RecordingNode
 
@@ -104,6 +105,12 @@ class Scenario:
         How wrong the wall clock is, in turn.
     damaged
         One image is destroyed on our own disk: it may be nowhere else, and never altered.
+    orders
+        Of targets that remember, to be judged; no series waits for so long there that others of its study may pass.
+    leads_back
+        Receivers listen while services work, and target a leads to this router again: through so many others.
+    moves
+        The victim moves the spool, and services may start before it is told to go on.
     """
 
     name: str
@@ -123,6 +130,9 @@ class Scenario:
     forms: Mapping[str, Callable[[bytes], bytes]] = field(default_factory=dict)
     steps: tuple[timedelta, ...] = ()
     damaged: bool = False
+    orders: Mapping[str, Order] = field(default_factory=dict)
+    leads_back: int | None = None
+    moves: bool = False
 
     def recording(self, make: Callable[..., RecordingNode]) -> dict[str, RecordingNode]:
         """Make the nodes."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tests.crash.matrix import actors
 from tests.crash.matrix.decisions import DECISIONS
 from tests.crash.matrix.scenario import BOTH, ONE, SHORT, TO_A, TWO, Batch, Scenario, ending
+from tests.crash.matrix.surroundings import SURROUNDINGS
 from tests.oracle.meaning import DISCARD, ERROR, Rule, always
 from tests.support.account import Sent, ct_series, pictured
 from tests.support.data_sets import ct_image, nested_sequences
@@ -133,4 +134,5 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("discard what failed", actors.discard, ending(BOTH, DISCARD, "b"), _a_refusing, before=_DELIVERED),
     Scenario("change the configuration", actors.configure, BOTH),
     *DECISIONS,
+    *SURROUNDINGS,
 )

@@ -13,9 +13,10 @@ from mercure.clock import ManualClock
 from mercure.config import Root
 from mercure.services.common import open_store
 from mercure.spool import Spool
+from mercure.spool.place import in_force
 from tests.oracle.judge import STAGE
 from tests.oracle.lossless import as_explicit
-from tests.oracle.meaning import DISCARD, ERROR
+from tests.oracle.meaning import DISCARD, ERROR, HELD
 from tests.support.held import arrivals, digests
 
 if TYPE_CHECKING:
@@ -48,6 +49,12 @@ class World:
     """DICOM targets that remember the order, by name."""
     folders: set[str] = field(default_factory=set)
     """Names of the folder targets."""
+    others: tuple[str, ...] = ()
+    """Names of the roots of other routers."""
+    ports: dict[str, int] = field(default_factory=dict)
+    """Where receivers listen while services work, by the name of the root."""
+    other_disk: Path | None = None
+    """A folder on another file system."""
     steps: tuple[timedelta, ...] = ()
     """How wrong the wall clock is in one service's run after the other, over and over; monotonic clocks do not care."""
 
@@ -58,8 +65,13 @@ class World:
 
     @property
     def spool(self) -> Spool:
-        """The router's spool."""
-        return Spool(self.root / "spool")
+        """The router's spool, wherever it is."""
+        return Spool(in_force(self.root, self.root / "spool"))
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """The roots of all routers, this one's first."""
+        return (self.root, *(self.folder / "world" / name for name in self.others))
 
     def target(self, name: str) -> Path:
         """Return the folder of a folder target."""
@@ -73,11 +85,17 @@ class World:
 
     def configure(self, content: dict[str, Any]) -> None:
         """Write the configuration, which must be a good one, and make the spool."""
-        whole = {"version": 1, "completion": COMPLETION, **_NO_THREADS, **content}
-        store = open_store(Root(self.root))
-        store.root.config.mkdir(parents=True)
-        store.mercure.save(store.parse(whole), author="tester", comment="", edited_from=0)
-        self.spool.create()
+        _configure(self.root, content)
+        for name, following in zip(self.others, (*self.others[1:], self.root.name), strict=False):
+            rules = {"all": {"rule": "True", "targets": ["next"]}}
+            _configure(
+                self.folder / "world" / name, {"targets": {"next": self.router_target(following)}, "rules": rules}
+            )
+
+    def router_target(self, name: str) -> dict[str, Any]:
+        """Return the settings of a target that is the router of a root."""
+        address = {"kind": "dicom", "host": "127.0.0.1", "port": self.ports[name], "called_aet": "MERCURE"}
+        return {**address, "retry": QUICK, "concurrency": 1}
 
     def clock(self) -> ManualClock:
         """Return a clock that stands hours after the last one."""
@@ -96,6 +114,9 @@ class World:
         """Go back to the snapshot, under the same path."""
         self._copy(self.folder / "kept", self.folder / "world")
         self.runs = self.kept_runs
+        if self.other_disk is not None:
+            for left in self.other_disk.iterdir():
+                shutil.rmtree(left)
         for folder in self.nodes.values():
             for path in folder.iterdir():
                 path.unlink()
@@ -110,7 +131,7 @@ class World:
     def arrivals(self) -> dict[str, list[Arrival]]:
         """Return what every target has, and what lies in the stages that may be the end of an image."""
         places = {name: self.target(name) for name in self.folders}
-        places |= {place: self.spool.root / place.removeprefix(STAGE) for place in (DISCARD, ERROR)}
+        places |= {place: self.spool.root / place.removeprefix(STAGE) for place in (DISCARD, ERROR, HELD)}
         found = {name: arrivals(folder) for name, folder in places.items()}
         found |= {name: arrivals(folder, read=as_explicit) for name, folder in self.nodes.items()}
         return found | {name: list(node.arrivals) for name, node in self.recording.items()}
@@ -118,4 +139,13 @@ class World:
     def everywhere(self) -> set[str]:
         """Return the digests of the data sets in any stage or at any target, under names that readers look at."""
         taken = {arrival.digest for node in self.recording.values() for arrival in node.arrivals}
-        return digests(self.folder / "world") | digests(*self.nodes.values(), read=as_explicit) | taken
+        folders = [self.folder / "world", *filter(None, (self.other_disk,))]
+        return digests(*folders) | digests(*self.nodes.values(), read=as_explicit) | taken
+
+
+def _configure(root: Path, content: dict[str, Any]) -> None:
+    whole = {"version": 1, "completion": COMPLETION, **_NO_THREADS, **content}
+    store = open_store(Root(root))
+    store.root.config.mkdir(parents=True)
+    store.mercure.save(store.parse(whole), author="tester", comment="", edited_from=0)
+    Spool(root / "spool").create()
