@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import signal
 from contextlib import suppress
 from copy import deepcopy
-from time import monotonic
+from dataclasses import dataclass
+from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 
 from appliance.control import api
 from appliance.control.errors import ControlError
 from appliance.control.rpc.client import Client, DisconnectedError
+from mercure.spool import Spool, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from tests.oracle.record import Disturbances
     from tests.support.recording_node import RecordingNode
 
+UNDECIDED = (Stage.INCOMING, Stage.ROUTING, Stage.STUDIES)
 KILLED = ("receiver", "router", "dispatcher", "cleaner", "bookkeeper", "control")
 
 
@@ -29,30 +33,52 @@ WRONG_CLOCKS = (0.0, 9 * DAY, -DAY, 400 * DAY, -26 * 365 * DAY)
 """By how many seconds the clock may be wrong: right again, ahead, back, the year 2000."""
 
 
+@dataclass
+class Turn:
+    """One change of a rule that is there and is not there, on the monotonic clock."""
+
+    began: float
+    unsure_since: float
+    """An image that was sent then or later may have been undecided when the change began."""
+    is_on: bool | None = None
+    """What it is since; None where no answer came: the service that was asked may have done it before it ended."""
+    sure_from: float = math.inf
+
+
 class Switch:
     """A rule that is there and is not there, and when it was which.
 
     Parameters
     ----------
-    unsure
-        So many seconds around a change, the sender cannot know whether the rule held.
+    undecided
+        Returns for how many seconds the oldest image that is not decided on yet has been here.
     """
 
-    def __init__(self, unsure: float) -> None:
-        self._unsure = unsure
-        self.is_on = False
-        self.changes: list[float] = []
+    SLACK = 5.0
+    """So long a router may still work with the rules of before, and an image may be on its way to the disk."""
 
-    def turned(self) -> None:
-        """Note a change."""
-        self.changes.append(monotonic())
-        self.is_on = not self.is_on
+    def __init__(self, undecided: Callable[[], float]) -> None:
+        self._undecided = undecided
+        self._turns: list[Turn] = []
+
+    def turning(self) -> Turn:
+        """Note that a change begins."""
+        now = monotonic()
+        self._turns.append(Turn(now, now - self._undecided() - self.SLACK))
+        return self._turns[-1]
+
+    def turned(self, turn: Turn, *, is_on: bool) -> None:
+        """Note that a change was made."""
+        turn.is_on, turn.sure_from = is_on, monotonic() + self.SLACK
 
     def held(self, began: float) -> bool | None:
         """Tell whether the rule held for an image that was sent at a moment; None: nobody knows."""
-        if any(began - 1 <= change <= began + self._unsure for change in self.changes):
+        before = [turn for turn in self._turns if turn.began <= began]
+        if any(turn.unsure_since <= began for turn in self._turns if turn.began > began):
             return None
-        return sum(change < began for change in self.changes) % 2 == 1
+        if not before:
+            return False
+        return before[-1].is_on if began >= before[-1].sure_from else None
 
 
 class Chaos:
@@ -85,7 +111,7 @@ class Chaos:
         self._clock = clock
         self._disturbances = disturbances
         self._chance = random.Random(seed)
-        self.switch = Switch(60.0)
+        self.switch = Switch(self._undecided)
         self.done: dict[str, int] = {}
 
     def act(self) -> None:
@@ -145,13 +171,25 @@ class Chaos:
 
     def _turn_a_rule(self) -> None:
         """Disable a rule, or enable it again."""
-        is_on = self.switch.is_on
+        turn = self.switch.turning()
+        disabled = False
 
         def edit(content: dict[str, Any]) -> None:
-            content["rules"]["switched"]["disabled"] = is_on
+            nonlocal disabled
+            disabled = content["rules"]["switched"]["disabled"] = not content["rules"]["switched"]["disabled"]
 
         self._save(edit)
-        self.switch.turned()
+        self.switch.turned(turn, is_on=not disabled)
+
+    def _undecided(self) -> float:
+        """Return the age of the oldest image on which no rule was asked yet; file times are the kernel's."""
+        spool = Spool(self._root / "spool")
+        oldest = now = time()
+        for stage in UNDECIDED:
+            for path in spool.stage(stage).rglob("*.dcm"):
+                with suppress(FileNotFoundError):
+                    oldest = min(oldest, path.stat().st_mtime)
+        return now - oldest
 
     def _save(self, edit: Callable[[dict[str, Any]], None]) -> None:
         with Client(self._root) as client:

@@ -107,7 +107,7 @@ class Soak:
         self._disturbances = Disturbances()
         self._clock = folder / "clock"
         self._chaos = Chaos(self._root.path, self._nodes, self._clock, self._disturbances, seed)
-        self._rules = (poison.RULE, *hospital.RULES, self._switched())
+        self._rules = (*poison.RULES, *hospital.RULES, self._switched())
         self._port = free_port()
         self._samples = Samples(self._root.path / "history.db")
         self._outcome = Outcome(minutes)
@@ -132,19 +132,20 @@ class Soak:
                 Sender(self._port, hospital.scanner(name, self._seed, PIXELS), account)
                 for name, account in hospital.accounts().items()
             ]
-            poisoner = poison.Poisoner(self._port, self._seed)
+            trickles = [make(self._port, self._seed) for make in (poison.poisoner, poison.good_sender)]
             vandal = Vandal(self._port, self._seed)
             try:
                 for sender in senders:
                     sender.go()
-                self._watch(router, senders, poisoner)
+                self._watch(router, senders, trickles)
             finally:
                 vandal.end()
                 self._chaos.calm()
                 for sender in senders:
                     sender.end()
-                poisoner.finish()
-            self._account(senders, poisoner.account)
+                for trickle in trickles:
+                    trickle.finish()
+            self._account(senders, trickles)
         self._outcome.visits = vandal.visits
         self._outcome.done = self._chaos.done
         self._outcome.lines += self._samples.lines()
@@ -195,7 +196,7 @@ class Soak:
         store.services.save(store.parse_services({"version": 1}), author="soak", comment="", edited_from=0)
         Spool(self._root.path / "spool").create()
 
-    def _watch(self, router: Running, senders: list[Sender], poisoner: poison.Poisoner) -> None:
+    def _watch(self, router: Running, senders: list[Sender], trickles: list[poison.Trickle]) -> None:
         began = monotonic()
         end, calm = began + 60 * self._minutes, began + 60 * self._minutes * QUIET_SHARE
         next_act = began
@@ -207,7 +208,8 @@ class Soak:
             elif now >= calm:
                 self._chaos.calm()
                 self._settled = min(self._settled, now + AFTER_CHAOS)
-            poisoner.turn()
+            for trickle in trickles:
+                trickle.turn()
             self._look()
             for sender in senders:
                 (sender.pause if self._waiting() > MOST_WAITING else sender.go)()
@@ -219,8 +221,10 @@ class Soak:
         spool = Spool(self._root.path / "spool")
         return sum(len(spool.names(stage)) for stage in FLOW_STAGES)
 
-    def _settle(self) -> None:
+    def _settle(self, good: poison.Trickle) -> None:
         """Wait until nothing waits; that it takes long is no fault as long as it goes on.
+
+        Good images go on coming to the target that never takes some: where none gets through, none is blamed.
 
         Raises
         ------
@@ -228,7 +232,12 @@ class Soak:
             It does not.
         """
         while left := self._waiting():
-            eventually(lambda: self._waiting() < left, seconds=SETTLE_SECONDS, what=f"fewer than {left} wait")
+
+            def fewer(left: int = left) -> bool:
+                good.turn()
+                return self._waiting() < left
+
+            eventually(fewer, seconds=SETTLE_SECONDS, what=f"fewer than {left} wait")
 
     def _look(self) -> None:
         for name, pid in self._chaos.processes().items():
@@ -243,16 +252,16 @@ class Soak:
             name = stage.stage.value
             self._outcome.oldest[name] = max(age, self._outcome.oldest.get(name, 0.0))
 
-    def _account(self, senders: list[Sender], poisoned: Account) -> None:
+    def _account(self, senders: list[Sender], trickles: list[poison.Trickle]) -> None:
         """Let everything arrive, and let the oracle judge; say what is not as it should be."""
         outcome = self._outcome
         outcome.acknowledged = sum(sender.account.confirmed for sender in senders)
         outcome.series = sum(sender.sent_series for sender in senders)
         try:
-            self._settle()
+            self._settle(trickles[-1])
         except AssertionError as error:
             outcome.troubles.append(str(error))
-        run = self._run(senders, poisoned)
+        run = self._run(senders, [trickle.account for trickle in trickles])
         outcome.troubles += self._waits(run)
         verdicts = judge(run)
         outcome.verdicts = Counter(verdict.kind for verdict in verdicts)
@@ -280,12 +289,12 @@ class Soak:
         )
         return [f"a good image waited {here:.1f} s for bad ones"] if here > LONGEST_WAIT + others else []
 
-    def _run(self, senders: list[Sender], poisoned: Account) -> Run:
+    def _run(self, senders: list[Sender], others: list[Account]) -> Run:
         stages = self._root.path / "spool"
         came = {name: arrivals(folder) for name, folder in self._folders.items()}
         came |= {name: list(node.arrivals) for name, node in self._nodes.items()}
         came |= {place: arrivals(stages / place.removeprefix(STAGE)) for place in (DISCARD, ERROR)}
-        sent = [image for account in (*(each.account for each in senders), poisoned) for image in account.sent]
+        sent = [image for account in (*(each.account for each in senders), *others) for image in account.sent]
         return Run(sent, self._rules, came, hospital.GROUPS, self._disturbances)
 
     def _reasons(self) -> list[str]:
