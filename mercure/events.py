@@ -16,6 +16,7 @@ from pydantic import AwareDatetime
 from mercure import durable
 from mercure.clock import Clock
 from mercure.event_details import DETAILS
+from mercure.event_log import log_event
 from mercure.locks import lock
 from mercure.model import Record
 from mercure.names import derived_id, new_id
@@ -136,6 +137,7 @@ class EventWriter:
         with self._lock:
             self._backlog.append(event.model_dump_json().encode() + b"\n")
             self._flush(now)
+        log_event(name, details, task, series)
         return event
 
     def sync(self) -> None:

@@ -16,7 +16,7 @@ from appliance.presentation.figures import process_figures, since, zoned_moment
 from mercure.printable import printable
 
 if TYPE_CHECKING:
-    from appliance.control.api.services import ProcessState, ServiceState
+    from appliance.control.api.services import LogLevel, LogLine, ProcessState, ServiceState
     from appliance.control.api.services import ServiceVerb as Verb
 
 
@@ -80,6 +80,35 @@ def _processes(processes: Iterable[ProcessState]) -> Iterator[tuple[str, ...]]:
 _add("start", "Start the processes of a service that do not run.")
 _add("stop", "Stop a service in order; the receiver lets open associations finish.")
 _add("restart", "Stop a service in order, and start it again.")
+
+
+@service.command()
+@click.argument("name", metavar="NAME", shell_complete=shell_completion.services)
+@click.option("--lines", type=click.IntRange(1, 5000), default=50, show_default=True, help="Show so many lines.")
+@click.option(
+    "--level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="debug",
+    show_default=True,
+    help="Show lines of this level and worse.",
+)
+@click.option("--search", metavar="TEXT", default="", help="Show lines that hold a text: a task, a UID, a target.")
+@root_option
+@json_option("appliance.control.api.services:Log")
+def log(name: str, lines: int, level: LogLevel, search: str) -> None:
+    """Show the end of the log of a service (dispatcher) or of one process (dispatcher_00).
+
+    Each delivery, failure, retry and decision is one line, with the cause first. Names of patients are not in it.
+    """
+    from appliance.control import api  # noqa: PLC0415
+
+    found = ask(api.services.LOG, api.services.ReadLog(name=name, lines=lines, level=level, search=search))
+    show(found, lambda: map(_log_line, found.lines))
+
+
+def _log_line(line: LogLine) -> str:
+    text = " ".join(filter(None, (line.time, line.level.upper(), line.process, line.message)))
+    return printable(f"{text} ({line.more})" if line.more else text)
 
 
 @service.command()

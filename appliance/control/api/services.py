@@ -105,11 +105,20 @@ class ScaleService(OneService):
     edited_from: int | None = None
 
 
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
 class ReadLog(Model):
-    """The last lines of the log of a process (``router_00``), or of all processes of a service."""
+    """The last lines of the log of a process (``router_00``), or of all processes of a service.
+
+    ``level``: only lines of this level and worse; ``search``: only lines that hold this text, in upper or lower case,
+    in their message or in what they are about (a task, a UID, a target).
+    """
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
     lines: Annotated[int, Field(ge=1, le=5000)] = 200
+    level: LogLevel = "debug"
+    search: Annotated[str, Field(max_length=200)] = ""
 
 
 class LogLine(Model):

@@ -6,12 +6,12 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pydantic_core import from_json
 
 from appliance.control.api import services as api
-from appliance.control.api.services import Log, LogLine, ReadLog
+from appliance.control.api.services import Log, LogLevel, LogLine, ReadLog
 from appliance.control.errors import ControlError
 from appliance.control.registry import carries_out
 from appliance.control.session import Session
@@ -20,6 +20,7 @@ _BYTES_A_LINE: Final = 300
 _MOST_BYTES: Final = 4 * 1024 * 1024
 _MOST_CHARS: Final = 4000
 _NAME: Final = re.compile(r"[a-z_]+(_[0-9]{2})?")
+_ORDER: Final = get_args(LogLevel)
 _KNOWN: Final = ("time", "level", "logger", "pid", "message")
 
 
@@ -55,13 +56,28 @@ def tail(session: Session, wanted: ReadLog) -> Log:
         There is no such log.
     """
     lines = wanted.lines
-    found = [line for path in log_files(session, wanted.name) for line in _last(path, lines)]
+    narrowed = bool(wanted.search) or wanted.level != _ORDER[0]
+    found = [
+        line
+        for path in log_files(session, wanted.name)
+        for line in _last(path, None if narrowed else lines)
+        if not narrowed or _is_wanted(line, wanted)
+    ]
     found.sort(key=lambda line: line.time)
     return Log(lines=tuple(found[-lines:]))
 
 
-def _last(path: Path, lines: int) -> list[LogLine]:
-    size = min(_MOST_BYTES, max(64 * 1024, lines * _BYTES_A_LINE))
+def _is_wanted(line: LogLine, wanted: ReadLog) -> bool:
+    """Return True for a line of a level, with a text; one without a level (a traceback, say) is as bad as any."""
+    level = line.level.lower()
+    if level in _ORDER and _ORDER.index(level) < _ORDER.index(wanted.level):
+        return False
+    return wanted.search.casefold() in f"{line.process} {line.message} {line.more}".casefold()
+
+
+def _last(path: Path, lines: int | None) -> list[LogLine]:
+    """Read the last lines; None: as many as are looked through at all."""
+    size = _MOST_BYTES if lines is None else min(_MOST_BYTES, max(64 * 1024, lines * _BYTES_A_LINE))
     try:
         with path.open("rb") as file:
             end = file.seek(0, os.SEEK_END)
@@ -71,7 +87,7 @@ def _last(path: Path, lines: int) -> list[LogLine]:
         return []
     if begin:
         data = data.partition(b"\n")[2]
-    return parsed(path.stem, data.splitlines()[-lines:])
+    return parsed(path.stem, data.splitlines()[-lines if lines else 0 :])
 
 
 def parsed(process: str, lines: Iterable[bytes]) -> list[LogLine]:

@@ -52,6 +52,7 @@ class TestTree:
             "service start",
             "service stop",
             "service restart",
+            "service log",
             "service scale",
             "queue list",
             "queue show",
