@@ -31,8 +31,8 @@ def alerts() -> None:
 def list_() -> None:
     """List what a person should look at now, the worst first.
 
-    What is on `watch` did not last long enough to send a message. Exit code 0: no more than that; 1: something of which
-    nobody has said that he knows.
+    What is on `watch` did not last long enough to send a message. Exit code 0: no more than that; 1: something that
+    nobody has acknowledged.
     """
     from appliance.control import api  # noqa: PLC0415
 
@@ -54,7 +54,7 @@ def _lines(found: Iterable[Alert]) -> Iterator[str]:
 
 def _row(alert: Alert) -> tuple[str, ...]:
     since = alert.since or alert.raised
-    known = f" (known to {alert.acknowledged.by})" if alert.acknowledged else ""
+    known = f" (acknowledged by {alert.acknowledged.by})" if alert.acknowledged else ""
     over = " (over, if it stays so)" if alert.over else ""
     return (alert.severity, short_moment(since) if since else "", alert.key, f"{alert.text}{known}{over}")
 
@@ -67,7 +67,7 @@ def _row(alert: Alert) -> tuple[str, ...]:
 @root_option
 @json_option("appliance.control.api.status:Alert")
 def acknowledge(key: str, until: object, comment: str, withdraw: bool) -> None:
-    """Say that one knows of an alert: nobody is reminded of it, and others see who it is.
+    """Acknowledge an alert: no reminders of it are sent, and others see who takes care of it.
 
     ALERT is a key as `mercure alerts list` shows it.
     """
@@ -78,5 +78,5 @@ def acknowledge(key: str, until: object, comment: str, withdraw: bool) -> None:
     end = until.replace(tzinfo=UTC) if isinstance(until, datetime) else None
     wanted = api.status.AcknowledgeAlert(key=key, until=end, comment=comment, withdraw=withdraw)
     alert = ask(api.status.ACKNOWLEDGE, wanted)
-    word = f"known to {alert.acknowledged.by}" if alert.acknowledged else "nobody has said that he knows"
+    word = f"acknowledged by {alert.acknowledged.by}" if alert.acknowledged else "not acknowledged"
     show(alert, lambda: [printable(f"{alert.key}: {word}")])

@@ -32,7 +32,7 @@ COMMANDS: Final = {
     "rules": ("appliance.cli.rules:rules", "See rules, and evaluate one."),
     "config": ("appliance.cli.config:config", "See the configuration, and check a file."),
     "backup": ("appliance.cli.backup:backup", "Write, list and check backups."),
-    "restore": ("appliance.cli.backup:restore", "Bring a backup back into a root."),
+    "restore": ("appliance.cli.backup:restore", "Restore a backup."),
     "spool": (
         "appliance.cli.spool:spool",
         "Move the spool to another folder or disk, or give it the name in the history.",

@@ -119,7 +119,7 @@ def _checked(found: BackupChecked) -> Iterator[str]:
 @root_option
 @json_option("appliance.restore:Restored")
 def restore(backup: Path, *, force: bool) -> None:
-    """Bring a BACKUP back into a root in which no router runs.
+    """Restore a BACKUP into a root in which no router runs.
 
     The whole file is compared with its digests first. A root with a configuration, a spool or a history is refused;
     with --force they are kept in a folder `replaced-…` beside them. Images and event files that are there stay as they

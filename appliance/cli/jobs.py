@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def jobs(job: str | None) -> None:
     """See what takes long: backups, self-tests, test sends, dry runs; with JOB, follow one to its end.
 
-    They go on when the connection of whoever began them is lost. What the last ones came to is kept until the control
+    They go on when the connection that began them is lost. The results of the last ones are kept until the control
     service ends; with --json the whole answer of JOB is printed. Exit code 1: it failed.
     """
     from appliance.control import api  # noqa: PLC0415

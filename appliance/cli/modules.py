@@ -172,7 +172,7 @@ def check(name: str) -> None:
     from appliance.control import api  # noqa: PLC0415
 
     found = ask(api.modules.CHECK, api.modules.CheckModule(name=name))
-    word = "well" if found.ok else "NOT well"
+    word = "well" if found.ok else "bad"
     show(found, lambda: [printable(f"{found.module} ({found.runner}): {word}: {found.text}")])
     end_with(exit_codes.WELL if found.ok else exit_codes.FAILED)
 

@@ -49,7 +49,7 @@ def _tested(tested: Iterable[ChannelTested]) -> Iterator[str]:
     if not found:
         yield "there are no channels: add one to 'notifications' in the configuration"
     for item in found:
-        yield printable(f"{item.channel}: {'well' if item.ok else 'NOT well'}, {item.seconds:.2f} s: {item.text}")
+        yield printable(f"{item.channel}: {'well' if item.ok else 'bad'}, {item.seconds:.2f} s: {item.text}")
 
 
 @notifications.command("list")

@@ -16,6 +16,7 @@ from appliance.cli.common import end_with, json_option, root_option, show
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.requests import ask, asking
 from appliance.cli.text import table, terminal_columns
+from appliance.presentation.phrases import plural
 from mercure.printable import printable
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 @click.group(cls=OrderedGroup)
 @root_option
 def rules() -> None:
-    """See rules, check, explain and rehearse them."""
+    """See, check and explain rules, and try changed ones in a dry run."""
 
 
 @rules.command("list")
@@ -94,7 +95,7 @@ def _findings(found: RuleCheck) -> Iterator[str]:
         if finding.advice:
             yield f"  {printable(finding.advice)}"
     noun = "rule" if found.checked == 1 else "rules"
-    result = f"{len(found.findings)} found" if found.findings else "nothing to say"
+    result = plural(len(found.findings), "problem") if found.findings else "no problems"
     yield f"{found.checked} {noun} checked: {result}"
 
 

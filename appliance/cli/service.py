@@ -117,7 +117,7 @@ def _log_line(line: LogLine) -> str:
 @root_option
 @json_option("appliance.control.api.services:Scaled")
 def scale(name: str, instances: int) -> None:
-    """Give a service another number of processes; no other process is restarted.
+    """Scale a service: change how many processes it has. No other process is restarted.
 
     It is saved in config/services.json as a new revision. 0 switches the service off.
     """

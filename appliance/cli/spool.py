@@ -60,7 +60,7 @@ def _moved(moved: SpoolMoved) -> Iterator[str]:
 @root_option
 @json_option("appliance.spool_move:SpoolAdopted")
 def adopt() -> None:
-    """Give this spool the router's name in the history, whoever wrote under it before.
+    """Give this spool the router's name in the history, also where another router wrote under it before.
 
     For a router that replaces another one, or a spool that was begun anew under an old name. The other one is not to
     run any more. The bookkeeper carries it out at its next turn.

@@ -67,7 +67,7 @@ def echo(name: str) -> None:
     from appliance.control import api  # noqa: PLC0415
 
     answer = ask(api.targets.ECHO, api.targets.EchoTarget(name=name))
-    word = "well" if answer.ok else "NOT well"
+    word = "well" if answer.ok else "bad"
     show(answer, lambda: [printable(f"{answer.target} ({answer.kind}): {word}, {answer.seconds:.2f} s: {answer.text}")])
     end_with(exit_codes.WELL if answer.ok else exit_codes.FAILED)
 

@@ -34,8 +34,8 @@ def verify(deep: bool) -> None:
     digests that were taken when it was received. Images without a digest (of an older release, or written by a module)
     are counted, and not wrong. The router goes on meanwhile.
 
-    Exit code 0: so it is; 1: an image is not accounted for, or altered, or unreadable; 2: not everything could be
-    checked (the history cannot be asked, say).
+    Exit code 0: every image is accounted for; 1: an image is not accounted for, or altered, or unreadable; 2: not
+    everything could be checked (the history cannot be asked, say).
     """
     from appliance.control import api  # noqa: PLC0415
 

@@ -307,8 +307,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Die Platte des Routers füllt sich. Bilder werden noch angenommen.",
     ),
     "alert.disk.critical": (
-        "The router's disk takes nothing more. New images are refused and stay at the scanner.",
-        "Die Platte des Routers nimmt nichts mehr auf. Neue Bilder werden abgewiesen und bleiben am Gerät.",
+        "The router's disk is full or broken. New images are refused and stay at the scanner.",
+        "Die Platte des Routers ist voll oder gestört. Neue Bilder werden abgewiesen und bleiben am Gerät.",
     ),
     "alert.history": (
         "The record of past exams is not up to date. Images are received and delivered all the same.",

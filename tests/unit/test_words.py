@@ -13,21 +13,14 @@ PLACES = {
     "screens": "tests/tui/screens/*.txt",
     "command line": "docs/reference/cli.md",
     "presentation": "appliance/presentation/*.py",
+    "alerts": "appliance/control/alerts/*.py",
+    "messages": "mercure/notifications/*.py",
+    "status page": "appliance/status_page/*.py",
+    "templates of the page": "appliance/status_page/templates/*.html",
+    "what commands print": "appliance/cli/*.py",
 }
 
-STILL_SAID: dict[str, set[str]] = {
-    "command line": {
-        "another number of processes",
-        "bring a backup back",
-        "known to",
-        "rehearse",
-        "so it is",
-        "takes nothing",
-        "what became of it",
-        "what is wrong with",
-        "whoever",
-    },
-}
+STILL_SAID: dict[str, set[str]] = {}
 """What was said when the list was made, by place. It may only become shorter: take out what is mended."""
 
 

@@ -53,7 +53,7 @@ class ByHeart:
         """
         rules, now = session.config.alerts, session.clock.now()
         if self.book is None:
-            _log.warning("alerts are kept in memory and told at once, because the disk takes nothing: %s", error)
+            _log.warning("alerts are kept in memory and told at once, because the disk refuses writes: %s", error)
         before = self.book or _read(session)
         book = step(before, found(frozenset(before.entries)), rules, now)
         for key, entry, what in news(book.entries):

@@ -57,7 +57,7 @@ class Nothing(Model):
 class Progress(Model):
     """How far a long action has come; ``total`` is 0 where nobody can tell.
 
-    ``unit`` is what is counted where that matters to whoever shows it; ``job`` is by what it can be joined again when
+    ``unit`` is what is counted where that matters on a screen; ``job`` is by what it can be joined again when
     the connection is lost (`jobs.join`), empty where it cannot.
     """
 

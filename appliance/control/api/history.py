@@ -38,7 +38,7 @@ class TasksFound(Model):
 
 
 class TaskStory(Model):
-    """One task: what became of it, its attempts, and all that happened to it, in order."""
+    """One task: its result, its attempts, and all that happened to it, in order."""
 
     task: TaskRecord
     attempts: tuple[AttemptRecord, ...]

@@ -76,7 +76,7 @@ class ServiceChanged(Model):
 
 
 class Scaled(Model):
-    """A service has another number of processes; ``applied`` is false when no router runs, and so none was started."""
+    """A service was scaled; ``applied`` is false when no router runs, and so no process was started."""
 
     name: str
     before: int
@@ -161,7 +161,7 @@ SCALE: Final = Verb(
     ScaleService,
     Scaled,
     "admin",
-    "Give a service another number of processes; no other is restarted.",
+    "Scale a service; no other is restarted.",
     changes=True,
 )
 LOG: Final = Verb("services.log", ReadLog, Log, "viewer", "Read the end of a log.")

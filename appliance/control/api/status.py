@@ -106,7 +106,7 @@ class HistoryState(Model):
 
 
 class SpoolProblem(Model):
-    """What is wrong with the place of the spool, and what to do."""
+    """A problem of the place of the spool, and what to do."""
 
     text: str
     advice: str
@@ -121,7 +121,7 @@ class ConfigState(Model):
 
 
 class OutageState(Model):
-    """A target that takes nothing at the moment."""
+    """A target that is not accepting images at the moment."""
 
     target: str
     outage: TargetOutage
@@ -174,7 +174,7 @@ class VerifyState(Model):
 
 
 class CopiesState(Model):
-    """Our copies of images that are known to be bad: how many are not what was received, how many cannot be read.
+    """Our copies of images that have turned out bad: how many are not what was received, how many cannot be read.
 
     ``waiting`` of both still have something before them, or have failed; the others were delivered.
     """
@@ -326,7 +326,7 @@ ACKNOWLEDGE: Final = Verb(
     AcknowledgeAlert,
     Alert,
     "operator",
-    "Say that one knows of an alert: nobody is reminded of it.",
+    "Acknowledge an alert: no reminders of it are sent.",
     changes=True,
 )
 WHO_AM_I: Final = Verb("whoami", Nothing, WhoAmI, "viewer", "Who asks, in which role, and what that role may.")
