@@ -58,7 +58,9 @@ class Adopted:
     replaced: tuple[str, ...] = ()
 
 
-def adopt(out: Path, into: Path, inputs: StepInputs, settings: ModuleSettings, task: Task) -> Adopted:
+def adopt(
+    out: Path, into: Path, inputs: StepInputs, settings: ModuleSettings, task: Task, *, character_set: str
+) -> Adopted:
     """Take the result of a run, which has ended.
 
     Parameters
@@ -73,6 +75,8 @@ def adopt(out: Path, into: Path, inputs: StepInputs, settings: ModuleSettings, t
         What a result must have, and whether the inputs are retained.
     task : Task
         Whose.
+    character_set : str
+        What is assumed where an image names none, as of its sender; empty: nothing.
 
     Raises
     ------
@@ -87,7 +91,7 @@ def adopt(out: Path, into: Path, inputs: StepInputs, settings: ModuleSettings, t
     others = [file.path for file in found if not file.image and file.path != RESULT_FILE]
     if not images and result is None:
         raise ResultError(_nothing(others))
-    records = _take_images(out, into, images, inputs, task)
+    records = _take_images(out, into, images, inputs, task, character_set=character_set)
     _check(settings, records, inputs)
     replaced = _replaced(into, records, inputs)
     if settings.retain_inputs:
@@ -120,7 +124,9 @@ def _read_result(out: Path, found: Iterable[Found]) -> Result | None:
     return None
 
 
-def _take_images(out: Path, into: Path, images: Sequence[Found], inputs: StepInputs, task: Task) -> list[TagRecord]:
+def _take_images(
+    out: Path, into: Path, images: Sequence[Found], inputs: StepInputs, task: Task, *, character_set: str
+) -> list[TagRecord]:
     """Copy the images, read their tags from the copies, and give them the names that ours have."""
     if not images:
         return []
@@ -130,7 +136,7 @@ def _take_images(out: Path, into: Path, images: Sequence[Found], inputs: StepInp
     for name, path in names.items():
         with opened(out, path) as descriptor:
             durable.copy_file(os.dup(descriptor), copied / name)
-    read = read_tag_records([copied / name for name in names])
+    read = read_tag_records([copied / name for name in names], character_set)
     records: list[TagRecord] = []
     taken: dict[tuple[str, str], str] = {}
     used: set[str] = set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -45,8 +45,17 @@ class StepInputs:
         return found.get(text(record, "SeriesInstanceUID"), alone)
 
 
-def step_inputs(directory: Path, task: Task) -> StepInputs:
+def step_inputs(directory: Path, task: Task, character_set_of: Callable[[str, str], str]) -> StepInputs:
     """Return what goes into the next step of a task.
+
+    Parameters
+    ----------
+    directory : Path
+        Its folder.
+    task : Task
+        Its model.
+    character_set_of : callable
+        Tells from calling AE title and address what is assumed where an image names no character set.
 
     Raises
     ------
@@ -56,7 +65,7 @@ def step_inputs(directory: Path, task: Task) -> StepInputs:
     folder = inputs_of(directory, len(task.done) + 1)
     images = images_of(folder, task)
     torn = [image.file for image in images if not image.record]
-    again = made_again(folder, torn)
+    again = made_again(folder, torn, character_set_of)
     images = [replace(image, record=again.get(image.file, image.record)) for image in images]
     last = newest(images)
     by_stem: dict[str, dict[str, VersionedImage]] = {}

@@ -135,7 +135,7 @@ class StepExecutor:
         step, number = len(task.done) + 1, task.attempts_made + 1
         folder = run_folder(claim.path, step, number)
         request = self._request(task, folder, step, number)
-        inputs = step_inputs(claim.path, task)
+        inputs = step_inputs(claim.path, task, self.config.character_set_of)
         run = self._found(folder, request)
         if run is None:
             try:
@@ -286,7 +286,8 @@ class StepExecutor:
         step = record.step
         building = _begin(step_folder(directory, step))
         try:
-            adopted = adopt(folder / "out", building, inputs, self.settings, task)
+            assumed = self.config.character_set_of(task.origin.calling_aet, task.origin.address)
+            adopted = adopt(folder / "out", building, inputs, self.settings, task, character_set=assumed)
             needed = bool(task.modules) or (bool(task.then_targets) and not task.also_routed)
             if needed and not adopted.images and not _settles(adopted.result):
                 follows = f"module {task.modules[0]!r}" if task.modules else "the rule's targets"
