@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.account import Account, ct_series
+from tests.support.received import judge_received
 from tests.support.relay import Way, relay, wherever
 
 if TYPE_CHECKING:
@@ -24,10 +25,10 @@ def series(name: str) -> list[Sent]:
     return ct_series(name, IMAGES, repeated=800)
 
 
-def lengths(receiver: Receiver) -> tuple[int, int]:
+def lengths(receiver: Receiver, account: Account) -> tuple[int, int]:
     """Return how many bytes an undisturbed association takes in each direction."""
     with relay(receiver.port) as way:
-        assert Account().send(way.port, series("1.2.0")) == []
+        assert account.send(way.port, series("1.2.0")) == []
         return way.passed["there"], way.passed["back"]
 
 
@@ -47,6 +48,7 @@ def cut(receiver: Receiver, account: Account, name: str, there: Way, back: Way) 
 def all_is_there(receiver: Receiver, account: Account) -> None:
     receiver.until_idle()
     assert sorted(receiver.data_sets()) == sorted({sent.data for sent in account.acknowledged}), "once, and bit by bit"
+    judge_received(receiver, account)
     assert {"PEER"} == {event["details"]["calling_aet"] for event in receiver.events("association.closed")}
     assert not [line for line in receiver.log() if "crashed" in line["message"]]
 
@@ -54,9 +56,8 @@ def all_is_there(receiver: Receiver, account: Account) -> None:
 @wherever({"reset": 12, "close": 4, "stall": 1}, {"reset": 150, "close": 150, "stall": 40})
 def test_wherever_it_ends(start_receiver: StartReceiver, ending: Ending, count: int) -> None:
     receiver = start_receiver(idle_timeout_seconds=SHORT, acse_timeout_seconds=SHORT)
-    there, back = lengths(receiver)
     account = Account(timeout=2 * SHORT)
-    account.acknowledged += series("1.2.0")
+    there, back = lengths(receiver, account)
     for place in places(there, count):
         cut(receiver, account, f"1.2.1.{place}", Way(place, ending), Way())
     for place in places(back, count):

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.account import Account, images
 from tests.support.data_sets import ct_image, data_set_of, uid
 from tests.support.dicom_peer import Peer, Rejected
 from tests.support.disks import MIB, fill
 from tests.support.polling import eventually
+from tests.support.received import judge_received
 from tests.support.receiver import receiver
 
 if TYPE_CHECKING:
@@ -56,6 +58,30 @@ def test_a_full_disk_is_answered_truthfully(
             peer.release()
         full.until_idle()
         assert {image.stem: data_set_of(image.read_bytes()) for image in full.images()} == kept
+        assert full.parts() == []
+
+
+@pytest.mark.parametrize("filesystem", ["tmpfs", "ext4"])
+def test_what_is_acknowledged_while_the_disk_fills_is_there_as_its_sender_s(
+    small_disk: MountSmallDisk, filesystem: Filesystem
+) -> None:
+    disk = small_disk(48, filesystem)
+    ballast = fill(disk, leave=12 * MIB)
+    account = Account()
+    ct, mr = account.as_sender("CT1", source="127.0.0.2"), account.as_sender("MR1", "RESEARCH", "127.0.0.3")
+    with receiver(disk / "receiver") as full:
+        left = [
+            (sender, sender.send(full.port, images(series, count, repeated=40_000)))
+            for sender, series, count in ((ct, "1.2.1", 8), (mr, "1.2.2", 20))
+        ]
+        assert {(each.calling, each.answer) for each in account.sent} > {("MR1", "acknowledged"), ("MR1", "refused")}
+        full.until_idle()
+        judge_received(full, account)
+        ballast.unlink()
+        for sender, refused in left:
+            sender.send_all(full.port, refused)
+        full.until_idle()
+        judge_received(full, account)
         assert full.parts() == []
 
 
