@@ -35,7 +35,7 @@ MACHINE = {
     "networks": ({"interface": "eth0", "received_bytes": 10**12, "sent_bytes": 10**11, "errors": 3},),
     "disk": {"device": "sda2", "read_bytes": 10**11, "written_bytes": 10**12, "busy_seconds": 5120.0},
 }  # fmt: skip
-TARGETS = (("pacs", "dicom"), ("research-archive", "dicom"), ("vendor-neutral", "dicomweb"), ("teaching", "folder"))
+TARGETS = (("pacs", "dicom"), ("research-archive", "dicom"), ("vendor-neutral", "dicom"), ("teaching", "folder"))
 
 
 def clock() -> ManualClock:
