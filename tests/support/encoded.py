@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Element:
-    """One element: a value in little endian, or items."""
+    """One element: a value in little endian, or items; UN of undefined length has items in Implicit VR."""
 
     tag: int
     vr: str
@@ -61,8 +61,9 @@ def encode(elements: tuple[Element, ...], encoding: Encoding) -> bytes:
 
 
 def _element(element: Element, encoding: Encoding) -> bytes:
-    if element.vr == "SQ":
-        content = b"".join(_item(item, encoding) for item in element.items)
+    if element.vr == "SQ" or not element.known_length:
+        within = encoding if element.vr == "SQ" else ENCODINGS[IMPLICIT]  # PS3.5 section 6.2.2
+        content = b"".join(_item(item, within) for item in element.items)
         if element.known_length:
             return _header(element, len(content), encoding) + content
         return _header(element, UNDEFINED, encoding) + content + _delimiter(0xE0DD, 0, encoding)
@@ -104,3 +105,15 @@ def walk(elements: tuple[Element, ...]) -> Iterator[Element]:
         yield element
         for item in element.items:
             yield from walk(item.elements)
+
+
+def without_group_lengths(elements: tuple[Element, ...]) -> tuple[Element, ...]:
+    """Leave out what is retired and would be wrong (PS3.5 section 7.2)."""
+    return tuple(
+        replace(
+            part,
+            items=tuple(Item(without_group_lengths(item.elements), item.known_length) for item in part.items),
+        )
+        for part in elements
+        if part.tag & 0xFFFF
+    )

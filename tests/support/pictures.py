@@ -13,6 +13,7 @@ from tests.support.binaries import tool
 from tests.support.encoded import ENCODINGS, EXPLICIT, UNDEFINED, Element, encode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 SECONDARY_CAPTURE: Final = "1.2.840.10008.5.1.4.1.1.7"
@@ -122,12 +123,20 @@ def compress(encoder: str, source: Path, made: Path) -> Path:
 
 def converted(data: bytes, syntax: str, folder: Path, to: str = EXPLICIT) -> bytes:
     """Convert, or raise with the reason."""
-    (folder / "in").write_bytes(data)
-    command = [str(tool("tests/convert_data_set")), syntax, to, str(folder / "in"), str(folder / "out")]
+    (made,) = all_converted([data], syntax, folder, to)
+    return made
+
+
+def all_converted(data_sets: Sequence[bytes], syntax: str, folder: Path, to: str = EXPLICIT) -> list[bytes]:
+    """Convert one after the other, or raise with the reason of the first that cannot be."""
+    command = [str(tool("tests/convert_data_set")), syntax, to]
+    for number, data in enumerate(data_sets):
+        (folder / f"in{number}").write_bytes(data)
+        command += [str(folder / f"in{number}"), str(folder / f"out{number}")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     if done.returncode:
         raise ValueError(done.stdout.strip())
-    return (folder / "out").read_bytes()
+    return [(folder / f"out{number}").read_bytes() for number in range(len(data_sets))]
 
 
 def syntax_of(file: bytes) -> str:

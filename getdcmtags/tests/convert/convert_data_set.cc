@@ -1,4 +1,5 @@
-// convert_data_set FROM TO IN OUT: IN and OUT are data sets without a meta header, FROM and TO transfer syntaxes. The codec program is looked for one folder up. Prints why it could not be done and exits with 1; 2 is a wrong call.
+// convert_data_set FROM TO (IN OUT)...: IN and OUT are data sets without a meta header, FROM and TO transfer syntaxes. The codec
+// program is looked for one folder up. Prints why one could not be converted and exits with 1; 2 is a wrong call.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,22 +26,32 @@ class FileSink final : public mercure::convert::Sink {
   std::ofstream file_;
 };
 
-}  // namespace
+using namespace mercure::convert;
 
-int main(int count, char** arguments) {
-  using namespace mercure::convert;
-  std::signal(SIGPIPE, SIG_IGN);  // the codec program may be gone
-  const auto from = count == 5 ? Source::of(arguments[1]) : std::nullopt;
-  const auto to = count == 5 ? Destination::of(arguments[2]) : std::nullopt;
-  const int file = from && to ? open(arguments[3], O_RDONLY | O_CLOEXEC) : -1;
+// The exit code.
+int convert(const Source& from, const Destination& to, const char* in, const char* out, FrameCodec& codec) {
+  const int file = open(in, O_RDONLY | O_CLOEXEC);
   struct stat status {};
   if (file < 0 || fstat(file, &status) != 0) return 2;
-  const std::string program(arguments[0]);
-  CodecProcess codec(program.substr(0, program.rfind('/')) + "/../mercure-codec");
-  Conversion conversion(file, 0, static_cast<std::uint64_t>(status.st_size), *from, *to, &codec);
-  FileSink sink(arguments[4]);
+  Conversion conversion(file, 0, static_cast<std::uint64_t>(status.st_size), from, to, &codec);
+  FileSink sink(out);
   const bool done = conversion.measure() && conversion.write(sink);
   if (!done) std::puts(conversion.reason().c_str());
   close(file);
   return done ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  std::signal(SIGPIPE, SIG_IGN);  // the codec program may be gone
+  const auto from = count >= 5 ? Source::of(arguments[1]) : std::nullopt;
+  const auto to = count >= 5 ? Destination::of(arguments[2]) : std::nullopt;
+  if (!from || !to || count % 2 != 1) return 2;
+  const std::string program(arguments[0]);
+  CodecProcess codec(program.substr(0, program.rfind('/')) + "/../mercure-codec");
+  for (int at = 3; at < count; at += 2) {
+    if (const int code = convert(*from, *to, arguments[at], arguments[at + 1], codec)) return code;
+  }
+  return 0;
 }

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom._dicom_dict import DicomDictionary
 
-from tests.support.encoded import ENCODINGS, EXPLICIT, IMPLICIT, LONG_VRS, Element, Item, encode
+from tests.support.encoded import ENCODINGS, EXPLICIT, IMPLICIT, LONG_VRS, Element, Item, encode, without_group_lengths
 from tests.support.pictures import converted
 
 if TYPE_CHECKING:
@@ -83,21 +83,6 @@ def tree(made: dict[int, object]) -> tuple[Element, ...]:
             items = tuple(Item(tree(item), known) for item, known in value)  # type: ignore[attr-defined]  # a list
             elements.append(Element(tag, "SQ", items=items, known_length=False))
     return tuple(elements)
-
-
-def without_group_lengths(elements: tuple[Element, ...]) -> tuple[Element, ...]:
-    """Leave out what is retired and would be wrong (PS3.5 section 7.2)."""
-    return tuple(
-        Element(
-            part.tag,
-            part.vr,
-            part.value,
-            tuple(Item(without_group_lengths(item.elements), item.known_length) for item in part.items),
-            part.known_length,
-        )
-        for part in elements
-        if part.tag & 0xFFFF
-    )
 
 
 @settings(deadline=None, max_examples=40)
