@@ -47,6 +47,12 @@ bool Conversion::walk(Sink* sink) {
   }
   const auto walk_over = [&](tags::ByteSource& source) {
     // What the bytes say is read, as everywhere: some writers use the other VR encoding than they announce.
+    tags::FileStart start;
+    tags::pass_over_foreign(source, from_.native.encoding, tags::Limits(), start);
+    if (start.failure != tags::Failure::none) {
+      reason_ = start.reason;
+      return false;
+    }
     std::vector<std::string> problems;
     const auto encoding = tags::probe_encoding(source, from_.native.encoding, problems);
     Walk walk(source, {encoding, from_.native.big_endian_pixels, from_.compressed, codec_}, to_, plan_, sink);

@@ -75,7 +75,7 @@ std::optional<Encoding> guess_encoding(FileSource& source) {
   return !big_endian && fits ? std::optional(Encoding{false, false}) : std::nullopt;
 }
 
-void skip_preamble(FileSource& source) {
+void skip_preamble(ByteSource& source) {
   const auto bytes = source.peek(kPreamble + kMagic.size());
   if (starts_with(bytes, kPreamble, kMagic)) {
     source.consume(kPreamble + kMagic.size());
@@ -115,22 +115,18 @@ void read_meta(FileSource& source, const Limits& limits, FileStart& start) {
 }
 
 // Whether what comes next is of a group that no data set has, written in little endian as commands and meta headers are.
-bool foreign_is_next(FileSource& source, const Syntax& syntax) {
+bool foreign_is_next(ByteSource& source, Encoding encoding, bool deflated) {
   const auto bytes = source.peek(8);
   if (bytes.size() < 8 || !is_foreign(number_at<std::uint16_t>(bytes.data(), false))) return false;
   if (number_at<std::uint64_t>(bytes.data(), false) == 0) return false;
-  if (syntax.encoding.big_endian && number_at<std::uint16_t>(bytes.data(), false) == 0) return false;
+  if (encoding.big_endian && number_at<std::uint16_t>(bytes.data(), false) == 0) return false;
   if (has_known_vr(bytes)) return true;
-  return !syntax.deflated && source.may_hold(8 + std::uint64_t{number_at<std::uint32_t>(bytes.data() + 4, false)});
+  return !deflated && source.may_hold(8 + std::uint64_t{number_at<std::uint32_t>(bytes.data() + 4, false)});
 }
 
-// Some senders put a meta header, a command or the preamble of a file before their data set. It says nothing.
-void pass_over_foreign(FileSource& source, const Limits& limits, FileStart& start) {
-  if (!start.ours) return;
-  const std::uint64_t begin = source.position();
+void pass_over(ByteSource& source, Encoding encoding, bool deflated, const Limits& limits, FileStart& start) {
   skip_preamble(source);
-  const Syntax syntax = syntax_of(start.transfer_syntax);
-  while (foreign_is_next(source, syntax)) {
+  while (foreign_is_next(source, encoding, deflated)) {
     const auto group = number_at<std::uint16_t>(source.peek(8).data(), false);
     ElementReader reader(source, Encoding{true, false}, {group, group}, limits);
     while (reader.next() != Step::end) {
@@ -141,10 +137,22 @@ void pass_over_foreign(FileSource& source, const Limits& limits, FileStart& star
     }
     start.foreign.groups.push_back(group);
   }
-  if (source.position() > begin) start.foreign.ranges.push_back({begin, source.position()});
+}
+
+// In a file of ours alone: there the meta header is the receiver's, and what follows it is the sender's.
+void pass_over_foreign_in_file(FileSource& source, const Limits& limits, FileStart& start) {
+  if (!start.ours) return;
+  const std::uint64_t begin = source.position();
+  const Syntax syntax = syntax_of(start.transfer_syntax);
+  pass_over(source, syntax.encoding, syntax.deflated, limits, start);
+  if (start.failure == Failure::none && source.position() > begin) start.foreign.ranges.push_back({begin, source.position()});
 }
 
 }  // namespace
+
+void pass_over_foreign(ByteSource& source, Encoding encoding, const Limits& limits, FileStart& start) {
+  pass_over(source, encoding, false, limits, start);
+}
 
 std::string trimmed_uid(std::string_view value) {
   const auto first = value.find_first_not_of(' ');
@@ -173,7 +181,7 @@ FileStart read_file_start(FileSource& source, const Limits& limits) {
   const bool has_meta = bytes.size() == 8 && number_at<std::uint16_t>(bytes.data(), false) == kMetaGroup;
   if (has_meta) read_meta(source, limits, start);
   start.data_set_offset = source.position();
-  if (start.failure == Failure::none) pass_over_foreign(source, limits, start);
+  if (start.failure == Failure::none) pass_over_foreign_in_file(source, limits, start);
   if (start.failure != Failure::none) return start;
 
   if (!start.transfer_syntax.empty()) {

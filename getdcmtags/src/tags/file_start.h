@@ -34,6 +34,10 @@ struct FileStart {
 // missing, and a data set that is not encoded as the meta header says is read as what it is.
 FileStart read_file_start(FileSource& source, const Limits& limits);
 
+// Moves past what some senders put before their data set and what says nothing there: a meta header, a command, a directory, the
+// preamble of a file. `start` gets their groups, or the failure where they make no sense.
+void pass_over_foreign(ByteSource& source, Encoding encoding, const Limits& limits, FileStart& start);
+
 // For a data set that had to be inflated first: its encoding as `start` says, corrected by its first element.
 Encoding probe_encoding(ByteSource& data_set, Encoding promised, std::vector<std::string>& problems);
 

@@ -50,7 +50,7 @@ void read_data_set(RecordBuilder& builder, ByteSource& source, Encoding encoding
 
 Result read(FileSource& file, ByteBudget& budget, const std::vector<Extra>& extras, const Limits& limits,
             Groups wanted, const std::string& character_set) {
-  const FileStart start = read_file_start(file, limits);
+  FileStart start = read_file_start(file, limits);
   wanted.directory_too = !start.ours;
   if (!start.ok) return refused(start.reason);
   if (!file.may_hold(1)) return refused("there is no data set after the meta header");
@@ -60,6 +60,8 @@ Result read(FileSource& file, ByteBudget& budget, const std::vector<Extra>& extr
   Result result;
   if (start.deflated) {
     InflateSource inflated(file, limits.inflated_bytes, budget);
+    pass_over_foreign(inflated, start.encoding, limits, start);
+    if (start.failure != Failure::none) return refused(start.reason);
     std::vector<std::string> problems;
     const Encoding encoding = probe_encoding(inflated, start.encoding, problems);
     read_data_set(builder, inflated, encoding, limits, wanted, result);

@@ -20,13 +20,22 @@ from tests.support.dicom_peer import (
     associate_rq,
     store_command,
 )
-from tests.support.encoded import BIG_ENDIAN, DEFLATED, ENCODINGS, Element, encode
+from tests.support.encoded import BIG_ENDIAN, DEFLATED, ENCODINGS, IMPLICIT, Element, Encoding, Item, encode
 
 if TYPE_CHECKING:
     from tests.support.receiver import Receiver, StartReceiver
 
 JPEG = text(0x00020010, b"UI", "1.2.840.10008.1.2.4.70")
 SERIES = "1.2.3.4"
+GE_BIG_ENDIAN_PIXELS = "1.2.840.113619.5.2"
+"""A private syntax: all but the pixel data is as in Implicit VR Little Endian."""
+
+SYNTAXES = (EXPLICIT_LITTLE, IMPLICIT_LITTLE, BIG_ENDIAN, GE_BIG_ENDIAN_PIXELS)
+
+
+def encoding_of(syntax: str) -> Encoding:
+    """Return how a data set is written in a syntax."""
+    return ENCODINGS.get(syntax, ENCODINGS[IMPLICIT])
 
 
 def meta(*, length: int | None = None) -> bytes:
@@ -40,7 +49,7 @@ def small_image(sop: str, syntax: str) -> bytes:
     """Encode an image in an uncompressed transfer syntax."""
     uids = {0x00080016: CT_IMAGE, 0x00080018: sop, 0x0020000E: SERIES}
     elements = [Element(tag, "UI", value.encode() + b"\0" * (len(value) % 2)) for tag, value in uids.items()]
-    return encode((*elements, Element(0x7FE00010, "OW", b"\1\2" * 64)), ENCODINGS[syntax])
+    return encode((*elements, Element(0x7FE00010, "OW", b"\1\2" * 64)), encoding_of(syntax))
 
 
 def undefined(tag: int, content: bytes) -> bytes:
@@ -75,7 +84,7 @@ LEADING = {
 }
 
 
-@pytest.mark.parametrize("syntax", [EXPLICIT_LITTLE, IMPLICIT_LITTLE, BIG_ENDIAN])
+@pytest.mark.parametrize("syntax", SYNTAXES)
 def test_before_the_data_set_they_are_left_out(start_receiver: StartReceiver, syntax: str) -> None:
     receiver = start_receiver()
     for name, leading in LEADING.items():
@@ -88,8 +97,9 @@ def test_before_the_data_set_they_are_left_out(start_receiver: StartReceiver, sy
         content = file.read_bytes()
         assert data_set_of(content) == clean, name
         # Also for readers that take all of group 0002 for the meta header.
-        read = dcmread(BytesIO(content))
-        assert (read.file_meta.TransferSyntaxUID, read.SOPInstanceUID) == (syntax, sop), name
+        if syntax != GE_BIG_ENDIAN_PIXELS:  # which pydicom does not know
+            read = dcmread(BytesIO(content))
+            assert (read.file_meta.TransferSyntaxUID, read.SOPInstanceUID) == (syntax, sop), name
         line = receiver.tag_lines()[-1]
         assert (line["TransferSyntaxUID"], line["SOPInstanceUID"]) == (syntax, sop)
         assert not any(key.startswith(("0000", "0004", "0006")) or key in {"FileSetID", "CommandField"} for key in line)
@@ -105,6 +115,37 @@ def test_within_a_data_set_they_are_left_out(start_receiver: StartReceiver, fore
     assert receiver.data_sets() == [clean]
     (line,) = receiver.tag_lines()
     assert (line["SOPInstanceUID"], line["TransferSyntaxUID"]) == (sop, EXPLICIT_LITTLE)
+
+
+FOREIGN = {
+    "0000": (Element(0x00000100, "US", b"\1\0"), Element(0x00001000, "UI", b"6.6.6\0")),
+    "0002": (Element(0x00020003, "UI", b"6.6.6\0"), Element(0x00020010, "UI", b"1.2.840.10008.1.2.4.70")),
+    "0004": (
+        Element(0x00041130, "CS", b"FILES "),
+        Element(0x00041220, "SQ", items=(Item((Element(0x00080018, "UI", b"6.6.6\0"),), False),), known_length=False),
+    ),
+    "0006": (Element(0x00060001, "LO", b"x "),),
+}
+"""Elements of each group that belongs into no data set."""
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+@pytest.mark.parametrize("group", FOREIGN)
+def test_among_the_elements_they_are_left_out_and_behind_the_pixels_they_say_nothing(
+    start_receiver: StartReceiver, group: str, syntax: str
+) -> None:
+    receiver = start_receiver()
+    foreign = encode(FOREIGN[group], encoding_of(syntax))
+    for number in range(2):
+        clean = small_image(sop := uid(), syntax)
+        place = (
+            clean.index(struct.pack(f"{encoding_of(syntax).order}HH", 0x0020, 0x000E)) if number == 0 else len(clean)
+        )
+        assert store(receiver, clean[:place] + foreign + clean[place:], sop, syntax) == 0
+        (file,) = (path for path in receiver.images() if path.name == f"{sop}.dcm")
+        assert data_set_of(file.read_bytes()) == (clean if number == 0 else clean + foreign)
+        line = receiver.tag_lines()[-1]
+        assert (line["TransferSyntaxUID"], line["SOPInstanceUID"]) == (syntax, sop)
 
 
 def test_within_an_item_they_say_nothing(start_receiver: StartReceiver) -> None:
@@ -130,6 +171,21 @@ def test_within_deflated_bytes_they_say_nothing(start_receiver: StartReceiver) -
     assert receiver.data_sets() == [inside]
     assert receiver.event("image.received", count=2)["details"]["repetition"]
     assert {line["TransferSyntaxUID"] for line in receiver.tag_lines()} == {DEFLATED}
+
+
+@pytest.mark.parametrize("name", LEADING)
+def test_whatever_stands_before_the_elements_within_deflated_bytes_says_nothing(
+    start_receiver: StartReceiver, name: str
+) -> None:
+    receiver = start_receiver()
+    deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    inside = deflate.compress(LEADING[name] + ct_image(sop := uid(), SERIES)) + deflate.flush()
+    inside += b"\0" * (len(inside) % 2)
+    assert store(receiver, inside, sop, DEFLATED) == 0
+    assert receiver.data_sets() == [inside], "nothing can be left out of it without deflating it anew"
+    (line,) = receiver.tag_lines()
+    assert (line["TransferSyntaxUID"], line["SOPInstanceUID"]) == (DEFLATED, sop)
+    assert not any(key.startswith(("0000", "0004", "0006")) or key in {"FileSetID", "CommandField"} for key in line)
 
 
 def test_padding_and_the_rest_stay_as_they_came(start_receiver: StartReceiver) -> None:

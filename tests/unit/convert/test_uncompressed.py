@@ -100,6 +100,36 @@ def test_groups_that_belong_into_no_data_set_are_left_out(tmp_path: Path) -> Non
     assert converted(data, EXPLICIT, tmp_path, IMPLICIT) == encode(without, ENCODINGS[IMPLICIT])
 
 
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT, BIG_ENDIAN, DEFLATED, GE_BIG_ENDIAN_PIXELS])
+@pytest.mark.parametrize("group", ["0000", "0002", "0004", "0006", "a command", "a file"])
+def test_they_are_left_out_wherever_they_stand_in_every_syntax(tmp_path: Path, group: str, syntax: str) -> None:
+    """Also of a deflated data set, which the receiver stores as it came."""
+    if group in ("a command", "a file") and syntax == BIG_ENDIAN:
+        pytest.skip("there nothing tells which order the bytes of group 0000 have")
+    encoding = ENCODINGS.get(syntax, ENCODINGS[EXPLICIT if syntax == DEFLATED else IMPLICIT])
+    modality, name = Element(0x00080060, "CS", b"CT"), Element(0x00100010, "PN", b"Doe^Jane")
+    foreign = b""
+    if len(group) == 4:
+        tag = int(group, 16) << 16 | 0x0100
+        inside = Item((Element(0x00080018, "UI", b"6.6.6\0"),), known_length=False)
+        foreign = encode(
+            (Element(tag, "UI", b"1.2.3.4\0"), Element(tag + 1, "SQ", items=(inside,), known_length=False)), encoding
+        )
+    elif group == "a command":
+        foreign = struct.pack("<HHIH", 0, 0x0100, 2, 1)
+    else:
+        foreign = bytes(128) + b"DICM" + encode((Element(0x00020010, "UI", b"1.2.3.4\0"),), ENCODINGS[EXPLICIT])
+    wanted = encode((modality, name), ENCODINGS[IMPLICIT])
+    first, second = encode((modality,), encoding), encode((name,), encoding)
+    places = [foreign + first + second]
+    if len(group) == 4:
+        places += [first + foreign + second, first + second + foreign]
+    for data in places:
+        packer = zlib.compressobj(wbits=-15)
+        written = packer.compress(data) + packer.flush() if syntax == DEFLATED else data
+        assert converted(written, syntax, tmp_path, IMPLICIT) == wanted
+
+
 def test_group_lengths_are_left_out(tmp_path: Path) -> None:
     lengths = Element(0x00080000, "UL", struct.pack("<I", 4711))
     name = Element(0x00100010, "PN", b"Doe^Jane")
