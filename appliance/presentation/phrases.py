@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from appliance.presentation.figures import percent, process_figures, size
-from mercure.dicom.uids import uid_name
+from mercure.dicom.uids import registry, uid_name
 
 if TYPE_CHECKING:
     from appliance.control.api.services import ProcessState
@@ -64,6 +64,20 @@ def capabilities_in_words(known: Capabilities) -> Iterator[tuple[str, str]]:
         at_once = known.at_once
         yield "at once", f"{at_once.accepted} of {at_once.asked}{f': {at_once.text}' if at_once.text else ''}"
     yield "SOP classes", f"{len(known.classes)} of {len(known.asked_classes)} taken"
+    for sop_class, kept in known.needed.items():
+        text = _need_in_words(sop_class, kept, known.classes.get(sop_class, ()))
+        if text:
+            yield "in its tasks", text
+
+
+def _need_in_words(sop_class: str, kept: Sequence[str], taken: Sequence[str]) -> str:
+    """Say whether a node takes what is to go there; nothing of a class of the standard that it takes as it is kept."""
+    others = [uid_name(syntax) for syntax in kept if syntax not in taken]
+    if not taken:
+        return f"{uid_name(sop_class)}: not taken"
+    if others:
+        return f"{uid_name(sop_class)}: taken, and not in {' and '.join(others)}, in which it is kept"
+    return "" if sop_class in registry() else f"{uid_name(sop_class)}: taken as it is kept"
 
 
 def refusal_in_words(record: RefusalRecord) -> tuple[str, str, str]:

@@ -86,7 +86,8 @@ class Capabilities(Record):
     """What a node said that it takes, and how it answers.
 
     ``node`` is the probed destination, ``classes`` has for each SOP class that it takes the transfer syntaxes,
-    in the order of the standard; ``asked_classes`` and ``asked_syntaxes`` were proposed. ``max_pdu`` is the longest
+    in the order of the standard; ``asked_classes`` and ``asked_syntaxes`` were proposed. ``needed`` has the SOP classes
+    of its tasks, private ones too, and the transfer syntaxes in which their images are kept. ``max_pdu`` is the longest
     PDU that it receives, in bytes; 0: any. ``seconds`` is the time of an answer to an association request in the
     middle, ``slowest_seconds`` of the slowest one. ``unfinished`` says why the probe ended early.
     """
@@ -105,6 +106,7 @@ class Capabilities(Record):
     asked_classes: tuple[str, ...]
     asked_syntaxes: tuple[str, ...]
     classes: dict[str, tuple[str, ...]]
+    needed: dict[str, tuple[str, ...]] = {}
     at_once: AtOnce | None = None
     unfinished: str = ""
 
@@ -141,6 +143,9 @@ class CapabilityQuery:
         How its destination is called (`Capabilities.node`).
     classes, syntaxes : sequence of str
         What is proposed, each class in each syntax.
+    needed : sequence of tuple
+        SOP classes and transfer syntaxes of images that are to go there. A class is proposed as the others are; a
+        syntax that is not among the others, such as a private one, with its class alone.
     at_once : int
         How many associations to hold at once; 0: not probed.
     pause_seconds : float
@@ -156,6 +161,12 @@ class CapabilityQuery:
     at_once: int = 0
     pause_seconds: float = PAUSE_SECONDS
     again_seconds: Sequence[float] = AGAIN_SECONDS
+    needed: Sequence[Pair] = ()
+
+    @property
+    def all_classes(self) -> tuple[str, ...]:
+        """All classes that are proposed, those of the standard first."""
+        return tuple(dict.fromkeys((*self.classes, *(sop_class for sop_class, _ in self.needed))))
 
 
 Report = Callable[[int, int], None]
@@ -202,9 +213,10 @@ def probe(question: CapabilityQuery, report: Report, clock: Clock) -> Capabiliti
         max_pdu=acceptor.maximum_length or 0,
         implementation=str(acceptor.implementation_class_uid or ""),
         implementation_version=acceptor.implementation_version_name or "",
-        asked_classes=tuple(question.classes),
+        asked_classes=question.all_classes,
         asked_syntaxes=tuple(question.syntaxes),
         classes=survey.classes(),
+        needed=survey.needed(),
         at_once=at_once,
         unfinished=survey.unfinished,
     )
@@ -225,11 +237,19 @@ class _Survey:
 
     def classes(self) -> dict[str, tuple[str, ...]]:
         """Collect what the node takes."""
+        asked = dict.fromkeys((*self.question.syntaxes, *(syntax for _, syntax in self.question.needed)))
         taken = {
-            sop_class: tuple(it for it in self.question.syntaxes if self.answers.get((sop_class, it)) == ACCEPTED)
-            for sop_class in self.question.classes
+            sop_class: tuple(it for it in asked if self.answers.get((sop_class, it)) == ACCEPTED)
+            for sop_class in self.question.all_classes
         }
         return {sop_class: syntaxes for sop_class, syntaxes in taken.items() if syntaxes}
+
+    def needed(self) -> dict[str, tuple[str, ...]]:
+        """Collect by their class in which syntaxes the images that are to go there are kept."""
+        needed: dict[str, tuple[str, ...]] = {}
+        for sop_class, syntax in self.question.needed:
+            needed[sop_class] = (*needed.get(sop_class, ()), syntax)
+        return needed
 
     def begin(self) -> tuple[Opened | AssociationFailure, float]:
         """Ask for the first association, and tell since when; of a node that is busy, a few times."""
@@ -248,11 +268,12 @@ class _Survey:
         self.answers |= opened.answers
 
     def ask_all(self) -> None:
-        """Ask for each class in the default syntaxes, and of those that the node knows for the others."""
-        wanted = self.question.syntaxes
-        self._ask([(it, syntax) for syntax in _DEFAULTS if syntax in wanted for it in self.question.classes])
+        """Ask for each class in the default syntaxes, of those known for the others, and last for what is needed."""
+        wanted, classes = self.question.syntaxes, self.question.all_classes
+        self._ask([(it, syntax) for syntax in _DEFAULTS if syntax in wanted for it in classes])
         others = [syntax for syntax in wanted if syntax not in _DEFAULTS]
-        self._ask([(it, syntax) for it in self.question.classes if self._is_known(it) for syntax in others])
+        self._ask([(it, syntax) for it in classes if self._is_known(it) for syntax in others])
+        self._ask([pair for pair in self.question.needed if pair not in self.answers])
 
     def _is_known(self, sop_class: str) -> bool:
         said = [self.answers[sop_class, it] for it in _DEFAULTS if (sop_class, it) in self.answers]

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 from mercure.config import TargetSettings
 from mercure.config.basics import AETitle, Port, PositiveSeconds, TransferSyntaxes
 from mercure.dicom.association import ACCEPTED, AssociationFailure, DicomNode, request
-from mercure.dicom.capabilities import CapabilityQuery
+from mercure.dicom.capabilities import CapabilityQuery, Pair
 from mercure.dicom.echo import echo
 from mercure.dicom.find import InstanceQuery
 from mercure.dicom.receipt import DIGEST_PREFIX
@@ -87,9 +87,12 @@ class DicomSettings(TargetSettings):
         """Return host and port."""
         return self.host, self.port
 
-    def question(self, at_once: int = 0) -> CapabilityQuery:
-        """Make the query of its capabilities and, on request, of how many associations it takes at once."""
-        return CapabilityQuery(self._peer(), self.destination(), at_once=at_once)
+    def question(self, at_once: int = 0, needed: Sequence[Pair] = ()) -> CapabilityQuery:
+        """Make the query of its capabilities and, on request, of how many associations it takes at once.
+
+        `needed` are SOP classes and transfer syntaxes of images that are to go there.
+        """
+        return CapabilityQuery(self._peer(), self.destination(), at_once=at_once, needed=needed)
 
     def instance_query(self) -> InstanceQuery:
         """Make the query for the instances that it has; it is asked where it takes images, under the same titles."""

@@ -21,13 +21,19 @@ from appliance.control.session import Session
 from appliance.control.targets import probe, probe_send
 from mercure.config import Root
 from mercure.dicom.capabilities import CapabilityQuery
+from mercure.spool import Stage
+from mercure.spool.images import json_line
+from mercure.spool.task import TAGS_FILE
 from tests.support.counting_node import node
-from tests.support.tasks import events_of
+from tests.support.tasks import events_of, place_task
 from tests.support.verbs import asked
 
 CT, SC = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.7"
 VERIFICATION = "1.2.840.10008.1.1"
 IMPLICIT, EXPLICIT, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
+JPEG = "1.2.840.10008.1.2.4.70"
+PRIVATE_CLASS, OTHER_PRIVATE_CLASS = "1.3.46.670589.5.0.2.1", "1.2.840.113619.4.26"
+PRIVATE_SYNTAX = "1.2.840.113619.5.2"
 
 FreePort = Callable[[], int]
 Configured = Callable[..., Session]
@@ -115,6 +121,73 @@ def test_the_number_of_associations_is_kept_until_it_is_asked_for_again(
         assert probed(session).known.at_once == with_number.known.at_once
     assert {each.setting: each.proposed for each in with_number.proposals} == {"concurrency": 1}
     assert (seen.most_open, seen.open) == (1, 0)
+
+
+def hold(session: Session, stage: Stage, target: str, *pairs: tuple[str, str]) -> None:
+    """Put a task with one image of each SOP class and transfer syntax into a stage."""
+    task = place_task(session, stage, target=target, images=len(pairs))
+    lines = [
+        json_line({"FileName": f"1.2.3.{number}.dcm", "SOPClassUID": sop_class, "TransferSyntaxUID": syntax})
+        for number, (sop_class, syntax) in enumerate(pairs)
+    ]
+    (session.spool.entry(stage, task.id) / TAGS_FILE).write_bytes(b"".join(lines))
+
+
+@pytest.mark.parametrize("stage", [Stage.OUTGOING, Stage.ERROR, Stage.SUCCESS])
+def test_what_its_tasks_need_is_asked_too_and_told_by_its_uid(
+    stage: Stage, configured: Configured, free_port: FreePort
+) -> None:
+    takes = {**taking(IMPLICIT, EXPLICIT), PRIVATE_CLASS: [EXPLICIT, PRIVATE_SYNTAX]}
+    with node(free_port(), takes) as seen:
+        session = configured(seen.port)
+        hold(
+            session,
+            stage,
+            "node",
+            (PRIVATE_CLASS, EXPLICIT),
+            (PRIVATE_CLASS, PRIVATE_SYNTAX),
+            (CT, JPEG),
+            (SC, EXPLICIT),
+        )
+        hold(session, stage, "node", (OTHER_PRIVATE_CLASS, EXPLICIT), ("no UID", EXPLICIT), (CT, ""))
+        hold(session, stage, "delivered", ("1.2.3.4.5", EXPLICIT))
+        known = probed(session).known
+        shown = run(session, "probe", "node", "--last").output
+    assert known.needed == {
+        OTHER_PRIVATE_CLASS: (EXPLICIT,),
+        PRIVATE_CLASS: (EXPLICIT, PRIVATE_SYNTAX),
+        CT: (JPEG,),
+        SC: (EXPLICIT,),
+    }
+    assert known.asked_classes == (CT, SC, OTHER_PRIVATE_CLASS, PRIVATE_CLASS)
+    assert PRIVATE_SYNTAX not in known.asked_syntaxes, "it is asked for its own class alone"
+    assert known.classes[PRIVATE_CLASS] == (EXPLICIT, PRIVATE_SYNTAX)
+    assert OTHER_PRIVATE_CLASS not in known.classes
+    words = " ".join(shown.split())
+    assert f"in its tasks {OTHER_PRIVATE_CLASS}: not taken" in words
+    assert f"in its tasks {PRIVATE_CLASS}: taken as it is kept" in words
+    assert "in its tasks CT Image Storage: taken, and not in JPEG Lossless" in words
+    assert "in its tasks Secondary" not in words, "all is well"
+    assert seen.images == []
+
+
+def test_tasks_of_its_group_count_and_without_tasks_nothing_is_added(
+    configured: Configured, free_port: FreePort
+) -> None:
+    with node(free_port(), {**taking(IMPLICIT), PRIVATE_CLASS: [PRIVATE_SYNTAX]}) as seen:
+        session = configured(seen.port)
+        before = probed(session).known
+        content = session.store.mercure.load().value.model_dump(mode="json", exclude_defaults=True)
+        content["targets"]["both"] = {"kind": "group", "strategy": "failover", "members": ["delivered", "node"]}
+        session.store.mercure.save(
+            session.store.parse(content), author="alice", comment="", edited_from=session.loaded.revision
+        )
+        session = Session(session.root, "alice")
+        hold(session, Stage.OUTGOING, "both", (PRIVATE_CLASS, PRIVATE_SYNTAX))
+        after = probed(session).known
+    assert (before.asked_classes, before.needed) == ((CT, SC), {})
+    assert after.needed == {PRIVATE_CLASS: (PRIVATE_SYNTAX,)}
+    assert after.classes[PRIVATE_CLASS] == (PRIVATE_SYNTAX,)
 
 
 def test_only_dicom_nodes_are_asked(configured: Configured) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,12 +18,13 @@ from appliance.presentation.phrases import plural
 from mercure import durable
 from mercure.delivery.target_breaker import target_folder
 from mercure.dicom.association import EXPLICIT_LITTLE, IMPLICIT_LITTLE, AssociationFailure
-from mercure.dicom.capabilities import Capabilities
+from mercure.dicom.capabilities import Capabilities, Pair
 from mercure.dicom.capabilities import probe as ask
 from mercure.dicom.uids import uid_name
 from mercure.model import read_state
-from mercure.spool import Spool
+from mercure.spool import Spool, Stage, TagRecord, TaskError, load_task, read_tags
 from mercure.spool.hints import make_folders
+from mercure.spool.images import text as tag_text
 from mercure.targets import DicomSettings
 
 UNCOMPRESSED: Final = (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
@@ -35,6 +37,14 @@ COMPRESSED: Final = (
     "1.2.840.10008.1.2.5",
 )
 """Into these images are compressed, without loss, where a target's settings name them."""
+
+_NEED_STAGES: Final = (Stage.OUTGOING, Stage.ERROR, Stage.SUCCESS)
+_MOST_TASKS: Final = 200
+"""Of each stage the newest are looked at."""
+
+_MOST_RECORDS: Final = 20_000
+_MOST_PAIRS: Final = 64
+_UID: Final = re.compile(r"[0-9.]{1,64}")
 
 _ROOM: Final = 3
 """A time limit is so many times as long as the slowest answer that was seen."""
@@ -55,7 +65,7 @@ def probe(asked: Asked, wanted: ProbeTarget) -> Probed:
     def tell(done: int, total: int) -> None:
         asked.report(Progress(done=done, total=total, text="negotiations"))
 
-    found = ask(settings.question(wanted.associations), tell, session.clock)
+    found = ask(settings.question(wanted.associations, needed_by(session, name)), tell, session.clock)
     before = _read(session.spool, name)
     if before is not None and before.node != settings.destination():
         before = None
@@ -104,6 +114,37 @@ def _told(session: Session, name: str, settings: DicomSettings, found: Capabilit
         settings={"kind": settings.kind, **now, **changed} if wanted else None,
         revision=revision,
     )
+
+
+def needed_by(session: Session, name: str) -> tuple[Pair, ...]:
+    """Return what images of a target's newest tasks are, waiting, failed and delivered: SOP class and transfer syntax.
+
+    Most are of the standard, and asked for anyway. Private ones are known from here alone.
+    """
+    found: dict[Pair, None] = {}
+    records = 0
+    for stage in _NEED_STAGES:
+        for task in session.spool.names(stage)[: -_MOST_TASKS - 1 : -1]:
+            directory = session.spool.entry(stage, task)
+            for record in _records_for(session, name, directory):
+                records += 1
+                pair = tag_text(record, "SOPClassUID"), tag_text(record, "TransferSyntaxUID")
+                if all(map(_UID.fullmatch, pair)):
+                    found[pair] = None
+            if records > _MOST_RECORDS or len(found) > _MOST_PAIRS:
+                return tuple(found)[:_MOST_PAIRS]
+    return tuple(found)
+
+
+def _records_for(session: Session, name: str, directory: Path) -> Sequence[TagRecord]:
+    """Read the tag lines of a task that goes to a target, by itself or by a group."""
+    try:
+        target = load_task(directory).target or ""
+        settings = session.config.targets.get(target)
+        is_for_it = target == name or (settings is not None and name in settings.leads_to())
+        return read_tags(directory) if is_for_it else ()
+    except (TaskError, OSError):
+        return ()  # it has just gone on, or is not one
 
 
 def _path(spool: Spool, name: str) -> Path:
