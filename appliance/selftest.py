@@ -31,10 +31,10 @@ from appliance.control.targets.probe_send import job_of, write_images
 from appliance.health import CHECKS, HealthFinding, well
 from mercure.clock import Clock
 from mercure.config import Config, Root
+from mercure.dicom.receiver_program import receiver_settings
 from mercure.dicom.tools import ToolMissingError, tool_path
 from mercure.services.common import Context, open_store
 from mercure.services.dispatcher import Dispatcher
-from mercure.services.receiver import receiver_settings
 from mercure.services.router import Router
 from mercure.spool import Changes, Spool, Stage
 from mercure.targets import MODELS, ImageResult, open_target

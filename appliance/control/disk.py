@@ -8,14 +8,18 @@ from collections import deque
 from pathlib import Path
 from typing import Final
 
-from appliance.control.api.status import DiskFault, DiskState, Status
+from appliance.control.api.status import DiskFault, DiskState, QuarantineState, Status
 from appliance.control.session import Session
+from mercure.spool.quarantine import load
 
 FORECAST_SPAN: Final = (300.0, 900.0)
 """A forecast rests on at least so many seconds, and looks back at most so many."""
 
 INODE_FLOOR: Final = 1024
 """With fewer the receiver refuses images, if it has a floor at all (``getdcmtags/src/receive/free_space.cc``)."""
+
+QUARANTINE_PART: Final = 20
+"""A twentieth of the disk at most may be quarantine (``getdcmtags/src/receive/quarantine.cc``)."""
 
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 _READ_ONLY: Final = frozenset({"ro", "emergency_ro"})
@@ -68,6 +72,19 @@ def disk_state(session: Session) -> DiskState:
         refuse_below_bytes=floor,
         clean_below_bytes=config.retention.pressure_free_bytes,
         fault=_fault(there, INODE_FLOOR if floor else 1),
+    )
+
+
+def quarantine_state(session: Session) -> QuarantineState:
+    """Tell how much lies in quarantine, and how much may."""
+    receiver, root = session.config.receiver, session.spool.root
+    objects, size = load(session.spool)
+    part = shutil.disk_usage(root).total // QUARANTINE_PART if root.exists() else 0
+    return QuarantineState(
+        objects=objects,
+        bytes=size,
+        most_objects=receiver.quarantine_objects,
+        most_bytes=min(receiver.quarantine_bytes, part),
     )
 
 

@@ -22,6 +22,7 @@ MODULES: Final = {
     "alerts": ("control.alerts.health", "control.alerts.monitor"),
     "whoami": ("control.whoami",),
     "queue": ("control.queue.entries", "control.queue.task_actions", "control.queue.studies"),
+    "quarantine": ("control.quarantine",),
     "history": ("control.history.search",),
     "audit": ("control.history.search",),
     "traffic": ("control.history.traffic", "control.alerts.days"),

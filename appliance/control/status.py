@@ -24,7 +24,7 @@ from appliance.control.api.status import (
     VerifyState,
 )
 from appliance.control.configuration import files
-from appliance.control.disk import disk_state
+from appliance.control.disk import disk_state, quarantine_state
 from appliance.control.errors import ControlError
 from appliance.control.locks import Held
 from appliance.control.machine import METER
@@ -93,6 +93,7 @@ def facts(session: Session, pace: Pace | None = None) -> Status:
         disk=disk_state(session),
         machine=METER.machine(session.spool.root),
         copies=_copies(session),
+        quarantine=_looked(pace, "quarantine", lambda: quarantine_state(session)),
         history=_history(session),
         config=_config(session),
         verify=_verified(session),

@@ -50,7 +50,10 @@ class StuckAlert(AlertRule):
 
 
 class QuarantineAlert(AlertRule):
-    """Something lies in ``quarantine/``."""
+    """Something lies in ``quarantine/``, or it is nearly full."""
+
+    percent: Annotated[int, Field(ge=1, le=100)] = 80
+    """It is nearly full when so much is taken of `receiver.quarantine_bytes` or `receiver.quarantine_objects`."""
 
 
 class FailedAlert(AlertRule):

@@ -55,6 +55,11 @@ class Receiver(Model):
     """After this time an association is ended; 0: never."""
     max_object_bytes: Annotated[int, Field(ge=1024, le=BYTES_MOST)] = 16 * 1024**3
     """Larger data sets are refused."""
+    quarantine_bytes: Annotated[int, Field(ge=0, le=BYTES_MOST)] = 10_000_000_000
+    """Most that may lie in ``quarantine/``, and never more than a twentieth of its disk. What comes beyond is refused
+    like any object that cannot be read, and not kept."""
+    quarantine_objects: Annotated[int, Field(ge=1, le=100_000)] = 10_000
+    """The same as a number of objects."""
     sop_classes: tuple[str, ...] = ()
     """SOP classes to accept; empty: every storage class, private ones too."""
     transfer_syntaxes: ReceivedSyntaxes = "as-the-sender-holds-it"
@@ -135,6 +140,8 @@ class Retention(Model):
     """How long a task stays in `success/` after it was delivered."""
     discard_seconds: Seconds = 7 * 86400
     """How long a task stays in `discard/`, from where a person can bring back what a person discarded."""
+    quarantine_seconds: Seconds = 90 * 86400
+    """How long an object that could not be read stays in `quarantine/` after it came last."""
     pressure_free_bytes: Annotated[int, Field(ge=0)] = 5_000_000_000
     """Below this much free space delivered and discarded tasks are removed before their time, oldest first.
 

@@ -36,10 +36,24 @@ def read_tag_records(files: Sequence[Path], character_set: str = "") -> dict[str
     return records
 
 
-def _call(files: Sequence[Path], character_set: str) -> tuple[dict[str, dict[str, Any]], bool]:
+def read_damaged(file: Path, character_set: str = "") -> dict[str, Any]:
+    """Read what can be read of a file; where it cannot be read whole, ``Fault`` says what is wrong.
+
+    Empty where nothing can be read of it, or it ends the program that reads it.
+
+    Raises
+    ------
+    mercure.dicom.tools.ToolMissingError
+        ``getdcmtags`` is not installed.
+    """
+    record = _call([file], character_set, "--damaged-too")[0].get(file.name, {})
+    return {key: value for key, value in record.items() if key not in {"FileName", "FileSize"}}
+
+
+def _call(files: Sequence[Path], character_set: str, *options: str) -> tuple[dict[str, dict[str, Any]], bool]:
     """Call the program once; return what it found, and whether it came to its end."""
     assumed = ["--character-set", character_set] if character_set else []
-    command = [str(tool_path("getdcmtags")), *assumed, "--", *(str(path) for path in files)]
+    command = [str(tool_path("getdcmtags")), *assumed, *options, "--", *(str(path) for path in files)]
     ended_well = True
     try:
         done = subprocess.run(

@@ -36,6 +36,7 @@ from mercure.event_details.reception import (
     ImageReceived,
     ImageRefused,
     ImageTruncated,
+    QuarantineLeft,
     SenderUncompressed,
 )
 from mercure.event_details.routing import (
@@ -95,6 +96,7 @@ __all__ = [
     "NotificationRequested",
     "NotificationSent",
     "Origin",
+    "QuarantineLeft",
     "Recovered",
     "ReleaseLearned",
     "RuleNotified",
@@ -129,6 +131,10 @@ DETAILS: dict[str, type[Record]] = {
     "image.truncated": ImageTruncated,
     "image.quarantined": ImageQuarantined,
     "image.altered": ImageAltered,
+    "quarantine.read": QuarantineLeft,
+    "quarantine.sent": QuarantineLeft,
+    "quarantine.discarded": QuarantineLeft,
+    "quarantine.expired": QuarantineLeft,
     "series.completed": SeriesCompleted,
     "series.decided": SeriesDecided,
     "study.completed": StudyCompleted,

@@ -113,10 +113,26 @@ class ImageQuarantined(Record):
     image: str
     association: str
     entry: str
+    repetition: bool = False
+    """The same bytes of the same sender were in `entry` already, and were counted."""
     bytes: int = 0
     reason: str
     address: str = ""
     calling_aet: str = ""
+
+
+class QuarantineLeft(Record):
+    """An object left the quarantine, by a person (`by`) or because it was kept long enough.
+
+    `target` is where it was sent as it is; `series` and `file` are as what it goes on, once it could be read.
+    """
+
+    entry: str
+    by: str = ""
+    reason: str = ""
+    target: str = ""
+    series: str = ""
+    file: str = ""
 
 
 class ImageTruncated(Record):

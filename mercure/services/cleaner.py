@@ -33,6 +33,7 @@ from mercure.retention.finished import (
     tell_state,
 )
 from mercure.retention.nightly import NightlyVerify
+from mercure.retention.quarantine import expire_quarantine
 from mercure.retention.scrub import ScrubThread
 from mercure.routing import dry_run, habits, pace, seen_series
 from mercure.routing.habits import Habits
@@ -207,6 +208,8 @@ class Cleaner:
         context = self._context
         with context.contained("what crashes left cannot be cleared"):
             clear_hidden(self._spool, context.clock)
+        with context.contained("outlived objects of the quarantine cannot be removed"):
+            self._expire_quarantine()
         with context.contained("outlived hints cannot be removed"):
             forget_series(self._spool, context.clock)
             forget_versions(self._spool, context.clock)
@@ -283,6 +286,13 @@ class Cleaner:
             return
         due = [task for task in tasks if lived.age(task.finished) > _kept_seconds(retention, task.stage)]
         self._retire(due, "retention")
+
+    def _expire_quarantine(self) -> None:
+        """Remove what could not be read and did not come again for long enough."""
+        lived = uptime(self._spool, self._context.clock)
+        if not self._doubts(lived):
+            seconds = self._context.config.retention.quarantine_seconds
+            expire_quarantine(self._spool, self._context.events, lived, seconds)
 
     def _doubts(self, lived: Uptime) -> bool:
         """Return whether the wall clock is not believed now: then nothing is retired for its age."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mercure import durable
-from mercure.config import Config
+from mercure.dicom.receiver_program import receiver_settings
 from mercure.dicom.tools import tool_path
 from mercure.services import RELIEVES
 from mercure.services.common import Context
@@ -35,12 +35,6 @@ _log = logging.getLogger(__name__)
 
 class ReceiverEndedError(Exception):
     """``mercure-storescp`` ended by itself; the supervisor starts the service again."""
-
-
-def receiver_settings(config: Config, spool: Path) -> dict[str, Any]:
-    """Translate the configuration for ``mercure-storescp`` (``docs/reference/mercure-storescp.1.md``)."""
-    senders = [sender.model_dump(mode="json", exclude_none=True) for sender in config.senders.values()]
-    return {"spool": str(spool), **config.receiver.model_dump(mode="json"), "senders": senders}
 
 
 def relieve(numbers: str) -> None:

@@ -101,6 +101,8 @@ class DeliveryJob:
         The mark of the router, by which it knows itself again should its images come back.
     patience : float, optional
         The longest wait in seconds for the answer to an image, where it is shorter than the target's settings say.
+    as_it_is : bool
+        Send also what cannot be read, by what its meta header says, and convert nothing.
     """
 
     directory: Path
@@ -113,6 +115,7 @@ class DeliveryJob:
     in_order: bool = False
     router: str = ""
     patience: float | None = None
+    as_it_is: bool = False
 
 
 @dataclass(frozen=True)

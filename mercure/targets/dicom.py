@@ -137,7 +137,7 @@ class DicomTarget:
             max_pdu=settings.max_pdu,
             router=job.router,
             associations=1 if job.in_order else settings.associations,
-            transfer_syntaxes=settings.transfer_syntaxes,
+            transfer_syntaxes=("as-it-is",) if job.as_it_is else settings.transfer_syntaxes,
             answer_watch_seconds=self._watch_seconds(),
         )
         refused: list[ImageResult] = []

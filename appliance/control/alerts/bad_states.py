@@ -61,6 +61,7 @@ PASSING: Final = frozenset({"starting", "running", "stopping"})
 _FIXED: Final[tuple[BadState, ...]] = (
     BadState("spool", "failed", "a task is in `error/`", "failed", "critical"),
     BadState("spool", "quarantine", "something could not be read", "quarantine", "warning"),
+    BadState("spool", "quarantine-full", "the quarantine is nearly full, or full", "quarantine", "warning"),
     BadState("spool", "altered", "an image that is still to be delivered is altered or lost", "altered", "critical"),
     BadState("spool", "altered-delivered", "a kept image is altered, and was delivered before", "altered", "warning"),
     BadState("spool", "place", "the spool is not where the configuration says", "spool", "critical"),

@@ -88,6 +88,7 @@ USUAL_AT_FIRST: Final = frozenset({"clock"})
 GRAVE: Final = frozenset({"loop", "name"})
 """Notices that cannot wait."""
 
+_QUARANTINE_ADVICE: Final = "`mercure quarantine list` shows them: look, read again, send on or discard"
 _NAMED_SENDERS: Final = 3
 _MARGIN: Final = 1.05
 _DEFAULTS: Final = Rules()
@@ -250,11 +251,27 @@ def _stages(seen: Seen) -> Iterator[Alert]:
         elif stage.stage is Stage.QUARANTINE and stage.count:
             few = "object could not be read, and its sender was told so"
             text = plural(stage.count, few, "objects could not be read, and their senders were told so")
-            yield _alert("quarantine", name, text, "see reason.json beside each in spool/quarantine", since=since)
+            yield _alert("quarantine", name, text, _QUARANTINE_ADVICE, since=since)
         elif age is not None and _is_stuck(seen.rules, stage.stage, age):
             text = f"the oldest task in {name}/ waits for {_long(age)}"
             advice = "see the queue; a target may be down, a service stopped, a task held"
             yield _alert("stuck", name, text, advice, since=since)
+
+
+def _quarantine(seen: Seen) -> Iterator[Alert]:
+    """Tell that the quarantine is nearly full, or full: what cannot be read is then refused and not kept."""
+    held, key = seen.status.quarantine, "quarantine:ceiling"
+    percent = int(held.share * 100)
+    if percent < seen.rules.quarantine.percent:
+        return
+    taken = (
+        f"{held.objects:,} of {held.most_objects:,} objects, {held.bytes / 1e9:.1f} of {held.most_bytes / 1e9:.1f} GB"
+    )
+    text = f"the quarantine is {percent} % full ({taken})"
+    advice = "`mercure quarantine list` shows who fills it; discard what nobody needs, or raise its limits"
+    yield _alert(
+        "quarantine", Stage.QUARANTINE.value, f"{text}: beyond, what cannot be read is not kept", advice, key=key
+    )
 
 
 def _copies(seen: Seen) -> Iterator[Alert]:
@@ -443,6 +460,7 @@ _SOURCES: Final[tuple[Callable[[Seen], Iterator[Alert]], ...]] = (
     _outages,
     _modules,
     _stages,
+    _quarantine,
     _copies,
     _configuration,
     _spool,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         jobs,
         modules,
         notifications,
+        quarantine,
         queue,
         receipt,
         rules,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 GROUPS: Final = (
     "status",
     "queue",
+    "quarantine",
     "history",
     "traffic",
     "receipt",
@@ -81,6 +83,7 @@ __all__ = [
     "jobs",
     "modules",
     "notifications",
+    "quarantine",
     "queue",
     "receipt",
     "rules",

@@ -138,6 +138,21 @@ class ModuleOutageState(Model):
     outage: ModuleOutage
 
 
+class QuarantineState(Model):
+    """How much lies in quarantine, and how much is kept at most; what comes beyond is refused and not kept."""
+
+    objects: int = 0
+    bytes: int = 0
+    most_objects: int = 0
+    most_bytes: int = 0
+
+    @property
+    def share(self) -> float:
+        """How full it is, from 0 to 1, by whichever limit is nearer."""
+        by_objects = self.objects / self.most_objects if self.most_objects else 0.0
+        return max(by_objects, self.bytes / self.most_bytes if self.most_bytes else 0.0)
+
+
 class ScrubState(Model):
     """The scrub of all kept images: how old the end of the last one is (seconds), what it read, and whether one runs.
 
@@ -212,6 +227,7 @@ class Status(Model):
     disk: DiskState
     machine: MachineState | None = None
     copies: CopiesState = CopiesState()
+    quarantine: QuarantineState = QuarantineState()
     history: HistoryState
     config: ConfigState
     verify: VerifyState = VerifyState()

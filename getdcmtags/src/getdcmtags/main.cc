@@ -41,7 +41,7 @@ std::string shown(const std::string& text) {
 
 class Run {
  public:
-  explicit Run(std::string character_set) : character_set_(std::move(character_set)) {}
+  Run(std::string character_set, bool damaged_too) : character_set_(std::move(character_set)), damaged_too_(damaged_too) {}
 
   // False when going on makes no sense.
   bool print(const std::string& path) {
@@ -52,7 +52,7 @@ class Run {
     if (!result.ok) {
       std::fprintf(stderr, "getdcmtags: %s: %s\n", shown(path).c_str(), result.reason.c_str());
       exit_code_ = std::max<int>(exit_code_, found && S_ISREG(status.st_mode) ? kUnreadable : kUnopened);
-      return true;
+      if (!damaged_too_ || result.json.empty()) return true;
     }
     // Flushed line by line: who feeds names through a pipe waits for the answer to each.
     if (std::puts(result.json.c_str()) >= 0 && std::fflush(stdout) == 0) return true;
@@ -77,11 +77,12 @@ class Run {
 
  private:
   std::string character_set_;
+  bool damaged_too_;
   int exit_code_ = kDone;
 };
 
 int run(const mercure::Options& options) {
-  Run run(options.character_set);
+  Run run(options.character_set, options.damaged_too);
   const char separator = options.null_separated ? '\0' : '\n';
   if (!options.files_from) {
     for (const auto& path : options.files) {

@@ -16,6 +16,7 @@ constexpr const char* kHelp =
     "  -0, --null         the names end in NUL instead of a line break\n"
     "  --character-set TERMS\n"
     "                     what texts are in where a file names no character set, such as ISO_IR 100\n"
+    "  --damaged-too      print what can be read of a damaged file, with what is wrong as \"Fault\"\n"
     "  --help             show this and exit\n"
     "  --version          show the version and exit\n"
     "\n"
@@ -37,10 +38,11 @@ Parsed wrong(const char* what) {
 }  // namespace
 
 Parsed parse_options(int argc, char** argv) {
-  enum : int { kFilesFrom = 256, kCharacterSet, kHelpShown, kVersion };
+  enum : int { kFilesFrom = 256, kCharacterSet, kDamagedToo, kHelpShown, kVersion };
   static constexpr option kLong[] = {
       {"files-from", required_argument, nullptr, kFilesFrom},
       {"character-set", required_argument, nullptr, kCharacterSet},
+      {"damaged-too", no_argument, nullptr, kDamagedToo},
       {"null", no_argument, nullptr, '0'},
       {"help", no_argument, nullptr, kHelpShown},
       {"version", no_argument, nullptr, kVersion},
@@ -51,6 +53,7 @@ Parsed parse_options(int argc, char** argv) {
     switch (found) {
       case kFilesFrom: options.files_from = optarg; break;
       case kCharacterSet: options.character_set = optarg; break;
+      case kDamagedToo: options.damaged_too = true; break;
       case '0': options.null_separated = true; break;
       case kHelpShown: std::fputs(kHelp, stdout); return {std::nullopt, 0};
       case kVersion: std::puts("getdcmtags " MERCURE_VERSION); return {std::nullopt, 0};

@@ -13,6 +13,7 @@ struct Options {
   std::optional<std::string> files_from;  // "-" is standard input
   bool null_separated = false;
   std::string character_set;
+  bool damaged_too = false;
 };
 
 struct Parsed {

@@ -189,15 +189,19 @@ void Children::rescue_part(const Child& child, const std::string& cause) {
   const Unreadable object{progress.image.get(),       "crashed while reading (" + cause + ")",
                           static_cast<std::uint64_t>(state.st_size), progress.sop_class.get(),
                           progress.sop_instance.get(), progress.transfer_syntax.get()};
+  Quarantined kept;
   try {
-    quarantine_part(layout_.quarantine, part, object, child.sender);
+    kept = quarantine_part(layout_, config_.quarantine, part, object, child.sender);
   } catch (const durable::StepError& error) {
+    kept.not_kept = error.what();
+  }
+  if (kept.entry.empty()) {
     log::error("an object that crashed its reader could not be kept in quarantine",
-               {{"association", child.sender.association}, {"reason", error.what()}});
+               {{"association", child.sender.association}, {"reason", kept.not_kept}});
     return;
   }
   ++ended_.quarantined;
-  emit_quarantined(outbox_, child.sender, object);
+  emit_quarantined(outbox_, child.sender, object, kept);
 }
 
 void Children::emit_end(const Child& child, const std::string& cause) {

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "outbox.h"
+#include "receive/config.h"
 #include "receive/layout.h"
 #include "receive/progress.h"
 #include "receive/refusals.h"
@@ -32,8 +33,8 @@ struct Totals {
 
 class Children {
  public:
-  Children(const Layout& layout, Outbox& outbox, Refusals& refusals, UnableSenders& unable)
-      : layout_(layout), outbox_(outbox), refusals_(refusals), unable_(unable) {}
+  Children(const Config& config, const Layout& layout, Outbox& outbox, Refusals& refusals, UnableSenders& unable)
+      : config_(config), layout_(layout), outbox_(outbox), refusals_(refusals), unable_(unable) {}
 
   void add(pid_t pid, Sender sender, SharedProgress progress);
 
@@ -90,6 +91,7 @@ class Children {
   void rescue_part(const Child& child, const std::string& cause);
   void emit_end(const Child& child, const std::string& cause);
 
+  const Config& config_;
   const Layout& layout_;
   Outbox& outbox_;
   Refusals& refusals_;

@@ -15,6 +15,7 @@
 #include "receive/access.h"
 #include "receive/known_senders.h"
 #include "receive/log.h"
+#include "receive/quarantine.h"
 
 namespace mercure::receive {
 
@@ -33,6 +34,7 @@ struct Config {
   std::chrono::milliseconds idle_timeout{300'000};
   std::chrono::milliseconds max_association{0};  // 0: none
   std::uint64_t max_object_bytes = 16ULL << 30;
+  QuarantineLimits quarantine;
   std::vector<std::string> sop_classes;  // empty: every storage class, private ones too
   std::chrono::milliseconds stop_timeout{60'000};
   Syntaxes transfer_syntaxes = Syntaxes::as_held;
@@ -84,6 +86,8 @@ void visit_settings(Config& config, Visitor& setting) {
   setting("idle_timeout_seconds", config.idle_timeout, Seconds{.may_be_zero = false});
   setting("max_association_seconds", config.max_association, Seconds{.may_be_zero = true});
   setting("max_object_bytes", config.max_object_bytes, Whole{1024, kMost});
+  setting("quarantine_bytes", config.quarantine.bytes, Whole{0, kMost});
+  setting("quarantine_objects", config.quarantine.objects, Whole{1, 100'000});
   setting("sop_classes", config.sop_classes, Text{});
   setting("transfer_syntaxes", config.transfer_syntaxes, syntaxes_by_name());
   setting("character_set", config.character_set, Text{});

@@ -73,11 +73,12 @@ void emit_refused(Outbox& outbox, const Sender& sender, const std::string& sop_i
                {"calling_aet", sender.calling_aet}});
 }
 
-void emit_quarantined(Outbox& outbox, const Sender& sender, const Unreadable& object) {
+void emit_quarantined(Outbox& outbox, const Sender& sender, const Unreadable& object, const Quarantined& kept) {
   outbox.emit("image.quarantined", std::nullopt,
               {{"image", object.image},
                {"association", sender.association},
-               {"entry", object.image},
+               {"entry", kept.entry},
+               {"repetition", kept.repetition},
                {"bytes", object.bytes},
                {"reason", object.reason},
                {"address", sender.address},

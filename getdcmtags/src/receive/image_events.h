@@ -27,7 +27,7 @@ struct ReceivedImage {
 void emit_received(Outbox& outbox, const Sender& sender, const ReceivedImage& received, const tags::Header& header);
 void emit_truncated(Outbox& outbox, const Sender& sender, const std::string& image, const tags::Header& header, const std::string& shortage);
 void emit_refused(Outbox& outbox, const Sender& sender, const std::string& sop_instance, const Answer& answer);
-void emit_quarantined(Outbox& outbox, const Sender& sender, const Unreadable& object);
+void emit_quarantined(Outbox& outbox, const Sender& sender, const Unreadable& object, const Quarantined& kept);
 
 }  // namespace mercure::receive
 

@@ -11,12 +11,16 @@ struct Layout {
       : receiving(root + "/receiving"),
         incoming(root + "/incoming"),
         quarantine(root + "/quarantine"),
-        outbox(root + "/outbox") {}
+        outbox(root + "/outbox"),
+        state(root + "/state"),
+        known_unreadable(state + "/quarantine") {}
 
   std::string receiving;
   std::string incoming;
   std::string quarantine;
   std::string outbox;
+  std::string state;
+  std::string known_unreadable;  // by which bytes each entry of the quarantine is known
 };
 
 }  // namespace mercure::receive

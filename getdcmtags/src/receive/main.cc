@@ -14,6 +14,7 @@
 
 #include "receive/config.h"
 #include "receive/log.h"
+#include "receive/read_again.h"
 #include "receive/server.h"
 #include "steps.h"
 
@@ -27,6 +28,8 @@ enum Exit : int { kDone = 0, kUsage = 1, kConfig = 20, kStart = 40, kServing = 6
 constexpr char kHelp[] =
     "usage: mercure-storescp [--end-with-parent] --config FILE\n"
     "       mercure-storescp --check FILE     check a configuration and end\n"
+    "       mercure-storescp --read-again ENTRY --config FILE\n"
+    "                                         read an object in quarantine again and end\n"
     "       mercure-storescp --print-settings print every setting as JSON Schema and end\n"
     "       mercure-storescp --version | --help\n"
     "Receives DICOM images into the spool. See mercure-storescp(1).\n";
@@ -44,18 +47,24 @@ int fail(Exit code, const std::exception& error) {
   return code;
 }
 
-int serve(const std::string& path) {
-  receive::Config config;
-  try {
-    config = receive::read_config(path);
-    steps::check_environment();
-  } catch (const std::exception& error) {
-    return fail(kConfig, error);
-  }
+// Reads the configuration and prepares the process for what people send.
+receive::Config prepare(const std::string& path) {
+  receive::Config config = receive::read_config(path);
+  steps::check_environment();
   receive::log::set_level(config.log_level);
   const rlimit no_core{0, 0};  // a core file of this program is full of patient data
   setrlimit(RLIMIT_CORE, &no_core);
   quieten_dcmtk();
+  return config;
+}
+
+int serve(const std::string& path) {
+  receive::Config config;
+  try {
+    config = prepare(path);
+  } catch (const std::exception& error) {
+    return fail(kConfig, error);
+  }
   try {
     receive::Server server(config, path);
     try {
@@ -65,6 +74,21 @@ int serve(const std::string& path) {
     }
   } catch (const std::exception& error) {
     return fail(kStart, error);
+  }
+  return kDone;
+}
+
+int read_again(const std::string& entry, const std::string& path) {
+  receive::Config config;
+  try {
+    config = prepare(path);
+  } catch (const std::exception& error) {
+    return fail(kConfig, error);
+  }
+  try {
+    std::puts(receive::read_again(config, entry).c_str());
+  } catch (const std::exception& error) {
+    return fail(kServing, error);
   }
   return kDone;
 }
@@ -94,6 +118,7 @@ int main(int argc, char** argv) {
     ++argv;
   }
   if (option == "--config" && argc == 3) return serve(argv[2]);
+  if (option == "--read-again" && argc == 5 && std::string_view(argv[3]) == "--config") return read_again(argv[2], argv[4]);
   if (option == "--check" && argc == 3) return check(argv[2]);
   if (option == "--print-settings" && argc == 2) {
     std::puts(receive::settings_schema().c_str());

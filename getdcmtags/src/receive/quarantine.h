@@ -1,17 +1,18 @@
-// `quarantine/<image id>/`: bytes that cannot be read, with reason.json (docs/reference/mercure-storescp.1.md, "Quarantine").
+// `quarantine/<image id>/`: bytes that cannot be read, with reason.json (docs/reference/spool.md, "Quarantine").
 #ifndef MERCURE_RECEIVE_QUARANTINE_H
 #define MERCURE_RECEIVE_QUARANTINE_H
 
 #include <cstdint>
 #include <string>
 
+#include "receive/layout.h"
 #include "receive/sender.h"
 
 namespace mercure::receive {
 
 // An object that could not be read; most of this comes from the sender's command.
 struct Unreadable {
-  std::string image;  // id, and the name of the entry
+  std::string image;  // id, and the name of its entry
   std::string reason;
   std::uint64_t bytes = 0;
   std::string sop_class;
@@ -19,8 +20,22 @@ struct Unreadable {
   std::string transfer_syntax;
 };
 
+// How much may lie there. Never more than a twentieth of the disk: it has to hold the images that can be read.
+struct QuarantineLimits {
+  std::uint64_t bytes = 10'000'000'000;
+  std::uint64_t objects = 10'000;
+};
+
+// What became of an unreadable object.
+struct Quarantined {
+  std::string entry = {};   // where its bytes are; empty when they are not kept
+  bool repetition = false;  // the same bytes of the same sender were there already: they are counted, the part stays where it was
+  std::string not_kept = {};  // why not
+};
+
 // Moves a part into a new entry of the stage `quarantine`, as `object.part`. Throws durable::StepError; the part is then where it was.
-void quarantine_part(const std::string& quarantine, const std::string& part, const Unreadable& object, const Sender& sender);
+Quarantined quarantine_part(const Layout& layout, const QuarantineLimits& limits, const std::string& part, const Unreadable& object,
+                            const Sender& sender);
 
 }  // namespace mercure::receive
 

@@ -93,7 +93,7 @@ Server::Server(Config config, std::string config_path)
       outbox_(layout_.outbox, "receiver"),
       refusals_(outbox_),
       unable_(config_.spool),
-      children_(layout_, outbox_, refusals_, unable_),
+      children_(config_, layout_, outbox_, refusals_, unable_),
       disk_(layout_.incoming, outbox_),
       metrics_(outbox_, Clock::now()),
       rejected_callers_([this](const Sender& sender, const std::string& reason) {

@@ -1,5 +1,6 @@
 #include "receive/store.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -90,12 +91,19 @@ std::string character_set_for(const Config& config, const Sender& sender) {
 }  // namespace
 
 Store::Store(const Config& config, const Layout& layout, const Sender& sender, Progress& progress, Outbox& outbox,
-             const WakeUp& server)
-    : config_(config), layout_(layout), sender_(sender), progress_(progress), outbox_(outbox), server_(server), character_set_(character_set_for(config, sender)) {}
+             const WakeUp& server, const std::string& folder)
+    : config_(config),
+      layout_(layout),
+      sender_(sender),
+      progress_(progress),
+      outbox_(outbox),
+      server_(server),
+      folder_(folder.empty() ? sender.association : folder),
+      character_set_(character_set_for(config, sender)) {}
 
 End Store::receive(const Command& request, std::uint8_t context, const std::string& transfer_syntax,
                                Messages& messages) {
-  Object object{request, transfer_syntax, new_id(), 0, 0, std::nullopt, std::nullopt, false};
+  Object object{request, transfer_syntax, new_id()};
   progress_.image.set(object.image);
   progress_.sop_class.set(request.sop_class);
   progress_.sop_instance.set(request.sop_instance);
@@ -113,6 +121,28 @@ End Store::receive(const Command& request, std::uint8_t context, const std::stri
   object.part.reset();
   progress_.phase = Phase::waiting;
   return messages.send(context, dimse::response_to(request, answer.status, answer.comment));
+}
+
+Answer Store::read_again(const Command& request, const std::string& transfer_syntax, const std::string& image, const std::string& received,
+                         int file) {
+  Object object{request, transfer_syntax, image};
+  object.is_read_again = true;
+  object.received_at = received;
+  const receipt::Found found = receipt::read(file);
+  struct stat state {};
+  if (found.state != receipt::State::sound || fstat(file, &state) != 0) {
+    return {status::kProcessingFailure, "its header is not the one that was written when it came"};
+  }
+  start(object);
+  if (object.refusal) return *object.refusal;
+  Digest digest;
+  for_each_piece(file, found.header_size, static_cast<std::uint64_t>(state.st_size), [&](std::string_view piece) {
+    object.received += piece.size();
+    digest.add(piece);
+    object.part->add(piece);
+  });
+  if (digest.hex() != found.data_digest) return {status::kProcessingFailure, "its bytes are not those that came"};
+  return keep(object);
 }
 
 End Store::take_data_set(Object& object, std::uint8_t context, Messages& messages) {
@@ -142,12 +172,12 @@ void Store::start(Object& object) {
 void Store::make_part(Object& object) {
   const std::string name = part_name(++count_);
   progress_.part.set(name);
-  object.part.emplace(layout_.receiving + '/' + sender_.association + '/' + name,
+  object.part.emplace(layout_.receiving + '/' + folder_ + '/' + name,
                       MetaHeader{.sop = {object.request.sop_class, object.request.sop_instance},
                                  .transfer_syntax = object.transfer_syntax,
                                  .sender = sender_,
                                  .image = object.image,
-                                 .received = Instant::now().text(),
+                                 .received = object.received_at.value_or(Instant::now().text()),
                                  .command = std::nullopt},
                       buffer_);
 }
@@ -195,8 +225,8 @@ Answer Store::finish(Object& object) {
 }
 
 Answer Store::keep(Object& object) {
-  const Instant at = Instant::now();
-  object.part->finish(at.text());
+  const std::string at = object.received_at.value_or(Instant::now().text());
+  object.part->finish(at);
   if (config_.durable) object.part->start_write_back();
   progress_.phase = Phase::reading;
   if (object.received == 0) return quarantine(object, "the data set is empty");
@@ -217,11 +247,11 @@ Answer Store::keep(Object& object) {
   return {status::kDataSetDoesNotMatch, "Stored by the UIDs of the data set; those of the command differ"};
 }
 
-tags::Result Store::read_header(const Object& object, const Instant& at) const {
+tags::Result Store::read_header(const Object& object, const std::string& at) const {
   const std::string digest = std::string(receipt::kDigestPrefix) + object.part->data_digest();
   std::vector<tags::Extra> extras{{"FileSize", static_cast<std::int64_t>(object.part->size())},
                                   {"ImageID", object.image},
-                                  {"ReceivedAt", at.text()},
+                                  {"ReceivedAt", at},
                                   {"SenderAddress", sender_.address},
                                   {"SenderAET", sender_.calling_aet},
                                   {"ReceiverAET", sender_.called_aet},
@@ -237,7 +267,7 @@ tags::Result Store::read_header(const Object& object, const Instant& at) const {
 
 // Writes the object again without elements that belong into no data set (PS3.5 section 7.1). Readers take such elements at the
 // beginning of a file for the meta header, and would believe their transfer syntax.
-void Store::leave_out(Object& object, const std::vector<tags::Range>& ranges, const Instant& at) {
+void Store::leave_out(Object& object, const std::vector<tags::Range>& ranges, const std::string& at) {
   const std::uint64_t end = object.part->size();
   const std::uint64_t begin = end - object.part->data_set_size();
   const std::string received = object.part->data_digest();
@@ -261,7 +291,7 @@ void Store::leave_out(Object& object, const std::vector<tags::Range>& ranges, co
   }
   copy(done, end, true);
   if (digest.hex() != received) throw durable::StepError(EIO, "read", object.part->path());
-  object.part->finish(at.text());
+  object.part->finish(at);
   Json fields = log_fields(sender_, object.request.sop_instance, "groups 0000, 0002, 0004 and 0006 belong into no data set");
   fields["bytes"] = left_out;
   log::warning("a part of a data set was left out", fields);
@@ -288,6 +318,7 @@ void Store::file(Object& object, const tags::Result& record) {
   const SeriesFolder::Lock lock(folder);
   const Filed filed = folder.file(*object.part, stem);
   add_tag_line(object, folder, record.json, filed.file);
+  last_ = Place{folder.name(), filed};
   ++progress_.images;
   progress_.bytes += bytes;
   emit_received(outbox_, sender_, {object.image, folder.name(), filed, bytes, object.transfer_syntax, config_.durable}, header);
@@ -313,7 +344,7 @@ void Store::add_tag_line(const Object& object, SeriesFolder& folder, const std::
     members.member("AffectedSOPInstanceUID", tags::utf8(object.request.sop_instance));
   }
   try {
-    folder.add_tag_line(sender_.association, sealed(members.take()));
+    folder.add_tag_line(folder_, sealed(members.take()));
   } catch (const durable::StepError& error) {
     // The image is safe, and its line can be made again from it: no reason to refuse.
     log::warning("a tag line could not be written; the router makes it again",
@@ -324,17 +355,23 @@ void Store::add_tag_line(const Object& object, SeriesFolder& folder, const std::
 Answer Store::quarantine(Object& object, const std::string& reason) {
   const Unreadable unreadable{object.image, reason, object.part->size(), object.request.sop_class,
                               object.request.sop_instance, object.transfer_syntax};
-  const Answer answer{status::kCannotUnderstand, "Cannot understand: " + reason};
+  Answer answer{status::kCannotUnderstand, "Cannot understand: " + reason};
+  if (object.is_read_again) return answer;  // its bytes are there
+  Quarantined kept;
   try {
-    quarantine_part(layout_.quarantine, object.part->path(), unreadable, sender_);
+    kept = quarantine_part(layout_, config_.quarantine, object.part->path(), unreadable, sender_);
   } catch (const durable::StepError& error) {
+    kept.not_kept = error.what();
+  }
+  if (kept.entry.empty()) {
     log::error("an unreadable object could not be kept in quarantine",
-               log_fields(sender_, object.request.sop_instance, error.what()));
+               log_fields(sender_, object.request.sop_instance, kept.not_kept));
+    answer.comment += " (not kept: " + kept.not_kept + ')';
     return answer;
   }
-  object.part->moved();
+  if (!kept.repetition) object.part->moved();
   ++progress_.quarantined;
-  emit_quarantined(outbox_, sender_, unreadable);
+  emit_quarantined(outbox_, sender_, unreadable, kept);
   return answer;
 }
 

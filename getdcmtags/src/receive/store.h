@@ -25,13 +25,28 @@ namespace mercure::receive {
 
 class Store {
  public:
-  // All arguments outlive this.
-  Store(const Config& config, const Layout& layout, const Sender& sender, Progress& progress, Outbox& outbox, const WakeUp& server);
+  // All arguments but `folder` outlive this. It is that of the parts in `receiving/`, and of the tag lines; empty: the association's.
+  Store(const Config& config, const Layout& layout, const Sender& sender, Progress& progress, Outbox& outbox, const WakeUp& server,
+        const std::string& folder = {});
 
   // Receives the data set that follows `request` on `context`, files it, and sends the answer. Whatever fails on our side becomes
   // an answer; nothing is thrown.
   dimse::End receive(const dimse::Command& request, std::uint8_t context, const std::string& transfer_syntax,
                      dimse::Messages& messages);
+
+  // Reads an object of the quarantine again: `file` is open. One that can be read is filed as if it came now, but for its id, its sender
+  // and the time at which it came. Throws durable::StepError.
+  Answer read_again(const dimse::Command& request, const std::string& transfer_syntax, const std::string& image, const std::string& received,
+                    int file);
+
+  // Where an image is in `incoming`.
+  struct Place {
+    std::string folder;
+    Filed filed;
+  };
+
+  // Of the last one that was filed.
+  const std::optional<Place>& last() const { return last_; }
 
  private:
   // The object at hand.
@@ -41,9 +56,11 @@ class Store {
     std::string image;  // id
     std::uint64_t received = 0;
     std::uint64_t next_look = 0;  // at the disk, once so much has been received
-    std::optional<Part> part;
-    std::optional<Answer> refusal;
+    std::optional<Part> part = std::nullopt;
+    std::optional<Answer> refusal = std::nullopt;
     bool is_corrected = false;
+    bool is_read_again = false;              // from quarantine
+    std::optional<std::string> received_at = std::nullopt;  // absent: now
   };
 
   dimse::End take_data_set(Object& object, std::uint8_t context, dimse::Messages& messages);
@@ -54,8 +71,8 @@ class Store {
   Answer finish(Object& object);
   Answer keep(Object& object);
   Answer quarantine(Object& object, const std::string& reason);
-  tags::Result read_header(const Object& object, const Instant& at) const;
-  void leave_out(Object& object, const std::vector<tags::Range>& ranges, const Instant& at);
+  tags::Result read_header(const Object& object, const std::string& at) const;
+  void leave_out(Object& object, const std::vector<tags::Range>& ranges, const std::string& at);
   void correct_header(Object& object, const tags::Header& header);
   void file(Object& object, const tags::Result& record);
   void warn_of_shortage(const Object& object, const tags::Result& record);
@@ -69,11 +86,13 @@ class Store {
   Progress& progress_;
   Outbox& outbox_;
   const WakeUp& server_;
+  const std::string folder_;
   const std::string character_set_;  // assumed where an image names none
   std::string buffer_;
   unsigned long count_ = 0;
   std::optional<SeriesFolder> series_;
   std::optional<std::string> last_short_series_;
+  std::optional<Place> last_;
 };
 
 }  // namespace mercure::receive

@@ -65,7 +65,7 @@ Image examine(Listed listed, const SyntaxPolicy& policy) {
   Image image;
   image.path = std::move(listed.path);
   const auto result = tags::read_sop(image.path);
-  image.problem = result.ok ? unusable(result.header) : result.reason;
+  image.problem = result.ok || policy.unreadable_too ? unusable(result.header) : result.reason;
   image.sop_class = result.header.sop_class;
   image.sop_instance = result.header.sop_instance;
   image.transfer_syntax = result.header.transfer_syntax;

@@ -47,6 +47,8 @@ std::vector<std::string> with_made(std::vector<std::string> syntaxes, const std:
 
 std::optional<SyntaxPolicy> SyntaxPolicy::parse(std::string_view text) {
   SyntaxPolicy policy;
+  policy.unreadable_too = text == "as-it-is";
+  if (policy.unreadable_too) text = "as-received";
   for (const auto& [name, kind] : kNames) {
     policy.kind = kind;
     if (text == name) return policy;

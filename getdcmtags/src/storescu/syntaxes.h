@@ -13,8 +13,9 @@ struct SyntaxPolicy {
   enum class Kind { as_needed, as_received, uncompressed, list };
   Kind kind = Kind::as_needed;
   std::vector<std::string> list;  // in order of preference
+  bool unreadable_too = false;    // a data set that cannot be read goes by what its meta header says
 
-  // `as-needed`, `as-received`, `uncompressed`, or UIDs with commas between them; nothing for anything else.
+  // `as-needed`, `as-received`, `as-it-is` (as-received, and what cannot be read too), `uncompressed`, or UIDs with commas between them; nothing for anything else.
   static std::optional<SyntaxPolicy> parse(std::string_view text);
 };
 

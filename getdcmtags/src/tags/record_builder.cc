@@ -331,6 +331,13 @@ Vr RecordBuilder::resolve(ElementReader& reader, const Element& element) const {
 
 Header RecordBuilder::header() const { return header_; }
 
+std::string RecordBuilder::finish_at_fault(const std::string& reason, std::vector<Extra> extras) {
+  while (open_.size() > 1) close();
+  sequence_keys_.clear();
+  extras.push_back({"Fault", reason});
+  return finish(extras);
+}
+
 std::string RecordBuilder::finish(const std::vector<Extra>& extras) {
   if (!problems_.empty()) {
     json_.key("DecodingProblems");

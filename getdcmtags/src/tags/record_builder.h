@@ -49,6 +49,9 @@ class RecordBuilder {
   const Foreign& foreign() const { return foreign_; }
   std::string finish(const std::vector<Extra>& extras);
 
+  // The same for a data set that cannot be read to its end: what came before, and `Fault`, what is wrong.
+  std::string finish_at_fault(const std::string& reason, std::vector<Extra> extras);
+
  private:
   // What applies inside one data set or item.
   struct Level {

@@ -73,7 +73,7 @@ Result read(FileSource& file, ByteBudget& budget, const std::vector<Extra>& extr
   result.foreign = start.foreign.ranges;
   // Those within a deflated data set have no place in the file.
   if (!start.deflated) join(result.foreign, builder.foreign().ranges);
-  if (result.ok) result.json = builder.finish(extras);
+  result.json = result.ok ? builder.finish(extras) : builder.finish_at_fault(result.reason, extras);
   return result;
 }
 

@@ -62,7 +62,7 @@ struct Result {
   std::string shortage;  // what is missing of the pixel data, though the image can be named; empty when they are whole
   Header header;       // what was read before a failure is there too
   std::vector<Range> foreign;  // bytes of the file that belong into no data set (PS3.5 section 7.1): where they can be left out
-  std::string json;    // one line without its newline; empty unless ok
+  std::string json;    // one line without its newline; unless ok, only what was read before the failure, if anything
 };
 
 // `character_set` is assumed where the data set names none: terms of (0008,0005), separated by backslashes; empty: none is.

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mercure.dicom import tools
-from mercure.services.receiver import Launcher, ReceiverEndedError, receiver_settings
+from mercure.dicom.receiver_program import receiver_settings
+from mercure.services.receiver import Launcher, ReceiverEndedError
 from mercure.spool import Changes
 from tests.support.polling import eventually
 from tests.support.procfs import is_alive

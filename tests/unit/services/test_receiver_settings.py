@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from mercure.config import Config, Receiver
 from mercure.config.senders import Sender
-from mercure.services.receiver import receiver_settings
+from mercure.dicom.receiver_program import receiver_settings
 from tests.support.binaries import PROJECT, tool
 
 Schema = dict[str, Any]

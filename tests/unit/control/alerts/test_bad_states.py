@@ -22,6 +22,7 @@ from appliance.control.api.status import (
     HistoryState,
     ModuleOutageState,
     OutageState,
+    QuarantineState,
     SpoolProblem,
     StageState,
     VerifyState,
@@ -83,6 +84,7 @@ def notice(kind: NoticeKind) -> Provoked:
 PROVOKED: dict[tuple[str, str], Callable[[], Provoked]] = {
     ("spool", "failed"): lambda: stage(Stage.ERROR),
     ("spool", "quarantine"): lambda: stage(Stage.QUARANTINE),
+    ("spool", "quarantine-full"): lambda: ({"quarantine": QuarantineState(objects=90, most_objects=100)}, {}),
     ("spool", "altered"): lambda: ({"copies": CopiesState(altered=2, waiting=1)}, {}),
     ("spool", "altered-delivered"): lambda: ({"copies": CopiesState(unreadable=1)}, {}),
     ("spool", "place"): lambda: ({"spool": (SpoolProblem(text="elsewhere", advice="move it"),)}, {}),

@@ -1,0 +1,237 @@
+"""``mercure quarantine``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from appliance.cli import exit_codes, shell_completion
+from appliance.cli.common import Failure, end_with, json_option, narrate, root_option, show
+from appliance.cli.lazy import OrderedGroup
+from appliance.cli.requests import ask, asking
+from appliance.cli.text import pairs, table
+from appliance.presentation.figures import duration, short_moment, size, zoned_moment
+from appliance.presentation.phrases import plural
+from mercure.printable import printable
+
+if TYPE_CHECKING:
+    from appliance.cli.requests import Ask
+    from appliance.control.api.quarantine import (
+        ObjectDiscarded,
+        ObjectRead,
+        ObjectSent,
+        Quarantine,
+        QuarantineDetail,
+        QuarantinedObject,
+    )
+
+SHORT = 8
+_SHOWN_TAGS = 200
+
+
+@click.group(cls=OrderedGroup)
+@root_option
+def quarantine() -> None:
+    """See objects that could not be read; read them again, send them on as they are, discard them.
+
+    Their senders were told so (0xC000). An ENTRY is named by its id or the end of it, such as the eight characters
+    that `quarantine list` shows.
+    """
+
+
+@quarantine.command("list")
+@click.option("--sender", help="Only from this sender.")
+@click.option("--text", default="", help="Only with this text in reason, sender or UID.")
+@click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="At most so many; 0: all.")
+@root_option
+@json_option("appliance.control.api.quarantine:Quarantine")
+def list_(sender: str | None, text: str, limit: int) -> None:
+    """List what could not be read: by sender and reason, then each object, the latest first."""
+    from appliance.control import api  # noqa: PLC0415
+
+    wanted = api.quarantine.ListQuarantine(sender=sender, text=text, limit=limit)
+    found = ask(api.quarantine.LIST, wanted)
+    show(found, lambda: _list_lines(found))
+
+
+def _list_lines(found: Quarantine) -> Iterator[str]:
+    if not found.entries:
+        yield "nothing is in quarantine" if not found.objects else "no match"
+        return
+    yield f"{found.objects} of {found.most_objects} objects, {size(found.bytes)} of {size(found.most_bytes)}"
+    yield ""
+    groups = [
+        (one.sender, str(one.objects), str(one.times), size(one.bytes), short_moment(one.last), one.reason)
+        for one in found.groups
+    ]
+    yield from table(["SENDER", "OBJECTS", "TIMES", "SIZE", "LAST", "REASON"], groups)
+    yield ""
+    yield from table(["ENTRY", "LAST", "TIMES", "SIZE", "SENDER", "KEPT FOR", "REASON"], map(_row, found.entries))
+    rest = found.found - len(found.entries)
+    if rest:
+        narrate(f"{rest} more: --limit 0 shows all")
+
+
+def _row(one: QuarantinedObject) -> tuple[str, ...]:
+    kept = duration(one.seconds_left)
+    return (one.entry[-SHORT:], short_moment(one.last), str(one.times), size(one.bytes), one.sender, kept, one.reason)
+
+
+@quarantine.command("show")
+@click.argument("entry")
+@root_option
+@json_option("appliance.control.api.quarantine:QuarantineDetail")
+def show_(entry: str) -> None:
+    """Show an object: who sent it, what can be read of it, and the bytes around the place of the fault."""
+    from appliance.control import api  # noqa: PLC0415
+
+    detail = ask(api.quarantine.SHOW, api.quarantine.OneObject(entry=entry))
+    show(detail, lambda: _detail_lines(detail))
+
+
+def _detail_lines(detail: QuarantineDetail) -> Iterator[str]:
+    one = detail.object
+    yield from pairs(
+        [
+            ("entry", one.entry),
+            ("file", detail.file),
+            ("size", size(one.bytes)),
+            ("from", f"{one.sender} ({one.calling_aet} at {one.address}, called {one.called_aet})"),
+            ("came", f"{zoned_moment(one.received)}, {plural(one.times, 'time')}, last {zoned_moment(one.last)}"),
+            ("SOP class", one.sop_class),
+            ("SOP instance", one.sop),
+            ("transfer syntax", one.transfer_syntax),
+            ("reason", one.reason),
+            ("now", detail.fault or "it can be read: read it again"),
+            ("kept for", duration(one.seconds_left)),
+        ]
+    )
+    if detail.hex:
+        yield ""
+        yield "bytes around the fault:" if detail.offset is not None else "the data set begins:"
+        yield from detail.hex
+    yield ""
+    yield "what can be read:" if detail.tags else "nothing can be read of it"
+    for key, value in [*detail.tags.items()][:_SHOWN_TAGS]:
+        yield printable(f"  {key}: {value}")
+
+
+def _entries(ask_for: Ask, names: tuple[str, ...], sender: str | None) -> list[str]:
+    """Return the objects meant: those named, or all of a sender."""
+    from appliance.control import api  # noqa: PLC0415
+
+    if bool(names) == bool(sender):
+        raise click.UsageError("name the entries, or give --sender for all of one")
+    if names:
+        return list(names)
+    return [one.entry for one in ask_for(api.quarantine.LIST, api.quarantine.ListQuarantine(sender=sender)).entries]
+
+
+def _each(entries: list[str], act: Callable[[str], bool]) -> int:
+    """Do it one by one; what does not work is told, and the others are done all the same. Return the exit code."""
+    from appliance.control.errors import ControlError  # noqa: PLC0415
+
+    code = exit_codes.WELL
+    for entry in entries:
+        try:
+            well = act(entry)
+        except ControlError as error:
+            failure = Failure(error.text, error.advice, exit_codes.OF_KIND[error.kind])
+            failure.show()
+            code = code or failure.exit_code
+        else:
+            code = code or (exit_codes.WELL if well else exit_codes.FAILED)
+    return code
+
+
+_REASON = "Why; it is kept in the audit."
+
+
+@quarantine.command("read-again")
+@click.argument("entries", metavar="ENTRY…", nargs=-1)
+@click.option("--sender", help="All from this sender.")
+@click.option("--reason", default="", help=_REASON)
+@root_option
+@json_option(read="appliance.control.api.quarantine:ObjectRead")
+def read_again(entries: tuple[str, ...], sender: str | None, reason: str) -> None:
+    """Read objects again, as after an upgrade: what can be read now is routed like any other image.
+
+    Exit code 0: all could be read; 1: not so.
+    """
+    from appliance.control import api  # noqa: PLC0415
+
+    done: list[ObjectRead] = []
+    with asking() as ask_for:
+
+        def act(entry: str) -> bool:
+            done.append(ask_for(api.quarantine.READ_AGAIN, api.quarantine.ChangeObject(entry=entry, reason=reason)))
+            return done[-1].read
+
+        code = _each(_entries(ask_for, entries, sender), act)
+    show({"read": done}, lambda: (_read_line(one) for one in done))
+    end_with(code)
+
+
+def _read_line(one: ObjectRead) -> str:
+    if one.read:
+        return printable(f"read: {one.entry}, now in incoming/{one.series}/{one.file}")
+    return printable(f"not readable: {one.entry}: {one.reason}")
+
+
+@quarantine.command("send")
+@click.argument("entries", metavar="ENTRY…", nargs=-1, required=True)
+@click.option("--target", required=True, help="To this target.", shell_complete=shell_completion.targets)
+@click.option("--reason", default="", help=_REASON)
+@root_option
+@json_option(sent="appliance.control.api.quarantine:ObjectSent")
+def send(entries: tuple[str, ...], target: str, reason: str) -> None:
+    """Send objects to a target as they are, although they cannot be read; what is taken leaves the quarantine.
+
+    Exit code 0: all were taken; 1: not so.
+    """
+    from appliance.control import api  # noqa: PLC0415
+
+    done: list[ObjectSent] = []
+    with asking() as ask_for:
+
+        def act(entry: str) -> bool:
+            wanted = api.quarantine.SendObject(entry=entry, target=target, reason=reason)
+            done.append(ask_for(api.quarantine.SEND, wanted))
+            return done[-1].taken
+
+        code = _each(list(entries), act)
+    show({"sent": done}, lambda: (_sent_line(one) for one in done))
+    end_with(code)
+
+
+def _sent_line(one: ObjectSent) -> str:
+    return printable(f"{'taken' if one.taken else 'NOT taken'} by {one.target}: {one.entry}: {one.text}")
+
+
+@quarantine.command("discard")
+@click.argument("entries", metavar="ENTRY…", nargs=-1)
+@click.option("--sender", help="All from this sender.")
+@click.option("--reason", required=True, help=_REASON)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@root_option
+@json_option(discarded="appliance.control.api.quarantine:ObjectDiscarded")
+def discard(entries: tuple[str, ...], sender: str | None, reason: str, *, yes: bool) -> None:
+    """Remove objects for good."""
+    from appliance.control import api  # noqa: PLC0415
+
+    done: list[ObjectDiscarded] = []
+    with asking() as ask_for:
+
+        def act(entry: str) -> bool:
+            wanted = api.quarantine.DiscardObject(entry=entry, reason=reason)
+            done.append(ask_for(api.quarantine.DISCARD, wanted))
+            return True
+
+        meant = _entries(ask_for, entries, sender)
+        if meant and not yes:
+            click.confirm(f"remove {plural(len(meant), 'object')} for good?", abort=True, err=True)
+        code = _each(meant, act)
+    show({"discarded": done}, lambda: (f"discarded: {one.entry}, {size(one.bytes)}" for one in done))
+    end_with(code)
