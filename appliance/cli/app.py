@@ -25,7 +25,7 @@ COMMANDS: Final = {
     "service": ("appliance.cli.service:service", "See, start, stop and scale the services."),
     "send": ("appliance.cli.send:send", "Send files, as a scanner does."),
     "queue": ("appliance.cli.queue:queue", "See what waits; hold, release, retry, discard."),
-    "quarantine": ("appliance.cli.quarantine:quarantine", "See what could not be read; read again, send on, discard."),
+    "quarantine": ("appliance.cli.quarantine:quarantine", "See what could not be read; read again, forward, discard."),
     "history": ("appliance.cli.history:history", "Find what happened to an exam."),
     "receipt": ("appliance.cli.receipt:receipt", "Sign what was received and delivered of an exam; check it."),
     "targets": ("appliance.cli.targets:targets", "See targets, and ask whether they answer."),

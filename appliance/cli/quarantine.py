@@ -34,7 +34,7 @@ _SHOWN_TAGS = 200
 @click.group(cls=OrderedGroup)
 @root_option
 def quarantine() -> None:
-    """See objects that could not be read; read them again, send them on as they are, discard them.
+    """See objects that could not be read; read them again, forward them as they are, discard them.
 
     Their senders were told so (0xC000). An ENTRY is named by its id or the end of it, such as the eight characters
     that `quarantine list` shows.

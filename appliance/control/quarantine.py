@@ -1,4 +1,4 @@
-"""What a person can do about objects that could not be read: look, read again, send on as they are, remove.
+"""What a person can do about objects that could not be read: look, read again, forward as they are, remove.
 
 What leaves the quarantine is told and audited first, on stable storage, and removed last: after a crash in between it
 is still there, and the same can be done again.

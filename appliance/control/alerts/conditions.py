@@ -88,7 +88,7 @@ USUAL_AT_FIRST: Final = frozenset({"clock"})
 GRAVE: Final = frozenset({"loop", "name"})
 """Notices that cannot wait."""
 
-_QUARANTINE_ADVICE: Final = "`mercure quarantine list` shows them: look, read again, send on or discard"
+_QUARANTINE_ADVICE: Final = "`mercure quarantine list` shows them: look, read again, forward or discard"
 _NAMED_SENDERS: Final = 3
 _MARGIN: Final = 1.05
 _DEFAULTS: Final = Rules()
