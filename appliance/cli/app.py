@@ -26,6 +26,8 @@ COMMANDS: Final = {
     "send": ("appliance.cli.send:send", "Send files, as a scanner does."),
     "queue": ("appliance.cli.queue:queue", "See what waits; hold, release, retry, discard."),
     "quarantine": ("appliance.cli.quarantine:quarantine", "See what could not be read; read again, forward, discard."),
+    "resend": ("appliance.cli.resend:resend", "Send again what was delivered, discarded, or failed."),
+    "resends": ("appliance.cli.resend:resends", "See the jobs that send again; pause, resume, stop."),
     "history": ("appliance.cli.history:history", "Find what happened to an exam."),
     "receipt": ("appliance.cli.receipt:receipt", "Sign what was received and delivered of an exam; check it."),
     "targets": ("appliance.cli.targets:targets", "See targets, and ask whether they answer."),

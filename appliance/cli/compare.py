@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from datetime import datetime
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
 from appliance.cli import exit_codes, shell_completion
 from appliance.cli.common import end_with, json_option, narrate, root_option, show
 from appliance.cli.history import Since
-from appliance.cli.requests import ask
+from appliance.cli.requests import ask, asking
 from appliance.cli.text import terminal_columns, wrapped
 from appliance.presentation.figures import zoned_moment
 from mercure.printable import printable
@@ -44,14 +44,18 @@ _FORMULA: Final = ("=", "+", "-", "@")
 @click.option(
     "--csv", "file", type=click.File("w", encoding="utf-8", lazy=True), help="Write a line for each instance."
 )
+@click.option("--send", is_flag=True, help="Then send what is missing there and was meant for it, image by image.")
+@click.option("--reason", default="", help="Why it is sent; it is kept with the tasks and in the audit.")
+@click.option("--yes", is_flag=True, help="Do not ask whether to send.")
 @root_option
 @json_option("appliance.control.api.compare:Compared")
-def compare(exam: str | None, target: str, since: datetime | None, file: IO[str] | None) -> None:
+def compare(exam: str | None, target: str, since: datetime | None, file: IO[str] | None, **send: Any) -> None:  # noqa: ANN401 - the options of sending
     """Ask a DICOM target what it has of an exam, and name each instance that one side has and the other has not.
 
     The exam is a whole accession number or Study Instance UID. The target is asked by C-FIND where images are sent to;
-    nothing is sent or changed there. Why an instance is missing is told as far as the router knows: it never came,
-    a rule discarded it, the target refused it, it waits, or it was confirmed and is gone since.
+    nothing is sent or changed there, unless `--send` and your yes say so. Why an instance is missing is told as far as
+    the router knows: it never came, a rule discarded it, the target refused it, it waits, or it was confirmed and is
+    gone since.
 
     Exit code 0: nothing that was meant for the target is missing there; 1: something is, or not all could be asked.
     """
@@ -64,7 +68,30 @@ def compare(exam: str | None, target: str, since: datetime | None, file: IO[str]
         _write(found, file)
         narrate(f"{file.name} has {len(found.missing)} instances")
     show(found, lambda: _lines(found))
+    if send["send"]:
+        _send_missing(found, send["reason"], yes=send["yes"])
     end_with(exit_codes.WELL if found.ok else exit_codes.FAILED)
+
+
+def _send_missing(found: Compared, reason: str, *, yes: bool) -> None:
+    """Send just the images that are missing at the target and were meant for it, of tasks that are still kept."""
+    from appliance.cli.resend import confirm_and_begin  # noqa: PLC0415
+    from appliance.control import api  # noqa: PLC0415
+
+    missing = [it for it in found.missing if it.was_meant and it.task and it.why != "unclear"]
+    if not missing:
+        narrate("nothing that can be sent is missing there")
+        return
+    wanted = api.resend.PlanResend(
+        how="again",
+        target=found.target,
+        listed=tuple(dict.fromkeys(it.task for it in missing)),
+        instances=tuple(dict.fromkeys(it.sop for it in missing)),
+    )
+    with asking() as ask_for:
+        begun = confirm_and_begin(ask_for, wanted, reason or f"missing at {found.target}", yes=yes)
+    if begun is not None:
+        narrate(f"job {begun.id} sends them; `mercure resends list` shows how far it is")
 
 
 def _write(found: Compared, file: IO[str]) -> None:

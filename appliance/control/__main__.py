@@ -10,6 +10,7 @@ from pathlib import Path
 
 from appliance.control.alerts.monitor import AlertWatch
 from appliance.control.errors import ControlError
+from appliance.control.queue.resend import ResendWorker
 from appliance.control.rpc.server import Server, TakenError
 from appliance.control.session import Session
 from mercure import __version__
@@ -38,7 +39,10 @@ def main() -> int:
     _log.info("the control API is there", extra={"socket": str(server.path)})
     watch = AlertWatch(lambda: Session(root, "control", service="control", index=server.index))
     watch.start()
+    resends = ResendWorker(lambda: Session(root, "control", service="control"))
+    resends.start()
     server.serve()
+    resends.stop()
     watch.stop()
     server.close()
     _tell(root, "service.stopped", reason="asked to stop")

@@ -92,6 +92,11 @@ def _task_changed(it: of.TaskChanged, number: int) -> str:
     return f"{to}by {it.by}" + (f": {it.reason}" if it.reason else "")
 
 
+def _resent(it: of.TaskResent, number: int) -> str:
+    where = f"to {', '.join(it.targets)} " if it.targets else "by the rules in force " if it.how == "anew" else ""
+    return f"{where}by {it.by}, as {it.resent_as}" + (f": {it.reason}" if it.reason else "")
+
+
 def _decided(it: of.SeriesDecided, number: int) -> str:
     fired = ", ".join(rule.rule for rule in it.rules if rule.fired)
     errors = "".join(f"; {rule.rule}: {rule.error}" for rule in it.rules if rule.error)
@@ -192,6 +197,7 @@ FORMS: Final[Mapping[str, Form]] = {
         )
         for verb in TASK_VERBS.values()
     },
+    "task.resent": _form(of.TaskResent, "sent again", "warn", _resent),
     "task.retired": _form(of.TaskRetired, "retired", "dim", lambda it, _: f"from {it.stage}: {it.reason}"),
     "module.started": _form(
         of.ModuleStarted, "started", "", lambda it, number: f"{_run(it.number, it.step, it.module)}, {_images(number)}"

@@ -58,6 +58,7 @@ from mercure.event_details.tasks import (
     TaskDelivered,
     TaskFailed,
     TaskProcessed,
+    TaskResent,
     TaskRetired,
 )
 from mercure.model import Record
@@ -115,6 +116,7 @@ __all__ = [
     "TaskDelivered",
     "TaskFailed",
     "TaskProcessed",
+    "TaskResent",
     "TaskRetired",
     "Try",
     "Warned",
@@ -153,6 +155,7 @@ DETAILS: dict[str, type[Record]] = {
     "module.down": ModuleDown,
     "module.up": ModuleUp,
     **{verb.event: TaskChanged for verb in TASK_VERBS.values()},
+    "task.resent": TaskResent,
     "task.retired": TaskRetired,
     "target.down": TargetDown,
     "target.up": TargetUp,

@@ -119,6 +119,17 @@ class TaskChanged(Record):
     target: str | None = None
 
 
+class TaskResent(Record):
+    """A person had images of a task that left the queue sent again: by which job, how, and as which task."""
+
+    by: str
+    reason: str = ""
+    how: str
+    targets: tuple[str, ...] = ()
+    job: str
+    resent_as: str
+
+
 class TaskRetired(Record):
     """The cleaner removed a task that was kept long enough."""
 

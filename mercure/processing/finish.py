@@ -131,6 +131,7 @@ class Finisher:
             late=task.late and target is not None,
             reason="" if target is not None else f"processed by {', '.join(task.done)}",
             processed_by=(*task.processed_by, *task.done),
+            resent=task.resent,
         )
 
     def _place(self, folder: Path, derived: Task) -> None:

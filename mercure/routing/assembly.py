@@ -119,4 +119,5 @@ def _describe(directory: Path, tasks: Sequence[Task], taken: StudyRelease) -> Ta
         bytes=sum(image.bytes for image in files),
         rules=(FiredRule(rule=first.study_rule or "", why="collected the study"),),
         reason=taken.reason,
+        resent=first.resent if all(task.resent is not None for task in tasks) else None,
     )

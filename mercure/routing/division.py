@@ -114,13 +114,17 @@ def waits_for_parent(spool: Spool, directory: Path) -> bool:
 
 
 def parts_of(names: Sequence[str], spool: Spool) -> set[str]:
-    """Return which of some tasks in ``routing/`` are parts of a divided series: these are no failures."""
+    """Return which of some tasks in ``routing/`` were put there as such: parts of a divided series, and what is resent.
+
+    That they are there without a router is no failure.
+    """
     found = set()
     for name in names:
         try:
-            found |= {name} if load_task(spool.entry(Stage.ROUTING, name)).unit else set()
+            task = load_task(spool.entry(Stage.ROUTING, name))
         except (TaskError, FileNotFoundError):
             continue
+        found |= {name} if task.unit or task.resent is not None else set()
     return found
 
 

@@ -132,6 +132,20 @@ def decide_study(config: Config, task: Task, files: Sequence[str], *, discard: b
     return _plan(task, files, [outcome], verdict, now)
 
 
+def to_targets(task: Task, files: Sequence[str], targets: Sequence[str]) -> Plan:
+    """Return the plan for images that a person sends to targets of their choice, whatever the rules say."""
+    made = [
+        Derived(
+            stage=Stage.OUTGOING,
+            task=task.model_copy(
+                update={"id": _id(task, f"route:{target}"), "parent": task.id, "action": "route", "target": target}
+            ),
+        )
+        for target in targets
+    ]
+    return Plan(files=tuple(files), rules=(), derived=tuple(_distinct(made)), ends_in="derived")
+
+
 def holds(expression: str, records: Sequence[TagRecord], now: datetime) -> bool:
     """Return whether an earlier expression of a rule holds for a series; False if it cannot be evaluated."""
     try:
@@ -251,6 +265,8 @@ def _id(task: Task, key: str) -> str:
 
 def _child(task: Task, key: str, rules: Iterable[Named], priority: Priority, **fields: object) -> Task:
     fired = tuple(FiredRule(rule=name, why=rule.rule) for name, rule in rules)
+    if task.resent is not None and task.resent.off_peak:
+        priority = "offpeak"
     update = {"id": _id(task, key), "parent": task.id, "rules": fired, "priority": priority, **fields}
     return task.model_copy(update=update)
 

@@ -106,7 +106,9 @@ class TaskRouter:
             return ()
         else:
             task, records = described(config, directory, self._clock, reason=reason)
-            division = division_of(config, directory, task, records, self._clock)
+            # What a person sends to targets of their choice is not divided: its plan is there already.
+            planned = task.resent is not None and load_plan(directory) is not None
+            division = None if planned else division_of(config, directory, task, records, self._clock)
             if division is not None:
                 return self._divider.divide(claim, task, division)
             task = self._saved(config, directory, task, records)
@@ -132,9 +134,7 @@ class TaskRouter:
         files = [image.name for image in image_files(directory)]
         if not files:
             raise NothingToRouteError("there is no image in the task")
-        # What a person sends on its way again, and was a part, was routed before with the whole: it is not late.
-        known_as = task.parent if task.part and task.parent else task.id
-        earlier = remember(self._spool, *_groups(task), known_as, self._clock)
+        earlier = self._earlier(task)
         note_repeats(self._spool, self._events, directory, task, records)
         if earlier and not task.late:
             task = task.model_copy(update={"late": True})
@@ -142,15 +142,26 @@ class TaskRouter:
         plan = load_plan(directory)
         if plan is None or (plan.put_aside and task.failure is None):
             before = plan
-            plan = self._without_loops(config, task, records, self._decide(config, task, records, files, taken))
+            plan = self._decide(config, task, records, files, taken)
+            if task.resent is None:
+                plan = self._without_loops(config, task, records, plan)
             if before is not None:
                 plan = plan.model_copy(update={"anew": self._clock.now()})
             save_plan(directory, plan)
-            self._compare(config, task, records, plan)
-            self._learn(config, task, records)
-        if task.scope == "series" and not task.part:
+            if task.resent is None:
+                self._compare(config, task, records, plan)
+                self._learn(config, task, records)
+        if task.scope == "series" and not task.part and task.resent is None:
             keep(self._spool, directory, task.id)
         self._executor.carry_out(config, claim, task, plan, earlier)
+
+    def _earlier(self, task: Task) -> tuple[str, ...]:
+        """Return the tasks that held images of the same before; what a person sends again is no late arrival."""
+        if task.resent is not None:
+            return ()
+        # What a person sends on its way again, and was a part, was routed before with the whole: it is not late.
+        known_as = task.parent if task.part and task.parent else task.id
+        return remember(self._spool, *_groups(task), known_as, self._clock)
 
     def _decide(
         self, config: Config, task: Task, records: list[TagRecord], files: list[str], taken: StudyRelease | None

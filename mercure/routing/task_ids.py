@@ -37,7 +37,7 @@ def enter_routing(spool: Spool, claim: Claim, clock: Clock) -> None:
         I/O failed; see `mercure.spool.move`.
     """
     with locked(spool.stage(Stage.ROUTING)):
-        move(spool, claim, Stage.ROUTING, _next_id(spool, clock))
+        move(spool, claim, Stage.ROUTING, next_id(spool, clock))
 
 
 def newest_id(spool: Spool) -> str:
@@ -45,8 +45,8 @@ def newest_id(spool: Spool) -> str:
     return max((name for _, name in chain(spool.tasks(), spool.studies())), default="")
 
 
-def _next_id(spool: Spool, clock: Clock) -> str:
-    """Make an id and record it; the caller holds the lock."""
+def next_id(spool: Spool, clock: Clock) -> str:
+    """Make an id later than all given before, and record it; the caller holds the lock of ``routing/``."""
     folder = spool.stage(Stage.STATE) / "clock"
     last = _last_id(folder / "last-id.json", spool, clock)
     identifier = new_id(clock.now())

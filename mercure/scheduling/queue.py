@@ -204,4 +204,5 @@ def _bound_for(task: Task) -> str:
 
 
 def _place(task: Task) -> _Place:
-    return _Place(PRIORITIES.index(task.priority), task.id)
+    # What a person sends again goes behind all that comes by itself.
+    return _Place(PRIORITIES.index(task.priority) if task.resent is None else len(PRIORITIES), task.id)

@@ -77,6 +77,18 @@ class Hold(Record):
     reason: str = ""
 
 
+class Resent(Record):
+    """A person had images sent again, and this task came of it: who, why, how (`ResendOrder`), and by which job."""
+
+    by: str
+    at: AwareDatetime
+    reason: str = ""
+    job: str = ""
+    how: str = ""
+    off_peak: bool = False
+    """It goes in the off-peak hours only, whatever the rules say."""
+
+
 class Failure(Record):
     """Why the task is in ``error/`` and what a person can do."""
 
@@ -147,6 +159,7 @@ class Task(Record):
     first_attempt: AwareDatetime | None = None
     finished: AwareDatetime | None = None
     failure: Failure | None = None
+    resent: Resent | None = None
 
     def with_attempt(self, attempt: Attempt, next_attempt: datetime | None, *, counted: int | None = None) -> Task:
         """Return the task with one more attempt on record.

@@ -17,19 +17,22 @@ from appliance.control.api.base import Progress
 from appliance.control.api.compare import Compare, Compared
 from appliance.control.configuration import setup
 from appliance.control.errors import ControlError
+from appliance.control.queue.resend import ResendWorker
 from appliance.control.rpc.client import Client
 from appliance.control.session import Session
 from appliance.control.targets import compare
 from mercure.config import Root
 from mercure.event_details import ImageRefused
 from mercure.events import Event
-from mercure.spool import Stage
+from mercure.routing.execute_plan import load_plan
+from mercure.spool import Stage, image_files
+from mercure.spool.images import json_line
 from tests.support.control_server import serving
 from tests.support.control_session import edit, record
 from tests.support.find_node import Archive, find_node
 from tests.support.history import START, Told, event
 from tests.support.history import lines as written
-from tests.support.tasks import events_of
+from tests.support.tasks import events_of, place_task
 from tests.support.verbs import asked
 
 FreePort = Callable[[], int]
@@ -96,6 +99,33 @@ def test_what_was_confirmed_and_is_gone_is_named_and_what_never_came(session: Se
     assert (gone.time - START).total_seconds() == 81 if gone.time else False
     assert gone.text.endswith("and gone since")
     assert (strange.missing_at, strange.sop, strange.why) == ("router", "9.9", "never-came")
+
+
+def test_just_what_is_missing_is_sent(session: Session, port: int) -> None:
+    task = place_task(session, Stage.SUCCESS, id=FIRST.derived("pacs"), target="pacs", images=3)
+    records = [
+        {"FileName": f"1.2.3.{number}.dcm", "SOPInstanceUID": sop, "SeriesInstanceUID": "1.2.3"}
+        for number, sop in enumerate(SOPS)
+    ]
+    path = session.spool.entry(Stage.SUCCESS, task.id) / "tags.jsonl"
+    path.write_bytes(b"".join(map(json_line, records)))
+    with find_node(port, archive(SOPS[1:])):
+        result = run(session, STUDY, "--at", "pacs", "--send", "--yes")
+    assert "1 series, 1 image" in result.stderr
+    ResendWorker(lambda: session).turn()
+    (made,) = session.spool.names(Stage.ROUTING)
+    directory = session.spool.entry(Stage.ROUTING, made)
+    assert [image.name for image in image_files(directory)] == ["1.2.3.0.dcm"]
+    plan = load_plan(directory)
+    assert plan is not None
+    assert [derived.task.target for derived in plan.derived] == ["pacs"]
+
+
+def test_nothing_is_sent_where_nothing_is_missing(session: Session, port: int) -> None:
+    with find_node(port, archive(SOPS)):
+        result = run(session, STUDY, "--at", "pacs", "--send", "--yes")
+    assert result.exit_code == 0
+    assert "nothing that can be sent is missing there" in result.stderr
 
 
 def test_a_study_that_is_gone_is_named_image_by_image(session: Session, port: int) -> None:

@@ -189,7 +189,8 @@ def retry(session: Session, wanted: ChangeTask) -> Changed:
         task, hold = work.task, work.task.hold
         if hold is not None and work.stage in TASK_VERBS["hold"].stages:
             raise ControlError("invalid", f"task {work.id} is held by {hold.by}", "release it first")
-        if work.stage is Stage.DISCARD and task.discarded is None:
+        # One that a person discarded has no such mark any more when a retry of it was killed on its way.
+        if work.stage is Stage.DISCARD and task.discarded is None and task.action == "discard":
             return work.finish(_undiscarded(work), Stage.ROUTING, wanted.reason)
         home = _HOME.get(task.action)
         if home is None:

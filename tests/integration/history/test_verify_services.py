@@ -8,6 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from appliance.control.api.resend import BeginResend, PlanResend
+from appliance.control.queue import resend
+from appliance.control.queue.resend import ResendWorker
+from appliance.control.registry import Asked
+from appliance.control.roles import Caller
+from appliance.control.session import Session
 from mercure.config import Root
 from mercure.event_details import ImageReceived
 from mercure.history.verify import Report, verify
@@ -102,6 +108,19 @@ class Hospital:
     def _is_delivering(self) -> bool:
         return any(True for _ in self.dispatcher._pool)
 
+    def send_again(self) -> None:
+        """Let a person send again what is kept of a patient, in a way drawn by lot."""
+        how = self.random.choice(["again", "anew", "elsewhere"])
+        to = ("research",) if how == "elsewhere" else ()
+        wanted = {"how": how, "to": to, "patient": self.random.choice(["P1", "P2", "PHANTOM"])}
+        asked = Asked(self._session(), Caller("anna", 0, "admin"))
+        plan = resend.plan(asked, PlanResend.model_validate(wanted))
+        if plan.series:
+            resend.begin(asked, BeginResend.model_validate({**wanted, "digest": plan.digest}))
+
+    def _session(self) -> Session:
+        return Session(Root(self.box.root), "anna", clock=self.box.clock)
+
     def steps(self) -> dict[str, Callable[[], object]]:
         """What may happen next."""
         return {
@@ -111,6 +130,8 @@ class Hospital:
             "dispatch": self.dispatch,
             "record": lambda: turn(self.bookkeeper),
             "clean": lambda: turn(self.cleaner),
+            "send again": self.send_again,
+            "work on the jobs": ResendWorker(self._session).turn,
             "a while": lambda: self.box.clock.advance(self.random.choice([0.5, 6, 40, 200])),
         }
 
@@ -136,7 +157,7 @@ def test_every_image_is_accounted_for_at_any_moment(tmp_path: Path, seed: int) -
         (tmp_path / "root" / "unplugged").mkdir()
         for _ in range(40):
             hospital.box.clock.advance(60)
-            for name in ("route", "dispatch", "record", "clean"):
+            for name in ("work on the jobs", "route", "dispatch", "record", "clean"):
                 hospital.steps()[name]()
         report = hospital.verify()
         assert (report.findings, report.exit_code) == ((), 0)
