@@ -85,7 +85,7 @@ PAGES: Final = (
     PageEntry("8", "alerts", "Alerts", "Alert", "What needs attention, and what to do.", ()),
     PageEntry("9", "config", "Config", "Conf", "The revisions: compare, roll back.", ("revisions",)),
     PageEntry("0", "audit", "Audit", "Audit", "Who changed what.", ()),
-    PageEntry("", "refusals", "Refusals", "Refusals", "What senders were refused as associations began.", ("refused",)),
+    PageEntry("", "refusals", "Refusals", "Refusals", "What senders were refused as associations began."),
     PageEntry("", "backups", "Backups", "Backups", "The backups: write one, check one.", ("backup",)),
     PageEntry("", "selftest", "Self-test", "Self-test", "Whether the box works, step by step.", ("self-test",)),
 )

@@ -151,10 +151,11 @@ class Day:
         [listed] = [item for item in found if item["kind"] == "outage"]
         assert listed["raised"]
         see(self.root, "8", "is not accepting")
-        turns_to(self.wall, "The router needs help", "target 'archive' is not accepting images")
+        turns_to(self.wall, "The router needs help", "archive has not accepted images since")
         look_for_exam(self.phone, EXAM, "2 series, 4 images: on the way")
         known = call(self.root, "alerts", "acknowledge", "outage:archive", "--comment", "I am plugging")
         assert known["acknowledged"]["comment"] == "I am plugging"
+        turns_to(self.wall, "The router needs help", "IT knows")
 
     def is_plugged_in(self) -> None:
         eventually(lambda: self.mails(OVER), seconds=60, what="its end by mail")
@@ -189,7 +190,7 @@ def test_a_target_is_unplugged_and_plugged_in_again(
             tab_of(browser, page, size="phone") as phone,
         ):
             eventually(lambda: is_listening(ports[1]), seconds=60, what="the page is there")
-            wall.goto(page)
+            wall.goto(f"{page}/wall")
             phone.goto(page)
             day = Day(root, ports[0], mailbox, hook, wall, phone)
             day.goes_well(synthetic_series(tmp_path / "images", count=2))
