@@ -66,7 +66,7 @@ def _selection(command: Any) -> Any:  # noqa: ANN401 - as click's decorators
 @root_option
 @json_option("appliance.control.api.resend:ResendState")
 def resend(*, only_plan: bool, reason: str, yes: bool, **given: Any) -> None:  # noqa: ANN401 - the fields of a selection
-    r"""Send again what was delivered or discarded or failed: to its target, to others (--to), or by the rules (--anew).
+    """Send again what was delivered or discarded or failed: to its target, to others (--to), or by the rules (--anew).
 
     Only what is still on the disk can be sent. First the plan is shown: how much goes where, what does not, and why.
     Then the router sends it by itself, behind all that arrives meanwhile; `mercure resends` shows, pauses and stops
@@ -78,7 +78,7 @@ def resend(*, only_plan: bool, reason: str, yes: bool, **given: Any) -> None:  #
     mercure resend --to archive2 --csv exams.csv --off-peak
 
     Exit code 0: a job was begun, or the plan sends something; 1: there is nothing to send.
-    """
+    """  # noqa: D301 - click keeps the lines after a backspace
     from appliance.control import api  # noqa: PLC0415
 
     wanted = _wanted(given)

@@ -100,6 +100,7 @@ class TestTree:
         result = call(*path, "--help")
         assert result.exit_code == 0
         assert all(len(line) <= 80 for line in result.stdout.splitlines())
+        assert "\\b" not in result.stdout, "a raw docstring: click does not see the backspace that keeps lines"
 
     @pytest.mark.parametrize("path", [path for path in EVERY_COMMAND if path not in WITHOUT_ROUTER], ids=" ".join)
     def test_each_takes_a_root(self, path: tuple[str, ...]) -> None:
