@@ -38,6 +38,11 @@ def is_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
+def time_part(identifier: str) -> str:
+    """Return the characters of an identifier that are its time: ids sort by it, and a derived task has its parent's."""
+    return identifier[:21]
+
+
 def id_time(identifier: str) -> datetime:
     """Return the instant (aware UTC) at which an identifier was made.
 
@@ -48,7 +53,7 @@ def id_time(identifier: str) -> datetime:
     """
     if not is_id(identifier):
         raise ValueError(f"{identifier!r} is not an identifier of the router")
-    return datetime.strptime(identifier[:21], "%Y%m%dT%H%M%S%f").replace(tzinfo=UTC)
+    return datetime.strptime(time_part(identifier), "%Y%m%dT%H%M%S%f").replace(tzinfo=UTC)
 
 
 def derived_id(parent: str, key: str) -> str:
@@ -64,7 +69,7 @@ def derived_id(parent: str, key: str) -> str:
         What sets this derived task apart from its siblings, e.g. ``"route:archive"``.
     """
     digest = hashlib.sha256(_bytes(f"{parent}\0{key}")).hexdigest()[:8]
-    return f"{parent[:21]}-{digest}"
+    return f"{time_part(parent)}-{digest}"
 
 
 def safe_name(uid: str) -> str:

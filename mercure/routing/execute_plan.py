@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Final
 
 from pydantic import ValidationError
 
@@ -16,7 +15,7 @@ from mercure.clock import Clock
 from mercure.config import Config
 from mercure.event_details import ImageRef, RuleNotified, SeriesCompleted, SeriesDecided, StudyCompleted, Warned
 from mercure.events import EventWriter
-from mercure.names import derived_id
+from mercure.names import derived_id, time_part
 from mercure.routing.assembly import member_ids
 from mercure.routing.plan import Derived, Plan
 from mercure.routing.studies import open_folder, read_taken
@@ -41,9 +40,6 @@ from mercure.spool.link import LinkSource
 from mercure.spool.task import PLAN_FILE, Failure
 from mercure.spool.task_events import failed_key, task_created, task_failed
 from mercure.spool.versions import VersionedImage, images_of, newest
-
-_TIME: Final = 21
-"""Characters of an id that are its time; a derived task has that of its parent."""
 
 
 def load_plan(directory: Path) -> Plan | None:
@@ -142,7 +138,7 @@ class Executor:
         """Find what became of an earlier series that was divided: the parts for the same target, or of one verdict."""
         found: list[tuple[bool, LinkSource]] = []
         for stage, name in self._spool.tasks():
-            if name[:_TIME] != parent[:_TIME] or name == parent:
+            if time_part(name) != time_part(parent) or name == parent:
                 continue
             directory = self._spool.entry(stage, name)
             try:

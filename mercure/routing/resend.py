@@ -18,7 +18,7 @@ from mercure.clock import Clock
 from mercure.config import Config
 from mercure.event_details import TaskResent
 from mercure.events import EventWriter
-from mercure.names import id_time
+from mercure.names import id_time, time_part
 from mercure.routing.execute_plan import save_plan
 from mercure.routing.intake import of_images
 from mercure.routing.plan import to_targets
@@ -51,8 +51,6 @@ UNDER_WAY: Final = 50
 """So many tasks of resend jobs may be on their way at the same time: more wait in the job, not in the queue."""
 
 _ON_THEIR_WAY: Final = (Stage.ROUTING, Stage.PROCESSING, Stage.OUTGOING)
-_TIME: Final = 21
-"""Characters of an id that are its time; a derived task has that of its parent."""
 
 
 class LeftError(Exception):
@@ -250,7 +248,7 @@ def _described(config: Config, job: ResendJob, old: Task, records: Sequence[TagR
 
 def under_way_of(spool: Spool, jobs: Iterable[ResendJob]) -> dict[str, str]:
     """Return the tasks from which jobs made what is still on its way, each with the job."""
-    there = {name[:_TIME] for _, name in spool.tasks(_ON_THEIR_WAY)}
+    there = {time_part(name) for _, name in spool.tasks(_ON_THEIR_WAY)}
     return {
         source.task: job.order.id
         for job in jobs

@@ -15,7 +15,7 @@ from mercure import durable
 from mercure.clock import Clock
 from mercure.locks import locked
 from mercure.model import Record, read_state
-from mercure.names import id_time, is_id, new_id
+from mercure.names import id_time, is_id, new_id, time_part
 from mercure.spool import Claim, Spool, Stage, move
 
 
@@ -50,7 +50,7 @@ def next_id(spool: Spool, clock: Clock) -> str:
     folder = spool.stage(Stage.STATE) / "clock"
     last = _last_id(folder / "last-id.json", spool, clock)
     identifier = new_id(clock.now())
-    if last and identifier[:21] <= last[:21]:
+    if last and time_part(identifier) <= time_part(last):
         identifier = new_id(id_time(last) + timedelta(microseconds=1))
     if not folder.is_dir():
         durable.make_directory(folder, sync=False)

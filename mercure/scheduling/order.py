@@ -18,16 +18,13 @@ from typing import Final, Literal, Protocol
 from mercure.config import TargetSettings
 from mercure.config.models import Order
 from mercure.event_details import FailureKind, Identity
-from mercure.names import is_id
+from mercure.names import is_id, time_part
 from mercure.spool import Spool, Stage, Task, TaskError, image_files, is_locked, load_division, load_task
 from mercure.spool.images import by_file, read_lines, text
 
 ORDER_SECONDS: Final = 0.25
 """Wait before a task that must not start yet is looked at again, when nothing else wakes the dispatcher: what it waits
 for may be in ``routing/``, which no dispatcher watches."""
-
-_TIME: Final = 21
-"""So many characters of an id are its time; a derived task has that of its parent."""
 
 
 PASS_SECONDS: Final = 60.0
@@ -232,7 +229,7 @@ def are_parts(one: str, other: str, order: Order) -> bool:
     No order is promised between them. Images with one UID in both have an order of their own, and if it were the other
     way round, each part would wait for the other for ever.
     """
-    return order == "study" and one[:_TIME] == other[:_TIME]
+    return order == "study" and time_part(one) == time_part(other)
 
 
 def first_routed(task: Task, order: Order, routed: Routed) -> Predecessor | None:
@@ -243,7 +240,7 @@ def first_routed(task: Task, order: Order, routed: Routed) -> Predecessor | None
     for name, studies in routed:
         in_line = order == "received" or studies is None or study in studies
         # At the same microsecond only the derived ids could decide, so the router is waited for.
-        if name != task.parent and name[:_TIME] <= task.id[:_TIME] and in_line:
+        if name != task.parent and time_part(name) <= time_part(task.id) and in_line:
             return Predecessor(name, "routing")
     return None
 

@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from mercure import durable
 from mercure.locks import locked
 from mercure.model import Record
-from mercure.names import is_id, safe_name
+from mercure.names import is_id, safe_name, time_part
 from mercure.seal import sealed
 from mercure.spool.claim import Claim
 from mercure.spool.images import TagRecord, by_file, image_files, ledger_lines, read_lines, text
@@ -45,8 +45,6 @@ FILE_VERSION: Final = "FileVersion"
 WAITING: Final = (Stage.ROUTING, Stage.PROCESSING, Stage.OUTGOING, Stage.ERROR, Stage.DISCARD)
 """Stages from which an image may still go somewhere, by itself or because a person wants it; and ``studies/``."""
 
-_TIME: Final = 21
-"""Characters of an id that are its time; a derived task has that of its parent."""
 
 _NUMBER: Final = re.compile(r"~(\d+)")
 _UNSURE_SECONDS: Final = 3600.0
@@ -166,7 +164,7 @@ def _image(directory: Path, task: Task, name: str, record: TagRecord) -> Version
     number, recorded = number_of(name), record.get(FILE_VERSION)
     if number == 1 and isinstance(recorded, int):
         number = recorded
-    place = VersionOrder(routed[:_TIME], number)
+    place = VersionOrder(time_part(routed), number)
     series = text(record, "SeriesInstanceUID") or task.identity.SeriesInstanceUID
     return VersionedImage(directory / name, record, series, place)
 
@@ -269,16 +267,16 @@ def relatives(spool: Spool, tasks: Iterable[str], stages: Iterable[Stage]) -> It
 
     Each stage is looked at twice: what moves from one to another while this looks is met in one of them.
     """
-    times = {task[:_TIME] for task in tasks}
+    times = {time_part(task) for task in tasks}
     met: set[Path] = set()
     for stage in [*stages] * 2:
         for name in spool.names(stage):
             path = spool.entry(stage, name)
-            if name[:_TIME] in times and is_id(name) and path not in met:
+            if time_part(name) in times and is_id(name) and path not in met:
                 met.add(path)
                 yield stage, path
     for study, name in spool.studies():
-        if name[:_TIME] in times:
+        if time_part(name) in times:
             yield Stage.STUDIES, spool.entry(Stage.STUDIES, study) / name
 
 
@@ -372,13 +370,13 @@ def mark_across(spool: Spool, task: str, series: Collection[str], others: Mappin
     others : mapping of str to collection of str
         The other tasks, each with the UIDs; one that does not wait any more is passed over.
     """
-    stems = {other[:_TIME]: {safe_name(sop) for sop in sops} for other, sops in others.items()}
+    stems = {time_part(other): {safe_name(sop) for sop in sops} for other, sops in others.items()}
     found: dict[str, set[str]] = {}
     for _, path in relatives(spool, others, WAITING):
         with suppress(FileNotFoundError):
-            wanted = stems[path.name[:_TIME]]
+            wanted = stems[time_part(path.name)]
             for image in images_of(path, _model(path)):
-                if image.key[1] in wanted and image.series and path.name[:_TIME] != task[:_TIME]:
+                if image.key[1] in wanted and image.series and time_part(path.name) != time_part(task):
                     found.setdefault(image.series, set()).add(path.name)
     tasks = {task, *(name for names in found.values() for name in names)}
     for uid in {*found, *series} if found else ():
@@ -391,10 +389,10 @@ def recall(spool: Spool) -> None:
     waiting += [(Stage.STUDIES, spool.entry(Stage.STUDIES, study) / name) for study, name in spool.studies()]
     by_time: dict[str, list[tuple[Stage, Path]]] = {}
     for stage, path in waiting:
-        by_time.setdefault(path.name[:_TIME], []).append((stage, path))
+        by_time.setdefault(time_part(path.name), []).append((stage, path))
 
     def find(tasks: Iterable[str]) -> Iterator[tuple[Stage, Path]]:
-        for time in {task[:_TIME] for task in tasks}:
+        for time in {time_part(task) for task in tasks}:
             yield from by_time.get(time, ())
 
     changed = _changed([path for _, path in waiting])
@@ -479,21 +477,21 @@ def forget(spool: Spool, old: Mapping[str, float], kept_seconds: float) -> int:
     outlived = [name for name, age in old.items() if age > kept_seconds]
     if not names and not outlived:
         return 0
-    waiting = {name[:_TIME] for stage in WAITING for name in spool.names(stage)}
-    waiting |= {name[:_TIME] for _, name in spool.studies()}
+    waiting = {time_part(name) for stage in WAITING for name in spool.names(stage)}
+    waiting |= {time_part(name) for _, name in spool.studies()}
     removed = 0
     for name in names:
         with _alone(spool):
             path = folder(spool) / name
             tasks = _ids((path / "tasks").read_bytes()) if (path / "tasks").exists() else []
             # Looked at again under the lock: a router may have added itself since.
-            if not {task[:_TIME] for task in tasks} & waiting and not any(relatives(spool, tasks, WAITING)):
+            if not {time_part(task) for task in tasks} & waiting and not any(relatives(spool, tasks, WAITING)):
                 durable.remove_tree(path)
                 removed += 1
     for name in outlived:
         path = hints(spool) / name
         with suppress(FileNotFoundError):
-            if not {task[:_TIME] for task in _ids(path.read_bytes())} & waiting:
+            if not {time_part(task) for task in _ids(path.read_bytes())} & waiting:
                 durable.unlink(path)
     return removed
 

@@ -19,6 +19,7 @@ from appliance.control.session import Session
 from appliance.control.targets.targets import find_target
 from mercure.config import Config
 from mercure.history.queries import ResultPage
+from mercure.names import time_part
 from mercure.routing.plan import Plan, decide
 from mercure.routing.resend import SOURCES, under_way_of
 from mercure.routing.resend_jobs import ResendItem, ResendSource, all_jobs, ordered_tasks
@@ -29,8 +30,6 @@ from mercure.spool.versions import VersionedImage, images_of, newest, unit_of
 EXAMPLES: Final = 5
 MOST_ITEMS: Final = 50_000
 _GONE_AT_MOST: Final = 20_000
-_TIME: Final = 21
-"""Characters of an id that are its time: the same for all tasks of one series taken for routing."""
 
 _STATES: Final = ("delivered", "processed", "discarded", "failed")
 
@@ -47,7 +46,7 @@ class KeptTask:
     def family(self) -> tuple[str, ...]:
         """What tasks with images of one series, one sender and one patient, taken at one time, have in common."""
         series = self.task.identity.SeriesInstanceUID if self.task.scope == "series" else ""
-        return (self.task.id[:_TIME], series, *unit_of(self.task), *self.task.processed_by)
+        return (time_part(self.task.id), series, *unit_of(self.task), *self.task.processed_by)
 
 
 @dataclass
@@ -154,7 +153,7 @@ class Planner:
             other
             for key in keys
             for other in self._by_series.get(key, ())
-            if other.task.id[:_TIME] > one.task.id[:_TIME] and _may_share(one.task, other.task)
+            if time_part(other.task.id) > time_part(one.task.id) and _may_share(one.task, other.task)
         ]
 
     def _is_busy(self, one: KeptTask, busy: Mapping[str, str]) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from mercure.history.handlers import folder_of
 from mercure.history.verify.evidence import Evidence
@@ -13,11 +12,8 @@ from mercure.history.verify.folders import of_entry
 from mercure.history.verify.report import Finding, Kind
 from mercure.history.verify.spool_walk import SpoolWalk
 from mercure.history.verify.views import ImageView, TaskView
-from mercure.names import is_id
+from mercure.names import is_id, time_part
 from mercure.spool import Stage, Task, TaskError, image_refs, load_task
-
-_TIME_CHARS: Final = 21
-"""So long is the time at the beginning of an id."""
 
 
 class TaskAccounts:
@@ -201,7 +197,7 @@ class ImageAccounts:
                 if (view.digest or "", image.file) in entries
             }
             if not any(
-                _is_or_repeats(image, listed) or task[:_TIME_CHARS] in next_taken or _out_of_order(task, listed)
+                _is_or_repeats(image, listed) or time_part(task) in next_taken or _out_of_order(task, listed)
                 for task, listed in held.items()
             ):
                 left.append(image)
@@ -246,7 +242,7 @@ class _Held:
             return True
         after = (
             _is_or_repeats(image, self.image)
-            or self.task[:_TIME_CHARS] >= min(_times_of(image))
+            or time_part(self.task) >= min(_times_of(image))
             or _out_of_order(self.task, self.image)
         )
         return after and self.folder in (None, image.folder)
@@ -295,19 +291,19 @@ def _is_or_repeats(image: ImageView, listed: str | None) -> bool:
 
 def _next_taken(tasks: Iterable[str], time: str) -> str | None:
     """Return the time (as it begins an id) at which the folder was next taken after an image came."""
-    times = (task[:_TIME_CHARS] for task in tasks if is_id(task))
+    times = (time_part(task) for task in tasks if is_id(task))
     return min((taken for taken in times if taken >= time), default=None)
 
 
 def _times_of(image: ImageView) -> set[str]:
     """Return when an image came, as ids begin: by the clock, and by its id."""
     by_clock = f"{image.received:%Y%m%dT%H%M%S%f}"
-    return {by_clock, image.id[:_TIME_CHARS]} if is_id(image.id) else {by_clock}
+    return {by_clock, time_part(image.id)} if is_id(image.id) else {by_clock}
 
 
 def _out_of_order(task: str, image: str | None) -> bool:
     """Return True if the ids of a task and of an image in it contradict each other, as after a wrong clock."""
-    return image is not None and is_id(image) and is_id(task) and image[:_TIME_CHARS] > task[:_TIME_CHARS]
+    return image is not None and is_id(image) and is_id(task) and time_part(image) > time_part(task)
 
 
 def _plain(name: str) -> bool:
