@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+from mercure.locks import opened, try_lock
+
 _FLOCK: Final = "hhqqi4x"
 """The kernel's ``struct flock``: kind, from where, first byte, count of bytes, process (fcntl(2))."""
 
@@ -103,27 +105,19 @@ def is_locked(path: Path) -> bool:
     The check itself takes a shared lock for an instant, so that two checks do not take each other for the owner.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        with opened(path, follow=False) as descriptor:
+            return not try_lock(descriptor, shared=True)
     except (FileNotFoundError, NotADirectoryError):
         return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def is_sending(path: Path) -> bool:
     """Return whether whoever holds the claim on a directory said that its images are on their way to a target."""
+    asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        with opened(path, follow=False) as descriptor:
+            answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, asked)
     except (FileNotFoundError, NotADirectoryError):
         return False
-    try:
-        asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-        kind: int = struct.unpack(_FLOCK, fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, asked))[0]
-    finally:
-        os.close(descriptor)
+    kind: int = struct.unpack(_FLOCK, answer)[0]
     return kind != fcntl.F_UNLCK
