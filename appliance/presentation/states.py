@@ -42,15 +42,12 @@ class Look:
         Its meaning; each face has a colour for it.
     rank : int
         The worst has 0.
-    said : str
-        The word for people who do not know the router; empty: `word` will do.
     """
 
     glyph: str
     word: str
     tone: Tone
     rank: int
-    said: str = ""
 
     def span(self) -> tuple[str, str]:
         """Return glyph and word as one text, and the tone."""
@@ -73,11 +70,11 @@ QUEUE: Final[dict[QueueState, Look]] = {
 """The states of the queue."""
 
 TASK: Final[dict[str, Look]] = {
-    "failed": Look("‼", "failed", "bad", 0, "failed, a person must look"),
-    "held": Look("■", "held", "warn", 1, "held by a person"),
-    "waiting": Look("∙", "waiting", "", 2, "on its way"),
-    "planned": Look("∙", "planned", "", 3, "on its way"),
-    "deciding": Look("○", "deciding", "busy", 4, "being decided"),
+    "failed": Look("‼", "failed", "bad", 0),
+    "held": Look("■", "held", "warn", 1),
+    "waiting": Look("∙", "waiting", "", 2),
+    "planned": Look("∙", "planned", "", 3),
+    "deciding": Look("○", "deciding", "busy", 4),
     "discarded": Look("□", "discarded", "dim", 5),
     "processed": Look("•", "processed", "good", 6),
     "delivered": Look("•", "delivered", "good", 7),
@@ -99,8 +96,8 @@ PROCESS: Final[dict[str, Look]] = {
 """The states of a process."""
 
 HEALTH: Final[dict[str, Look]] = {
-    "bad": Look("‼", "bad", "bad", 0, "needs help"),
-    "watch": Look("▲", "watch", "warn", 1, "look at it"),
+    "bad": Look("‼", "bad", "bad", 0),
+    "watch": Look("▲", "watch", "warn", 1),
     "well": Look("•", "well", "good", 2),
 }
 """The health of the router."""
@@ -120,12 +117,12 @@ DISK: Final[dict[str, Look]] = {
 }
 
 TARGET: Final[dict[str, Look]] = {
-    "down": Look("‼", "down", "bad", 0, "not accepting images"),
+    "down": Look("‼", "down", "bad", 0),
     "failed": Look("▲", "has failed tasks", "warn", 1),
     "unwell": Look("▲", "not answering", "warn", 2),
-    "disabled": Look("□", "disabled", "dim", 3, "switched off"),
+    "disabled": Look("□", "disabled", "dim", 3),
     "unused": Look("○", "not used yet", "dim", 4),
-    "up": Look("•", "up", "good", 5, "accepts images"),
+    "up": Look("•", "up", "good", 5),
 }
 
 OUTCOME: Final[dict[str, Look]] = {
@@ -146,23 +143,22 @@ STEP: Final[dict[str, Look]] = {
 
 @dataclass(frozen=True)
 class StageWords:
-    """A stage of the spool: its name on a terminal, short and with what is counted; for people who do not know it."""
+    """A stage of the spool: its name on a terminal, short and with what is counted."""
 
     short: str
     counted: str
-    said: str
 
 
 STAGE: Final[dict[str, StageWords]] = {
-    "incoming": StageWords("arriving", "series arriving", "Arriving"),
-    "routing": StageWords("deciding", "series deciding", "Being decided"),
-    "studies": StageWords("studies", "series in studies", "Waiting for the rest of the study"),
-    "processing": StageWords("processing", "tasks processing", "Being processed"),
-    "outgoing": StageWords("outgoing", "tasks outgoing", "On the way to targets"),
-    "error": StageWords("failed", "tasks failed", "Failed, waiting for a person"),
-    "quarantine": StageWords("quarantine", "in quarantine", "Unreadable, kept aside"),
-    "success": StageWords("delivered", "tasks delivered", "Delivered, kept for now"),
-    "discard": StageWords("discarded", "tasks discarded", "Discarded, kept for now"),
+    "incoming": StageWords("arriving", "series arriving"),
+    "routing": StageWords("deciding", "series deciding"),
+    "studies": StageWords("studies", "series in studies"),
+    "processing": StageWords("processing", "tasks processing"),
+    "outgoing": StageWords("outgoing", "tasks outgoing"),
+    "error": StageWords("failed", "tasks failed"),
+    "quarantine": StageWords("quarantine", "in quarantine"),
+    "success": StageWords("delivered", "tasks delivered"),
+    "discard": StageWords("discarded", "tasks discarded"),
 }
 
 
