@@ -25,7 +25,7 @@ from mercure.printable import json_text
 from mercure.scheduling.backoff import PAUSE_AFTER_ERROR
 from mercure.spool import Changes, Spool, Stage, Watcher, uptime
 from mercure.spool.identity import ensure_identity
-from mercure.spool.place import ADVICE, in_force, record, spool_in_force
+from mercure.spool.place import ADVICE, in_force, mount_advice, record, spool_in_force, unmounted
 from mercure.spool.uptime import NOTE_SECONDS
 from mercure.targets import MODELS
 
@@ -160,18 +160,20 @@ class Context:
     def _await_spool(self) -> bool:
         """Make the spool in force; False when stopped before it was there.
 
-        A spool that the configuration does not name any more, and that is not there, is a disk that is not mounted: to
-        begin another one would leave its images behind.
+        A spool that the configuration does not name any more, and that is not there, is a disk that is not mounted, and
+        so is one whose recorded mount point has nothing mounted: to begin another would leave its images behind.
         """
         reported = False
         with contextlib.closing(Watcher([])) as bell:
             self.stop.on_set(bell.wake)
             while True:
                 spool, named = self.spool_in_force(), self.root.named_spool(self.config)
-                if spool.root == named or spool.root.is_dir():
+                mount = unmounted(self.root.path, spool.root)
+                if mount is None and (spool.root == named or spool.root.is_dir()):
                     break
                 if not reported:
-                    _log.error("waiting for the spool %s, which is not there; %s", spool.root, ADVICE)
+                    advice = ADVICE if mount is None else mount_advice(self.root.path)
+                    _log.error("waiting for the spool %s, which is not there; %s", spool.root, advice)
                     reported = True
                 if self.stop:
                     return False

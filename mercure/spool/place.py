@@ -33,7 +33,8 @@ class SpoolPlace(Record):
     """Where the spool in force is.
 
     ``path`` is relative to the root where the spool is in it, so that a root may be moved whole; ``spool`` is its id.
-    ``moving`` is where a move that is not finished goes to, ``left`` what a finished one still has to remove.
+    ``moving`` is where a move that is not finished goes to, ``left`` what a finished one still has to remove. ``mount``
+    is the mount point of its disk, where it has one of its own.
     """
 
     version: Literal[1] = 1
@@ -41,6 +42,7 @@ class SpoolPlace(Record):
     spool: str = ""
     moving: str | None = None
     left: str | None = None
+    mount: str | None = None
 
 
 def read_place(root: Path) -> SpoolPlace | None:
@@ -65,7 +67,7 @@ def write_place(root: Path, place: SpoolPlace) -> None:
 def place_of(root: Path, spool: Path) -> SpoolPlace:
     """Return the place of a spool."""
     path = spool.relative_to(root) if spool.is_relative_to(root) else spool
-    return SpoolPlace(path=str(path), spool=read_identity(Spool(spool)))
+    return SpoolPlace(path=str(path), spool=read_identity(Spool(spool)), mount=_mount_of(root, spool))
 
 
 def in_force(root: Path, wanted: Path) -> Path:
@@ -81,7 +83,7 @@ def in_force(root: Path, wanted: Path) -> Path:
     place = read_place(root)
     if place is not None:
         found = root / place.path
-        if place.spool and not found.is_dir():
+        if place.spool and not is_there(root, found):
             # It was moved by hand, or by us and a crash came before that was written down.
             others = [wanted, *([Path(place.moving)] if place.moving else [])]
             return next((other for other in others if read_identity(Spool(other)) == place.spool), found)
@@ -102,9 +104,27 @@ def spool_in_force(root: Path, wanted: Path) -> Spool:
 def record(root: Path, spool: Path) -> None:
     """Record the spool's place, unless it is recorded already."""
     before, place = read_place(root), place_of(root, spool)
-    if before is None or (before.path, before.spool) != (place.path, place.spool):
-        kept = before or place
-        write_place(root, kept.model_copy(update={"path": place.path, "spool": place.spool}))
+    after = (before or place).model_copy(update=place.model_dump(include={"path", "spool", "mount"}))
+    if before != after:
+        write_place(root, after)
+
+
+def unmounted(root: Path, spool: Path) -> Path | None:
+    """Return the mount point of the recorded spool's disk if nothing is mounted there; None if all is well.
+
+    What is then found below the mount point is the disk under it: to use it would leave the images behind. A spool that
+    has the recorded id is the same one, copied to that disk, and is used.
+    """
+    place = read_place(root)
+    if place is None or place.mount is None or root / place.path != spool:
+        return None
+    mounted = Path(place.mount).is_mount() or read_identity(Spool(spool)) == place.spool
+    return None if mounted else Path(place.mount)
+
+
+def is_there(root: Path, spool: Path) -> bool:
+    """Return whether the folder of a spool is there, with its disk mounted."""
+    return spool.is_dir() and unmounted(root, spool) is None
 
 
 def holds(spool: Spool, *, events: bool = True) -> Counter[str]:
@@ -128,7 +148,11 @@ def holds(spool: Spool, *, events: bool = True) -> Counter[str]:
 def place_problems(root: Path, wanted: Path) -> list[ConfigProblem]:
     """Say what is wrong with the place of the spool; each is an alert, and goes on until a person mends it."""
     found, problems = in_force(root, wanted), []
-    if found != wanted:
+    mount = unmounted(root, found)
+    if mount is not None:
+        text = f"no image is received: nothing is mounted at {mount}, where the disk of the spool {found} should be"
+        problems.append(ConfigProblem("spool", text, mount_advice(root)))
+    elif found != wanted:
         text = f"{wanted} is not used: the spool is {found}, {_what(found)}"
         problems.append(ConfigProblem("spool", text, ADVICE))
     place = read_place(root)
@@ -163,6 +187,10 @@ def change_problems(root: Path, before: Path, wanted: Path) -> list[ConfigProble
         return [
             ConfigProblem("spool", f"{wanted} and {inside} lie in each other", "give the spool a folder of its own")
         ]
+    mount = unmounted(root, found)
+    if mount is not None:
+        text = f"the spool cannot be changed to {wanted}: nothing is mounted at {mount}, where the disk of {found} is"
+        return [ConfigProblem("spool", text, mount_advice(root))]
     if not found.is_dir() and read_place(root) is None:
         return []
     if found.is_dir() and not holds(Spool(found)):
@@ -183,6 +211,18 @@ def nested_in(root: Path, spool: Path, wanted: Path) -> Path | None:
     own = [root / name for name in ("config", "log", "run", "backup")]
     real = [(path, Path(os.path.realpath(path))) for path in own]
     return next((path for path, each in real if new.is_relative_to(each) or each.is_relative_to(new)), None)
+
+
+def mount_advice(root: Path) -> str:
+    """Return what to do when the disk of the spool is not mounted."""
+    return f"mount the disk; or, if that spool is gone for good, remove {root / FILE_NAME} to begin a new one"
+
+
+def _mount_of(root: Path, spool: Path) -> str | None:
+    """Return the mount point that a spool is below; None if the root is below it too: that is no disk of its own."""
+    real = Path(os.path.realpath(spool))
+    mount = next(path for path in (real, *real.parents) if path.is_mount())
+    return None if Path(os.path.realpath(root)).is_relative_to(mount) else str(mount)
 
 
 def _what(spool: Path) -> str:

@@ -19,7 +19,18 @@ from typing import Final
 from mercure import durable
 from mercure.spool import Spool
 from mercure.spool.identity import ensure_identity, identity_file, read_identity
-from mercure.spool.place import SpoolPlace, holds, in_force, nested_in, place_of, read_place, record, write_place
+from mercure.spool.place import (
+    SpoolPlace,
+    holds,
+    in_force,
+    is_there,
+    nested_in,
+    place_of,
+    read_place,
+    record,
+    unmounted,
+    write_place,
+)
 
 _CHUNK: Final = 1024 * 1024
 Progress = Callable[[int, int], None]
@@ -35,6 +46,8 @@ def settle(root: Path, wanted: Path) -> Path:
     A place in which no image is left is moved to the one that is wanted, with its state and the events that wait there.
     """
     found = in_force(root, wanted)
+    if unmounted(root, found) is not None:
+        return found  # the services wait for its disk
     if found != wanted and found.is_dir() and not holds(Spool(found), events=False):
         record(root, found)
         with contextlib.suppress(MoveError):  # it stays where it is, which the report says
@@ -79,8 +92,8 @@ def move_spool(root: Path, new: Path, progress: Progress = lambda done, total: N
         return old
     old = root / place.path
     if place.moving is not None and Path(place.moving) != new:
-        _give_up(place, old)
-    if not old.is_dir() and read_identity(Spool(new)) == place.spool and place.spool:
+        _give_up(root, place, old)
+    if not is_there(root, old) and read_identity(Spool(new)) == place.spool and place.spool:
         # It was renamed, and the crash came before that was written down.
         write_place(root, place_of(root, new))
         return old
@@ -117,17 +130,18 @@ def _finish(root: Path, place: SpoolPlace) -> None:
         write_place(root, place.model_copy(update={"moving": None}))
 
 
-def _give_up(place: SpoolPlace, old: Path) -> None:
+def _give_up(root: Path, place: SpoolPlace, old: Path) -> None:
     """Remove what a move to elsewhere had copied; the spool in force is untouched."""
     beside = Path(place.moving or "")
-    if beside.is_dir() and beside != old and old.is_dir() and read_identity(Spool(beside)) in ("", place.spool):
+    ours = beside.is_dir() and read_identity(Spool(beside)) in ("", place.spool)
+    if ours and beside != old and is_there(root, old):
         _empty(beside)
 
 
 def _check(root: Path, place: SpoolPlace, old: Path, new: Path) -> None:
     if not new.is_absolute() or ".." in new.parts:
         raise MoveError(f"{new} is not an absolute path without '..'")
-    if not old.is_dir():
+    if not is_there(root, old):
         raise MoveError(f"the spool {old} is not there: mount it, or set `spool` back")
     inside = nested_in(root, old, new)
     if inside is not None:

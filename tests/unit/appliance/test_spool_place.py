@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,11 +21,27 @@ from mercure.services.common import Context
 from mercure.spool import Spool, Stage
 from mercure.spool.identity import ensure_identity, read_identity
 from mercure.spool.place import FILE_NAME, SpoolPlace, holds, place_problems, read_place, write_place
-from mercure.spool.relocation import settle
+from mercure.spool.relocation import MoveError, move_spool, settle
 from tests.support.tasks import events_of, place_task
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mercure.clock import ManualClock
+    from tests.support.fixtures import MountSmallDisk
+
+
+@contextmanager
+def unmounted(disk: Path) -> Iterator[None]:
+    """Show the empty folder under a mount point, as before the disk is mounted, and bring the disk back at the end."""
+    beside = disk.parent / "beside"
+    beside.mkdir()
+    subprocess.run(["mount", "--move", disk, beside], check=True, timeout=60)
+    try:
+        yield
+    finally:
+        subprocess.run(["mount", "--move", beside, disk], check=True, timeout=60)
+        beside.rmdir()
 
 
 def edit(session: Session, spool: Path | None) -> Session:
@@ -135,6 +154,69 @@ def test_a_place_that_is_not_there_is_waited_for(session: Session, tmp_path: Pat
     assert "not there" in place_problems(changed.root.path, tmp_path / "new")[0].text
     with pytest.raises(ControlError, match="not there"):
         save(edit(changed, old), tmp_path / "other")
+
+
+@pytest.mark.parametrize("below", [".", "spool", "deeper/spool"])
+def test_a_disk_that_is_not_mounted_is_waited_for(
+    session: Session, small_disk: MountSmallDisk, clock: ManualClock, tmp_path: Path, below: str
+) -> None:
+    disk = small_disk(4)
+    named = edit(session, disk / below)
+    assert start(named).spool.root == disk / below
+    task, recorded = place_task(named, Stage.OUTGOING), read_place(session.root.path)
+    with unmounted(disk):
+        waiting = Context(session.root.path, "router", clock)
+        waiting.stop.set()
+        assert not waiting.start()
+        assert settle(session.root.path, disk / below) == disk / below
+        assert settle(session.root.path, tmp_path / "new") == disk / below, "an empty folder is no empty spool"
+        assert read_place(session.root.path) == recorded
+        assert not list(disk.iterdir()), "nothing is begun below the mount point"
+        (problem,) = place_problems(session.root.path, disk / below)
+        assert f"nothing is mounted at {disk}" in problem.text
+        assert FILE_NAME in problem.advice
+        with pytest.raises(ControlError, match="mounted"):
+            save(named, tmp_path / "new")
+        with pytest.raises(MoveError, match="mount it"):
+            move_spool(session.root.path, tmp_path / "new")
+    assert start(named).spool.entry(Stage.OUTGOING, task.id).is_dir()
+    assert read_place(session.root.path) == recorded
+    assert not place_problems(session.root.path, disk / below)
+
+
+def test_a_spool_that_was_copied_to_the_folder_below_its_mount_point_is_used(
+    session: Session, small_disk: MountSmallDisk, tmp_path: Path
+) -> None:
+    disk = small_disk(4)
+    named = edit(session, disk / "spool")
+    start(named)
+    task = place_task(named, Stage.OUTGOING)
+    shutil.copytree(disk / "spool", tmp_path / "copy")
+    with unmounted(disk):
+        shutil.copytree(tmp_path / "copy", disk / "spool")
+        assert start(named).spool.entry(Stage.OUTGOING, task.id).is_dir()
+        shutil.rmtree(disk / "spool")
+
+
+def test_a_spool_that_was_removed_on_purpose_is_begun_anew(session: Session, small_disk: MountSmallDisk) -> None:
+    disk = small_disk(4)
+    named = edit(session, disk / "spool")
+    start(named)
+    before = read_identity(named.spool)
+    shutil.rmtree(disk / "spool")
+    assert start(named).spool.root == disk / "spool"
+    assert read_identity(named.spool) not in ("", before)
+    with unmounted(disk):
+        (session.root.path / FILE_NAME).unlink()
+        assert start(named).spool.root == disk / "spool", "its disk is gone for good, which a person has said"
+        shutil.rmtree(disk / "spool")
+
+
+def test_a_disk_that_holds_the_root_too_is_none_of_the_spools_own(session: Session) -> None:
+    start(session)
+    place = read_place(session.root.path)
+    assert place is not None
+    assert place.mount is None
 
 
 def test_a_spool_that_was_moved_by_hand_is_known_again(session: Session, tmp_path: Path) -> None:
