@@ -2,10 +2,14 @@
 # What is up to date, tools/setup finds out by digests: make compares times, which a checkout or a copy changes.
 
 MERCURE_ROOT ?= var
-WORKERS ?= $(shell n=$$(nproc); echo $$((n < 8 ? n : 8)))
+# Two for each core: many tests wait for the programs that they start.
+WORKERS ?= $(shell n=$$((2 * $$(nproc))); echo $$((n < 8 ? n : 8)))
 TESTS ?= tests
 # What runs the test runners; continuous integration runs what failed once more (tools/run_again.py).
 RUN_TESTS ?=
+
+# Each service that a test starts would compile its modules anew where this is set, as it is in many containers.
+export PYTHONDONTWRITEBYTECODE :=
 
 PYTEST := .venv/bin/python -m pytest -n $(WORKERS)
 
