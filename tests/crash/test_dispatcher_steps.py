@@ -89,7 +89,7 @@ def check(box: Box, tasks: int) -> None:
         assert [image["status"] for image in event.details["images"]] == ["0x0000"] * IMAGES
 
 
-@pytest.mark.parametrize("tasks", [1, 2])
+@pytest.mark.parametrize("tasks", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_kill_at_each_step(memory: Path, tasks: int) -> None:
     for number, box in fresh(memory, tasks):
         assert killing.run(run_dispatcher, box.root, fault=f"kill@{number}") == -9
@@ -102,7 +102,9 @@ def test_a_kill_at_each_step(memory: Path, tasks: int) -> None:
         check(box, tasks)
 
 
-@pytest.mark.parametrize("error", ["ENOSPC", "EIO", "EROFS"])
+@pytest.mark.parametrize(
+    "error", ["ENOSPC", *(pytest.param(error, marks=pytest.mark.slow) for error in ("EIO", "EROFS"))]
+)
 def test_an_error_at_each_step_and_from_it_on_till_it_is_mended(memory: Path, error: str) -> None:
     for number, box in fresh(memory, 1):
         context = box.context("dispatcher")

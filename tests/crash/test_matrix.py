@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from tests.crash.matrix.scenario import Scenario
 
-FAULTS = 6
-FEW_FAULTS = 3
+FAULTS = 4
+FEW_FAULTS = 2
 """In scenarios that are about decisions and surroundings: each kind of fault is in one of them."""
 
 

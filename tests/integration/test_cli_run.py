@@ -93,6 +93,7 @@ def test_nothing_is_left_when_the_router_is_killed_and_it_starts_again(router: R
         eventually(router.delivered, seconds=60)
 
 
+@pytest.mark.slow
 def test_two_routers_side_by_side(router: Router, tmp_path: Path, free_port: FreePort, image: Path) -> None:
     other = Router(tmp_path / "other", free_port(), free_port())
     with router.running(), other.running(*other.ports):
@@ -137,6 +138,7 @@ def test_a_broken_configuration_does_not_keep_the_router_from_running(router: Ro
 
 
 class TestServices:
+    @pytest.mark.slow
     def test_scaling_restarts_nothing_else(self, router: Router) -> None:
         with router.running():
             before = router.await_state(dispatcher_00="running", router_00="running", receiver_00="running")
@@ -162,6 +164,7 @@ class TestServices:
             router.call("service", "start", "dispatcher")
             eventually(router.delivered, seconds=60)
 
+    @pytest.mark.slow
     def test_a_restart_is_another_process(self, router: Router) -> None:
         with router.running():
             before = router.await_state(receiver_00="running")

@@ -21,7 +21,7 @@ FINGER = 30
 """Pixels that a finger hits."""
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("dark", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["light", "dark"])
 def test_no_barriers_and_nothing_sticks_out(browser: Browser, dark: bool) -> None:
     page = Page(seen=scene.seen(bad=True), settings=scene.settings(refresh_seconds=3600))
     with served(page) as address:

@@ -44,7 +44,7 @@ RULES = {
     "again": {"rule": 'tags.Modality == "US"', "targets": ["archive"], "late": "again"},
 }
 STEPS = 100
-SEEDS = range(4)
+SEEDS = (0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 4)))
 
 
 class Hospital:

@@ -230,7 +230,14 @@ def test_without_durability_nothing_is_synced(tmp_path: Path) -> None:
     assert {"write", "rename", "append"} <= operations
 
 
-@pytest.mark.parametrize(("error", "status"), [("ENOSPC", 0xA700), ("EIO", 0x0110), ("EROFS", 0x0110)])
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        ("ENOSPC", 0xA700),
+        pytest.param("EIO", 0x0110, marks=pytest.mark.slow),
+        pytest.param("EROFS", 0x0110, marks=pytest.mark.slow),
+    ],
+)
 def test_an_error_at_any_step_is_answered_truthfully(
     tmp_path: Path, steps: list[tuple[int, str, str]], error: str, status: int
 ) -> None:
@@ -268,7 +275,7 @@ def test_a_disk_that_stays_full_from_any_step_on_loses_nothing(
             check(after.spool, run)
 
 
-@pytest.mark.parametrize("action", ["kill", "exit"])
+@pytest.mark.parametrize("action", ["kill", pytest.param("exit", marks=pytest.mark.slow)])
 def test_death_at_any_step_loses_nothing(tmp_path: Path, steps: list[tuple[int, str, str]], action: str) -> None:
     for number, operation, path in steps:
         folder = tmp_path / f"at-{number}"
