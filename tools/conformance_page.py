@@ -119,7 +119,8 @@ def implementation() -> tuple[str, str]:
 _STATUS_MEANINGS: Final = {
     "Success": "the image, its sender and its digest are on stable storage",
     "DataSetDoesNotMatch": "a warning: stored by the UIDs of the data set; those of the command differ",
-    "OutOfResources": "refused: the disk is fuller than `min_free_bytes` allows, or the object is too large",
+    "OutOfResources": "refused: the disk is fuller than `min_free_bytes` allows, the object is too large, or a quota "
+    "of the sender is used up",
     "CannotUnderstand": "error: no data set, or one that cannot be read; it is kept in the quarantine",
     "ProcessingFailure": "error: the disk refuses",
     "SopClassNotSupported": "a C-STORE over a presentation context that was not accepted for storage",
@@ -130,10 +131,14 @@ _STATUS_MEANINGS: Final = {
 _REJECTIONS: Final = (
     ("1", "1", "2", "the application context is not that of DICOM"),
     ("1", "1", "7", "the called AE title is none of ours (`ae_title`, `called_aets`; any where none is listed)"),
-    ("1", "1", "3", "the calling AE title is not listed (`senders`), under `access` of the configuration"),
-    ("1", "1", "1", "the address is not in a listed network, or its name could not be used"),
+    ("1", "1", "3", "`receiver.access` is `listed`, and the sender is none of `senders`; or it is disabled there"),
     ("2", "3", "1", "the spool cannot be written"),
-    ("2", "3", "2", "as many associations as `max_associations` or `max_associations_per_sender` allow"),
+    (
+        "2",
+        "3",
+        "2",
+        "as many associations as `max_associations` or `max_associations_per_sender` allow, or the sender's quota",
+    ),
 )
 """Result, source and reason of an A-ASSOCIATE-RJ (PS3.8 table 9-21), and when."""
 

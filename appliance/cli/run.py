@@ -12,6 +12,7 @@ import click
 from appliance.cli.common import Failure, narrate, open_session, program, root_option
 from appliance.cli.setup import first_options, lines, write_first
 from appliance.cli.text import pairs
+from appliance.presentation.phrases import LOCAL_ONLY, OPEN_TO_ALL
 from mercure import __version__
 from mercure.printable import printable
 from mercure.spool.place import place_problems
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 @click.command()
 @first_options
 @root_option
-def run(port: int | None, ae_title: str | None, page_port: int | None) -> None:
+def run(port: int | None, bind: str | None, ae_title: str | None, page_port: int | None) -> None:
     """Run the router in the foreground, until Ctrl-C.
 
     A root without a configuration is given a first one, as by `mercure init`. The first signal (INT, TERM, HUP) lets
@@ -38,9 +39,9 @@ def run(port: int | None, ae_title: str | None, page_port: int | None) -> None:
 
     session = open_session()
     if setup.is_initialised(session):
-        _refuse_other(session, port, ae_title, page_port)
+        _refuse_other(session, port, bind, ae_title, page_port)
     else:
-        for line in lines(write_first(port, ae_title, page_port)):
+        for line in lines(write_first(port, bind, ae_title, page_port)):
             narrate(line)
     programs = _programs(session)
     for line in _welcome(session):
@@ -57,11 +58,14 @@ def _settle(session: Session) -> None:
         narrate(f"{problem.text} ({problem.advice})")
 
 
-def _refuse_other(session: Session, port: int | None, ae_title: str | None, page_port: int | None) -> None:
+def _refuse_other(
+    session: Session, port: int | None, bind: str | None, ae_title: str | None, page_port: int | None
+) -> None:
     """Refuse settings that differ from a configuration that is there: who gives them expects them to count."""
     receiver = session.config.receiver
     for name, given, there in (
         ("--port", port, receiver.port),
+        ("--bind", bind, receiver.bind),
         ("--ae-title", ae_title, receiver.ae_title),
         ("--page-port", page_port, session.config.status_page.port),
     ):
@@ -98,6 +102,7 @@ def _welcome(session: Session) -> Iterator[str]:
     yield from pairs(
         [
             ("  receives", f"DICOM on port {receiver.port} of {where}, AE title {receiver.ae_title}"),
+            *([("", _who_may_send(config))] if _who_may_send(config) else []),
             ("  delivers", _deliveries(config)),
             ("  try", f"dcmsend --verbose --call '{receiver.ae_title}' {host} {receiver.port} FILE…"),
             ("  then", f"{program()} status --root {root}"),
@@ -108,6 +113,15 @@ def _welcome(session: Session) -> Iterator[str]:
             ("  end", "Ctrl-C"),
         ]
     )
+
+
+def _who_may_send(config: Config) -> str:
+    """Say what a person should know of who can send; empty: nothing."""
+    from mercure.config.senders import is_loopback  # noqa: PLC0415
+
+    if is_loopback(config.receiver.bind):
+        return LOCAL_ONLY
+    return OPEN_TO_ALL if config.is_open_to_all else ""
 
 
 def _page(config: Config) -> str:

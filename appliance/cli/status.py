@@ -12,7 +12,7 @@ from appliance.cli.common import end_with, json_option, root_option, show
 from appliance.cli.requests import ask
 from appliance.cli.text import pairs, table, terminal_columns, wrapped
 from appliance.presentation.figures import duration, size
-from appliance.presentation.phrases import machine_in_words
+from appliance.presentation.phrases import OPEN_TO_ALL, machine_in_words
 from mercure.printable import printable
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def _lines(found: Status) -> Iterator[str]:
             ("scrub", _scrub(found.copies.scrub)),
             ("verified", _verified(found.verify)),
             ("history", _history(found.history)),
+            ("senders", OPEN_TO_ALL if found.config.open_to_all else ""),
             ("configuration", f"revision {found.config.revision}{', edited by hand' if found.config.by_hand else ''}"),
         ]
     )

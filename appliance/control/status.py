@@ -229,4 +229,9 @@ def _config(session: Session) -> ConfigState:
         for file in (shown.mercure, shown.services)
         for problem in file.problems
     ]
-    return ConfigState(revision=shown.mercure.revision, by_hand=shown.mercure.by_hand, problems=tuple(problems))
+    return ConfigState(
+        revision=shown.mercure.revision,
+        by_hand=shown.mercure.by_hand,
+        problems=tuple(problems),
+        open_to_all=session.config.is_open_to_all,
+    )

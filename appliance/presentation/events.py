@@ -165,6 +165,7 @@ FORMS: Final[Mapping[str, Form]] = {
         of.ImageReceived, "received", "good", lambda it, _: f"{it.file} from {_sender(it.calling_aet, it.address)}"
     ),
     "image.truncated": _form(of.ImageTruncated, "not whole", "warn", lambda it, _: it.reason),
+    "sender.quota": _form(of.SenderQuota, "quota", "warn", lambda it, _: f"{it.sender} has used most of {it.quota}"),
     "image.refused": _form(of.ImageRefused, "refused", "bad", lambda it, _: f"{it.status} {it.reason}"),
     "image.quarantined": _form(of.ImageQuarantined, "quarantined", "bad", lambda it, _: it.reason),
     "image.altered": _form(of.ImageAltered, "altered", "bad", lambda it, _: f"{it.file}: {it.text}"),

@@ -23,6 +23,9 @@ _COLUMNS: Final = "123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ
 _NAMED: Final = 3
 """So many SOP classes of a row are named."""
 
+LOCAL_ONLY: Final = "from this machine alone: set `receiver.bind` to 0.0.0.0, or give --bind the first time"
+OPEN_TO_ALL: Final = "from anybody, from anywhere: `receiver.access` in the configuration makes a list of senders count"
+
 
 def count(number: float) -> str:
     """Write a whole number, with a narrow gap between the thousands."""

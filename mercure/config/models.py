@@ -20,7 +20,7 @@ from mercure.config.notifications import NotificationSettings
 from mercure.config.processing import ModuleSettings, Processing
 from mercure.config.rule import Rule
 from mercure.config.secrets import Secret
-from mercure.config.senders import ReceivedSyntaxes, Sender, character_set_of, sender_of
+from mercure.config.senders import ReceivedSyntaxes, Sender, character_set_of, is_loopback, sender_of
 from mercure.config.status_page import StatusPage
 from mercure.model import Model
 
@@ -34,6 +34,10 @@ class Receiver(Model):
     """TCP port; 0 takes a free one, which the log names (for tests)."""
     ae_title: AETitle = "MERCURE"
     """Our AE title. Senders may always call by it."""
+    access: Literal["open", "learn", "listed"] = "open"
+    """Who may send. ``open``: everybody. ``learn``: everybody, while a person enters in `senders` whom `mercure history
+    senders` shows. ``listed``: only `senders`; all others are rejected. AE titles and addresses can be forged: this
+    keeps out mistakes, not attackers."""
     called_aets: tuple[AETitle, ...] = ()
     """AE titles by which senders may call; empty: any."""
     max_pdu: Annotated[int, Field(ge=4096, le=131072)] = 131072
@@ -256,7 +260,7 @@ class Config(Model):
     """Where the spool is; absent: ``spool`` in the root."""
     receiver: Receiver = Receiver()
     senders: dict[Name, Sender] = {}
-    """What counts as one sender."""
+    """What counts as one sender, and what each may do. Changes count for new associations."""
     completion: Completion = Completion()
     targets: dict[Name, SerializeAsAny[TargetSettings]] = {}
     """Where images are sent, by name; the keys depend on the kind."""
@@ -282,6 +286,11 @@ class Config(Model):
         if value is not None and not value.is_absolute():
             raise ValueError("the path of the spool is absolute")
         return value
+
+    @property
+    def is_open_to_all(self) -> bool:
+        """Return whether anybody may send from anywhere."""
+        return self.receiver.access != "listed" and not is_loopback(self.receiver.bind)
 
     def sender_of(self, calling_aet: str, address: str) -> str:
         """Name the sender of an association: a name of `senders`, or ``AET@address``."""

@@ -148,12 +148,16 @@ def cross_check(config: Config) -> list[ConfigProblem]:
 
 
 def _senders(config: Config) -> list[ConfigProblem]:
-    """Find senders that cannot be told apart."""
+    """Find senders that cannot be told apart, and a list that would let nobody in."""
     advice = "give each its own AE titles or addresses, or make one sender of both"
-    return [
+    problems = [
         ConfigProblem(f"senders.{other}", f"an AE title and address could be of {one!r} too", advice)
         for one, other in overlapping(config.senders)
     ]
+    if config.receiver.access == "listed" and all(sender.disabled for sender in config.senders.values()):
+        advice = "enter the senders in `senders` first; `mercure history senders` shows who has sent"
+        problems.append(ConfigProblem("receiver.access", "'listed' without a sender would reject everybody", advice))
+    return problems
 
 
 def _modules(config: Config) -> list[ConfigProblem]:

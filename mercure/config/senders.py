@@ -8,9 +8,9 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from itertools import combinations
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from mercure.config.basics import AE_TITLE, NAME, AETitle, Name
+from mercure.config.basics import AE_TITLE, BYTES_MOST, NAME, AETitle, Name
 from mercure.config.character_sets import CharacterSet
 from mercure.model import Model
 
@@ -51,12 +51,27 @@ class Sender(Model):
     """Calling AE titles; empty: any."""
     addresses: tuple[AddressOrNetwork, ...] = ()
     """Addresses (`10.0.3.17`) or networks (`10.0.3.0/24`) that it sends from; empty: any."""
+    called_aets: tuple[AETitle, ...] = ()
+    """AE titles by which it may call; empty: as for all."""
+    disabled: bool = False
+    """``true``: it is rejected, whatever `receiver.access` says."""
+    max_associations: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """Quota: associations at the same time; the next one is rejected for now. Absent: as for all."""
+    max_images_per_second: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Quota: images per second, on the average of a minute; images beyond it are refused with 0xA700. Absent: none."""
+    max_bytes_per_day: Annotated[int, Field(ge=1, le=BYTES_MOST)] | None = None
+    """Quota: bytes that are kept within a day of UTC; further images are refused with 0xA700. Absent: none. It is
+    counted anew after a restart of the receiver."""
 
     transfer_syntaxes: ReceivedSyntaxes | None = None
     """As in `receiver`, for this sender; absent: as there."""
 
     character_set: CharacterSet = ""
     """As in `receiver`, for this sender; empty: as there."""
+    comment: str = ""
+    """For people."""
+    contact: str = ""
+    """Who is called when something is wrong with it."""
 
     @model_validator(mode="after")
     def _says_something(self) -> Sender:
@@ -81,6 +96,17 @@ class Sender(Model):
     def _share_an_address(self, other: Sender) -> bool:
         theirs = [_network(text) for text in other.addresses]
         return any(_overlap(_network(text), network) for text in self.addresses for network in theirs)
+
+
+def is_address(text: str) -> bool:
+    """Return whether a text is a numeric address, IPv4 or IPv6."""
+    return _address(text) is not None
+
+
+def is_loopback(bind: str) -> bool:
+    """Return whether only this machine can reach an address on which senders are heard."""
+    address = _address(bind)
+    return address is not None and address.is_loopback
 
 
 def ae_title(text: str) -> str:

@@ -57,6 +57,8 @@ class Receipt(Record):
     calling: str
     called: str
     association: str
+    sender: str | None = None
+    """How the configuration named the sender then; absent in one of an older release."""
     sop_class: str | None = Field(None, alias="class")
     """What the sender's command said, where the data set says otherwise."""
     sop_instance: str | None = Field(None, alias="instance")
@@ -83,8 +85,12 @@ class Receipt(Record):
             "AssociationID": self.association,
             "DataSetDigest": self.digest,
         }
-        affected = {"AffectedSOPClassUID": self.sop_class, "AffectedSOPInstanceUID": self.sop_instance}
-        return members | {key: value for key, value in affected.items() if value is not None}
+        optional = {
+            "SenderName": self.sender,
+            "AffectedSOPClassUID": self.sop_class,
+            "AffectedSOPInstanceUID": self.sop_instance,
+        }
+        return members | {key: value for key, value in optional.items() if value is not None}
 
 
 class Header(NamedTuple):

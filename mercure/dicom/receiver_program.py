@@ -14,6 +14,8 @@ from mercure.dicom.tools import tool_path
 from mercure.model import Record
 
 LONGEST_SECONDS: Final = 3600.0
+_FOR_PEOPLE: Final = {"comment", "contact"}
+"""Of a sender; the program need not know of them."""
 
 
 class ReadAgainError(Exception):
@@ -32,7 +34,10 @@ class ReadAgain(Record):
 
 def receiver_settings(config: Config, spool: Path) -> dict[str, Any]:
     """Translate the configuration for ``mercure-storescp`` (``docs/reference/mercure-storescp.1.md``)."""
-    senders = [sender.model_dump(mode="json", exclude_none=True) for sender in config.senders.values()]
+    senders = [
+        {"name": name, **sender.model_dump(mode="json", exclude_none=True, exclude=_FOR_PEOPLE)}
+        for name, sender in config.senders.items()
+    ]
     return {"spool": str(spool), **config.receiver.model_dump(mode="json"), "senders": senders}
 
 

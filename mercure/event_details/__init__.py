@@ -37,6 +37,7 @@ from mercure.event_details.reception import (
     ImageRefused,
     ImageTruncated,
     QuarantineLeft,
+    SenderQuota,
     SenderUncompressed,
 )
 from mercure.event_details.routing import (
@@ -103,6 +104,7 @@ __all__ = [
     "RuleNotified",
     "RuleOutcome",
     "ScrubFinished",
+    "SenderQuota",
     "SenderUncompressed",
     "SeriesCompleted",
     "SeriesDecided",
@@ -131,6 +133,7 @@ DETAILS: dict[str, type[Record]] = {
     "image.received": ImageReceived,
     "image.refused": ImageRefused,
     "image.truncated": ImageTruncated,
+    "sender.quota": SenderQuota,
     "image.quarantined": ImageQuarantined,
     "image.altered": ImageAltered,
     "quarantine.read": QuarantineLeft,

@@ -146,6 +146,17 @@ class ImageTruncated(Record):
     calling_aet: str = ""
 
 
+class SenderQuota(Record):
+    """Most of a quota of a sender is used; what comes beyond it is refused. `quota` is its setting in `senders`."""
+
+    association: str = ""
+    sender: str
+    quota: str
+    limit: int
+    address: str = ""
+    calling_aet: str = ""
+
+
 class ImageAltered(Record):
     """An image on our disk is not what was received (`altered`), or cannot be read any more (`unreadable`).
 

@@ -163,6 +163,7 @@ def _take_images(
 def _tag_line(record: dict[str, Any], name: str, given: VersionedImage | None, task: Task) -> TagRecord:
     origin = task.origin
     sender = {"SenderAddress": origin.address, "SenderAET": origin.calling_aet, "ReceiverAET": origin.called_aet}
+    sender["SenderName"] = origin.sender
     # What is not known of the sender is left out, and not empty: a rule must not take it for an answer.
     known = {keyword: value for keyword, value in sender.items() if value}
     return {**record, "FileName": name, **known, **lineage(given)}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mercure.config import Config
 from mercure.config.completion import CompletionTimes, ExpectedCount
-from mercure.routing.units import Unit, unit_of
+from mercure.routing.units import Unit, sender_of, unit_of
 from mercure.spool import TagRecord
 from mercure.spool.images import instance_of, text
 
@@ -87,8 +87,7 @@ def _has_all(config: Config, unit: UnitSoFar) -> bool:
 
 def times_of(config: Config, record: TagRecord) -> CompletionTimes:
     """Return the times that hold for the sender of an image."""
-    aet, address = text(record, "SenderAET"), text(record, "SenderAddress")
-    return config.completion.for_sender(aet, config.sender_of(aet, address))
+    return config.completion.for_sender(text(record, "SenderAET"), sender_of(config, record))
 
 
 def expected(count: ExpectedCount | None, record: TagRecord) -> int | None:

@@ -60,10 +60,13 @@ def has_origin(record: TagRecord) -> bool:
 
 
 def sender_of(config: Config, record: TagRecord) -> str:
-    """Return the sender of an image; empty if its origin is unknown."""
+    """Return the sender of an image, as it was named at receipt; empty if its origin is unknown.
+
+    A line of an older release does not have the name: it is by the configuration of now.
+    """
     if not has_origin(record):
         return ""
-    return config.sender_of(text(record, "SenderAET"), text(record, "SenderAddress"))
+    return text(record, "SenderName") or config.sender_of(text(record, "SenderAET"), text(record, "SenderAddress"))
 
 
 def units_of(config: Config, records: Iterable[TagRecord]) -> dict[Unit, list[TagRecord]]:

@@ -13,7 +13,7 @@ from typing import Final
 
 from appliance.control.history.outbox_tail import OutboxTail
 from appliance.control.session import Session
-from mercure.event_details import AssociationRefused, ImageRefused, ImageTruncated
+from mercure.event_details import AssociationRefused, ImageRefused, ImageTruncated, SenderQuota
 from mercure.model import Record
 from mercure.spool import Stage
 from mercure.spool.notices import NoticeKind, post
@@ -40,6 +40,11 @@ _WORDS: Final[dict[str, tuple[NoticeKind, Callable[[Record], str], str]]] = {
         "refused",
         lambda details: f"was refused an image ({getattr(details, 'status', '')}): {getattr(details, 'reason', '')}",
         "the sender still has it: remove the cause, and have it sent again",
+    ),
+    "sender.quota": (
+        "refused",
+        lambda details: f"has used most of its quota `{getattr(details, 'quota', '')}`: {getattr(details, 'limit', 0)}",
+        "what comes beyond it is refused; see whether so much is right, and change the quota in `senders`",
     ),
     "image.truncated": (
         "truncated",
@@ -85,7 +90,7 @@ class Refusals:
         found: dict[tuple[NoticeKind, str], _Refused] = {}
         for event in self._tail.read():
             details = event.typed() if event.type in _WORDS else None
-            if not isinstance(details, AssociationRefused | ImageRefused | ImageTruncated):
+            if not isinstance(details, AssociationRefused | ImageRefused | ImageTruncated | SenderQuota):
                 continue
             kind, words, advice = _WORDS[event.type]
             key = kind, session.config.sender_of(details.calling_aet, details.address)

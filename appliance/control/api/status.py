@@ -118,6 +118,8 @@ class ConfigState(Model):
     revision: int
     by_hand: bool
     problems: tuple[str, ...] = ()
+    open_to_all: bool = False
+    """Anybody may send from anywhere."""
 
 
 class OutageState(Model):

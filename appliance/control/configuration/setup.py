@@ -12,12 +12,16 @@ from appliance.control.session import Session
 from mercure import durable
 from mercure.config import ConfigError, Receiver, ServicesFile
 from mercure.config.models import Retention
+from mercure.config.senders import is_address
 from mercure.event_details import ConfigSaved
 from mercure.model import Model
 from mercure.spool import Spool
 
 DEFAULT_PORT: Final = 11112
 DEFAULT_AE_TITLE: Final = "MERCURE"
+DEFAULT_BIND: Final = "127.0.0.1"
+"""A first run is safe: nobody else reaches a router that its owner has not configured yet."""
+
 DELIVERED: Final = "delivered"
 EXAMPLE: Final = Path(sys.prefix) / "share" / "mercure" / "modules" / "statistics"
 """The example module as a program, which ``make setup`` builds."""
@@ -31,6 +35,7 @@ class Initialised(Model):
     """A new root and what it will do."""
 
     root: str
+    bind: str
     port: int
     ae_title: str
     delivered: str
@@ -44,7 +49,12 @@ def is_initialised(session: Session) -> bool:
 
 
 def initialise(
-    session: Session, *, port: int = DEFAULT_PORT, ae_title: str = DEFAULT_AE_TITLE, page_port: int | None = None
+    session: Session,
+    *,
+    port: int = DEFAULT_PORT,
+    ae_title: str = DEFAULT_AE_TITLE,
+    page_port: int | None = None,
+    bind: str = DEFAULT_BIND,
 ) -> Initialised:
     """Write a configuration that sends every series to a folder, and make the spool.
 
@@ -58,6 +68,8 @@ def initialise(
         The router's.
     page_port : int, optional
         Of the status page, where it is not the usual one.
+    bind : str
+        Address on which senders are heard; ``0.0.0.0`` or ``::``: all.
 
     Raises
     ------
@@ -68,9 +80,11 @@ def initialise(
     if is_initialised(session):
         advice = "edit it, or choose another --root; `mercure run` runs it as it is"
         raise ControlError("invalid", f"{root.path} has a configuration already ({store.mercure.path})", advice)
+    if not is_address(bind):
+        raise ControlError("invalid", f"{bind!r} is no numeric address", "give one of this machine, or 0.0.0.0 for all")
     delivered = root.path / DELIVERED
     try:
-        config = store.parse(_default(root.path, port, ae_title, page_port))
+        config = store.parse(_default(root.path, port, ae_title, page_port, bind))
     except ConfigError as error:
         raise ControlError("invalid", "; ".join(str(problem) for problem in error.problems)) from error
     for folder in (root.config, root.run, root.log, delivered):
@@ -85,6 +99,7 @@ def initialise(
         events.emit(ConfigSaved(revision=revision, by=session.user, comment=comment))
     return Initialised(
         root=str(root.path),
+        bind=bind,
         port=port,
         ae_title=ae_title,
         delivered=str(delivered),
@@ -93,10 +108,15 @@ def initialise(
     )
 
 
-def _default(root: Path, port: int, ae_title: str, page_port: int | None) -> dict[str, Any]:
+def _default(root: Path, port: int, ae_title: str, page_port: int | None, bind: str) -> dict[str, Any]:
     return {
         "version": 1,
-        "receiver": {"port": port, "ae_title": ae_title, **_floor(root, Receiver, "min_free_bytes", _REFUSE_BELOW)},
+        "receiver": {
+            "bind": bind,
+            "port": port,
+            "ae_title": ae_title,
+            **_floor(root, Receiver, "min_free_bytes", _REFUSE_BELOW),
+        },
         **({} if page_port is None else {"status_page": {"port": page_port}}),
         "retention": _floor(root, Retention, "pressure_free_bytes", _CLEAN_BELOW),
         "targets": {

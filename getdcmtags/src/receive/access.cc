@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 
-#include <algorithm>
 #include <charconv>
 #include <cstring>
 
@@ -50,16 +49,6 @@ bool Network::contains(const std::string& text) const {
   if (std::memcmp(bytes->data(), first_.data(), whole) != 0) return false;
   const unsigned rest = bits_ % 8;
   return rest == 0 || (((*bytes)[whole] ^ first_[whole]) >> (8 - rest)) == 0;
-}
-
-bool Access::allows_address(const std::string& address) const {
-  return mode == Mode::open || networks.empty() ||
-         std::any_of(networks.begin(), networks.end(), [&](const Network& known) { return known.contains(address); });
-}
-
-bool Access::allows_calling(const std::string& calling_aet) const {
-  return mode == Mode::open || calling_aets.empty() ||
-         std::find(calling_aets.begin(), calling_aets.end(), calling_aet) != calling_aets.end();
 }
 
 }  // namespace mercure::receive

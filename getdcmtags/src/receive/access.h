@@ -1,4 +1,4 @@
-// The access list: every sender, or only listed AE titles and address ranges. TLS certificates will be one more list.
+// Who may send, and ranges of addresses.
 #ifndef MERCURE_RECEIVE_ACCESS_H
 #define MERCURE_RECEIVE_ACCESS_H
 
@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <vector>
 
 namespace mercure::receive {
 
@@ -28,15 +27,10 @@ class Network {
   unsigned bits_ = 0;
 };
 
-struct Access {
-  enum class Mode { open, listed };
-
-  Mode mode = Mode::open;
-  std::vector<std::string> calling_aets;  // empty: not limited by AE title
-  std::vector<Network> networks;          // empty: not limited by address
-
-  bool allows_address(const std::string& address) const;
-  bool allows_calling(const std::string& calling_aet) const;
+enum class Access : std::uint8_t {
+  open,    // everybody
+  learn,   // everybody, while a person makes the list
+  listed,  // only the senders in the configuration
 };
 
 }  // namespace mercure::receive

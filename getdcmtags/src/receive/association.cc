@@ -55,11 +55,12 @@ std::string how_of(End end, const Deadlines& deadlines) {
 
 }  // namespace
 
-Association::Association(Descriptor socket, Sender sender, const Config& config, const UnableSenders& unable, Progress& progress,
-                         const WakeUp& server)
+Association::Association(Descriptor socket, Sender sender, const Config& config, const UnableSenders& unable,
+                         const AllQuotaCounters& quotas, Progress& progress, const WakeUp& server)
     : sender_(std::move(sender)),
       config_(config),
       unable_(unable),
+      quotas_(quotas),
       layout_(config.spool),
       progress_(progress),
       server_(server),
@@ -94,11 +95,33 @@ bool Association::let_in() {
   }
   progress_.calling_aet.set(sender_.calling_aet);
   progress_.called_aet.set(sender_.called_aet);
-  if (const auto rejection = rejection_of(config_, sender_, parameters.DULparams.applicationContextName)) {
+  look_up_sender();
+  if (const auto rejection = rejection_of(config_, sender_, known_, parameters.DULparams.applicationContextName)) {
+    progress_.is_refused_for_long = true;
     reject(*rejection);
     return false;
   }
+  if (quota_use_ && !quota_use_->enter()) {
+    progress_.is_refused_for_long = true;
+    reject({ASC_RESULT_REJECTEDTRANSIENT, ASC_SOURCE_SERVICEPROVIDER_PRESENTATION_RELATED, ASC_REASON_SP_PRES_LOCALLIMITEXCEEDED,
+            "the sender " + sender_.name + " has as many associations as its quota allows: " + std::to_string(*known_->quotas.associations)});
+    return false;
+  }
+  progress_.is_counted = quota_use_.has_value();
   return accept();
+}
+
+void Association::look_up_sender() {
+  known_ = find_sender(config_.senders, sender_.calling_aet, sender_.address);
+  sender_.name = known_ == nullptr ? unlisted_name(sender_.calling_aet, sender_.address) : known_->name;
+  if (known_ == nullptr) return;
+  progress_.sender_name.set(sender_.name);
+  if (QuotaCounters* counters = known_->quotas.is_empty() ? nullptr : quotas_.find(sender_.name)) quota_use_.emplace(known_->quotas, *counters);
+}
+
+// Before the sender hears of the end: one that comes again at once is not refused for itself.
+void Association::leave_quotas() {
+  if (progress_.is_counted.exchange(false)) quota_use_->leave();
 }
 
 bool Association::receive_request() {
@@ -132,7 +155,7 @@ void Association::reject(const Rejection& rejection) {
 
 bool Association::accept() {
   T_ASC_Parameters& parameters = *association_->params;
-  Negotiated negotiated = negotiate(config_, syntaxes_for(config_, sender_, unable_.contains(sender_)), parameters);
+  Negotiated negotiated = negotiate(config_, syntaxes_for(config_, known_, unable_.contains(sender_)), parameters);
   contexts_ = std::move(negotiated.accepted);
   give_titles(parameters.DULparams);
   dimse::set_implementation(parameters, kImplementationVersion);
@@ -161,7 +184,7 @@ bool Association::accept() {
 void Association::serve() {
   Messages messages(connection_, static_cast<std::size_t>(config_.max_pdu),
                     static_cast<std::size_t>(association_->params->theirMaxPDUReceiveSize));
-  Store store(config_, layout_, sender_, progress_, outbox_, server_);
+  Store store(config_, layout_, sender_, progress_, outbox_, server_, quota_use_ ? &*quota_use_ : nullptr);
   End end = End::none;
   std::string bytes;
   while (end == End::none) {
@@ -197,6 +220,7 @@ End Association::answer(Messages& messages, Store& store, const Command& command
 
 void Association::close(End end, const std::string& fault) {
   std::string reason = fault;
+  leave_quotas();
   look_for_inability(end);
   if (end == End::released) {
     connection_.send_last(dimse::release_response());

@@ -16,6 +16,7 @@
 #include "receive/layout.h"
 #include "receive/negotiation.h"
 #include "receive/progress.h"
+#include "receive/quota_use.h"
 #include "receive/sender.h"
 #include "receive/store.h"
 #include "receive/unable_senders.h"
@@ -26,8 +27,8 @@ namespace mercure::receive {
 class Association {
  public:
   // Takes over the connected socket. The rest outlives this.
-  Association(Descriptor socket, Sender sender, const Config& config, const UnableSenders& unable, Progress& progress,
-              const WakeUp& server);
+  Association(Descriptor socket, Sender sender, const Config& config, const UnableSenders& unable, const AllQuotaCounters& quotas,
+              Progress& progress, const WakeUp& server);
   ~Association();
   Association(const Association&) = delete;
   Association& operator=(const Association&) = delete;
@@ -38,10 +39,12 @@ class Association {
  private:
   bool let_in();
   bool receive_request();
+  void look_up_sender();
   void reject(const Rejection& rejection);
   bool accept();
   void serve();
   dimse::End answer(dimse::Messages& messages, Store& store, const dimse::Command& command, std::uint8_t context);
+  void leave_quotas();
   void close(dimse::End end, const std::string& fault);
   // `kind`: refusals of one kind are counted together, even if their reasons differ.
   void note_refusal(const std::string& reason, const std::string& kind = {});
@@ -52,6 +55,7 @@ class Association {
   Sender sender_;
   const Config& config_;
   const UnableSenders& unable_;
+  const AllQuotaCounters& quotas_;
   const Layout layout_;
   Progress& progress_;
   const WakeUp& server_;
@@ -63,6 +67,8 @@ class Association {
   T_ASC_Network* network_ = nullptr;
   T_ASC_Association* association_ = nullptr;
   AcceptedContexts contexts_;
+  const KnownSender* known_ = nullptr;  // the sender's entry in the configuration
+  std::optional<QuotaUse> quota_use_;   // absent: it has no quotas
   bool has_spoken_ = false;  // some command came
   Descriptor folder_;  // receiving/<association>, locked
 };

@@ -107,6 +107,10 @@ void Children::remember(const std::string& address) {
   if (known_.size() > kMostKnown) known_.pop_front();
 }
 
+void Children::give_back_quota(const std::string& name) {
+  if (QuotaCounters* counters = quotas_.find(name)) QuotaUse({}, *counters).leave();
+}
+
 void Children::emit_inability(const Child& child) {
   const Progress& progress = *child.progress;
   if (!progress.could_not_send || !unable_.add(child.sender)) return;
@@ -141,8 +145,9 @@ void Children::ended(Child& child, int status) {
   collect_refused_contexts(child);
   emit_inability(child);
   if (progress.images > 0) remember(sender.address);
+  if (child.progress->is_counted.exchange(false)) give_back_quota(progress.sender_name.get());
   if (progress.was_refused) {
-    refusals_.add({.sender = sender, .reason = progress.refusal.get(), .kind = progress.refusal_kind.get()}, Refusals::Clock::now());
+    refusals_.add({.sender = sender, .reason = progress.refusal.get(), .kind = progress.refusal_kind.get(), .is_lasting = progress.is_refused_for_long}, Refusals::Clock::now());
   }
   // What is still there was never acknowledged, and the sender has it.
   const std::string folder = layout_.receiving + '/' + sender.association;

@@ -14,6 +14,7 @@
 #include "receive/config.h"
 #include "receive/layout.h"
 #include "receive/progress.h"
+#include "receive/quota_use.h"
 #include "receive/refusals.h"
 #include "receive/sender.h"
 #include "receive/unable_senders.h"
@@ -33,8 +34,9 @@ struct Totals {
 
 class Children {
  public:
-  Children(const Config& config, const Layout& layout, Outbox& outbox, Refusals& refusals, UnableSenders& unable)
-      : config_(config), layout_(layout), outbox_(outbox), refusals_(refusals), unable_(unable) {}
+  Children(const Config& config, const Layout& layout, Outbox& outbox, Refusals& refusals, UnableSenders& unable,
+           const AllQuotaCounters& quotas)
+      : config_(config), layout_(layout), outbox_(outbox), refusals_(refusals), unable_(unable), quotas_(quotas) {}
 
   void add(pid_t pid, Sender sender, SharedProgress progress);
 
@@ -85,6 +87,7 @@ class Children {
   void died(Child& child, int status);
   void collect_refused_contexts(Child& child);
   void emit_inability(const Child& child);
+  void give_back_quota(const std::string& name);
   void give_up_place(const std::string& address);
   void ask_to_go(pid_t pid, Child& child);
   void remember(const std::string& address);
@@ -96,6 +99,7 @@ class Children {
   Outbox& outbox_;
   Refusals& refusals_;
   UnableSenders& unable_;
+  const AllQuotaCounters& quotas_;
   std::map<pid_t, Child> children_;
   std::map<std::string, std::size_t> by_address_;
   std::size_t leaving_ = 0;

@@ -131,6 +131,14 @@ class Reader {
     }
   }
 
+  void take(const std::string& key, const Json& value, std::optional<std::int64_t>& into, const Whole& range) {
+    take(key, value, into.emplace(), range);
+  }
+
+  void take(const std::string& key, const Json& value, bool& into, YesNo) {
+    value.is_boolean() ? static_cast<void>(into = value.get<bool>()) : complain(key, "must be true or false");
+  }
+
   void take(const std::string& key, const Json& value, std::vector<KnownSender>& into) {
     const bool is_list = value.is_array() && std::all_of(value.begin(), value.end(), [](const Json& item) { return item.is_object(); });
     if (!is_list) return complain(key, "must be a list of objects");
@@ -142,14 +150,7 @@ class Reader {
     if (!value.is_object()) return complain(key, "must be an object");
     Reader reader(value, place_ + key + '.', problems_);
     visit_settings(into, reader);
-    reader.check(into);
     reader.refuse_unknown();
-  }
-
-  void check(const KnownSender&) {}
-  void check(const Access& access) {
-    if (access.mode != Access::Mode::listed || !access.calling_aets.empty() || !access.networks.empty()) return;
-    complain("mode", "\"listed\" without an AE title or a network would refuse everybody; name at least one");
   }
 
   static bool is_list_of_texts(const Json& value) {
@@ -198,6 +199,12 @@ class SchemaWriter {
     return {{"type", "integer"}, {"minimum", range.least}, {"maximum", range.most}, {"default", value}};
   }
 
+  static Json schema_of(const std::optional<std::int64_t>&, const Whole& range) {
+    return {{"type", "integer"}, {"minimum", range.least}, {"maximum", range.most}};
+  }
+
+  static Json schema_of(bool value, YesNo) { return {{"type", "boolean"}, {"default", value}}; }
+
   static Json schema_of(std::chrono::milliseconds value, Seconds range) {
     const char* least = range.may_be_zero ? "minimum" : "exclusiveMinimum";
     return {{"type", "number"}, {least, 0}, {"maximum", kMostSeconds}, {"default", std::chrono::duration<double>(value).count()}};
@@ -225,8 +232,6 @@ class SchemaWriter {
     return {{"type", "array"}, {"items", schema_of_object<KnownSender>()}, {"default", Json::array()}};
   }
 
-  static Json schema_of(const Access&) { return schema_of_object<Access>(); }
-
   Json properties_ = Json::object();
   std::vector<std::string> required_;
 };
@@ -246,6 +251,9 @@ Config parse_config(const std::string& text) {
   Reader reader(object, "", problems);
   visit_settings(config, reader);
   reader.refuse_unknown();
+  if (config.access == Access::listed && config.senders.empty()) {
+    reader.complain("access", "\"listed\" without senders would refuse everybody; name at least one");
+  }
   if (problems.empty()) return config;
   std::string all;
   for (const std::string& problem : problems) all += (all.empty() ? "" : "; ") + problem;

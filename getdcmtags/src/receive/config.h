@@ -40,7 +40,7 @@ struct Config {
   Syntaxes transfer_syntaxes = Syntaxes::as_held;
   std::string character_set;  // of images that name none: terms of (0008,0005); empty: none is assumed
   std::vector<KnownSender> senders;
-  Access access;
+  Access access = Access::open;
   log::Level log_level = log::Level::info;
   std::optional<std::int64_t> revision;  // of the configuration it was made from, for the events
 };
@@ -51,6 +51,7 @@ struct NeededPath {};  // absolute; the only kind without a default
 struct Address {};     // numeric, IPv4 or IPv6
 struct AeTitle {};     // PS3.5 section 6.2
 struct Range {};       // of addresses: "192.0.2.0/24"
+struct YesNo {};
 struct Whole {
   std::int64_t least;
   std::int64_t most;
@@ -93,24 +94,24 @@ void visit_settings(Config& config, Visitor& setting) {
   setting("character_set", config.character_set, Text{});
   setting("stop_timeout_seconds", config.stop_timeout, Seconds{.may_be_zero = true});
   setting("senders", config.senders);
-  setting("access", config.access);
+  setting("access", config.access, Choice<Access>{{{"open", Access::open}, {"learn", Access::learn}, {"listed", Access::listed}}});
   setting("log_level", config.log_level, Choice<log::Level>{{log::kLevels.begin(), log::kLevels.end()}});
   setting("revision", config.revision);
 }
 
 template <typename Visitor>
 void visit_settings(KnownSender& sender, Visitor& setting) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  setting("name", sender.name, Text{});
   setting("ae_titles", sender.ae_titles, Text{});
   setting("addresses", sender.addresses, Range{});
+  setting("called_aets", sender.called_aets, AeTitle{});
+  setting("disabled", sender.is_disabled, YesNo{});
+  setting("max_associations", sender.quotas.associations, Whole{1, 10'000});
+  setting("max_images_per_second", sender.quotas.images_per_second, Whole{1, 100'000});
+  setting("max_bytes_per_day", sender.quotas.bytes_per_day, Whole{1, kMost});
   setting("transfer_syntaxes", sender.transfer_syntaxes, syntaxes_by_name());
   setting("character_set", sender.character_set, Text{});
-}
-
-template <typename Visitor>
-void visit_settings(Access& access, Visitor& setting) {
-  setting("mode", access.mode, Choice<Access::Mode>{{{"listed", Access::Mode::listed}, {"open", Access::Mode::open}}});
-  setting("calling_aets", access.calling_aets, AeTitle{});
-  setting("networks", access.networks, Range{});
 }
 
 // What is wrong with a configuration file: every mistake with its place, separated by "; ".

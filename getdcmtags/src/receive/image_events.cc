@@ -73,6 +73,16 @@ void emit_refused(Outbox& outbox, const Sender& sender, const std::string& sop_i
                {"calling_aet", sender.calling_aet}});
 }
 
+void emit_quota(Outbox& outbox, const Sender& sender, const QuotaWarning& warning) {
+  outbox.emit("sender.quota", std::nullopt,
+              {{"association", sender.association},
+               {"sender", sender.name},
+               {"quota", warning.quota},
+               {"limit", warning.limit},
+               {"address", sender.address},
+               {"calling_aet", sender.calling_aet}});
+}
+
 void emit_quarantined(Outbox& outbox, const Sender& sender, const Unreadable& object, const Quarantined& kept) {
   outbox.emit("image.quarantined", std::nullopt,
               {{"image", object.image},

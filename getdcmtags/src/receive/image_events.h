@@ -7,6 +7,7 @@
 
 #include "outbox.h"
 #include "receive/quarantine.h"
+#include "receive/quota_use.h"
 #include "receive/sender.h"
 #include "receive/series_folder.h"
 #include "receive/statuses.h"
@@ -27,6 +28,7 @@ struct ReceivedImage {
 void emit_received(Outbox& outbox, const Sender& sender, const ReceivedImage& received, const tags::Header& header);
 void emit_truncated(Outbox& outbox, const Sender& sender, const std::string& image, const tags::Header& header, const std::string& shortage);
 void emit_refused(Outbox& outbox, const Sender& sender, const std::string& sop_instance, const Answer& answer);
+void emit_quota(Outbox& outbox, const Sender& sender, const QuotaWarning& warning);
 void emit_quarantined(Outbox& outbox, const Sender& sender, const Unreadable& object, const Quarantined& kept);
 
 }  // namespace mercure::receive

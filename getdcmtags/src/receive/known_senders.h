@@ -18,15 +18,34 @@ enum class Syntaxes : std::uint8_t {
   uncompressed,        // an uncompressed one wherever the sender offers it for the SOP class
 };
 
+// What is taken from one sender at most; absent: not limited.
+struct Quotas {
+  std::optional<std::int64_t> associations;       // at once
+  std::optional<std::int64_t> images_per_second;  // on the average of a minute
+  std::optional<std::int64_t> bytes_per_day;      // a day of UTC
+
+  bool is_empty() const { return !associations && !images_per_second && !bytes_per_day; }
+};
+
 struct KnownSender {
+  std::string name;                    // in the configuration; empty: none
   std::vector<std::string> ae_titles;  // empty: any
   std::vector<Network> addresses;      // empty: any
+  std::vector<std::string> called_aets;  // AE titles by which it may call; empty: as for all
+  bool is_disabled = false;              // nothing is taken from it, whoever else may send
+  Quotas quotas;
   std::optional<Syntaxes> transfer_syntaxes;
   std::string character_set;  // assumed where its images name none; empty: as for all
 
   bool sends_from(const std::string& address) const;
   bool matches(const std::string& calling_aet, const std::string& address) const;
 };
+
+// Names a sender that has no entry, as mercure/config/senders.py does. An address of IPv4 that came over IPv6 is the same one.
+std::string unlisted_name(const std::string& calling_aet, const std::string& address);
+
+// The first that matches; null: none.
+const KnownSender* find_sender(const std::vector<KnownSender>& senders, const std::string& calling_aet, const std::string& address);
 
 }  // namespace mercure::receive
 

@@ -60,6 +60,7 @@ std::string receipt_of(const MetaHeader& header) {
   json.member("calling", tags::utf8(sender.calling_aet));
   json.member("called", tags::utf8(sender.called_aet));
   json.member("association", sender.association);
+  json.member("sender", tags::utf8(sender.name));
   if (header.command) {
     json.member("class", tags::utf8(std::string_view(header.command->sop_class).substr(0, kCommandUidBytes)));
     json.member("instance", tags::utf8(std::string_view(header.command->sop_instance).substr(0, kCommandUidBytes)));

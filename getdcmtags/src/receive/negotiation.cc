@@ -34,6 +34,15 @@ void for_each_in(LST_HEAD* list, Visit visit) {
   }
 }
 
+// Where only the senders of the configuration may come in, why this is none of them.
+std::string why_unlisted(const Config& config, const Sender& sender) {
+  if (sender.calling_aet.empty()) return "the calling AE title is blank, and so none that is listed";
+  const bool is_title_listed = std::any_of(config.senders.begin(), config.senders.end(), [&](const KnownSender& one) {
+    return contains(one.ae_titles, sender.calling_aet);
+  });
+  return is_title_listed ? "the calling AE title is not listed with this address" : "the calling AE title is not listed";
+}
+
 std::vector<std::string> transfer_syntaxes_of(const DUL_PRESENTATIONCONTEXT& context) {
   std::vector<std::string> proposed;
   for_each_in<DUL_TRANSFERSYNTAX>(context.proposedTransferSyntax, [&](const DUL_TRANSFERSYNTAX& syntax) {
@@ -44,7 +53,8 @@ std::vector<std::string> transfer_syntaxes_of(const DUL_PRESENTATIONCONTEXT& con
 
 }  // namespace
 
-std::optional<Rejection> rejection_of(const Config& config, const Sender& sender, const std::string& application_context) {
+std::optional<Rejection> rejection_of(const Config& config, const Sender& sender, const KnownSender* known,
+                                      const std::string& application_context) {
   const auto permanent = [](T_ASC_RejectParametersReason reason, std::string text) {
     return Rejection{ASC_RESULT_REJECTEDPERMANENT, ASC_SOURCE_SERVICEUSER, reason, std::move(text)};
   };
@@ -56,22 +66,22 @@ std::optional<Rejection> rejection_of(const Config& config, const Sender& sender
                                                                    ? "the called AE title is blank, and so none of ours"
                                                                    : "the called AE title is not one of ours");
   }
-  if (!config.access.allows_calling(sender.calling_aet)) {
-    return permanent(ASC_REASON_SU_CALLINGAETITLENOTRECOGNIZED, sender.calling_aet.empty()
-                                                                    ? "the calling AE title is blank, and so none that is listed"
-                                                                    : "the calling AE title is not listed");
+  if (known == nullptr) {
+    if (config.access != Access::listed) return std::nullopt;
+    return permanent(ASC_REASON_SU_CALLINGAETITLENOTRECOGNIZED, why_unlisted(config, sender));
   }
-  if (!config.access.allows_address(sender.address)) {
-    return permanent(ASC_REASON_SU_NOREASON, "the address is not in a listed network");
+  if (known->is_disabled) {
+    return permanent(ASC_REASON_SU_CALLINGAETITLENOTRECOGNIZED, "the sender " + known->name + " is disabled in the configuration");
+  }
+  if (!known->called_aets.empty() && !contains(known->called_aets, sender.called_aet)) {
+    return permanent(ASC_REASON_SU_CALLEDAETITLENOTRECOGNIZED,
+                     "the called AE title is none by which the sender " + known->name + " may call");
   }
   return std::nullopt;
 }
 
-Syntaxes syntaxes_for(const Config& config, const Sender& sender, bool could_not_send) {
-  const auto known = std::find_if(config.senders.begin(), config.senders.end(), [&](const KnownSender& one) {
-    return one.matches(sender.calling_aet, sender.address);
-  });
-  if (known != config.senders.end() && known->transfer_syntaxes) return *known->transfer_syntaxes;
+Syntaxes syntaxes_for(const Config& config, const KnownSender* known, bool could_not_send) {
+  if (known != nullptr && known->transfer_syntaxes) return *known->transfer_syntaxes;
   const bool is_learned = could_not_send && config.transfer_syntaxes == Syntaxes::as_held;
   return is_learned ? Syntaxes::uncompressed_mixed : config.transfer_syntaxes;
 }

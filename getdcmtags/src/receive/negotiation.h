@@ -25,11 +25,12 @@ struct Rejection {
   std::string text;
 };
 
-// Judges the sender by the access list and the names it uses; nothing when it may come in.
-std::optional<Rejection> rejection_of(const Config& config, const Sender& sender, const std::string& application_context);
+// Judges the sender by the names it uses, and by its entry in the configuration (`known`; null: it has none); nothing when it may come in.
+std::optional<Rejection> rejection_of(const Config& config, const Sender& sender, const KnownSender* known,
+                                      const std::string& application_context);
 
 // Which transfer syntaxes are taken from a sender: as a person decided for it, else as was learned of it, else as for all.
-Syntaxes syntaxes_for(const Config& config, const Sender& sender, bool could_not_send);
+Syntaxes syntaxes_for(const Config& config, const KnownSender* known, bool could_not_send);
 
 struct AcceptedContext {
   std::string abstract_syntax;

@@ -7,11 +7,11 @@
 #include <atomic>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <string>
 #include <string_view>
 
 #include "receive/refusals.h"
+#include "receive/shared_memory.h"
 
 namespace mercure::receive {
 
@@ -59,10 +59,15 @@ struct Progress {
   };
   static constexpr std::size_t kMostContexts = 64;
   std::atomic<bool> was_refused{false};
+  std::atomic<bool> is_refused_for_long{false};  // see Refusal::is_lasting
   Text<400> refusal;
   Text<40> refusal_kind;  // see Refusal::kind
   std::atomic<std::uint64_t> refused_contexts{0};
   std::array<Context, kMostContexts> contexts{};
+
+  // Whether the association is counted by a quota, and whose it is.
+  std::atomic<bool> is_counted{false};
+  Text<65> sender_name;
 
   // The sender proposed both kinds of syntax in one context, was given the compressed one, and sent nothing or aborted.
   std::atomic<bool> could_not_send{false};
@@ -76,21 +81,7 @@ struct Progress {
   void refuse(const RefusedContext& context);
 };
 
-// Memory for one Progress that a child of fork() shares.
-class SharedProgress {
- public:
-  // Throws std::system_error.
-  SharedProgress();
-
-  Progress& operator*() const { return *progress_; }
-  Progress* operator->() const { return progress_.get(); }
-
- private:
-  struct Unmap {
-    void operator()(Progress* progress) const;
-  };
-  std::unique_ptr<Progress, Unmap> progress_;
-};
+using SharedProgress = SharedMemory<Progress>;
 
 }  // namespace mercure::receive
 

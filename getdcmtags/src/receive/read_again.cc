@@ -68,7 +68,9 @@ std::string read_again(const Config& config, const std::string& entry) {
   const Reason reason(path + "/reason.json");
   const Descriptor file(open((path + "/object.part").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!file) throw durable::StepError(errno, "open", path + "/object.part");
-  const Sender sender = reason.sender();
+  Sender sender = reason.sender();
+  const KnownSender* known = find_sender(config.senders, sender.calling_aet, sender.address);
+  sender.name = known == nullptr ? unlisted_name(sender.calling_aet, sender.address) : known->name;
   SharedProgress progress;
   Outbox outbox(layout.outbox, "receiver");
   const WakeUp wake_up;
@@ -76,7 +78,7 @@ std::string read_again(const Config& config, const std::string& entry) {
   const Descriptor lock = open_association_folder(layout.receiving, own);
   std::string answer;
   {
-    Store store(config, layout, sender, *progress, outbox, wake_up, own);
+    Store store(config, layout, sender, *progress, outbox, wake_up, nullptr, own);
     const dimse::Command command{.has_data_set = true, .sop_class = reason.text("sop_class"), .sop_instance = reason.text("sop")};
     answer = answer_of(store.read_again(command, reason.text("transfer_syntax"), entry, time_of(reason), file.get()), store);
   }

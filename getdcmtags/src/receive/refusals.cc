@@ -11,7 +11,7 @@ namespace mercure::receive {
 namespace {
 
 constexpr auto kPeriod = std::chrono::minutes(1);
-constexpr auto kPeriodOfContexts = std::chrono::hours(1);
+constexpr auto kLongPeriod = std::chrono::hours(1);
 
 // The most kinds counted apart at the same time: of one address, and of all. Further ones are counted as one, without AE titles.
 constexpr std::ptrdiff_t kMostOfAnAddress = 50;
@@ -19,8 +19,8 @@ constexpr std::size_t kMost = 1'000;
 constexpr char kMore[] = "more than can be told apart";
 
 Refusals::Clock::duration period_of(const Refusal& refusal) {
-  if (refusal.what == Refusal::What::association) return kPeriod;
-  return kPeriodOfContexts;
+  const bool is_long = refusal.is_lasting || refusal.what != Refusal::What::association;
+  return is_long ? Refusals::Clock::duration(kLongPeriod) : kPeriod;
 }
 
 std::string text_of(Refusal::What what) {

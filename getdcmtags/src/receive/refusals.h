@@ -1,5 +1,5 @@
 // Refusals during negotiation, reported by sender and kind instead of by connection: a flood of refusals costs one row and one log
-// line a minute, and a sender that always proposes a context that is not accepted costs a few an hour.
+// line a minute, and a sender that the configuration refuses, or one of its contexts, costs a few an hour.
 #ifndef MERCURE_RECEIVE_REFUSALS_H
 #define MERCURE_RECEIVE_REFUSALS_H
 
@@ -25,10 +25,11 @@ struct Refusal {
   std::string kind = {};             // of an association: refusals of one kind are counted together; empty: the reason
   std::string abstract_syntax = {};  // of a context, with the first syntax proposed for it
   std::string transfer_syntax = {};
+  bool is_lasting = false;           // by the configuration: a caller who comes again is refused again, and told of once an hour
   Json held = nullptr;  // of a caller over a limit: how many places each address has
 };
 
-// The first refusal of a kind is reported at once. Those that follow within a minute (of a context: an hour) are reported at its end
+// The first refusal of a kind is reported at once. Those that follow within a minute (of a context, or by the configuration: an hour) are reported at its end
 // as one, with their number.
 class Refusals {
  public:

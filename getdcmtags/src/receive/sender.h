@@ -12,6 +12,7 @@ struct Sender {
   std::string calling_aet;
   std::string called_aet;
   std::string router = {};  // the implementation version of a router of ours; empty for any other sender
+  std::string name = {};    // in the configuration when the association began, else AE title and address
 };
 
 }  // namespace mercure::receive

@@ -92,8 +92,9 @@ Server::Server(Config config, std::string config_path)
       ids_(config_.spool),
       outbox_(layout_.outbox, "receiver"),
       refusals_(outbox_),
+      quotas_(config_.senders),
       unable_(config_.spool),
-      children_(config_, layout_, outbox_, refusals_, unable_),
+      children_(config_, layout_, outbox_, refusals_, unable_, quotas_),
       disk_(layout_.incoming, outbox_),
       metrics_(outbox_, Clock::now()),
       rejected_callers_([this](const Sender& sender, const std::string& reason) {
@@ -219,7 +220,7 @@ std::size_t Server::places_for(const std::string& address) const {
   const auto& senders = config_.senders;
   const auto is_away = [&](const KnownSender& sender) {
     const auto& holders = children_.holders();
-    return !sender.addresses.empty() && std::none_of(holders.begin(), holders.end(), [&](const auto& one) { return sender.sends_from(one.first); });
+    return !sender.is_disabled && !sender.addresses.empty() && std::none_of(holders.begin(), holders.end(), [&](const auto& one) { return sender.sends_from(one.first); });
   };
   const bool is_known = children_.is_known(address) ||
                         std::any_of(senders.begin(), senders.end(), [&](const KnownSender& one) { return one.sends_from(address); });
@@ -262,7 +263,7 @@ void Server::serve_in_child(Caller caller, const Sender& sender, const SharedPro
   outbox_.leave();
   try {
     prepare_child(server);
-    Association association(std::move(caller.socket), sender, config_, unable_, *progress, wake_up_);
+    Association association(std::move(caller.socket), sender, config_, unable_, quotas_, *progress, wake_up_);
     association.run();
   } catch (const std::exception& error) {
     log::error("an association process failed", {{"association", sender.association}, {"reason", error.what()}});
@@ -282,6 +283,7 @@ void Server::reload() {
     Config fresh = read_config(config_path_);
     if (fresh.spool != config_.spool) throw ConfigError("spool: cannot change while the receiver runs; restart it");
     if (fresh.bind != config_.bind || fresh.port != config_.port) listen_anew(fresh);
+    quotas_.add(fresh.senders);
     config_ = std::move(fresh);
   } catch (const std::exception& error) {
     const Json using_revision = config_.revision ? Json(*config_.revision) : Json(nullptr);

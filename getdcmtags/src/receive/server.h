@@ -18,6 +18,7 @@
 #include "receive/layout.h"
 #include "receive/listener.h"
 #include "receive/metrics.h"
+#include "receive/quota_use.h"
 #include "receive/refusals.h"
 #include "receive/rejected_callers.h"
 #include "receive/unable_senders.h"
@@ -60,6 +61,7 @@ class Server {
   IdNote ids_;
   Outbox outbox_;
   Refusals refusals_;
+  AllQuotaCounters quotas_;
   UnableSenders unable_;
   Children children_;
   DiskWatch disk_;

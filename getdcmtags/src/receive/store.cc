@@ -83,21 +83,21 @@ Json log_fields(const Sender& sender, const std::string& sop_instance, const std
 namespace {
 
 std::string character_set_for(const Config& config, const Sender& sender) {
-  const auto known = std::find_if(config.senders.begin(), config.senders.end(),
-                                  [&](const KnownSender& one) { return one.matches(sender.calling_aet, sender.address); });
-  return known != config.senders.end() && !known->character_set.empty() ? known->character_set : config.character_set;
+  const KnownSender* known = find_sender(config.senders, sender.calling_aet, sender.address);
+  return known != nullptr && !known->character_set.empty() ? known->character_set : config.character_set;
 }
 
 }  // namespace
 
 Store::Store(const Config& config, const Layout& layout, const Sender& sender, Progress& progress, Outbox& outbox,
-             const WakeUp& server, const std::string& folder)
+             const WakeUp& server, QuotaUse* quotas, const std::string& folder)
     : config_(config),
       layout_(layout),
       sender_(sender),
       progress_(progress),
       outbox_(outbox),
       server_(server),
+      quotas_(quotas),
       folder_(folder.empty() ? sender.association : folder),
       character_set_(character_set_for(config, sender)) {}
 
@@ -160,7 +160,8 @@ End Store::take_data_set(Object& object, std::uint8_t context, Messages& message
 }
 
 void Store::start(Object& object) {
-  look_at_disk(object);
+  if (!object.is_read_again) look_at_quotas(object);
+  if (!object.refusal) look_at_disk(object);
   if (object.refusal) return;
   try {
     make_part(object);
@@ -180,6 +181,13 @@ void Store::make_part(Object& object) {
                                  .received = object.received_at.value_or(Instant::now().text()),
                                  .command = std::nullopt},
                       buffer_);
+}
+
+void Store::look_at_quotas(Object& object) {
+  if (quotas_ == nullptr) return;
+  const auto verdict = quotas_->ask();
+  if (!verdict.excess.empty()) object.refusal = Answer{status::kOutOfResources, verdict.excess};
+  for (const QuotaWarning& warning : verdict.warnings) emit_quota(outbox_, sender_, warning);
 }
 
 void Store::look_at_disk(Object& object) {
@@ -255,6 +263,7 @@ tags::Result Store::read_header(const Object& object, const std::string& at) con
                                   {"SenderAddress", sender_.address},
                                   {"SenderAET", sender_.calling_aet},
                                   {"ReceiverAET", sender_.called_aet},
+                                  {"SenderName", sender_.name},
                                   {"AssociationID", sender_.association},
                                   {"DataSetDigest", digest}};
   if (!sender_.router.empty()) extras.push_back({"SenderRouter", sender_.router});
@@ -321,6 +330,7 @@ void Store::file(Object& object, const tags::Result& record) {
   last_ = Place{folder.name(), filed};
   ++progress_.images;
   progress_.bytes += bytes;
+  if (quotas_ != nullptr) quotas_->count(bytes);
   emit_received(outbox_, sender_, {object.image, folder.name(), filed, bytes, object.transfer_syntax, config_.durable}, header);
   // For a repetition, too: where the first one got its name and no more, nobody was told.
   if (!record.shortage.empty()) warn_of_shortage(object, record);

@@ -15,6 +15,7 @@
 #include "receive/layout.h"
 #include "receive/part.h"
 #include "receive/progress.h"
+#include "receive/quota_use.h"
 #include "receive/sender.h"
 #include "receive/series_folder.h"
 #include "receive/statuses.h"
@@ -25,9 +26,9 @@ namespace mercure::receive {
 
 class Store {
  public:
-  // All arguments but `folder` outlive this. It is that of the parts in `receiving/`, and of the tag lines; empty: the association's.
+  // All arguments but `folder` outlive this. `quotas`: of the sender; null: it has none. It is that of the parts in `receiving/`, and of the tag lines; empty: the association's.
   Store(const Config& config, const Layout& layout, const Sender& sender, Progress& progress, Outbox& outbox, const WakeUp& server,
-        const std::string& folder = {});
+        QuotaUse* quotas = nullptr, const std::string& folder = {});
 
   // Receives the data set that follows `request` on `context`, files it, and sends the answer. Whatever fails on our side becomes
   // an answer; nothing is thrown.
@@ -66,6 +67,7 @@ class Store {
   dimse::End take_data_set(Object& object, std::uint8_t context, dimse::Messages& messages);
   void start(Object& object);
   void add(Object& object, const dimse::Fragment& fragment);
+  void look_at_quotas(Object& object);
   void look_at_disk(Object& object);
   void make_part(Object& object);
   Answer finish(Object& object);
@@ -86,6 +88,7 @@ class Store {
   Progress& progress_;
   Outbox& outbox_;
   const WakeUp& server_;
+  QuotaUse* const quotas_;
   const std::string folder_;
   const std::string character_set_;  // assumed where an image names none
   std::string buffer_;

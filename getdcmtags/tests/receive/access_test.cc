@@ -2,6 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "receive/known_senders.h"
+
 namespace mercure::receive {
 namespace {
 
@@ -38,18 +44,42 @@ TEST(Networks, WhatIsNoneIsRefused) {
   }
 }
 
-TEST(AccessLists, AreOnlyLookedAtWhenListed) {
-  Access access;
-  access.calling_aets = {"SCANNER"};
-  access.networks = {*Network::parse("192.0.2.0/24")};
-  EXPECT_TRUE(access.allows_calling("ANYBODY"));
-  EXPECT_TRUE(access.allows_address("203.0.113.9"));
-  access.mode = Access::Mode::listed;
-  EXPECT_FALSE(access.allows_calling("ANYBODY"));
-  EXPECT_FALSE(access.allows_calling("scanner"));
-  EXPECT_TRUE(access.allows_calling("SCANNER"));
-  EXPECT_FALSE(access.allows_address("203.0.113.9"));
-  EXPECT_TRUE(access.allows_address("192.0.2.9"));
+KnownSender known(const std::string& name, std::vector<std::string> titles, const std::vector<std::string>& addresses) {
+  KnownSender sender;
+  sender.name = name;
+  sender.ae_titles = std::move(titles);
+  for (const std::string& address : addresses) sender.addresses.push_back(*Network::parse(address));
+  return sender;
+}
+
+TEST(Senders, AreFoundByTitleAndAddress) {
+  const std::vector<KnownSender> senders = {
+      known("ct", {"SCANNER"}, {"192.0.2.0/24"}),
+      known("lab", {}, {"2001:db8::/32"}),
+      known("mr", {"MR1"}, {}),
+  };
+  const auto name_of = [&](const std::string& title, const std::string& address) {
+    const KnownSender* found = find_sender(senders, title, address);
+    return found == nullptr ? "" : found->name;
+  };
+  EXPECT_EQ(name_of("SCANNER", "192.0.2.9"), "ct");
+  EXPECT_EQ(name_of("SCANNER", "::ffff:192.0.2.9"), "ct") << "IPv4 on a socket of IPv6";
+  EXPECT_EQ(name_of("SCANNER", "203.0.113.9"), "");
+  EXPECT_EQ(name_of("scanner", "192.0.2.9"), "");
+  EXPECT_EQ(name_of("SCANNER 1", "192.0.2.9"), "");
+  EXPECT_EQ(name_of("ANYBODY", "192.0.2.9"), "");
+  EXPECT_EQ(name_of("", "192.0.2.9"), "");
+  EXPECT_EQ(name_of("", "2001:db8::7"), "lab");
+  EXPECT_EQ(name_of("C\xc4", "2001:db8::7"), "lab");
+  EXPECT_EQ(name_of("MR1", "203.0.113.9"), "mr");
+  EXPECT_EQ(name_of("MR1", "nonsense"), "mr");
+  EXPECT_EQ(name_of("SCANNER", "nonsense"), "");
+}
+
+TEST(Senders, WithoutAnEntryAreNamedByTitleAndAddress) {
+  EXPECT_EQ(unlisted_name("CT1", "192.0.2.9"), "CT1@192.0.2.9");
+  EXPECT_EQ(unlisted_name("CT1", "::ffff:192.0.2.9"), "CT1@192.0.2.9");
+  EXPECT_EQ(unlisted_name("", "2001:db8::7"), "@2001:db8::7");
 }
 
 }  // namespace

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <limits>
 #include <string>
+#include <vector>
 
 namespace mercure::receive {
 namespace {
@@ -22,7 +25,7 @@ TEST(Configs, DefaultsNeedOnlyTheSpool) {
   EXPECT_EQ(config.port, 11112);
   EXPECT_EQ(config.max_pdu, 131072);
   EXPECT_TRUE(config.durable);
-  EXPECT_EQ(config.access.mode, Access::Mode::open);
+  EXPECT_EQ(config.access, Access::open);
   EXPECT_FALSE(config.revision);
 }
 
@@ -32,7 +35,8 @@ TEST(Configs, EveryKeyIsTaken) {
     "durability": "none", "min_free_bytes": 0, "max_associations": 7, "max_associations_per_sender": 3,
     "acse_timeout_seconds": 1.5, "idle_timeout_seconds": 2, "max_association_seconds": 0, "max_object_bytes": 9999,
     "sop_classes": ["1.2"], "stop_timeout_seconds": 0.0004, "log_level": "error", "revision": 12,
-    "access": {"mode": "listed", "calling_aets": ["X"], "networks": ["10.0.0.0/8"]}})");
+    "access": "listed", "senders": [{"name": "ct", "ae_titles": ["X"], "addresses": ["10.0.0.0/8"], "called_aets": ["Y"],
+    "disabled": true, "max_associations": 2, "max_images_per_second": 30, "max_bytes_per_day": 9223372036854775807}]})");
   EXPECT_EQ(config.bind, "::1");
   EXPECT_EQ(config.port, 0);
   EXPECT_EQ(config.ae_title, "ROUTER 1");
@@ -43,8 +47,16 @@ TEST(Configs, EveryKeyIsTaken) {
   EXPECT_EQ(config.stop_timeout.count(), 1) << "a limit above 0 never becomes 0";
   EXPECT_EQ(config.log_level, log::Level::error);
   EXPECT_EQ(config.revision, 12);
-  EXPECT_EQ(config.access.mode, Access::Mode::listed);
-  EXPECT_EQ(config.access.networks.size(), 1U);
+  EXPECT_EQ(config.access, Access::listed);
+  ASSERT_EQ(config.senders.size(), 1U);
+  const KnownSender& sender = config.senders.front();
+  EXPECT_EQ(sender.name, "ct");
+  EXPECT_TRUE(sender.matches("X", "10.1.2.3"));
+  EXPECT_EQ(sender.called_aets, std::vector<std::string>{"Y"});
+  EXPECT_TRUE(sender.is_disabled);
+  EXPECT_EQ(sender.quotas.associations, 2);
+  EXPECT_EQ(sender.quotas.images_per_second, 30);
+  EXPECT_EQ(sender.quotas.bytes_per_day, std::numeric_limits<std::int64_t>::max());
 }
 
 struct Wrong {
@@ -73,11 +85,16 @@ INSTANTIATE_TEST_SUITE_P(
                     Wrong{R"("idle_timeout_seconds": -1)", "idle_timeout_seconds: "},
                     Wrong{R"("stop_timeout_seconds": "5")", "stop_timeout_seconds: "},
                     Wrong{R"("max_associations": 0)", "max_associations: "}, Wrong{R"("log_level": "loud")", "log_level: "},
-                    Wrong{R"("revision": "a")", "revision: "}, Wrong{R"("access": [])", "access: must be an object"},
-                    Wrong{R"("access": {"mode": "closed"})", "access.mode: must be one of listed, open"},
-                    Wrong{R"("access": {"mode": "listed"})", "access.mode: \"listed\" without"},
-                    Wrong{R"("access": {"networks": ["10.0.0.0/40"]})", "access.networks: "},
-                    Wrong{R"("access": {"tls": true})", "access.tls: is not a setting"}));
+                    Wrong{R"("revision": "a")", "revision: "}, Wrong{R"("access": [])", "access: must be a text"},
+                    Wrong{R"("access": "closed")", "access: must be one of open, learn, listed"},
+                    Wrong{R"("access": "listed")", "access: \"listed\" without"},
+                    Wrong{R"("senders": [{"addresses": ["10.0.0.0/40"]}])", "senders.addresses: "},
+                    Wrong{R"("senders": [{"called_aets": [""]}])", "senders.called_aets: "},
+                    Wrong{R"("senders": [{"disabled": 1}])", "senders.disabled: must be true or false"},
+                    Wrong{R"("senders": [{"max_associations": 0}])", "senders.max_associations: must be a whole number"},
+                    Wrong{R"("senders": [{"max_bytes_per_day": 1.5}])", "senders.max_bytes_per_day: must be a whole number"},
+                    Wrong{R"("senders": [{"max_images_per_second": null}])", "senders.max_images_per_second: must be a whole number"},
+                    Wrong{R"("senders": [{"tls": true}])", "senders.tls: is not a setting"}));
 
 TEST(Configs, AllMistakesAreNamedAtOnce) {
   const std::string complaint = complaint_about(R"({"port": -1, "max_pdu": 1, "x": 2})");

@@ -149,21 +149,33 @@ def test_called_titles_are_checked_when_listed(start_receiver: StartReceiver) ->
 
 
 @pytest.mark.parametrize(
-    ("access", "calling", "reason"),
+    ("access", "sender", "calling", "reason"),
     [
-        ({"mode": "open"}, b"ANYBODY", None),
-        ({"mode": "listed", "calling_aets": ["SCANNER"]}, b"SCANNER", None),
-        ({"mode": "listed", "calling_aets": ["SCANNER"]}, b"STRANGER", 3),
-        ({"mode": "listed", "networks": ["127.0.0.0/8"]}, b"ANYBODY", None),
-        ({"mode": "listed", "networks": ["192.0.2.0/24", "2001:db8::/32"]}, b"ANYBODY", 1),
-        ({"mode": "listed", "calling_aets": ["SCANNER"], "networks": ["192.0.2.0/24"]}, b"SCANNER", 1),
-        ({"mode": "open", "calling_aets": ["SCANNER"], "networks": ["192.0.2.0/24"]}, b"ANYBODY", None),
+        ("open", {}, b"ANYBODY", None),
+        ("listed", {"ae_titles": ["SCANNER"]}, b"SCANNER", None),
+        ("listed", {"ae_titles": ["SCANNER"]}, b" SCANNER", None),
+        ("listed", {"ae_titles": ["SCANNER"]}, b"STRANGER", 3),
+        ("listed", {"ae_titles": ["SCANNER"]}, b"scanner", 3),
+        ("listed", {"ae_titles": ["SCANNER"]}, b"SCANNER 2", 3),
+        ("listed", {"addresses": ["127.0.0.0/8"]}, b"ANYBODY", None),
+        ("listed", {"addresses": ["192.0.2.0/24", "2001:db8::/32"]}, b"ANYBODY", 3),
+        ("listed", {"ae_titles": ["SCANNER"], "addresses": ["192.0.2.0/24"]}, b"SCANNER", 3),
+        ("open", {"ae_titles": ["SCANNER"], "addresses": ["192.0.2.0/24"]}, b"ANYBODY", None),
+        ("learn", {"ae_titles": ["SCANNER"], "addresses": ["192.0.2.0/24"]}, b"ANYBODY", None),
+        ("open", {"ae_titles": ["SCANNER"], "disabled": True}, b"SCANNER", 3),
+        ("learn", {"ae_titles": ["SCANNER"], "disabled": True}, b"SCANNER", 3),
+        ("listed", {"ae_titles": ["SCANNER"], "disabled": True}, b"SCANNER", 3),
+        ("open", {"ae_titles": ["SCANNER"], "disabled": True}, b"ANYBODY", None),
+        ("open", {"ae_titles": ["SCANNER"], "called_aets": ["OTHER"]}, b"SCANNER", 7),
+        ("open", {"ae_titles": ["SCANNER"], "called_aets": ["OTHER"]}, b"ANYBODY", None),
+        ("listed", {"ae_titles": ["SCANNER"], "called_aets": ["OTHER", "MERCURE"]}, b"SCANNER", None),
     ],
 )
 def test_senders_are_checked_when_listed(
-    start_receiver: StartReceiver, access: dict[str, Any], calling: bytes, reason: int | None
+    start_receiver: StartReceiver, access: str, sender: dict[str, Any], calling: bytes, reason: int | None
 ) -> None:
-    receiver = start_receiver(access=access)
+    senders = [{"name": "ct", **sender}] if sender else []
+    receiver = start_receiver(access=access, senders=senders)
     request = associate_rq(calling=calling)
     if reason is None:
         with Peer(receiver.port) as peer:
@@ -172,7 +184,7 @@ def test_senders_are_checked_when_listed(
     else:
         rejected = refusal(receiver.port, request)
         assert (rejected.result, rejected.source, rejected.reason) == (1, 1, reason)
-        assert receiver.event("association.refused")["details"]["calling_aet"] == calling.decode()
+        assert receiver.event("association.refused")["details"]["calling_aet"] == calling.decode().strip()
         assert receiver.events("association.opened") == []
 
 

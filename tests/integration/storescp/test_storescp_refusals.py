@@ -97,6 +97,7 @@ def test_an_open_association_is_told_of_before_it_ends(start_receiver: StartRece
         assert receiver.event("context.refused")["details"]["abstract_syntax"] == "1.2.840.10008.5.1.4.1.1.4"
 
 
+LISTED = [{"name": "ct", "ae_titles": ["CT1"]}]
 BLANKS = {"blanks": b" " * 16, "nothing": bytes(16), "a blank and nothing": b" ".ljust(16, b"\0")}
 
 
@@ -117,7 +118,7 @@ def test_a_blank_title_is_let_in_where_everybody_is(start_receiver: StartReceive
 def test_a_blank_title_is_refused_by_the_standard_where_titles_are_listed(
     start_receiver: StartReceiver, title: bytes
 ) -> None:
-    receiver = start_receiver(called_aets=["MERCURE"], access={"mode": "listed", "calling_aets": ["CT1"]})
+    receiver = start_receiver(called_aets=["MERCURE"], access="listed", senders=LISTED)
     for calling, called, reason in ((title, b"MERCURE", 3), (b"CT1", title, 7)):
         with Peer(receiver.port) as peer, pytest.raises(Rejected) as caught:
             peer.associate(associate_rq(calling=calling, called=called))
@@ -133,7 +134,7 @@ def test_a_blank_title_is_refused_by_the_standard_where_titles_are_listed(
 @pytest.mark.parametrize("title", [b"CT1\r\n", b"CT\\1", b"CT\x011", b"\x7f", b"CT1\0XYZ", b"  CT1", b"C\xe91"])
 def test_strange_titles_are_answered(start_receiver: StartReceiver, title: bytes) -> None:
     receiver = start_receiver()
-    listed = start_receiver(folder=receiver.spool.parent / "listed", access={"mode": "listed", "calling_aets": ["CT1"]})
+    listed = start_receiver(folder=receiver.spool.parent / "listed", access="listed", senders=LISTED)
     with Peer(receiver.port) as peer:
         peer.associate(associate_rq(calling=title))
         assert peer.store(ct_image(sop := uid(), "1.2.3"), sop).status == 0

@@ -85,6 +85,34 @@ def test_what_cannot_be_confused_stands_side_by_side(other: dict[str, Any]) -> N
     assert set(parse({"ct": CT, "other": other}).senders) == {"ct", "other"}
 
 
+@pytest.mark.parametrize("senders", [{}, {"ct": {"ae_titles": ["CT1"], "disabled": True}}])
+def test_a_list_that_lets_nobody_in_is_refused(senders: dict[str, Any]) -> None:
+    parse(senders)
+    with pytest.raises(ConfigError, match="would reject everybody"):
+        open_store(Root(Path("/nowhere"))).parse({"receiver": {"access": "listed"}, "senders": senders})
+
+
+def test_who_may_send_from_anywhere_is_known() -> None:
+    table = {"ct": {"ae_titles": ["CT1"]}}
+    for access, bind, is_open in (
+        ("open", "0.0.0.0", True),  # noqa: S104
+        ("learn", "::", True),
+        ("listed", "::", False),
+        ("open", "127.0.0.1", False),
+        ("open", "::1", False),
+        ("open", "localhost", True),
+    ):
+        config = Config.model_validate({"receiver": {"access": access, "bind": bind}, "senders": table})
+        assert config.is_open_to_all == is_open
+
+
+@pytest.mark.parametrize("title", ["C\u00c4", "", " ", "x" * 17, "A\\B", "A\n"])
+def test_what_is_no_ae_title_is_none_of_a_sender(title: str) -> None:
+    for key in ("ae_titles", "called_aets"):
+        with pytest.raises(ConfigError, match="AE title"):
+            parse({"ct": {"addresses": ["10.0.0.7"], key: [title]}})
+
+
 @pytest.mark.parametrize(
     "terms", ["ISO_IR 100", "GB18030", "ISO_IR 192", "\\ISO 2022 IR 87", "ISO 2022 IR 6\\ISO 2022 IR 149", ""]
 )

@@ -311,3 +311,14 @@ def test_each_patient_of_a_series_is_found_in_the_history(desk: RouterDesk) -> N
         assert {task.patient_id for task in tasks} == {whole}
     assert search.series(session, ByExam(patient="nobody")).series == ()
     assert search.series(session, ByExam(patient="trial", study="9.9")).series == ()
+
+
+def test_the_name_at_receipt_holds_whatever_the_table_of_now_says() -> None:
+    record = {"SenderAET": "CT1", "SenderAddress": "10.0.0.7", "SenderName": "ct"}
+    renamed = Config.model_validate({"senders": {"radiology": {"ae_titles": ["CT1"]}}})
+    (unit,) = units_of(renamed, [record])
+    assert unit.sender == "ct"
+    (old,) = units_of(renamed, [{key: record[key] for key in ("SenderAET", "SenderAddress")}])
+    assert old.sender == "radiology"
+    (orphan,) = units_of(renamed, [{"SenderName": "ct"}])
+    assert orphan.sender == ""

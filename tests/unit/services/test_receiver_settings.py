@@ -23,8 +23,10 @@ ONLY_IN_THE_PROGRAM: Final = {
     "senders": "written by the service from `senders` of mercure.json; compared below",
     "revision": "written by the service: the number of the configuration",
     "log_level": "for a receiver that is run by hand; no service of the router has a level of its own",
-    "access": "not in mercure.json yet; the settings of senders will replace it",
 }
+OF_A_SENDER_IN_THE_PROGRAM: Final = {"name"}
+"""In mercure.json it is the key of the entry."""
+OF_A_SENDER_FOR_PEOPLE: Final = {"comment", "contact"}
 WORDS: Final = ("title", "description")
 """What of a schema is for people."""
 
@@ -72,7 +74,10 @@ def test_names_ranges_and_defaults_are_the_same(program: Schema) -> None:
 
 
 def test_those_of_a_sender_too(program: Schema) -> None:
-    assert program["senders"]["items"]["properties"] == settings_of(Sender)
+    its, ours = program["senders"]["items"]["properties"], settings_of(Sender)
+    assert set(its) - set(ours) == OF_A_SENDER_IN_THE_PROGRAM
+    assert set(ours) - set(its) == OF_A_SENDER_FOR_PEOPLE
+    assert {name: its[name] for name in set(its) & set(ours)} == {name: ours[name] for name in set(its) & set(ours)}
 
 
 def test_no_exception_is_out_of_date(program: Schema) -> None:
@@ -82,7 +87,18 @@ def test_no_exception_is_out_of_date(program: Schema) -> None:
 
 def test_the_program_reads_what_the_service_writes(tmp_path: Path) -> None:
     names: dict[str, Any] = {"ae_titles": ("CT1",), "addresses": ("10.0.0.0/8", "::1")}
-    sender = Sender(**names, transfer_syntaxes="uncompressed", character_set="ISO_IR 100")
+    sender = Sender(
+        **names,
+        called_aets=("MERCURE",),
+        disabled=True,
+        max_associations=2,
+        max_images_per_second=30,
+        max_bytes_per_day=10**12,
+        transfer_syntaxes="uncompressed",
+        character_set="ISO_IR 100",
+        comment="of the ward",
+        contact="4711",
+    )
     for config in (Config(), Config(senders={"ct": sender, "any": Sender(ae_titles=("MR",))})):
         assert refused(receiver_settings(config, Path("/spool")), tmp_path) == set()
 
@@ -124,5 +140,5 @@ def test_the_manual_page_has_them_all(program: Schema) -> None:
     )
     assert set(rows) == set(program)
     for name, default in rows.items():
-        if name not in ("spool", "access"):
+        if name != "spool":
             assert json.loads(default.strip("`")) == program[name]["default"], name

@@ -39,6 +39,25 @@ def test_the_first_configuration_can_be_used_as_it_is(fresh: Session) -> None:
     assert all(fresh.spool.stage(stage).is_dir() for stage in Stage)
 
 
+def test_a_first_run_is_reached_from_this_machine_alone(fresh: Session) -> None:
+    assert setup.initialise(fresh).bind == fresh.config.receiver.bind == "127.0.0.1"
+    assert not fresh.config.is_open_to_all
+    assert Receiver().bind == "0.0.0.0"  # noqa: S104 - a configuration without the key is as before
+
+
+@pytest.mark.parametrize(("bind", "is_open"), [("0.0.0.0", True), ("::", True), ("::1", False), ("10.0.0.7", True)])  # noqa: S104
+def test_another_address_is_one_that_somebody_gave(fresh: Session, bind: str, is_open: bool) -> None:
+    setup.initialise(fresh, bind=bind)
+    assert fresh.config.receiver.bind == bind
+    assert fresh.config.is_open_to_all == is_open
+
+
+def test_what_is_no_address_is_refused(fresh: Session) -> None:
+    with pytest.raises(ControlError, match="no numeric address"):
+        setup.initialise(fresh, bind="localhost")
+    assert not fresh.root.path.exists()
+
+
 def test_both_files_are_saved_as_revisions_of_their_author(fresh: Session) -> None:
     setup.initialise(fresh)
     for file in (fresh.store.mercure, fresh.store.services):
