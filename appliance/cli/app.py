@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "send": ("appliance.cli.send:send", "Send files, as a scanner does."),
     "queue": ("appliance.cli.queue:queue", "See what waits; hold, release, retry, discard."),
     "quarantine": ("appliance.cli.quarantine:quarantine", "See what could not be read; read again, forward, discard."),
+    "keep": ("appliance.cli.keep:keep", "Keep what is finished beyond its retention, until a day."),
     "resend": ("appliance.cli.resend:resend", "Send again what was delivered, discarded, or failed."),
     "resends": ("appliance.cli.resend:resends", "See the jobs that send again; pause, resume, stop."),
     "history": ("appliance.cli.history:history", "Find what happened to an exam."),

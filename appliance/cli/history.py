@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     F = TypeVar("F", bound=Callable[..., Any])
 
-_UNITS: Final = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
+UNITS: Final = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 class Since(click.ParamType[datetime]):
@@ -35,8 +35,8 @@ class Since(click.ParamType[datetime]):
         if isinstance(value, datetime):
             return value
         text = str(value)
-        if text[:-1].isdigit() and text[-1] in _UNITS:
-            return datetime.now(UTC) - timedelta(seconds=int(text[:-1]) * _UNITS[text[-1]])
+        if text[:-1].isdigit() and text[-1] in UNITS:
+            return datetime.now(UTC) - timedelta(seconds=int(text[:-1]) * UNITS[text[-1]])
         try:
             return datetime.fromisoformat(text).astimezone()
         except ValueError:

@@ -65,14 +65,19 @@ def queue() -> None:
 
 @queue.command("list")
 @_filter_options
+@click.option("--text", default="", help="Only with this text in patient, exam, rule or error; !TEXT: only without.")
 @click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="At most so many; 0: all.")
 @root_option
 @json_option("appliance.control.api.queue:Queue")
-def list_(stages: tuple[str, ...], target: str | None, states: tuple[str, ...], limit: int) -> None:
-    """List what waits, the oldest first: series that arrive, tasks on their way, tasks that failed."""
+def list_(stages: tuple[str, ...], target: str | None, states: tuple[str, ...], text: str, limit: int) -> None:
+    """List what waits, the oldest first: series that arrive, tasks on their way, tasks that failed.
+
+    With --stage success or --stage discard: what was delivered or discarded, by which rule, and when it is removed.
+    """
     from appliance.control import api  # noqa: PLC0415
 
-    found = ask(api.queue.LIST, _wanted(stages, target, states, limit))
+    wanted = _wanted(stages, target, states, limit).model_copy(update={"text": text})
+    found = ask(api.queue.LIST, wanted)
     show(found, lambda: _list_lines(found))
 
 
@@ -80,7 +85,11 @@ def _list_lines(found: Queue) -> Iterator[str]:
     if not found.entries:
         yield "nothing waits"
         return
-    yield from table(["TASK", "AGE", "STATE", "FOR", "IMAGES", "TRIES", "NEXT", "ERROR"], map(_row, found.entries))
+    if all(entry.seconds_left is not None for entry in found.entries):
+        head = ["TASK", "AGE", "STATE", "FOR", "IMAGES", "REMOVED IN", "PATIENT", "RULE"]
+        yield from table(head, map(_kept_row, found.entries))
+    else:
+        yield from table(["TASK", "AGE", "STATE", "FOR", "IMAGES", "TRIES", "NEXT", "ERROR"], map(_row, found.entries))
     rest = found.total - len(found.entries)
     if rest:
         narrate(f"{rest} more: --limit 0 shows all")
@@ -98,6 +107,20 @@ def _row(entry: QueueEntry) -> tuple[str, ...]:
         str(entry.attempts),
         duration(wait) if entry.next_attempt else "",
         f"held by {entry.held_by}" if entry.held_by else entry.error,
+    )
+
+
+def _kept_row(entry: QueueEntry) -> tuple[str, ...]:
+    """Describe what is kept in success/ or discard/: by which rule or whom, and for how long."""
+    return (
+        entry.id[-SHORT:],
+        duration(entry.age_seconds),
+        entry.state,
+        entry.target or entry.module or entry.identity.Modality,
+        str(entry.images),
+        duration(entry.seconds_left or 0) + (" (kept)" if entry.kept_until else ""),
+        entry.identity.PatientID,
+        entry.why,
     )
 
 

@@ -8,8 +8,12 @@ from collections import deque
 from pathlib import Path
 from typing import Final
 
-from appliance.control.api.status import DiskFault, DiskState, QuarantineState, Status
+from appliance.control.api.status import DiskFault, DiskState, KeptState, QuarantineState, Status
+from appliance.control.rows import KEPT_STAGES
 from appliance.control.session import Session
+from mercure.retention.kept import ceiling, covered, kept_tasks
+from mercure.spool import uptime
+from mercure.spool.keeps import read_keeps
 from mercure.spool.quarantine import load
 
 FORECAST_SPAN: Final = (300.0, 900.0)
@@ -85,6 +89,23 @@ def quarantine_state(session: Session) -> QuarantineState:
         bytes=size,
         most_objects=receiver.quarantine_objects,
         most_bytes=min(receiver.quarantine_bytes, part),
+    )
+
+
+def kept_state(session: Session) -> KeptState:
+    """Tell how much people have kept beyond its retention, and how much may be."""
+    keeps, root = read_keeps(session.spool), session.spool.root
+    most = ceiling(session.spool, session.config.retention.keep_percent) if root.exists() else 0
+    in_force = keeps.in_force(uptime(session.spool, session.clock)) if keeps.keeps else ()
+    if not in_force:
+        return KeptState(most_bytes=most, unreadable=keeps.unreadable)
+    found = kept_tasks(session.spool, covered(session.rows(KEPT_STAGES), in_force), most)
+    return KeptState(
+        keeps=len(in_force),
+        bytes=found.bytes,
+        most_bytes=most,
+        beyond=len(found.beyond),
+        unreadable=keeps.unreadable,
     )
 
 

@@ -23,6 +23,7 @@ MODULES: Final = {
     "whoami": ("control.whoami",),
     "queue": ("control.queue.entries", "control.queue.task_actions", "control.queue.studies"),
     "quarantine": ("control.quarantine",),
+    "keep": ("control.queue.keeps",),
     "resend": ("control.queue.resend",),
     "history": ("control.history.search",),
     "audit": ("control.history.search",),

@@ -36,6 +36,9 @@ _STATE_OF_STAGE: Final[Mapping[Stage, QueueState]] = {
 _HELD_IN: Final = frozenset({Stage.PROCESSING, Stage.OUTGOING, Stage.ERROR})
 """Where a person, or a policy, keeps what is not to go on."""
 
+KEPT_STAGES: Final = (Stage.SUCCESS, Stage.DISCARD)
+"""Where what is finished is kept for its retention."""
+
 NOBODY: Final = Identity()
 
 
@@ -43,8 +46,9 @@ NOBODY: Final = Identity()
 class Row:
     """An entry without what others know of it (its target's outage, its claim) and without what the time changes.
 
-    ``state`` is None where these decide: of what waits in ``processing/`` and ``outgoing/``. ``text`` is what a filter
-    looks into, casefolded.
+    ``state`` is None where these decide: of what waits in ``processing/`` and ``outgoing/``. ``finished`` and ``why``
+    (by which rules, or by whom) are of what is kept in ``success/`` and ``discard/``. ``text`` is what a filter looks
+    into, casefolded.
     """
 
     id: str
@@ -63,6 +67,9 @@ class Row:
     held_by: str | None = None
     late: bool = False
     identity: Identity = NOBODY
+    parent: str | None = None
+    finished: datetime | None = None
+    why: str = ""
     inode: int = 0
     begun: float = field(init=False)
     text: str = field(init=False)
@@ -72,10 +79,20 @@ class Row:
         self.begun = self.created.timestamp()
         who = self.identity
         self.text = (
-            f"{self.id} {self.target or ''} {self.module or ''} {self.priority} {self.error} "
+            f"{self.id} {self.target or ''} {self.module or ''} {self.priority} {self.error} {self.why} "
             f"{who.PatientID} {who.PatientName} {who.AccessionNumber} {who.Modality} {who.StudyDescription} "
             f"{who.SeriesDescription} {who.StudyInstanceUID} {who.SeriesInstanceUID}"
         ).casefold()
+
+    @property
+    def study(self) -> str:
+        """Its Study Instance UID."""
+        return self.identity.StudyInstanceUID
+
+    @property
+    def patient(self) -> str:
+        """Its patient id."""
+        return self.identity.PatientID
 
 
 def settled_stamp(directory: str, stage: Stage) -> Stamp | None:
@@ -129,7 +146,18 @@ def row_of(task: Task, stage: Stage) -> Row:
         held_by=task.hold.by if task.hold else None,
         late=task.late,
         identity=task.identity,
+        parent=task.parent,
+        finished=(task.finished or id_time(task.id)) if stage in KEPT_STAGES else None,
+        why=_why(task) if stage in KEPT_STAGES else "",
     )
+
+
+def _why(task: Task) -> str:
+    """Say what brought a task where it is kept: a person, or rules."""
+    by = task.discarded
+    if by is not None:
+        return f"discarded by {by.by}" + (f": {by.reason}" if by.reason else "")
+    return ", ".join(fired.rule for fired in task.rules)
 
 
 def _series(directory: Path) -> Row:

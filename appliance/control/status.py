@@ -24,7 +24,7 @@ from appliance.control.api.status import (
     VerifyState,
 )
 from appliance.control.configuration import files
-from appliance.control.disk import disk_state, quarantine_state
+from appliance.control.disk import disk_state, kept_state, quarantine_state
 from appliance.control.errors import ControlError
 from appliance.control.locks import Held
 from appliance.control.machine import METER
@@ -94,6 +94,7 @@ def facts(session: Session, pace: Pace | None = None) -> Status:
         machine=METER.machine(session.spool.root),
         copies=_copies(session),
         quarantine=_looked(pace, "quarantine", lambda: quarantine_state(session)),
+        kept=_looked(pace, "keeps", lambda: kept_state(session)),
         history=_history(session),
         config=_config(session),
         verify=_verified(session),

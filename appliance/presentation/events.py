@@ -92,6 +92,12 @@ def _task_changed(it: of.TaskChanged, number: int) -> str:
     return f"{to}by {it.by}" + (f": {it.reason}" if it.reason else "")
 
 
+def _kept(it: of.KeepChanged, number: int) -> str:
+    what = it.task or (f"study {it.study}" if it.study else f"patient {it.patient}" if it.patient else it.keep)
+    until = f", until {it.until:%Y-%m-%d %H:%M} UTC" if it.until else ""
+    return f"{what}{until}" + (f" by {it.by}" if it.by else "") + (f": {it.reason}" if it.reason else "")
+
+
 def _resent(it: of.TaskResent, number: int) -> str:
     where = f"to {', '.join(it.targets)} " if it.targets else "by the rules in force " if it.how == "anew" else ""
     return f"{where}by {it.by}, as {it.resent_as}" + (f": {it.reason}" if it.reason else "")
@@ -200,6 +206,7 @@ FORMS: Final[Mapping[str, Form]] = {
     },
     "task.resent": _form(of.TaskResent, "sent again", "warn", _resent),
     "task.retired": _form(of.TaskRetired, "retired", "dim", lambda it, _: f"from {it.stage}: {it.reason}"),
+    **{f"keep.{word}": _form(of.KeepChanged, word, "", _kept) for word in ("added", "removed", "ended")},
     "module.started": _form(
         of.ModuleStarted, "started", "", lambda it, number: f"{_run(it.number, it.step, it.module)}, {_images(number)}"
     ),

@@ -72,6 +72,8 @@ class DiskAlert(AlertRule):
     any case."""
     forecast_seconds: Seconds = 4 * 3600
     """It is raised when images will be refused within this time, as the disk filled in the last minutes; 0: never."""
+    kept_percent: Annotated[int, Field(ge=1, le=100)] = 80
+    """It is raised when so much of `retention.keep_percent` is taken by what people have kept."""
 
 
 class ServiceAlert(AlertRule):

@@ -151,6 +151,8 @@ class Retention(Model):
 
     Nothing else ever is.
     """
+    keep_percent: Annotated[float, Field(ge=0, le=90)] = 20
+    """Most of the disk, in per cent, that people may have kept beyond this (`mercure keep`), all of it together."""
 
 
 class ScrubSettings(Model):

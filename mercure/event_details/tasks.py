@@ -138,6 +138,18 @@ class TaskRetired(Record):
     reason: Literal["retention", "pressure"]
 
 
+class KeepChanged(Record):
+    """A person has a task, a study or a patient kept beyond the retention, or no longer; or the keep has ended."""
+
+    keep: str
+    by: str = ""
+    reason: str = ""
+    until: datetime | None = None
+    task: str = ""
+    study: str = ""
+    patient: str = ""
+
+
 class TargetDown(Record):
     """A target cannot be used; its tasks wait, and it is probed again at `until`."""
 

@@ -51,12 +51,19 @@ class Finished:
         Since when.
     parent : str or None
         The task that it was derived from.
+    study, patient : str
+        Its Study Instance UID and patient id.
+    bytes : int
+        Of its images.
     """
 
     id: str
     stage: Stage
     finished: datetime
     parent: str | None
+    study: str = ""
+    patient: str = ""
+    bytes: int = 0
 
 
 class FinishedTasks:
@@ -91,7 +98,9 @@ class FinishedTasks:
             except (FileNotFoundError, TaskError):
                 # One that cannot be read is never removed: a person must look at it. `mercure verify` names it.
                 return None
-            return Finished(name, stage, task.finished or id_time(name), task.parent)
+            who = task.identity
+            finished = task.finished or id_time(name)
+            return Finished(name, stage, finished, task.parent, who.StudyInstanceUID, who.PatientID, task.bytes)
 
         return StageIndex(stamp, read)
 

@@ -32,6 +32,7 @@ from mercure.retention.finished import (
     sync_outbox,
     tell_state,
 )
+from mercure.retention.kept import KeepGuard
 from mercure.retention.nightly import NightlyVerify
 from mercure.retention.quarantine import expire_quarantine
 from mercure.retention.scrub import ScrubThread
@@ -197,6 +198,7 @@ class Cleaner:
         """The events of all services before this turn are on stable storage."""
         self._doubted = ""
         self._verify = NightlyVerify(context.root, context.spool, context.clock, lambda: context.config)
+        self._keeps = KeepGuard(context.spool, lambda: context.config.retention.keep_percent)
         self._scrub = ScrubThread(context.spool, context.events, context.clock, lambda: context.config.scrub)
 
     def watched(self) -> Iterable[Path]:
@@ -219,6 +221,10 @@ class Cleaner:
             pace.forget(self._spool, lived.now_less_old(pace.KEPT_SECONDS).timestamp())
             dry_run.forget(self._spool, context.config.rehearsal.series)
         tasks = self._finished.scan()
+        lived = uptime(self._spool, context.clock)
+        self._keeps.look(tasks, lived)
+        with context.contained("keeps that have ended cannot be removed"):
+            self._keeps.end(context.events, lived, doubted=self._doubts(lived))
         known = self._confirmed(tasks)
         self._synced = False
         recorded = [task for task in tasks if known is None or (task.id, task.stage) in known]
@@ -276,13 +282,13 @@ class Cleaner:
     def _removable(self, tasks: Sequence[Finished]) -> list[Finished]:
         """Return the tasks that may go, the longest finished first."""
         lived = uptime(self._spool, self._context.clock)
-        found = [task for task in tasks if task.stage is not Stage.ERROR and not self._has_parent(task)]
+        found = [task for task in tasks if task.stage is not Stage.ERROR and not self._stays(task)]
         return sorted(found, key=lambda task: -lived.age(task.finished))
 
     def _retire_expired(self, tasks: Sequence[Finished]) -> None:
         """Retire what was kept long enough."""
         retention, lived = self._context.config.retention, uptime(self._spool, self._context.clock)
-        if self._doubts(lived):
+        if self._doubts(lived) or self._keeps.unreadable:
             return
         due = [task for task in tasks if lived.age(task.finished) > _kept_seconds(retention, task.stage)]
         self._retire(due, "retention")
@@ -306,6 +312,9 @@ class Cleaner:
         newest = newest_id(self._spool)
         return id_time(newest) if newest else None
 
+    def _stays(self, task: Finished) -> bool:
+        return self._keeps.holds(task.id) or self._has_parent(task)
+
     def _has_parent(self, task: Finished) -> bool:
         """Return whether the task that this one was derived from is still being worked on, and may look for it."""
         parent = task.parent
@@ -317,9 +326,11 @@ class Cleaner:
 
     def _retire_together(self, tasks: Sequence[Finished], reason: Literal["retention", "pressure"]) -> None:
         with ExitStack() as stack:
+            if not stack.enter_context(self._keeps.settled()):
+                return  # a keep is being added just now: at the next turn
             claims = []
             for task in tasks:
-                claim = Claim.take(self._spool.entry(task.stage, task.id))
+                claim = None if self._keeps.holds(task.id) else Claim.take(self._spool.entry(task.stage, task.id))
                 if claim is None:
                     continue
                 stack.enter_context(claim)

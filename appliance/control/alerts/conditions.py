@@ -274,6 +274,24 @@ def _quarantine(seen: Seen) -> Iterator[Alert]:
     )
 
 
+def _kept(seen: Seen) -> Iterator[Alert]:
+    """Tell that what people have kept is nearly all that may be, or more, or that a keep cannot be read."""
+    kept = seen.status.kept
+    percent = int(kept.share * 100)
+    taken = f"{kept.bytes / 1e9:.1f} of {kept.most_bytes / 1e9:.1f} GB"
+    advice = "`mercure keep list` shows who keeps what; remove what nobody needs, or raise retention.keep_percent"
+    if kept.unreadable:
+        text = f"{plural(len(kept.unreadable), 'keep')} cannot be read: nothing is removed for its age"
+        undo = f"`mercure keep remove {kept.unreadable[0]}` forgets it; then keep anew what is needed"
+        yield _alert("disk", "keeps", text, undo, key="disk:keeps")
+    if kept.beyond:
+        text = f"more is to be kept than may be ({taken}): {plural(kept.beyond, 'task')} will be removed in time"
+        yield _alert("disk", "keeps", text, advice, key="disk:kept")
+    elif kept.keeps and percent >= seen.rules.disk.kept_percent:
+        text = f"{percent} % of what may be kept beyond the retention is taken ({taken})"
+        yield _alert("disk", "keeps", text, advice, key="disk:kept")
+
+
 def _copies(seen: Seen) -> Iterator[Alert]:
     """Tell of copies that are bad, the worst first: one that was to be delivered still has no whole copy here."""
     copies = seen.status.copies
@@ -461,6 +479,7 @@ _SOURCES: Final[tuple[Callable[[Seen], Iterator[Alert]], ...]] = (
     _modules,
     _stages,
     _quarantine,
+    _kept,
     _copies,
     _configuration,
     _spool,

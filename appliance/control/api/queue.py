@@ -22,7 +22,9 @@ class QueueEntry(Model):
 
     ``id`` is the task's, or the folder's of a series that still arrives; ``error`` is what went wrong last, also with
     the target as a whole; ``next_attempt`` when it is tried again, absent when it is due; ``waits_for`` the
-    task before it, where its target takes one after the other.
+    task before it, where its target takes one after the other. Of what is kept in ``success/`` and ``discard/`` ``why``
+    names the rules, or the person, that brought it there; it is removed after ``seconds_left``, a keep included, which
+    ends at ``kept_until``.
     """
 
     id: str
@@ -42,6 +44,9 @@ class QueueEntry(Model):
     held_by: str | None = None
     waits_for: str | None = None
     late: bool = False
+    why: str = ""
+    seconds_left: float | None = None
+    kept_until: datetime | None = None
     identity: Identity = Identity()
 
 

@@ -155,6 +155,25 @@ class QuarantineState(Model):
         return max(by_objects, self.bytes / self.most_bytes if self.most_bytes else 0.0)
 
 
+class KeptState(Model):
+    """What people have kept beyond its retention: by so many keeps, in bytes, and at most so many.
+
+    ``beyond`` counts tasks that a person wants kept and that do not fit: they are removed as if nobody had asked.
+    ``unreadable`` are the ids of keeps that cannot be read.
+    """
+
+    keeps: int = 0
+    bytes: int = 0
+    most_bytes: int = 0
+    beyond: int = 0
+    unreadable: tuple[str, ...] = ()
+
+    @property
+    def share(self) -> float:
+        """How much of the ceiling is taken; 1 is all of it."""
+        return self.bytes / self.most_bytes if self.most_bytes else float(self.bytes > 0)
+
+
 class ScrubState(Model):
     """The scrub of all kept images: how old the end of the last one is (seconds), what it read, and whether one runs.
 
@@ -230,6 +249,7 @@ class Status(Model):
     machine: MachineState | None = None
     copies: CopiesState = CopiesState()
     quarantine: QuarantineState = QuarantineState()
+    kept: KeptState = KeptState()
     history: HistoryState
     config: ConfigState
     verify: VerifyState = VerifyState()

@@ -13,13 +13,15 @@ from appliance.control.api import queue as api
 from appliance.control.api.queue import SHAPE_SECONDS, ListQueue, Order, Queue, QueueEntry, ShapeRow
 from appliance.control.locks import Held
 from appliance.control.registry import carries_out
-from appliance.control.rows import Row, row_of
+from appliance.control.rows import KEPT_STAGES, Row, row_of
 from appliance.control.session import Session
 from appliance.presentation.states import QUEUE, QueueState
 from mercure.delivery.target_outage import TargetOutage
 from mercure.delivery.target_status import outage_of
+from mercure.retention.kept import ceiling, covered, kept_tasks
 from mercure.scheduling.order import waits_for
-from mercure.spool import Stage, Task
+from mercure.spool import Stage, Task, Uptime, uptime
+from mercure.spool.keeps import Keep, read_keeps
 
 LISTED_STAGES: Final = (
     Stage.INCOMING,
@@ -90,6 +92,34 @@ class Now:
             return "retrying"
         return "waiting"
 
+    @cached_property
+    def _lived(self) -> Uptime:
+        return uptime(self.session.spool, self.session.clock)
+
+    @cached_property
+    def _keeps(self) -> tuple[tuple[Keep, ...], frozenset[str]]:
+        """The keeps in force, and the tasks that do not fit under their ceiling."""
+        spool = self.session.spool
+        keeps = read_keeps(spool).in_force(self._lived)
+        if not keeps:
+            return (), frozenset()
+        most = ceiling(spool, self.session.config.retention.keep_percent)
+        return keeps, kept_tasks(spool, covered(self.session.rows(KEPT_STAGES), keeps), most).beyond
+
+    def _removal(self, row: Row) -> dict[str, object]:
+        """Tell when what is kept is removed: after its retention, or when the last keep of it ends."""
+        if row.finished is None:
+            return {}
+        retention = self.session.config.retention
+        kept = retention.success_seconds if row.stage is Stage.SUCCESS else retention.discard_seconds
+        left = max(0.0, kept - self._lived.age(row.finished))
+        keeps, beyond = self._keeps
+        mine = [keep for keep in keeps if keep.covers(row)] if row.id not in beyond else []
+        last = max(mine, key=lambda keep: keep.seconds_left(self._lived), default=None)
+        if last is None:
+            return {"seconds_left": round(left, 3)}
+        return {"seconds_left": round(max(left, last.seconds_left(self._lived)), 3), "kept_until": last.until}
+
     def entry(self, row: Row, state: QueueState, waits: str | None) -> QueueEntry:
         """Describe an entry as it is shown."""
         outage = self.outage(row.target) if row.state is None else None
@@ -100,6 +130,7 @@ class Now:
             "next_attempt": due if row.state is None and due is not None and due > self.time else None,
             "error": row.error if outage is None else outage.error,
             "waits_for": waits if state == "waiting" else None,
+            **self._removal(row),
         }
         return QueueEntry.model_validate({name: getattr(row, name) for name in _OF_ROW} | now)
 

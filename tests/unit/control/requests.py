@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 TASK: Final = "20261121T120000000000-0a1b2c3d"
@@ -10,6 +10,7 @@ RULE: Final = {"rule": "True", "targets": ["delivered"]}
 TARGET: Final = {"kind": "folder", "path": "/srv/elsewhere"}
 MODULE: Final = {"runner": "command", "image": "/usr/bin/true"}
 _WHEN: Final = datetime(2026, 11, 21, tzinfo=UTC).isoformat()
+_SOON: Final = (datetime.now(UTC) + timedelta(days=14)).isoformat()
 
 REQUESTS: Final[dict[str, dict[str, Any]]] = {
     "status.get": {},
@@ -39,6 +40,9 @@ REQUESTS: Final[dict[str, dict[str, Any]]] = {
     "history.find": {"text": "P1"},
     "history.timeline": {"series": "1.2.3"},
     "history.counters": {"names": ["images.received"], "since": _WHEN, "until": _WHEN},
+    "keep.add": {"patient": "P1", "until": _SOON, "reason": "a second look"},
+    "keep.list": {},
+    "keep.remove": {"keep": "0a1b2c3d"},
     "quarantine.list": {},
     "quarantine.show": {"entry": TASK},
     "quarantine.read_again": {"entry": TASK},

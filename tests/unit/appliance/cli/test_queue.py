@@ -11,7 +11,7 @@ from appliance.cli import exit_codes
 from appliance.control.session import Session
 from mercure.names import new_id
 from mercure.routing import pace
-from mercure.spool import Hold, Spool, Stage, Task, load_task
+from mercure.spool import FiredRule, Hold, Spool, Stage, Task, load_task
 from tests.support.command_line import Call
 from tests.support.tasks import claim_of, place_task
 
@@ -154,3 +154,31 @@ class TestHistory:
         result = call("history", "series", "--since", text)
         assert result.exit_code == exit_codes.USAGE
         assert "2026-11-21" in result.stderr
+
+
+class TestKeep:
+    def test_what_is_finished_is_listed_with_its_rule_and_kept(self, call: Call, session: Session) -> None:
+        now = session.clock.now()
+        task = place_task(session, Stage.DISCARD, rules=(FiredRule(rule="localizers"),), finished=now)
+        listed = call("queue", "list", "--stage", "discard").stdout
+        assert "localizers" in listed
+        assert "REMOVED IN" in listed
+        added = call("keep", "add", task.id[-8:], "--until", "10d", "--reason", "a question")
+        assert added.exit_code == 0, added.output
+        assert "(kept)" in call("queue", "list", "--stage", "discard").stdout
+        name = call("keep", "list").stdout.splitlines()[-1].split()[0]
+        assert "a question" in call("keep", "list").stdout
+        assert call("keep", "remove", name).exit_code == 0
+        assert call("keep", "list").stdout == "nothing is kept beyond its retention\n"
+
+    def test_bad_input(self, call: Call, session: Session) -> None:
+        task = place_task(session, Stage.SUCCESS)
+        no_end = call("keep", "add", task.id, "--reason", "x")
+        assert (no_end.exit_code, "--until" in no_end.stderr) == (exit_codes.USAGE, True)
+        for end in ("yesterday", "9999999999w", "2026-13-01"):
+            assert call("keep", "add", task.id, "--until", end, "--reason", "x").exit_code == exit_codes.USAGE
+        past = call("keep", "add", task.id, "--until", "2020-01-01", "--reason", "x")
+        assert (past.exit_code != 0, "not in the future" in past.stderr) == (True, True)
+        both = call("keep", "add", task.id, "--patient", "P1", "--until", "1d", "--reason", "x")
+        assert both.exit_code == exit_codes.USAGE
+        assert call("keep", "list").stdout == "nothing is kept beyond its retention\n"

@@ -1,0 +1,149 @@
+"""``mercure keep``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from appliance.cli import exit_codes, shell_completion
+from appliance.cli.common import Failure, end_with, json_option, root_option, show
+from appliance.cli.history import UNITS
+from appliance.cli.lazy import OrderedGroup
+from appliance.cli.requests import ask, asking
+from appliance.cli.text import table
+from appliance.presentation.figures import duration, size, zoned_moment
+from appliance.presentation.phrases import plural
+from mercure.clock import wall_now
+from mercure.printable import printable
+
+if TYPE_CHECKING:
+    from appliance.control.api.keep import Keeping, KeepState
+
+SHORT = 8
+
+
+class Until(click.ParamType[datetime]):
+    """An end: in how long (``12h``, ``7d``, ``2w``), or a date or time of ISO 8601 by the local clock."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:  # noqa: ANN401
+        """Return the instant, aware."""
+        if isinstance(value, datetime):
+            return value
+        text = str(value)
+        try:
+            if text[:-1].isdecimal() and text[-1] in UNITS:
+                return wall_now() + timedelta(seconds=int(text[:-1]) * UNITS[text[-1]])
+            return datetime.fromisoformat(text).astimezone()
+        except (ValueError, OverflowError):
+            self.fail(f"{text!r} is no time: give 12h, 7d, 2w, 2026-12-24 or 2026-12-24T18:00", param, ctx)
+
+
+@click.group(cls=OrderedGroup)
+@root_option
+def keep() -> None:
+    """Keep what is delivered or discarded beyond its retention, until a day.
+
+    The cleaner removes nothing that is kept, also when the disk is full. A KEEP is named by its id or the end of it,
+    such as the eight characters that `keep list` shows.
+    """
+
+
+@keep.command()
+@click.argument("tasks", metavar="[TASK…]", nargs=-1, shell_complete=shell_completion.tasks)
+@click.option("--study", help="All of this Study Instance UID, also what comes later.")
+@click.option("--patient", help="All of this patient id, also what comes later.")
+@click.option(
+    "--until", required=True, type=Until(), help="When it ends: in 12h, 7d, 2w, or a date or time; within a year."
+)
+@click.option("--reason", required=True, help="Why; others will ask.")
+@root_option
+@json_option(added="appliance.control.api.keep:KeepState")
+def add(tasks: tuple[str, ...], study: str | None, patient: str | None, until: datetime, reason: str) -> None:
+    """Keep tasks, a study or a patient.
+
+    All keeps together take at most `retention.keep_percent` of the disk; what would be more is refused.
+    """
+    from appliance.control import api  # noqa: PLC0415
+    from appliance.control.errors import ControlError  # noqa: PLC0415
+
+    if sum((bool(tasks), study is not None, patient is not None)) != 1:
+        raise click.UsageError("name tasks, or give --study or --patient")
+    done, codes = [], []
+    with asking() as ask_for:
+        for task in tasks or (None,):
+            wanted = api.keep.AddKeep(task=task, study=study, patient=patient, until=until, reason=reason)
+            try:
+                done.append(ask_for(api.keep.ADD, wanted))
+            except ControlError as error:
+                failure = Failure(error.text, error.advice, exit_codes.OF_KIND[error.kind])
+                failure.show()
+                codes.append(failure.exit_code)
+    show({"added": done}, lambda: map(_line, done))
+    end_with(codes[0] if codes else exit_codes.WELL)
+
+
+def _line(state: KeepState) -> str:
+    tasks = f"{plural(state.tasks, 'task')} now, {size(state.bytes)}"
+    return printable(f"keep {state.id[-SHORT:]}: {_what(state)}, until {zoned_moment(state.until)} ({tasks})")
+
+
+def _what(state: KeepState) -> str:
+    if state.task:
+        return f"task {state.task[-SHORT:]}"
+    return f"study {state.study}" if state.study else f"patient {state.patient}" if state.patient else "cannot be read"
+
+
+@keep.command("list")
+@root_option
+@json_option("appliance.control.api.keep:Keeping")
+def list_() -> None:
+    """List what is kept: by whom, why, until when, and how much it is."""
+    from appliance.control import api  # noqa: PLC0415
+
+    found = ask(api.keep.LIST)
+    show(found, lambda: _list_lines(found))
+
+
+def _list_lines(found: Keeping) -> Iterator[str]:
+    for name in found.unreadable:
+        yield printable(f"keep {name} cannot be read: nothing is removed for its age")
+    if not found.entries:
+        yield "nothing is kept beyond its retention"
+        return
+    yield f"{size(found.bytes)} of {size(found.most_bytes)}"
+    if found.beyond:
+        yield f"{plural(found.beyond, 'task')} beyond that: removed as if not kept"
+    yield ""
+    head = ["KEEP", "WHAT", "TASKS", "SIZE", "ENDS IN", "BY", "REASON"]
+    yield from table(head, map(_row, found.entries))
+
+
+def _row(state: KeepState) -> tuple[str, ...]:
+    beyond = f" ({state.beyond} beyond)" if state.beyond else ""
+    return (
+        state.id[-SHORT:],
+        _what(state),
+        f"{state.tasks}{beyond}",
+        size(state.bytes),
+        duration(state.seconds_left),
+        state.by,
+        state.reason,
+    )
+
+
+@keep.command()
+@click.argument("name", metavar="KEEP")
+@click.option("--reason", default="", help="Why; it is kept in the audit.")
+@root_option
+@json_option("appliance.control.api.keep:KeepState")
+def remove(name: str, reason: str) -> None:
+    """End a KEEP now: the retention holds again."""
+    from appliance.control import api  # noqa: PLC0415
+
+    removed = ask(api.keep.REMOVE, api.keep.RemoveKeep(keep=name, reason=reason))
+    show(removed, lambda: [printable(f"removed: keep {removed.id[-SHORT:]}: {_what(removed)}")])
