@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from mercure.stages import Stage
 
-VerbName = Literal["retry", "hold", "release", "reroute", "discard"]
+VerbName = Literal["retry", "hold", "release", "reroute", "discard", "undo"]
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,26 @@ _ROWS: Final = (
             Stage.DISCARD: "it is discarded already",
         },
     ),
+    # Recorded by the event of the verb that has the same effect, which every release understands (`UNDONE_AS`).
+    TaskVerb(
+        "undo",
+        "task.retried",
+        "waiting",
+        frozenset({Stage.OUTGOING, Stage.PROCESSING, Stage.ERROR, Stage.DISCARD}),
+        "only what was held, rerouted or discarded by a person can be undone",
+        "Undo the last hold, reroute or discard of a task.",
+        "as before",
+        more="The task goes back to where it was; what was delivered meanwhile stays delivered.",
+        why_not={Stage.SUCCESS: "it was delivered: that cannot be undone"},
+    ),
 )
+
+UNDONE_AS: Final[Mapping[str, str]] = {
+    "hold": "task.released",
+    "reroute": "task.rerouted",
+    "discard": "task.retried",
+}
+"""The verbs that can be undone, and the type of the event that tells of it."""
 
 TASK_VERBS: Final[Mapping[VerbName, TaskVerb]] = {verb.name: verb for verb in _ROWS}
 """All of them by name, in the order of the reference page."""

@@ -256,7 +256,8 @@ def _changed_lines(done: list[Changed], asked: int) -> Iterator[str]:
     for changed in done:
         where = f"in {changed.after.value}/" if changed.before is changed.after else f"now in {changed.after.value}/"
         target = f" for {changed.target}" if changed.target else ""
-        yield printable(f"{changed.verb}: {changed.id}{target}, {where}")
+        undone = f" of {changed.undone}" if changed.undone else ""
+        yield printable(f"{changed.verb}{undone}: {changed.id}{target}, {where}")
 
 
 for _verb in TASK_VERBS.values():

@@ -88,7 +88,7 @@ def _images(number: int) -> str:
 
 
 def _task_changed(it: of.TaskChanged, number: int) -> str:
-    to = f"to {it.target} " if it.target else ""
+    to = (f"to {it.target} " if it.target else "") + (f"({it.undone} undone) " if it.undone else "")
     return f"{to}by {it.by}" + (f": {it.reason}" if it.reason else "")
 
 

@@ -112,11 +112,15 @@ class TaskFailed(Record):
 
 
 class TaskChanged(Record):
-    """A person held, released, retried, discarded or rerouted a task."""
+    """A person held, released, retried, discarded or rerouted a task.
+
+    `undone` is the verb that was taken back by it: ``hold``, ``reroute`` or ``discard``.
+    """
 
     by: str
     reason: str | None = None
     target: str | None = None
+    undone: str | None = None
 
 
 class TaskResent(Record):

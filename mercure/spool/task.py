@@ -14,6 +14,7 @@ from mercure import durable
 from mercure.event_details import FailureKind, Identity, Origin, Try
 from mercure.model import Priority, Record
 from mercure.seal import is_intact, sealed
+from mercure.stages import Stage
 
 TASK_FILE: Final = "task.json"
 TAGS_FILE: Final = "tags.jsonl"
@@ -28,6 +29,12 @@ KEPT_ATTEMPTS: Final = 20
 COUNTED_KINDS: Final[tuple[FailureKind, ...]] = ("refused", "local", "altered", "unsupported")
 """Failures that say something of the task, and of which so many end in ``error/``; what the dispatcher knows of the
 target besides (`mercure.delivery.verdicts`) may say otherwise."""
+
+
+_UNDONE: Final = (
+    "target", "member", "hold", "refusals", "doubtful", "next_attempt", "first_attempt", "finished", "failure",
+)  # fmt: skip
+"""What of a task a person changes by a verb that can be undone."""
 
 
 class TaskError(Exception):
@@ -98,6 +105,37 @@ class Failure(Record):
     at: AwareDatetime
 
 
+class Undo(Record):
+    """What a person did to a task last (`verb`), and how it was before, so that it can be taken back.
+
+    `stage` is where it stood; the other fields are those of `Task` that the verb changes.
+    """
+
+    verb: str
+    by: str
+    at: AwareDatetime
+    stage: str
+    target: str | None = None
+    member: str | None = None
+    hold: Hold | None = None
+    refusals: int = 0
+    doubtful: bool = False
+    next_attempt: AwareDatetime | None = None
+    first_attempt: AwareDatetime | None = None
+    finished: AwareDatetime | None = None
+    failure: Failure | None = None
+
+    @classmethod
+    def of(cls, verb: str, task: Task, stage: Stage, *, by: str, at: datetime) -> Undo:
+        """Note how a task is before somebody does something to it."""
+        return cls(verb=verb, by=by, at=at, stage=stage.value, **{name: getattr(task, name) for name in _UNDONE})
+
+    def restored(self, task: Task) -> Task:
+        """Return a task as it was before; what was tried and confirmed since stays on record."""
+        before = {name: getattr(self, name) for name in _UNDONE}
+        return task.model_copy(update={**before, "discarded": None})
+
+
 class Task(Record):
     """What ``task.json`` holds; frozen: a change is a new model, written whole by `save_task`."""
 
@@ -160,6 +198,8 @@ class Task(Record):
     finished: AwareDatetime | None = None
     failure: Failure | None = None
     resent: Resent | None = None
+    undo: Undo | None = None
+    """What a person did to it last, where that can be taken back."""
 
     def with_attempt(self, attempt: Attempt, next_attempt: datetime | None, *, counted: int | None = None) -> Task:
         """Return the task with one more attempt on record.
@@ -190,7 +230,7 @@ class Task(Record):
 
     def for_retry(self) -> Task:
         """Return the task as a person sends it on its way again: due now, its past kept, its limits counted anew."""
-        cleared = ("failure", "finished", "hold", "discarded", "next_attempt", "first_attempt")
+        cleared = ("failure", "finished", "hold", "discarded", "next_attempt", "first_attempt", "undo")
         return self.model_copy(update={"refusals": 0, "doubtful": False, **dict.fromkeys(cleared)})
 
 

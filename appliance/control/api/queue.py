@@ -102,13 +102,14 @@ class TaskDetail(Model):
 
 
 class Changed(Model):
-    """What a verb did to a task: in which stage it was and is."""
+    """What a verb did to a task: in which stage it was and is, and which verb was undone."""
 
     id: str
     verb: VerbName
     before: Stage
     after: Stage
     target: str | None = None
+    undone: str | None = None
 
 
 Order = Literal["age", "state", "target", "images", "exam", "priority", "attempts", "error"]
@@ -182,6 +183,7 @@ CHANGES: Final[Mapping[VerbName, Verb[ChangeTask, Changed]]] = {
 RETRY, HOLD, RELEASE = CHANGES["retry"], CHANGES["hold"], CHANGES["release"]
 REROUTE: Final = _changes_tasks("reroute", RerouteTask)
 DISCARD: Final = CHANGES["discard"]
+UNDO: Final = CHANGES["undo"]
 FORCE_STUDY: Final = Verb(
     "queue.force_study",
     ForceStudy,

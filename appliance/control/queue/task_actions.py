@@ -14,7 +14,7 @@ from appliance.control.errors import ControlError
 from appliance.control.locks import Held
 from appliance.control.queue.entries import entry_of
 from appliance.control.registry import carries_out
-from appliance.control.session import Session
+from appliance.control.session import Json, Session
 from appliance.control.targets.targets import find_target, let_use
 from mercure.delivery.destinations import counted_for
 from mercure.event_details import TaskChanged
@@ -38,8 +38,9 @@ from mercure.spool import (
     save_task,
 )
 from mercure.spool.delivered import holder
-from mercure.spool.task_events import discarded_key, task_discarded
-from mercure.task_verbs import TASK_VERBS, TaskVerb, VerbName
+from mercure.spool.task import Undo
+from mercure.spool.task_events import discarded_key, task_discarded, task_failed
+from mercure.task_verbs import TASK_VERBS, UNDONE_AS, TaskVerb, VerbName
 
 _HOME: Final = {"route": Stage.OUTGOING, "process": Stage.PROCESSING, "complete": Stage.ROUTING}
 """Where a task of each action waits for the service that works on it."""
@@ -251,6 +252,43 @@ def discard(session: Session, wanted: ChangeTask) -> Changed:
         return work.finish(work.task.model_copy(update=update), Stage.DISCARD, wanted.reason)
 
 
+@carries_out(api.UNDO)
+def undo(session: Session, wanted: ChangeTask) -> Changed:
+    """Take back the last hold, reroute or discard by a person: the task stands where it stood, as it was.
+
+    What was tried and confirmed since stays in its ledger, and counts where the same place is meant again.
+
+    Raises
+    ------
+    ControlError
+        No such task, it is being worked on, nothing can be taken back any more, or its target is gone.
+    """
+    with _claimed(session, wanted.task, "undo") as work:
+        task, before = work.task, work.task.undo
+        if before is None or before.verb not in UNDONE_AS or not _is_done(task, before, work.stage):
+            advice = f"`mercure history tasks {work.id}` tells what was done to it"
+            raise ControlError("invalid", f"nothing was done to task {work.id} that can be undone", advice)
+        stage = Stage(before.stage)
+        if stage is Stage.OUTGOING and before.target not in session.config.targets:
+            advice = "add the target again, or reroute the task"
+            raise ControlError("invalid", f"there is no target {before.target!r} in the configuration", advice)
+        # One that is killed on its way out of discard/ is there as it was before: it can be undone once more.
+        kept = before if before.verb == "discard" else None
+        restored = before.restored(task).model_copy(update={"undo": kept})
+        return work.finish(restored, stage, wanted.reason)
+
+
+def _is_done(task: Task, before: Undo, stage: Stage) -> bool:
+    """Return whether what a person did to a task still holds; not what another release notes."""
+    if before.stage not in (Stage.OUTGOING.value, Stage.PROCESSING.value, Stage.ERROR.value):
+        return False
+    if before.verb == "hold":
+        return task.hold is not None and stage.value == before.stage
+    if before.verb == "reroute":
+        return task.target != before.target and stage in (Stage.OUTGOING, Stage.ERROR)
+    return stage is Stage.DISCARD or task.discarded is not None
+
+
 @dataclass
 class _Work:
     """A task under our claim, on its way to its new state."""
@@ -268,33 +306,56 @@ class _Work:
     def finish(self, task: Task, stage: Stage, reason: str) -> Changed:
         """Write the new state, move, tell: a crash in between leaves the old stage, or something to tell again."""
         session, before = self.session, self.stage
+        if self.verb.name in UNDONE_AS:
+            note = Undo.of(self.verb.name, self.task, before, by=session.user, at=session.clock.now())
+            task = task.model_copy(update={"undo": note})
+        elif self.verb.name != "undo":
+            task = task.model_copy(update={"undo": None})
         with session.changing() as events:
             save_task(self.claim.path, task)
             if stage is before:
                 nudge(self.claim.path)
             else:
                 move(session.spool, self.claim, stage)
-            self._tell(events, task, reason)
+            self._tell(events, task, stage, reason)
             session.audit(
                 events,
                 f"queue.{self.verb.name}",
                 task.id,
                 before={"stage": before.value, "target": self.task.target},
-                after={"stage": stage.value, "target": task.target, "reason": reason},
+                after={"stage": stage.value, "target": task.target, "reason": reason, **self._undone_what},
                 task=task.id,
             )
-        return Changed(id=task.id, verb=self.verb.name, before=before, after=stage, target=task.target)
+        return Changed(
+            id=task.id, verb=self.verb.name, before=before, after=stage, target=task.target, undone=self._undone
+        )
 
-    def _tell(self, events: EventWriter, task: Task, reason: str) -> None:
+    @property
+    def _undone_what(self) -> dict[str, Json]:
+        return {"undone": self._undone} if self._undone else {}
+
+    @property
+    def _undone(self) -> str | None:
+        """The verb that is undone."""
+        return self.task.undo.verb if self.verb.name == "undo" and self.task.undo else None
+
+    def _tell(self, events: EventWriter, task: Task, stage: Stage, reason: str) -> None:
         series = task.identity.SeriesInstanceUID or None
         if self.verb.name == "discard" and task.discarded is not None:
             # As the cleaner tells it again when a crash comes in between.
             details, key = task_discarded(task.discarded), discarded_key(task.discarded)
             events.emit(details, type=self.verb.event, task=task.id, series=series, key=key)
             return
-        target = task.target if self.verb.name == "reroute" else None
-        details = TaskChanged(by=self.session.user, reason=reason or None, target=target)
-        events.emit(details, type=self.verb.event, task=task.id, series=series)
+        undone = self._undone
+        target = task.target if "reroute" in (self.verb.name, undone) else None
+        details = TaskChanged(by=self.session.user, reason=reason or None, target=target, undone=undone)
+        type_ = UNDONE_AS[undone] if undone else self.verb.event
+        events.emit(details, type=type_, task=task.id, series=series)
+        if undone and stage is Stage.ERROR:
+            events.emit(task_failed(task), type="task.failed", task=task.id, series=series)
+        elif undone and task.hold is not None:
+            held = TaskChanged(by=task.hold.by, reason=task.hold.reason or None)
+            events.emit(held, type=TASK_VERBS["hold"].event, task=task.id, series=series)
 
 
 @contextmanager

@@ -25,6 +25,7 @@ REQUESTS: Final[dict[str, dict[str, Any]]] = {
     "queue.release": {"task": TASK},
     "queue.reroute": {"task": TASK, "target": "delivered"},
     "queue.discard": {"task": TASK},
+    "queue.undo": {"task": TASK},
     "queue.force_study": {"study": "1.2.3"},
     "resend.plan": {"how": "again", "patient": "P1"},
     "resend.begin": {"how": "again", "patient": "P1", "digest": "0a1b2c3d"},

@@ -33,6 +33,7 @@ NEEDED: dict[str, Role] = {
     "queue.release": "operator",
     "queue.reroute": "operator",
     "queue.discard": "operator",
+    "queue.undo": "operator",
     "queue.force_study": "operator",
     "keep.add": "operator",
     "keep.list": "viewer",

@@ -67,6 +67,7 @@ class TestTree:
             "queue reroute",
             "queue force-study",
             "queue discard",
+            "queue undo",
             "history series",
             "history images",
             "history senders",
