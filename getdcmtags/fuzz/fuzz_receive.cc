@@ -147,8 +147,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto progress = std::make_unique<receive::Progress>();
   {
     const receive::UnableSenders unable(config.spool);
-    receive::Association association(std::move(connection.receiver), {new_id(), "127.0.0.1", "", ""}, config, unable, *progress,
-                                     server);
+    const receive::AllQuotaCounters quotas(config.senders);
+    receive::Association association(std::move(connection.receiver), {new_id(), "127.0.0.1", "", ""}, config, unable, quotas,
+                                     *progress, server);
     association.run();
   }
   // Two objects may be one image, or the second be another of the same name; never fewer files than objects that differ.

@@ -53,7 +53,7 @@ def test_from_nothing_to_a_delivered_image_and_a_clean_end(
     router = Router(mercure_root, free_port(), free_port())
     with router.running(*router.ports, "--ae-title", "FIRST") as program:
         welcome = program.output()
-        assert f"port {router.port} of all addresses, AE title FIRST" in welcome
+        assert f"port {router.port}, as FIRST\n            from this machine alone" in welcome
         assert f"dcmsend --verbose --call 'FIRST' 127.0.0.1 {router.port}" in welcome
         assert dcmsend("127.0.0.1", router.port, [image], called="FIRST").code == 0
         eventually(router.delivered, seconds=60)
