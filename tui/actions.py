@@ -99,6 +99,11 @@ def _task_action(name: api.queue.VerbName, key: str) -> Action:
     return Action(name, key, name, verb.text, "queue", f"queue.{name}", danger)
 
 
+_OVERVIEW: Final = (
+    Action("enter", "enter", "open", "Open what the cursor is on: sender, stage, target, task, alert.", "overview"),
+    Action("pane", "tab", "next pane", "Go to the next pane; shift+tab goes back.", "overview"),
+)
+
 _QUEUE: Final = (
     Action("inspect", "enter", "inspect", "Show the task in full.", "queue"),
     _task_action("retry", "r"),
@@ -252,6 +257,9 @@ _EVERYWHERE: Final = (
     Action("command", ":", "command", "Type the name of an action or a screen.", shown=False),
     Action("back", "escape", "back", "Close what is open; clear the filter; go back to the page before.", shown=False),
     Action("refresh", "ctrl+r", "refresh", "Refresh now.", shown=False),
+    Action(
+        "theme", "f2", "theme", "Take the next theme: dark, light, high contrast, 16 colours, no colours.", shown=False
+    ),
     Action("quit", "q", "quit", "Quit; the router keeps running.", aliases=("q", "exit")),
 )
 
@@ -259,6 +267,7 @@ OPENS_A_LINE: Final = frozenset({"filter", "command"})
 """Actions after which something is typed."""
 
 ACTIONS: Final = (
+    *_OVERVIEW,
     *_QUEUE,
     *_HISTORY,
     *_RULES,
@@ -279,7 +288,7 @@ ACTIONS: Final = (
 
 _KEYS: Final = {
     "escape": "esc", "space": "space", "enter": "enter", "slash": "/", "question_mark": "?", "colon": ":",
-    "asterisk": "*", "plus": "+", "minus": "-", "f1": "F1",
+    "asterisk": "*", "plus": "+", "minus": "-", "f1": "F1", "f2": "F2",
 }  # fmt: skip
 
 
@@ -326,6 +335,11 @@ def keys_of_form(page: str) -> list[Action]:
     own = [action for place in (page, "form") for action in ACTIONS if action.page == place and action.shown]
     other = {action.name: action for action in _EVERYWHERE}
     return [*own, replace(other["back"], word="leave"), replace(other["help"], key="f1")]
+
+
+def page_title(name: str) -> str:
+    """Return what a page is called."""
+    return next((page.title for page in PAGES if page.name == name), name.capitalize())
 
 
 def page_bindings() -> list[Binding]:

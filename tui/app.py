@@ -19,8 +19,10 @@ from tui.event_stream import EventStream
 from tui.messages import Connected, Disconnected, Streamed
 from tui.screens.page import Page
 from tui.state import RouterState
-from tui.styles import for_light
+from tui.styles import use
+from tui.themes import THEMES, Theme, after
 from tui.widgets.lines import Static
+from tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from textual import events
@@ -61,8 +63,10 @@ class MercureApp(EscapeFirst):
     ----------
     source : RouterProtocol
         The router.
-    light : bool
-        The terminal has a light background.
+    theme : Theme
+        The colours to begin with.
+    plain : bool
+        The terminal draws no round corners: the Linux console.
     """
 
     CSS_PATH = "app.tcss"
@@ -73,19 +77,45 @@ class MercureApp(EscapeFirst):
     }
     DEFAULT_MODE = "overview"
 
-    def __init__(self, source: RouterProtocol, *, light: bool = False) -> None:
+    def __init__(self, source: RouterProtocol, *, theme: Theme = THEMES["16"], plain: bool = False) -> None:
         read_escape_apart()
-        super().__init__(ansi_color=True)  # and so NO_COLOR leaves colours out, where else it would draw black on black
+        self.look = theme
+        self.plain = plain
+        # Before the base asks for the variables of the style sheet. With the terminal's own colours NO_COLOR leaves
+        # colours out, where else it would draw black on black.
+        super().__init__(ansi_color=not theme.true_colour)
         self.source = source
         self.router = RouterState()
         self.animation_level = "none"
-        self.theme = "ansi-light" if light else "ansi-dark"
-        if light:
-            for_light()
+        self._take_theme()
         self._event_stream = EventStream(source, self.post_message)
         self._roles: dict[str, str] = {}
         self._waiting: set[Page] = set()
         self._before: list[str] = []
+
+    def get_css_variables(self) -> dict[str, str]:
+        """Return the variables of the style sheet, those of the theme among them."""
+        return {**super().get_css_variables(), **self.look.css_variables("solid" if self.plain else "round")}
+
+    def _take_theme(self) -> None:
+        use(self.look)
+        self.theme = f"{'textual' if self.look.true_colour else 'ansi'}-{'dark' if self.look.dark else 'light'}"
+
+    def next_theme(self) -> None:
+        """Take the next theme, and draw everything in it."""
+        if self.no_color:
+            self.say("theme: NO_COLOR is set, so there are no colours", "warning")
+            return
+        self.look = after(self.look)
+        self.ansi_color = not self.look.true_colour
+        self._take_theme()
+        self.refresh_css(animate=False)
+        for screen in self.screen_stack:
+            for widget in screen.walk_children(with_self=True):
+                widget.refresh()
+                if isinstance(widget, Pane):
+                    widget.draw_title()
+        self.say(f"theme {self.look.name}: {self.look.text}; `mercure-tui --theme {self.look.name}` begins with it")
 
     def on_load(self) -> None:
         """Have tasks begin in their turn, as on Python 3.11.
@@ -125,6 +155,13 @@ class MercureApp(EscapeFirst):
         page = self.page
         if page is not None and at is not None:
             page.call_after_refresh(page.go_to, at)  # it may be the first time that it is shown
+
+    def open_filtered(self, name: str, text: str) -> None:
+        """Show a page with only the rows that contain a text."""
+        self.open_page(name)
+        page = self.page
+        if page is not None:
+            page.call_after_refresh(page.narrow, text)
 
     def go_back(self) -> None:
         """Show the page that was open before; from the first one the Overview, and there nothing."""
@@ -197,6 +234,8 @@ class MercureApp(EscapeFirst):
         if page is not None and page.is_laid_out:
             page.show_frame()
             page.router_changed()
+            if isinstance(item, api.streams.StatusItem):
+                page.status_came()
 
     def on_resize(self, event: events.Resize) -> None:
         """Say so when the terminal is too small to show anything in order, and see that all screens hear of the size.

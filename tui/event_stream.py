@@ -19,7 +19,8 @@ WAITS: Final = (0.2, 0.5, 1.0, 2.0, 3.0)
 """Seconds before the first, second … try; then always the last."""
 
 WANTED: Final = api.streams.Subscribe(
-    topics=("status", "counters", "events"), types=("task.", "config.", "service.", "study.")
+    topics=("status", "counters", "events"),
+    types=("task.", "config.", "service.", "study.", "target.", "module.", "alert."),
 )
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from tui.themes import CHOICES, background, chosen
+
 if TYPE_CHECKING:
     from tui.router_client import RouterProtocol
 
@@ -36,6 +38,13 @@ def parser() -> argparse.ArgumentParser:
         help="of the terminal; told by COLORFGBG where it is set, else dark. NO_COLOR=1 leaves colours out",
     )
     made.add_argument(
+        "--theme",
+        choices=CHOICES,
+        default=os.environ.get("MERCURE_TUI_THEME") or "auto",
+        help="the colours (MERCURE_TUI_THEME; default: auto, true colour where COLORTERM tells of it, else the "
+        "terminal's 16); F2 takes the next",
+    )
+    made.add_argument(
         "--wait",
         type=float,
         default=WAIT_SECONDS,
@@ -43,12 +52,6 @@ def parser() -> argparse.ArgumentParser:
         help=f"how long to wait for a router that is just being started (default: {WAIT_SECONDS:g})",
     )
     return made
-
-
-def background(colours: str) -> str:
-    """Return ``dark`` or ``light`` by what terminals put into COLORFGBG: ``15;0``, ``0;default;15``."""
-    last = colours.rpartition(";")[2]
-    return "light" if last in {"7", "15"} else "dark"
 
 
 def start(arguments: list[str] | None = None) -> None:
@@ -74,7 +77,8 @@ def start(arguments: list[str] | None = None) -> None:
     from tui.app import MercureApp  # noqa: PLC0415 - Textual is half of the time that the start takes
 
     gc.freeze()  # what was imported stays: no need to look through it again and again
-    app = MercureApp(link, light=options.background == "light")
+    theme = chosen(options.theme, options.background, os.environ)
+    app = MercureApp(link, theme=theme, plain=os.environ.get("TERM") == "linux")
     app.run()
     raise SystemExit(app.return_code or 0)
 

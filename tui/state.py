@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
 from appliance.control.rpc.client import api
 
 KEPT_SECONDS: Final = 120
+
+_LOOKS: Final = 8
+"""So many looks at a running task say how fast it goes."""
 
 
 class LiveRates:
@@ -40,9 +44,44 @@ class LiveRates:
         """Return the last two minutes, a value for each second."""
         return list(self._series.get(name, ()))
 
+    def lately(self, name: str) -> float:
+        """Return how many per second on the average, since it began or for as long as is known."""
+        values = list(self._series.get(name, ()))
+        begun = next((at for at, value in enumerate(values) if value), len(values))
+        return sum(values[begun:]) / max(1, len(values) - begun)
+
     def total(self) -> list[float]:
         """Return the sum over all names, a value for each second."""
         return [sum(column) for column in zip(*self._series.values(), strict=True)]
+
+
+class TaskPace:
+    """How fast running tasks go: what was confirmed of each at the last looks."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._looks: dict[str, deque[tuple[float, int]]] = {}
+        self.by_target: dict[str, float] = {}
+        """How many images per second go to each target in running tasks."""
+
+    def look(self, running: Iterable[api.queue.QueueEntry]) -> None:
+        """Note how far the running tasks are; those that run no more are forgotten."""
+        now = self._now()
+        known, self._looks, self.by_target = self._looks, {}, {}
+        for entry in running:
+            if entry.confirmed is None:
+                continue
+            looks = self._looks[entry.id] = known.get(entry.id, deque(maxlen=_LOOKS))
+            looks.append((now, entry.confirmed))
+            target = entry.target or ""
+            self.by_target[target] = self.by_target.get(target, 0.0) + self.per_second(entry.id)
+
+    def per_second(self, task: str) -> float:
+        """Return how many images per second, by the looks that are kept; 0: not known yet."""
+        looks = self._looks.get(task)
+        if not looks or looks[-1][0] <= looks[0][0]:
+            return 0.0
+        return max(0.0, (looks[-1][1] - looks[0][1]) / (looks[-1][0] - looks[0][0]))
 
 
 class RouterState:
@@ -58,6 +97,7 @@ class RouterState:
         self.received_bytes = LiveRates()
         self.delivered = LiveRates()
         self.delivered_bytes = LiveRates()
+        self.pace = TaskPace()
 
     @property
     def heard(self) -> datetime | None:

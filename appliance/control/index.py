@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from appliance.control.ledger_progress import LedgerProgress
 from appliance.control.locks import Held
 from appliance.control.rows import UNSETTLED_NS, Row, Stamp, read_row, settled_stamp
 from mercure.clock import Clock
@@ -55,6 +56,8 @@ class QueueIndex:
         self._spool: Spool | None = None
         self._shelves: dict[Stage, _Shelf] = {}
         self._watcher: Watcher | None = None
+        self.progress = LedgerProgress()
+        """How far running tasks are."""
 
     def rows(self, spool: Spool, stages: Iterable[Stage], held: Held) -> list[Row]:
         """Return what is in some stages now.

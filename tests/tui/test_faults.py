@@ -14,7 +14,7 @@ from tests.support.terminal_ui import Plays
 from tests.tui.filling import HEAD, receive
 from tests.tui.screenplay import Person, begin_a_folder
 from tui.actions import PAGES, matching_commands
-from tui.screens.overview import target_state
+from tui.screens.flow import target_state
 from tui.widgets.dialogs import Choose
 from tui.widgets.lines import strip_of
 
@@ -118,21 +118,42 @@ def test_a_filter_is_typed_on_every_page(name: str, session: Session, plays: Pla
     plays(scene)
 
 
-def test_a_text_shows_the_lines_that_contain_the_filter(session: Session, plays: Plays) -> None:
+def test_a_text_shows_the_lines_that_contain_the_filter(plays: Plays) -> None:
+    async def scene(person: Person) -> None:
+        await person.open("selftest")
+        await person.see("r runs it", "made-up image")
+        await person.press("slash")
+        await person.write("RUNS IT")
+        await person.press("enter")
+        await person.see("1 line, filter: RUNS IT", "r runs it")
+        await person.see_no_more("made-up image")
+        await person.press("slash", "home", "exclamation_mark", "enter")
+        await person.see("made-up image")
+        await person.see_no_more("r runs it")
+        await person.press("escape")
+        await person.see("r runs it", "made-up image")
+
+    plays(scene)
+
+
+def test_on_the_overview_the_pane_with_the_keys_is_filtered_and_what_it_names_is_opened(
+    session: Session, plays: Plays
+) -> None:
     place_some(session, "P-802")
 
     async def scene(person: Person) -> None:
-        await person.see("• live", "disk")
-        await person.press("slash")
-        await person.write("DISK")
+        await person.see("• live", "quarantine")
+        await person.press("tab", "slash")
+        await person.write("OUT")
         await person.press("enter")
-        await person.see("1 line, filter: DISK", "disk   ")
-        await person.see_no_more("services")
-        await person.press("slash", "home", "exclamation_mark", "enter")
-        await person.see("services")
-        await person.see_no_more("disk   ")
+        await person.see("1 of 7, filter: OUT", "outgoing")
+        await person.see_no_more("quarantine")
         await person.press("escape")
-        await person.see("disk   ", "services")
+        await person.see("quarantine")
+        await person.press(*["down"] * 4, "enter")
+        await person.see("1 task", "P-802")
+        await person.press("1", "tab", "enter")
+        await person.see("1 target", "state")
 
     plays(scene)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
-from appliance.control.rpc.client import api
+from appliance.control.rpc.client import ControlError, api
 from tests.support.terminal_ui import NOW
 from tests.tui.filling import HEAD
 from tests.tui.screenplay import Person, play
@@ -54,10 +54,12 @@ class LargeQueue:
         )  # fmt: skip
 
     def call(self, verb: Any, request: Any, progress: Any = None) -> Any:
-        """Answer the two verbs that the queue needs."""
-        return {"whoami": self.who, "queue.list": self.queue}.get(verb.name) or api.targets.Targets(
-            targets=(), revision=1, kinds={}
-        )
+        """Answer the verbs that the queue needs, and refuse all others."""
+        targets = api.targets.Targets(targets=(), revision=1, kinds={})
+        answers = {"whoami": self.who, "queue.list": self.queue, "targets.list": targets}
+        if verb.name not in answers or (getattr(request, "progress", False) and request.states):
+            raise ControlError("not-found", f"no {verb.name} here")
+        return answers[verb.name]
 
     @contextlib.contextmanager
     def stream(self, request: Any) -> Iterator[Iterator[Any]]:

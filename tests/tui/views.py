@@ -30,7 +30,7 @@ def typed(name: str) -> tuple[str, ...]:
 
 
 PAGES: Final[dict[str, tuple[tuple[str, ...], str, str]]] = {
-    "overview": (("1",), "delivered ", "delivered "),
+    "overview": (("1",), "quarantine", "quarantine"),
     "queue": (("2",), "Nothing waits", "6 tasks"),
     "history": (("3",), "is not made yet", "P1"),
     "rules": (("4",), "no problems found", "no problems found"),

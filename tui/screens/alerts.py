@@ -36,6 +36,11 @@ _WHERE: Final = {
 """The page on which something can be done about each kind of alert."""
 
 
+def page_of(alert: Alert) -> str:
+    """Return the page on which something can be done about an alert."""
+    return _WHERE.get(alert.kind, "overview")
+
+
 def _what(row: Alert) -> Span:
     """Say what it is; what somebody knows of, or what is over, is said more quietly."""
     marks = [mark for mark, there in (("■ acknowledged", row.acknowledged), ("○ over", row.over)) if there]
@@ -79,7 +84,7 @@ class AlertsPage(TablePage[Alert]):
 
     def below(self, row: Alert) -> Iterable[Line]:
         """Return it in full."""
-        columns = self.app.size.width - 2
+        columns = self.below_columns
         yield from pair("what", row.text, columns, SEVERITY[row.severity].tone)
         yield from pair("do next", row.advice, columns, "notice")
         yield from pair("since", moment(row.since), columns)
@@ -103,7 +108,7 @@ class AlertsPage(TablePage[Alert]):
         return {"go": self.with_row(self._go), "acknowledge": self.with_row(self._acknowledge)}
 
     def _go(self, row: Alert) -> None:
-        self.mercure.open_page(_WHERE.get(row.kind, "overview"), at=row.object)
+        self.mercure.open_page(page_of(row), at=row.object)
 
     def _acknowledge(self, row: Alert) -> None:
         wanted = api.status.AcknowledgeAlert(key=row.key, withdraw=row.acknowledged is not None)

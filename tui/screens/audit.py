@@ -59,7 +59,7 @@ class AuditPage(TablePage[Record]):
 
     def below(self, row: Record) -> Iterable[Line]:
         """Return before and after, a little of each."""
-        columns = self.app.size.width - 2
+        columns = self.below_columns
         yield from list(pair("before", short(row.before), columns, "removed"))[:_SHORT]
         yield from list(pair("after", short(row.after), columns, "added"))[:_SHORT]
 

@@ -61,7 +61,7 @@ class BackupsPage(LongActions, TablePage[Backup]):
 
     def below(self, row: Backup) -> Iterable[Line]:
         """Return where it is, and what brings it back."""
-        columns = self.app.size.width - 2
+        columns = self.below_columns
         yield from pair("file", row.path, columns)
         yield from pair("bring back", f"mercure restore {row.path} --root NEW_ROOT", columns, "dim")
 
@@ -97,19 +97,19 @@ class BackupsPage(LongActions, TablePage[Backup]):
 
     def show_progress(self, verb: str, about: str, progress: Progress) -> None:
         """Show how far one is."""
-        self._tell(bar_line(_WORDS[verb], progress), *pair("of", about, self.app.size.width - 2))
+        self._tell(bar_line(_WORDS[verb], progress), *pair("of", about, self.below_columns))
 
     def show_answer(self, verb: str, about: str, answer: Any, by: str) -> None:  # noqa: ANN401 - of its verb
         """Show what was written, or whether it is as it was written."""
         lines = _made(answer) if verb == _CREATE.name else _checked(answer)
-        columns = self.app.size.width - 2
+        columns = self.below_columns
         self._tell(*(line for name, text, style in lines for line in pair(name, text, columns, style)))
         if verb == _CREATE.name:
             self.ask(api.backup.LIST, Nothing(), lambda found: self.fill(found.backups), failed=self.fail)
 
     def show_failure(self, verb: str, about: str, error: ControlError, by: str) -> None:
         """Show why one failed."""
-        self._tell(*pair(_WORDS[verb], f"‼ {error.text} {error.advice}", self.app.size.width - 2, "bad"))
+        self._tell(*pair(_WORDS[verb], f"‼ {error.text} {error.advice}", self.below_columns, "bad"))
 
 
 def _made(made: api.backup.BackupMade) -> Iterator[tuple[str, str, str]]:

@@ -61,7 +61,7 @@ class ConfigPage(TablePage[Revision]):
 
     def below(self, row: Revision) -> Iterable[Line]:
         """Return the whole comment."""
-        return pair("comment", row.comment, self.app.size.width - 2)
+        return pair("comment", row.comment, self.below_columns)
 
     def about(self) -> str:
         """Return which file it is."""

@@ -21,6 +21,7 @@ from tui.styles import Line
 from tui.widgets.dialogs import Confirm
 from tui.widgets.fields import Choice, Field, FieldError, put_at, raw_text, value_at, value_of, widget_of
 from tui.widgets.lines import Static
+from tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 _LABEL: Final = 30
 HINT_LINES: Final = 3
 """So many lines, at the most, tell what the field under the cursor means."""
+
+
+class FieldList(Pane, VerticalScroll):
+    """The fields, in a pane."""
 
 
 class FormPage(Page):
@@ -73,8 +78,7 @@ class FormPage(Page):
 
     def body(self) -> ComposeResult:
         """Lay out a line for each field, and below what is wrong."""
-        yield Static(id="note")
-        with VerticalScroll(id="fields", can_focus=False):
+        with FieldList(id="fields", classes="pane", can_focus=False):
             for field in self._fields:
                 widget = self._widgets[field.name] = widget_of(field, value_at(self._values, field.name))
                 with Horizontal(classes="field"):
@@ -86,7 +90,7 @@ class FormPage(Page):
     def on_mount(self) -> None:
         """Begin in the first field."""
         super().on_mount()
-        self.query_one("#note", Static).show([((f" {printable(self._heading)}", "bold"),)])
+        self.headline((printable(self._heading), "bold"))
         self._before = self._raw()
         self.focus_main()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding
 from textual.screen import ModalScreen
 
-from tui.actions import ACTIONS, PAGES, Action
+from tui.actions import ACTIONS, PAGES, Action, page_title
 from tui.format import fit, wrap
 from tui.styles import Line
 from tui.widgets.lines import Pager, Static
@@ -24,7 +24,7 @@ _DANGER = {"none": "", "asks": " Asks before.", "type the name": " Asks for the 
 def help_lines(page: str, columns: int) -> Iterator[Line]:
     """Write the help of a page: its own keys, those of all pages, the pages, how to move."""
     own = [action for action in ACTIONS if action.page == page]
-    title = next((entry.title for entry in PAGES if entry.name == page), page.capitalize())
+    title = page_title(page)
     if own:
         yield ((f"{title}", "title"),)
         for action in own:

@@ -82,7 +82,7 @@ class HistoryPage(TablePage[Series]):
 
     def below(self, row: Series) -> Iterable[Line]:
         """Return what does not fit into the line."""
-        columns = self.app.size.width - 2
+        columns = self.below_columns
         yield from pair("patient", f"{row.patient_name or ''}", columns)
         yield from pair("study", f"{row.study_date or ''} {row.study_description or ''}  {size(row.bytes)}", columns)
         yield from pair("series UID", row.series_uid or row.folder, columns, "dim")

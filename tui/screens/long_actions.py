@@ -9,7 +9,7 @@ from appliance.control.rpc.client import AnyVerb, ControlError, Nothing, Progres
 from appliance.presentation.figures import short_moment, size
 from mercure.printable import printable
 from tui.screens.page import Page
-from tui.widgets.lines import Pager, Static
+from tui.widgets.lines import Pager
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -121,8 +121,7 @@ class ReportPage(LongActions):
 
     def body(self) -> ComposeResult:
         """Lay out."""
-        yield Static(id="note")
-        yield Pager(id="report")
+        yield Pager(id="report", classes="pane")
 
     def on_mount(self) -> None:
         """Show what is known."""
@@ -141,7 +140,7 @@ class ReportPage(LongActions):
 
     def show_report(self) -> None:
         """Show what is known; while the action is under way, the line above is its own."""
-        note, lines = self.report(self.app.size.width - 2)
+        note, lines = self.report(self.app.size.width - 4)
         self.query_one(Pager).show(lines)
         if not any(self.under_way(name) for name in self.LONG):
-            self.query_one("#note", Static).show([note])
+            self.headline(*note)

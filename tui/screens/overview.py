@@ -1,213 +1,359 @@
-"""The flow at a glance: senders, stages, targets; disk, history, alerts."""
+"""The flow at a glance: senders, stages, targets; what is on its way; received and delivered; disk and alerts."""
 
 from __future__ import annotations
 
-from itertools import zip_longest
-from typing import TYPE_CHECKING, ClassVar, Final
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+
+from textual.containers import Horizontal, Vertical
 
 from appliance.control.rpc.client import Nothing, api
 from appliance.presentation.figures import duration, rate, size
-from appliance.presentation.phrases import plural
-from appliance.presentation.states import DISK, SEVERITY, STAGE, TARGET
+from appliance.presentation.phrases import count, plural
+from appliance.presentation.states import DISK, SEVERITY
 from mercure.printable import printable
-from tui.format import fit, spark
+from tui.actions import bindings_of
+from tui.format import area, fit, progress_bar
+from tui.screens.alerts import page_of
+from tui.screens.flow import (
+    HAPPENED,
+    MOVING,
+    SENDERS,
+    STAGES,
+    TARGETS,
+    TOLD,
+    VERY_WIDE,
+    HappenedRow,
+    MovingRow,
+    SenderRow,
+    StageRow,
+    TargetRow,
+    labels,
+    sender_rows,
+    stage_rows,
+    target_rows,
+)
 from tui.screens.page import Page
-from tui.styles import Line, Span, age_style
-from tui.widgets.lines import Pager
+from tui.screens.task import TaskPage
+from tui.styles import Line, Span
+from tui.widgets.grid import Column, Grid
+from tui.widgets.lines import Static
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from textual.app import ComposeResult
+    from textual.binding import BindingType
 
     from tui.state import LiveRates, RouterState
 
-_SPARK: Final = 20
-_ROWS: Final = 7
-_COUNTED: Final = 17
-"""Columns from which there is room to say what is counted."""
-_TROUBLE: Final = frozenset({"error", "quarantine"})
-"""Stages that should be empty."""
-_AT_REST: Final = frozenset({"success", "discard"})
-"""Stages whose age means nothing: they are kept for the retention time."""
+_RUNNING: Final = 20
+_HAPPENED: Final = 100
+_SCALE: Final = 6
+"""Columns of the scale beside a graph."""
+_BOX: Final = 7
+_EVERY_STATUS: Final = 15
+"""With each so many-th status (every half minute) what changes slowly is asked for."""
+
+
+class _Heights(NamedTuple):
+    """How many lines each row of panes has, borders included; the lowest has the rest."""
+
+    least: int
+    flow: int
+    moving: int
+    alerts: int
+
+
+_LAYOUTS: Final = (_Heights(54, 14, 12, 7), _Heights(36, 11, 8, 5), _Heights(0, 9, 4, 3))
+"""By the lines of the terminal: the first that has so many at least."""
 
 
 class OverviewPage(Page):
     """Flow from senders to targets."""
 
     NAME: ClassVar[str] = "overview"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("overview")]
 
     def __init__(self) -> None:
         super().__init__()
         self._targets: tuple[api.targets.TargetState, ...] = ()
+        self._senders: api.traffic.Senders | None = None
+        self._hour: api.traffic.Rates | None = None
+        self._day: api.traffic.Rates | None = None
+        self._moving: tuple[api.queue.QueueEntry, ...] = ()
+        self._happened: deque[HappenedRow] = deque(maxlen=_HAPPENED)
+        self._statuses = 0
+        self._pane: Grid[Any] | None = None
 
     def body(self) -> ComposeResult:
-        """One text."""
-        yield Pager(id="flow")
+        """Lay out the flow from left to right, and below it what it does over time."""
+        with Horizontal(id="flow"):
+            yield _grid("senders", SENDERS, lambda row: row.name, "no sender connected")
+            yield _grid("stages", STAGES, lambda row: row.name, "")
+            yield _grid("targets", TARGETS, lambda row: row.name, "no target is configured")
+        yield _grid("moving", MOVING, lambda row: row.entry.id, "nothing is on its way")
+        yield _grid("alerts", _ALERTS, lambda row: row.key, "• all is well")
+        with Horizontal(id="lower"):
+            with Vertical(id="graphs"):
+                yield Static(id="hour", classes="pane")
+                yield Static(id="day", classes="pane")
+            with Vertical(id="side"):
+                yield Static(id="box", classes="pane")
+                yield _grid("happened", HAPPENED, lambda row: row.id, "nothing has happened yet")
+
+    @property
+    def grid(self) -> Grid[object] | None:
+        """The table that has the keys, or had them before the command line."""
+        if isinstance(self.focused, Grid):
+            self._pane = self.focused
+        return self._pane or next(iter(self.query(Grid)), None)
+
+    def on_mount(self) -> None:
+        """Give the keys to the senders."""
+        super().on_mount()
+        self._lay_out()
+        self.set_focus(self.query_one("#senders"))
+
+    def on_resize(self) -> None:
+        """Lay the panes out for the new size."""
+        if self.is_laid_out:
+            self._lay_out()
+            super().on_resize()
+
+    def _lay_out(self) -> None:
+        lines = self.app.size.height
+        heights = next(heights for heights in _LAYOUTS if lines >= heights.least)
+        for name, high in (("flow", heights.flow), ("moving", heights.moving), ("alerts", heights.alerts)):
+            self.query_one(f"#{name}").styles.height = high
+        self.query_one("#day").display = lines >= _LAYOUTS[0].least
+        tall = lines >= _LAYOUTS[1].least
+        self.query_one("#happened").display = tall
+        self.query_one("#box").styles.height = _BOX if tall else "1fr"
+
+    # What is asked for.
 
     def refresh_data(self) -> None:
-        """Ask for the targets; all else comes by the stream."""
-        if self.router.connected:
-            self.ask(api.targets.LIST, Nothing(), self._show_targets, failed=lambda _: None)
+        """Ask for what the stream does not bring."""
+        if not self.router.connected:
+            return
+        self._ask_often()
+        self.ask(api.traffic.SENDERS, api.traffic.ListSenders(limit=50), self._know_senders, failed=_not_now)
+        self.ask(api.history.EVENTS, api.history.FindEvents(limit=_HAPPENED), self._know_events, failed=_not_now)
+        self._ask_rates()
 
-    def _show_targets(self, answer: api.targets.Targets) -> None:
+    def _ask_often(self) -> None:
+        self.ask(api.targets.LIST, Nothing(), self._know_targets, failed=_not_now)
+        running = api.queue.ListQueue(states=("running",), limit=_RUNNING, progress=True)
+        self.ask(api.queue.LIST, running, self._know_running, failed=_not_now)
+
+    def _ask_rates(self) -> None:
+        def got_hour(answer: api.traffic.Rates) -> None:
+            self._hour = answer
+            self._show_graphs()
+            if self.query_one("#day").display:
+                day = api.traffic.RateOver(hours=24, step=15)
+                self.ask(api.traffic.RATES, day, got_day, failed=_not_now)
+
+        def got_day(answer: api.traffic.Rates) -> None:
+            self._day = answer
+            self._show_graphs()
+
+        self.ask(api.traffic.RATES, api.traffic.RateOver(hours=1, step=1), got_hour, failed=_not_now)
+
+    def _know_targets(self, answer: api.targets.Targets) -> None:
         self._targets = answer.targets
-        self.router_changed()
+        self._show_flow()
+
+    def _know_senders(self, answer: api.traffic.Senders) -> None:
+        self._senders = answer
+        self._show_flow()
+
+    def _know_running(self, answer: api.queue.Queue) -> None:
+        self._moving = answer.entries
+        self.router.pace.look(answer.entries)
+        self._show_moving()
+
+    def _know_events(self, answer: api.history.EventsFound) -> None:
+        known = {row.id for row in self._happened}
+        older = [event for event in answer.events if event.type in TOLD and event.id not in known]
+        self._happened.extend(_happened(event) for event in older)
+        self._show_happened()
 
     def told(self, event: api.streams.EventItem) -> None:
         """Tasks came or went: what waits for the targets is another number."""
-        self.mercure.soon(self, self.refresh_data)
+        if event.type in TOLD:
+            self._happened.appendleft(_happened(event))
+            self._show_happened()
+        self.mercure.soon(self, self._ask_often)
+
+    def status_came(self) -> None:
+        """Ask how far the running tasks are, and now and then for what changes slowly."""
+        self._statuses += 1
+        if self._moving or any(stage.entries for stage in self._stages()):
+            self.mercure.soon(self, self._ask_often)
+        if self._statuses % _EVERY_STATUS == 0 and self.router.connected:
+            self._ask_rates()
+            self.ask(api.traffic.SENDERS, api.traffic.ListSenders(limit=50), self._know_senders, failed=_not_now)
+
+    # How it is shown.
 
     def router_changed(self) -> None:
         """Draw."""
-        self.query_one(Pager).show(overview_lines(self.router, self._targets, self.app.size.width))
+        self._show_flow()
+        self._show_moving()
+        self._show_alerts()
+        self._show_box()
+        self._show_graphs()
+
+    def _stages(self) -> list[StageRow]:
+        return stage_rows(self.router.status) if self.router.status else []
+
+    def _show_flow(self) -> None:
+        router = self.router
+        associations = router.status.associations if router.status else 0
+        about = [(f" · {plural(associations, 'association')}", "busy" if associations else "dim")]
+        about = about if self.app.size.width >= VERY_WIDE else []
+        self._fill("senders", sender_rows(router, self._senders), "Senders", _total(router.received), *about)
+        self._fill("stages", self._stages(), "In the router")
+        self._fill("targets", target_rows(router, self._targets), "Targets", _total(router.delivered))
+
+    def _show_moving(self) -> None:
+        rows = [MovingRow(entry, self.router.pace.per_second(entry.id)) for entry in self._moving]
+        self._fill("moving", rows, "On its way", (plural(len(rows), "task"), "dim") if rows else ("", ""))
+
+    def _show_alerts(self) -> None:
+        alerts = self.router.alerts.alerts if self.router.alerts else ()
+        self._fill("alerts", alerts, "Alerts", (str(len(alerts)), "bad") if alerts else ("", ""))
+
+    def _show_happened(self) -> None:
+        self._fill("happened", [*self._happened], "What happened")
+
+    def _fill(self, name: str, rows: Iterable[object], title: str, *about: Span) -> None:
+        grid = self.query_one(f"#{name}", Grid)
+        grid.fill([*rows])
+        said = [span for span in about if span[0]]
+        if grid.filter:
+            said = [(f"{len(grid.shown)} of {len(grid.rows)}, filter: {printable(grid.filter)}", "notice")]
+        grid.entitle((title, "title"), *([(" · ", "line"), *said] if said else []))
+
+    def _show_box(self) -> None:
+        box = self.query_one("#box", Static)
+        if self.router.status is not None:
+            box.show(_box_lines(self.router, self.router.status, box.size.width))
+        box.entitle(("Disk and services", "title"))
+
+    def _show_graphs(self) -> None:
+        for name, title, rates in (("hour", "Last hour", self._hour), ("day", "Last day", self._day)):
+            pane = self.query_one(f"#{name}", Static)
+            if rates is None or not pane.display:
+                continue
+            pane.entitle((title, "title"), (" · ", "line"), ("▀ received", "good"), ("  ▄ delivered", "busy"))
+            pane.show(graph_lines(rates, *pane.size))  # fmt: skip
+
+    def show_note(self) -> None:
+        """Say which part of a pane is shown."""
+        self.router_changed()
+
+    # What can be entered.
+
+    def handlers(self) -> Mapping[str, Callable[[], None]]:
+        """Return what is called for each action."""
+        return {"enter": self._enter, "pane": self._next_pane}
+
+    def _next_pane(self) -> None:
+        self.focus_next()
+
+    def _enter(self) -> None:
+        row = self.grid.current if self.grid else None
+        if isinstance(row, SenderRow):
+            self.mercure.open_filtered("history", row.name)
+        elif isinstance(row, StageRow):
+            self.mercure.open_filtered("queue", _FILTER.get(row.name, ""))
+        elif isinstance(row, TargetRow):
+            self.mercure.open_page("targets", at=row.name)
+        elif isinstance(row, MovingRow):
+            self.app.push_screen(TaskPage(row.entry))
+        elif isinstance(row, HappenedRow):
+            self.mercure.open_page("audit" if row.type.startswith("config.") else "queue", at=row.task)
+        elif isinstance(row, api.status.Alert):
+            self.mercure.open_page(page_of(row), at=row.object)
 
 
-def overview_lines(router: RouterState, targets: Sequence[api.targets.TargetState], columns: int) -> list[Line]:
-    """Write the page."""
-    if router.status is None:
-        return [(), ((" Waiting for the first word of the router …", "dim"),)]
-    third = (columns - 4) // 3
-    stages = list(_stages(router.status, third))
-    blocks = (
-        [_title("senders", router.received, third), *_senders(router, third)],
-        [((fit("stages", third), "title"),), *(_fitted(line, third) for line in stages)],
-        [_title("targets", router.delivered, third), *_targets(router, targets, third)],
-    )
-    lines: list[Line] = [()]
-    lines += [_across(parts, third) for parts in zip_longest(*blocks, fillvalue=())]
-    lines += [(), *_box(router), (), *_alerts(router, columns)]
-    return lines
+_FILTER: Final = {"incoming": "arriving", "routing": "deciding", "studies": "collecting", "error": "failed"}
+"""What the queue is filtered by for a stage: the state of what is in it."""
+
+_ALERTS: Final = (
+    Column[api.status.Alert]("severity", lambda row: SEVERITY[row.severity].span(), 10),
+    Column[api.status.Alert]("text", lambda row: (printable(row.text), "dim" if row.acknowledged else "")),
+)
 
 
-def _title(name: str, rates: LiveRates, wide: int) -> Line:
+def _grid(name: str, columns: Iterable[Column[Any]], key: Callable[[Any], Hashable], empty: str) -> Grid[Any]:
+    return Grid([*columns], key, lambda row: str(row).casefold(), empty=empty, heads=False, id=name, classes="pane")
+
+
+def _not_now(_error: object) -> None:
+    """Leave what is shown: the banner, or an alert, says what does not work."""
+
+
+def _happened(event: Any) -> HappenedRow:  # noqa: ANN401 - `EventItem` or `EventRecord`
+    return HappenedRow(event.id, event.time, event.type, event.task, event.details)
+
+
+def _total(rates: LiveRates) -> Span:
     values = rates.total()
-    now = f"{rate(sum(values[-3:]) / 3)}/s" if values else "0/s"
-    room = max(0, wide - len(name) - len(now) - 2)
-    return (
-        (f"{name} ", "title"),
-        (fit(spark(values, min(room, _SPARK)), room, right=True), "busy"),
-        (f" {now}", "bold"),
-    )
+    return (f"{rate(sum(values[-3:]) / 3)}/s", "bold") if any(values[-3:]) else ("", "")
 
 
-def _across(parts: Sequence[Line], wide: int) -> Line:
-    line: list[Span] = [(" ", "")]
-    for part in parts:
-        line += [*_fitted(part, wide), (" ", "")]
-    return tuple(line)
+def graph_lines(rates: api.traffic.Rates, columns: int, lines: int) -> Iterator[Line]:
+    """Draw what was received above a line of time, and what was delivered below it, on one scale."""
+    received = [point.received for point in rates.points]
+    delivered = [point.delivered for point in rates.points]
+    top = max([*received, *delivered, 0])
+    rows, room = max(1, (lines - 1) // 2), max(1, columns - _SCALE - 1)
+    up = area(received, room, rows, top)
+    down = area(delivered, room, rows, top, down=True)
+    scale = fit(count(top), _SCALE, right=True)
+    unit = fit("/min" if rates.step == 1 else f"/{rates.step} m", _SCALE, right=True)
+    for number, text in enumerate(up):
+        yield ((scale if number == 0 else " " * _SCALE, "dim"), (" ", ""), (text, "good"))
+    for time in labels(rates.points, room):
+        yield ((unit, "dim"), (" ", ""), (time, "dim"))
+    for number, text in enumerate(down):
+        yield ((scale if number == rows - 1 else " " * _SCALE, "dim"), (" ", ""), (text, "busy"))
 
 
-def _fitted(line: Line, wide: int) -> Line:
-    from tui.format import width  # noqa: PLC0415 - one name for a parameter and a function
-
-    used = sum(width(text) for text, _ in line)
-    return (*line, (" " * max(0, wide - used), ""))
-
-
-def _rated(name: str, rates: LiveRates, wide: int, end: Span) -> Line:
-    """Return name, little bars and rate of somebody, in so many columns."""
-    now = fit(rate(rates.now(name)), 4, right=True)
-    label = 10 if wide < _SPARK * 2 else 16
-    room = wide - label - 1 - len(now) - len(end[0])
-    return ((fit(printable(name), label), ""), (" ", ""), (spark(rates.values(name), room), "busy"), (now, "bold"), end)
-
-
-def _senders(router: RouterState, wide: int) -> Iterator[Line]:
-    names = router.received.names
-    for name in names[:_ROWS]:
-        yield _rated(name, router.received, wide, ("", ""))
-    if len(names) > _ROWS:
-        yield ((fit(f"and {len(names) - _ROWS} more", wide), "dim"),)
-    if not names:
-        yield ((fit("no sender connected", wide), "dim"),)
-    associations = router.status.associations if router.status else 0
-    yield ((fit(plural(associations, "association"), wide), "busy" if associations else "dim"),)
-
-
-def _stages(status: api.status.Status, wide: int) -> Iterator[Line]:
-    room = wide - 15  # for glyph, count and age
-    known = {str(stage.stage): stage for stage in status.stages}
-    for name, words in STAGE.items():
-        stage = known.get(name)
-        if stage is None:
-            continue
-        trouble = name in _TROUBLE and stage.count > 0
-        count = (fit(str(stage.count), 6, right=True), "bad" if trouble else "bold" if stage.count else "dim")
-        glyph = ("‼ " if trouble else "  ", "bad")
-        yield (
-            glyph,
-            (fit(words.counted if room >= _COUNTED else words.short, room), "bad" if trouble else ""),
-            count,
-            (" ", ""),
-            _oldest(stage, name),
-        )
-
-
-def _oldest(stage: api.status.StageState, name: str) -> Span:
-    if stage.oldest_seconds is None or name in _AT_REST:
-        return (" " * 6, "")
-    return (fit(duration(stage.oldest_seconds), 6, right=True), age_style(stage.oldest_seconds))
-
-
-def _targets(router: RouterState, targets: Sequence[api.targets.TargetState], wide: int) -> Iterator[Line]:
-    down = {outage.target for outage in router.status.outages} if router.status else set()
-    looks = [(target, TARGET[target_state(target, down)]) for target in targets]
-    looks.sort(key=lambda pair: (pair[1].rank, -pair[0].waiting, pair[0].name))
-    for target, look in looks[:_ROWS]:
-        glyph = (f"{look.glyph} ", look.tone)
-        if look.word == "down":
-            end = (f" down, {target.waiting} wait", look.tone)
-            yield (glyph, (fit(printable(target.name), wide - 2 - len(end[0])), look.tone), end)
-        else:
-            end = (fit(f"{target.waiting} wait", 8, right=True) if target.waiting else "", "warn")
-            yield (glyph, *_rated(target.name, router.delivered, wide - 2, end))
-    if len(looks) > _ROWS:
-        yield ((fit(f"and {len(looks) - _ROWS} more", wide), "dim"),)
-
-
-def target_state(target: api.targets.TargetState, down: set[str] | frozenset[str] = frozenset()) -> str:
-    """Return the state of a target: ``down``, ``failed`` (it has failed tasks), ``disabled``, ``unused`` or ``up``."""
-    if target.disabled:
-        return "disabled"
-    if target.outage is not None or target.name in down:
-        return "down"
-    if target.failed:
-        return "failed"
-    return "unused" if target.taken is None else "up"
-
-
-def _box(router: RouterState) -> Iterator[Line]:
-    status = router.status
-    if status is None:
-        return
+def _box_lines(router: RouterState, status: api.status.Status, columns: int) -> Iterator[Line]:
     disk, left = status.disk, status.disk.full_in_seconds
     look = DISK["filling" if disk.state == "ok" and left is not None else disk.state]
-    forecast = f", full in {duration(left)}" if left is not None else ""
-    yield ((" disk      ", "dim"), look.span(), (f", {size(disk.free_bytes)} free of {size(disk.total_bytes)}", ""),
-           (forecast, "warn"))  # fmt: skip
+    full, free = progress_bar(1 - disk.free_bytes / max(1, disk.total_bytes), max(4, min(20, columns - 40)))
+    said = f"full in {duration(left)}, " if left is not None else ""
+    yield (
+        (" disk     ", "dim"), look.span(), (f" {said}", "warn"), (full, look.tone), (free.replace(" ", "·"), "dim"),
+        (f" {size(disk.free_bytes)} free of {size(disk.total_bytes)}", ""),
+    )  # fmt: skip
+    yield ((" services ", "dim"), _services(status), *_lag(status))
+    kept = {str(stage.stage): stage.count for stage in status.stages}
+    delivered, discarded = (count(kept.get(stage, 0)) for stage in ("success", "discard"))
+    yield ((" kept     ", "dim"), (f"{delivered} delivered, {discarded} discarded", ""))
     in_out = f"{size(_sum(router.received_bytes))}/s in, {size(_sum(router.delivered_bytes))}/s out"
-    yield ((" traffic   ", "dim"), (in_out, ""))
+    yield ((" traffic  ", "dim"), (in_out, ""))
+    yield ((" config   ", "dim"), (f"revision {status.config.revision}", ""))
+
+
+def _services(status: api.status.Status) -> Span:
     running = sum(service.running for service in status.services)
     wanted = sum(service.configured for service in status.services)
-    services: Span = (f"{running} of {wanted} processes run", "good" if running >= wanted else "bad")
     if not status.running:
-        services = ("‼ they do not run", "bad")
-    history = status.history
-    lag: Span = (f", history {duration(history.lag_seconds or 0)} behind", "")
-    if history.problem:
-        lag = (", ‼ the history cannot be asked", "bad")
-    yield ((" services  ", "dim"), services, lag, (f", configuration revision {status.config.revision}", ""))
+        return "‼ they do not run", "bad"
+    return f"{running} of {wanted} processes run", "good" if running >= wanted else "bad"
+
+
+def _lag(status: api.status.Status) -> Line:
+    if status.history.problem:
+        return ((", ‼ the history cannot be asked", "bad"),)
+    return ((f", history {duration(status.history.lag_seconds or 0)} behind", "dim"),)
 
 
 def _sum(rates: LiveRates) -> float:
     return sum(rates.now(name) for name in rates.names)
-
-
-def _alerts(router: RouterState, columns: int) -> Iterator[Line]:
-    alerts = router.alerts.alerts if router.alerts else ()
-    if not alerts:
-        yield ((" • all is well", "good"),)
-    for alert in alerts:
-        look = SEVERITY[alert.severity]
-        yield ((f" {look.glyph} {look.word:9}", look.tone), (fit(printable(alert.text), columns - 13), ""))

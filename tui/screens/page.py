@@ -18,12 +18,15 @@ from tui.actions import (
     keys_of,
     matching_commands,
     page_bindings,
+    page_title,
 )
 from tui.format import fit, printable_lines
 from tui.screens.requests import RequestScreen
+from tui.styles import Span
 from tui.widgets.chrome import Keys, banner_lines, top_lines
 from tui.widgets.grid import Grid
 from tui.widgets.lines import Pager, Static
+from tui.widgets.pane import Pane
 from tui.widgets.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -76,6 +79,15 @@ class Page(RequestScreen[str]):
     def router_changed(self) -> None:
         """Show what the stream brought."""
 
+    def status_came(self) -> None:
+        """Do what is due every few seconds."""
+
+    def narrow(self, text: str) -> None:
+        """Show only what contains a text."""
+        if self.filtered is not None:
+            self.filtered.select(text)
+            self.show_note()
+
     def told(self, event: api.streams.EventItem) -> None:
         """React to an event: what is shown may have changed."""
 
@@ -107,9 +119,10 @@ class Page(RequestScreen[str]):
         self.refresh_data()
 
     def on_resize(self) -> None:
-        """Lay the frame out for the new width."""
-        self.show_frame()
-        self.router_changed()
+        """Lay the frame out for the new width; before the page is mounted there is nothing to lay out."""
+        if self.is_laid_out:
+            self.show_frame()
+            self.router_changed()
 
     def show_frame(self) -> None:
         """Show what surrounds the page."""
@@ -137,6 +150,12 @@ class Page(RequestScreen[str]):
         if self._silence is not None:
             self._silence.stop()
         self._silence = self.set_timer(seconds, lambda: said.show(()))
+
+    def headline(self, *about: Span) -> None:
+        """Write on the border of the page's pane: which page it is, and what it shows."""
+        pane = next(iter(self.query("Grid.pane, Pager.pane, FieldList.pane").results(Pane)), None)
+        if pane is not None:
+            pane.entitle((page_title(self.belongs_to or self.NAME), "title"), (" · ", "line"), *about)
 
     # Actions.
 
@@ -179,6 +198,7 @@ class Page(RequestScreen[str]):
             "back": self.go_back,
             "refresh": self.refresh_data,
             "quit": self.app.exit,
+            "theme": self.mercure.next_theme,
             "filter": self._open_filter,
             "sort": self._sort,
             "copy": self.copy,

@@ -10,10 +10,9 @@ from appliance.presentation.figures import moment
 from appliance.presentation.phrases import capabilities_in_words, matrix_of, proposal_in_words
 from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.screens.long_actions import ReportPage, bar_line
+from tui.screens.long_actions import ReportPage, bar_text
 from tui.screens.task import pair
 from tui.styles import Line
-from tui.widgets.lines import Static
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
@@ -85,7 +84,7 @@ class ProbePage(ReportPage):
     def show_progress(self, verb: str, about: str, progress: Progress) -> None:
         """Show how far it is."""
         if about == self._target:
-            self.query_one("#note", Static).show([bar_line(f"asking {printable(about)}", progress)])
+            self.headline((f"asking {printable(about)}: {bar_text(progress)}", "busy"))
 
     def show_answer(self, verb: str, about: str, answer: Any, by: str) -> None:  # noqa: ANN401 - of its verb
         """Show what it said."""
@@ -103,7 +102,7 @@ class ProbePage(ReportPage):
 
     def report(self, columns: int) -> tuple[Line, Iterable[Line]]:
         """Return whose answers these are, and the answers."""
-        return ((f" What {printable(self._target)} accepts", "bold"),), _lines(self._probed, self._problem, columns)
+        return ((f"What {printable(self._target)} accepts", "bold"),), _lines(self._probed, self._problem, columns)
 
 
 def _lines(probed: api.targets.Probed | None, problem: str, columns: int) -> Iterator[Line]:

@@ -18,9 +18,10 @@ from mercure.printable import printable
 from tui.actions import bindings_of
 from tui.format import fit
 from tui.messages import Question
-from tui.screens.long_actions import bar_line
+from tui.screens.flow import exam_of, progress_text
+from tui.screens.long_actions import bar_text
 from tui.screens.table_page import TablePage
-from tui.screens.task import TaskPage, pair
+from tui.screens.task import TaskPage, pair, whose_lines
 from tui.styles import Line, Span, age_style
 from tui.widgets.dialogs import Choose, Confirm
 from tui.widgets.grid import Column, Grid
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 AGES: Final = tuple(zip(api.queue.SHAPE_SECONDS, ("< 1 min", "5 min", "20 min", "1 h", "6 h", "1 d"), strict=True))
 OLDER: Final = "older"
-_SHAPE_TITLE: Final = 16
+_SHAPE_TITLE: Final = 14
 _SHAPE_COLUMN: Final = 8
 _STUCK: Final = 3600
 _LATE: Final = 300
@@ -72,12 +73,12 @@ def _rank(entry: Entry) -> tuple[int, float]:
 
 
 def _what(entry: Entry) -> Span:
-    identity = entry.identity
-    parts = (identity.PatientID, identity.Modality, identity.StudyDescription, identity.SeriesDescription)
-    return (printable(" ".join(part for part in parts if part)) or printable(entry.id), "")
+    return exam_of(entry), ""
 
 
 def _why(entry: Entry) -> Span:
+    if entry.confirmed is not None:
+        return progress_text(entry, 0.0), "busy"
     text = entry.error or (f"held by {entry.held_by}" if entry.held_by else "")
     text = text or (f"after {entry.waits_for}" if entry.waits_for else "")
     return (printable(text), "warn" if entry.error else "dim")
@@ -147,12 +148,20 @@ class QueuePage(TablePage[Entry]):
         return (("task", row.id), *_exam(row), ("error", row.error))
 
     def below(self, row: Entry) -> Iterable[Line]:
-        """Return in full what keeps the task."""
-        return _kept_by(row, self.app.size.width - 2)
+        """Return how far the task is, or in full what keeps it."""
+        columns = self.below_columns
+        yield from pair("progress", progress_text(row, self.router.pace.per_second(row.id)), columns, "busy")
+        yield from _kept_by(row, columns)
+
+    def beside(self, row: Entry) -> Iterable[Line]:
+        """Return it in full."""
+        yield from self.below(row)
+        yield ()
+        yield from whose_lines(row, self.below_columns)
 
     def body(self) -> ComposeResult:
         """Lay out the shape above the list."""
-        yield Static(id="shape")
+        yield Static(id="shape", classes="pane")
         yield from super().body()
 
     def on_mount(self) -> None:
@@ -171,7 +180,7 @@ class QueuePage(TablePage[Entry]):
         # The router's order by age has the oldest first, the column's upwards the youngest.
         backwards = table.backwards != (table.sorted_by == "age")
         text = table.filter[:_TEXT_LIMIT]
-        return api.queue.ListQueue(text=text, sort=order, backwards=backwards, limit=WINDOW, shape=True)
+        return api.queue.ListQueue(text=text, sort=order, backwards=backwards, limit=WINDOW, shape=True, progress=True)
 
     @on(Grid.Rearranged)
     def _rearranged(self) -> None:
@@ -191,6 +200,7 @@ class QueuePage(TablePage[Entry]):
 
     def _fill(self, queue: api.queue.Queue) -> None:
         self._queue = queue
+        self.router.pace.look(queue.entries)
         self.table.say_when_empty("No match." if self.table.filter or queue.total else "Nothing waits.")
         self.table.fill(queue.entries)
         self.show_note()
@@ -215,7 +225,7 @@ class QueuePage(TablePage[Entry]):
             text += f", the first {len(queue.entries):,} listed"
         if table.marked:
             text += f"   {len(table.marked)} marked"
-        self.query_one("#note", Static).show([((text, "notice" if table.filter or table.marked else "dim"),)])
+        self.headline((text.strip(), "notice" if table.filter or table.marked else "dim"))
 
     # Actions.
 
@@ -266,7 +276,7 @@ class QueuePage(TablePage[Entry]):
         self.work(question, work, self._changed, progress=self._progress)
 
     def _progress(self, progress: Progress) -> None:
-        self.query_one("#note", Static).show([bar_line("tasks", progress)])
+        self.headline((f"tasks: {bar_text(progress)}", "busy"))
 
     def _changed(self, outcome: Outcome) -> None:
         if outcome.done:

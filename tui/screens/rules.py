@@ -87,7 +87,7 @@ class RulesPage(SettingsPage[Rule]):
 
     def below(self, row: Rule) -> Iterable[Line]:
         """Return the whole condition and what is wrong with it."""
-        columns = self.app.size.width - 2
+        columns = self.below_columns
         yield from list(pair("condition", row.rule.rule, columns))[:3]
         yield from list(pair("comment", row.rule.comment, columns))[:2]
         for finding in self._findings:

@@ -10,10 +10,9 @@ from appliance.presentation.states import STEP
 from mercure.printable import printable
 from tui.actions import bindings_of
 from tui.format import fit, printable_lines, wrap
-from tui.screens.long_actions import ReportPage, bar_line
+from tui.screens.long_actions import ReportPage, bar_text
 from tui.screens.task import pair
 from tui.styles import Line
-from tui.widgets.lines import Static
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
@@ -58,7 +57,7 @@ class SelftestPage(ReportPage):
 
     def show_progress(self, verb: str, about: str, progress: Progress) -> None:
         """Show how far it is."""
-        self.query_one("#note", Static).show([bar_line("self-test", progress)])
+        self.headline((bar_text(progress), "busy"))
 
     def show_answer(self, verb: str, about: str, answer: Any, by: str) -> None:  # noqa: ANN401 - of its verb
         """Show the steps."""
@@ -74,10 +73,10 @@ class SelftestPage(ReportPage):
         """Return the outcome, and the steps."""
         done = self._done
         if done is None:
-            return ((" self-test", "bold"),), _introduction(self._problem, columns)
+            return (("not run yet", "dim"),), _introduction(self._problem, columns)
         failed = sum(step.outcome == "failed" for step in done.steps)
         text, style = ("• all works", "good") if done.ok else (f"‼ {failed} of {len(done.steps)} failed", "bad")
-        note: Line = ((" self-test: ", "bold"), (text, style), (f"  {done.seconds:.1f} s  {self._by}", "dim"))
+        note: Line = ((text, style), (f"  {done.seconds:.1f} s  {self._by}".rstrip(), "dim"))
         return note, step_lines(done, columns)
 
 

@@ -23,7 +23,7 @@ from tui.screens.task import pair
 from tui.styles import Line, Span
 from tui.widgets.dialogs import Confirm
 from tui.widgets.grid import Column
-from tui.widgets.lines import Pager, Static
+from tui.widgets.lines import Pager
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -116,7 +116,7 @@ class ServicesPage(TablePage[ServiceRow]):
 
     def below(self, row: ServiceRow) -> Iterable[Line]:
         """Return what is wrong with it, and what it means for people when it does not run."""
-        columns = self.app.size.width - 2
+        columns = self.below_columns
         process = row.process
         if process is not None:
             yield from pair("problem", process.problem, columns, "warn")
@@ -237,14 +237,12 @@ class LogPage(Page):
 
     def body(self) -> ComposeResult:
         """Lay out a head and the lines."""
-        yield Static(id="note")
-        yield Pager(id="log")
+        yield Pager(id="log", classes="pane")
 
     def on_mount(self) -> None:
         """Read the end of it, then follow."""
         super().on_mount()
-        head = f" log of {printable(self._log_of)}, following (G jumps to the end)"
-        self.query_one("#note", Static).show([((head, "dim"),)])
+        self.headline((f"log of {printable(self._log_of)}", "bold"), (", following (G jumps to the end)", "dim"))
         self.set_focus(self.query_one(Pager))
         threading.Thread(target=self._follow, name="log", daemon=True).start()
 
@@ -283,7 +281,7 @@ class LogPage(Page):
         self.query_one(Pager).show(self._lines(log.lines), to_end=True)
 
     def _lines(self, lines: Iterable[api.services.LogLine]) -> Iterator[Line]:
-        return log_lines(lines, self.app.size.width - 1)
+        return log_lines(lines, self.app.size.width - 4)
 
 
 def log_lines(lines: Iterable[api.services.LogLine], columns: int) -> Iterator[Line]:

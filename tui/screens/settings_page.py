@@ -148,7 +148,7 @@ class ReachedPage(SettingsPage[E]):
 
     def below(self, row: E) -> Iterable[Line]:
         """Return what is wrong with it, what it said, and the rules that name it."""
-        columns = self.app.size.width - 2
+        columns = self.below_columns
         if row.outage is not None:
             text = f"for {since(row.outage.since, self.router.heard)}: {row.outage.error}"
             yield from pair(self.OUTAGE, text, columns, "bad")

@@ -7,9 +7,10 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar
 
 from textual import on
+from textual.containers import Vertical
 
 from appliance.presentation.phrases import plural
 from mercure.printable import printable
@@ -25,6 +26,15 @@ if TYPE_CHECKING:
     from appliance.control.rpc.client import ControlError
 
 R = TypeVar("R")
+
+BESIDE: Final = 120
+"""From so many columns on there is room beside a table."""
+
+TALL: Final = 30
+"""From so many lines on there is room for a border around what is told below a table."""
+
+LINES_BELOW: Final = 6
+"""So many lines, at the most, are told below one."""
 
 
 class TablePage(Page, Generic[R]):
@@ -55,6 +65,10 @@ class TablePage(Page, Generic[R]):
         _ = row
         return ()
 
+    def beside(self, row: R) -> Iterable[Line]:
+        """Return what is told of it where there is room beside the table."""
+        return self.below(row)
+
     def below_all(self) -> Iterable[Line]:
         """Return what is told below the table whatever the row, before what is told of it."""
         return ()
@@ -64,10 +78,22 @@ class TablePage(Page, Generic[R]):
         return ""
 
     def body(self) -> ComposeResult:
-        """Lay out."""
-        yield Static(id="note")
-        yield Grid[R](self.columns(), self.key_of, lambda row: self.text_of(row).casefold(), empty="…")
-        yield Static(id="below")
+        """Lay out: what is told of a row stands below the table, and beside it where there is room."""
+        with Vertical(id="split"):
+            yield Grid[R](
+                self.columns(), self.key_of, lambda row: self.text_of(row).casefold(), empty="…", classes="pane"
+            )
+            yield Static(id="below", classes="pane")
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether there is room beside the table."""
+        return self.app.size.width >= BESIDE
+
+    @property
+    def below_columns(self) -> int:
+        """How many columns there are for what is told of a row."""
+        return (self.app.size.width * 2 // 5 if self.is_wide else self.app.size.width) - 3
 
     @property
     def table(self) -> Grid[R]:
@@ -91,7 +117,7 @@ class TablePage(Page, Generic[R]):
         text = printable(f"‼ {error.text}")
         self.table.say_when_empty(text)
         if self.table.rows:
-            self.query_one("#note", Static).show([((f" {text}", "bad"),)])
+            self.headline((text, "bad"))
 
     def show_note(self) -> None:
         """Show how many rows there are, and what they are."""
@@ -100,7 +126,7 @@ class TablePage(Page, Generic[R]):
         if table.filter:
             count = f"{len(table.shown)} of {count}, filter: {printable(table.filter)}"
         about = self.about()
-        self.query_one("#note", Static).show([((f" {count}{'   ' if about else ''}{about}", "dim"),)])
+        self.headline((f"{count}{' · ' if about else ''}{about}", "notice" if table.filter else "dim"))
 
     def values(self, row: R) -> Iterable[tuple[str, str]]:
         """Return what can be copied of a row: names and values; those that are empty are left out."""
@@ -148,5 +174,15 @@ class TablePage(Page, Generic[R]):
     @on(Grid.Moved)
     def show_below(self) -> None:
         """Tell of the row under the cursor."""
-        row = self.table.current
-        self.query_one("#below", Static).show([*self.below_all(), *(() if row is None else self.below(row))])
+        row, told = self.table.current, self.query_one("#below", Static)
+        self.set_class(self.is_wide, "-beside")
+        lines = [*self.below_all(), *(() if row is None else self.beside(row) if self.is_wide else self.below(row))]
+        told.display = bool(lines) or self.is_wide
+        told.set_class(self.is_wide or self.app.size.height >= TALL, "pane")
+        told.show(lines if self.is_wide else lines[:LINES_BELOW])
+
+    def on_resize(self) -> None:
+        """Tell of the row where there is room for it now."""
+        super().on_resize()
+        if self.is_laid_out:
+            self.show_below()

@@ -11,8 +11,8 @@ from appliance.presentation.phrases import plural
 from appliance.presentation.states import TARGET
 from mercure.printable import printable
 from tui.actions import bindings_of
+from tui.screens.flow import backlog_text, target_state
 from tui.screens.long_actions import LongActions, bar_text
-from tui.screens.overview import target_state
 from tui.screens.probe import ProbePage
 from tui.screens.settings_form import SettingsForm
 from tui.screens.settings_page import ReachedPage, name_column, named_by, settings_lines
@@ -69,6 +69,19 @@ class TargetsPage(LongActions, ReachedPage[Target]):
         if state in ("up", "unused") and answer == "bad":
             return "unwell"
         return "up" if state == "unused" and answer == "good" else state
+
+    def below(self, row: Target) -> Iterator[Line]:
+        """Return what waits for it and until when, and what is told of all that can be asked."""
+        pace, router = self.router.pace.by_target, self.router
+        rate_now = pace.get(row.name, 0.0) or router.delivered.lately(row.name)
+        if row.waiting:
+            yield from pair("backlog", backlog_text(row, 0.0 if row.outage else rate_now), self.below_columns)
+        yield from super().below(row)
+
+    def beside(self, row: Target) -> Iterator[Line]:
+        """Return it with its settings."""
+        yield from self.below(row)
+        yield from _lines(row, self.router.heard, self.below_columns)
 
     def text_of(self, row: Target) -> str:
         """Return all that is shown."""

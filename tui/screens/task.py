@@ -53,7 +53,7 @@ class TaskPage(Page):
 
     def body(self) -> ComposeResult:
         """One text."""
-        yield Pager(id="task")
+        yield Pager(id="task", classes="pane")
 
     def on_mount(self) -> None:
         """Show what is known already."""
@@ -104,7 +104,7 @@ class TaskPage(Page):
         self._show()
 
     def _show(self) -> None:
-        columns = self.app.size.width - 2
+        columns = self.app.size.width - 4
         self.query_one(Pager).show(_lines(self._entry, self._detail, self._problem, columns, self._steps))
 
 
@@ -128,7 +128,7 @@ def _lines(
     yield from pair("next try", moment(now.next_attempt), columns)
     yield from pair("held by", now.held_by or "", columns, "warn")
     yield from pair("waits for", now.waits_for or "", columns)
-    yield from _whose(now, columns)
+    yield from whose_lines(now, columns)
     if steps is not None:
         yield from _of_modules(steps, columns)
     if detail is not None:
@@ -176,7 +176,8 @@ def log_lines(lines: Sequence[str], columns: int) -> Iterator[Line]:
             yield ((f" {text}", ""),)
 
 
-def _whose(entry: api.queue.QueueEntry, columns: int) -> Iterator[Line]:
+def whose_lines(entry: api.queue.QueueEntry, columns: int) -> Iterator[Line]:
+    """Write where an entry goes, and whose images it holds."""
     who = entry.identity
     yield from pair("target", entry.target or "", columns)
     yield from pair("module", entry.module or "", columns)

@@ -9,7 +9,7 @@ from mercure.printable import printable
 from tui.actions import bindings_of
 from tui.screens.page import Page
 from tui.styles import Line
-from tui.widgets.lines import Pager, Static
+from tui.widgets.lines import Pager
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -43,13 +43,12 @@ class TextPage(Page):
 
     def body(self) -> ComposeResult:
         """Lay out."""
-        yield Static(id="note")
-        yield Pager(id="text")
+        yield Pager(id="text", classes="pane")
 
     def on_mount(self) -> None:
         """Show it."""
         super().on_mount()
-        self.query_one("#note", Static).show([((f" {printable(self._heading)}", "bold"),)])
+        self.headline((printable(self._heading), "bold"))
         self._show()
         self.set_focus(self.query_one(Pager))
 
@@ -64,4 +63,4 @@ class TextPage(Page):
         self._show()
 
     def _show(self) -> None:
-        self.query_one(Pager).show(self._write(self.app.size.width - 2))
+        self.query_one(Pager).show(self._write(self.app.size.width - 4))

@@ -20,6 +20,7 @@ from textual.strip import Strip
 from tui.format import fit
 from tui.styles import Line, Span
 from tui.widgets.lines import strip_of
+from tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from textual import events
@@ -46,8 +47,8 @@ class Column(Generic[R]):
         By what rows are put in order; absent: by this column nobody sorts.
     right : bool
         Numbers stand on the right.
-    from_width : int
-        Shown where the terminal has at least so many columns.
+    from_width, to_width : int
+        Shown where the terminal has at least, and at most, so many columns; 0: any.
     """
 
     title: str
@@ -56,9 +57,10 @@ class Column(Generic[R]):
     sort: Callable[[R], Any] | None = None
     right: bool = False
     from_width: int = 0
+    to_width: int = 0
 
 
-class Grid(ScrollView, Generic[R], can_focus=True):
+class Grid(Pane, ScrollView, Generic[R], can_focus=True):
     """The table.
 
     Parameters
@@ -69,6 +71,8 @@ class Grid(ScrollView, Generic[R], can_focus=True):
         What stays the same of a row: the cursor and the marks follow it.
     search : callable
         The text of a row in which the filter looks, in small letters.
+    heads : bool
+        The heads of the columns stand above them.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -101,9 +105,12 @@ class Grid(ScrollView, Generic[R], can_focus=True):
         search: Callable[[R], str],
         *,
         empty: str = "",
+        heads: bool = True,
         id: str | None = None,
+        classes: str | None = None,
     ) -> None:
-        super().__init__(id=id)
+        super().__init__(id=id, classes=classes)
+        self._heads = int(heads)
         self._columns = tuple(columns)
         self._key = key
         self._search = search
@@ -182,9 +189,14 @@ class Grid(ScrollView, Generic[R], can_focus=True):
         self._arrange()
         self.post_message(self.Rearranged())
 
+    @property
+    def orders(self) -> list[str]:
+        """The titles of the columns by which it can be sorted."""
+        return [column.title for column in self._columns if column.sort]
+
     def sort_next(self) -> str:
         """Take the next order: each sortable column upwards, then downwards, then as given; return its name."""
-        titles = [column.title for column in self._columns if column.sort]
+        titles = self.orders
         orders: list[tuple[str | None, bool]] = [(None, False)]
         orders += [(title, backwards) for title in titles for backwards in (False, True)]
         now = orders.index((self.sorted_by, self.backwards))
@@ -212,7 +224,7 @@ class Grid(ScrollView, Generic[R], can_focus=True):
         if self._awaited is not None and any(self._key(row) == self._awaited for row in self._shown):
             old, self._awaited = self._awaited, None
         self._cursor = self._place_of(old)
-        lines = len(self._shown) + 1
+        lines = len(self._shown) + self._heads
         if self.virtual_size.height != lines:
             self.virtual_size = Size(0, lines)
         self._show_cursor()
@@ -255,7 +267,8 @@ class Grid(ScrollView, Generic[R], can_focus=True):
     # How it is drawn.
 
     def _visible(self) -> list[Column[R]]:
-        return [column for column in self._columns if column.from_width <= self.app.size.width]
+        wide = self.app.size.width
+        return [column for column in self._columns if column.from_width <= wide <= (column.to_width or wide)]
 
     def _widths(self, columns: Sequence[Column[R]]) -> list[int]:
         rest = self.scrollable_content_region.width - 1 - sum(column.width + 1 for column in columns if column.width)
@@ -264,7 +277,8 @@ class Grid(ScrollView, Generic[R], can_focus=True):
     def _line(self, number: int) -> tuple[Line, str]:
         """Return a line of the table (0: the first row) and what lies under it."""
         if number >= len(self._shown):
-            return ((f"  {self._empty}", "dim"),) if number == 0 else (), ""
+            style = "good" if self._empty.startswith("•") else "dim"
+            return ((f"  {self._empty}", style),) if number == 0 else (), ""
         row = self._shown[number]
         columns = self._visible()
         mark = "*" if self._key(row) in self.marked else " "
@@ -284,10 +298,10 @@ class Grid(ScrollView, Generic[R], can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of what is in sight; the head stays on top."""
-        if y == 0:
+        if y < self._heads:
             self._drawn_head = self._head()
             return strip_of(self._drawn_head, self.scrollable_content_region.width)
-        number = y - 1 + self.scroll_offset.y
+        number = y - self._heads + self.scroll_offset.y
         line, under = self._drawn[number] = self._line(number)
         return strip_of(line, self.scrollable_content_region.width, under)
 
@@ -297,9 +311,9 @@ class Grid(ScrollView, Generic[R], can_focus=True):
         in_sight = range(top, top + high)
         for number in in_sight:
             if number not in self._drawn or self._drawn[number] != self._line(number):
-                self.refresh_line(number + 1)
+                self.refresh_line(number + self._heads)
         self._drawn = {number: drawn for number, drawn in self._drawn.items() if number in in_sight}
-        if self._drawn_head != self._head():
+        if self._heads and self._drawn_head != self._head():
             self.refresh_line(top)
 
     def on_resize(self) -> None:
@@ -319,7 +333,7 @@ class Grid(ScrollView, Generic[R], can_focus=True):
     # How it is moved in.
 
     def _show_cursor(self) -> None:
-        high = max(1, self.size.height - 1)
+        high = max(1, self.size.height - self._heads)
         top = self.scroll_offset.y
         if self._cursor < top:
             self.scroll_to(y=self._cursor, animate=False)
@@ -342,13 +356,29 @@ class Grid(ScrollView, Generic[R], can_focus=True):
 
     def action_page(self, by: int) -> None:
         """Move the cursor by so many pages."""
-        self._move_to(self._cursor + by * max(1, self.size.height - 2))
+        self._move_to(self._cursor + by * max(1, self.size.height - 1 - self._heads))
 
     def action_jump(self, end: bool) -> None:
         """Move the cursor to the first or the last row."""
         self._move_to(len(self._shown) - 1 if end else 0)
 
     def on_click(self, event: events.Click) -> None:
-        """Put the cursor where the mouse clicked; nobody needs one."""
-        if event.y > 0:
-            self._move_to(event.y - 1 + self.scroll_offset.y)
+        """Put the cursor where the mouse clicked, or sort by the head that it clicked; nobody needs one."""
+        at = event.get_content_offset(self)
+        if at is None:
+            return
+        if at.y >= self._heads:
+            self._move_to(at.y - self._heads + self.scroll_offset.y)
+            return
+        column = self._column_at(at.x)
+        if column is not None and column.sort:
+            self.sort_by(column.title, backwards=column.title == self.sorted_by and not self.backwards)
+
+    def _column_at(self, x: int) -> Column[R] | None:
+        columns = self._visible()
+        begin = 1
+        for column, wide in zip(columns, self._widths(columns), strict=True):
+            if begin <= x <= begin + wide:
+                return column
+            begin += wide + 1
+        return None

@@ -14,12 +14,12 @@ from rich.segment import Segment
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
-from textual.widget import Widget
 
 from appliance.presentation.phrases import plural
 from mercure.printable import printable
 from tui.format import printable_lines
 from tui.styles import STYLES, Line
+from tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
@@ -39,14 +39,14 @@ def strip_of(line: Line, columns: int, under: str = "") -> Strip:
     A row under the cursor is one bar of one style: the reversed colours of its cells would make a patchwork. What is
     longer than the line ends with an ellipsis.
     """
-    base = STYLES[under]
+    base = STYLES[under or "pad"]
     strip = Strip([Segment(text, base if under else STYLES[style]) for text, style in line if text])
     if strip.cell_length > columns > 0 and cell_len("".join(text for text, _ in line).rstrip()) > columns:
         strip = Strip([*strip.crop(0, columns - 1), Segment("…", base)])
     return strip.adjust_cell_length(columns, base)
 
 
-class Static(Widget):
+class Static(Pane):
     """A few lines that stand still, as high as they are.
 
     Parameters
@@ -87,13 +87,13 @@ class Static(Widget):
         return strip_of(self._lines[y] if y < len(self._lines) else _EMPTY, self.size.width)
 
 
-class Pager(ScrollView, can_focus=True):
+class Pager(Pane, ScrollView, can_focus=True):
     """Lines that scroll: a task in full, a log, a page of help."""
 
     BINDINGS: ClassVar[list[BindingType]] = []
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
         self._lines: list[Line] = []
         self._all: list[Line] = []
         self.filter = ""

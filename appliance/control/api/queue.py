@@ -22,9 +22,10 @@ class QueueEntry(Model):
 
     ``id`` is the task's, or the folder's of a series that still arrives; ``error`` is what went wrong last, also with
     the target as a whole; ``next_attempt`` when it is tried again, absent when it is due; ``waits_for`` the
-    task before it, where its target takes one after the other. Of what is kept in ``success/`` and ``discard/`` ``why``
-    names the rules, or the person, that brought it there; it is removed after ``seconds_left``, a keep included, which
-    ends at ``kept_until``.
+    task before it, where its target takes one after the other; ``confirmed`` how many images its target has by now,
+    of a running task and where it was asked for. Of what is kept in ``success/`` and ``discard/`` ``why`` names the
+    rules, or the person, that brought it there; it is removed after ``seconds_left``, a keep included, which ends at
+    ``kept_until``.
     """
 
     id: str
@@ -37,6 +38,7 @@ class QueueEntry(Model):
     module: str | None = None
     priority: Priority = "normal"
     images: int = 0
+    confirmed: int | None = None
     bytes: int = 0
     attempts: int = 0
     next_attempt: datetime | None = None
@@ -121,7 +123,8 @@ class ListQueue(Model):
     """Which entries are wanted, and in which order; empty: all.
 
     `text` is looked for in all that identifies an entry, whatever its case; with ``!`` before it, what does not
-    contain it is meant. `offset` are passed over and at most `limit` returned; 0: all.
+    contain it is meant. `offset` are passed over and at most `limit` returned; 0: all. `progress`: tell how far the
+    running ones are.
     """
 
     stages: tuple[Stage, ...] = ()
@@ -133,6 +136,7 @@ class ListQueue(Model):
     offset: Annotated[int, Field(ge=0)] = 0
     limit: Annotated[int, Field(ge=0)] = 0
     shape: bool = False
+    progress: bool = False
 
 
 class OneTask(Model):

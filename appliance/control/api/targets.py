@@ -15,6 +15,8 @@ from mercure.model import Model
 class TargetState(Model):
     """A target: its settings, how many tasks wait for it or failed, and its outage if the dispatchers know of one.
 
+    ``waiting_images`` are those of the tasks that wait.
+
     ``taken`` is when it last took an image, absent where it never did; ``outage.until`` when it is asked next.
     """
 
@@ -23,6 +25,7 @@ class TargetState(Model):
     disabled: bool
     settings: dict[str, Any]
     waiting: int = 0
+    waiting_images: int = 0
     failed: int = 0
     outage: TargetOutage | None = None
     taken: AwareDatetime | None = None

@@ -16,6 +16,7 @@ from appliance.control.registry import carries_out
 from appliance.control.rows import KEPT_STAGES, Row, row_of
 from appliance.control.session import Session
 from appliance.presentation.states import QUEUE, QueueState
+from mercure.config import TargetSettings
 from mercure.delivery.target_outage import TargetOutage
 from mercure.delivery.target_status import outage_of
 from mercure.retention.kept import ceiling, covered, kept_tasks
@@ -147,15 +148,32 @@ def list_queue(session: Session, wanted: ListQueue = ALL) -> Queue:
     end = wanted.offset + wanted.limit if wanted.limit else None
     page = found[wanted.offset : end]
     before = _lines(session, rows, page)
+    entries = (now.entry(row, state, before.get(row.id)) for row, state in page)
     return Queue(
         total=len(found),
         in_queue=len(rows),
-        entries=tuple(now.entry(row, state, before.get(row.id)) for row, state in page),
+        entries=tuple(_with_progress(session, entry) for entry in entries) if wanted.progress else tuple(entries),
         shape=tuple(_shape(placed, now.time)) if wanted.shape else (),
     )
 
 
 carries_out(api.LIST)(list_queue)
+
+
+def _with_progress(session: Session, entry: QueueEntry) -> QueueEntry:
+    """Add how many images of a running task its target has confirmed."""
+    target = session.config.targets.get(entry.target or "")
+    if entry.state != "running" or target is None:
+        return entry
+    directory = session.spool.entry(entry.stage, entry.id)
+    confirmed = session.index.progress.confirmed(directory, _places_of(target, entry.target or "", session))
+    return entry.model_copy(update={"confirmed": min(confirmed, entry.images)})
+
+
+def _places_of(target: TargetSettings, name: str, session: Session) -> frozenset[str]:
+    """Return where images of a target may be: of a group the places of its members."""
+    targets = session.config.targets
+    return frozenset(targets[it].destination() for it in target.leads_to() or (name,) if it in targets)
 
 
 def entry_of(task: Task, stage: Stage, session: Session) -> QueueEntry:

@@ -26,6 +26,9 @@ def list_targets(session: Session) -> list[TargetState]:
     """List all targets with what waits for them, in the order of the configuration."""
     rows = session.rows((Stage.OUTGOING, Stage.ERROR))
     waiting = Counter(row.target for row in rows if row.stage is Stage.OUTGOING)
+    images: Counter[str | None] = Counter()
+    for row in rows:
+        images[row.target] += row.images if row.stage is Stage.OUTGOING else 0
     failed = Counter(row.target for row in rows if row.stage is Stage.ERROR)
     config = session.config
     return [
@@ -35,6 +38,7 @@ def list_targets(session: Session) -> list[TargetState]:
             disabled=settings.disabled,
             settings=settings.model_dump(mode="json", exclude_defaults=True),
             waiting=waiting[name],
+            waiting_images=images[name],
             failed=failed[name],
             outage=outage_of(session.spool, name, config.targets),
             taken=taken_by(session.spool, name, config.targets),
