@@ -65,7 +65,7 @@ class RefusalsPage(TablePage[Refusal]):
 
     def below(self, row: Refusal) -> Iterable[Line]:
         """Return what does not fit into the line."""
-        columns = self.app.size.width - 2
+        columns = self.below_columns
         _, what, reason = refusal_in_words(row)
         yield from pair("refused", what, columns)
         yield from pair("reason", reason, columns)
