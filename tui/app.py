@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import on
+from textual.filter import NoColor
 from textual.screen import ModalScreen
 
 from appliance.control.rpc.client import api
@@ -98,7 +99,11 @@ class MercureApp(EscapeFirst):
         return {**super().get_css_variables(), **self.look.css_variables("solid" if self.plain else "round")}
 
     def _take_theme(self) -> None:
+        """Take the colours of the theme; where it has none, also from Textual's own widgets."""
         use(self.look)
+        self._filters = [each for each in self._filters if not isinstance(each, NoColor)]
+        if self.no_color or self.look.name == "mono":
+            self._filters.append(NoColor())
         self.theme = f"{'textual' if self.look.true_colour else 'ansi'}-{'dark' if self.look.dark else 'light'}"
 
     def next_theme(self) -> None:

@@ -72,7 +72,7 @@ def test_a_self_test_goes_on_without_the_screen_and_its_result_is_there_afterwar
         await person.press("t")
         await person.see("r runs it")
         await person.press("l")
-        await person.see("self-test: ", "2 of 9 clock")
+        await person.see("Self-test · ", "2 of 9 clock")
         await person.press("r")
         await person.see("2 of 9 clock")
 
