@@ -50,9 +50,12 @@ def lines_of(svg: str, size: Size) -> list[str]:
 
 
 def neutral(svg: str, root: Path) -> str:
-    """Leave out of a picture what differs from run to run: ids, and the root."""
+    """Leave out of a picture what differs from run to run: ids, and the root, also where a column cuts it."""
     svg = _IDS.sub(r"\1-········", re.sub(r"terminal-\d+-", "terminal-", svg))
-    svg = svg.replace(str(root), "/srv/mercure".ljust(len(str(root)), "\N{NO-BREAK SPACE}"))
+    found, shown = str(root), "/srv/mercure".ljust(len(str(root)), "\N{NO-BREAK SPACE}")
+    svg = svg.replace(found, shown)
+    for length in range(len(found) - 1, len("/tmp"), -1):
+        svg = svg.replace(f"{found[:length]}…", f"{shown[:length]}…")
     return "\n".join(line.rstrip() for line in svg.split("\n"))
 
 
