@@ -11,7 +11,7 @@ from mercure.dicom.uids import registry, uid_name
 
 if TYPE_CHECKING:
     from appliance.control.api.services import ProcessState
-    from appliance.control.api.status import MachineState, NetworkTraffic
+    from appliance.control.api.status import DiskTraffic, MachineState, NetworkTraffic
     from appliance.control.api.targets import Proposal
     from appliance.control.api.traffic import RefusalRecord
     from mercure.dicom.capabilities import Capabilities
@@ -122,15 +122,22 @@ def machine_in_words(machine: MachineState) -> str:
     parts = [
         f"load {machine.load[0]:g} on {plural(machine.processors, 'processor')}",
         f"memory {size(used)} of {size(machine.memory_bytes)}",
-        *(_traffic_in_words(network) for network in machine.networks),
+        *(network_in_words(network) for network in machine.networks),
+        disk_in_words(machine.disk),
     ]
-    if machine.disk is not None and machine.disk.read_per_second is not None:
-        read, written = size(machine.disk.read_per_second), size(machine.disk.written_per_second or 0.0)
-        parts.append(f"{machine.disk.device} {read}/s read, {written}/s written, {percent(machine.disk.busy)} busy")
     return "; ".join(part for part in parts if part)
 
 
-def _traffic_in_words(network: NetworkTraffic) -> str:
+def disk_in_words(disk: DiskTraffic | None) -> str:
+    """Say what a disk reads and writes now; empty where it is not known yet."""
+    if disk is None or disk.read_per_second is None:
+        return ""
+    read, written = size(disk.read_per_second), size(disk.written_per_second or 0.0)
+    return f"{disk.device} {read}/s read, {written}/s written, {percent(disk.busy)} busy"
+
+
+def network_in_words(network: NetworkTraffic) -> str:
+    """Say what goes through a network interface now; empty where it is not known yet and nothing is wrong."""
     parts = []
     if network.received_per_second is not None:
         parts.append(f"{size(network.received_per_second)}/s in, {size(network.sent_per_second or 0.0)}/s out")

@@ -14,6 +14,7 @@ import pytest
 from appliance.control.alerts import inputs
 from appliance.control.api.base import Role
 from appliance.control.configuration import setup
+from appliance.control.machine import METER
 from appliance.control.roles import Caller
 from appliance.control.rpc import server as server_module
 from appliance.control.rpc.server import Server
@@ -21,19 +22,22 @@ from appliance.control.session import Session
 from mercure.config import Root
 from tests.support.router import FreePort, Router
 from tests.support.terminal_ui import Plays, Serve, StandingClock
+from tests.tui.filling import FIGURES, MACHINE
 from tests.tui.screenplay import Scene, play
 from tui.router_client import RouterClient, RouterProtocol
 
 
 @pytest.fixture(autouse=True)
 def _clock_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Show times as in Greenwich, the clock as kept in time and a disk with room, whatever the machine has."""
+    """Show times as in Greenwich, a clock kept in time, a disk with room and little to do, whatever the machine has."""
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     room = type(shutil.disk_usage("/"))(2_000_000_000_000, 500_000_000_000, 1_500_000_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: room)
     kept_in_time = inputs.ClockState(synchronised=True, error_seconds=0.0)
     monkeypatch.setattr(inputs, "clock_state", lambda: kept_in_time)
+    monkeypatch.setattr(METER, "machine", lambda spool: MACHINE)
+    monkeypatch.setattr(METER, "process", lambda pid: FIGURES)
     yield
     monkeypatch.undo()
     time.tzset()

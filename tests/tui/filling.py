@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from appliance.control.api.modules import SwitchModule
 from appliance.control.api.selftest import Outcome, Selftest, Step
+from appliance.control.api.services import ProcessFigures
+from appliance.control.api.status import DiskTraffic, MachineState, NetworkTraffic
 from appliance.control.api.streams import CountersItem
 from appliance.control.configuration import edits
 from appliance.supervision.client import ProcessInfo
@@ -188,6 +190,37 @@ PROCESSES: Final = tuple(
     )
 )
 """What supervisord says of a router at work, two services of which are just being restarted."""
+
+
+FIGURES: Final = ProcessFigures(processor=0.04, processor_seconds=90.0, memory_bytes=52_000_000, open_files=23)
+"""What each process takes."""
+
+MACHINE: Final = MachineState(
+    processors=4,
+    processor_seconds=9000.0,
+    load=(0.42, 0.38, 0.31),
+    memory_bytes=16_000_000_000,
+    memory_available_bytes=12_000_000_000,
+    up_seconds=400_000.0,
+    networks=(
+        NetworkTraffic(
+            interface="eth0",
+            received_bytes=10**12,
+            sent_bytes=10**12,
+            received_per_second=48_000_000,
+            sent_per_second=41_000_000,
+        ),
+    ),
+    disk=DiskTraffic(
+        device="sda",
+        read_bytes=10**12,
+        written_bytes=10**12,
+        read_per_second=41_000_000,
+        written_per_second=52_000_000,
+        busy=0.12,
+    ),
+)
+"""The machine that has all of this to do."""
 
 
 def receive(session: Session, ago: timedelta = AN_HOUR) -> None:

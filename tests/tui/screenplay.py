@@ -31,6 +31,8 @@ _TEXT = re.compile(
 )
 _IDS = re.compile(r"(\d{8}T\d{12})-[0-9a-f]{8}")
 """Ids of tasks: their time, and what makes them different."""
+_LEAST = 5
+"""Of so many characters of the root at least, a column that cuts it shows more."""
 SECONDS = 20.0
 
 
@@ -54,7 +56,7 @@ def neutral(svg: str, root: Path) -> str:
     svg = _IDS.sub(r"\1-········", re.sub(r"terminal-\d+-", "terminal-", svg))
     found, shown = str(root), "/srv/mercure".ljust(len(str(root)), "\N{NO-BREAK SPACE}")
     svg = svg.replace(found, shown)
-    for length in range(len(found) - 1, len("/tmp"), -1):
+    for length in range(len(found) - 1, _LEAST, -1):
         svg = svg.replace(f"{found[:length]}…", f"{shown[:length]}…")
     return "\n".join(line.rstrip() for line in svg.split("\n"))
 

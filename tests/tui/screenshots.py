@@ -9,13 +9,14 @@ from pathlib import Path
 
 from appliance.control.alerts import inputs
 from appliance.control.configuration import setup
+from appliance.control.machine import METER
 from appliance.control.registry import find
 from appliance.control.rpc.server import Server
 from appliance.control.session import Session
 from mercure.config import Root
 from tests.support.folders import short_folder
 from tests.support.terminal_ui import StandingClock
-from tests.tui.filling import SELFTEST, fill
+from tests.tui.filling import FIGURES, MACHINE, SELFTEST, fill
 from tests.tui.screenplay import Person, neutral, play
 from tui.router_client import RouterClient
 
@@ -33,6 +34,7 @@ def main() -> None:
     shutil.disk_usage = lambda path: room
     vars(find("selftest.run"))["run"] = lambda asked, wanted: SELFTEST
     inputs.clock_state = lambda: inputs.ClockState(synchronised=True, error_seconds=0.0)
+    vars(METER).update(machine=lambda spool: MACHINE, process=lambda pid: FIGURES)
     vars(setup)["EXAMPLE"] = Path("/opt/mercure/modules/statistics")
     with short_folder() as folder:
         session = Session(Root(folder), "alice", clock=StandingClock())

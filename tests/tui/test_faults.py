@@ -36,7 +36,7 @@ def test_texts_of_several_lines_are_lines_and_no_escapes(session: Session, plays
         await person.see("3 tasks", r"P-9\x0a9\x1b[2J")
         await person.press("asterisk", "ctrl+d")
         await person.see("Discard 3 tasks?", "delivered: P-801", "They will not be delivered", "Reason (optional)")
-        rows = [line.strip(" ┃║│") for line in person.screen.split("\n")]
+        rows = [line.strip(" *┃║│╭╰─") for line in person.screen.split("\n")]
         assert sum(row.startswith("delivered: P-80") for row in rows) == 2
         assert r"\x0adelivered" not in person.screen
         await person.press("escape", "t")

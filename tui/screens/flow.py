@@ -27,6 +27,8 @@ AT_REST: Final = frozenset({"success", "discard"})
 WIDE: Final = 100
 VERY_WIDE: Final = 160
 """From so many columns of the terminal on there is room for more."""
+_BAR: Final = 12
+"""Columns of a progress bar where there is little room."""
 
 
 @dataclass(frozen=True)
@@ -156,10 +158,9 @@ class TargetRow:
 
 TARGETS: Final[Sequence[Column[TargetRow]]] = (
     Column("target", lambda row: (f"{row.look.glyph} {printable(row.name)}", row.look.tone), 0),
-    Column("", lambda row: _spark(row, 8), 8, from_width=WIDE, to_width=VERY_WIDE - 1),
-    Column("", lambda row: _spark(row, 20), 20, from_width=VERY_WIDE),
+    Column("", lambda row: _spark(row, 8), 8, from_width=WIDE),
     Column("now", lambda row: row.said(long=False), 13, right=True, to_width=VERY_WIDE - 1),
-    Column("now", lambda row: row.said(long=True), 42, right=True, from_width=VERY_WIDE),
+    Column("now", lambda row: row.said(long=True), 36, right=True, from_width=VERY_WIDE),
 )
 
 
@@ -235,7 +236,8 @@ def exam_of(entry: api.queue.QueueEntry) -> str:
 
 def _bar(row: MovingRow, columns: int) -> Span:
     if row.entry.confirmed is None:
-        return f"running for {duration(row.entry.age_seconds)}", "dim"
+        since = duration(row.entry.age_seconds)
+        return f"running for {since}" if columns > _BAR else f"for {since}", "dim"
     done, rest = progress_bar(row.share, columns)
     return done + rest.replace(" ", "·"), "busy"
 
@@ -245,7 +247,7 @@ MOVING: Final[Sequence[Column[MovingRow]]] = (
     Column("exam", lambda row: (exam_of(row.entry), ""), 0),
     Column("accession", lambda row: (printable(row.entry.identity.AccessionNumber), "dim"), 14, from_width=WIDE),
     Column("to", lambda row: (f"→ {printable(row.entry.target or row.entry.module or '')}", ""), 12),
-    Column("", lambda row: _bar(row, 12), 12, to_width=WIDE - 1),
+    Column("", lambda row: _bar(row, _BAR), _BAR, to_width=WIDE - 1),
     Column("", lambda row: _bar(row, 20), 20, from_width=WIDE, to_width=VERY_WIDE - 1),
     Column("", lambda row: _bar(row, 50), 50, from_width=VERY_WIDE),
     Column("progress", lambda row: (progress_text(row.entry, row.per_second), ""), 28),

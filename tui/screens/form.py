@@ -35,7 +35,7 @@ HINT_LINES: Final = 3
 """So many lines, at the most, tell what the field under the cursor means."""
 
 
-class FieldList(Pane, VerticalScroll):
+class FieldList(VerticalScroll, Pane):
     """The fields, in a pane."""
 
 

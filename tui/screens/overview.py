@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 from textual.containers import Horizontal, Vertical
 
 from appliance.control.rpc.client import Nothing, api
-from appliance.presentation.figures import duration, rate, size
-from appliance.presentation.phrases import count, plural
+from appliance.presentation.figures import duration, percent, rate, size
+from appliance.presentation.phrases import count, disk_in_words, network_in_words, plural
 from appliance.presentation.states import DISK, SEVERITY
 from mercure.printable import printable
 from tui.actions import bindings_of
@@ -50,21 +50,26 @@ _RUNNING: Final = 20
 _HAPPENED: Final = 100
 _SCALE: Final = 6
 """Columns of the scale beside a graph."""
-_BOX: Final = 7
+_WORDS: Final = 40
+"""From so many columns of a pane on there is room for whole words."""
+_MUCH_LOAD: Final = 2
+_MUCH_MEMORY: Final = 0.9
+"""What is worth a colour: programs that wait, for each processor; the share of the memory that is used."""
 _EVERY_STATUS: Final = 15
 """With each so many-th status (every half minute) what changes slowly is asked for."""
 
 
 class _Heights(NamedTuple):
-    """How many lines each row of panes has, borders included; the lowest has the rest."""
+    """How many lines each row of panes has, borders included; the lowest has the rest, and so has its box with 0."""
 
     least: int
     flow: int
     moving: int
     alerts: int
+    box: int
 
 
-_LAYOUTS: Final = (_Heights(54, 14, 12, 7), _Heights(36, 11, 8, 5), _Heights(0, 9, 4, 3))
+_LAYOUTS: Final = (_Heights(54, 14, 12, 7, 10), _Heights(36, 11, 8, 5, 7), _Heights(0, 9, 4, 3, 0))
 """By the lines of the terminal: the first that has so many at least."""
 
 
@@ -128,7 +133,7 @@ class OverviewPage(Page):
         self.query_one("#day").display = lines >= _LAYOUTS[0].least
         tall = lines >= _LAYOUTS[1].least
         self.query_one("#happened").display = tall
-        self.query_one("#box").styles.height = _BOX if tall else "1fr"
+        self.query_one("#box").styles.height = heights.box or "1fr"
 
     # What is asked for.
 
@@ -211,8 +216,8 @@ class OverviewPage(Page):
     def _show_flow(self) -> None:
         router = self.router
         associations = router.status.associations if router.status else 0
-        about = [(f" · {plural(associations, 'association')}", "busy" if associations else "dim")]
-        about = about if self.app.size.width >= VERY_WIDE else []
+        said = (plural(associations, "association"), "busy" if associations else "dim")
+        about = [said] if self.app.size.width >= VERY_WIDE else []
         self._fill("senders", sender_rows(router, self._senders), "Senders", _total(router.received), *about)
         self._fill("stages", self._stages(), "In the router")
         self._fill("targets", target_rows(router, self._targets), "Targets", _total(router.delivered))
@@ -231,24 +236,31 @@ class OverviewPage(Page):
     def _fill(self, name: str, rows: Iterable[object], title: str, *about: Span) -> None:
         grid = self.query_one(f"#{name}", Grid)
         grid.fill([*rows])
-        said = [span for span in about if span[0]]
+        named: list[Span] = [(title, "title")]
+        for part in about:
+            named += [(" · ", "line"), part] if part[0] else []
         if grid.filter:
-            said = [(f"{len(grid.shown)} of {len(grid.rows)}, filter: {printable(grid.filter)}", "notice")]
-        grid.entitle((title, "title"), *([(" · ", "line"), *said] if said else []))
+            found = (f"{len(grid.shown)} of {len(grid.rows)}, filter: {printable(grid.filter)}", "notice")
+            named = [found] if grid.size.width < _WORDS else [named[0], (" · ", "line"), found]
+        grid.entitle(*named)
 
     def _show_box(self) -> None:
         box = self.query_one("#box", Static)
         if self.router.status is not None:
             box.show(_box_lines(self.router, self.router.status, box.size.width))
-        box.entitle(("Disk and services", "title"))
+        machine = self.router.status.machine if self.router.status else None
+        box.entitle(("Disk and services", "title"), *([(" · ", "line"), _load(machine)] if machine else []))
 
     def _show_graphs(self) -> None:
         for name, title, rates in (("hour", "Last hour", self._hour), ("day", "Last day", self._day)):
             pane = self.query_one(f"#{name}", Static)
             if rates is None or not pane.display:
                 continue
-            pane.entitle((title, "title"), (" · ", "line"), ("▀ received", "good"), ("  ▄ delivered", "busy"))
-            pane.show(graph_lines(rates, *pane.size))  # fmt: skip
+            received, delivered = ("received", "delivered") if pane.size.width >= _WORDS else ("in", "out")
+            pane.entitle(
+                (title, "title"), (" · ", "line"), (f"▀ {received}", "good"), (f"  ▄ {delivered}", "busy")
+            )  # fmt: skip
+            pane.show(graph_lines(rates, *pane.size))
 
     def show_note(self) -> None:
         """Say which part of a pane is shown."""
@@ -310,6 +322,9 @@ def graph_lines(rates: api.traffic.Rates, columns: int, lines: int) -> Iterator[
     received = [point.received for point in rates.points]
     delivered = [point.delivered for point in rates.points]
     top = max([*received, *delivered, 0])
+    if not top:
+        yield ((" nothing received, nothing delivered", "dim"),)
+        return
     rows, room = max(1, (lines - 1) // 2), max(1, columns - _SCALE - 1)
     up = area(received, room, rows, top)
     down = area(delivered, room, rows, top, down=True)
@@ -324,21 +339,49 @@ def graph_lines(rates: api.traffic.Rates, columns: int, lines: int) -> Iterator[
 
 
 def _box_lines(router: RouterState, status: api.status.Status, columns: int) -> Iterator[Line]:
-    disk, left = status.disk, status.disk.full_in_seconds
-    look = DISK["filling" if disk.state == "ok" and left is not None else disk.state]
-    full, free = progress_bar(1 - disk.free_bytes / max(1, disk.total_bytes), max(4, min(20, columns - 40)))
-    said = f"full in {duration(left)}, " if left is not None else ""
-    yield (
-        (" disk     ", "dim"), look.span(), (f" {said}", "warn"), (full, look.tone), (free.replace(" ", "·"), "dim"),
-        (f" {size(disk.free_bytes)} free of {size(disk.total_bytes)}", ""),
-    )  # fmt: skip
+    """Say how disk, services and machine are: what matters most first, as a low pane shows only the beginning."""
+    yield _disk_line(status.disk, columns)
     yield ((" services ", "dim"), _services(status), *_lag(status))
     kept = {str(stage.stage): stage.count for stage in status.stages}
     delivered, discarded = (count(kept.get(stage, 0)) for stage in ("success", "discard"))
     yield ((" kept     ", "dim"), (f"{delivered} delivered, {discarded} discarded", ""))
+    if status.machine is not None:
+        yield from _machine_lines(status.machine)
     in_out = f"{size(_sum(router.received_bytes))}/s in, {size(_sum(router.delivered_bytes))}/s out"
-    yield ((" traffic  ", "dim"), (in_out, ""))
+    yield ((" images   ", "dim"), (in_out, ""))
     yield ((" config   ", "dim"), (f"revision {status.config.revision}", ""))
+
+
+def _disk_line(disk: api.status.DiskState, columns: int) -> Line:
+    left = disk.full_in_seconds
+    look = DISK["filling" if disk.state == "ok" and left is not None else disk.state]
+    full, free = progress_bar(1 - disk.free_bytes / max(1, disk.total_bytes), max(4, min(20, columns - 40)))
+    total = f" of {size(disk.total_bytes)}" if columns >= _WORDS else ""
+    said = f"full in {duration(left)}, " if left is not None else ""
+    return (
+        (" disk     ", "dim"), look.span(), (f" {said}", "warn"), (full, look.tone), (free.replace(" ", "·"), "dim"),
+        (f" {size(disk.free_bytes)} free{total}", ""),
+    )  # fmt: skip
+
+
+def _load(machine: api.status.MachineState) -> Span:
+    load = machine.load[0]
+    return f"load {load:g}", "warn" if load > _MUCH_LOAD * machine.processors else "dim"
+
+
+def _machine_lines(machine: api.status.MachineState) -> Iterator[Line]:
+    used = 1 - machine.memory_available_bytes / max(1, machine.memory_bytes)
+    memory = (f"memory {percent(used)} used, ", "warn" if used > _MUCH_MEMORY else "")
+    yield ((" machine  ", "dim"), memory, (plural(machine.processors, "processor"), ""))
+    network = max(
+        machine.networks, key=lambda it: (it.received_per_second or 0) + (it.sent_per_second or 0), default=None
+    )
+    for label, text in (
+        ("network", network_in_words(network) if network else ""),
+        ("device", disk_in_words(machine.disk)),
+    ):
+        if text:
+            yield ((f" {label:8} ", "dim"), (printable(text), ""))
 
 
 def _services(status: api.status.Status) -> Span:

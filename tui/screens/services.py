@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual import on
 
 from appliance.control.rpc.client import ControlError, Nothing, Verb, api
-from appliance.presentation.figures import since
+from appliance.presentation.figures import process_figures, since
 from appliance.presentation.phrases import plural, taken_in_words
 from appliance.presentation.states import PROCESS, Look, other
 from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.format import fit, wrap
+from tui.format import fit, number, wrap
 from tui.messages import Streamed
 from tui.screens.page import Page
 from tui.screens.table_page import TablePage
@@ -35,6 +35,9 @@ _INDENT: Final = 9
 
 _Order = Verb[api.services.OneService, api.services.ServiceChanged]
 _MOST: Final = 32
+_WIDE: Final = 100
+_FIGURES: Final = ("cpu", "memory", "files")
+"""What each process takes: columns where there is room, else below the table."""
 _MEANING: Final = {
     "receiver": "No images are taken from scanners then: they report an error.",
     "router": "Images are still received and wait to be routed.",
@@ -78,6 +81,22 @@ def _wanted(row: ServiceRow) -> Span:
     return (f"{running}/{wanted}", "good" if running >= wanted else "bad")
 
 
+def _figure(number: int, head: str) -> Column[ServiceRow]:
+    def shown(row: ServiceRow) -> Span:
+        return process_figures(row.process.figures if row.process else None)[number], ""
+
+    return Column(head, shown, 8, lambda row: _taken(row)[number], right=True, from_width=_WIDE)
+
+
+def _taken(row: ServiceRow) -> tuple[float, float, float]:
+    found = row.process.figures if row.process else None
+    return (found.processor or 0.0, found.memory_bytes, found.open_files or 0) if found else (0.0, 0, 0)
+
+
+def _restarts(row: ServiceRow) -> Span:
+    return number(row.process.restarts if row.process else 0, "warn")
+
+
 def _problem(row: ServiceRow) -> Span:
     return (printable(row.process.problem) if row.process else "", "warn")
 
@@ -103,6 +122,8 @@ class ServicesPage(TablePage[ServiceRow]):
                 "pid", lambda row: (str(row.process.pid or "") if row.process else "", "dim"), 8, right=True
             ),
             Column[ServiceRow]("since", self._since, 7, right=True),
+            *(_figure(*figure) for figure in enumerate(_FIGURES)),
+            Column[ServiceRow]("restarts", _restarts, 8, right=True, from_width=_WIDE),
             Column[ServiceRow]("problem", _problem),
         )
 
@@ -123,7 +144,7 @@ class ServicesPage(TablePage[ServiceRow]):
             if process.crashes:
                 often = f"{plural(process.crashes, 'time')} within five minutes"
                 yield from pair("crashed", often, columns, "bad" if process.is_looping else "warn")
-            if process.figures is not None:
+            if process.figures is not None and self.app.size.width < _WIDE:
                 yield from pair("takes", taken_in_words(process), columns)
         yield from pair("without it", _MEANING.get(row.service.name, ""), columns, "dim")
 
@@ -293,6 +314,6 @@ def log_lines(lines: Iterable[api.services.LogLine], columns: int) -> Iterator[L
         text = printable(" ".join(part for part in (line.message, line.more) if part))
         level = f"{line.level.lower()}: " if style in {"bad", "warn"} else ""
         name = fit(printable(line.process), 14)
-        for number, piece in enumerate(wrap(level + text, columns - _INDENT - 15)):
-            yield ((head if number == 0 else " " * _INDENT, "dim"), (f"{name if number == 0 else ' ' * 14} ", "title"),
+        for row, piece in enumerate(wrap(level + text, columns - _INDENT - 15)):
+            yield ((head if row == 0 else " " * _INDENT, "dim"), (f"{name if row == 0 else ' ' * 14} ", "title"),
                    (piece, style))  # fmt: skip

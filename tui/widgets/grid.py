@@ -60,7 +60,7 @@ class Column(Generic[R]):
     to_width: int = 0
 
 
-class Grid(Pane, ScrollView, Generic[R], can_focus=True):
+class Grid(ScrollView, Pane, Generic[R], can_focus=True):
     """The table.
 
     Parameters

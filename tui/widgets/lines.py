@@ -87,7 +87,7 @@ class Static(Pane):
         return strip_of(self._lines[y] if y < len(self._lines) else _EMPTY, self.size.width)
 
 
-class Pager(Pane, ScrollView, can_focus=True):
+class Pager(ScrollView, Pane, can_focus=True):
     """Lines that scroll: a task in full, a log, a page of help."""
 
     BINDINGS: ClassVar[list[BindingType]] = []
