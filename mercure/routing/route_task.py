@@ -24,7 +24,7 @@ from mercure.routing.pace import Learning, Paces, ReleaseChange
 from mercure.routing.plan import UNMATCHED, Plan, decide, decide_study, holds
 from mercure.routing.seen_series import remember
 from mercure.routing.studies import SEPARATOR, StudyRelease, members, read_taken, study_folder
-from mercure.routing.units import sender_of, unit_digest
+from mercure.routing.units import named, sender_of, unit_digest
 from mercure.spool import (
     Claim,
     Spool,
@@ -216,6 +216,7 @@ class TaskRouter:
             return
         sender = task.origin.sender or config.sender_of(task.origin.calling_aet, task.origin.address)
         now = self._clock.now()
+        records = [named(config, record) for record in records]
         decided = RoutedSeries(
             task=task.id,
             fired=frozenset(outcome.rule for outcome in plan.rules if outcome.fired),

@@ -69,6 +69,13 @@ def sender_of(config: Config, record: TagRecord) -> str:
     return text(record, "SenderName") or config.sender_of(text(record, "SenderAET"), text(record, "SenderAddress"))
 
 
+def named(config: Config, record: TagRecord) -> TagRecord:
+    """Return a tag record with the name of its sender, also where an older release has written none."""
+    if "SenderName" in record or not has_origin(record):
+        return record
+    return {**record, "SenderName": sender_of(config, record)}
+
+
 def units_of(config: Config, records: Iterable[TagRecord]) -> dict[Unit, list[TagRecord]]:
     """Divide images by their units, each in the order received."""
     found: dict[Unit, list[TagRecord]] = {}

@@ -15,7 +15,7 @@ from typing import Final
 
 from mercure.config import Config, Rule
 from mercure.event_details import RuleOutcome
-from mercure.routing.units import has_origin
+from mercure.routing.units import has_origin, named
 from mercure.rules import CompiledRule, Evaluation, ImageRecords, compile_rule, differing
 from mercure.spool import TagRecord, Task
 
@@ -105,6 +105,7 @@ def verdicts(config: Config, task: Task, records: Sequence[TagRecord], now: date
     now : datetime
         Aware instant, for rules that ask for ages.
     """
+    records = [named(config, record) for record in records]
     series = _Series(ImageRecords(records), now)
     known = all(map(has_origin, records))
     found = [Verdict(tuple(range(max(1, len(records)))), has_origin=known)]

@@ -21,6 +21,7 @@ OWN_KEYWORDS: Final = {
     "ReceivedAt": "LO",
     "SenderAddress": "LO",
     "SenderAET": "AE",
+    "SenderName": "LO",
     "ReceiverAET": "AE",
     "AssociationID": "LO",
     "DecodingProblems": "LO",

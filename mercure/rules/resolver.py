@@ -34,6 +34,7 @@ from mercure.rules.terms import (
     Term,
     together,
 )
+from mercure.rules.unknown import SENDER_NAME
 
 
 class Reporter:
@@ -82,7 +83,7 @@ class Reporter:
         self.findings.append(Diagnostic("warning", code, message, advice, self.place(node)))
 
 
-_SCOPES: Final = ("tags", "images", "item")
+_SCOPES: Final = ("tags", "images", "item", "sender")
 _IMAGES_HAS: Final = "images has count, any(…), all(…), values(…) and distinct(…)"
 _ITEM_OUTSIDE: Final = "item is what sequence(…).any(…) and .all(…) look at, and stands in their brackets"
 
@@ -182,6 +183,11 @@ class _Resolver(Reporter):
                 self.fail("unknown-name", node, f"there is no images.{node.name}", _IMAGES_HAS)
             self._outside_images(node)
             return self._operation(node, IMAGE_COUNT, (), ())
+        if _is(base, "sender"):
+            if node.name != "name":
+                advice = "sender has a name; its AE title and address are tags.SenderAET and tags.SenderAddress"
+                self.fail("unknown-name", node, f"there is no sender.{node.name}", advice)
+            return self._tag(node, "tags", SENDER_NAME)
         value = self.term(base)
         function = vocabulary.ATTRIBUTES.get(node.name)
         if function is None and canonical(node.name):
@@ -420,6 +426,7 @@ _SCOPE_USES: Final = {
     "tags": 'tags.Keyword, or "Keyword" in tags',
     "images": "images.count, images.any(…) or images.values(…)",
     "item": "item.Keyword",
+    "sender": "sender.name",
 }
 _NONE: Final = {
     word: plain(f"{word} None", (Parameter("value"),), ValueKind.TRUTH, lambda _frame, _value, answer=answer: answer)

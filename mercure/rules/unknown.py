@@ -20,6 +20,9 @@ LEFT_OUT: Final = "LeftOut"
 ORIGIN: Final = ("SenderAET", "SenderAddress", "ReceiverAET")
 """The tags that say from where an image came; the receiver writes each of them, whatever its value."""
 
+SENDER_NAME: Final = "SenderName"
+"""The name of the sender in the configuration at receipt; the router adds it where an older release did not."""
+
 _NO_ORIGIN: Final = "nobody knows from where the image came"
 _MANY: Final = "and more"
 _CUT: Final = ("the record is longer than the limit", "; left out after ", "the header cannot be read again", _MANY)
@@ -80,6 +83,8 @@ def with_unknowns(record: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a record in which what is not known is `Unknown`; mostly the record itself."""
     problems, left_out = record.get(PROBLEMS), record.get(LEFT_OUT)
     missing = [keyword for keyword in ORIGIN if keyword not in record]
+    if ORIGIN[0] in missing and SENDER_NAME not in record:
+        missing.append(SENDER_NAME)
     if not problems and not left_out and not missing:
         return record
     made: dict[str, Any] = dict(record)

@@ -33,7 +33,7 @@ from mercure.dicom.tags import read_tag_records
 from mercure.event_details import Identity
 from mercure.names import id_time
 from mercure.routing.dry_run import DryRunReport, kept_tasks, recent, rehearse
-from mercure.routing.units import units_of
+from mercure.routing.units import named, units_of
 from mercure.routing.verdicts import answers_of
 from mercure.rules import Explanation, ExplanationPart, RuleError, compile_rule
 from mercure.spool import TASK_STAGES, Stage, TagRecord, read_tags
@@ -86,9 +86,10 @@ def explain(expression: str, records: Sequence[TagRecord]) -> Explanation:
 
 def one_unit(session: Session, records: Sequence[TagRecord]) -> tuple[list[TagRecord], str]:
     """Return the images of the first unit, and a sentence where there are others: they are decided by themselves."""
+    records = [named(session.config, record) for record in records]
     units = list(units_of(session.config, records).values())
     if len(units) <= 1:
-        return list(records), ""
+        return records, ""
     others = plural(len(records) - len(units[0]), "image")
     return units[0], f"{others} of other senders, studies or patients are decided on by themselves, and left out here."
 
