@@ -33,23 +33,30 @@ bool is_frame_header(std::uint8_t marker) {
 
 bool has_no_length(std::uint8_t marker) { return marker <= 0x01 || (marker >= 0xD0 && marker <= 0xD9); }
 
-// Codecs believe the frame's own header, and a few bytes can promise them billions of pixels: they would take minutes to find
-// out that these are missing. What is no marker is passed over, as they do (ISO/IEC 10918-1 annex B).
-bool has_another_size(std::string_view frame, const Pixels& pixels) {
+// Why the start of a frame is not given to the codecs; empty when it is. They believe its header, and a few bytes can promise
+// them billions of pixels: they would take minutes to find out that these are missing. At the marker TEM, which no file needs,
+// DCMTK 3.6 stands still for ever. What is no marker is passed over, as they do (ISO/IEC 10918-1 annex B).
+std::string header_problem(std::string_view frame, const Pixels& pixels) {
+  constexpr std::uint8_t kTem = 0x01;
+  constexpr std::uint8_t kScan = 0xDA;
   const auto byte = [&](std::size_t at) { return at < frame.size() ? static_cast<std::uint8_t>(frame[at]) : std::uint8_t{0}; };
   const auto number = [&](std::size_t at) { return byte(at) * 256U + byte(at + 1); };
+  bool has_header = false;
   for (std::size_t at = 0; at + 1 < frame.size();) {
     const std::uint8_t marker = byte(at + 1);
+    if (byte(at) == 0xFF && marker == kTem) return "it has the marker TEM before its pixels";
     if (byte(at) != 0xFF || marker == 0xFF || has_no_length(marker)) {
       at += byte(at) == 0xFF && marker != 0xFF ? 2 : 1;
       continue;
     }
-    constexpr std::uint8_t kScan = 0xDA;
-    if (marker == kScan) return false;
-    if (is_frame_header(marker) && (number(at + 5) != pixels.rows || number(at + 7) != pixels.columns)) return true;
+    if (marker == kScan) break;
+    if (is_frame_header(marker)) {
+      if (number(at + 5) != pixels.rows || number(at + 7) != pixels.columns) return "it has another size than it should have";
+      has_header = true;
+    }
     at += 2 + std::max(2U, number(at + 2));
   }
-  return false;
+  return has_header ? "" : "it has no frame header before its pixels";
 }
 
 OFCondition describe(DcmItem& item, const Pixels& pixels) {
@@ -158,7 +165,7 @@ void prepare_codecs() {
 }
 
 std::string decode_jpeg(const Task& task, std::string& samples) {
-  if (has_another_size(task.bytes, task.pixels)) return "JPEG: it has another size than it should have";
+  if (const std::string problem = header_problem(task.bytes, task.pixels); !problem.empty()) return "JPEG: " + problem;
   const DcmXfer syntax(std::string(task.syntax.uid).c_str());
   DcmDataset data_set;
   OFCondition done = describe(data_set, task.pixels);

@@ -155,6 +155,8 @@ def test_a_picture_without_pixels_keeps_all_it_has(tmp_path: Path) -> None:
     ("frame", "syntax", "reason"),
     [
         (b"\xff\xd8\xff\xd9", "1.2.840.10008.1.2.4.50", "JPEG"),
+        (b"\xff\xd8\xff\xd9", "1.2.840.10008.1.2.4.80", "no frame header"),
+        (b"\xff\xd8\xff\x01" + PROMISE[2:], "1.2.840.10008.1.2.4.70", "marker TEM"),
         (PROMISE, "1.2.840.10008.1.2.4.70", "another size"),
         (b"\xff\x4f\xff\x51" + bytes(60), "1.2.840.10008.1.2.4.90", "JPEG 2000"),
         (struct.pack("<16I", 2, 64, 66, *[0] * 13) + b"\0\1", RLE, "ends too early"),
