@@ -104,9 +104,10 @@ def postgres_server() -> Iterator[postgres_support.Cluster]:
 
 
 @pytest.fixture
-def postgres_url(postgres_server: postgres_support.Cluster) -> str:
+def postgres_url(postgres_server: postgres_support.Cluster) -> Iterator[str]:
     """Give the address of an empty PostgreSQL database of the test's own."""
-    return postgres_server.create_database()
+    with postgres_server.database() as url:
+        yield url
 
 
 @pytest.fixture

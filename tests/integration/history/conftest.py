@@ -27,14 +27,16 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def history_url(request: pytest.FixtureRequest, tmp_path: Path, postgres_server: Cluster) -> str:
+def history_url(request: pytest.FixtureRequest, tmp_path: Path, postgres_server: Cluster) -> Iterator[str]:
     """Give the address of an empty history.
 
     The server is asked for openly, not by name when needed: it must be up before the test is watched for leftovers.
     """
     if request.param == "postgresql":
-        return postgres_server.create_database()
-    return f"sqlite://{tmp_path}/history.db"
+        with postgres_server.database() as url:
+            yield url
+    else:
+        yield f"sqlite://{tmp_path}/history.db"
 
 
 @pytest.fixture
