@@ -18,10 +18,11 @@ from typing import Final, Literal
 from mercure import durable
 from mercure.clock import Clock
 from mercure.config.models import Retention
-from mercure.event_details import DiskSpace, TaskRetired
+from mercure.event_details import DiskSpace, QuarantineLeft, TaskRetired
+from mercure.events import EventWriter
 from mercure.history.database import HistoryError
 from mercure.history.queries import RECORDED_AS, History
-from mercure.names import id_time
+from mercure.names import derived_id, id_time
 from mercure.retention.finished import (
     Finished,
     FinishedTasks,
@@ -34,7 +35,6 @@ from mercure.retention.finished import (
 )
 from mercure.retention.kept import KeepGuard
 from mercure.retention.nightly import NightlyVerify
-from mercure.retention.quarantine import expire_quarantine
 from mercure.retention.scrub import ScrubThread
 from mercure.routing import dry_run, habits, pace, seen_series
 from mercure.routing.habits import Habits
@@ -52,6 +52,7 @@ from mercure.spool import (
     image_files,
     load_task,
     notices,
+    quarantine,
     uptime,
     versions,
 )
@@ -170,6 +171,32 @@ _DERIVE: Final = (Stage.ROUTING, Stage.PROCESSING)
 
 _log = logging.getLogger(__name__)
 States = Callable[[Sequence[str]], Mapping[str, str]]
+
+
+def expire_quarantine(spool: Spool, events: EventWriter, lived: Uptime, seconds: float) -> int:
+    """Remove the objects that came last so long ago; return how many.
+
+    Parameters
+    ----------
+    spool, events : Spool and EventWriter
+        Where, and where it is told.
+    lived : Uptime
+        By which ages are counted.
+    seconds : float
+        How long an object is kept.
+    """
+    old = [one for one in quarantine.entries(spool) if lived.age(one.last) > seconds]
+    for one in old:
+        claim = Claim.take(spool.entry(Stage.QUARANTINE, one.name))
+        if claim is None:
+            continue  # a person is looking after it
+        with claim:
+            told = QuarantineLeft(entry=one.name, reason=f"kept since {one.last:%Y-%m-%d %H:%M} UTC")
+            events.emit(told, type="quarantine.expired", id=derived_id(one.name, "quarantine.expired"))
+            events.sync()
+            durable.remove_tree(claim.path)
+    quarantine.forget_gone(spool)
+    return len(old)
 
 
 class Cleaner:
