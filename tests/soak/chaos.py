@@ -176,7 +176,8 @@ class Chaos:
 
         def edit(content: dict[str, Any]) -> None:
             nonlocal disabled
-            disabled = content["rules"]["switched"]["disabled"] = not content["rules"]["switched"]["disabled"]
+            rule = content["rules"]["switched"]
+            disabled = rule["disabled"] = not rule.get("disabled", False)
 
         self._save(edit)
         self.switch.turned(turn, is_on=not disabled)
