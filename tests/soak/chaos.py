@@ -187,9 +187,9 @@ class Chaos:
         spool = Spool(self._root / "spool")
         oldest = now = time()
         for stage in UNDECIDED:
-            for path in spool.stage(stage).rglob("*.dcm"):
-                with suppress(FileNotFoundError):
-                    oldest = min(oldest, path.stat().st_mtime)
+            for entry in list(spool.stage(stage).iterdir()):
+                with suppress(FileNotFoundError):  # it was decided meanwhile
+                    oldest = min([oldest, *(path.stat().st_mtime for path in entry.rglob("*.dcm"))])
         return now - oldest
 
     def _save(self, edit: Callable[[dict[str, Any]], None]) -> None:
