@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from appliance.control.api.status import DiskFault, DiskState, KeptState, QuarantineState, Status
 from appliance.control.rows import KEPT_STAGES
 from appliance.control.session import Session
-from mercure.retention.kept import ceiling, covered, kept_tasks
+from mercure.retention.kept import KeptTasks, ceiling, covered, kept_tasks
 from mercure.spool import uptime
-from mercure.spool.keeps import read_keeps
+from mercure.spool.keeps import Keep, read_keeps
 from mercure.spool.quarantine import load
 
 FORECAST_SPAN: Final = (300.0, 900.0)
@@ -92,14 +93,20 @@ def quarantine_state(session: Session) -> QuarantineState:
     )
 
 
+def kept_now(session: Session, keeps: Sequence[Keep]) -> KeptTasks:
+    """Return what keeps in force keep, all of them together, and what of it does not fit under their ceiling."""
+    if not keeps:
+        return KeptTasks()
+    most = ceiling(session.spool, session.config.retention.keep_percent)
+    return kept_tasks(session.spool, covered(session.rows(KEPT_STAGES), keeps), most)
+
+
 def kept_state(session: Session) -> KeptState:
     """Tell how much people have kept beyond its retention, and how much may be."""
     keeps, root = read_keeps(session.spool), session.spool.root
     most = ceiling(session.spool, session.config.retention.keep_percent) if root.exists() else 0
     in_force = keeps.in_force(uptime(session.spool, session.clock)) if keeps.keeps else ()
-    if not in_force:
-        return KeptState(most_bytes=most, unreadable=keeps.unreadable)
-    found = kept_tasks(session.spool, covered(session.rows(KEPT_STAGES), in_force), most)
+    found = kept_now(session, in_force)
     return KeptState(
         keeps=len(in_force),
         bytes=found.bytes,

@@ -11,15 +11,15 @@ from typing import Any, Final
 
 from appliance.control.api import queue as api
 from appliance.control.api.queue import SHAPE_SECONDS, ListQueue, Order, Queue, QueueEntry, ShapeRow
+from appliance.control.disk import kept_now
 from appliance.control.locks import Held
 from appliance.control.registry import carries_out
-from appliance.control.rows import KEPT_STAGES, Row, row_of
+from appliance.control.rows import Row, row_of
 from appliance.control.session import Session
 from appliance.presentation.states import QUEUE, QueueState
 from mercure.config import TargetSettings
 from mercure.delivery.target_outage import TargetOutage
 from mercure.delivery.target_status import outage_of
-from mercure.retention.kept import ceiling, covered, kept_tasks
 from mercure.scheduling.order import waits_for
 from mercure.spool import Stage, Task, Uptime, uptime
 from mercure.spool.keeps import Keep, read_keeps
@@ -100,12 +100,8 @@ class Now:
     @cached_property
     def _keeps(self) -> tuple[tuple[Keep, ...], frozenset[str]]:
         """The keeps in force, and the tasks that do not fit under their ceiling."""
-        spool = self.session.spool
-        keeps = read_keeps(spool).in_force(self._lived)
-        if not keeps:
-            return (), frozenset()
-        most = ceiling(spool, self.session.config.retention.keep_percent)
-        return keeps, kept_tasks(spool, covered(self.session.rows(KEPT_STAGES), keeps), most).beyond
+        keeps = read_keeps(self.session.spool).in_force(self._lived)
+        return keeps, kept_now(self.session, keeps).beyond
 
     def _removal(self, row: Row) -> dict[str, object]:
         """Tell when what is kept is removed: after its retention, or when the last keep of it ends."""

@@ -8,7 +8,7 @@ from typing import Final
 from appliance.control.api import keep as api
 from appliance.control.api.base import Nothing
 from appliance.control.api.keep import AddKeep, Keeping, KeepState, RemoveKeep
-from appliance.control.disk import kept_state
+from appliance.control.disk import kept_now, kept_state
 from appliance.control.errors import ControlError
 from appliance.control.queue.task_actions import find_task
 from appliance.control.registry import carries_out
@@ -51,7 +51,7 @@ def add(session: Session, wanted: AddKeep) -> KeepState:
         save_keep(session.spool, keep)
         events.emit(told(keep, session.user), type="keep.added", task=keep.task or None)
         session.audit(events, "keep.add", keep.id, after=_facts(keep), task=keep.task or None)
-        return _state(session, keep, rows, lived)
+        return _state(session, keep, session.rows(KEPT_STAGES), kept_now(session, in_force).beyond, lived)
 
 
 def _keep_of(session: Session, wanted: AddKeep) -> Keep:
@@ -97,8 +97,8 @@ def list_(session: Session, wanted: Nothing) -> Keeping:
     """List the keeps, the newest first."""
     lived = uptime(session.spool, session.clock)
     keeps = read_keeps(session.spool).in_force(lived)
-    rows = session.rows(KEPT_STAGES) if keeps else []
-    entries = tuple(_state(session, keep, rows, lived) for keep in reversed(keeps))
+    rows, beyond = session.rows(KEPT_STAGES) if keeps else [], kept_now(session, keeps).beyond
+    entries = tuple(_state(session, keep, rows, beyond, lived) for keep in reversed(keeps))
     return Keeping(**kept_state(session).model_dump(), entries=entries)
 
 
@@ -119,7 +119,9 @@ def remove(session: Session, wanted: RemoveKeep) -> KeepState:
         session.audit(
             events, "keep.remove", keep.id, before=before, after={"reason": wanted.reason}, task=keep.task or None
         )
-        return _state(session, keep, session.rows(KEPT_STAGES), uptime(session.spool, session.clock))
+        lived = uptime(session.spool, session.clock)
+        left = read_keeps(session.spool).in_force(lived)
+        return _state(session, keep, session.rows(KEPT_STAGES), kept_now(session, left).beyond, lived)
 
 
 def _find(session: Session, name: str) -> Keep:
@@ -141,15 +143,13 @@ def _facts(keep: Keep) -> dict[str, Json]:
     }
 
 
-def _state(session: Session, keep: Keep, rows: list[Row], lived: Uptime) -> KeepState:
-    mine = covered((row for row in rows if row.stage in KEPT_STAGES), [keep])
+def _state(session: Session, keep: Keep, rows: list[Row], beyond: frozenset[str], lived: Uptime) -> KeepState:
+    mine = covered(rows, [keep])
     most = ceiling(session.spool, session.config.retention.keep_percent)
-    in_force = read_keeps(session.spool).in_force(lived)
-    every = kept_tasks(session.spool, covered((row for row in rows if row.stage in KEPT_STAGES), in_force), most)
     return KeepState(
         **keep.model_dump(),
         seconds_left=round(keep.seconds_left(lived), 3),
         tasks=len(mine),
         bytes=kept_tasks(session.spool, mine, most).bytes,
-        beyond=sum(row.id in every.beyond for row in mine),
+        beyond=sum(row.id in beyond for row in mine),
     )
