@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 import click
 
@@ -14,6 +14,7 @@ from appliance.cli.lazy import OrderedGroup
 from appliance.cli.requests import ask
 from appliance.cli.text import pairs, table
 from appliance.presentation.figures import short_moment, size, zoned_moment
+from mercure.clock import wall_now
 
 if TYPE_CHECKING:
     from appliance.control.api.history import TaskStory
@@ -29,18 +30,27 @@ class Since(click.ParamType[datetime]):
     """A time: how long ago (``30m``, ``12h``, ``7d``, ``2w``), or a date or time of ISO 8601 by the local clock."""
 
     name = "time"
+    direction: ClassVar[int] = -1
+    examples: ClassVar[str] = "30m, 12h, 7d, 2w, 2026-11-21 or 2026-11-21T14:00"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:  # noqa: ANN401
         """Return the instant, aware."""
         if isinstance(value, datetime):
             return value
         text = str(value)
-        if text[:-1].isdigit() and text[-1] in UNITS:
-            return datetime.now(UTC) - timedelta(seconds=int(text[:-1]) * UNITS[text[-1]])
         try:
+            if text[:-1].isdecimal() and text[-1] in UNITS:
+                return wall_now() + self.direction * timedelta(seconds=int(text[:-1]) * UNITS[text[-1]])
             return datetime.fromisoformat(text).astimezone()
-        except ValueError:
-            self.fail(f"{text!r} is no time: give 30m, 12h, 7d, 2w, 2026-11-21 or 2026-11-21T14:00", param, ctx)
+        except (ValueError, OverflowError):
+            self.fail(f"{text!r} is no time: give {self.examples}", param, ctx)
+
+
+class Until(Since):
+    """An end: in how long (``12h``, ``7d``, ``2w``), or a date or time of ISO 8601 by the local clock."""
+
+    direction = 1
+    examples = "12h, 7d, 2w, 2026-12-24 or 2026-12-24T18:00"
 
 
 def _exam_options(command: F) -> F:

@@ -3,44 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
 
-from appliance.cli import exit_codes, shell_completion
-from appliance.cli.common import Failure, end_with, json_option, root_option, show
-from appliance.cli.history import UNITS
+from appliance.cli import shell_completion
+from appliance.cli.common import end_with, json_option, root_option, show
+from appliance.cli.history import Until
 from appliance.cli.lazy import OrderedGroup
-from appliance.cli.requests import ask, asking
+from appliance.cli.requests import ask, asking, each
 from appliance.cli.text import table
 from appliance.presentation.figures import duration, size, zoned_moment
 from appliance.presentation.phrases import plural
-from mercure.clock import wall_now
 from mercure.printable import printable
 
 if TYPE_CHECKING:
     from appliance.control.api.keep import Keeping, KeepState
 
 SHORT = 8
-
-
-class Until(click.ParamType[datetime]):
-    """An end: in how long (``12h``, ``7d``, ``2w``), or a date or time of ISO 8601 by the local clock."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:  # noqa: ANN401
-        """Return the instant, aware."""
-        if isinstance(value, datetime):
-            return value
-        text = str(value)
-        try:
-            if text[:-1].isdecimal() and text[-1] in UNITS:
-                return wall_now() + timedelta(seconds=int(text[:-1]) * UNITS[text[-1]])
-            return datetime.fromisoformat(text).astimezone()
-        except (ValueError, OverflowError):
-            self.fail(f"{text!r} is no time: give 12h, 7d, 2w, 2026-12-24 or 2026-12-24T18:00", param, ctx)
 
 
 @click.group(cls=OrderedGroup)
@@ -69,22 +50,20 @@ def add(tasks: tuple[str, ...], study: str | None, patient: str | None, until: d
     All keeps together take at most `retention.keep_percent` of the disk; what would be more is refused.
     """
     from appliance.control import api  # noqa: PLC0415
-    from appliance.control.errors import ControlError  # noqa: PLC0415
 
     if sum((bool(tasks), study is not None, patient is not None)) != 1:
         raise click.UsageError("name tasks, or give --study or --patient")
-    done, codes = [], []
+    done: list[KeepState] = []
     with asking() as ask_for:
-        for task in tasks or (None,):
+
+        def keep_one(task: str | None) -> bool:
             wanted = api.keep.AddKeep(task=task, study=study, patient=patient, until=until, reason=reason)
-            try:
-                done.append(ask_for(api.keep.ADD, wanted))
-            except ControlError as error:
-                failure = Failure(error.text, error.advice, exit_codes.OF_KIND[error.kind])
-                failure.show()
-                codes.append(failure.exit_code)
+            done.append(ask_for(api.keep.ADD, wanted))
+            return True
+
+        code = each(tasks or (None,), keep_one)
     show({"added": done}, lambda: map(_line, done))
-    end_with(codes[0] if codes else exit_codes.WELL)
+    end_with(code)
 
 
 def _line(state: KeepState) -> str:

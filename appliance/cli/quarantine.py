@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
-from appliance.cli import exit_codes, shell_completion
-from appliance.cli.common import Failure, end_with, json_option, narrate, root_option, show
+from appliance.cli import shell_completion
+from appliance.cli.common import end_with, json_option, narrate, root_option, show
 from appliance.cli.lazy import OrderedGroup
-from appliance.cli.requests import ask, asking
+from appliance.cli.requests import ask, asking, each
 from appliance.cli.text import pairs, table
 from appliance.presentation.figures import duration, short_moment, size, zoned_moment
 from appliance.presentation.phrases import plural
@@ -129,23 +129,6 @@ def _entries(ask_for: Ask, names: tuple[str, ...], sender: str | None) -> list[s
     return [one.entry for one in ask_for(api.quarantine.LIST, api.quarantine.ListQuarantine(sender=sender)).entries]
 
 
-def _each(entries: list[str], act: Callable[[str], bool]) -> int:
-    """Do it one by one; what does not work is told, and the others are done all the same. Return the exit code."""
-    from appliance.control.errors import ControlError  # noqa: PLC0415
-
-    code = exit_codes.WELL
-    for entry in entries:
-        try:
-            well = act(entry)
-        except ControlError as error:
-            failure = Failure(error.text, error.advice, exit_codes.OF_KIND[error.kind])
-            failure.show()
-            code = code or failure.exit_code
-        else:
-            code = code or (exit_codes.WELL if well else exit_codes.FAILED)
-    return code
-
-
 _REASON = "Why; it is kept in the audit."
 
 
@@ -169,7 +152,7 @@ def read_again(entries: tuple[str, ...], sender: str | None, reason: str) -> Non
             done.append(ask_for(api.quarantine.READ_AGAIN, api.quarantine.ChangeObject(entry=entry, reason=reason)))
             return done[-1].read
 
-        code = _each(_entries(ask_for, entries, sender), act)
+        code = each(_entries(ask_for, entries, sender), act)
     show({"read": done}, lambda: (_read_line(one) for one in done))
     end_with(code)
 
@@ -201,7 +184,7 @@ def send(entries: tuple[str, ...], target: str, reason: str) -> None:
             done.append(ask_for(api.quarantine.SEND, wanted))
             return done[-1].taken
 
-        code = _each(list(entries), act)
+        code = each(list(entries), act)
     show({"sent": done}, lambda: (_sent_line(one) for one in done))
     end_with(code)
 
@@ -232,6 +215,6 @@ def discard(entries: tuple[str, ...], sender: str | None, reason: str, *, yes: b
         meant = _entries(ask_for, entries, sender)
         if meant and not yes:
             click.confirm(f"remove {plural(len(meant), 'object')} for good?", abort=True, err=True)
-        code = _each(meant, act)
+        code = each(meant, act)
     show({"discarded": done}, lambda: (f"discarded: {one.entry}, {size(one.bytes)}" for one in done))
     end_with(code)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
-from appliance.cli import exit_codes, shell_completion
-from appliance.cli.common import Failure, end_with, json_option, narrate, root_option, show
+from appliance.cli import shell_completion
+from appliance.cli.common import end_with, json_option, narrate, root_option, show
 from appliance.cli.lazy import OrderedGroup
-from appliance.cli.requests import ask, asking
+from appliance.cli.requests import ask, asking, each
 from appliance.cli.text import pairs, table
 from appliance.presentation.figures import duration, size, zoned_moment
 from appliance.presentation.phrases import conversions_in_words
@@ -235,19 +235,16 @@ def _tasks(ask_for: Ask, verb: TaskVerb, names: tuple[str, ...], wanted: ListQue
 def _change(ask_for: Ask, verb: TaskVerb, tasks: list[str], reason: str) -> None:
     """Do it task by task; one that cannot be changed is told, and the others are changed all the same."""
     from appliance.control import api  # noqa: PLC0415
-    from appliance.control.errors import ControlError  # noqa: PLC0415
 
     done: list[Changed] = []
-    codes = []
-    for task in tasks:
-        try:
-            done.append(ask_for(api.queue.CHANGES[verb.name], api.queue.ChangeTask(task=task, reason=reason)))
-        except ControlError as error:
-            failure = Failure(error.text, error.advice, exit_codes.OF_KIND[error.kind])
-            failure.show()
-            codes.append(failure.exit_code)
+
+    def change(task: str) -> bool:
+        done.append(ask_for(api.queue.CHANGES[verb.name], api.queue.ChangeTask(task=task, reason=reason)))
+        return True
+
+    code = each(tasks, change)
     show({"changed": done}, lambda: _changed_lines(done, len(tasks)))
-    end_with(codes[0] if codes else exit_codes.WELL)
+    end_with(code)
 
 
 def _changed_lines(done: list[Changed], asked: int) -> Iterator[str]:

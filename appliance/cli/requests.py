@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from appliance.cli.common import open_session, root_folder
+from appliance.cli import exit_codes
+from appliance.cli.common import Failure, open_session, root_folder
 from appliance.cli.progress import Meter
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
         def __call__(self, verb: Verb[Q, A], request: Q | None = None) -> A:
             """Return the answer."""
+
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -76,3 +80,26 @@ def _here(told: Callable[[Progress], None]) -> Ask:
         return answer
 
     return ask
+
+
+def each(items: Iterable[T], act: Callable[[T], bool]) -> int:
+    """Do it one by one; what does not work is told, and the others are done all the same.
+
+    Returns
+    -------
+    int
+        The exit code: of the first that did not work.
+    """
+    from appliance.control.errors import ControlError  # noqa: PLC0415
+
+    code = exit_codes.WELL
+    for item in items:
+        try:
+            well = act(item)
+        except ControlError as error:
+            failure = Failure(error.text, error.advice, exit_codes.OF_KIND[error.kind])
+            failure.show()
+            code = code or failure.exit_code
+        else:
+            code = code or (exit_codes.WELL if well else exit_codes.FAILED)
+    return code
