@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from sys import intern
 from typing import Final
 
 from mercure import durable
@@ -37,9 +38,12 @@ from mercure.spool.task_events import (
 FINISHED_STAGES: Final = (Stage.SUCCESS, Stage.DISCARD, Stage.ERROR)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Finished:
     """A task that has nothing before it, or waits for a person.
+
+    The cleaner holds one for each finished task, and there may be a million of them: hence the slots, and what tasks
+    have in common stands in memory once.
 
     Parameters
     ----------
@@ -98,9 +102,9 @@ class FinishedTasks:
             except (FileNotFoundError, TaskError):
                 # One that cannot be read is never removed: a person must look at it. `mercure verify` names it.
                 return None
-            who = task.identity
-            finished = task.finished or id_time(name)
-            return Finished(name, stage, finished, task.parent, who.StudyInstanceUID, who.PatientID, task.bytes)
+            study, patient = intern(task.identity.StudyInstanceUID), intern(task.identity.PatientID)
+            parent = intern(task.parent) if task.parent else None
+            return Finished(name, stage, task.finished or id_time(name), parent, study, patient, task.bytes)
 
         return StageIndex(stamp, read)
 

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from time import monotonic
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mercure.spool import Spool, Stage
 
 MEBIBYTE = 1024 * 1024
 GROWTH_MEBIBYTES = 8.0
@@ -13,6 +19,11 @@ KEEPS_HISTORY = "bookkeeper"
 HISTORY_CACHE_MEBIBYTES = 64.0
 """What it may come to hold besides: SQLite's page cache, up to the `cache_size` of `mercure.history.database`, and
 never more than there are pages in the file."""
+
+KEEPS_INDEX = "cleaner"
+INDEX_BYTES = 1024
+"""What the cleaner may hold besides of each finished task (`mercure.retention.finished.Finished`, its stamp, and that
+the history knows it): they grow with the spool, whatever the time."""
 
 GROWTH_DESCRIPTORS = 8
 ENOUGH_SAMPLES = 12
@@ -35,9 +46,12 @@ class Samples:
     ----------
     history
         The file of the history.
+    finished
+        Returns how many finished tasks are in the spool.
     """
 
     history: Path
+    finished: Callable[[], int]
     seen: dict[str, list[Sample]] = field(default_factory=lambda: defaultdict(list))
 
     def take(self, name: str, pid: int) -> None:
@@ -66,14 +80,17 @@ class Samples:
             early, late = life[: len(life) // 3], life[-(len(life) // 3) :]
             memory = median(s.mebibytes for s in late) - median(s.mebibytes for s in early)
             descriptors = min(s.descriptors for s in late) - min(s.descriptors for s in early)
-            if memory > GROWTH_MEBIBYTES + self._cache(name):
+            if memory > GROWTH_MEBIBYTES + self._held(name):
                 found.append(f"{name} grew by {memory:.1f} MiB")
             if descriptors > GROWTH_DESCRIPTORS:
                 found.append(f"{name} holds {descriptors} more file descriptors")
         return found
 
-    def _cache(self, name: str) -> float:
-        return min(HISTORY_CACHE_MEBIBYTES, self._history()) if name.startswith(KEEPS_HISTORY) else 0.0
+    def _held(self, name: str) -> float:
+        """Return how many MiB a process holds by design, and more as the run goes on."""
+        if name.startswith(KEEPS_HISTORY):
+            return min(HISTORY_CACHE_MEBIBYTES, self._history())
+        return self.finished() * INDEX_BYTES / MEBIBYTE if name.startswith(KEEPS_INDEX) else 0.0
 
     def _history(self) -> float:
         return self.history.stat().st_size / MEBIBYTE if self.history.exists() else 0.0
@@ -97,3 +114,22 @@ class Samples:
         for sample in samples:
             lives[sample.pid].append(sample)
         return max(lives.values(), key=len, default=[])
+
+
+class StageAges:
+    """Since when the entries of a stage are there, by the clock of the soak.
+
+    The router's own figure (`mercure status`) counts from the time in an entry's name, which the soak sets wrong by
+    days. An entry that is seen for the first time counts from then.
+    """
+
+    def __init__(self, spool: Spool, stage: Stage) -> None:
+        self._spool = spool
+        self._stage = stage
+        self._since: dict[str, float] = {}
+
+    def oldest(self) -> float:
+        """Look at the stage; return the age in seconds of what is there for the longest time, 0 where nothing is."""
+        now = monotonic()
+        self._since = {name: self._since.get(name, now) for name in self._spool.names(self._stage)}
+        return now - min(self._since.values(), default=now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter, defaultdict
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from appliance.control.rpc.client import Client, DisconnectedError
 from mercure.clock import OFFSET_FILE
 from mercure.config import Root
 from mercure.history.verify import verify
+from mercure.retention.finished import FINISHED_STAGES
 from mercure.services.common import open_store
 from mercure.spool import Spool, Stage, load_task
 from tests.oracle import hospital
@@ -24,7 +25,7 @@ from tests.oracle.planting import assert_planted_are_found
 from tests.oracle.record import Disturbances
 from tests.soak import poison
 from tests.soak.chaos import Chaos
-from tests.soak.measuring import Samples
+from tests.soak.measuring import Samples, StageAges
 from tests.soak.traffic import PIXELS, Vandal
 from tests.support.held import arrivals
 from tests.support.modules import script
@@ -109,7 +110,9 @@ class Soak:
         self._chaos = Chaos(self._root.path, self._nodes, self._clock, self._disturbances, seed)
         self._rules = (*poison.RULES, *hospital.RULES, self._switched())
         self._port = free_port()
-        self._samples = Samples(self._root.path / "history.db")
+        self._spool = Spool(self._root.path / "spool")
+        self._samples = Samples(self._root.path / "history.db", self._finished)
+        self._ages = {stage: StageAges(self._spool, Stage(stage)) for stage in OLDEST_SECONDS}
         self._outcome = Outcome(minutes)
 
     def run(self, command: list[str]) -> Outcome:
@@ -218,8 +221,10 @@ class Soak:
             self._outcome.troubles.append("the router itself ended")
 
     def _waiting(self) -> int:
-        spool = Spool(self._root.path / "spool")
-        return sum(len(spool.names(stage)) for stage in FLOW_STAGES)
+        return sum(len(self._spool.names(stage)) for stage in FLOW_STAGES)
+
+    def _finished(self) -> int:
+        return sum(len(self._spool.names(stage)) for stage in FINISHED_STAGES)
 
     def _settle(self, good: poison.Trickle) -> None:
         """Wait until nothing waits; that it takes long is no fault as long as it goes on.
@@ -242,15 +247,10 @@ class Soak:
     def _look(self) -> None:
         for name, pid in self._chaos.processes().items():
             self._samples.take(name, pid)
-        try:
-            with Client(self._root.path) as client:
-                stages = client.status().stages
-        except (DisconnectedError, ControlError):
-            return  # killed just now
-        for stage in stages:
-            age = stage.oldest_seconds or 0.0
-            name = stage.stage.value
-            self._outcome.oldest[name] = max(age, self._outcome.oldest.get(name, 0.0))
+        with suppress(DisconnectedError, ControlError), Client(self._root.path) as client:  # it may be killed just now
+            client.status()
+        for stage, ages in self._ages.items():
+            self._outcome.oldest[stage] = max(ages.oldest(), self._outcome.oldest.get(stage, 0.0))
 
     def _account(self, senders: list[Sender], trickles: list[poison.Trickle]) -> None:
         """Let everything arrive, and let the oracle judge; say what is not as it should be."""
@@ -299,7 +299,7 @@ class Soak:
 
     def _reasons(self) -> list[str]:
         """Say why something is in ``error/``, but for what a target never takes."""
-        spool = Spool(self._root.path / "spool")
+        spool = self._spool
         tasks = [load_task(spool.entry(Stage.ERROR, name)) for name in spool.names(Stage.ERROR)]
         unwanted = [task.failure for task in tasks if task.origin.calling_aet != poison.SENDER]
         reasons = Counter(failure.reason for failure in unwanted if failure)
