@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 QUIET = 60.0
 GRACE = 5.0
 ROUTE_ALL: dict[str, Any] = {"all": {"rule": "True", "targets": ["archive"]}}
+DELIVERS = ("deliver ", "ask ")
+"""So the names of threads begin in which something is being delivered or asked."""
 KEPT_STAGES = (
     Stage.ROUTING,
     Stage.STUDIES,
@@ -174,7 +176,7 @@ class Box:
 
 def deliveries() -> list[str]:
     """Return the names of the threads of this process in which something is being delivered or asked."""
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith(("deliver ", "ask "))]
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith(DELIVERS)]
 
 
 def turn(service: Service, changes: Changes | None = None) -> float:

@@ -3,11 +3,15 @@
 Everything is real but the senders and the clock: two routers, three dispatchers with an index each, their deliveries in
 threads, the folder target. A seed decides what arrives when, who gets a turn, and what goes wrong. In which order the
 images left is read from the step log (docs/reference/spool.md), which counts the steps of all threads.
+
+The clock goes on with the deliveries: else a busy machine, on which threads are slow, made a minute of a moment, and a
+series that is not taken for a minute is passed by those behind it in its study.
 """
 
 from __future__ import annotations
 
 import random
+import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -19,7 +23,7 @@ from mercure.config import Root
 from mercure.services.dispatcher import Dispatcher
 from mercure.spool import Changes, Stage, TaskError, image_files, load_task
 from mercure.task_verbs import VerbName
-from tests.support.box import ROUTE_ALL, turn
+from tests.support.box import DELIVERS, ROUTE_ALL, turn
 from tests.support.incoming import make_images
 from tests.support.verbs import change_task
 
@@ -38,6 +42,8 @@ ROUTERS = 2
 STUDIES = {"1.2.1": 5, "1.2.2": 2}
 """How many series each study has: the second is there to be in the way."""
 MOST_ROUNDS = 400
+DELIVERY_SECONDS = 60.0
+"""Longest real time of a delivery here."""
 
 
 @dataclass
@@ -49,6 +55,8 @@ class Run:
     order: Order = "study"
     faults: bool = True
     sent: list[Image] = field(default_factory=list)
+    _under_way: list[threading.Thread] = field(default_factory=list)
+    """Deliveries that were under way when time passed last."""
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -94,8 +102,7 @@ class Run:
             self._pass_time()
             self._route()
             self._dispatch()
-        for dispatcher in self.dispatchers:
-            dispatcher.end()
+        self._end()
         assert self._all_left(), f"seed {self.seed}: after {MOST_ROUNDS} rounds not all is delivered"
 
     def left(self) -> dict[str, list[str]]:
@@ -120,6 +127,10 @@ class Run:
     def _all_left(self) -> bool:
         return len(self._tasks_of_images()) == len(self.sent)
 
+    def _end(self) -> None:
+        for dispatcher in self.dispatchers:
+            dispatcher.end()
+
     # --- what may happen next
 
     def _store(self) -> None:
@@ -132,7 +143,15 @@ class Run:
             self.senders.remove(sender)
 
     def _pass_time(self) -> None:
+        """Let time pass, once while a delivery is under way and not twice."""
+        for delivery in self._under_way:
+            self._await(delivery)
+        self._under_way = [thread for thread in threading.enumerate() if thread.name.startswith(DELIVERS)]
         self.box.clock.advance(self.random.choice([0.0005, 0.5, 3.0]))
+
+    def _await(self, delivery: threading.Thread) -> None:
+        delivery.join(DELIVERY_SECONDS)
+        assert not delivery.is_alive(), f"{delivery.name} does not end"
 
     def _route(self) -> None:
         self._turn(self.random.choice(self.routers))

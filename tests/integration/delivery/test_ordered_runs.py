@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mercure import durable
 from mercure.spool import Stage
-from tests.support.box import Box
+from tests.support.box import DELIVERS, Box
 from tests.support.memory import memory_folder
 from tests.support.polling import eventually
 from tests.support.studies_in_order import STUDIES, HeldRun, Run, in_order, random_faults, step_log
@@ -60,6 +61,41 @@ def test_each_study_leaves_in_the_order_received(group: int, monkeypatch: pytest
         for study, count in STUDIES.items():
             assert len(set(left[study])) >= count, f"seed {seed}"
             assert in_order(left[study]), f"seed {seed}: study {study} left as {left[study]}"
+
+
+@dataclass
+class SlowRun(Run):
+    """A run whose deliveries get on only while it waits for them, as on a machine that is busy with other things."""
+
+    waits: threading.Event = field(default_factory=threading.Event)
+
+    def go(self) -> None:
+        original = durable.step
+
+        def step(operation: str, path: object) -> None:
+            if threading.current_thread().name.startswith(DELIVERS):
+                assert self.waits.wait(60)
+            original(operation, path)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(durable, "step", step)
+            super().go()
+
+    def _await(self, delivery: threading.Thread) -> None:
+        self.waits.set()
+        super()._await(delivery)
+        self.waits.clear()
+
+    def _end(self) -> None:
+        self.waits.set()
+        super()._end()
+
+
+@pytest.mark.parametrize("seed", [23, 47, 159])
+def test_a_machine_whose_threads_are_slow_changes_nothing(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faults and slow threads let a minute go by on the clock once, after which the next series of a study may pass."""
+    left = play(seed, monkeypatch, SlowRun)
+    assert {study: in_order(tasks) for study, tasks in left.items()} == dict.fromkeys(STUDIES, True), f"left as {left}"
 
 
 @pytest.mark.parametrize("seed", range(5))
