@@ -103,7 +103,7 @@ def _findings(found: RuleCheck) -> Iterator[str]:
 @root_option
 @json_option("appliance.control.api.rules:Explained")
 @click.argument("rule", shell_complete=shell_completion.rules)
-@click.option("--file", "file", type=click.Path(path_type=Path), help="A DICOM file.")
+@click.option("--file", "file", type=click.Path(path_type=Path), help="A DICOM file, as if it came now.")
 @click.option("--series", help="A received series, by its Series Instance UID.")
 @click.option("--tags", type=click.Path(path_type=Path), help="Tag records as getdcmtags prints them.")
 def explain(rule: str, file: Path | None, series: str | None, tags: Path | None) -> None:
@@ -120,11 +120,15 @@ def explain(rule: str, file: Path | None, series: str | None, tags: Path | None)
 
     if sum(source is not None for source in (file, series, tags)) != 1:
         raise click.UsageError("give exactly one of --file, --series and --tags")
-    # Files are the caller's, whom the control service is not; what stands in them goes with the request.
-    records = dry_run.records_of_file(file) if file else dry_run.records_of_tags(tags) if tags else []
     with asking() as ask_for:
-        known = {state.name for state in ask_for(api.rules.LIST).rules}
-        given = {"rule" if rule in known else "expression": rule, "records": records, "columns": terminal_columns()}
+        known = ask_for(api.rules.LIST)
+        # Files are the caller's, whom the control service is not; what stands in them goes with the request.
+        if file is not None:
+            records = dry_run.records_of_file(file, known.character_set)
+        else:
+            records = dry_run.records_of_tags(tags) if tags else []
+        is_name = any(state.name == rule for state in known.rules)
+        given = {"rule" if is_name else "expression": rule, "records": records, "columns": terminal_columns()}
         wanted = api.rules.ExplainRule.model_validate({**given, "series": series})
         explained = ask_for(api.rules.EXPLAIN, wanted)
     show(explained, lambda: [explained.page])

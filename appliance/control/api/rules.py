@@ -86,6 +86,8 @@ class Rules(Model):
 
     rules: tuple[RuleState, ...]
     revision: int
+    character_set: str = ""
+    """What the receiver assumes where an image names none; empty: none."""
 
 
 class CheckRules(Model):

@@ -107,8 +107,8 @@ def divided(expression: str, records: Sequence[TagRecord], now: datetime) -> str
     return f"The images differ, and the series is divided: {said} of {len(records)}. Shown is the first image."
 
 
-def records_of_file(path: Path) -> list[TagRecord]:
-    """Read the tags of a DICOM file.
+def records_of_file(path: Path, character_set: str = "") -> list[TagRecord]:
+    """Read the tags of a DICOM file, as the receiver would: `character_set` is assumed where it names none.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def records_of_file(path: Path) -> list[TagRecord]:
     """
     if not path.is_file():
         raise ControlError("not-found", f"there is no file {path}")
-    record = read_tag_records([path.absolute()]).get(path.name)
+    record = read_tag_records([path.absolute()], character_set).get(path.name)
     if record is None:
         raise ControlError("invalid", f"{path} cannot be read as DICOM", f"`getdcmtags {path}` says why")
     return [record]

@@ -27,7 +27,8 @@ def list_rules(session: Session) -> list[RuleState]:
 @carries_out(api.LIST)
 def list_(session: Session, wanted: Nothing) -> api.Rules:
     """List all rules, with the revision they are of."""
-    return api.Rules(rules=tuple(list_rules(session)), revision=session.loaded.revision)
+    assumed = session.config.receiver.character_set
+    return api.Rules(rules=tuple(list_rules(session)), revision=session.loaded.revision, character_set=assumed)
 
 
 def find_rule(session: Session, name: str) -> Rule:

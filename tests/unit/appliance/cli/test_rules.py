@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pydicom
 import pytest
 from click.testing import CliRunner, Result
 
@@ -12,6 +13,7 @@ from appliance.cli.app import mercure as command
 from mercure.routing import dry_run
 from mercure.spool import Stage
 from tests.support.box import Box, turn
+from tests.support.dicom_files import storable_files
 from tests.support.incoming import make_images
 
 if TYPE_CHECKING:
@@ -90,6 +92,21 @@ def test_explain_tags_and_the_errors_of_asking(box: Box, mercure: Callable[..., 
     assert "^" in broken.stderr
     (tmp_path / "image.dcm").write_text("no image")
     assert mercure("explain", "True", "--file", str(tmp_path / "image.dcm")).exit_code == 1
+
+
+def test_explain_reads_a_file_with_the_character_set_that_the_receiver_assumes(
+    box: Box, mercure: Callable[..., Result], tmp_path: Path
+) -> None:
+    file = tmp_path / "image.dcm"
+    image = pydicom.dcmread(next(path for path in storable_files() if path.name == "CT_small.dcm"))
+    image.PatientName = "MXller"
+    image.pop("SpecificCharacterSet", None)
+    image.save_as(file)
+    file.write_bytes(file.read_bytes().replace(b"MXller", b"M\xfcller"))
+    rule = 'tags.PatientName == "M\u00fcller"'
+    assert "result  True" not in mercure("explain", rule, "--file", str(file)).stdout
+    box.configure(receiver={"character_set": "ISO_IR 100"})
+    assert "result  True" in mercure("explain", rule, "--file", str(file)).stdout
 
 
 def test_dry_run_counts_and_lists(box: Box, mercure: Callable[..., Result], tmp_path: Path) -> None:
