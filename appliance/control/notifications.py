@@ -89,7 +89,7 @@ def test_channel(session: Session, wanted: TestChannel) -> ChannelTested:
         There is no such channel, or its settings cannot be used.
     """
     name, content = wanted.channel, wanted.settings
-    config = session.config if content is None else edits.tried(session, edits.with_channel(name, content))
+    config = session.config if content is None else edits.tried(session, edits.with_entry("channels", name, content))
     settings = _channel(config, name)
     now = session.clock.now()
     facts = MessageFacts(router=config.name, occasion="test", by=session.user)

@@ -34,7 +34,12 @@ MODULES: Final = {
     "rules": ("control.rules.rules", "control.rules.dry_run"),
     "targets": ("control.targets.targets", "control.targets.probe", "control.targets.probe_send"),
     "services": ("control.services.actions", "control.services.logs"),
-    "config": ("control.configuration.files", "control.configuration.revisions", "control.configuration.changes"),
+    "config": (
+        "control.configuration.files",
+        "control.configuration.revisions",
+        "control.configuration.settings",
+        "control.configuration.entries",
+    ),
     "modules": ("control.modules.modules", "control.modules.runs"),
     "verify": ("control.verification",),
     "compare": ("control.targets.compare",),

@@ -135,7 +135,7 @@ def _told_before(session: Session, instant: datetime) -> None:
 def at_work(session: Session) -> Iterator[None]:
     """Make a router at work: two scanners send, tasks are under way, a module runs, nothing is wrong."""
     AcceptanceBook(session.spool, "delivered").took(NOW)
-    switch = edits.module_switched("statistics", on=True)
+    switch = edits.switched("modules", "statistics", on=True)
     wanted = SwitchModule(name="statistics", on=True, edited_from=1, comment="measured from now on")
     edits.apply(session, "modules.switch", "statistics", switch, wanted)
     receive(session, timedelta(minutes=10))

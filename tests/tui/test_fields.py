@@ -9,6 +9,7 @@ import pytest
 
 from appliance.control.rpc.client import api
 from appliance.control.session import Session
+from appliance.presentation.setting_fields import MISSING, Field, fields_of_schema, put_at, value_at
 from mercure.config import ModuleSettings
 from mercure.config.rule import Rule
 from mercure.model import described_schema
@@ -18,7 +19,6 @@ from tests.tui.screenplay import Person
 from tui.format import wrap
 from tui.screens.form import HINT_LINES
 from tui.screens.rule_form import rule_fields
-from tui.widgets.fields import Field, fields_of_schema, put_at, value_at
 
 
 def by_name(fields: list[Field]) -> dict[str, Field]:
@@ -94,7 +94,8 @@ def test_every_setting_of_a_rule_has_a_field_and_none_of_what_is_nested_in_it_is
     assert {name.partition(".")[0] for name in fields} == {*Rule.model_fields, "name"}
     assert fields["study.force_action"].choices == ("proceed", "discard", "wait")
     assert fields["study.expected_images.number"].kind == "whole"
-    assert {name for name, field in fields.items() if field.kind == "json"} == {"module_settings", "step_settings"}
+    assert {name for name, field in fields.items() if field.kind == "pairs"} == {"module_settings"}
+    assert fields["step_settings"].kind == "rows"
 
 
 def test_values_are_read_from_their_place_and_put_back_there() -> None:
@@ -102,7 +103,7 @@ def test_values_are_read_from_their_place_and_put_back_there() -> None:
     values: dict[str, Any] = {}
     for field in rule_fields((), ()):
         value = value_at(rule, field.name)
-        if value is not None:
+        if value is not MISSING:
             put_at(values, field.name, value)
     assert values == rule
 

@@ -12,6 +12,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Input, TextArea
 
 from appliance.control.rpc.client import ControlError, Saved, api
+from appliance.presentation.setting_fields import MISSING, Field, FieldError, put_at, value_at
 from mercure.printable import printable
 from tui.actions import Action, keys_of_form
 from tui.format import fit, printable_lines
@@ -19,7 +20,7 @@ from tui.screens.differences import difference_lines, problem_lines
 from tui.screens.page import Page
 from tui.styles import Line
 from tui.widgets.dialogs import Confirm
-from tui.widgets.fields import Choice, Field, FieldError, put_at, raw_text, value_at, value_of, widget_of
+from tui.widgets.fields import Choice, raw_text, value_of, widget_of
 from tui.widgets.lines import Static
 from tui.widgets.pane import Pane
 
@@ -150,7 +151,8 @@ class FormPage(Page):
         found: dict[str, Any] = {}
         for field in self._fields:
             value = value_of(field, self._widgets[field.name])
-            if value is not None and (field.needed or value != field.default):
+            given = value is not MISSING and (value is not None or field.may_be_none)
+            if given and (field.needed or value != field.default):
                 put_at(found, field.name, value)
         return found
 

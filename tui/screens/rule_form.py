@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from textual.widgets import TextArea
 
 from appliance.control.rpc.client import Progress, api, described_schema
+from appliance.presentation.setting_fields import Field, fields_of_schema
 from tui.actions import bindings_of
 from tui.screens.differences import finding_lines, problem_lines
 from tui.screens.dry_run import dry_run_lines
 from tui.screens.form import FormPage
 from tui.screens.long_actions import bar_line
 from tui.screens.text_page import TextPage
-from tui.widgets.fields import Field, fields_of_schema
 
 if TYPE_CHECKING:
     from textual.binding import BindingType

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, Protocol
 
+from appliance.presentation.setting_fields import Field, fields_of_schema
 from tui.screens.form import FormPage
-from tui.widgets.fields import Field, fields_of_schema
 from tui.widgets.lines import marked
 
 _NAME: Final = Field("name", "text", "What rules call it: letters, digits, - _ .", needed=True)

@@ -92,11 +92,20 @@ class Difference(Model):
 
 
 class Saved(Model):
-    """The new revision of a configuration file, and what is different in it."""
+    """The new revision of a configuration file, what is different in it, and when it counts.
+
+    ``restart`` names the services that must be restarted before all of it counts, ``renews`` those that restart by
+    themselves; without any, all of it counts within seconds. ``tasks`` waiting tasks got the new name of what was
+    renamed; those in ``busy`` are being worked on and have the old one.
+    """
 
     file: Literal["mercure", "services"] = "mercure"
     revision: int
     difference: tuple[Difference, ...] = ()
+    restart: tuple[str, ...] = ()
+    renews: tuple[str, ...] = ()
+    tasks: int = 0
+    busy: tuple[str, ...] = ()
 
 
 class ErrorData(Model):

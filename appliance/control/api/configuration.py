@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import Field, JsonValue
 
@@ -45,6 +45,9 @@ class Configuration(Model):
 
 
 FileName = Literal["mercure", "services"]
+Table = Literal["targets", "rules", "senders", "channels", "modules"]
+TABLES: Final[tuple[Table, ...]] = get_args(Table)
+EntryVerb = Literal["add", "set", "rename", "copy", "remove", "enable", "disable", "order"]
 
 
 class ListRevisions(Model):
@@ -112,6 +115,68 @@ class RollBack(Model):
     comment: Annotated[str, Field(max_length=2000)] = ""
 
 
+class GetSettings(Model):
+    """A setting by its place (``retention.success_seconds``), or all below a place; an empty one: all."""
+
+    place: Annotated[str, Field(max_length=500)] = ""
+
+
+class SettingState(Model):
+    """One setting: its place, its value and default, both as JSON and as a person types them, and what it means.
+
+    ``restart`` names the service that must be restarted before a change counts; ``renews`` the one that restarts by
+    itself.
+    """
+
+    place: str
+    value: JsonValue = None
+    default: JsonValue = None
+    text: str = ""
+    default_text: str = ""
+    given: bool = False
+    meaning: str = ""
+    choices: tuple[str, ...] = ()
+    restart: str = ""
+    renews: str = ""
+
+
+class SettingsFound(Model):
+    """The settings at a place, and the revision they are of."""
+
+    settings: tuple[SettingState, ...]
+    revision: int
+
+
+class SetSettings(Model):
+    """Settings by their places, each as a person types it; an empty text brings the default back.
+
+    With `check_only` nothing is saved: the answer says what would be different.
+    """
+
+    settings: Annotated[dict[str, str], Field(min_length=1, max_length=1000)]
+    edited_from: int
+    comment: Annotated[str, Field(max_length=2000)] = ""
+    check_only: bool = False
+
+
+class ChangeEntry(Model):
+    """A change of one entry of a table: a target, rule, sender, channel or module.
+
+    ``settings`` are as a person types them, for ``add`` and ``set``; ``to`` is the new name, for ``rename`` and
+    ``copy``; ``names`` is the whole order, for ``order``.
+    """
+
+    table: Table
+    verb: EntryVerb
+    name: Annotated[str, Field(max_length=200)] = ""
+    to: Annotated[str, Field(max_length=200)] = ""
+    settings: Annotated[dict[str, str], Field(max_length=1000)] = {}
+    names: Annotated[tuple[str, ...], Field(max_length=10_000)] = ()
+    edited_from: int
+    comment: Annotated[str, Field(max_length=2000)] = ""
+    check_only: bool = False
+
+
 class ModuleState(Model):
     """A processing module, what waits for it or failed in it, and the rules that name it."""
 
@@ -143,6 +208,14 @@ ROLLBACK: Final = Verb(
     "config.rollback", RollBack, Saved, "admin", "Make an old revision the newest one again.", changes=True
 )
 SAVE: Final = Verb("config.save", SaveConfig, Saved, "admin", "Save a whole configuration file.", changes=True)
+GET: Final = Verb(
+    "config.get", GetSettings, SettingsFound, "viewer", "Tell settings, what they mean and when they count."
+)
+SET: Final = Verb("config.set", SetSettings, Saved, "admin", "Change settings by their places.", changes=True)
+ENTRY: Final = Verb(
+    "config.entry", ChangeEntry, Saved, "admin",
+    "Add, change, rename, copy, remove, switch or order entries of a table of the configuration.", changes=True,
+)  # fmt: skip
 MODULES: Final = Verb(
     "modules.list", Nothing, Modules, "viewer", "List the processing modules and what waits for them."
 )

@@ -9,6 +9,7 @@ from typing import Any
 from appliance.control.api.base import Difference, Problem, Saved
 from appliance.control.api.configuration import FileName
 from appliance.control.configuration.differences import differences
+from appliance.control.configuration.effects import RENEWS, RESTART, services_of
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
 from mercure.config import Config, ConfigError, RevisionedFile, StaleRevisionError
@@ -106,7 +107,7 @@ def save(session: Session, change: Change) -> Saved:
         }
         after = {item.place: item.after for item in changed}
         session.audit(events, change.verb, change.object, before=before, after=after)
-    return Saved(file=change.file, revision=revision, difference=changed)
+    return _saved(change.file, revision, changed)
 
 
 def checked(session: Session, name: FileName, content: dict[str, Any]) -> Any:  # noqa: ANN401 - the model of the file
@@ -132,15 +133,21 @@ def checked(session: Session, name: FileName, content: dict[str, Any]) -> Any:  
     return value
 
 
-def compare_with(session: Session, name: FileName, content: dict[str, Any], revision: int) -> tuple[Difference, ...]:
-    """Tell what some content changes in a revision.
+def foreseen(session: Session, name: FileName, content: dict[str, Any], revision: int) -> Saved:
+    """Tell what saving some content would change in a revision.
 
     Raises
     ------
     ControlError
         It cannot be used, or there is no such revision.
     """
-    return differences(_content(file_of(session, name), revision), _normal(checked(session, name, content)))
+    changed = differences(_content(file_of(session, name), revision), _normal(checked(session, name, content)))
+    return _saved(name, revision, changed)
+
+
+def _saved(name: FileName, revision: int, changed: tuple[Difference, ...]) -> Saved:
+    restart, renews = (services_of(table, changed) if name == "mercure" else () for table in (RESTART, RENEWS))
+    return Saved(file=name, revision=revision, difference=changed, restart=restart, renews=renews)
 
 
 def invalid(error: ConfigError) -> ControlError:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, Protocol
 
 from appliance.control.api.base import Saved
+from appliance.control.api.configuration import Table
 from appliance.control.configuration import changes
 from appliance.control.errors import ControlError, no_such
 from appliance.control.session import Session
@@ -13,8 +14,35 @@ from mercure.config import Config
 
 Content = dict[str, Any]
 Edit = Callable[[Content], Content]
-Table = Literal["targets", "rules", "modules"]
-_ONE: dict[str, str] = {"targets": "target", "rules": "rule", "modules": "module"}
+Place = tuple[str, ...]
+
+PLACES: Final[Mapping[Table, Place]] = {
+    "targets": ("targets",),
+    "rules": ("rules",),
+    "senders": ("senders",),
+    "channels": ("notifications", "channels"),
+    "modules": ("modules",),
+}
+"""Where each table stands in ``mercure.json``."""
+
+ONE: Final[Mapping[Table, str]] = {
+    "targets": "target", "rules": "rule", "senders": "sender", "channels": "channel", "modules": "module",
+}  # fmt: skip
+"""What one entry of each is called."""
+
+REFERENCES: Final[Mapping[Table, tuple[Place, ...]]] = {
+    "targets": (
+        ("rules", "*", "targets"),
+        ("targets", "*", "members"),
+        ("targets", "*", "weights"),
+        ("modules", "*", "routes_to"),
+    ),
+    "rules": (),
+    "senders": (("completion", "senders"),),
+    "channels": (("alerts", "channels"), ("alerts", "*", "channels"), ("rules", "*", "notifications", "*")),
+    "modules": (("rules", "*", "modules"),),
+}
+"""Where the names of a table's entries stand elsewhere; ``*`` is any key."""
 
 
 class EditRequest(Protocol):
@@ -57,59 +85,54 @@ def tried(session: Session, edit: Edit) -> Config:
     return config
 
 
-def with_target(name: str, settings: Content, rename_from: str | None) -> Edit:
-    """Make the change that adds or replaces a target, and renames it in the rules and groups where it is renamed."""
+def with_entry(table: Table, name: str, entry: Content, rename_from: str | None = None) -> Edit:
+    """Make the change that adds or replaces an entry, and renames it where others name it; a new one comes last."""
 
     def edit(content: Content) -> Content:
-        new = _with(content, "targets", name, settings, rename_from)
-        return _renamed(new, rename_from, name) if rename_from not in (None, name) else new
-
-    return edit
-
-
-def with_rule(name: str, rule: Content, rename_from: str | None) -> Edit:
-    """Make the change that adds or replaces a rule; a new one comes last."""
-    return lambda content: _with(content, "rules", name, rule, rename_from)
-
-
-def with_module(name: str, settings: Content, rename_from: str | None) -> Edit:
-    """Make the change that adds or replaces a module, and renames it in the rules where it is renamed."""
-
-    def edit(content: Content) -> Content:
-        new = _with(content, "modules", name, settings, rename_from)
         if rename_from in (None, name):
-            return new
-        rules = {
-            rule: {**content, "modules": _other(content["modules"], rename_from, name)}
-            if "modules" in content
-            else content
-            for rule, content in new.get("rules", {}).items()
-        }
-        return {**new, "rules": rules}
+            return _with_table(content, table, {**entries_of(content, table), name: entry})
+        renamed_ = renamed(table, rename_from, name)(content)
+        return _with_table(renamed_, table, {**entries_of(renamed_, table), name: entry})
 
     return edit
 
 
-def module_switched(name: str, *, on: bool) -> Edit:
-    """Make the change that switches a module on or off."""
+def renamed(table: Table, old: str, new: str) -> Edit:
+    """Make the change that gives an entry another name, at its place and wherever it is named."""
 
     def edit(content: Content) -> Content:
-        modules = content.get("modules", {})
-        _there("modules", name, modules)
-        settings = {key: value for key, value in modules[name].items() if key != "disabled"}
-        changed = settings if on else {**settings, "disabled": True}
-        return {**content, "modules": {**modules, name: changed}}
+        entries = entries_of(content, table)
+        _there(table, old, entries)
+        _free(table, new, entries)
+        changed = {(new if key == old else key): value for key, value in entries.items()}
+        content = _with_table(content, table, changed)
+        for place in REFERENCES[table]:
+            content = _renamed_at(content, place, old, new)
+        return content
 
     return edit
 
 
-def with_channel(name: str, settings: Content) -> Edit:
-    """Make the change that adds or replaces a channel of notifications."""
+def copied(table: Table, name: str, copy: str) -> Edit:
+    """Make the change that adds a copy of an entry under another name; it comes last."""
 
     def edit(content: Content) -> Content:
-        notifications = content.get("notifications", {})
-        channels = {**notifications.get("channels", {}), name: settings}
-        return {**content, "notifications": {**notifications, "channels": channels}}
+        entries = entries_of(content, table)
+        _there(table, name, entries)
+        _free(table, copy, entries)
+        return _with_table(content, table, {**entries, copy: entries[name]})
+
+    return edit
+
+
+def switched(table: Table, name: str, *, on: bool) -> Edit:
+    """Make the change that switches an entry on or off."""
+
+    def edit(content: Content) -> Content:
+        entries = entries_of(content, table)
+        _there(table, name, entries)
+        settings = {key: value for key, value in entries[name].items() if key != "disabled"}
+        return _with_table(content, table, {**entries, name: settings if on else {**settings, "disabled": True}})
 
     return edit
 
@@ -123,64 +146,76 @@ def without(table: Table, name: str) -> Edit:
     """Make the change that removes an entry of a table."""
 
     def edit(content: Content) -> Content:
-        entries = content.get(table, {})
+        entries = entries_of(content, table)
         _there(table, name, entries)
-        return {**content, table: {key: value for key, value in entries.items() if key != name}}
+        return _with_table(content, table, {key: value for key, value in entries.items() if key != name})
 
     return edit
 
 
-def in_order(names: Iterable[str]) -> Edit:
-    """Make the change that puts the rules into an order."""
+def in_order(table: Table, names: Iterable[str]) -> Edit:
+    """Make the change that puts the entries of a table into an order."""
     wanted = list(names)
 
     def edit(content: Content) -> Content:
-        rules = content.get("rules", {})
-        if sorted(wanted) != sorted(rules):
-            text = "the order must name every rule once"
-            raise ControlError("invalid", text, f"the rules are: {', '.join(rules)}")
-        return {**content, "rules": {name: rules[name] for name in wanted}}
+        entries = entries_of(content, table)
+        if sorted(wanted) != sorted(entries):
+            text = f"the order must name every {ONE[table]} once"
+            raise ControlError("invalid", text, f"the {table} are: {', '.join(entries)}")
+        return _with_table(content, table, {name: entries[name] for name in wanted})
 
     return edit
 
 
-def _with(content: Content, table: Table, name: str, entry: Content, rename_from: str | None) -> Content:
-    entries = content.get(table, {})
-    if rename_from is None or rename_from == name:
-        return {**content, table: {**entries, name: entry}}
-    _there(table, rename_from, entries)
-    if name in entries:
-        raise ControlError("invalid", f"there is a {_ONE[table]} {name!r} already", "choose another name")
-    changed = {(name if key == rename_from else key): value for key, value in entries.items()}
-    return {**content, table: {**changed, name: entry}}
+def entries_of(content: Content, table: Table) -> Content:
+    """Return the entries of a table by name."""
+    found: Any = content
+    for key in PLACES[table]:
+        found = found.get(key, {})
+    return dict(found)
+
+
+def require(content: Content, table: Table, name: str) -> None:
+    """Make sure that a table has an entry.
+
+    Raises
+    ------
+    ControlError
+        It has none of this name.
+    """
+    _there(table, name, entries_of(content, table))
+
+
+def _with_table(content: Content, table: Table, entries: Content) -> Content:
+    return _put(content, PLACES[table], entries)
+
+
+def _put(content: Content, place: Place, value: Any) -> Content:  # noqa: ANN401 - any JSON
+    key, *rest = place
+    return {**content, key: _put(content.get(key, {}), tuple(rest), value) if rest else value}
 
 
 def _there(table: Table, name: str, entries: Content) -> None:
     if name not in entries:
-        raise no_such(_ONE[table], name, entries)
+        raise no_such(ONE[table], name, entries)
 
 
-def _other(names: Any, old: str | None, new: str) -> Any:  # noqa: ANN401 - a name or names, as a person may write it
-    if isinstance(names, list):
-        return [new if name == old else name for name in names]
-    return new if names == old else names
+def _free(table: Table, name: str, entries: Content) -> None:
+    if name in entries:
+        raise ControlError("invalid", f"there is a {ONE[table]} {name!r} already", "choose another name")
 
 
-def _renamed(content: Content, old: str | None, new: str) -> Content:
-    """Name a target anew where rules and groups name it."""
-    rules = {
-        name: {**rule, "targets": _other(rule["targets"], old, new)} if "targets" in rule else rule
-        for name, rule in content.get("rules", {}).items()
-    }
-    targets = {
-        name: {**settings, "members": _other(settings["members"], old, new)} if "members" in settings else settings
-        for name, settings in content.get("targets", {}).items()
-    }
-    modules = {
-        name: {**settings, "routes_to": _other(settings["routes_to"], old, new)}
-        if "routes_to" in settings
-        else settings
-        for name, settings in content.get("modules", {}).items()
-    }
-    changed = {**content, "rules": rules, "targets": targets}
-    return {**changed, "modules": modules} if modules else changed
+def _renamed_at(value: Any, place: Place, old: str, new: str) -> Any:  # noqa: ANN401 - any JSON
+    """Give a name another one at a place: in a list, as a key, or alone, as a person may write it."""
+    if place:
+        if not isinstance(value, dict):
+            return value
+        key, rest = place[0], place[1:]
+        return {
+            each: _renamed_at(inner, rest, old, new) if key in ("*", each) else inner for each, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [new if name == old else name for name in value]
+    if isinstance(value, dict):
+        return {(new if name == old else name): inner for name, inner in value.items()}
+    return new if value == old else value

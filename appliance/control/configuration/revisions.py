@@ -105,8 +105,7 @@ def roll_back(session: Session, wanted: RollBack) -> Saved:
 def save_file(session: Session, wanted: SaveConfig) -> Saved:
     """Save a whole file, or say what would be different in it."""
     if wanted.check_only:
-        changed = changes.compare_with(session, wanted.file, wanted.content, wanted.edited_from)
-        return Saved(file=wanted.file, revision=wanted.edited_from, difference=changed)
+        return changes.foreseen(session, wanted.file, wanted.content, wanted.edited_from)
     change = changes.Change(
         verb="config.save",
         object=wanted.file,

@@ -11,6 +11,7 @@ from appliance.control.api.base import Nothing, Saved
 from appliance.control.api.configuration import MODULES, Modules, ModuleState
 from appliance.control.api.modules import ModuleChecked
 from appliance.control.configuration import edits
+from appliance.control.configuration.entries import save_entry
 from appliance.control.errors import entry_named
 from appliance.control.registry import carries_out
 from appliance.control.session import Session
@@ -75,7 +76,7 @@ def check(session: Session, wanted: api.CheckModule) -> ModuleChecked:
     if content is None:
         settings = find_module(session, name)
     else:
-        config = edits.tried(session, edits.with_module(name, content, None))
+        config = edits.tried(session, edits.with_entry("modules", name, content))
         settings = config.modules[name]
     begun = time.monotonic()
     found = open_runner(settings.runner, config.processing).check()
@@ -92,14 +93,15 @@ def check(session: Session, wanted: api.CheckModule) -> ModuleChecked:
 @carries_out(api.SAVE)
 def save(session: Session, wanted: api.SaveModule) -> Saved:
     """Add or change one module."""
-    change = edits.with_module(wanted.name, wanted.settings, wanted.rename_from)
-    return edits.apply(session, "modules.save", wanted.name, change, wanted)
+    return save_entry(session, "modules.save", "modules", wanted.settings, wanted)
 
 
 @carries_out(api.SWITCH)
 def switch(session: Session, wanted: api.SwitchModule) -> Saved:
     """Switch one module on or off."""
-    return edits.apply(session, "modules.switch", wanted.name, edits.module_switched(wanted.name, on=wanted.on), wanted)
+    return edits.apply(
+        session, "modules.switch", wanted.name, edits.switched("modules", wanted.name, on=wanted.on), wanted
+    )
 
 
 @carries_out(api.DELETE)

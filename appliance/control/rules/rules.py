@@ -11,6 +11,7 @@ from appliance.control.api import rules as api
 from appliance.control.api.base import Nothing, Saved
 from appliance.control.api.rules import Checked, RuleCheck, RuleFinding, RuleState
 from appliance.control.configuration import edits
+from appliance.control.configuration.entries import save_entry
 from appliance.control.errors import ControlError
 from appliance.control.registry import carries_out
 from appliance.control.session import Session
@@ -90,8 +91,7 @@ def save(session: Session, wanted: api.SaveRules) -> Saved:
 @carries_out(api.SAVE_ONE)
 def save_one(session: Session, wanted: api.SaveRule) -> Saved:
     """Add or change one rule."""
-    change = edits.with_rule(wanted.name, wanted.rule, wanted.rename_from)
-    return edits.apply(session, "rules.save_one", wanted.name, change, wanted)
+    return save_entry(session, "rules.save_one", "rules", wanted.rule, wanted)
 
 
 @carries_out(api.DELETE)
@@ -103,7 +103,7 @@ def delete(session: Session, wanted: api.DeleteRule) -> Saved:
 @carries_out(api.ORDER)
 def order(session: Session, wanted: api.OrderRules) -> Saved:
     """Put the rules into another order."""
-    return edits.apply(session, "rules.order", "rules", edits.in_order(wanted.names), wanted)
+    return edits.apply(session, "rules.order", "rules", edits.in_order("rules", wanted.names), wanted)
 
 
 def _readable(rule: Any) -> Rule | None:  # noqa: ANN401 - any JSON

@@ -10,6 +10,7 @@ from appliance.control.api import targets as api
 from appliance.control.api.base import Nothing, Saved
 from appliance.control.api.targets import EchoAnswer, EchoTarget, TargetState
 from appliance.control.configuration import edits
+from appliance.control.configuration.entries import save_entry
 from appliance.control.errors import ControlError, entry_named
 from appliance.control.registry import carries_out
 from appliance.control.session import Session
@@ -105,7 +106,7 @@ def let_use(session: Session, name: str, *, took: bool = False) -> None:
 
 
 def _echo_settings(session: Session, name: str, content: dict[str, Any]) -> EchoAnswer:
-    targets = edits.tried(session, edits.with_target(name, content, None)).targets
+    targets = edits.tried(session, edits.with_entry("targets", name, content)).targets
     settings = targets[name]
     check = open_target(settings, targets).check()
     return EchoAnswer(target=name, kind=settings.kind, ok=check.ok, text=check.text, seconds=check.seconds)
@@ -114,8 +115,7 @@ def _echo_settings(session: Session, name: str, content: dict[str, Any]) -> Echo
 @carries_out(api.SAVE)
 def save(session: Session, wanted: api.SaveTarget) -> Saved:
     """Add or change one target."""
-    change = edits.with_target(wanted.name, wanted.settings, wanted.rename_from)
-    return edits.apply(session, "targets.save", wanted.name, change, wanted)
+    return save_entry(session, "targets.save", "targets", wanted.settings, wanted)
 
 
 @carries_out(api.DELETE)

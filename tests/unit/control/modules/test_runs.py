@@ -72,14 +72,14 @@ def test_a_check_says_what_is_missing(session: Session) -> None:
     ],
 )
 def test_switching_changes_nothing_else(before: dict[str, Any], on: bool, after: dict[str, Any]) -> None:
-    assert edits.module_switched("one", on=on)({"modules": {"one": before, "two": {}}}) == {
+    assert edits.switched("modules", "one", on=on)({"modules": {"one": before, "two": {}}}) == {
         "modules": {"one": after, "two": {}}
     }
 
 
 def test_a_module_that_is_renamed_is_renamed_in_the_rules() -> None:
     content = {"modules": {"old": {}}, "rules": {"a": {"modules": ["x", "old"]}, "b": {"modules": "old"}, "c": {}}}
-    assert edits.with_module("new", {"image": "i"}, "old")(content) == {
+    assert edits.with_entry("modules", "new", {"image": "i"}, "old")(content) == {
         "modules": {"new": {"image": "i"}},
         "rules": {"a": {"modules": ["x", "new"]}, "b": {"modules": "new"}, "c": {}},
     }
