@@ -135,7 +135,7 @@ class CompletionTracker:
         Returns
         -------
         list of Due
-            The complete ones, longest complete first.
+            The complete ones, longest complete first; of those that are so since one moment, by their last images.
         float
             Seconds until the next one may be complete, if nothing changes; infinite when none is waiting.
         """
@@ -145,7 +145,7 @@ class CompletionTracker:
             del self._arrivals[gone]
         now = self._clock.monotonic()
         self._notice_clock(now)
-        ready: list[tuple[float, Due]] = []
+        ready: list[tuple[float, int, Due]] = []
         wait = float("inf")
         self.unreadable = {}
         for name in present:
@@ -160,10 +160,11 @@ class CompletionTracker:
             at, reason, counted = _due_for_all(seen, times, config, partial(self._arrivals_of, name))
             if at <= now and self._is_as_seen(name, seen):
                 self._arrivals.pop(name, None)
-                ready.append((at, Due(name, reason, seen.signature)))
+                # Series that one association brought end together: of these, the one that was whole first goes first.
+                ready.append((at, seen.signature[1], Due(name, reason, seen.signature)))
                 continue
             wait = min(wait, max(0.0, at - now), COUNT_SECONDS if counted else float("inf"))
-        return [due for _, due in sorted(ready, key=lambda item: item[0])], wait
+        return [due for _, _, due in sorted(ready, key=lambda item: item[:2])], wait
 
     def arriving_studies(self, config: Config) -> set[str | None]:
         """Return the studies of the series that may still grow, as of the last `due`; None is one unknown yet."""

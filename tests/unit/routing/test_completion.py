@@ -120,6 +120,20 @@ def test_the_last_of_several_associations_counts(box: Box, watch: Watch) -> None
     assert watch.seconds_until_due() == (GRACE, "released")
 
 
+def test_series_of_one_association_are_complete_in_the_order_in_which_they_came(box: Box, watch: Watch) -> None:
+    """They end together, and those behind them in their study, or with the same UIDs, go by this order."""
+    came = [f"9.{number}" for number in (4, 1, 7, 2, 6, 3, 5, 8)]
+    with box.associate() as association:
+        for series in came:
+            association.store(make_images(1, series=series)[0])
+            box.clock.advance(0.1)
+            instant = int(box.clock.now().timestamp() * 1e9)
+            os.utime(box.spool.entry(Stage.INCOMING, series), ns=(instant, instant))
+    watch.look()
+    box.clock.advance(GRACE)
+    assert [due.name for due in watch.look()[0]] == came
+
+
 def test_an_association_of_other_series_holds_nothing_up(box: Box, watch: Watch) -> None:
     with box.associate("OTHER") as other:
         other.store(make_images(1, series="9.9")[0])
