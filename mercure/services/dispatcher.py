@@ -19,7 +19,7 @@ from mercure.delivery.target_health import TargetHealth
 from mercure.delivery.versions import Versions
 from mercure.event_details import Warned
 from mercure.scheduling.backoff import eligible_at
-from mercure.scheduling.order import PASS_SECONDS, lets_pass
+from mercure.scheduling.order import PASS_SECONDS, are_parts, lets_pass
 from mercure.scheduling.queue import SCAN_SECONDS
 from mercure.scheduling.stage_loop import StageLoop
 from mercure.services.common import Context
@@ -121,7 +121,7 @@ class Dispatcher(StageLoop[DeliveryWorker, TargetSettings]):
     def _tell_passed(self, task: Task, order: Order) -> None:
         """Tell, once, of series that a later one of their study goes before."""
         for other in self._queue.line(task, order):
-            if other < task.id and other not in self._passed:
+            if other < task.id and other not in self._passed and not are_parts(other, task.id, order):
                 self._passed.add(other)
                 text = (
                     f"task {other} was not taken for {PASS_SECONDS:.0f} s: what came after it in its study goes first"

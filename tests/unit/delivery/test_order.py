@@ -349,3 +349,24 @@ def test_parts_of_one_series_do_not_wait_for_each_other_by_the_order_of_studies(
     assert are_parts(first, part, "study")
     assert not are_parts(first, part, "received")
     assert not are_parts(first, later, "study")
+
+
+def test_of_parts_of_one_series_none_is_said_to_pass_another_that_was_not_taken(box: Box) -> None:
+    configure(box)
+    first = waiting_series(box, "1", hold={"by": "anna", "at": box.clock.now()})
+    other, part = waiting_series(box, "2"), f"{first[:21]}-ffffffff"
+    save_task(box.spool.entry(Stage.OUTGOING, other), model(box, other).model_copy(update={"id": part}))
+    box.spool.entry(Stage.OUTGOING, other).rename(box.spool.entry(Stage.OUTGOING, part))
+    Dispatchers(box).until(lambda: delivered(box) == [part], rounds=3)
+    assert not box.events("warning")
+
+
+def test_a_series_that_passes_one_that_was_not_taken_is_told_of_once(box: Box) -> None:
+    configure(box)
+    box.live_through(600)
+    at = box.clock.now() - timedelta(seconds=120)
+    attempt = {"number": 1, "started": at, "seconds": 0.1, "outcome": "failure", "kind": "refused"}
+    first = waiting_series(box, "1", attempts=[attempt], first_attempt=at, next_attempt=at + timedelta(seconds=300))
+    later = [waiting_series(box, series) for series in ("2", "3")]
+    Dispatchers(box).until(lambda: delivered(box) == later, rounds=4)
+    assert [event.task for event in box.events("warning")] == [first]
