@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE :=
 PYTEST := .venv/bin/python -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run screenshots setup setup-test test test-python test-cpp test-slow bench crash interop power-cuts soak fuzz check docs docs-playbook lint-playbook lock molecule molecule-vm
+.PHONY: help run screenshots setup setup-test test test-python test-cpp test-slow bench crash interop power-cuts soak fuzz check docs sbom docs-playbook lint-playbook lock molecule molecule-vm
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ molecule: ## run the playbook on a bare Debian guest that boots, and use the rou
 
 molecule-vm: ## the same on a kernel of its own, under emulation; half an hour and more
 	@tools/molecule vm
+
+sbom: setup ## write what this checkout runs to sbom.cdx.json (CycloneDX), for `mercure sbom check` elsewhere
+	.venv/bin/mercure sbom write sbom.cdx.json
 
 docs: setup ## write the pages that are made from the code
 	.venv/bin/python tools/configuration_page.py

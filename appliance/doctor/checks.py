@@ -22,6 +22,9 @@ from mercure.model import Model
 
 _UNIT: Final = "mercure-network@"
 _SOON: Final = timedelta(days=30)
+_APPLIED: Final = "/var/lib/apt/periodic/upgrade-stamp"
+"""Touched by apt's daily timer when it has applied updates, or has found none."""
+_APPLIED_AT_LEAST: Final = timedelta(days=7)
 _SSHD: Final = {"passwordauthentication": "no", "permitrootlogin": "no", "kbdinteractiveauthentication": "no"}
 _TABLE: Final = "table inet mercure"
 
@@ -391,6 +394,21 @@ def up_to_date(host: HostView) -> Iterator[CheckFinding]:
         yield CheckFinding(
             "warning", text, "unattended-upgrade --verbose; /var/log/unattended-upgrades tells why they wait"
         )
+    yield from _last_applied(host)
+
+
+def _last_applied(host: HostView) -> Iterator[CheckFinding]:
+    """Say when apt's timer last applied updates, and complain where that is too long ago."""
+    try:
+        last = datetime.fromtimestamp(host.path(_APPLIED).stat().st_mtime, UTC)
+    except FileNotFoundError:
+        return  # a host of today: its first night is before it
+    days = (host.now - last).days
+    text = f"updates were last applied on {last:%Y-%m-%d}, {days} days ago"
+    if host.now - last > _APPLIED_AT_LEAST:
+        yield CheckFinding("warning", text, "systemctl status apt-daily-upgrade.timer; does it reach its mirror?")
+    else:
+        yield CheckFinding("ok", text, "")
 
 
 def _version(text: str) -> tuple[int, ...]:

@@ -134,7 +134,7 @@ def test_help_and_man_page_name_every_option_and_exit_code() -> None:
 
 def test_version() -> None:
     shown = subprocess.run([tool("getdcmtags"), "--version"], check=True, capture_output=True, text=True).stdout
-    assert re.fullmatch(r"getdcmtags \d+\.\d+\.\d+\n", shown)
+    assert re.fullmatch(r"getdcmtags \d+\.\d+\.\d+ \(DCMTK \d+\.\d+\.\d+\)\n", shown)
 
 
 def test_needs_no_dictionary_from_a_file(monkeypatch: pytest.MonkeyPatch) -> None:

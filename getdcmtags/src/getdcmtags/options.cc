@@ -1,5 +1,7 @@
 #include "getdcmtags/options.h"
 
+#include <dcmtk/config/osconfig.h>
+#include <dcmtk/dcmdata/dcuid.h>
 #include <getopt.h>
 
 #include <cstdio>
@@ -56,7 +58,7 @@ Parsed parse_options(int argc, char** argv) {
       case kDamagedToo: options.damaged_too = true; break;
       case '0': options.null_separated = true; break;
       case kHelpShown: std::fputs(kHelp, stdout); return {std::nullopt, 0};
-      case kVersion: std::puts("getdcmtags " MERCURE_VERSION); return {std::nullopt, 0};
+      case kVersion: std::puts("getdcmtags " MERCURE_VERSION " (DCMTK " OFFIS_DCMTK_VERSION_STRING ")"); return {std::nullopt, 0};
       default: return {std::nullopt, 1};
     }
   }

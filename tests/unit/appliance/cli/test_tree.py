@@ -16,7 +16,14 @@ from tests.unit.appliance.cli.tree import EVERY_COMMAND
 PROJECT = Path(__file__).resolve().parents[4]
 
 
-WITHOUT_ROUTER = {("rules", "eval"), ("completion", "bash"), ("nic-report",), ("doctor",)}
+WITHOUT_ROUTER = {
+    ("rules", "eval"),
+    ("completion", "bash"),
+    ("nic-report",),
+    ("doctor",),
+    ("sbom", "check"),
+    ("sbom", "write"),
+}
 MODULE_COMMANDS = ["add", "check", "disable", "enable", "list", "log", "remove", "set", "show", "steps", "stop", "test"]
 
 
@@ -46,6 +53,8 @@ class TestTree:
             "completion bash",
             "nic-report",
             "doctor",
+            "sbom check",
+            "sbom write",
             *(f"modules {name}" for name in MODULE_COMMANDS),
             "alerts list",
             "alerts acknowledge",

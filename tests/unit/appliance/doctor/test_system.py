@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from datetime import timedelta
+
 import pytest
 
 from appliance.doctor.checks import on_time, running, set_up, shut_in, up_to_date
-from tests.support.doctor_host import Host
+from tests.support.doctor_host import NOW, Host
 
 TRACKING = """\
 Reference ID    : C0000201 (192.0.2.1)
@@ -170,3 +173,11 @@ def test_a_boot_that_is_due_is_told_once(host: Host) -> None:
     ((_, text, mend),) = host.found(up_to_date)
     assert text == "updates wait for a boot (linux-image-amd64)"
     assert "reboot" in mend
+
+
+@pytest.mark.parametrize(("days", "outcome"), [(0, "ok"), (7, "ok"), (8, "warning")])
+def test_it_is_said_when_updates_were_last_applied(host: Host, days: int, outcome: str) -> None:
+    last = NOW - timedelta(days=days)
+    os.utime(host.write("/var/lib/apt/periodic/upgrade-stamp", ""), (last.timestamp(), last.timestamp()))
+    ((found, text, _),) = host.found(up_to_date)
+    assert (found, text) == (outcome, f"updates were last applied on {last:%Y-%m-%d}, {days} days ago")
