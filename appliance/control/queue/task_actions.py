@@ -45,6 +45,9 @@ from mercure.task_verbs import TASK_VERBS, UNDONE_AS, TaskVerb, VerbName
 _HOME: Final = {"route": Stage.OUTGOING, "process": Stage.PROCESSING, "complete": Stage.ROUTING}
 """Where a task of each action waits for the service that works on it."""
 
+_WORKED_ON: Final = (Stage.OUTGOING, Stage.PROCESSING, Stage.ROUTING)
+"""Where a service works on a task as soon as nobody holds its claim."""
+
 SHORT_ID: Final = 4
 """So many of the last characters of an id are enough to name a task, if no other ends in them."""
 
@@ -170,7 +173,9 @@ def release(session: Session, wanted: ChangeTask) -> Changed:
             raise ControlError("invalid", f"task {work.id} is not held")
         if work.stage is Stage.ERROR:
             return work.finish(task.for_retry(), _HOME.get(task.action, Stage.ROUTING), wanted.reason)
-        return work.finish(task.model_copy(update={"hold": None}), work.stage, wanted.reason)
+        # One whose discarding was cut off is held, too, and goes on like any other.
+        released = task.model_copy(update={"hold": None, "discarded": None, "finished": None})
+        return work.finish(released, work.stage, wanted.reason)
 
 
 @carries_out(api.RETRY)
@@ -312,11 +317,7 @@ class _Work:
         elif self.verb.name != "undo":
             task = task.model_copy(update={"undo": None})
         with session.changing() as events:
-            save_task(self.claim.path, task)
-            if stage is before:
-                nudge(self.claim.path)
-            else:
-                move(session.spool, self.claim, stage)
+            self._bring(task, stage)
             self._tell(events, task, stage, reason)
             session.audit(
                 events,
@@ -329,6 +330,22 @@ class _Work:
         return Changed(
             id=task.id, verb=self.verb.name, before=before, after=stage, target=task.target, undone=self._undone
         )
+
+    def _bring(self, task: Task, stage: Stage) -> None:
+        """Write the new state and move, so that a service that meets the task in between does nothing to it."""
+        spool, claim = self.session.spool, self.claim
+        if stage is self.stage:
+            save_task(claim.path, task)
+            nudge(claim.path)
+        elif self.stage not in _WORKED_ON or stage in _WORKED_ON:
+            save_task(claim.path, task)
+            move(spool, claim, stage)
+        else:
+            if task.discarded is not None:
+                # In discard/ without this note, nobody knew who put it there.
+                save_task(claim.path, task.model_copy(update={"hold": task.discarded}))
+            move(spool, claim, stage)
+            save_task(claim.path, task)
 
     @property
     def _undone_what(self) -> dict[str, Json]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from mercure.spool import (
     save_task,
 )
 from mercure.task_verbs import VerbName
+from tests.support.faults import Crash, crash_at
 from tests.support.tasks import NOW, PutTask, claim_of, events_of
 from tests.support.verbs import change_task
 
@@ -257,6 +259,20 @@ def test_one_that_was_killed_between_its_two_steps_is_undone_by_the_next(
     undo(session, task)
     stage, model = model_of(spool, task)
     assert (stage, model.hold) == (Stage.OUTGOING, HOLD)
+
+
+def test_one_whose_discarding_was_cut_off_is_held_and_can_be_released(
+    session: Session, put_task: PutTask, spool: Spool
+) -> None:
+    task = put_task(Stage.OUTGOING)
+    with crash_at(4), suppress(Crash):  # before its folder is moved
+        change_task(session, "discard", task.id)
+    stage, model = model_of(spool, task)
+    assert (stage, model.hold, model.discarded) == (Stage.OUTGOING, model.discarded, model.hold)
+    assert model.hold is not None
+    change_task(session, "release", task.id)
+    stage, model = model_of(spool, task)
+    assert (stage, model.hold, model.discarded, model.finished) == (Stage.OUTGOING, None, None, None)
 
 
 def test_a_release_before_passes_over_it(session: Session, put_task: PutTask, spool: Spool) -> None:
