@@ -19,6 +19,7 @@ from mercure.config.completion import CompletionTimes, ExpectedCount, StudyCompl
 from mercure.config.processing import ModuleSettings, Mount, Podman, Processing, Slurm
 from mercure.config.rule import Rule
 from mercure.config.senders import Sender
+from mercure.config.tls import TargetTls
 from mercure.model import notes_of
 from mercure.targets import MODELS
 
@@ -50,6 +51,7 @@ TABLES: Final[tuple[tuple[str, type[BaseModel]], ...]] = (
     ("rules.NAME.study", StudyCompletion),
     *((f"targets.NAME, kind {kind}", model) for kind, model in MODELS.items()),
     ("targets.NAME.retry", models.Retry),
+    ("targets.NAME.tls", TargetTls),
     ("modules.NAME", ModuleSettings),
     ("modules.NAME.mounts", Mount),
     ("processing", Processing),

@@ -347,10 +347,14 @@ def _communication() -> Iterator[str]:
     yield from (
         "## 5 Communication and configuration",
         "",
-        "TCP/IP, IPv4 and IPv6 names by the resolver of the host; no TLS for DICOM. The receiver listens on",
+        "TCP/IP, IPv4 and IPv6 names by the resolver of the host; no TLS to the receiver. The receiver listens on",
         f"`receiver.port` (default {Receiver.model_fields['port'].default}; the playbook lets in 104 and 11112) of",
         "`receiver.bind`. AE titles, addresses, ports, time limits, access by calling and called AE title and by",
         "address are configured ([configuration](reference/configuration.md)).",
+        "",
+        "Targets are reached over TLS by choice: TLS 1.3, or TLS 1.2 with ECDHE and AES-GCM or ChaCha20-Poly1305, as",
+        "the BCP 195 TLS profiles (PS3.15 annex B) ask; certificates of both sides, names by RFC 9525. No",
+        "compression, renegotiation or resumption ([targets](reference/targets.md)).",
         "",
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -23,9 +24,16 @@ def _name(text: str) -> str:
     return text
 
 
+def _absolute(path: Path) -> Path:
+    if not path.is_absolute() or ".." in path.parts or "\0" in str(path):
+        raise ValueError("the path is absolute and without '..'")
+    return path
+
+
 AETitle = Annotated[str, AfterValidator(_ae_title)]
 Name = Annotated[str, AfterValidator(_name)]
 Port = Annotated[int, Field(ge=1, le=65535)]
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 Seconds = Annotated[float, Field(ge=0, le=366 * 86400)]
 PositiveSeconds = Annotated[float, Field(gt=0, le=366 * 86400)]
 BYTES_MOST: Final = 2**63 - 1

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 
-from mercure.config.basics import Name, PositiveSeconds, Seconds
+from mercure.config.basics import AbsolutePath, Name, PositiveSeconds, Seconds
 from mercure.model import Model
 
 RunnerKind = Literal["podman", "slurm", "command"]
@@ -40,12 +40,6 @@ def _plain_text(text: str) -> str:
     return text
 
 
-def _absolute(path: Path) -> Path:
-    if not path.is_absolute() or ".." in path.parts or "\0" in str(path):
-        raise ValueError("the path is absolute and without '..'")
-    return path
-
-
 def _inside(path: PurePosixPath) -> PurePosixPath:
     if not path.is_absolute() or ".." in path.parts or len(path.parts) == 1:
         raise ValueError("the place in the module is an absolute path other than '/' and without '..'")
@@ -56,7 +50,6 @@ def _inside(path: PurePosixPath) -> PurePosixPath:
 
 Variable = Annotated[str, AfterValidator(_variable)]
 PlainText = Annotated[str, AfterValidator(_plain_text)]
-AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 InsidePath = Annotated[PurePosixPath, AfterValidator(_inside)]
 
 

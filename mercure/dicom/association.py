@@ -9,7 +9,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from mercure.config.tls import TargetTls
 from mercure.dicom.receipt import CREATOR_UID, IMPLEMENTATION_VERSION
+from mercure.dicom.tls import TlsFilesError, client_context, probe
+from mercure.dicom.tools import ToolMissingError
 from mercure.lazy_imports import IMPORTING
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ VERIFICATION: Final = "1.2.840.10008.1.1"
 IMPLICIT_LITTLE: Final = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE: Final = "1.2.840.10008.1.2.1"
 SEE_LOG: Final = "its log will say why"
+_OF_TLS: Final = ("tls", "timeout")
 _PLAIN: Final = "is it a DICOM server, without TLS, on this port?"
 _ACCEPT, _REJECT, _ABORT = 2, 3, 7
 """Types of PDU (PS3.8 section 9.3)."""
@@ -61,6 +65,8 @@ class DicomNode:
         Its AE title and ours.
     timeout : float
         Seconds to wait for each of: the connection, the answer to the association request, an answer, the release.
+    tls : TargetTls, optional
+        Over TLS, and how.
 
     Raises
     ------
@@ -73,6 +79,7 @@ class DicomNode:
     called: str
     calling: str
     timeout: float
+    tls: TargetTls | None = None
 
     def __post_init__(self) -> None:
         """Check the titles."""
@@ -211,6 +218,8 @@ def request(node: DicomNode, contexts: Sequence[tuple[str, str]]) -> Opened | As
     start, trace = time.monotonic(), _Trace()
     try:
         association = _associate(node, contexts, trace)
+    except TlsFilesError as error:
+        return AssociationFailure("unreachable", str(error), "", _since(start))
     except OSError as error:
         return _failed(node, start, "unreachable", *_explain(error))
     seconds = _since(start)
@@ -218,12 +227,19 @@ def request(node: DicomNode, contexts: Sequence[tuple[str, str]]) -> Opened | As
     if opened.stands:
         return opened
     trace.finish(association, node.timeout)
+    if _REJECT not in trace.pdus and _ACCEPT in trace.pdus and association.rejected_contexts:
+        return opened
+    return _refusal(node, trace, start, seconds)
+
+
+def _refusal(node: DicomNode, trace: _Trace, start: float, seconds: float) -> AssociationFailure:
+    """Say why an association did not come about, by what was seen."""
     if _REJECT in trace.pdus:
         pdu = trace.pdus[_REJECT]
         transient = len(pdu) > _RESULT_AT and pdu[_RESULT_AT] == _TRANSIENT
         return _failed(node, start, "rejected", *_rejection(pdu), transient=transient)
-    if _ACCEPT in trace.pdus and association.rejected_contexts:
-        return opened
+    if node.tls is not None and not trace.pdus and (why := _why_no_tls(node, node.tls)):
+        return AssociationFailure("unreachable", why, "", _since(start))
     if not trace.connected:
         return _failed(node, start, "unreachable", *_explain(_no_connection(node, seconds)))
     return _failed(node, start, *_failure(trace.pdus, timed_out=seconds >= node.timeout))
@@ -253,9 +269,19 @@ def _associate(node: DicomNode, contexts: Sequence[tuple[str, str]], trace: _Tra
     entity.acse_timeout = entity.dimse_timeout = node.timeout
     entity.network_timeout = None  # one that is held and says nothing is not to be ended by itself
     entity.connection_timeout = node.timeout
+    tls_args: Any = None
+    if node.tls is not None:
+        tls_args = (client_context(node.tls, trace.sockets), node.tls.server_name or node.host)
     handlers: list[Any] = [(evt.EVT_CONN_OPEN, trace.on_open), (evt.EVT_DATA_RECV, trace.on_data)]
     proposed = [build_context(sop_class, syntax) for sop_class, syntax in contexts]
-    return entity.associate(node.host, node.port, contexts=proposed, ae_title=node.called, evt_handlers=handlers)
+    return entity.associate(
+        node.host,
+        node.port,
+        contexts=proposed,
+        ae_title=node.called,
+        evt_handlers=handlers,
+        tls_args=tls_args,
+    )
 
 
 def _no_connection(node: DicomNode, seconds: float) -> OSError:
@@ -270,6 +296,15 @@ def _no_connection(node: DicomNode, seconds: float) -> OSError:
     except OSError as error:
         return error
     return OSError("it was refused, and a moment later it was not")
+
+
+def _why_no_tls(node: DicomNode, tls: TargetTls) -> str:
+    """Find out by the sender why there is no TLS, which pynetdicom does not tell; empty: it is not that."""
+    try:
+        error = probe(tls, node.host, node.port, (node.called, node.calling), node.timeout).error
+    except ToolMissingError as missing:
+        return str(missing)
+    return error.text if error is not None and error.kind in _OF_TLS else ""
 
 
 def _since(start: float) -> float:

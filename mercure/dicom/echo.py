@@ -60,8 +60,13 @@ def echo(host: str, port: int, *, called_aet: str, calling_aet: str, timeout: fl
     ValueError
         An AE title has not 1 to 16 characters (PS3.5 section 6.2).
     """
+    return echo_of(DicomNode(host, port, called_aet, calling_aet, timeout))
+
+
+def echo_of(node: DicomNode) -> EchoResult:
+    """Ask a DICOM node for a C-ECHO; as `echo`."""
     start = time.monotonic()
-    opened = request(DicomNode(host, port, called_aet, calling_aet, timeout), CONTEXTS)
+    opened = request(node, CONTEXTS)
     if isinstance(opened, AssociationFailure):
         return EchoResult(ok=False, kind=opened.kind, text=opened.text, advice=opened.advice, seconds=opened.seconds)
     result = echo_over(opened, start)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
+from mercure.config.tls import TargetTls
+from mercure.dicom.tls import tls_options
 from mercure.dicom.tools import tool_path
 
 GRACE_SECONDS: Final = 10.0
@@ -47,6 +49,8 @@ class StorePeer:
         Before the end of the first image: the wait for an answer that comes too early.
     transfer_syntaxes : tuple of str
         In which images may go, as the sender's option of that name says it.
+    tls : TargetTls, optional
+        Over TLS, and how.
     """
 
     host: str
@@ -61,6 +65,7 @@ class StorePeer:
     associations: int = 1
     answer_watch_seconds: float = 0
     transfer_syntaxes: tuple[str, ...] = ("as-needed",)
+    tls: TargetTls | None = None
 
 
 class SendError(Exception):
@@ -158,7 +163,11 @@ def _command(peer: StorePeer, seconds: float) -> list[str]:
     options |= {name: min(limit, LONGEST_SECONDS) for name, limit in limits.items()}
     if peer.router:
         options["--router"] = peer.router
-    return [str(tool_path("mercure-storescu")), *(f"{name}={value}" for name, value in options.items())]
+    return [
+        str(tool_path("mercure-storescu")),
+        *(f"{name}={value}" for name, value in options.items()),
+        *tls_options(peer.tls),
+    ]
 
 
 def _give(stdin: IO[bytes], files: Sequence[Path], digests: Mapping[str, str]) -> None:

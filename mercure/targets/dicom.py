@@ -11,9 +11,10 @@ from pydantic import Field, ValidationError
 
 from mercure.config import TargetSettings
 from mercure.config.basics import AETitle, Port, PositiveSeconds, TransferSyntaxes
+from mercure.config.tls import TargetTls
 from mercure.dicom.association import ACCEPTED, AssociationFailure, DicomNode, request
 from mercure.dicom.capabilities import CapabilityQuery, Pair
-from mercure.dicom.echo import echo
+from mercure.dicom.echo import echo_of
 from mercure.dicom.find import InstanceQuery
 from mercure.dicom.receipt import DIGEST_PREFIX
 from mercure.dicom.send import SendError, StorePeer, send
@@ -31,9 +32,11 @@ _KINDS: Final[dict[str, FailureKind]] = {
     "aborted": "unreachable",
     "violation": "refused",
     "local": "local",
+    "tls": "unreachable",
 }
 """What the sender calls a failure, and what it means for the task. An abort in the middle is most often a target that
-is being restarted, or what it does to one image: who delivers asks it. Answers that confirm nothing are counted: what
+is being restarted, or what it does to one image: who delivers asks it. Where TLS does not come about, be it for our own
+files, no image is to blame. Answers that confirm nothing are counted: what
 would answer so for ever must come before a person."""
 
 _SAID_BY_THE_IMAGE: Final = ("altered", "unsupported")
@@ -72,6 +75,8 @@ class DicomSettings(TargetSettings):
     outage_statuses: Annotated[tuple[Status, ...], Field(max_length=64)] = ("A7xx", "0213", "0124")
     """Answers that speak of the target and not of the image: it is down until it takes one, and nothing is counted.
     Hexadecimal, ``xx`` for any two digits; add ``0110`` where it answers so when its database is away."""
+    tls: TargetTls | None = None
+    """How it is spoken to over TLS; without it images go as they are, readable on their way."""
     connect_timeout_seconds: PositiveSeconds = 10
     """The longest wait for the TCP connection."""
     acse_timeout_seconds: PositiveSeconds = 30
@@ -107,7 +112,11 @@ class DicomSettings(TargetSettings):
         return tuple(syntax for syntax in syntaxes if opened.answers.get((sop_class, syntax)) == ACCEPTED)
 
     def _peer(self) -> DicomNode:
-        return DicomNode(self.host, self.port, self.called_aet, self.calling_aet, self.acse_timeout_seconds)
+        return self.at(self.acse_timeout_seconds)
+
+    def at(self, timeout: float) -> DicomNode:
+        """Return the node, with how long to wait for each of its answers in seconds."""
+        return DicomNode(self.host, self.port, self.called_aet, self.calling_aet, timeout, self.tls)
 
 
 class DicomTarget:
@@ -139,6 +148,7 @@ class DicomTarget:
             associations=1 if job.in_order else settings.associations,
             transfer_syntaxes=("as-it-is",) if job.as_it_is else settings.transfer_syntaxes,
             answer_watch_seconds=self._watch_seconds(),
+            tls=settings.tls,
         )
         refused: list[ImageResult] = []
         end = time.monotonic() + job.seconds
@@ -177,16 +187,10 @@ class DicomTarget:
     def check(self) -> Check:
         """Send a C-ECHO."""
         settings = self._settings
-        result = echo(
-            settings.host,
-            settings.port,
-            called_aet=settings.called_aet,
-            calling_aet=settings.calling_aet,
-            timeout=settings.connect_timeout_seconds,
-        )
+        result = echo_of(settings.at(settings.connect_timeout_seconds))
         # A node without Verification accepts associations all the same: it is up, and a delivery will show the rest.
         ok = result.ok or result.kind == "unsupported"
-        return Check(ok, result.text if result.ok else f"{result.text}: {result.advice}", result.seconds)
+        return Check(ok, ": ".join(filter(None, (result.text, result.advice))), result.seconds)
 
 
 class _StatusWatch:

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
 from appliance.control.targets.targets import find_target
+from mercure.config.tls import TargetTls
 from mercure.dicom.send import SendError, StorePeer, send
 from mercure.dicom.tools import ToolMissingError
 from mercure.model import Model
@@ -186,11 +187,13 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def _peer(session: Session, to: Destination) -> StorePeer:
+    tls: TargetTls | None = None
     if to.target is not None:
         settings = find_target(session, to.target)
         if not isinstance(settings, DicomSettings):
             raise ControlError("invalid", f"target {to.target!r} is a {settings.kind}, and takes no DICOM associations")
         host, port, called, calling = settings.host, settings.port, settings.called_aet, settings.calling_aet
+        tls = settings.tls
     elif to.host is not None or to.port is not None:
         receiver_port = session.config.receiver.port if to.port is None else to.port
         host, port, called, calling = to.host or "127.0.0.1", receiver_port, ANY_CALLED_AET, CALLING_AET
@@ -198,4 +201,5 @@ def _peer(session: Session, to: Destination) -> StorePeer:
         receiver = session.config.receiver
         host = "127.0.0.1" if receiver.bind in {"0.0.0.0", "::", ""} else receiver.bind  # noqa: S104 - compared
         port, called, calling = receiver.port, receiver.ae_title, CALLING_AET
-    return StorePeer(host=host, port=port, called_aet=to.called_aet or called, calling_aet=to.calling_aet or calling)
+    called, calling = to.called_aet or called, to.calling_aet or calling
+    return StorePeer(host=host, port=port, called_aet=called, calling_aet=calling, tls=tls)

@@ -19,6 +19,16 @@ bool is_blocked(State state) { return state == State::want_read || state == Stat
 
 }  // namespace
 
+bool Connection::open() {
+  is_opening_ = true;
+  State state = stream_->open();
+  while (is_blocked(state) && wait(state)) state = stream_->open();
+  if (is_blocked(state)) return false;
+  lost_ = state != State::moved;
+  is_opening_ = lost_;
+  return !lost_;
+}
+
 ssize_t Connection::read(void* buffer, std::size_t size) {
   while (true) {
     const auto [state, count] = stream_->read(static_cast<char*>(buffer), size);
@@ -65,9 +75,15 @@ void Connection::send_last(std::string_view bytes) {
 
 bool Connection::wait_for_bytes() { return stream_->has_pending() || wait(State::want_read); }
 
-bool Connection::has_bytes(std::chrono::milliseconds most) const {
-  pollfd watched{descriptor(), POLLIN, 0};
-  return stream_->has_pending() || poll(&watched, 1, static_cast<int>(most.count())) > 0;
+bool Connection::has_bytes(std::chrono::milliseconds most) {
+  if (stream_->has_pending()) return true;
+  const auto end = Clock::now() + most;
+  while (true) {
+    pollfd watched{descriptor(), POLLIN, 0};
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now());
+    if (poll(&watched, 1, static_cast<int>(std::max<long long>(left.count(), 0))) <= 0) return false;
+    if (stream_->has_news()) return true;
+  }
 }
 
 bool Connection::wait(State wanted) {

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,6 +24,9 @@ class Connection {
  public:
   // `limit` outlives this.
   Connection(std::unique_ptr<Stream> stream, WaitLimit& limit) : stream_(std::move(stream)), limit_(limit) {}
+
+  // Says what the stream has to say first, and waits for the answer. False: it cannot be used.
+  bool open();
 
   // Waits for bytes and reads at most `size` of them. 0: the peer closed; -1: the network lost it or a limit has passed.
   ssize_t read(void* buffer, std::size_t size);
@@ -42,7 +46,7 @@ class Connection {
   bool wait_for_bytes();
 
   // Tells whether something can be read within `most`, or the connection has ended.
-  bool has_bytes(std::chrono::milliseconds most) const;
+  bool has_bytes(std::chrono::milliseconds most);
 
   // Closes our side and gives the peer a moment to read what it was sent last: data that nobody read would make the kernel answer
   // with a reset, and the peer would lose our last words.
@@ -60,6 +64,13 @@ class Connection {
   // Bytes read so far; 0 after a mere probe of the port.
   std::uint64_t bytes_read() const { return bytes_read_; }
 
+  // open() was asked and did not come to its end.
+  bool is_opening() const { return is_opening_; }
+
+  // What the stream says of its end; empty: nothing.
+  const std::string& fault() const { return stream_->fault(); }
+  std::optional<unsigned char> first_byte() const { return stream_->first_byte(); }
+
   WaitLimit& limit() const { return limit_; }
   int descriptor() const { return stream_->descriptor(); }
 
@@ -71,6 +82,7 @@ class Connection {
   std::string held_;
   bool timed_out_ = false;
   bool lost_ = false;
+  bool is_opening_ = false;
   bool torn_ = false;  // a sending ended before its last byte
   std::uint64_t bytes_read_ = 0;
 };

@@ -1,5 +1,6 @@
 #include "dimse/dcmtk.h"
 
+#include <dcmtk/dcmnet/cond.h>
 #include <dcmtk/ofstd/ofstd.h>
 
 #include "receipt.h"
@@ -8,6 +9,11 @@ namespace mercure::dimse {
 
 ssize_t Transport::write(void* buffer, size_t size) {
   return connection_.send({static_cast<const char*>(buffer), size}) ? static_cast<ssize_t>(size) : -1;
+}
+
+OFCondition Transport::open() {
+  if (connection_.open()) return EC_Normal;
+  return makeDcmnetCondition(DULC_TLSERROR, OF_error, "the connection could not be opened");
 }
 
 OFBool Transport::networkDataAvailable(int) { return connection_.wait_for_bytes() ? OFTrue : OFFalse; }

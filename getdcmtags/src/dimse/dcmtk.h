@@ -29,14 +29,16 @@ class Transport : public DcmTransportConnection {
   OFBool isTransparentConnection() override { return OFTrue; }
   OFString& dumpConnectionParameters(OFString& text) override;
 
-  // TLS is not DCMTK's: it is a Stream.
-  OFCondition serverSideHandshake() override { return EC_Normal; }
-  OFCondition clientSideHandshake() override { return EC_Normal; }
+  // TLS is not DCMTK's: it is a Stream, which says here what it has to say first.
+  OFCondition serverSideHandshake() override { return open(); }
+  OFCondition clientSideHandshake() override { return open(); }
   OFCondition renegotiate(const char*) override { return EC_Normal; }
   unsigned long getPeerCertificateLength() override { return 0; }
   unsigned long getPeerCertificate(void*, unsigned long) override { return 0; }
 
  private:
+  OFCondition open();
+
   Connection& connection_;
 };
 

@@ -37,6 +37,7 @@ Stream::Outcome TcpStream::read(char* into, std::size_t size) {
   } while (count < 0 && errno == EINTR);
   if (count < 0) return not_moved(State::want_read);
   if (count == 0) return {State::closed};
+  if (!first_byte_) first_byte_ = static_cast<unsigned char>(*into);
   // DCMTK leaves Nagle's algorithm and delayed acknowledgements as they are, which holds many peers to some 20 images a second.
   // The kernel leaves quick acknowledgement by itself again and again. Switched on now, it also sends the acknowledgement that
   // is due.

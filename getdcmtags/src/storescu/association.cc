@@ -103,12 +103,22 @@ OFCondition create_parameters(T_ASC_Parameters*& parameters, long max_pdu) {
 
 }  // namespace
 
-Association::Association(const Options& options, Clock::time_point total, convert::FrameCodec& codec)
+Tls::Tls(const Options& options) {
+  if (!options.uses_tls) return;
+  try {
+    context.emplace(options.tls);
+  } catch (const dimse::TlsFilesError& error) {
+    fault = error.what();
+  }
+}
+
+Association::Association(const Options& options, Clock::time_point total, convert::FrameCodec& codec, const Tls& tls)
     : options_(options),
       deadline_(total),
       layer_([this](int socket) -> dimse::Connection& { return take_over(socket); }),
       answer_watch_(options.answer_watch),
-      codec_(codec) {
+      codec_(codec),
+      tls_(tls) {
   ASC_initializeNetwork(NET_REQUESTOR, 0, whole_seconds(options.acse_timeout), &network_);
   ASC_setTransportLayer(network_, &layer_, 0);
   dcmConnectionTimeout.set(whole_seconds(options.connect_timeout));
@@ -122,7 +132,13 @@ Association::~Association() {
 // The connection stands: from here on the limit for negotiation counts.
 dimse::Connection& Association::take_over(int socket) {
   deadline_.begin(options_.acse_timeout);
-  return connection_.emplace(std::make_unique<dimse::TcpStream>(Descriptor(socket)), deadline_);
+  std::unique_ptr<dimse::Stream> stream = std::make_unique<dimse::TcpStream>(Descriptor(socket));
+  if (tls_.context) {
+    auto secure = std::make_unique<dimse::TlsStream>(std::move(stream), *tls_.context);
+    secure_ = secure.get();
+    stream = std::move(secure);
+  }
+  return connection_.emplace(std::move(stream), deadline_);
 }
 
 // Forgets the association and closes its connection.
@@ -130,6 +146,7 @@ void Association::abandon() {
   messages_.reset();
   if (association_) ASC_destroyAssociation(&association_);
   association_ = nullptr;
+  secure_ = nullptr;
   connection_.reset();
 }
 
@@ -162,19 +179,26 @@ std::optional<Problem> Association::open(const std::vector<Context>& contexts) {
   stray_data_set_ = false;
   deadline_.forget();
   deadline_.allow_per_progress(std::nullopt);
+  if (!tls_.fault.empty()) return Problem{Kind::tls, tls_.fault};
   T_ASC_Parameters* parameters = parameters_for(contexts);
   if (!parameters) return Problem{Kind::local, "DCMTK could not make the association request"};
   deadline_.begin(options_.connect_timeout);
   const OFCondition condition = ASC_requestAssociation(network_, parameters, &association_, nullptr, nullptr, DUL_NOBLOCK,
                                                        whole_seconds(options_.acse_timeout));
   if (condition.good()) {
+    note_peer();
     messages_.emplace(*connection_, options_.max_pdu, static_cast<std::size_t>(association_->params->theirMaxPDUReceiveSize));
     return std::nullopt;
   }
+  note_peer();
   Problem problem = opening_failed(condition);
   if (!association_) ASC_destroyAssociationParameters(&parameters);
   abandon();
   return problem;
+}
+
+void Association::note_peer() {
+  if (secure_) peer_ = secure_->peer();
 }
 
 Problem Association::opening_failed(const OFCondition& condition) {
@@ -190,12 +214,25 @@ Problem Association::opening_failed(const OFCondition& condition) {
   if (limit == Deadline::Expiry::total) {
     return {Kind::timeout, "not done within " + limit_text(options_.total_timeout)};
   }
+  if (const auto problem = tls_failed(place); problem && !limit) return *problem;
+  if (limit && connection_->is_opening()) {
+    return {Kind::timeout, place + " did not finish the handshake of TLS within " + limit_text(options_.acse_timeout) +
+                               ": does it speak TLS on this port?"};
+  }
   if (limit || condition == DUL_READTIMEOUT) {
     return {Kind::timeout, "the target did not answer the association request within " + limit_text(options_.acse_timeout)};
   }
   if (condition == DUL_PEERABORTEDASSOCIATION) return {Kind::aborted, "the target aborted during negotiation"};
   if (connection_->is_lost()) return {Kind::aborted, "the target closed the connection during negotiation"};
   return {Kind::aborted, std::string("negotiation failed: ") + condition.text()};
+}
+
+// What TLS says of the end. A target that speaks it to us, who do not, answers with an alert.
+std::optional<Problem> Association::tls_failed(const std::string& place) const {
+  if (secure_ && !connection_->fault().empty()) return Problem{Kind::tls, "no TLS with " + place + ": " + connection_->fault()};
+  const auto first = connection_->first_byte();
+  if (secure_ || !first || !dimse::is_tls_record(*first)) return std::nullopt;
+  return Problem{Kind::tls, place + " speaks TLS on this port: set 'tls' of the target, or take its port without TLS"};
 }
 
 // The best syntax that the target takes. Each was proposed alone, so what it accepts must be that one: anything else is no

@@ -11,6 +11,7 @@
 #include "dimse/connection.h"
 #include "dimse/dcmtk.h"
 #include "dimse/messages.h"
+#include "dimse/tls.h"
 #include "storescu/data_set_reader.h"
 #include "storescu/deadline.h"
 #include "storescu/image.h"
@@ -32,10 +33,18 @@ struct Setback {
   std::string why = {};  // the first of them, and what the encoder said
 };
 
+// What all associations of one run share of TLS. Files that cannot be used are a problem of each.
+struct Tls {
+  explicit Tls(const Options& options);
+
+  std::optional<dimse::TlsContext> context;  // absent: without TLS, or there is a fault
+  std::string fault;
+};
+
 class Association {
  public:
   // Not from several threads at once: DCMTK fills tables on first use.
-  Association(const Options& options, Clock::time_point total, convert::FrameCodec& codec);
+  Association(const Options& options, Clock::time_point total, convert::FrameCodec& codec, const Tls& tls);
   ~Association();
   Association(const Association&) = delete;
   Association& operator=(const Association&) = delete;
@@ -46,6 +55,9 @@ class Association {
   // Sends one image and waits for the answer. `contexts` are the places of its syntaxes among those given to open().
   // What could not be encoded is added to `setback`; then the next one is tried.
   Answer store(const Image& image, const std::vector<std::size_t>& contexts, Setback& setback);
+
+  // Who answered over TLS, also where it was not believed.
+  const std::optional<dimse::TlsPeer>& peer() const { return peer_; }
 
   // Ends it in order, or by A-ABORT where that cannot be.
   void release();
@@ -66,6 +78,8 @@ class Association {
   bool add_contexts(T_ASC_Parameters* parameters, const std::vector<Context>& contexts);
   T_ASC_Parameters* parameters_for(const std::vector<Context>& contexts);
   Problem opening_failed(const OFCondition& condition);
+  void note_peer();
+  std::optional<Problem> tls_failed(const std::string& place) const;
   Problem problem_of(dimse::End end, const std::string& what);
   Answer broken(dimse::End end, const std::string& what);
   dimse::End send_data_set(unsigned char context, DataSetReader& data_set, const Image& image, std::uint16_t message_id);
@@ -90,6 +104,9 @@ class Association {
   bool stray_data_set_ = false; // the last answer announced a data set
   Seconds answer_watch_;        // how long to look for an answer before the end of the next image
   convert::FrameCodec& codec_;
+  const Tls& tls_;
+  dimse::TlsStream* secure_ = nullptr;  // of the connection
+  std::optional<dimse::TlsPeer> peer_;
 };
 
 }  // namespace mercure::storescu

@@ -76,7 +76,7 @@ int send_all(const Options& options, const std::vector<Image>& images, Clock::ti
   Sender sender(options, images, report, total);
   const mercure::Descriptor done(eventfd(0, EFD_CLOEXEC));
   std::thread work([&] {
-    sender.run();
+    options.is_probe ? sender.probe() : sender.run();
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = write(done.get(), &one, sizeof one);
   });
@@ -93,7 +93,7 @@ int send_all(const Options& options, const std::vector<Image>& images, Clock::ti
 int run(const Options& options) {
   prepare_process();
   const auto total = Clock::now() + std::chrono::duration_cast<Clock::duration>(options.total_timeout);
-  auto listed = read_list(STDIN_FILENO, total);
+  auto listed = options.is_probe ? std::vector<Listed>() : read_list(STDIN_FILENO, total);
   if (!listed) {
     std::fputs("mercure-storescu: the list of files could not be read\n", stderr);
     return kNoList;

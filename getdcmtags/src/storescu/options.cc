@@ -3,9 +3,11 @@
 #include <getopt.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdio>
 #include <string_view>
+#include <utility>
 
 #include "tags/printable.h"
 #include "tags/transcoder.h"
@@ -34,6 +36,13 @@ constexpr const char* kHelp =
     "  --order-kept             one association at a time, images in the order of the list\n"
     "  --transfer-syntaxes WHICH  as-needed, as-received, as-it-is, uncompressed, or UIDs with commas between\n"
     "                           (as-needed); as-it-is: also what cannot be read\n"
+    "  --probe                  open an association and release it, read no LIST, print the summary alone\n"
+    "  --tls                    over TLS\n"
+    "  --tls-ca FILE            who may have signed its certificate; for pin: the certificate (those of this machine)\n"
+    "  --tls-certificate FILE   certificate of ours, with its chain\n"
+    "  --tls-key FILE           its private key\n"
+    "  --tls-verify HOW         full, ca (whatever name it has), pin (it alone) (full)\n"
+    "  --tls-name NAME          the name in its certificate (that of --host)\n"
     "  --help                   show this and exit\n"
     "  --version                show the version and exit\n"
     "\n"
@@ -51,6 +60,7 @@ constexpr const char* kHelp =
     "  64  the target refused images or failed to store them\n"
     "  65  the target stored images with a warning\n"
     "  66  the target broke the protocol: its answers confirm nothing\n"
+    "  67  there was no connection over TLS\n"
     "  80  told to stop before all was sent\n"
     "  81  out of memory\n";
 
@@ -58,7 +68,8 @@ constexpr std::size_t kMarkLength = 4;      // what is left of 16 characters (PS
 constexpr std::size_t kLongestAeTitle = 16;  // PS3.5 section 6.2
 
 enum Choice : int {
-  kHost = 256, kPort, kCalled, kCalling, kRouter, kMaxPdu, kConnect, kAcse, kDimse, kTotal, kAssociations, kAnswerWatch, kOrderKept, kSyntaxes, kHelpShown, kVersion,
+  kHost = 256, kPort, kCalled, kCalling, kRouter, kMaxPdu, kConnect, kAcse, kDimse, kTotal, kAssociations, kAnswerWatch, kOrderKept, kSyntaxes,
+  kProbe, kTls, kTlsCa, kTlsCertificate, kTlsKey, kTlsVerify, kTlsName, kHelpShown, kVersion,
 };
 
 constexpr option kLong[] = {
@@ -76,6 +87,13 @@ constexpr option kLong[] = {
     {"answer-watch", required_argument, nullptr, kAnswerWatch},
     {"order-kept", no_argument, nullptr, kOrderKept},
     {"transfer-syntaxes", required_argument, nullptr, kSyntaxes},
+    {"probe", no_argument, nullptr, kProbe},
+    {"tls", no_argument, nullptr, kTls},
+    {"tls-ca", required_argument, nullptr, kTlsCa},
+    {"tls-certificate", required_argument, nullptr, kTlsCertificate},
+    {"tls-key", required_argument, nullptr, kTlsKey},
+    {"tls-verify", required_argument, nullptr, kTlsVerify},
+    {"tls-name", required_argument, nullptr, kTlsName},
     {"help", no_argument, nullptr, kHelpShown},
     {"version", no_argument, nullptr, kVersion},
     {nullptr, 0, nullptr, 0},
@@ -116,6 +134,19 @@ bool syntaxes(std::string_view text, SyntaxPolicy& into) {
   return policy.has_value();
 }
 
+bool file(std::string_view text, std::string& into) {
+  into = text;
+  return !text.empty();
+}
+
+bool server_check(std::string_view text, dimse::ServerCheck& into) {
+  constexpr std::array<std::pair<std::string_view, dimse::ServerCheck>, 3> kChecks{
+      {{"full", dimse::ServerCheck::full}, {"ca", dimse::ServerCheck::ca}, {"pin", dimse::ServerCheck::pin}}};
+  const auto found = std::find_if(kChecks.begin(), kChecks.end(), [&](const auto& one) { return one.first == text; });
+  if (found != kChecks.end()) into = found->second;
+  return found != kChecks.end();
+}
+
 bool apply(int choice, const char* value, Options& options) {
   switch (choice) {
     case kHost: return host(value, options.host);
@@ -131,6 +162,13 @@ bool apply(int choice, const char* value, Options& options) {
     case kAnswerWatch: return seconds(value, options.answer_watch, 0);
     case kAssociations: return whole(value, 1, 64, options.associations);
     case kSyntaxes: return syntaxes(value, options.syntaxes);
+    case kProbe: return options.is_probe = true;
+    case kTls: return options.uses_tls = true;
+    case kTlsCa: return file(value, options.tls.ca);
+    case kTlsCertificate: return file(value, options.tls.certificate);
+    case kTlsKey: return file(value, options.tls.key);
+    case kTlsVerify: return server_check(value, options.tls.verify);
+    case kTlsName: return host(value, options.tls.server_name);
     default: return options.order_kept = true;
   }
 }
@@ -162,6 +200,9 @@ Parsed parse_options(int argc, char** argv) {
   if (optind != argc) return wrong("files are named on standard input");
   if (options.host.empty() || options.port == 0) return wrong("--host and --port are needed");
   if (options.order_kept && options.associations != 1) return wrong("--order-kept goes with one association");
+  if (options.tls.certificate.empty() != options.tls.key.empty()) return wrong("--tls-certificate and --tls-key go together");
+  if (options.tls.verify == dimse::ServerCheck::pin && options.tls.ca.empty()) return wrong("--tls-verify=pin needs --tls-ca");
+  if (options.tls.server_name.empty()) options.tls.server_name = options.host;
   return {options, 0};
 }
 

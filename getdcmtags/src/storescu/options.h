@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "dimse/tls.h"
 #include "storescu/syntaxes.h"
 
 namespace mercure::storescu {
@@ -28,6 +29,9 @@ struct Options {
   Seconds acse_timeout{30};           // each of negotiation and release
   Seconds dimse_timeout{60};          // the answer to one image; sending it without any progress
   Seconds total_timeout{3600};        // everything
+  bool is_probe = false;              // open one association, send nothing, tell who answered
+  bool uses_tls = false;
+  dimse::TlsClientSettings tls;
 };
 
 struct Parsed {

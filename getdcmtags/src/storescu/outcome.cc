@@ -32,8 +32,8 @@ constexpr std::array<Range, 16> kStatuses{{
 }};
 
 constexpr std::array<std::string_view, kOutcomes> kOutcomeNames{"confirmed", "warning", "refused", "failed", "not-sent"};
-constexpr std::array<std::string_view, 8> kKindNames{"unreachable", "rejected", "timeout",   "aborted",
-                                                     "local",       "local",    "violation", "busy"};
+constexpr std::array<std::string_view, 9> kKindNames{"unreachable", "rejected",  "timeout", "aborted", "local",
+                                                     "local",       "violation", "busy",    "tls"};
 
 constexpr std::array<std::string_view, 4> kCauseNames{"", "local", "unsupported", "altered"};
 

@@ -55,7 +55,7 @@ struct Result {
   std::string passed_over = {};         // a syntax that was preferred, and why the image could not be had in it
 };
 
-enum class Kind : std::uint8_t { unreachable, rejected, timeout, aborted, local, stopped, violation, busy };
+enum class Kind : std::uint8_t { unreachable, rejected, timeout, aborted, local, stopped, violation, busy, tls };
 
 std::string_view name_of(Kind kind);
 

@@ -13,10 +13,10 @@ namespace {
 
 enum ExitCode : int {
   kDone = 0, kUnusableFile = 20, kAltered = 22, kNoOutput = 40, kUnreachable = 60, kRejected = 61, kTimeout = 62, kAborted = 63,
-  kNotStored = 64, kWarnings = 65, kViolation = 66, kStopped = 80,
+  kNotStored = 64, kWarnings = 65, kViolation = 66, kNoTls = 67, kStopped = 80,
 };
 
-constexpr std::array<std::pair<Kind, ExitCode>, 8> kCodes{{
+constexpr std::array<std::pair<Kind, ExitCode>, 9> kCodes{{
     {Kind::unreachable, kUnreachable},
     {Kind::rejected, kRejected},
     {Kind::timeout, kTimeout},
@@ -25,6 +25,7 @@ constexpr std::array<std::pair<Kind, ExitCode>, 8> kCodes{{
     {Kind::stopped, kStopped},
     {Kind::violation, kViolation},
     {Kind::busy, kRejected},
+    {Kind::tls, kNoTls},
 }};
 
 void put(tags::JsonWriter& json, std::string_view key, std::string_view value) {
@@ -34,6 +35,19 @@ void put(tags::JsonWriter& json, std::string_view key, std::string_view value) {
 void put(tags::JsonWriter& json, std::string_view key, std::size_t value) {
   json.key(key);
   json.integer(static_cast<std::int64_t>(value));
+}
+
+// What was agreed on over TLS, and the certificate of the target.
+void put(tags::JsonWriter& json, const dimse::TlsPeer& peer) {
+  json.key("tls");
+  json.begin_object();
+  put(json, "version", peer.version);
+  put(json, "cipher", peer.cipher);
+  put(json, "subject", peer.subject);
+  put(json, "issuer", peer.issuer);
+  put(json, "ends", peer.ends);
+  put(json, "certificate", peer.certificate);
+  json.end_object();
 }
 
 void put_seconds(tags::JsonWriter& json, Seconds seconds) {
@@ -90,6 +104,11 @@ void Report::tell_locked(std::size_t place, const Result& result, Seconds second
   write_line(json.take());
 }
 
+void Report::answered_by(const dimse::TlsPeer& peer) {
+  const std::lock_guard lock(mutex_);
+  peer_ = peer;
+}
+
 void Report::association_opened() {
   const std::lock_guard lock(mutex_);
   ++associations_;
@@ -124,6 +143,7 @@ std::string Report::summary(const std::optional<Problem>& error) const {
   put(json, "associations", associations_);
   put_seconds(json, Clock::now() - start_);
   json.end_object();
+  if (peer_) put(json, *peer_);
   json.key("error");
   if (error) {
     json.begin_object();

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "dimse/tls.h"
 #include "storescu/deadline.h"
 #include "storescu/image.h"
 #include "storescu/outcome.h"
@@ -23,6 +24,9 @@ class Report {
   void tell(std::size_t place, const Result& result, Seconds seconds);
 
   void association_opened();
+
+  // Over TLS: who answered.
+  void answered_by(const dimse::TlsPeer& peer);
 
   // Reports the remaining images as not sent, then the summary. Returns the exit code of the program.
   int finish(const std::optional<Problem>& error);
@@ -44,6 +48,7 @@ class Report {
   bool altered_ = false;  // an image was not sent because it is not what was received
   std::size_t unusable_ = 0;  // not sent because of the file itself
   std::size_t associations_ = 0;
+  std::optional<dimse::TlsPeer> peer_;
   Clock::time_point start_ = Clock::now();
   bool finished_ = false;
   bool broken_ = false;

@@ -9,6 +9,9 @@ namespace {
 // Associations that break one after the other, without an answer in between, before it is given up.
 constexpr unsigned kMostBroken = 3;
 
+constexpr char kVerification[] = "1.2.840.10008.1.1";
+constexpr char kImplicitLittle[] = "1.2.840.10008.1.2";
+
 // What a new association may mend: the target ended the last one, or we did because of a strange answer.
 bool is_worth_another(Kind kind) { return kind == Kind::aborted || kind == Kind::violation; }
 
@@ -17,9 +20,9 @@ Seconds since(Clock::time_point start) { return Clock::now() - start; }
 }  // namespace
 
 Sender::Sender(const Options& options, const std::vector<Image>& images, Report& report, Clock::time_point total)
-    : options_(options), images_(images), codec_(options.codec), report_(report) {
+    : options_(options), images_(images), codec_(options.codec), report_(report), tls_(options) {
   const auto most = std::min<std::size_t>(options.associations, std::max<std::size_t>(images.size(), 1));
-  while (associations_.size() < most) associations_.push_back(std::make_unique<Association>(options, total, codec_));
+  while (associations_.size() < most) associations_.push_back(std::make_unique<Association>(options, total, codec_, tls_));
 }
 
 void Sender::run() {
@@ -27,6 +30,14 @@ void Sender::run() {
     run_batch(batch);
     if (!waiting_.empty()) return;
   }
+}
+
+void Sender::probe() {
+  Association& association = *associations_.front();
+  broken_ = association.open({{kVerification, kImplicitLittle}});
+  if (!broken_) report_.association_opened();
+  if (association.peer()) report_.answered_by(*association.peer());
+  if (!broken_) association.release();
 }
 
 void Sender::run_batch(const Batch& batch) {
@@ -51,6 +62,7 @@ bool Sender::open(Association& association, const Batch& batch) {
   const auto problem = association.open(batch.contexts);
   if (!problem) {
     report_.association_opened();
+    if (association.peer()) report_.answered_by(*association.peer());
     return true;
   }
   const std::lock_guard lock(mutex_);

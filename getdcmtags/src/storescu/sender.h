@@ -22,6 +22,9 @@ class Sender {
   // Blocks until every image is answered or none can be any more. Then error() says why.
   void run();
 
+  // Opens one association that needs no image, and releases it.
+  void probe();
+
   // What kept images from being answered; nothing when all were.
   std::optional<Problem> error();
 
@@ -46,6 +49,7 @@ class Sender {
   const std::vector<Image>& images_;
   convert::CodecProcess codec_;  // one for all: what a frame does to it costs that image
   Report& report_;
+  Tls tls_;
   std::vector<std::unique_ptr<Association>> associations_;
   std::mutex mutex_;
   std::deque<Waiting> waiting_;
