@@ -85,6 +85,7 @@ PAGES: Final = (
     PageEntry("8", "alerts", "Alerts", "Alert", "What needs attention, and what to do.", ()),
     PageEntry("9", "config", "Config", "Conf", "The revisions: compare, roll back.", ("revisions",)),
     PageEntry("0", "audit", "Audit", "Audit", "Who changed what.", ()),
+    PageEntry("", "quarantine", "Quarantine", "Quarantine", "What could not be read: look, read again, forward.", ()),
     PageEntry("", "refusals", "Refusals", "Refusals", "What senders were refused as associations began."),
     PageEntry("", "backups", "Backups", "Backups", "The backups: write one, check one.", ("backup",)),
     PageEntry("", "selftest", "Self-test", "Self-test", "Whether the box works, step by step.", ("self-test",)),
@@ -111,6 +112,7 @@ _QUEUE: Final = (
     _task_action("release", "l"),
     _task_action("reroute", "t"),
     _task_action("discard", "ctrl+d"),
+    _task_action("undo", "u"),
     Action(
         "complete", "c", "complete study", "Complete a study that waits for series now.",
         "queue", "queue.force_study", "asks", shown=False,
@@ -133,6 +135,16 @@ _SELFTEST: Final = (
     Action("run", "r", "run", "Check everything, and send a made-up image through.", "selftest", "selftest.run"),
     Action("look", "l", "checks only", "Check everything, and send nothing.", "selftest", "selftest.run"),
 )
+
+_QUARANTINE: Final = (
+    Action("look", "enter", "look", "Show what can be read of it, and where it is damaged.", "quarantine"),
+    Action("read-again", "r", "read again", "Read it again, as after an upgrade; what can be read is routed.",
+           "quarantine", "quarantine.read_again", "asks", ("release",)),
+    Action("forward", "t", "forward", "Forward it to a target as it is.", "quarantine", "quarantine.send", "asks"),
+    Action("discard", "ctrl+d", "discard", "Remove it for good.", "quarantine", "quarantine.discard", "asks"),
+    Action("mark", "space", "mark", "Mark a row: actions are then done to all marked.", "quarantine"),
+    Action("mark-all", "*", "mark all", "Mark all rows shown, or none.", "quarantine", shown=False),
+)  # fmt: skip
 
 _BACKUPS: Final = (
     Action("new", "n", "new", "Write a backup; the router keeps running.", "backups", "backup.create", "asks"),
@@ -278,6 +290,7 @@ ACTIONS: Final = (
     *_FORM,
     *_SERVICES,
     *_SELFTEST,
+    *_QUARANTINE,
     *_BACKUPS,
     *_CONFIG,
     *_OTHERS,

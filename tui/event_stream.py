@@ -20,8 +20,18 @@ WAITS: Final = (0.2, 0.5, 1.0, 2.0, 3.0)
 
 WANTED: Final = api.streams.Subscribe(
     topics=("status", "counters", "events"),
-    types=("task.", "config.", "service.", "study.", "target.", "module.", "alert."),
-)
+    types=(
+        "task.",
+        "config.",
+        "service.",
+        "study.",
+        "target.",
+        "module.",
+        "alert.",
+        "image.quarantined",
+        "quarantine.",
+    ),
+)  # fmt: skip
 
 
 class EventStream:

@@ -37,6 +37,12 @@ def plural(number: int, word: str, words: str = "") -> str:
     return f"{count(number)} {word if number == 1 else words or word + 's'}"
 
 
+def named_uid(uid: str) -> str:
+    """Write what a UID of the standard stands for; any other one as it is."""
+    name = uid_name(uid)
+    return name if name == uid or not uid else f"{name} ({uid})"
+
+
 def conversions_in_words(confirmed: int, converted: Sequence[Converted]) -> str:
     """Say in which form the confirmed images of an attempt went; empty where all went as they were received."""
     parts = [_conversion_in_words(item) for item in converted]

@@ -6,6 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 from mercure.names import id_time, utc_text
+from mercure.spool import Spool, Stage
+from mercure.spool.quarantine import entries
 from tests.support.data_sets import text
 from tests.support.dicom_peer import Peer, associate_rq
 from tests.support.receiver import receiver
@@ -59,3 +61,17 @@ def put_aside(spool: Path, image: Path, name: str) -> Path:
     }
     (entry / "reason.json").write_text(json.dumps(reason))
     return entry
+
+
+def came_at(spool: Spool, *names: str) -> list[Path]:
+    """Give what lies in quarantine these ids, in the order in which it came, and their times: no run differs."""
+    moved = []
+    for one, name in zip(sorted(entries(spool), key=lambda one: one.name), names, strict=True):
+        entry = spool.entry(Stage.QUARANTINE, one.name)
+        reason = json.loads((entry / "reason.json").read_text())
+        (entry / "reason.json").write_text(json.dumps({**reason, "time": utc_text(id_time(name))}))
+        again = entry / "again.json"
+        if again.exists():
+            again.write_text(json.dumps({**json.loads(again.read_text()), "last": utc_text(id_time(names[-1]))}))
+        moved.append(entry.rename(entry.with_name(name)))
+    return moved

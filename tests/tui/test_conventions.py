@@ -50,7 +50,7 @@ def test_the_rows_shown_are_written_to_a_file_of_this_user(
         await person.press("slash")
         await person.write("!other")
         await person.press("enter", "w")
-        await person.see("2 rows written to", ".csv")
+        await person.see("2 tasks written to", ".csv")
         await person.press("w")
         await person.see("File exists")
 

@@ -102,6 +102,36 @@ def test_discarding_asks_first_on_cancel_and_keeps_the_reason(session: Session, 
     assert thrown.discarded.reason == "sent twice"
 
 
+def test_what_was_done_to_several_tasks_is_undone_from_the_same_screen(session: Session, plays: Plays) -> None:
+    tasks = [place_task(session, Stage.OUTGOING, age=60 + number, identity=HEAD) for number in range(3)]
+
+    async def scene(person: Person) -> None:
+        await person.open("queue")
+        await person.see("3 tasks")
+        await person.press("asterisk", "h")
+        await person.see("3 tasks held", "u undoes it", "3 marked")  # marks stay for the next action
+        await person.press("l")
+        await person.see("3 tasks released")
+        await person.press("ctrl+d")
+        await person.see("Discard 3 tasks?")
+        await person.press("tab", "enter")
+        await person.see("3 tasks discarded", "u undoes it", "Nothing waits")
+        await person.press("u")
+        await person.see("Undo what was done to 3 tasks?", "delivered: P1001 MR Head t1 axial")
+        await person.press("enter")  # it stands on Cancel
+        await person.see_no_more("Undo what was done")
+        assert session.spool.names(Stage.OUTGOING) == []
+        await person.press("u")
+        await person.see("Undo what was done to 3 tasks?")
+        await person.press("tab", "enter")
+        await person.see("3 tasks as before", "∙ waiting")
+        await person.press("u", "tab", "enter")
+        await person.see("that can be undone")  # it is undone once
+
+    plays(scene)
+    assert sorted(session.spool.names(Stage.OUTGOING)) == sorted(task.id for task in tasks)
+
+
 def test_a_viewer_sees_everything_and_is_told_why_he_may_not(session: Session, plays: Plays) -> None:
     task = place_task(session, Stage.OUTGOING, identity=HEAD)
 

@@ -26,6 +26,7 @@ _WHERE: Final = {
     "outage": "targets",
     "module": "modules",
     "failed": "queue",
+    "quarantine": "quarantine",
     "stuck": "queue",
     "configuration": "config",
     "silence": "history",

@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual import on
 
-from appliance.control.rpc.client import ControlError, Progress, api
+from appliance.control.rpc.client import api
 from appliance.presentation.figures import clock, duration
 from appliance.presentation.phrases import plural
 from appliance.presentation.states import QUEUE, other
 from mercure.printable import printable
 from tui.actions import bindings_of
 from tui.format import fit
-from tui.messages import Question
+from tui.screens.bulk_page import BulkPage, names
 from tui.screens.flow import exam_of, progress_text
-from tui.screens.long_actions import bar_text
-from tui.screens.table_page import TablePage
 from tui.screens.task import TaskPage, pair, whose_lines
 from tui.styles import Line, Span, age_style
 from tui.widgets.dialogs import Choose, Confirm
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from tui.router_client import OnProgress
 
 AGES: Final = tuple(zip(api.queue.SHAPE_SECONDS, ("< 1 min", "5 min", "20 min", "1 h", "6 h", "1 d"), strict=True))
 OLDER: Final = "older"
@@ -58,8 +55,8 @@ _ORDERS: Final[Mapping[str, api.queue.Order]] = {
 """What the router calls the orders of the columns."""
 
 _TALL: Final = 40
-_NAMED: Final = 5
 _ERROR_LINES: Final = 3
+UNDO_HINT: Final = "u undoes it"
 _TEXT_LIMIT: Final = 200
 """Letters of a filter that the router takes."""
 
@@ -121,15 +118,17 @@ def search_text(entry: Entry) -> str:
     ).casefold()
 
 
-class QueuePage(TablePage[Entry]):
+class QueuePage(BulkPage[Entry]):
     """Age by target, and below it each task."""
 
     NAME: ClassVar[str] = "queue"
+    WORDS: ClassVar[tuple[str, str]] = ("task", "tasks")
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("queue")]
 
     def __init__(self) -> None:
         super().__init__()
         self._queue = api.queue.Queue(total=0, entries=())
+        self._last: list[Entry] = []
 
     def columns(self) -> Sequence[Column[Entry]]:
         """Return the columns."""
@@ -224,7 +223,7 @@ class QueuePage(TablePage[Entry]):
         if is_part:
             text += f", the first {len(queue.entries):,} listed"
         if table.marked:
-            text += f"   {len(table.marked)} marked"
+            text += f"   {self.marked_text()}"
         self.headline((text.strip(), "notice" if table.filter or table.marked else "dim"))
 
     # Actions.
@@ -235,58 +234,42 @@ class QueuePage(TablePage[Entry]):
             **{verb.name: partial(self._do, verb) for verb in api.queue.TASK_VERBS.values()},
             "inspect": self.with_row(self._inspect),
             "reroute": self._reroute,
+            "undo": self._undo,
             "complete": self._complete,
-            "mark": self._mark,
-            "mark-all": self._mark_all,
+            **self.mark_handlers(),
         }
 
     def _inspect(self, entry: Entry) -> None:
         self.app.push_screen(TaskPage(entry))
 
-    def _mark(self) -> None:
-        self.table.mark()
-        self.show_note()
-
-    def _mark_all(self) -> None:
-        self.table.mark_all()
-        self.show_note()
-
     def _change(self, verb: Any, done: str, reason: str = "", target: str = "") -> None:  # noqa: ANN401
-        """Do the same to all chosen tasks, one after the other; what could not be done is told together."""
-        entries = self.table.chosen
-        if not entries:
-            self.say("there is no task to do this to", "warning")
+        """Do the same to all chosen tasks."""
+        more = {"target": target} if target else {}
+        is_undone = verb.name.removeprefix("queue.") in api.queue.UNDONE_AS
+
+        def then(rows: Sequence[Entry]) -> None:
+            self._last = [*rows] if is_undone else []
+
+        undo = UNDO_HINT if is_undone else ""
+        self.each(verb, lambda row: verb.request(task=row.id, reason=reason, **more), done, undo=undo, then=then)
+
+    def _undo(self) -> None:
+        """Undo what was done to the marked tasks, else the last change on this page, else to the task here."""
+        rows = self.table.chosen if self.table.marked else self._last or self.table.chosen
+        verb = api.queue.TASK_VERBS["undo"]
+        if not rows:
+            self.say("there is no task to undo anything of", "warning")
             return
-        source = self.mercure.source
 
-        def work(told: OnProgress) -> Outcome:
-            outcome = Outcome(done)
-            for number, entry in enumerate(entries):
-                more = {"target": target} if target else {}
-                try:
-                    source.call(verb, verb.request(task=entry.id, reason=reason, **more))
-                    outcome.done += 1
-                except ControlError as error:
-                    outcome.errors.append(error)
-                if len(entries) > 1:
-                    told(Progress(done=number + 1, total=len(entries), text=verb.name))
-            return outcome
+        def sure(reason: str) -> None:
+            self._last = []
+            self.each(
+                api.queue.UNDO, lambda row: api.queue.ChangeTask(task=row.id, reason=reason), verb.done, rows=rows
+            )
 
-        question = Question(verb.name, [entry.id for entry in entries], each=True)
-        self.work(question, work, self._changed, progress=self._progress)
-
-    def _progress(self, progress: Progress) -> None:
-        self.headline((f"tasks: {bar_text(progress)}", "busy"))
-
-    def _changed(self, outcome: Outcome) -> None:
-        if outcome.done:
-            self.say(f"{plural(outcome.done, 'task')} {outcome.text}")
-        if outcome.errors:
-            first = outcome.errors[0]
-            more = f" (and {len(outcome.errors) - 1} more)" if len(outcome.errors) > 1 else ""
-            self.say(f"{first.text}{more}\n{first.advice}", "error")
-        self.table.marked = set()
-        self.refresh_data()
+        texts = [_names(rows), "The last hold, reroute or discard by a person is undone. " + verb.more]
+        title = f"Undo what was done to {plural(len(rows), 'task')}?"
+        self.when_answered(Confirm(title, texts, "Undo", reason=True), sure)
 
     def _reroute(self) -> None:
         if self.table.chosen:
@@ -344,20 +327,8 @@ def _kept_by(entry: Entry, columns: int) -> Iterator[Line]:
     yield from pair("waits for", entry.waits_for or "", columns)
 
 
-class Outcome:
-    """Result of one action on several tasks."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.done = 0
-        self.errors: list[ControlError] = []
-
-
 def _names(entries: Sequence[Entry]) -> str:
-    lines = [f"{entry.target or entry.state}: {_what(entry)[0]}" for entry in entries[:_NAMED]]
-    if len(entries) > _NAMED:
-        lines.append(f"and {len(entries) - _NAMED} more")
-    return "\n".join(lines)
+    return names([f"{entry.target or entry.state}: {_what(entry)[0]}" for entry in entries])
 
 
 def shape_lines(shape: Sequence[api.queue.ShapeRow], rows: int) -> Iterator[Line]:

@@ -94,12 +94,21 @@ class Confirm(Dialog[str]):
         Must be typed; empty: nothing must.
     reason : bool
         Ask why; it is kept with the change.
+    needed : bool
+        Without a reason it is not done.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "to_buttons", show=False, priority=True)]
 
     def __init__(
-        self, title: str, texts: Sequence[str], verb: str, *, type_name: str = "", reason: bool = False
+        self,
+        title: str,
+        texts: Sequence[str],
+        verb: str,
+        *,
+        type_name: str = "",
+        reason: bool = False,
+        needed: bool = False,
     ) -> None:
         super().__init__()
         self._title = title
@@ -107,6 +116,7 @@ class Confirm(Dialog[str]):
         self._verb = verb
         self._type_name = type_name
         self._reason = reason
+        self._needed = needed
 
     def compose(self) -> ComposeResult:
         """Lay out."""
@@ -120,7 +130,7 @@ class Confirm(Dialog[str]):
                 yield TypedLine(id="reason", select_on_focus=False)
             with Horizontal(classes="buttons"):
                 yield PushButton("Cancel", id="cancel")
-                yield PushButton(self._verb, id="do", waiting=bool(self._type_name))
+                yield PushButton(self._verb, id="do", waiting=bool(self._type_name) or self._needed)
 
     def on_mount(self) -> None:
         """Show what it is about, and wait on Cancel."""
@@ -128,15 +138,21 @@ class Confirm(Dialog[str]):
         if self._type_name:
             self._ask_name("To go on, type its name: ")
         if self._reason:
-            self.query_one("#ask-reason", Static).show([(), (("Reason (optional):", ""),)])
+            self._ask_reason("Reason:" if self._needed else "Reason (optional):")
         self.set_focus(self.query_one("#cancel"))
 
     def _ask_name(self, text: str) -> None:
         self.query_one("#ask-name", Static).show([(), ((text, ""), (printable(self._type_name), "bad"))])
 
-    @on(Input.Changed, "#name")
+    def _ask_reason(self, text: str, style: str = "") -> None:
+        self.query_one("#ask-reason", Static).show([(), ((text, style),)])
+
+    @on(Input.Changed)
     def _compare(self) -> None:
-        self.query_one("#do", PushButton).waiting = not self._is_named()
+        self.query_one("#do", PushButton).waiting = not (self._is_named() and self._has_reason())
+
+    def _has_reason(self) -> bool:
+        return not self._needed or bool(self.query_one("#reason", Input).value.strip())
 
     def _is_named(self) -> bool:
         return not self._type_name or self.query_one("#name", Input).value == self._type_name
@@ -152,11 +168,14 @@ class Confirm(Dialog[str]):
         when_taken(self, self._agreed)
 
     def _agreed(self) -> None:
-        if self._is_named():
-            self.dismiss(self.query_one("#reason", Input).value[:MOST_LETTERS] if self._reason else "")
-        else:
+        if not self._is_named():
             self._ask_name("That is not its name; type: ")
             self.set_focus(self.query_one("#name"))
+        elif not self._has_reason():
+            self._ask_reason("A reason is needed; type it:", "notice")
+            self.set_focus(self.query_one("#reason"))
+        else:
+            self.dismiss(self.query_one("#reason", Input).value[:MOST_LETTERS] if self._reason else "")
 
 
 class Choose(Dialog[str]):

@@ -83,6 +83,7 @@ class Queue(Model):
 TaskVerb = task_verbs.TaskVerb
 VerbName = task_verbs.VerbName
 TASK_VERBS: Final = task_verbs.TASK_VERBS
+UNDONE_AS: Final = task_verbs.UNDONE_AS
 
 
 class TaskDetail(Model):
