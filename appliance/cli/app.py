@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "keep": ("appliance.cli.keep:keep", "Keep what is finished beyond its retention, until a day."),
     "resend": ("appliance.cli.resend:resend", "Send again what was delivered, discarded, or failed."),
     "resends": ("appliance.cli.resend:resends", "See the jobs that send again; pause, resume, stop."),
+    "senders": ("appliance.cli.senders:senders", "See who sends and who may; allow, disable, propose entries."),
     "history": ("appliance.cli.history:history", "Find what happened to an exam."),
     "receipt": ("appliance.cli.receipt:receipt", "Sign what was received and delivered of an exam; check it."),
     "targets": ("appliance.cli.targets:targets", "See targets, and ask whether they answer."),

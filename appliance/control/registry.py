@@ -11,6 +11,7 @@ from appliance.control.api.base import A, AnyVerb, Progress, Q, Verb
 from appliance.control.errors import ControlError
 from appliance.control.roles import Caller
 from appliance.control.session import Session
+from mercure.config import Config
 from mercure.config.problems import suggest
 from mercure.lazy_imports import IMPORTING
 
@@ -27,6 +28,7 @@ MODULES: Final = {
     "resend": ("control.queue.resend",),
     "history": ("control.history.search",),
     "audit": ("control.history.search",),
+    "senders": ("control.senders.actions", "control.senders.listing"),
     "traffic": ("control.history.traffic", "control.alerts.days"),
     "exams": ("control.history.traffic",),
     "receipt": ("control.history.receipts",),
@@ -49,6 +51,10 @@ MODULES: Final = {
     "subscribe": ("control.rpc.streams",),
 }
 """Where the functions of each group of verbs are, below ``appliance``; imported when one of them is asked for."""
+
+
+WARNERS: Final = ("control.senders.losses",)
+"""Where the functions are that look at a change of the configuration before it is saved, by `warns`."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,23 @@ def _enter(verb: AnyVerb, run: Callable[[Asked, Any], Any]) -> None:
     if verb.name in _BOUND:
         raise ValueError(f"{verb.name} is carried out by two functions")
     _BOUND[verb.name] = Bound(verb, run)
+
+
+Warner = Callable[[Session, Config], tuple[str, ...]]
+_WARNERS: Final[list[Warner]] = []
+
+
+def warns(function: Warner) -> Warner:
+    """Enter a function that says what a configuration would do that a person may not have meant."""
+    _WARNERS.append(function)
+    return function
+
+
+def warnings_of(session: Session, wanted: Config) -> tuple[str, ...]:
+    """Say what a configuration that can be used would do that a person may not have meant."""
+    for module in WARNERS:
+        _load(module)
+    return tuple(text for warner in _WARNERS for text in warner(session, wanted))
 
 
 def find(name: str) -> Bound:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, time
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -97,6 +98,11 @@ class Session:
             if good is not None:
                 return good
             raise _no_configuration(self.root, error, self.store.services.path) from error
+
+    def day_begin(self) -> datetime:
+        """Return when this day began, in the time zone of the site."""
+        now = self.clock.now().astimezone(self.config.site.zone)
+        return datetime.combine(now.date(), time(), now.tzinfo)
 
     @property
     def index(self) -> QueueIndex:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, time
 from pathlib import Path
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
@@ -21,6 +21,7 @@ from mercure.config.processing import ModuleSettings, Processing
 from mercure.config.rule import Rule
 from mercure.config.secrets import Secret
 from mercure.config.senders import ReceivedSyntaxes, Sender, character_set_of, is_loopback, sender_of
+from mercure.config.site import Site, TimeZone
 from mercure.config.status_page import StatusPage
 from mercure.model import Model
 
@@ -199,17 +200,8 @@ class OffPeak(Model):
     """When they begin, by the clock of `timezone`."""
     end: time = time(6, 0)
     """When they end; before `start`, on the next day."""
-    timezone: str = "UTC"
-    """IANA name, e.g. ``Europe/Berlin``."""
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValueError(f"{value!r} is not a time zone, use an IANA name such as 'Europe/Berlin'") from error
-        return value
+    timezone: TimeZone | None = None
+    """IANA name, e.g. ``Europe/Berlin``; absent: that of `site`."""
 
     @field_validator("start", "end")
     @classmethod
@@ -224,9 +216,9 @@ class OffPeak(Model):
             raise ValueError("'start' and 'end' are the same time: off-peak tasks would never be served")
         return self
 
-    def contains(self, instant: datetime) -> bool:
+    def contains(self, instant: datetime, site: str = "UTC") -> bool:
         """Return whether an aware instant falls into the window, by the clock on the wall of its time zone."""
-        wall = instant.astimezone(ZoneInfo(self.timezone)).time()
+        wall = instant.astimezone(ZoneInfo(self.timezone or site)).time()
         if self.start <= self.end:
             return self.start <= wall < self.end
         return wall >= self.start or wall < self.end
@@ -258,6 +250,7 @@ class Config(Model):
     """Version of this file's form."""
     name: Name = "mercure"
     """Name of this node in the history."""
+    site: Site = Site()
     spool: Path | None = None
     """Where the spool is; absent: ``spool`` in the root."""
     receiver: Receiver = Receiver()

@@ -10,12 +10,15 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from mercure.config.basics import AE_TITLE, BYTES_MOST, NAME, AETitle, Name
+from mercure.config.basics import AE_TITLE, BYTES_MOST, NAME, AETitle, Name, Port
 from mercure.config.character_sets import CharacterSet
 from mercure.model import Model
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
+
+_MAPPED: Final = IPv6Network("::ffff:0:0/96")
+"""Addresses of IPv4, written as ones of IPv6 (RFC 4291 section 2.5.5.2)."""
 
 _BLANK: Final = " \0"
 """What pads an AE title; at its ends it says nothing (PS3.5 section 6.2)."""
@@ -72,6 +75,8 @@ class Sender(Model):
     """For people."""
     contact: str = ""
     """Who is called when something is wrong with it."""
+    port: Port | None = None
+    """TCP port on which it listens itself, for an echo back. Absent: that of a target at its address, or 104."""
 
     @model_validator(mode="after")
     def _says_something(self) -> Sender:
@@ -131,7 +136,7 @@ def sender_of(senders: Mapping[Name, Sender], calling_aet: str, address: str) ->
     """
     title = ae_title(calling_aet)
     found = next((name for name, sender in senders.items() if sender.matches(title, address)), None)
-    return f"{title}@{_plain(address)}" if found is None else found
+    return f"{title}@{plain_address(address)}" if found is None else found
 
 
 def character_set_of(senders: Mapping[Name, Sender], general: str, calling_aet: str, address: str) -> str:
@@ -148,7 +153,8 @@ def overlapping(senders: Mapping[Name, Sender]) -> Iterator[tuple[Name, Name]]:
             yield first, second
 
 
-def _plain(address: str) -> str:
+def plain_address(address: str) -> str:
+    """Return how an address is written; one of IPv4 that came as one of IPv6 is the one of IPv4."""
     found = _address(address)
     return address.strip() if found is None else str(found)
 
@@ -166,8 +172,12 @@ def _address(text: str) -> Address | None:
 
 @lru_cache(maxsize=4096)
 def _network(text: str) -> Network:
+    """Read an address or a network; one of IPv4 that is written as one of IPv6 is the same, as in `_address`."""
     try:
-        return ip_network(text)
+        network = ip_network(text)
+        if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+            return IPv4Network((int(network.network_address) & 0xFFFFFFFF, network.prefixlen - _MAPPED.prefixlen))
+        return network
     except ValueError as error:
         raise ValueError(f"{text!r} is no address and no network such as '10.0.3.0/24' ({error})") from error
 

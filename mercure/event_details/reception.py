@@ -8,12 +8,14 @@ from mercure.model import Record
 
 
 class AssociationOpened(Record):
-    """A sender was let in."""
+    """A sender was let in; `implementation_uid` and `implementation_version` name its software (PS3.7 D.3.3.2)."""
 
     association: str
     address: str = ""
     calling_aet: str = ""
     called_aet: str = ""
+    implementation_uid: str = ""
+    implementation_version: str = ""
     contexts: int = 0
 
 

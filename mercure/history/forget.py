@@ -27,7 +27,9 @@ from mercure.history.models import (
     SeriesRow,
     TaskImageRow,
     TaskRow,
+    TotalRow,
 )
+from mercure.history.rows import TRAIT
 from mercure.names import id_time, is_id
 
 FAMILIES: Final = 100
@@ -177,11 +179,13 @@ def _forget_series(database: Database, series: int) -> None:
 
 
 def _forget_loose(database: Database, node: str, limit: int) -> int:
-    """Forget what belongs to no task: events, counters, connections; return how many events."""
+    """Forget what belongs to no task: events, counters, connections, traits of senders; return how many events."""
     old = EventRow.select(EventRow.id).where(EventRow.node == node, EventRow.time < limit, EventRow.task.is_null())
     ids = [name for (name,) in old.order_by(EventRow.time).limit(EVENTS).tuples().execute(database)]
     for start in range(0, len(ids), 500):
         EventRow.delete().where(EventRow.id.in_(ids[start : start + 500])).execute(database)
     MetricsMinuteRow.delete().where(MetricsMinuteRow.node == node, MetricsMinuteRow.minute < limit).execute(database)
     AssociationRow.delete().where(AssociationRow.node == node, AssociationRow.closed < limit).execute(database)
+    traits = TotalRow.delete().where(TotalRow.node == node, TotalRow.name.startswith(TRAIT), TotalRow.last < limit)
+    traits.execute(database)
     return len(ids)

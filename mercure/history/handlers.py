@@ -89,7 +89,11 @@ def _association_opened(batch: Rows, event: Event, details: AssociationOpened) -
         contexts=count_of(details.contexts),
         opened=micros(event.time),
     )
-    batch.count(_minute_of(event), "associations.opened", _sender(details))
+    minute, sender = _minute_of(event), _sender(details)
+    batch.count(minute, "associations.opened", sender)
+    batch.learn(minute, sender, "called", details.called_aet)
+    batch.learn(minute, sender, "implementation", details.implementation_uid)
+    batch.learn(minute, sender, "version", details.implementation_version)
 
 
 def _association_closed(batch: Rows, event: Event, details: AssociationClosed) -> None:
@@ -148,6 +152,8 @@ def _image_received(batch: Rows, event: Event, details: ImageReceived) -> None:
     minute, label = moment - moment % MINUTE, _sender(details)
     batch.count(minute, "images.received", label)
     batch.count(minute, "bytes.received", label, size)
+    batch.learn(minute, label, "class", details.sop_class)
+    batch.learn(minute, label, "syntax", details.transfer_syntax)
 
 
 def _said_by_image(batch: Rows, folder: str, details: ImageReceived) -> dict[str, str]:

@@ -204,6 +204,31 @@ class SenderRecord(Record):
     """The release time that the router has learned of it, where that is longer than the configured one."""
 
 
+class TraitRecord(Record):
+    """What a sender uses: since when (the minute of the first time), until when, and how often."""
+
+    calling_aet: str
+    address: str
+    kind: str
+    """``called`` (AE title of ours), ``implementation`` (UID), ``version``, ``class`` (SOP class) or ``syntax``."""
+    value: str
+    first: datetime
+    last: datetime
+    times: int
+
+
+class SenderVolume(Record):
+    """What a sender has sent: in all, and since an instant."""
+
+    calling_aet: str
+    address: str
+    first: datetime
+    last: datetime
+    images: int
+    images_since: int = 0
+    bytes_since: int = 0
+
+
 class SumPoint(Record):
     """The increase of a counter, all labels together, within the step of time that begins then."""
 

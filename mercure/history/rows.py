@@ -11,13 +11,22 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from mercure.event_details import ImageRef
 from mercure.history.identifiers import folded, name_parts
 from mercure.history.merge import Row, table_of
 from mercure.history.models import HistoryModel, SeriesRow
 from mercure.history.text import MAX_BYTES, clip, count_of
+
+TRAIT: Final = "sender."
+"""With what the names of totals begin that tell what senders are like."""
+
+BETWEEN: Final = "\t"
+"""What stands in their labels between sender and value: no AE title and no UID has it."""
+
+TRAIT_CHARS: Final = 64
+"""Longest value of a trait: that of a UID (PS3.5 section 9.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,8 @@ class Rows:
     lists: dict[str, ListedImages] = field(default_factory=dict)
     counters: dict[tuple[str, int, str], float] = field(default_factory=dict)
     """By name, minute and label."""
+    traits: dict[tuple[str, str], tuple[float, int, int]] = field(default_factory=dict)
+    """What senders are like, by name and label: how often it was seen, in which minute first and last."""
     newest_event: int = 0
 
     def add(self, table: type[HistoryModel], **row: Any) -> None:  # noqa: ANN401 - whatever a column holds
@@ -86,6 +97,16 @@ class Rows:
         """Add to a counter."""
         key = (name, minute, label)
         self.counters[key] = self.counters.get(key, 0) + value
+
+    def learn(self, minute: int, sender: str, trait: str, value: str) -> None:
+        """Add what a sender uses: a SOP class, a transfer syntax. Only in `totals`: nobody asks it by the minute."""
+        if not value:
+            return
+        key = (f"{TRAIT}{trait}", f"{sender}{BETWEEN}{clip(value.replace(BETWEEN, ' '), TRAIT_CHARS)}")
+        there = self.traits.get(key)
+        self.traits[key] = (
+            (1, minute, minute) if there is None else (there[0] + 1, min(there[1], minute), max(there[2], minute))
+        )
 
     def image_list(self, images: Iterable[ImageRef]) -> ListedImages:
         """Take up a list of images."""

@@ -25,10 +25,13 @@ from mercure.history.records import (
     ExamRecord,
     ExamTargetRecord,
     SenderRecord,
+    SenderVolume,
     SeriesRecord,
     SumPoint,
     TaskRecord,
+    TraitRecord,
 )
+from mercure.history.rows import BETWEEN, TRAIT
 from mercure.history.timelines import tasks_of
 
 OTHER: Final = "other"
@@ -85,6 +88,43 @@ class Traffic(Reader):
         ]
         return sorted(found, key=lambda sender: sender.last_image, reverse=True)
 
+    def volumes(self, node: str, since: datetime, limit: int) -> list[SenderVolume]:
+        """List what each sender has sent in all, and since an instant, the last one first."""
+        known = TotalRow.select(TotalRow.label, TotalRow.first, TotalRow.last, TotalRow.value)
+        known = known.where(TotalRow.node == node, TotalRow.name == _RECEIVED)
+        with self.reading() as database:
+            rows = known.order_by(TotalRow.last.desc(), TotalRow.label).limit(limit).tuples().execute(database)
+            lately, exact = _sums(database, node, since), _last_images(database, node, since)
+            return [
+                SenderVolume(
+                    **_named(label),
+                    first=first,
+                    last=max(last, exact.get(label, last)),
+                    images=int(value),
+                    images_since=int(lately.get((label, _RECEIVED), 0)),
+                    bytes_since=int(lately.get((label, _BYTES), 0)),
+                )
+                for label, first, last, value in rows
+            ]
+
+    def traits(self, node: str, limit: int) -> list[TraitRecord]:
+        """List what senders use, the last used first: SOP classes, transfer syntaxes, software, our AE titles."""
+        known = TotalRow.select(TotalRow.name, TotalRow.label, TotalRow.first, TotalRow.last, TotalRow.value)
+        known = known.where(TotalRow.node == node, TotalRow.name.startswith(TRAIT))
+        with self.reading() as database:
+            rows = known.order_by(TotalRow.last.desc(), TotalRow.label).limit(limit).tuples().execute(database)
+            return [
+                TraitRecord(
+                    **_named(label.partition(BETWEEN)[0]),
+                    kind=name.removeprefix(TRAIT),
+                    value=label.partition(BETWEEN)[2],
+                    first=first,
+                    last=last,
+                    times=int(value),
+                )
+                for name, label, first, last, value in rows
+            ]
+
     def sums(self, node: str, names: Sequence[str], since: datetime, until: datetime, step: int = 60) -> list[SumPoint]:
         """Return counters over time, all labels together.
 
@@ -114,9 +154,10 @@ class Traffic(Reader):
         Of each name the `limit` labels that came first keep their own line, for good, and all later ones are told
         together as `OTHER`. The greatest ones instead would change places, and a sum of "the others" would then fall.
         """
+        # Traits of senders are no figures.
         place = fn.ROW_NUMBER().over(partition_by=[TotalRow.name], order_by=[TotalRow.first, TotalRow.label])
         ranked = TotalRow.select(TotalRow.name, TotalRow.label, TotalRow.value, place.alias("place")).where(
-            TotalRow.node == node
+            TotalRow.node == node, ~TotalRow.name.startswith(TRAIT)
         )
         label = Case(None, [(ranked.c.place <= limit, ranked.c.label)], OTHER).alias("shown")
         query = TotalRow.select(ranked.c.name, label, fn.SUM(ranked.c.value)).from_(ranked)
@@ -157,6 +198,11 @@ class Traffic(Reader):
             query = TotalRow.select(fn.MIN(TotalRow.first)).where(TotalRow.node == node)
             ((first,),) = query.tuples().execute(database)
         return None if first is None else instant_of(first)
+
+
+def _named(label: str) -> dict[str, str]:
+    title, _, address = label.rpartition("@")
+    return {"calling_aet": title, "address": address}
 
 
 def _sums(database: Database, node: str, since: datetime) -> dict[tuple[str, str], float]:

@@ -130,7 +130,7 @@ def _write_metrics(database: Database, rows: Rows) -> None:
         for (name, minute, label), value in rows.counters.items()
     ]
     _write(database, MetricsMinuteRow, counters)
-    _write(database, TotalRow, _totals(counters))
+    _write(database, TotalRow, [*_totals(counters), *_traits(rows)])
     _write(database, MetricsMinuteRow, rows.of[MetricsMinuteRow])
 
 
@@ -144,6 +144,11 @@ def _totals(counters: Iterable[Row]) -> list[Row]:
         there = found.get((name, label))
         found[name, label] = row if there is None else table_of(TotalRow).merge(there, row)
     return [found[key] for key in sorted(found)]
+
+
+def _traits(rows: Rows) -> Iterable[Row]:
+    for (name, label), (value, first, last) in sorted(rows.traits.items()):
+        yield {"node": rows.node, "name": name, "label": label, "value": value, "first": first, "last": last}
 
 
 def _with_ids(model: type[Model], rows: Iterable[dict[str, Any]], ids: _Ids) -> Iterable[Row]:

@@ -135,7 +135,8 @@ class StageLoop(Generic[WorkerT, SettingsT]):
     ) -> float | None:
         if task.hold is not None:
             return SCAN_SECONDS
-        if priority == "offpeak" and not self._context.config.off_peak.contains(now):
+        config = self._context.config
+        if priority == "offpeak" and not config.off_peak.contains(now, config.site.timezone):
             return SCAN_SECONDS
         at = eligible(task)
         return None if at is None else (at - now).total_seconds()

@@ -96,7 +96,8 @@ class Saved(Model):
 
     ``restart`` names the services that must be restarted before all of it counts, ``renews`` those that restart by
     themselves; without any, all of it counts within seconds. ``tasks`` waiting tasks got the new name of what was
-    renamed; those in ``busy`` are being worked on and have the old one.
+    renamed; those in ``busy`` are being worked on and have the old one. ``warnings``: which senders of the last
+    days it refuses.
     """
 
     file: Literal["mercure", "services"] = "mercure"
@@ -106,6 +107,7 @@ class Saved(Model):
     renews: tuple[str, ...] = ()
     tasks: int = 0
     busy: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class ErrorData(Model):

@@ -11,6 +11,7 @@ from appliance.control.api.configuration import FileName
 from appliance.control.configuration.differences import differences
 from appliance.control.configuration.effects import RENEWS, RESTART, services_of
 from appliance.control.errors import ControlError
+from appliance.control.registry import warnings_of
 from appliance.control.session import Session
 from mercure.config import Config, ConfigError, RevisionedFile, StaleRevisionError
 from mercure.config.files import HAND_EDIT
@@ -87,6 +88,7 @@ def save(session: Session, change: Change) -> Saved:
     """
     file = file_of(session, change.file)
     value = checked(session, change.file, change.content)
+    warned = _warnings(session, value)
     changed = differences(_content(file, change.edited_from), _normal(value))
     with session.changing() as events:
         try:
@@ -107,7 +109,7 @@ def save(session: Session, change: Change) -> Saved:
         }
         after = {item.place: item.after for item in changed}
         session.audit(events, change.verb, change.object, before=before, after=after)
-    return _saved(change.file, revision, changed)
+    return _saved(change.file, revision, changed, warned)
 
 
 def checked(session: Session, name: FileName, content: dict[str, Any]) -> Any:  # noqa: ANN401 - the model of the file
@@ -141,13 +143,18 @@ def foreseen(session: Session, name: FileName, content: dict[str, Any], revision
     ControlError
         It cannot be used, or there is no such revision.
     """
-    changed = differences(_content(file_of(session, name), revision), _normal(checked(session, name, content)))
-    return _saved(name, revision, changed)
+    value = checked(session, name, content)
+    changed = differences(_content(file_of(session, name), revision), _normal(value))
+    return _saved(name, revision, changed, _warnings(session, value))
 
 
-def _saved(name: FileName, revision: int, changed: tuple[Difference, ...]) -> Saved:
+def _warnings(session: Session, value: Any) -> tuple[str, ...]:  # noqa: ANN401 - the model of a file
+    return warnings_of(session, value) if isinstance(value, Config) else ()
+
+
+def _saved(name: FileName, revision: int, changed: tuple[Difference, ...], warnings: tuple[str, ...]) -> Saved:
     restart, renews = (services_of(table, changed) if name == "mercure" else () for table in (RESTART, RENEWS))
-    return Saved(file=name, revision=revision, difference=changed, restart=restart, renews=renews)
+    return Saved(file=name, revision=revision, difference=changed, restart=restart, renews=renews, warnings=warnings)
 
 
 def invalid(error: ConfigError) -> ControlError:

@@ -97,6 +97,11 @@ def with_entry(table: Table, name: str, entry: Content, rename_from: str | None 
     return edit
 
 
+def with_entries(table: Table, entries: Content) -> Edit:
+    """Make the change that adds or replaces several entries at once."""
+    return lambda content: _with_table(content, table, {**entries_of(content, table), **entries})
+
+
 def renamed(table: Table, old: str, new: str) -> Edit:
     """Make the change that gives an entry another name, at its place and wherever it is named."""
 

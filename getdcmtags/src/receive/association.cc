@@ -15,6 +15,7 @@
 #include "receive/log.h"
 #include "receive/meta_header.h"
 #include "receive/sop_classes.h"
+#include "tags/transcoder.h"
 
 namespace mercure::receive {
 
@@ -247,11 +248,14 @@ void Association::note_refusal(const std::string& reason, const std::string& kin
 
 void Association::emit_opened() {
   progress_.opened = true;
+  const DUL_ASSOCIATESERVICEPARAMETERS& parameters = association_->params->DULparams;
   outbox_.emit("association.opened", std::nullopt,
                {{"association", sender_.association},
                 {"address", sender_.address},
                 {"calling_aet", sender_.calling_aet},
                 {"called_aet", sender_.called_aet},
+                {"implementation_uid", tags::utf8(parameters.callingImplementationClassUID)},
+                {"implementation_version", tags::utf8(parameters.callingImplementationVersionName)},
                 {"contexts", contexts_.size()}});
 }
 

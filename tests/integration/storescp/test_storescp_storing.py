@@ -64,6 +64,7 @@ def test_an_image_lands_under_its_series_with_tag_line_and_events(start_receiver
     closed = receiver.event("association.closed")
     opened = receiver.event("association.opened")
     assert opened["details"]["contexts"] == 1
+    assert (opened["details"]["implementation_uid"], opened["details"]["implementation_version"]) == ("1.2.3.4", "")
     assert closed["details"]["how"] == "released"
     assert (closed["details"]["images"], closed["details"]["bytes"]) == (1, image.stat().st_size)
     event = receiver.event("image.received")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from mercure.config import Config, ConfigError, Root
+from mercure.config import Config, ConfigError, Root, Sender
 from mercure.services.common import open_store
 
 CT = {"ae_titles": ["CT1", "CT1_B"], "addresses": ["10.0.3.17", "10.0.4.0/24", "fd00::/64"]}
@@ -134,3 +134,13 @@ def test_the_first_sender_that_matches_has_the_character_set() -> None:
     config = Config.model_validate({"receiver": {"character_set": "ISO_IR 100"}, "senders": senders})
     found = [config.character_set_of(*who) for who in (("CT1 ", "10.0.0.7"), ("MR1", "10.0.0.7"), ("MR1", "192.0.2.1"))]
     assert found == ["ISO_IR 144", "ISO_IR 100", "ISO_IR 100"]
+
+
+@pytest.mark.parametrize("written", ["::ffff:10.0.3.17", "::ffff:10.0.3.0/120"])
+def test_an_address_of_ipv4_is_the_same_when_it_is_written_as_one_of_ipv6(written: str) -> None:
+    sender = Sender(addresses=(written,))
+    assert sender.matches("X", "10.0.3.17")
+    assert sender.matches("X", "::ffff:10.0.3.17")
+    assert not sender.matches("X", "10.0.4.17")
+    with pytest.raises(ConfigError, match="could be of 'ct' too"):
+        parse({"ct": CT, "other": {"addresses": [written]}})

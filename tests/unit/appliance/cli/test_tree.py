@@ -35,6 +35,7 @@ class TestTree:
             "status",
             "jobs",
             "targets test",
+            *(f"senders {name}" for name in ("list", "show", "propose", "allow", "disable", "enable", "echo")),
             "send",
             "verify",
             "compare",
