@@ -44,6 +44,7 @@ COMMANDS: Final = {
     ),
     "selftest": ("appliance.cli.selftest:selftest", "Send a made-up image through; check disk, clock, programs."),
     "doctor": ("appliance.cli.doctor:doctor", "Whether the host still is as the playbook made it."),
+    "audit": ("appliance.cli.audit:audit", "Who changed what, and whether that record is whole."),
     "sbom": ("appliance.cli.sbom:sbom", "List the installed software; check it for known vulnerabilities."),
     "jobs": ("appliance.cli.jobs:jobs", "See what takes long, and what came of it."),
     "verify": ("appliance.cli.verify:verify", "Prove that no acknowledged image is lost."),

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from appliance.control.audit_chain import AuditChain
 from appliance.control.errors import ControlError
 from appliance.control.identity import require_owner
 from appliance.control.locks import Held
@@ -152,8 +153,10 @@ class Session:
         after: Json = None,
         task: str | None = None,
     ) -> None:
-        """Record who changed what."""
-        events.emit(Audit(by=self.user, verb=verb, object=object, before=before, after=after), task=task)
+        """Record who changed what: in the chain of local records, and for the history."""
+        audit = Audit(by=self.user, verb=verb, object=object, before=before, after=after)
+        AuditChain(self.spool).append(audit, self.clock.now(), via=self.service, task=task)
+        events.emit(audit, task=task)
 
 
 def _no_configuration(root: Root, error: ConfigError, path: Path) -> ControlError:

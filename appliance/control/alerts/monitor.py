@@ -16,6 +16,7 @@ from appliance.control.alerts.refusals import Refusals
 from appliance.control.alerts.state import Book, Shelf, news, step
 from appliance.control.api import status as api
 from appliance.control.api.status import AcknowledgeAlert, Acknowledgement, Alert, Alerts
+from appliance.control.audit_chain import DailyRoot
 from appliance.control.disk import DiskForecast, with_forecast
 from appliance.control.errors import ControlError
 from appliance.control.pace import Pace
@@ -66,6 +67,7 @@ class AlertWatch:
         self._forecast = DiskForecast()
         self._full_in: float | None = None
         self._last: Session | None = None
+        self._root = DailyRoot()
         self._pace: Pace | None = None
 
     def start(self) -> None:
@@ -112,6 +114,7 @@ class AlertWatch:
                 raise
             return self._by_heart.look_at_nothing(self._last, error)
         self._last = session
+        self._root.tell(session.spool, session.clock.now())
         try:
             return self._keep_book(session, found)
         except OSError as error:

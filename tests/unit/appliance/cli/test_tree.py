@@ -54,6 +54,7 @@ class TestTree:
             "completion bash",
             "nic-report",
             "doctor",
+            "audit verify",
             "sbom check",
             "sbom write",
             *(f"modules {name}" for name in MODULE_COMMANDS),

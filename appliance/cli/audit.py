@@ -1,0 +1,51 @@
+"""``mercure audit``: the record of who changed what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING
+
+import click
+
+from appliance.cli import exit_codes
+from appliance.cli.common import end_with, json_option, open_session, root_option, show
+from appliance.presentation.phrases import plural
+
+if TYPE_CHECKING:
+    from appliance.control.audit_chain import ChainReport
+
+
+@click.group()
+def audit() -> None:
+    """See who changed what, and prove that no record of it was changed or removed."""
+
+
+@audit.command()
+@root_option
+@json_option("appliance.control.audit_chain:ChainReport")
+@click.option("--roots", type=click.File("r", errors="replace"), help="Lines of the journal (- for standard input).")
+def verify(roots: IO[str] | None) -> None:
+    """Check the chain of audit records: each names the digest of the one before.
+
+    A record that was changed or removed breaks it. Whether the last ones were removed only the journal tells, where the
+    control service writes the end of the chain once a day. Exit code 1 when something is wrong.
+
+    \b
+    journalctl --grep 'audit root' | mercure audit verify --roots -
+    """  # noqa: D301 - click keeps the lines after a backspace
+    from appliance.control.audit_chain import AuditChain, roots_in  # noqa: PLC0415
+
+    known = roots_in(roots.read()) if roots is not None else ()
+    if roots is not None and not known:
+        raise click.UsageError("there is no 'audit root' in what --roots gives")
+    report = AuditChain(open_session().spool).check(known)
+    show(report, lambda: _lines(report))
+    end_with(exit_codes.WELL if report.ok else exit_codes.FAILED)
+
+
+def _lines(report: ChainReport) -> Iterator[str]:
+    for finding in report.findings:
+        yield f"{f'line {finding.line}: ' if finding.line else ''}{finding.text}"
+    compared = f", and {plural(report.roots, 'line')} of the journal in agreement" if report.roots else ""
+    yield f"{report.end.records} records, the last one {report.end.digest[:16]}…{compared}"
+    yield "nothing was changed or removed" if report.ok else "the record is NOT whole"
