@@ -16,8 +16,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from appliance.control import api
@@ -168,7 +169,7 @@ class Client:
                 raise DisconnectedError(f"{lost}; {error.text}") from error
             if found.error is not None:
                 raise _raised(found.error.kind, found.error.text, found.error)
-            return verb.answer.model_validate(found.answer)
+            return _read_answer(verb.answer, verb.name, found.answer)
 
     def whoami(self) -> api.status.WhoAmI:
         """Tell who asks, and what he may."""
@@ -205,13 +206,32 @@ class Client:
                 raise _error_of(message["error"])
             if message.get("id") != self._number:
                 raise DisconnectedError("the control service answered another question")
-            return verb.answer.model_validate(message["result"])
+            return _read_answer(verb.answer, verb.name, message["result"])
 
     def close(self) -> None:
         """Close the connection; a call opens it again."""
         if self._socket is not None:
             self._socket.close()
             self._socket = self._lines = None
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def _read_answer(model: type[M], name: str, value: object) -> M:
+    """Read an answer. A service of a later release may say more than is known here: screens stay open over an upgrade.
+
+    Raises
+    ------
+    ControlError
+        It is of a release that says less, or something else.
+    """
+    try:
+        return model.model_validate(value, extra="ignore")
+    except ValidationError as error:
+        text = f"the answer to {name} cannot be read: {error.errors()[0]['msg']}"
+        advice = "this program is of another release than the service: end it and start it again"
+        raise ControlError("failed", text, advice) from error
 
 
 class Stream:
@@ -248,7 +268,7 @@ class Stream:
                 raise DisconnectedError("the control service does not answer")
             if message.get("error") is not None:
                 raise _error_of(message["error"])
-            beat = api.streams.Subscribed.model_validate(message["result"]).heartbeat_seconds
+            beat = _read_answer(api.streams.Subscribed, api.streams.SUBSCRIBE.name, message["result"]).heartbeat_seconds
             self._silence = 3 * beat
         except BaseException:
             self.close()
@@ -280,7 +300,7 @@ class Stream:
                 return
             model = api.streams.ITEMS.get(str(message.get("method")))
             if model is not None:
-                yield model.model_validate(message["params"])
+                yield _read_answer(model, str(message["method"]), message["params"])
 
     def close(self) -> None:
         """End the stream; from any thread."""

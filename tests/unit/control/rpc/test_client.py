@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,6 +39,13 @@ def test_without_a_server_it_says_so(root: Root, tmp_path: Path) -> None:
     [b"[]\n", b'{"jsonrpc":"2.0","id":99,"result":{}}\n', b""],
 )
 def test_an_answer_that_is_none_ends_the_connection(root: Root, line: bytes) -> None:
+    with answering(root, line), Client(root.path, seconds=10) as client, pytest.raises(DisconnectedError):
+        client.whoami()
+
+
+@contextmanager
+def answering(root: Root, line: bytes) -> Iterator[None]:
+    """Answer the first request with a line."""
     with socket.socket(socket.AF_UNIX) as listener, jsonrpc.short_path(root.run) as folder:
         listener.bind(f"{folder}/{jsonrpc.SOCKET_NAME}")
         listener.listen()
@@ -48,9 +58,29 @@ def test_an_answer_that_is_none_ends_the_connection(root: Root, line: bytes) -> 
 
         thread = threading.Thread(target=serve)
         thread.start()
-        with Client(root.path, seconds=10) as client, pytest.raises(DisconnectedError):
-            client.whoami()
+        yield
         thread.join(10)
+
+
+def test_a_service_of_a_later_release_may_say_more(client: Client, root: Root) -> None:
+    status = client.status().model_dump(mode="json")
+    status["of_the_next_release"] = 1
+    status["stages"][0]["of_the_next_release"] = {"a": 1}
+    line = json.dumps({"jsonrpc": "2.0", "id": 1, "result": status}).encode() + b"\n"
+    other = Root(root.path.parent / "other")
+    other.run.mkdir(parents=True)
+    with answering(other, line), Client(other.path, seconds=10) as asking:
+        read = asking.status().model_dump(mode="json")
+    del status["of_the_next_release"], status["stages"][0]["of_the_next_release"]
+    assert read == status
+
+
+def test_one_of_an_older_release_says_too_little(root: Root) -> None:
+    line = b'{"jsonrpc":"2.0","id":1,"result":{"user":"alice"}}\n'
+    with answering(root, line), Client(root.path, seconds=10) as client:
+        with pytest.raises(ControlError, match=r"the answer to .* cannot be read: Field required") as failed:
+            client.whoami()
+        assert "another release" in failed.value.advice
 
 
 def test_a_server_that_does_not_answer_is_given_up(root: Root) -> None:
