@@ -14,12 +14,15 @@ from mercure.rules.kinds import Value
 from mercure.rules.moments import MOMENTS, ordered
 from mercure.rules.numbers import to_number
 from mercure.rules.operators import COMPARATORS, Comparator, is_in
+from mercure.rules.tags import spelled
 from mercure.rules.terms import Operation, TagValue, Term
 from mercure.rules.texts import fold
 
 _BLANK: Final = " \0"
 _PADDED: Final = frozenset({"AE", "CS", "LO", "SH", "UI"})
 """Blanks at their ends mean nothing."""
+_READERS: Final = frozenset({"tags.get", "values", "images.values", "images.distinct"})
+"""Functions that read the tag whose keyword they are given; all but the first give its values as a list."""
 _ORDERS: Final[dict[str, Callable[..., bool]]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
@@ -28,12 +31,21 @@ Same = Callable[[str, str], bool]
 
 
 def vr_of_term(term: Term) -> str:
-    """Return the value representation of the tag that a term reads as one text; empty for anything else."""
+    """Return the value representation of the tag that a term reads, as one text or value by value; else empty."""
     if isinstance(term, TagValue):
         return vr_of(term.keyword)
-    if isinstance(term, Operation) and term.function.name == "tags.get":
-        return vr_of(next(iter(term.reads.keywords), ""))
-    return ""
+    if not isinstance(term, Operation):
+        return ""
+    name = term.function.name
+    if name == "[]" and _is_list_of_values(term.operands[0]):
+        return vr_of_term(term.operands[0])
+    if name.startswith("."):  # a tag of one item of a sequence
+        return vr_of(name.removeprefix("."))
+    return vr_of(spelled(term.literals[0])) if name in _READERS else ""
+
+
+def _is_list_of_values(term: Term) -> bool:
+    return isinstance(term, Operation) and term.function.name in _READERS - {"tags.get"}
 
 
 def vr_between(*terms: Term) -> str:

@@ -12,10 +12,10 @@ from mercure.rules.frame import Frame
 
 _LONGEST: Final = 40
 _TIME: Final = re.compile(
-    r" *(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:[.,](\d{1,6}))?)?)?|(\d\d?):(\d\d)(?::(\d\d)(?:[.,](\d{1,6}))?)?)[ \0]*", re.ASCII
+    r" *(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:[.,](\d{1,9}))?)?)?|(\d\d?):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)[ \0]*", re.ASCII
 )
-"""TM ``HHMMSS.FFFFFF``, of which the end may be missing, and its older form ``HH:MM:SS``."""
-_DATE_TIME: Final = re.compile(r" *(\d{4})(?:(\d\d)(?:(\d\d)(\d{2,6}(?:\.\d{1,6})?)?)?)?([+-]\d{4})?[ \0]*", re.ASCII)
+"""TM ``HHMMSS.FFFFFF``, of which the end may be missing, and its older form ``HH:MM:SS``; also with nanoseconds."""
+_DATE_TIME: Final = re.compile(r" *(\d{4})(?:(\d\d)(?:(\d\d)(\d{2,6}(?:\.\d{1,9})?)?)?)?([+-]\d{4})?[ \0]*", re.ASCII)
 """DT ``YYYYMMDDHHMMSS.FFFFFF&ZZXX``, of which all but the year may be missing."""
 _HOURS, _MINUTES, _SECONDS = 24, 60, 61  # a minute may have a leap second
 

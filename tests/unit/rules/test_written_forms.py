@@ -20,6 +20,8 @@ FORMS: dict[str, Any] = {
     "AcquisitionDateTime": "20260301081502.500000+0100", "PatientAge": "18Y", "SeriesNumber": "+7", "KVP": "120.0",
     "PatientName": "Yamada^Tarou=山田^太郎", "OtherPatientNames": "Doe^Jane^^^ ", "ReferringPhysicianName": "",
     "StudyDescription": "Scha\u0308del m\u00fcde", "SpacingBetweenSlices": "1,250", "PixelSpacing": ["0.5", "0.5"],
+    "SliceLocationVector": ["0,5", "1.50"],
+    "RequestAttributesSequence": [{"ScheduledProcedureStepStartTime": "0815"}],
     "EchoTime": "2,98\0", "PatientID": "A1", "InstitutionName": "Mu\u0308nch",
 }  # fmt: skip
 
@@ -79,6 +81,21 @@ TRUE = [
     'tags.OtherPatientNames == "Doe^Jane"',
     'tags.OtherPatientNames == "Doe ^ Jane"',
     'iequals(tags.OtherPatientNames, "DOE^JANE")',
+    # value by value
+    '"0.5" in values("SliceLocationVector")',
+    '"0,50" in values("SliceLocationVector")',
+    '"3" not in values("SliceLocationVector")',
+    'values("SliceLocationVector")[1] == "1.5"',
+    'images.distinct("StudyTime")[0] == "1630"',
+    '"16:30" in images.values("StudyTime")',
+    'images.values("AcquisitionTime")[0] < "9:00"',
+    'values("OtherPatientNames")[0] == "Doe^Jane"',
+    'one_of(values("SliceLocationVector")[0], "0.50")',
+    'between(images.values("StudyTime")[0], "16", "17")',
+    'sequence("RequestAttributesSequence")[0].ScheduledProcedureStepStartTime < "9:00"',
+    'sequence("RequestAttributesSequence").any(item.ScheduledProcedureStepStartTime == "08:15")',
+    '"08:15" in sequence("RequestAttributesSequence").values("ScheduledProcedureStepStartTime")',
+    'values("StudyTime")[0][0] == "1"',
     # padding
     'tags.Modality == "CT"',
     'tags.Modality in ["MR", "CT"]',
@@ -117,6 +134,8 @@ FALSE = [
     'tags.OtherPatientNames == "Doe^John"',
     'tags.Modality == "C T"',
     'tags.PatientID == "a1"',
+    '"5" in values("SliceLocationVector")',
+    'values("StudyTime")[0][0] == "16"',
     'tags.InstitutionName == "Munch"',
     'tags.SeriesTime == "120000"',  # no time is no time that is asked for
 ]
@@ -176,6 +195,7 @@ def test_what_can_be_no_such_value_is_found_when_the_rule_is_saved(rule: str, se
     [
         ("081502", 29702), ("0815", 29700), ("08", 28800), ("081502.25", 29702.25), ("08:15:02", 29702),
         ("8:15", 29700),        ("235960", 86400), ("081502 ", 29702), ("08:15:02,5", 29702.5),
+        ("081502.1234567", 29702.1234567),
         ("24", None), ("0860", None), ("81500", None), ("815", None), ("", None), ("0815-0900", None),
         ("08:15:2", None),        ("8", None), ("٠٨١٥", None), ("1" * 50, None),
     ],
