@@ -12,6 +12,7 @@ from appliance.cli.common import end_with, json_option, narrate, root_option, sh
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.requests import ask, asking, each
 from appliance.cli.text import pairs, table
+from appliance.presentation.causes import with_cause
 from appliance.presentation.figures import duration, size, zoned_moment
 from appliance.presentation.phrases import conversions_in_words
 from appliance.presentation.states import QueueState
@@ -106,7 +107,7 @@ def _row(entry: QueueEntry) -> tuple[str, ...]:
         str(entry.images),
         str(entry.attempts),
         duration(wait) if entry.next_attempt else "",
-        f"held by {entry.held_by}" if entry.held_by else entry.error,
+        f"held by {entry.held_by}" if entry.held_by else with_cause(entry.cause, entry.error),
     )
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from appliance.presentation.causes import Cause
 from appliance.presentation.states import QueueState
 from mercure.event_details import Identity
 from mercure.model import Priority
@@ -64,6 +65,7 @@ class Row:
     attempts: int = 0
     next_attempt: datetime | None = None
     error: str = ""
+    cause: Cause | None = None
     held_by: str | None = None
     late: bool = False
     identity: Identity = NOBODY
@@ -143,6 +145,7 @@ def row_of(task: Task, stage: Stage) -> Row:
         attempts=task.attempts_made,
         next_attempt=task.next_attempt,
         error=(task.failure.reason if task.failure else last) or "",
+        cause=_cause(task),
         held_by=task.hold.by if task.hold else None,
         late=task.late,
         identity=task.identity,
@@ -150,6 +153,24 @@ def row_of(task: Task, stage: Stage) -> Row:
         finished=(task.finished or id_time(task.id)) if stage in KEPT_STAGES else None,
         why=_why(task) if stage in KEPT_STAGES else "",
     )
+
+
+_OF_STAGE: Final[Mapping[str, Cause]] = {
+    Stage.ROUTING.value: "rules",
+    Stage.STUDIES.value: "rules",
+    Stage.PROCESSING.value: "module",
+}
+"""Whose problem a failure is, by where it happened; of a delivery the last attempt says it."""
+
+
+def _cause(task: Task) -> Cause | None:
+    """Say whose problem it is that a task failed, or that its last attempt did."""
+    if task.failure is not None and task.failure.stage in _OF_STAGE:
+        return _OF_STAGE[task.failure.stage]
+    last = task.attempts[-1] if task.attempts else None
+    if last is None or last.outcome == "success":
+        return None
+    return "module" if task.action == "process" else last.kind
 
 
 def _why(task: Task) -> str:
@@ -178,4 +199,6 @@ def _series(directory: Path) -> Row:
 def _unreadable(name: str, stage: Stage, error: str) -> Row:
     deciding = stage is Stage.ROUTING  # the router is about to write the model
     state: QueueState = "deciding" if deciding else "failed"
-    return Row(id=name, stage=stage, created=id_time(name), state=state, error="" if deciding else error)
+    if deciding:
+        return Row(id=name, stage=stage, created=id_time(name), state=state)
+    return Row(id=name, stage=stage, created=id_time(name), state=state, error=error, cause="unreadable")

@@ -451,8 +451,8 @@ def with_hopeless(trouble: Trouble | None, images: Sequence[ImageResult], missin
         return trouble
     first = images[0]
     more = f", and {len(images) - 1} more" if len(images) > 1 else ""
-    what = "is altered on our disk and was not sent: " if first.is_altered else "was not sent: "
-    text = f"{first.file} {what}{first.comment}{more}"
+    what = "altered on our disk, not sent" if first.is_altered else "not sent"
+    text = f"{what}: {first.comment}: {first.file}{more}"
     if trouble is None or missing <= len(images):
         return Trouble("altered" if first.is_altered else "unsupported", text)
     return replace(trouble, text=f"{trouble.text}; and {text}")

@@ -262,5 +262,5 @@ def _refusal(refused: list[ImageResult]) -> Trouble | None:
     # An image that our own disk does not give back says nothing of the target.
     kind: FailureKind = "local" if all(result.kind == "local" for result in refused) else "refused"
     if all(_ended_in(result) for result in refused):
-        return Trouble("aborted", f"{first.file}: {first.comment}{more}")
-    return Trouble(kind, f"{first.file}: {what}{comment}{more}")
+        return Trouble("aborted", f"{first.comment}: {first.file}{more}")
+    return Trouble(kind, f"{what}{comment}: {first.file}{more}")

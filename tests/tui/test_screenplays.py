@@ -12,7 +12,7 @@ from mercure.event_details import Identity
 from mercure.spool import Stage, load_task
 from tests.support.tasks import events_of, place_task
 from tests.support.terminal_ui import Plays
-from tests.tui.filling import HEAD, receive
+from tests.tui.filling import HEAD, fill, receive
 from tests.tui.holding import HeldBack
 from tests.tui.screenplay import Person, begin_a_folder
 from tui.router_client import RouterClient
@@ -350,3 +350,19 @@ def test_a_text_that_is_longer_than_the_router_takes_ends_nothing(session: Sessi
     thrown = load_task(session.spool.entry(Stage.DISCARD, task.id))
     assert thrown.discarded is not None
     assert thrown.discarded.reason == "y" * 2000
+
+
+def test_all_of_a_task_stands_beside_the_queue_where_there_is_room(session: Session, plays: Plays) -> None:
+    fill(session)
+
+    async def look(person: Person) -> None:
+        await person.open("queue")
+        await person.see("5 attempts, the last first", "do next", "what keeps tasks", "check that it runs")
+        await person.resize(120, 40)
+        await person.see("5 attempts, the last first", "target refuses")
+        await person.see_no_more("what keeps tasks")
+        await person.resize(80, 24)
+        await person.see("target refuses images", "target unreachable")
+        assert "attempts, the last first" not in person.screen
+
+    plays(look, size=(200, 60))

@@ -5,35 +5,39 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual import on
 
 from appliance.control.rpc.client import api
+from appliance.presentation.causes import CAUSE, with_cause
 from appliance.presentation.figures import clock, duration
-from appliance.presentation.phrases import plural
+from appliance.presentation.phrases import count, plural
 from appliance.presentation.states import QUEUE, other
 from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.format import fit
+from tui.format import fit, width
 from tui.screens.bulk_page import BulkPage, names
 from tui.screens.flow import exam_of, progress_text
-from tui.screens.task import TaskPage, pair, whose_lines
+from tui.screens.task import TaskPage, pair, task_lines, whose_lines
 from tui.styles import Line, Span, age_style
 from tui.widgets.dialogs import Choose, Confirm
-from tui.widgets.grid import Column, Grid
+from tui.widgets.grid import WIDE_TABLE, Column, Grid
 from tui.widgets.lines import Static
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
+    from textual.timer import Timer
 
 
 AGES: Final = tuple(zip(api.queue.SHAPE_SECONDS, ("< 1 min", "5 min", "20 min", "1 h", "6 h", "1 d"), strict=True))
 OLDER: Final = "older"
 _SHAPE_TITLE: Final = 14
 _SHAPE_COLUMN: Final = 8
+_SHAPE_WIDE: Final = _SHAPE_TITLE + 8 * _SHAPE_COLUMN + 4
+_CAUSE_WIDE: Final = 24
 _STUCK: Final = 3600
 _LATE: Final = 300
 
@@ -55,6 +59,8 @@ _ORDERS: Final[Mapping[str, api.queue.Order]] = {
 """What the router calls the orders of the columns."""
 
 _TALL: Final = 40
+_STILL_SECONDS: Final = 0.3
+"""So long the cursor stays on a row before all of its task is asked for."""
 _ERROR_LINES: Final = 3
 UNDO_HINT: Final = "u undoes it"
 _TEXT_LIMIT: Final = 200
@@ -74,25 +80,29 @@ def _what(entry: Entry) -> Span:
 
 
 def _why(entry: Entry) -> Span:
+    """Say how far it is, or what keeps it: whose problem it is and what to do first, and the error itself last."""
     if entry.confirmed is not None:
         return progress_text(entry, 0.0), "busy"
-    text = entry.error or (f"held by {entry.held_by}" if entry.held_by else "")
-    text = text or (f"after {entry.waits_for}" if entry.waits_for else "")
-    return (printable(text), "warn" if entry.error else "dim")
+    why = with_cause(entry.cause, entry.error)
+    if entry.held_by:
+        return printable(" · ".join(filter(None, (f"held by {entry.held_by}", why)))), "warn" if why else "dim"
+    if why:
+        return printable(why), "bad" if entry.state == "failed" else "warn"
+    return printable(f"after {entry.waits_for}" if entry.waits_for else ""), "dim"
 
 
 COLUMNS: Final[Sequence[Column[Entry]]] = (
-    Column("state", _state, 12, _rank),
+    Column("state", _state, 11, _rank),
     Column("age", lambda entry: (duration(entry.age_seconds), age_style(entry.age_seconds)), 6,
            lambda entry: entry.age_seconds, right=True),
-    Column("target", lambda entry: (printable(entry.target or entry.module or ""), ""), 12,
-           lambda entry: entry.target or ""),
-    Column("images", lambda entry: (str(entry.images), ""), 7, lambda entry: entry.images, right=True),
-    Column("exam", _what, 20, lambda entry: (entry.identity.PatientID, entry.identity.StudyDescription)),
+    Column("target", lambda entry: (printable(entry.target or entry.module or ""), ""), 10,
+           lambda entry: entry.target or "", wide=16),
+    Column("images", lambda entry: (count(entry.images), ""), 6, lambda entry: entry.images, right=True),
+    Column("exam", _what, 12, lambda entry: (entry.identity.PatientID, entry.identity.StudyDescription), wide=30),
     Column("prio", lambda entry: (entry.priority, "notice" if entry.priority == "urgent" else "dim"), 7,
-           lambda entry: entry.priority, from_width=110),
+           lambda entry: entry.priority, from_width=WIDE_TABLE),
     Column("tries", lambda entry: (str(entry.attempts), ""), 5, lambda entry: entry.attempts, right=True,
-           from_width=110),
+           from_width=WIDE_TABLE),
     Column("error", _why, 0, lambda entry: entry.error),
 )  # fmt: skip
 
@@ -129,6 +139,8 @@ class QueuePage(BulkPage[Entry]):
         super().__init__()
         self._queue = api.queue.Queue(total=0, entries=())
         self._last: list[Entry] = []
+        self._detail: api.queue.TaskDetail | None = None
+        self._still: Timer | None = None
 
     def columns(self) -> Sequence[Column[Entry]]:
         """Return the columns."""
@@ -153,10 +165,30 @@ class QueuePage(BulkPage[Entry]):
         yield from _kept_by(row, columns)
 
     def beside(self, row: Entry) -> Iterable[Line]:
-        """Return it in full."""
-        yield from self.below(row)
-        yield ()
-        yield from whose_lines(row, self.below_columns)
+        """Return it in full, with its attempts as soon as they are known."""
+        if self._detail is not None and self._detail.id == row.id:
+            yield from task_lines(row, self._detail, "", self.below_columns)
+        else:
+            yield from self.below(row)
+            yield ()
+            yield from whose_lines(row, self.below_columns)
+
+    @on(Grid.Moved)
+    def _ask_detail(self) -> None:
+        """Ask for all of the row under the cursor, when the cursor has stayed on it for a moment."""
+        if self._still is not None:
+            self._still.stop()
+        if self.is_wide and self.table.current is not None:
+            self._still = self.set_timer(_STILL_SECONDS, self._show_detail)
+
+    def _show_detail(self) -> None:
+        entry = self.table.current
+        if entry is not None and entry.state != "arriving" and self.router.connected:
+            self.ask(api.queue.SHOW, api.queue.OneTask(task=entry.id), self._know_detail, failed=lambda _: None)
+
+    def _know_detail(self, detail: api.queue.TaskDetail) -> None:
+        self._detail = detail
+        self.show_below()
 
     def body(self) -> ComposeResult:
         """Lay out the shape above the list."""
@@ -214,7 +246,10 @@ class QueuePage(BulkPage[Entry]):
         """Show the shape of all, and how many are shown of how many."""
         rows = _SHAPE_ROWS if self.app.size.height < _TALL else _SHAPE_ROWS * 3
         queue, table = self._queue, self.table
-        self.query_one("#shape", Static).show(shape_lines(queue.shape, rows) if queue.shape else ())
+        lines = [*shape_lines(queue.shape, rows)] if queue.shape else []
+        if self.app.size.width >= WIDE_TABLE and queue.causes:
+            lines = beside_each_other(lines, _SHAPE_WIDE, cause_lines(queue.causes, rows))
+        self.query_one("#shape", Static).show(lines)
         is_part = queue.total > len(queue.entries)
         text = f" {plural(max(queue.in_queue, queue.total), 'task')}"
         if table.filter:
@@ -321,7 +356,7 @@ class QueuePage(BulkPage[Entry]):
 
 
 def _kept_by(entry: Entry, columns: int) -> Iterator[Line]:
-    yield from islice(pair("error", entry.error, columns, "bad"), _ERROR_LINES)
+    yield from islice(pair("error", with_cause(entry.cause, entry.error), columns, "bad"), _ERROR_LINES)
     yield from pair("next try", clock(entry.next_attempt), columns)
     yield from pair("held by", entry.held_by or "", columns, "warn")
     yield from pair("waits for", entry.waits_for or "", columns)
@@ -347,6 +382,27 @@ def shape_lines(shape: Sequence[api.queue.ShapeRow], rows: int) -> Iterator[Line
     if len(shown) < len(names):
         rest = sum((counts[name] for name in names[len(shown) :]), Counter[int]())
         yield _shape_row(f"{len(names) - len(shown)} others", rest)
+
+
+def cause_lines(causes: Sequence[api.queue.CauseCount], rows: int) -> Iterator[Line]:
+    """Write what does not go on by its cause, the most frequent first, and what to do about it."""
+    yield ((fit("what keeps tasks", _CAUSE_WIDE), "head"), (fit("tasks", _SHAPE_COLUMN, right=True), "head"),
+           ("  ", ""), (fit("where", _SHAPE_TITLE), "head"), ("  what to do", "head"))  # fmt: skip
+    for item in causes[:rows]:
+        words = CAUSE[item.cause]
+        yield (
+            (fit(words.what, _CAUSE_WIDE), "bad"),
+            (fit(count(item.count), _SHAPE_COLUMN, right=True), "bold"),
+            ("  ", ""),
+            (fit(printable(item.name), _SHAPE_TITLE), "bold"),
+            (f"  {words.to_do}", "notice"),
+        )
+
+
+def beside_each_other(left: Sequence[Line], wide: int, right: Iterable[Line]) -> list[Line]:
+    """Put lines beside others that are so many columns wide."""
+    pairs = zip_longest(left, right, fillvalue=())
+    return [(*one, (" " * max(0, wide - sum(width(text) for text, _ in one)), ""), *other) for one, other in pairs]
 
 
 def _shape_row(name: str, counts: Counter[int]) -> Line:

@@ -30,6 +30,9 @@ R = TypeVar("R")
 BESIDE: Final = 120
 """From so many columns on there is room beside a table."""
 
+LEAST_BESIDE: Final = 40
+"""So wide is what stands beside a table at least."""
+
 TALL: Final = 30
 """From so many lines on there is room for a border around what is told below a table."""
 
@@ -91,9 +94,14 @@ class TablePage(Page, Generic[R]):
         return self.app.size.width >= BESIDE
 
     @property
+    def beside_columns(self) -> int:
+        """How wide the pane beside the table is, its border included."""
+        return max(LEAST_BESIDE, self.app.size.width // 3)
+
+    @property
     def below_columns(self) -> int:
         """How many columns there are for what is told of a row."""
-        return (self.app.size.width * 2 // 5 if self.is_wide else self.app.size.width) - 3
+        return (self.beside_columns if self.is_wide else self.app.size.width) - 3
 
     @property
     def table(self) -> Grid[R]:
@@ -178,6 +186,7 @@ class TablePage(Page, Generic[R]):
         self.set_class(self.is_wide, "-beside")
         lines = [*self.below_all(), *(() if row is None else self.beside(row) if self.is_wide else self.below(row))]
         told.display = bool(lines) or self.is_wide
+        told.styles.width = self.beside_columns if self.is_wide else "1fr"
         told.set_class(self.is_wide or self.app.size.height >= TALL, "pane")
         told.show(lines if self.is_wide else lines[:LINES_BELOW])
 

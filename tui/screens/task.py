@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from appliance.control.rpc.client import ControlError, api
+from appliance.presentation.causes import with_cause
 from appliance.presentation.figures import duration, moment, size
 from appliance.presentation.phrases import conversions_in_words, plural
 from appliance.presentation.states import OUTCOME, QUEUE, other
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
 _INDENT = 15
+_ROOMY: Final = 62
+"""From so many columns on there is room for two things on a line."""
 _STEPS: Final = {
     "running": ("▶", "busy"),
     "well": ("•", "good"),
@@ -105,24 +108,27 @@ class TaskPage(Page):
 
     def _show(self) -> None:
         columns = self.app.size.width - 4
-        self.query_one(Pager).show(_lines(self._entry, self._detail, self._problem, columns, self._steps))
+        self.query_one(Pager).show(task_lines(self._entry, self._detail, self._problem, columns, self._steps))
 
 
-def _lines(
+def task_lines(
     entry: api.queue.QueueEntry,
     detail: api.queue.TaskDetail | None,
     problem: str,
     columns: int,
     steps: api.modules.Steps | None = None,
 ) -> Iterator[Line]:
+    """Write a task in full: what it is, what keeps it, whose images it holds, what was tried."""
     now = detail.entry if detail is not None and detail.entry is not None else entry
     look = QUEUE.get(now.state) or other(now.state)
     yield ()
-    yield ((" " + printable(now.id), "title"), ("   ", ""), look.span(), (f"   {duration(now.age_seconds)} old", ""))
+    state: Line = (("  " if columns >= _ROOMY else " ", ""), look.span(), (f"   {duration(now.age_seconds)} old", ""))
+    title = (f" {printable(now.id)}", "title")
+    yield from ((title, *state),) if columns >= _ROOMY else ((title,), state)
     if problem:
         yield from pair("", problem, columns, "notice")
     yield ()
-    yield from pair("error", now.error, columns, "bad")
+    yield from pair("error", with_cause(now.cause, now.error), columns, "bad")
     if detail is not None and detail.task is not None and detail.task.failure:
         yield from pair("do next", detail.task.failure.advice, columns, "notice")
     yield from pair("next try", moment(now.next_attempt), columns)
@@ -211,8 +217,10 @@ def _deeper(detail: api.queue.TaskDetail, columns: int) -> Iterator[Line]:
     yield ((f" {plural(task.attempts_made, 'attempt')}, the last first", "title"),)
     for attempt in reversed(task.attempts):
         look = OUTCOME[attempt.outcome]
-        counts = f"  {attempt.confirmed} of {attempt.sent} confirmed in {duration(attempt.seconds)}"
-        yield ((f" {moment(attempt.started)}  ", ""), look.span(), (counts, "dim"))
+        counts = f"{attempt.confirmed} of {attempt.sent} confirmed in {duration(attempt.seconds)}"
+        roomy = columns >= _ROOMY
+        yield ((f" {moment(attempt.started)}  ", ""), look.span(), (f"  {counts}" if roomy else "", "dim"))
+        yield from pair("", "" if roomy else counts, columns, "dim")
         yield from pair("", attempt.error or "", columns, "warn")
         yield from pair("", conversions_in_words(attempt.confirmed, attempt.converted), columns)
 

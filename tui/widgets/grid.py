@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 Key = Callable[[Any], Any]
+WIDE_TABLE: Final = 160
+"""From so many columns of the terminal on a table with a pane beside it has room for more."""
+
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -43,6 +46,8 @@ class Column(Generic[R]):
         The text of a row, printable, and the style.
     width : int
         Columns on the terminal; 0: what is left (for one column).
+    wide : int
+        Columns on a terminal of `WIDE_TABLE` columns or more; 0: as many as on others.
     sort : callable, optional
         By what rows are put in order; absent: by this column nobody sorts.
     right : bool
@@ -58,6 +63,7 @@ class Column(Generic[R]):
     right: bool = False
     from_width: int = 0
     to_width: int = 0
+    wide: int = 0
 
 
 class Grid(ScrollView, Pane, Generic[R], can_focus=True):
@@ -271,8 +277,10 @@ class Grid(ScrollView, Pane, Generic[R], can_focus=True):
         return [column for column in self._columns if column.from_width <= wide <= (column.to_width or wide)]
 
     def _widths(self, columns: Sequence[Column[R]]) -> list[int]:
-        rest = self.scrollable_content_region.width - 1 - sum(column.width + 1 for column in columns if column.width)
-        return [column.width or max(4, rest) for column in columns]
+        roomy = self.app.size.width >= WIDE_TABLE
+        widths = [(roomy and column.wide) or column.width for column in columns]
+        rest = self.scrollable_content_region.width - 1 - sum(wide + 1 for wide in widths if wide)
+        return [wide or max(4, rest) for wide in widths]
 
     def _line(self, number: int) -> tuple[Line, str]:
         """Return a line of the table (0: the first row) and what lies under it."""

@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from appliance.control.api.base import Q, Verb
+from appliance.presentation.causes import Cause
 from appliance.presentation.states import QueueState
 from mercure import task_verbs
 from mercure.event_details import Identity
@@ -21,8 +22,8 @@ class QueueEntry(Model):
     """One series or task of the queue.
 
     ``id`` is the task's, or the folder's of a series that still arrives; ``error`` is what went wrong last, also with
-    the target as a whole; ``next_attempt`` when it is tried again, absent when it is due; ``waits_for`` the
-    task before it, where its target takes one after the other; ``confirmed`` how many images its target has by now,
+    with the target as a whole, and ``cause`` whose problem that is; ``next_attempt`` when it is tried again, absent
+    when it is due; ``waits_for`` the task before it, where its target takes one after the other; ``confirmed`` how many images its target has by now,
     of a running task and where it was asked for. Of what is kept in ``success/`` and ``discard/`` ``why`` names the
     rules, or the person, that brought it there; it is removed after ``seconds_left``, a keep included, which ends at
     ``kept_until``.
@@ -43,6 +44,7 @@ class QueueEntry(Model):
     attempts: int = 0
     next_attempt: datetime | None = None
     error: str = ""
+    cause: Cause | None = None
     held_by: str | None = None
     waits_for: str | None = None
     late: bool = False
@@ -67,17 +69,27 @@ class ShapeRow(Model):
     oldest_seconds: float
 
 
+class CauseCount(Model):
+    """How many entries do not go on for one cause at one place: a target, or a module; empty: before there is one."""
+
+    cause: Cause
+    name: str = ""
+    count: int
+
+
 class Queue(Model):
     """One page of the queue.
 
     ``total`` counts all that fit the filter, ``in_queue`` all that is in the stages asked for; ``entries`` are those of
-    the page; ``shape`` is of all that is in the stages, where it was asked for, those with the oldest first.
+    the page; ``shape`` and ``causes`` are of all that is in the stages, where the shape was asked for: those with the
+    oldest first, and the most frequent first.
     """
 
     total: int
     entries: tuple[QueueEntry, ...]
     in_queue: int = 0
     shape: tuple[ShapeRow, ...] = ()
+    causes: tuple[CauseCount, ...] = ()
 
 
 TaskVerb = task_verbs.TaskVerb

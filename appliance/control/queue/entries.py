@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -10,12 +11,13 @@ from functools import cached_property
 from typing import Any, Final
 
 from appliance.control.api import queue as api
-from appliance.control.api.queue import SHAPE_SECONDS, ListQueue, Order, Queue, QueueEntry, ShapeRow
+from appliance.control.api.queue import SHAPE_SECONDS, CauseCount, ListQueue, Order, Queue, QueueEntry, ShapeRow
 from appliance.control.disk import kept_now
 from appliance.control.locks import Held
 from appliance.control.registry import carries_out
 from appliance.control.rows import Row, row_of
 from appliance.control.session import Session
+from appliance.presentation.causes import Cause
 from appliance.presentation.states import QUEUE, QueueState
 from mercure.config import TargetSettings
 from mercure.delivery.target_outage import TargetOutage
@@ -117,6 +119,11 @@ class Now:
             return {"seconds_left": round(left, 3)}
         return {"seconds_left": round(max(left, last.seconds_left(self._lived)), 3), "kept_until": last.until}
 
+    def cause(self, row: Row) -> Cause | None:
+        """Say whose problem it is that an entry does not go on; a target that is down counts before what was tried."""
+        outage = self.outage(row.target) if row.state is None else None
+        return row.cause if outage is None else outage.kind
+
     def entry(self, row: Row, state: QueueState, waits: str | None) -> QueueEntry:
         """Describe an entry as it is shown."""
         outage = self.outage(row.target) if row.state is None else None
@@ -126,6 +133,7 @@ class Now:
             "age_seconds": _age(row, self.time),
             "next_attempt": due if row.state is None and due is not None and due > self.time else None,
             "error": row.error if outage is None else outage.error,
+            "cause": self.cause(row),
             "waits_for": waits if state == "waiting" else None,
             **self._removal(row),
         }
@@ -150,6 +158,7 @@ def list_queue(session: Session, wanted: ListQueue = ALL) -> Queue:
         in_queue=len(rows),
         entries=tuple(_with_progress(session, entry) for entry in entries) if wanted.progress else tuple(entries),
         shape=tuple(_shape(placed, now.time)) if wanted.shape else (),
+        causes=tuple(_causes(placed, now)) if wanted.shape else (),
     )
 
 
@@ -246,6 +255,17 @@ def _shape(placed: Iterable[Placed], now: datetime) -> Iterator[ShapeRow]:
         oldest[name] = max(oldest[name], age)
     for name in sorted(counts, key=lambda name: (-oldest[name], name)):
         yield ShapeRow(name=name, counts=tuple(counts[name]), oldest_seconds=round(oldest[name], 3))
+
+
+def _causes(placed: Iterable[Placed], now: Now) -> Iterator[CauseCount]:
+    """Count what does not go on, by cause and place."""
+    counts: Counter[tuple[Cause, str]] = Counter()
+    for row, _ in placed:
+        cause = now.cause(row)
+        if cause is not None:
+            counts[cause, row.target or row.module or ""] += 1
+    for (cause, name), number in counts.most_common():
+        yield CauseCount(cause=cause, name=name, count=number)
 
 
 def _age(row: Row, now: datetime) -> float:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import time
 from datetime import timedelta
+from typing import Any, Literal
 
 import pytest
 
@@ -13,6 +14,7 @@ from appliance.control.session import Session
 from mercure.clock import ManualClock
 from mercure.config import Retry
 from mercure.delivery.target_breaker import TargetBreaker, target_folder
+from mercure.event_details import FailureKind
 from mercure.spool import Attempt, Claim, Failure, Hold, Spool, Stage
 from mercure.targets import Trouble
 from tests.support.tasks import NOW, PutTask, claim_of
@@ -70,6 +72,50 @@ def test_a_target_that_is_down_is_told_with_each_of_its_tasks(
     entry = list_queue(session).entries[0]
     assert (entry.id, entry.state, entry.error) == (task.id, "retrying", "refuses the connection")
     assert entry.next_attempt == NOW + timedelta(seconds=Retry().first_seconds)
+
+
+def failed_at(stage: str, reason: str = "no") -> Failure:
+    return Failure(stage=stage, reason=reason, at=NOW)
+
+
+def tried(kind: FailureKind | None, outcome: Literal["failure", "success"] = "failure") -> dict[str, Any]:
+    attempt = Attempt(number=1, started=NOW, seconds=1, outcome=outcome, kind=kind, error="no")
+    return {"attempts": (attempt,), "attempts_made": 1}
+
+
+def test_the_cause_says_whose_problem_an_error_is(session: Session, put_task: PutTask, spool: Spool) -> None:
+    tasks: dict[str, str | None] = {
+        put_task(Stage.ERROR, failure=failed_at("outgoing"), **tried("refused")).id: "refused",
+        put_task(Stage.ERROR, failure=failed_at("outgoing"), **tried("altered")).id: "altered",
+        put_task(Stage.OUTGOING, **tried("timeout")).id: "timeout",
+        put_task(Stage.ERROR, failure=failed_at("outgoing")).id: None,
+        put_task(Stage.ERROR, target=None, action="complete", failure=failed_at("routing")).id: "rules",
+        put_task(Stage.ERROR, target=None, action="complete", failure=failed_at("studies")).id: "rules",
+        put_task(Stage.ERROR, target=None, module="m", action="process", failure=failed_at("processing")).id: "module",
+        put_task(Stage.PROCESSING, target=None, module="m", action="process", **tried("local")).id: "module",
+        put_task(Stage.OUTGOING, **tried(None, "success")).id: None,
+        put_task(Stage.OUTGOING).id: None,
+    }
+    unreadable = put_task(Stage.ERROR)
+    (spool.entry(Stage.ERROR, unreadable.id) / "task.json").write_text("{")
+    found = list_queue(session, ListQueue(shape=True))
+    assert {entry.id: entry.cause for entry in found.entries} == tasks | {unreadable.id: "unreadable"}
+    counts = {(it.cause, it.name): it.count for it in found.causes}
+    assert counts["rules", ""] == 2
+    assert counts["module", "m"] == 2
+    assert counts["refused", "delivered"] == 1
+    assert sum(counts.values()) == len([cause for cause in tasks.values() if cause]) + 1
+
+
+def test_the_outage_of_a_target_is_the_cause_before_what_was_tried_once(
+    session: Session, put_task: PutTask, spool: Spool
+) -> None:
+    waiting = put_task(Stage.OUTGOING, **tried("refused"))
+    failed = put_task(Stage.ERROR, failure=failed_at("outgoing"), **tried("refused"))
+    target_folder(spool, "delivered").mkdir(parents=True)
+    TargetBreaker(spool, "delivered").failed(Trouble("unreachable", "refuses the connection"), Retry(), NOW)
+    causes = {entry.id: entry.cause for entry in list_queue(session).entries}
+    assert causes == {waiting.id: "unreachable", failed.id: "refused"}
 
 
 def test_a_series_that_still_arrives(session: Session, spool: Spool) -> None:
