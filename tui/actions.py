@@ -131,6 +131,14 @@ _SERVICES: Final = (
     Action("try", "t", "self-test", "Open the self-test: does the router work?", "services"),
 )
 
+_LOG: Final = (
+    Action("level", "v", "level", "Show only lines of a level and worse: all, info, warning, error.", "log"),
+    Action(
+        "timeline", "enter", "timeline", "Show all that happened to the task or series of a line.", "log",
+        "history.timeline",
+    ),
+)  # fmt: skip
+
 _SELFTEST: Final = (
     Action("run", "r", "run", "Check everything, and send a made-up image through.", "selftest", "selftest.run"),
     Action("look", "l", "checks only", "Check everything, and send nothing.", "selftest", "selftest.run"),
@@ -289,6 +297,7 @@ ACTIONS: Final = (
     *_TARGET_FORM,
     *_FORM,
     *_SERVICES,
+    *_LOG,
     *_SELFTEST,
     *_QUARANTINE,
     *_BACKUPS,

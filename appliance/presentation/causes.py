@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
 
-from mercure.event_details.common import FailureKind
-
-Cause = Literal[FailureKind, "module", "rules", "unreadable"]
-"""Why something does not go on: the kind of a failed attempt; a module failed; the rules cannot decide; the model of
-the task cannot be read."""
+Cause = Literal[
+    "unreachable",
+    "rejected",
+    "busy",
+    "timeout",
+    "aborted",
+    "unable",
+    "refused",
+    "local",
+    "altered",
+    "unsupported",
+    "module",
+    "rules",
+    "unreadable",
+]
+"""Why something does not go on: the kind of a failed attempt (`mercure.event_details.FailureKind`); a module failed;
+the rules cannot decide; the model of the task cannot be read."""
 
 
 class CauseWords(NamedTuple):

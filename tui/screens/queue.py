@@ -98,7 +98,7 @@ COLUMNS: Final[Sequence[Column[Entry]]] = (
     Column("target", lambda entry: (printable(entry.target or entry.module or ""), ""), 10,
            lambda entry: entry.target or "", wide=16),
     Column("images", lambda entry: (count(entry.images), ""), 6, lambda entry: entry.images, right=True),
-    Column("exam", _what, 12, lambda entry: (entry.identity.PatientID, entry.identity.StudyDescription), wide=30),
+    Column("exam", _what, 15, lambda entry: (entry.identity.PatientID, entry.identity.StudyDescription), wide=30),
     Column("prio", lambda entry: (entry.priority, "notice" if entry.priority == "urgent" else "dim"), 7,
            lambda entry: entry.priority, from_width=WIDE_TABLE),
     Column("tries", lambda entry: (str(entry.attempts), ""), 5, lambda entry: entry.attempts, right=True,

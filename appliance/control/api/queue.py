@@ -21,12 +21,12 @@ from mercure.spool.task import Task
 class QueueEntry(Model):
     """One series or task of the queue.
 
-    ``id`` is the task's, or the folder's of a series that still arrives; ``error`` is what went wrong last, also with
-    with the target as a whole, and ``cause`` whose problem that is; ``next_attempt`` when it is tried again, absent
-    when it is due; ``waits_for`` the task before it, where its target takes one after the other; ``confirmed`` how many images its target has by now,
-    of a running task and where it was asked for. Of what is kept in ``success/`` and ``discard/`` ``why`` names the
-    rules, or the person, that brought it there; it is removed after ``seconds_left``, a keep included, which ends at
-    ``kept_until``.
+    ``id`` is the task's, or the folder's of a series that still arrives; ``error`` is what went wrong last, also
+    with the target as a whole, and ``cause`` whose problem that is; ``next_attempt`` when it is tried again,
+    absent when it is due; ``waits_for`` the task before it, where its target takes one after the other;
+    ``confirmed`` how many images its target has by now, of a running task and where it was asked for. Of what is
+    kept in ``success/`` and ``discard/`` ``why`` names the rules, or the person, that brought it there; it is
+    removed after ``seconds_left``, a keep included, which ends at ``kept_until``.
     """
 
     id: str

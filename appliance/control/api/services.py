@@ -122,7 +122,10 @@ class ReadLog(Model):
 
 
 class LogLine(Model):
-    """One line of a log; what is no JSON comes as its message alone."""
+    """One line of a log; what is no JSON comes as its message alone.
+
+    ``more`` holds all further keys; ``task`` and ``series`` are what it is about.
+    """
 
     process: str
     time: str = ""
@@ -130,6 +133,8 @@ class LogLine(Model):
     logger: str = ""
     message: str
     more: str = ""
+    task: str = ""
+    series: str = ""
 
 
 class Log(Model):

@@ -19,6 +19,7 @@ from appliance.control.session import Session
 _BYTES_A_LINE: Final = 300
 _MOST_BYTES: Final = 4 * 1024 * 1024
 _MOST_CHARS: Final = 4000
+_MOST_NAME: Final = 200
 _NAME: Final = re.compile(r"[a-z_]+(_[0-9]{2})?")
 _ORDER: Final = get_args(LogLevel)
 _KNOWN: Final = ("time", "level", "logger", "pid", "message")
@@ -114,6 +115,8 @@ def _line(process: str, line: bytes, time: str) -> LogLine:
         logger=str(value.get("logger", "")),
         message=str(value["message"])[:_MOST_CHARS],
         more=more[:_MOST_CHARS],
+        task=str(value.get("task") or "")[:_MOST_NAME],
+        series=str(value.get("series") or "")[:_MOST_NAME],
     )
 
 

@@ -52,6 +52,12 @@ def test_lines_of_a_level_with_a_text(log: Session, level: LogLevel, search: str
     assert len(tail(log, ReadLog(name="dispatcher", level=level, search=search)).lines) == found
 
 
+def test_a_line_says_which_task_and_series_it_is_about(log: Session) -> None:
+    lines = tail(log, ReadLog(name="dispatcher")).lines
+    assert [line.task for line in lines] == ["T1", "T2", "T3", "", ""]
+    assert {line.series for line in lines} == {""}
+
+
 def test_the_last_of_those_that_are_wanted_are_shown_and_not_those_wanted_of_the_last(log: Session) -> None:
     (line,) = tail(log, ReadLog(name="dispatcher", lines=1, search="t1")).lines
     assert line.message.startswith("delivered to pacs")
