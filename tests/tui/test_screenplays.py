@@ -46,7 +46,7 @@ def test_failed_tasks_are_found_marked_and_sent_again(session: Session, plays: P
         await person.press("enter")
         await person.see("3 of 4 tasks, filter: failed")
         await person.press("asterisk", "r")
-        await person.see("3 tasks retried")
+        await person.see("3 tasks retried", "0 of 4 tasks")
         await person.press("escape")
         await person.see_no_more("filter")
 
