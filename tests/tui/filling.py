@@ -223,17 +223,17 @@ MACHINE: Final = MachineState(
 """The machine that has all of this to do."""
 
 
-def receive(session: Session, ago: timedelta = AN_HOUR, **tags: object) -> None:
+def receive(session: Session, ago: timedelta = AN_HOUR, *, accession: str = "") -> None:
     """Receive and route a series some time ago, and let the history know of all that was told."""
-    let_work(session, Bookkeeper, "bookkeeper", route(session, ago, **tags))
+    let_work(session, Bookkeeper, "bookkeeper", route(session, ago, accession=accession))
 
 
-def route(session: Session, ago: timedelta = AN_HOUR, **tags: object) -> ManualClock:
+def route(session: Session, ago: timedelta = AN_HOUR, *, accession: str = "") -> ManualClock:
     """Receive and route a series some time ago; before what came later: a task is numbered after all that wait."""
     clock = ManualClock(NOW - ago)
     uptime(session.spool, clock)  # services have run since then: ages are counted in the time that they lived through
     with Association(session.spool, clock) as association:
-        for image in make_images(2, **tags):
+        for image in make_images(2, AccessionNumber=accession):
             association.store(image)
     date_back(session.spool, clock.now())
     clock.advance(100)

@@ -12,7 +12,7 @@ from tests.tui.filling import receive
 from tests.tui.screenplay import Person
 from tui.screens.log import LogPage
 
-LOG: Final = (
+LOG: Final[tuple[tuple[str, str, dict[str, str]], ...]] = (
     ("INFO", "series complete (released): 2 images", {"series": "1.2.3"}),
     ("WARNING", "connection refused: attempt 1 at pacs", {"target": "pacs"}),
     ("ERROR", "0xC000 cannot understand: task failed in outgoing", {}),
@@ -25,7 +25,7 @@ def _log_line(number: int, level: str, message: str, more: dict[str, str]) -> st
 
 
 def test_a_log_is_narrowed_by_level_and_text_followed_and_leads_to_the_exam(session: Session, plays: Plays) -> None:
-    receive(session, AccessionNumber="ACC1")
+    receive(session, accession="ACC1")
     task = next(iter(session.spool.names(Stage.OUTGOING)))
     path = session.root.log / "dispatcher_00.log"
     path.parent.mkdir(parents=True, exist_ok=True)
