@@ -127,6 +127,11 @@ def test_a_repetition_waits_with_the_image_that_it_repeats(
         ("M\u00fcnch^A", "mu\u0308nch"),
         ("\u00c5SE^\u0130", "A\u030ase"),
         ("Van der Berg^X", "berg"),
+        ("Müller-Lüdenscheidt^Jörg", "muller"),
+        ("Müller-Lüdenscheidt^Jörg", "LUEDENSCHEIDT"),
+        ("Mu\u0308ller^Jo\u0308rg", "mueller^joerg"),
+        ("Sørensen^Zoë", "zoe"),
+        ("Łukasz^Żółć", "zolc"),
     ],
 )
 def test_a_name_is_found_by_each_part_however_it_is_composed(

@@ -8,7 +8,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mercure.history.identifiers import folded
+from mercure.history.identifiers import folded, name_parts
 from mercure.history.instants import LATEST, instant, micros
 from mercure.history.text import JSON_CHARS, cleaned, clip, count_of, finite, json_text, storable
 
@@ -77,3 +77,12 @@ def test_names_are_folded_for_search() -> None:
     assert folded("  Müller^HANS ") == "müller^hans"
     assert folded("\uff39amada") == "yamada"
     assert folded("STRASSE") == folded("straße")
+
+
+def test_a_name_is_found_without_its_accents_and_another_script_is_left_as_it_is() -> None:
+    assert name_parts("Sørensen^Zoë") == {
+        "sørensen^zoë", "sørensen", "zoë", "sorensen^zoe", "sorensen", "zoe", "soerensen^zoe", "soerensen",
+    }  # fmt: skip
+    assert name_parts("Doe^Jane") == {"doe^jane", "doe", "jane"}
+    assert name_parts("がとう") == {"がとう"}
+    assert name_parts("Muller") & name_parts("Müller") == {"muller"}
