@@ -110,3 +110,22 @@ def test_release(template: Path, tmp_path: Path, act: Callable[[Path], None], fa
         killing.run(quiet, act, root, fault=f"{fault}@{step}")
         check(root, act, f"{fault}@{step}")
         shutil.rmtree(root)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("fault", ["kill", pytest.param("EIO", marks=pytest.mark.slow)])
+def test_what_the_router_took_meanwhile_is_not_filed_twice(template: Path, tmp_path: Path, fault: str) -> None:
+    """Reading again is cut off at each step, services go on, and it is done again: the image is there once."""
+    for step in range(1, steps_of(read_again, fresh(template, tmp_path, "counted")) + 1):
+        root = fresh(template, tmp_path, f"{step}")
+        killing.run(quiet, read_again, root, fault=f"{fault}@{step}")
+        taken = root / "taken"
+        (root / "spool/incoming").rename(taken)
+        (root / "spool/incoming").mkdir()
+        if (root / "spool/quarantine" / NAME).exists():
+            read_again(root)
+        there = [data_set_of(path.read_bytes()) for path in (*taken.rglob("*.dcm"), *root.rglob("incoming/*/*.dcm"))]
+        assert there == [DATA], f"{fault}@{step}"
+        assert not (root / "spool/quarantine" / NAME).exists()
+        assert [event.type for event in events_of(Session(Root(root), "alice"))].count("quarantine.read") in (1, 2)
+        shutil.rmtree(root)

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <vector>
 
 #include "descriptor.h"
 #include "digest.h"
@@ -30,6 +31,7 @@ constexpr std::uint64_t kPartOfDisk = 20;
 constexpr char kObject[] = "/object.part";
 constexpr char kReason[] = "/reason.json";
 constexpr char kAgain[] = "/again.json";
+constexpr char kFiling[] = "/filing.json";
 
 // What lies there by now.
 struct Load {
@@ -147,7 +149,45 @@ void move_into(const std::string& hidden, const std::string& part, const Unreada
   }
 }
 
+// The parts of readings that did not come to their end.
+std::vector<std::string> parts_in(const std::string& entry) {
+  std::vector<std::string> parts;
+  for (const fs::directory_entry& found : fs::directory_iterator(entry)) {
+    const std::string name = found.path().filename().string();
+    if (name != kObject + 1 && (name.ends_with(".part") || name.ends_with(".part.new"))) parts.push_back(found.path().string());
+  }
+  return parts;
+}
+
+std::optional<Filing> read_filing(const std::string& path) {
+  const Json note = Json::parse(content_of(path), nullptr, false);
+  const auto is_text = [&note](const char* key) { return note.contains(key) && note[key].is_string(); };
+  if (!note.is_object() || !is_text("folder") || !is_text("file")) return std::nullopt;
+  return Filing{.folder = note["folder"].get<std::string>(), .file = note["file"].get<std::string>()};
+}
+
 }  // namespace
+
+void note_filing(const std::string& entry, const Filing& filing) {
+  const std::string path = entry + kFiling;
+  const std::string fresh = path + '.' + new_id();
+  const Descriptor file = durable::create_file(fresh);
+  durable::write(file.get(), to_line(Json{{"folder", filing.folder}, {"file", filing.file}}) + '\n', fresh);
+  durable::sync_file(file.get(), fresh);
+  durable::rename(fresh, path);
+  durable::sync_directory(entry);
+}
+
+std::optional<Filing> filed_before(const std::string& entry) {
+  const std::string path = entry + kFiling;
+  const std::vector<std::string> parts = parts_in(entry);
+  if (parts.empty()) return read_filing(path);
+  // The note first: without a part it would say that the image was filed.
+  durable::unlink(path);
+  durable::sync_directory(entry);
+  for (const std::string& part : parts) durable::unlink(part);
+  return std::nullopt;
+}
 
 Quarantined quarantine_part(const Layout& layout, const QuarantineLimits& limits, const std::string& part, const Unreadable& object,
                             const Sender& sender) {

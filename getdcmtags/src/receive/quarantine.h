@@ -3,6 +3,7 @@
 #define MERCURE_RECEIVE_QUARANTINE_H
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "receive/layout.h"
@@ -36,6 +37,20 @@ struct Quarantined {
 // Moves a part into a new entry of the stage `quarantine`, as `object.part`. Throws durable::StepError; the part is then where it was.
 Quarantined quarantine_part(const Layout& layout, const QuarantineLimits& limits, const std::string& part, const Unreadable& object,
                             const Sender& sender);
+
+// Where an image goes that was read again.
+struct Filing {
+  std::string folder;
+  std::string file;
+};
+
+// Notes, before the part that lies in the entry gets its name in `incoming/`, where to. From then on only that rename may take the part away: a note
+// without a part says that the image was filed. Throws durable::StepError.
+void note_filing(const std::string& entry, const Filing& filing);
+
+// Where the image of an entry was filed by a reading that did not come to its end. Absent: it was not; what that left is then removed.
+// Throws durable::StepError.
+std::optional<Filing> filed_before(const std::string& entry);
 
 }  // namespace mercure::receive
 

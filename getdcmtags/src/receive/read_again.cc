@@ -15,6 +15,7 @@
 #include "receive/association_folder.h"
 #include "receive/layout.h"
 #include "receive/progress.h"
+#include "receive/quarantine.h"
 #include "receive/sender.h"
 #include "receive/store.h"
 #include "receive/wake_up.h"
@@ -53,10 +54,14 @@ std::string time_of(const Reason& reason) {
   return time.size() == now.size() ? time : now;
 }
 
+std::string filed_as(const std::string& folder, const std::string& file, bool repetition) {
+  return to_line(Json{{"read", true}, {"folder", folder}, {"file", file}, {"repetition", repetition}});
+}
+
 std::string answer_of(const Answer& answer, const Store& store) {
   if (!answer.is_kept() || !store.last()) return to_line(Json{{"read", false}, {"reason", answer.comment}});
   const auto& [folder, filed] = *store.last();
-  return to_line(Json{{"read", true}, {"folder", folder}, {"file", filed.file}, {"repetition", filed.repetition}});
+  return filed_as(folder, filed.file, filed.repetition);
 }
 
 }  // namespace
@@ -68,6 +73,7 @@ std::string read_again(const Config& config, const std::string& entry) {
   const Reason reason(path + "/reason.json");
   const Descriptor file(open((path + "/object.part").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!file) throw durable::StepError(errno, "open", path + "/object.part");
+  if (const auto filed = filed_before(path)) return filed_as(filed->folder, filed->file, false);
   Sender sender = reason.sender();
   const KnownSender* known = find_sender(config.senders, sender.calling_aet, sender.address);
   sender.name = known == nullptr ? unlisted_name(sender.calling_aet, sender.address) : known->name;

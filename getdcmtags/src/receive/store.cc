@@ -173,7 +173,8 @@ void Store::start(Object& object) {
 void Store::make_part(Object& object) {
   const std::string name = part_name(++count_);
   progress_.part.set(name);
-  object.part.emplace(layout_.receiving + '/' + folder_ + '/' + name,
+  const std::string folder = object.is_read_again ? layout_.quarantine + '/' + object.image : layout_.receiving + '/' + folder_;
+  object.part.emplace(folder + '/' + name,
                       MetaHeader{.sop = {object.request.sop_class, object.request.sop_instance},
                                  .transfer_syntax = object.transfer_syntax,
                                  .sender = sender_,
@@ -325,7 +326,7 @@ void Store::file(Object& object, const tags::Result& record) {
   const std::uint64_t bytes = object.part->size();
   SeriesFolder& folder = folder_of(header);
   const SeriesFolder::Lock lock(folder);
-  const Filed filed = folder.file(*object.part, stem);
+  const Filed filed = object.is_read_again ? file_read_again(object, folder, stem) : folder.file(*object.part, stem);
   add_tag_line(object, folder, record.json, filed.file);
   last_ = Place{folder.name(), filed};
   ++progress_.images;
@@ -334,6 +335,18 @@ void Store::file(Object& object, const tags::Result& record) {
   emit_received(outbox_, sender_, {object.image, folder.name(), filed, bytes, object.transfer_syntax, config_.durable}, header);
   // For a repetition, too: where the first one got its name and no more, nobody was told.
   if (!record.shortage.empty()) warn_of_shortage(object, record);
+}
+
+Filed Store::file_read_again(Object& object, SeriesFolder& folder, const std::string& stem) const {
+  try {
+    note_filing(layout_.quarantine + '/' + object.image, {.folder = folder.name(), .file = stem + ".dcm"});
+    const Filed filed = folder.file(*object.part, stem);
+    object.part->discard();  // of a repetition
+    return filed;
+  } catch (...) {
+    object.part->moved();  // it stays: only what was filed may be missing beside the note
+    throw;
+  }
 }
 
 // It is kept: the sender may have nothing better, and some archives take it. One line of the log for each series that comes like this.

@@ -60,7 +60,7 @@ class Store {
     std::optional<Part> part = std::nullopt;
     std::optional<Answer> refusal = std::nullopt;
     bool is_corrected = false;
-    bool is_read_again = false;              // from quarantine
+    bool is_read_again = false;  // from quarantine: then the part lies in its entry, where nobody else clears it
     std::optional<std::string> received_at = std::nullopt;  // absent: now
   };
 
@@ -77,6 +77,7 @@ class Store {
   void leave_out(Object& object, const std::vector<tags::Range>& ranges, const std::string& at);
   void correct_header(Object& object, const tags::Header& header);
   void file(Object& object, const tags::Result& record);
+  Filed file_read_again(Object& object, SeriesFolder& folder, const std::string& stem) const;
   void warn_of_shortage(const Object& object, const tags::Result& record);
   SeriesFolder& folder_of(const tags::Header& header);
   void add_tag_line(const Object& object, SeriesFolder& folder, const std::string& record, const std::string& name) const;
