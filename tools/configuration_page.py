@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from mercure.config import alerts, models, notifications
+from mercure.config import alerts, audit, models, notifications
 from mercure.config.completion import CompletionTimes, ExpectedCount, StudyCompletion
 from mercure.config.processing import ModuleSettings, Mount, Podman, Processing, Slurm
 from mercure.config.rule import Rule
@@ -66,6 +66,8 @@ TABLES: Final[tuple[tuple[str, type[BaseModel]], ...]] = (
     ("rehearsal", models.DryRunSettings),
     ("off_peak", models.OffPeak),
     ("history", models.HistorySettings),
+    ("audit", audit.AuditSettings),
+    ("audit.repository", audit.AuditRepository),
     ("status_page", models.StatusPage),
     ("alerts", alerts.AlertSettings),
     *((f"alerts.{name}", type(rule)) for name, rule in alerts.AlertSettings().rules().items()),

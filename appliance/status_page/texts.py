@@ -363,6 +363,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Images came that are not whole. They were kept and delivered as they came.",
         "Es kamen Bilder, die nicht vollständig sind. Sie wurden so zugestellt, wie sie kamen.",
     ),
+    "alert.audit": (
+        "The hospital's audit server does not get the records of this router.",
+        "Der Audit-Server des Krankenhauses bekommt die Aufzeichnungen dieses Routers nicht.",
+    ),
     "alert.verify": (
         "The check that no image is lost was not made or not finished.",
         "Die Prüfung, dass kein Bild verloren ist, wurde nicht oder nicht ganz gemacht.",

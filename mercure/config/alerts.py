@@ -215,6 +215,13 @@ class BackupFailed(Incident):
     """It is over when it has not happened again for so long, or when a whole one was made."""
 
 
+class AuditTrailLost(Incident):
+    """The audit repository cannot be reached, or messages for it were left out."""
+
+    keep_seconds: PositiveSeconds = 86400
+    """It is over when it has not happened again for so long, or when the repository is reached."""
+
+
 class AlertSettings(Model):
     """What people are alerted to."""
 
@@ -246,6 +253,7 @@ class AlertSettings(Model):
     spool: SpoolPlaceAlert = SpoolPlaceAlert()
     name: NameTaken = NameTaken()
     backup: BackupFailed = BackupFailed()
+    audit: AuditTrailLost = AuditTrailLost()
     mixed: MixedSeries = MixedSeries()
     truncated: ImagesTruncated = ImagesTruncated()
     verify: VerifyAlert = VerifyAlert()

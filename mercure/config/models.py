@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from mercure.config.alerts import AlertSettings
+from mercure.config.audit import AuditSettings
 from mercure.config.basics import BYTES_MOST, AETitle, Name, PositiveSeconds, Seconds
 from mercure.config.character_sets import CharacterSet
 from mercure.config.completion import Completion
@@ -271,6 +272,7 @@ class Config(Model):
     rehearsal: DryRunSettings = DryRunSettings()
     off_peak: OffPeak = OffPeak()
     history: HistorySettings = HistorySettings()
+    audit: AuditSettings = AuditSettings()
     status_page: StatusPage = StatusPage()
     alerts: AlertSettings = AlertSettings()
     notifications: NotificationSettings = NotificationSettings()

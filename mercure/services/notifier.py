@@ -1,7 +1,7 @@
 """The notifier: finds in the history what the rules report to people, and sends what is in the queue.
 
-Nothing waits for it. It is the only one that talks to mail servers and webhooks, so that neither routing nor the
-control service can hang on one (``docs/decisions/0105-a-notifier-of-its-own.md``).
+Nothing waits for it. It is the only one that talks to mail servers, webhooks and audit repositories, so that
+neither routing nor the control service can hang on one (``docs/decisions/0105-a-notifier-of-its-own.md``).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Final
 from pydantic import AwareDatetime, ValidationError
 
 from mercure import durable
+from mercure.audit_trail.forwarder import AuditForwarder
 from mercure.config import Config
 from mercure.event_details import NotificationGivenUp
 from mercure.history.changes_since import HistoryChanges
@@ -67,6 +68,9 @@ class Notifier:
         self._context = context
         self._queue = MessageQueue(context.spool)
         self._queue.create()
+        self._trail = AuditForwarder(
+            context.root, context.spool, lambda: context.config, context.clock, context.events.emit
+        )
         self._sender = MessageSender(self._queue, context.clock, self._emit, self._wake)
         self._claim: Claim | None = None
         self._news: tuple[Config, HistoryChanges] | None = None
@@ -88,6 +92,8 @@ class Notifier:
         """Look for what is new, and let the channels send what is due."""
         if not self._alone():
             return AWAY_SECONDS
+        if self._context.config.audit.repository is not None:
+            self._trail.start()
         now = self._context.clock.monotonic()
         if now >= self._look_at:
             with self._context.contained("what the rules want to be told cannot be put into the queue"):
@@ -108,6 +114,7 @@ class Notifier:
 
     def end(self) -> None:
         """Let what is being sent end, if it does so soon."""
+        self._trail.stop(END_SECONDS)
         self._sender.join(END_SECONDS)
         self._save_cursor()
         if self._news is not None:

@@ -18,7 +18,7 @@ from mercure.model import Record, read_state
 from mercure.spool.hints import exclusive
 from mercure.spool.layout import Spool, Stage, list_names
 
-NoticeKind = Literal["refused", "rule", "unrouted", "loop", "mixed", "name", "backup", "truncated"]
+NoticeKind = Literal["refused", "rule", "unrouted", "loop", "mixed", "name", "backup", "truncated", "audit"]
 """Of the alerts that are raised by a notice."""
 
 MOST_OF_A_KIND: Final = 100

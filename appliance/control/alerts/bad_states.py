@@ -52,6 +52,7 @@ NOTICES: Final[dict[NoticeKind, tuple[Area, str]]] = {
     "loop": ("senders", "images come back again and again that were sent on before"),
     "name": ("host", "another router writes into the history under the same name, or with a copy of the spool"),
     "backup": ("host", "a backup could not be made, or lacks something"),
+    "audit": ("host", "the audit repository cannot be reached, or messages for it were left out"),
 }
 """What happened and left nothing to see."""
 

@@ -39,6 +39,7 @@ RULE_OF: Final[dict[AlertKind, str]] = {
     "spool": "spool",
     "name": "name",
     "backup": "backup",
+    "audit": "audit",
     "mixed": "mixed",
     "truncated": "truncated",
     "verify": "verify",

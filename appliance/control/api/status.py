@@ -303,6 +303,7 @@ AlertKind = Literal[
     "verify",
     "name",
     "backup",
+    "audit",
 ]
 
 
