@@ -29,7 +29,7 @@ MODULES: Final = {
     "history": ("control.history.search",),
     "audit": ("control.history.search",),
     "senders": ("control.senders.actions", "control.senders.listing"),
-    "traffic": ("control.history.traffic", "control.alerts.days"),
+    "traffic": ("control.history.traffic", "control.history.delays", "control.alerts.days"),
     "exams": ("control.history.traffic",),
     "receipt": ("control.history.receipts",),
     "notifications": ("control.notifications",),

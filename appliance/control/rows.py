@@ -37,6 +37,16 @@ _STATE_OF_STAGE: Final[Mapping[Stage, QueueState]] = {
 _HELD_IN: Final = frozenset({Stage.PROCESSING, Stage.OUTGOING, Stage.ERROR})
 """Where a person, or a policy, keeps what is not to go on."""
 
+LISTED_STAGES: Final = (
+    Stage.INCOMING,
+    Stage.ROUTING,
+    Stage.STUDIES,
+    Stage.PROCESSING,
+    Stage.OUTGOING,
+    Stage.ERROR,
+)
+"""Where something waits, in the order of a task's life."""
+
 KEPT_STAGES: Final = (Stage.SUCCESS, Stage.DISCARD)
 """Where what is finished is kept for its retention."""
 

@@ -22,6 +22,11 @@ def duration(seconds: float) -> str:
     return f"{whole // step} {unit}"
 
 
+def seconds(value: float) -> str:
+    """Write a short time with a digit behind the point, a longer one as `duration`: ``4.1 s``, ``38 s``, ``3 min``."""
+    return f"{value:.1f} s" if value < _TEN else duration(value)
+
+
 def size(count: float) -> str:
     """Write a number of bytes in one decimal unit: ``512 B``, ``1.5 MB``."""
     value, unit = float(count), 0

@@ -6,14 +6,14 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from appliance.presentation.figures import percent, process_figures, size
+from appliance.presentation.figures import percent, process_figures, seconds, size
 from mercure.dicom.uids import registry, uid_name
 
 if TYPE_CHECKING:
     from appliance.control.api.services import ProcessState
     from appliance.control.api.status import DiskTraffic, MachineState, NetworkTraffic
     from appliance.control.api.targets import Proposal
-    from appliance.control.api.traffic import RefusalRecord
+    from appliance.control.api.traffic import RefusalRecord, TargetDelays
     from mercure.dicom.capabilities import Capabilities
     from mercure.spool.task import Converted
 
@@ -132,6 +132,12 @@ def machine_in_words(machine: MachineState) -> str:
         disk_in_words(machine.disk),
     ]
     return "; ".join(part for part in parts if part)
+
+
+def delays_in_words(delays: TargetDelays) -> str:
+    """Say how long deliveries took: from the last image, and of that waiting and sending."""
+    parts = (("", delays.whole), ("waiting ", delays.waiting), ("sending ", delays.sending))
+    return " · ".join(f"{name}p50 {seconds(it.p50)}, p95 {seconds(it.p95)}" for name, it in parts)
 
 
 def disk_in_words(disk: DiskTraffic | None) -> str:

@@ -237,6 +237,26 @@ class SumPoint(Record):
     value: float
 
 
+class DeliveryTimes(Record):
+    """How long a delivered task took: ``received`` is when its last image came, where that is known.
+
+    ``sending`` counts its attempts alone, in seconds.
+    """
+
+    target: str
+    created: datetime | None = None
+    received: datetime | None = None
+    delivered: datetime
+    sending: float
+
+
+class KeptBytes(Record):
+    """Bytes of the tasks of a state that are still on the disk."""
+
+    state: str
+    bytes: int
+
+
 class CounterTotal(Record):
     """What a counter has come to in all."""
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from peewee import Case, Database, ModelSelect, fn
+from peewee import JOIN, Case, Database, ModelSelect, fn
 
 from mercure.history.identifiers import folded
 from mercure.history.instants import MINUTE, instant_of, micros
 from mercure.history.models import (
+    EventRow,
     IdentifierRow,
     ImageRow,
     MetricsMinuteRow,
@@ -22,8 +24,10 @@ from mercure.history.models import (
 from mercure.history.reader import Reader, records
 from mercure.history.records import (
     CounterTotal,
+    DeliveryTimes,
     ExamRecord,
     ExamTargetRecord,
+    KeptBytes,
     SenderRecord,
     SenderVolume,
     SeriesRecord,
@@ -41,6 +45,7 @@ EXAM_SERIES: Final = 200
 """Most series of one exam in an answer; a study rarely has more than some dozens."""
 
 _EXAM_TASKS: Final = 2000
+_FINISHED: Final = ("delivered", "processed", "discarded")
 _HOUR: Final = timedelta(hours=1)
 _RECEIVED: Final = "images.received"
 _BYTES: Final = "bytes.received"
@@ -148,6 +153,25 @@ class Traffic(Reader):
             rows = list(query.group_by(table.name, begin).order_by(begin, table.name).tuples().execute(database))
         return [SumPoint(name=name, begin=instant_of(at), value=value) for name, at, value in rows]
 
+    def deliveries(self, node: str, since: datetime, limit: int) -> list[DeliveryTimes]:
+        """List how long the tasks took that were delivered since an instant, the last delivered first."""
+        query = EventRow.select(EventRow.details, EventRow.time, TaskRow.created, SeriesRow.last_received)
+        query = query.join(TaskRow, on=EventRow.task == TaskRow.id)
+        query = query.join(SeriesRow, JOIN.LEFT_OUTER, on=TaskRow.series == SeriesRow.id)
+        query = query.where(EventRow.type == "task.delivered", EventRow.time >= micros(since), EventRow.node == node)
+        with self.reading() as database:
+            rows = list(query.order_by(EventRow.time.desc()).limit(limit).tuples().execute(database))
+        return [_times(*row) for row in rows]
+
+    def kept(self, node: str) -> list[KeptBytes]:
+        """Sum the bytes of what is finished and still on the disk, by its state."""
+        query = TaskRow.select(TaskRow.state, fn.SUM(TaskRow.bytes)).where(
+            TaskRow.node == node, TaskRow.state.in_(_FINISHED), TaskRow.retired.is_null()
+        )
+        with self.reading() as database:
+            rows = list(query.group_by(TaskRow.state).order_by(TaskRow.state).tuples().execute(database))
+        return [KeptBytes(state=state, bytes=int(summed or 0)) for state, summed in rows]
+
     def totals(self, node: str, limit: int) -> list[CounterTotal]:
         """Return what each counter of a node has come to in all; none of them ever falls.
 
@@ -198,6 +222,17 @@ class Traffic(Reader):
             query = TotalRow.select(fn.MIN(TotalRow.first)).where(TotalRow.node == node)
             ((first,),) = query.tuples().execute(database)
         return None if first is None else instant_of(first)
+
+
+def _times(details: str, delivered: int, created: int | None, received: int | None) -> DeliveryTimes:
+    told = json.loads(details)
+    return DeliveryTimes(
+        target=str(told.get("target", "")),
+        created=None if created is None else instant_of(created),
+        received=None if received is None else instant_of(received),
+        delivered=instant_of(delivered),
+        sending=float(told.get("seconds", 0.0)),
+    )
 
 
 def _named(label: str) -> dict[str, str]:

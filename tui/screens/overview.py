@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 from textual.containers import Horizontal, Vertical
 
 from appliance.control.rpc.client import Nothing, api
-from appliance.presentation.figures import duration, percent, rate, size
+from appliance.presentation.figures import duration, percent, rate, seconds, size
 from appliance.presentation.phrases import count, disk_in_words, network_in_words, plural
 from appliance.presentation.states import DISK, SEVERITY
 from mercure.printable import printable
@@ -52,6 +52,10 @@ _SCALE: Final = 6
 """Columns of the scale beside a graph."""
 _WORDS: Final = 40
 """From so many columns of a pane on there is room for whole words."""
+_BOTH: Final = 62
+"""From so many columns of a pane on there is room for two figures beside its title."""
+_SLOWEST: Final = 76
+"""From so many columns of a pane on there is room for the slowest target."""
 _MUCH_LOAD: Final = 2
 _MUCH_MEMORY: Final = 0.9
 """What is worth a colour: programs that wait, for each processor; the share of the memory that is used."""
@@ -85,6 +89,8 @@ class OverviewPage(Page):
         self._senders: api.traffic.Senders | None = None
         self._hour: api.traffic.Rates | None = None
         self._day: api.traffic.Rates | None = None
+        self._delays: api.traffic.Delays | None = None
+        self._disk: api.traffic.DiskUse | None = None
         self._moving: tuple[api.queue.QueueEntry, ...] = ()
         self._happened: deque[HappenedRow] = deque(maxlen=_HAPPENED)
         self._statuses = 0
@@ -164,6 +170,16 @@ class OverviewPage(Page):
             self._show_graphs()
 
         self.ask(api.traffic.RATES, api.traffic.RateOver(hours=1, step=1), got_hour, failed=_not_now)
+        self.ask(api.traffic.DELAYS, api.traffic.DelaysOver(hours=1), self._know_delays, failed=_not_now)
+        self.ask(api.traffic.DISK, Nothing(), self._know_disk, failed=_not_now)
+
+    def _know_delays(self, answer: api.traffic.Delays) -> None:
+        self._delays = answer
+        self._show_graphs()
+
+    def _know_disk(self, answer: api.traffic.DiskUse) -> None:
+        self._disk = answer
+        self._show_box()
 
     def _know_targets(self, answer: api.targets.Targets) -> None:
         self._targets = answer.targets
@@ -247,7 +263,7 @@ class OverviewPage(Page):
     def _show_box(self) -> None:
         box = self.query_one("#box", Static)
         if self.router.status is not None:
-            box.show(_box_lines(self.router, self.router.status, box.size.width))
+            box.show(_box_lines(self.router, self.router.status, self._disk, box.size.width))
         machine = self.router.status.machine if self.router.status else None
         box.entitle(("Disk and services", "title"), *([(" · ", "line"), _load(machine)] if machine else []))
 
@@ -257,9 +273,10 @@ class OverviewPage(Page):
             if rates is None or not pane.display:
                 continue
             received, delivered = ("received", "delivered") if pane.size.width >= _WORDS else ("in", "out")
+            delays = delay_spans(self._delays, pane.size.width) if name == "hour" else ()
             pane.entitle(
-                (title, "title"), (" · ", "line"), (f"▀ {received}", "good"), (f"  ▄ {delivered}", "busy")
-            )  # fmt: skip
+                (title, "title"), (" · ", "line"), (f"▀ {received}", "good"), (f"  ▄ {delivered}", "busy"), *delays
+            )
             pane.show(graph_lines(rates, *pane.size))
 
     def show_note(self) -> None:
@@ -338,18 +355,55 @@ def graph_lines(rates: api.traffic.Rates, columns: int, lines: int) -> Iterator[
         yield ((scale if number == rows - 1 else " " * _SCALE, "dim"), (" ", ""), (text, "busy"))
 
 
-def _box_lines(router: RouterState, status: api.status.Status, columns: int) -> Iterator[Line]:
+def delay_spans(delays: api.traffic.Delays | None, columns: int) -> Line:
+    """Say how long deliveries of the last hour took, from the last image on, as far as there is room."""
+    if delays is None or delays.all is None:
+        return ()
+    whole = delays.all.whole
+    if columns < _BOTH:
+        return ((" · ", "line"), (f"p95 {seconds(whole.p95)}", ""))
+    slowest = delays.targets[0].name if len(delays.targets) > 1 and columns >= _SLOWEST else ""
+    return (
+        (" · ", "line"),
+        (f"p50 {seconds(whole.p50)}  p95 {seconds(whole.p95)}", ""),
+        (f"  slowest: {printable(slowest)}" if slowest else "", "dim"),
+    )
+
+
+def _box_lines(
+    router: RouterState, status: api.status.Status, use: api.traffic.DiskUse | None, columns: int
+) -> Iterator[Line]:
     """Say how disk, services and machine are: what matters most first, as a low pane shows only the beginning."""
     yield _disk_line(status.disk, columns)
     yield ((" services ", "dim"), _services(status), *_lag(status))
-    kept = {str(stage.stage): stage.count for stage in status.stages}
-    delivered, discarded = (count(kept.get(stage, 0)) for stage in ("success", "discard"))
-    yield ((" kept     ", "dim"), (f"{delivered} delivered, {discarded} discarded", ""))
+    yield _kept_line(status, use)
+    if use is not None:
+        yield _held_line(use)
     if status.machine is not None:
         yield from _machine_lines(status.machine)
     in_out = f"{size(_sum(router.received_bytes))}/s in, {size(_sum(router.delivered_bytes))}/s out"
     yield ((" images   ", "dim"), (in_out, ""))
     yield ((" config   ", "dim"), (f"revision {status.config.revision}", ""))
+
+
+def _kept_line(status: api.status.Status, use: api.traffic.DiskUse | None) -> Line:
+    """Say how many tasks are kept after their end, and how much they hold."""
+    kept = {str(stage.stage): stage.count for stage in status.stages}
+    bytes_ = {"success": use.delivered, "discard": use.discarded} if use else {}
+    texts = [
+        f"{count(kept.get(stage, 0))} {word}" + (f" {size(bytes_[stage])}" if bytes_.get(stage) else "")
+        for stage, word in (("success", "delivered"), ("discard", "discarded"))
+    ]
+    return ((" kept     ", "dim"), (", ".join(texts), ""))
+
+
+def _held_line(use: api.traffic.DiskUse) -> Line:
+    """Say how much waits, and how much waits for a person."""
+    line: list[Span] = [(" held     ", "dim"), (f"{size(use.waiting)} waiting", "")]
+    for word, bytes_ in (("failed", use.failed), ("in quarantine", use.quarantine)):
+        if bytes_:
+            line += [(f", {size(bytes_)} {word}", "warn")]
+    return tuple(line)
 
 
 def _disk_line(disk: api.status.DiskState, columns: int) -> Line:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from appliance.control.rpc.client import AnyVerb, ControlError, Nothing, Progress, api
 from appliance.presentation.figures import duration, since
-from appliance.presentation.phrases import plural
+from appliance.presentation.phrases import delays_in_words, plural
 from appliance.presentation.states import TARGET
 from mercure.printable import printable
 from tui.actions import bindings_of
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 Target = api.targets.TargetState
 _MOST_TEST_IMAGES = 100
+_DELAY_HOURS: Final = 24
+"""Of so long it is told how long deliveries took."""
 
 
 def _where(row: Target) -> str:
@@ -52,6 +54,7 @@ class TargetsPage(LongActions, ReachedPage[Target]):
     def __init__(self) -> None:
         super().__init__()
         self._kinds: Mapping[str, Mapping[str, Any]] = {}
+        self._delays: Mapping[str, api.traffic.TargetDelays] = {}
 
     def columns(self) -> Sequence[Column[Target]]:
         """Return the columns."""
@@ -76,6 +79,10 @@ class TargetsPage(LongActions, ReachedPage[Target]):
         rate_now = pace.get(row.name, 0.0) or router.delivered.lately(row.name)
         if row.waiting:
             yield from pair("backlog", backlog_text(row, 0.0 if row.outage else rate_now), self.below_columns)
+        if row.name in self._delays:
+            took = self._delays[row.name]
+            text = f"{delays_in_words(took)} ({plural(took.tasks, 'task')} in {_DELAY_HOURS} h)"
+            yield from pair("deliveries", text, self.below_columns)
         yield from super().below(row)
 
     def beside(self, row: Target) -> Iterator[Line]:
@@ -92,6 +99,17 @@ class TargetsPage(LongActions, ReachedPage[Target]):
         if self.router.connected:
             self.ask(api.targets.LIST, Nothing(), self._fill, failed=self.fail)
             self.look_for_jobs()
+
+    def on_screen_resume(self) -> None:
+        """Ask for how long deliveries took, too: once, for it is much to sum."""
+        super().on_screen_resume()
+        if self.router.connected:
+            request = api.traffic.DelaysOver(hours=_DELAY_HOURS)
+            self.ask(api.traffic.DELAYS, request, self._know_delays, failed=lambda _: None)
+
+    def _know_delays(self, answer: api.traffic.Delays) -> None:
+        self._delays = {target.name: target for target in answer.targets}
+        self.show_below()
 
     def _fill(self, answer: api.targets.Targets) -> None:
         self.revision, self._kinds = answer.revision, answer.kinds

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, Field
 
-from appliance.control.api.base import Verb
+from appliance.control.api.base import Nothing, Verb
 from mercure.history.records import CounterTotal, SenderRecord
 from mercure.model import Model
 
@@ -51,6 +51,57 @@ class Rates(Model):
     time: datetime
     step: int
     points: tuple[RatePoint, ...]
+
+
+class DelaysOver(Model):
+    """Of the tasks that were delivered in the last so many hours."""
+
+    hours: Annotated[int, Field(ge=1, le=168)] = 24
+
+
+class Percentiles(Model):
+    """Half of them took at most ``p50`` seconds, and 95 of 100 at most ``p95``."""
+
+    p50: float
+    p95: float
+
+
+class TargetDelays(Model):
+    """How long the tasks took that a target has taken; an empty name: all targets.
+
+    ``whole``: from the last image until it was delivered; ``waiting``: from when its task was made until it was
+    delivered, without the attempts, which are ``sending``.
+    """
+
+    name: str
+    tasks: int
+    whole: Percentiles
+    waiting: Percentiles
+    sending: Percentiles
+
+
+class Delays(Model):
+    """All targets together (None: nothing was delivered), then each, the slowest first; `cut`: of the last tasks."""
+
+    time: datetime
+    hours: int
+    all: TargetDelays | None = None
+    targets: tuple[TargetDelays, ...] = ()
+    cut: bool = False
+
+
+class DiskUse(Model):
+    """Bytes of the spool by what they wait for: tasks share images by links, so that the sum may be more than the disk.
+
+    ``waiting``: all that still arrives, is decided, processed or delivered; ``failed``: in ``error/``; ``delivered``
+    and ``discarded``: finished and kept for their retention, as the history knows.
+    """
+
+    waiting: int = 0
+    failed: int = 0
+    delivered: int = 0
+    discarded: int = 0
+    quarantine: int = 0
 
 
 class ListRefusals(Model):
@@ -179,6 +230,14 @@ class ExamFound(Model):
 
 SENDERS: Final = Verb("traffic.senders", ListSenders, Senders, "viewer", "List who sends, with the last image of each.")
 RATES: Final = Verb("traffic.rates", RateOver, Rates, "viewer", "Tell what came and went in the last hours.")
+DELAYS: Final = Verb(
+    "traffic.delays",
+    DelaysOver,
+    Delays,
+    "viewer",
+    "Tell how long deliveries took, by target: median and 95 %.",
+)
+DISK: Final = Verb("traffic.disk", Nothing, DiskUse, "viewer", "Tell how many bytes wait, failed or are kept.")
 TOTALS: Final = Verb("traffic.totals", CountAll, Totals, "viewer", "Tell what every counter has come to in all.")
 DAYS: Final = Verb("traffic.days", ListDays, Days, "viewer", "Tell for how long something was wrong on the last days.")
 REFUSALS: Final = Verb(

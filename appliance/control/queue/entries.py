@@ -15,7 +15,7 @@ from appliance.control.api.queue import SHAPE_SECONDS, CauseCount, ListQueue, Or
 from appliance.control.disk import kept_now
 from appliance.control.locks import Held
 from appliance.control.registry import carries_out
-from appliance.control.rows import Row, row_of
+from appliance.control.rows import LISTED_STAGES, Row, row_of
 from appliance.control.session import Session
 from appliance.presentation.causes import Cause
 from appliance.presentation.states import QUEUE, QueueState
@@ -25,16 +25,6 @@ from mercure.delivery.target_status import outage_of
 from mercure.scheduling.order import waits_for
 from mercure.spool import Stage, Task, Uptime, uptime
 from mercure.spool.keeps import Keep, read_keeps
-
-LISTED_STAGES: Final = (
-    Stage.INCOMING,
-    Stage.ROUTING,
-    Stage.STUDIES,
-    Stage.PROCESSING,
-    Stage.OUTGOING,
-    Stage.ERROR,
-)
-"""Where something waits, in the order of a task's life."""
 
 _RANKS: Final = {state: look.rank for state, look in QUEUE.items()}
 """What needs a person comes first."""

@@ -180,3 +180,29 @@ def test_when_a_node_was_first_heard_of(traffic: Traffic) -> None:
 def test_a_part_of_it_or_anything_else_finds_nothing(traffic: Traffic, text: str) -> None:
     exam = traffic.exam(text)
     assert (exam.series, exam.tasks, exam.cut) == ((), (), False)
+
+
+def test_how_long_each_delivery_took(traffic: Traffic) -> None:
+    found = traffic.deliveries(NODE, START, limit=10)
+    assert sorted(it.target for it in found) == ["archive", "archive", "research"]
+    assert [it.delivered for it in found] == sorted((it.delivered for it in found), reverse=True)
+    for times in found:
+        assert times.received is not None
+        assert times.received < times.delivered
+        assert times.sending == 0
+    assert [it.target for it in traffic.deliveries(NODE, START + timedelta(seconds=7000), limit=10)] == ["archive"]
+    assert len(traffic.deliveries(NODE, START, limit=2)) == 2
+    assert traffic.deliveries("node-b", START, limit=10) == []
+
+
+def test_what_is_finished_and_still_there(traffic: Traffic, database: Database) -> None:
+    held = {it.state: it.bytes for it in traffic.kept(NODE)}
+    assert set(held) <= {"delivered", "processed", "discarded"}
+    run_sql(database, "UPDATE tasks SET retired = NULL, state = 'delivered', bytes = 1000")
+    run_sql(database, "UPDATE tasks SET state = 'waiting' WHERE target = 'research'")
+    (kept,) = traffic.kept(NODE)
+    assert kept.state == "delivered"
+    assert kept.bytes % 1000 == 0
+    run_sql(database, "UPDATE tasks SET retired = 1 WHERE target = 'archive'")
+    assert sum(it.bytes for it in traffic.kept(NODE)) == kept.bytes - 2000
+    assert traffic.kept("node-b") == []

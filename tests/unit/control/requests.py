@@ -59,6 +59,8 @@ REQUESTS: Final[dict[str, dict[str, Any]]] = {
     "senders.echo": {"name": "CT1"},
     "traffic.senders": {},
     "traffic.rates": {"hours": 2, "step": 15},
+    "traffic.delays": {},
+    "traffic.disk": {},
     "traffic.totals": {},
     "traffic.days": {"days": 3},
     "traffic.refusals": {},

@@ -66,6 +66,8 @@ NEEDED: dict[str, Role] = {
     "senders.echo": "operator",
     "traffic.senders": "viewer",
     "traffic.rates": "viewer",
+    "traffic.delays": "viewer",
+    "traffic.disk": "viewer",
     "traffic.totals": "viewer",
     "traffic.days": "viewer",
     "traffic.refusals": "viewer",

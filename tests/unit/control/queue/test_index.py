@@ -16,8 +16,8 @@ from appliance.control.alerts.health import status
 from appliance.control.api.queue import ListQueue, Order, Queue
 from appliance.control.index import ROUND_SECONDS, QueueIndex
 from appliance.control.locks import Held
-from appliance.control.queue.entries import LISTED_STAGES, list_queue
-from appliance.control.rows import Row
+from appliance.control.queue.entries import list_queue
+from appliance.control.rows import LISTED_STAGES, Row
 from appliance.control.session import Session
 from appliance.control.targets.targets import list_targets
 from mercure.clock import ManualClock
