@@ -102,6 +102,8 @@ class FinishedTasks:
             except (FileNotFoundError, TaskError):
                 # One that cannot be read is never removed: a person must look at it. `mercure verify` names it.
                 return None
+            if task.finished is None and stage is not Stage.ERROR:
+                return None  # a person has it sent on its way again, and a crash came before it was moved
             study, patient = intern(task.identity.StudyInstanceUID), intern(task.identity.PatientID)
             parent = intern(task.parent) if task.parent else None
             return Finished(name, stage, task.finished or id_time(name), parent, study, patient, task.bytes)

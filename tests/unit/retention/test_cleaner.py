@@ -21,7 +21,7 @@ from mercure.services.cleaner import (
     clear_hidden,
     forget_series,
 )
-from mercure.spool import Claim, Stage, is_locked
+from mercure.spool import Claim, Stage, is_locked, load_task, save_task
 from tests.support.box import turn
 from tests.support.faults import Crash, at_each_step, crash_at, failing_at
 from tests.unit.retention.attic import DAY, HOUR, STATES, Attic
@@ -61,6 +61,17 @@ def test_what_the_history_does_not_know_as_finished_stays(attic: Attic, state: s
     attic.known[directory.name] = "delivered"
     attic.turn()
     assert not directory.exists()
+
+
+@pytest.mark.parametrize("stage", [Stage.SUCCESS, Stage.DISCARD])
+def test_what_does_not_say_since_when_it_stands_there_stays(attic: Attic, stage: Stage) -> None:
+    """A person had a discarded task retried, or undone, and a crash came before it was moved: it is not finished."""
+    directory = attic.finished(stage, age=100 * DAY)
+    save_task(directory, load_task(directory).model_copy(update={"finished": None}))
+    attic.box.clock.advance(100 * DAY)
+    attic.turn(times=3)
+    assert directory.exists()
+    assert attic.box.events("task.retired") == []
 
 
 def test_a_task_whose_parent_is_still_being_routed_stays(attic: Attic) -> None:
