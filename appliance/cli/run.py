@@ -21,7 +21,7 @@ from mercure.spool.relocation import settle
 if TYPE_CHECKING:
     from appliance.control.session import Session
     from appliance.supervision.programs import Program
-    from mercure.config import Config
+    from mercure.config import Config, Receiver
 
 
 @click.command()
@@ -101,7 +101,7 @@ def _welcome(session: Session) -> Iterator[str]:
     yield f"mercure {__version__} in {root}"
     yield from pairs(
         [
-            ("  receives", f"DICOM on port {receiver.port} of {where}, AE title {receiver.ae_title}"),
+            ("  receives", f"DICOM on {_ports(receiver)} of {where}, AE title {receiver.ae_title}"),
             *([("", _who_may_send(config))] if _who_may_send(config) else []),
             ("  delivers", _deliveries(config)),
             ("  try", f"dcmsend --verbose --call '{receiver.ae_title}' {host} {receiver.port} FILE…"),
@@ -113,6 +113,12 @@ def _welcome(session: Session) -> Iterator[str]:
             ("  end", "Ctrl-C"),
         ]
     )
+
+
+def _ports(receiver: Receiver) -> str:
+    ports = [f"port {receiver.port}"] if receiver.plain else []
+    ports += [f"port {receiver.tls_port} over TLS"] if receiver.tls_certificate else []
+    return " and ".join(ports)
 
 
 def _who_may_send(config: Config) -> str:

@@ -148,7 +148,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   {
     const receive::UnableSenders unable(config.spool);
     const receive::AllQuotaCounters quotas(config.senders);
-    receive::Association association(std::move(connection.receiver), {new_id(), "127.0.0.1", "", ""}, config, unable, quotas,
+    receive::Association association(std::move(connection.receiver), nullptr, {new_id(), "127.0.0.1", "", ""}, config, unable, quotas,
                                      *progress, server);
     association.run();
   }

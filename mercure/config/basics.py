@@ -30,10 +30,15 @@ def _absolute(path: Path) -> Path:
     return path
 
 
+def _absolute_or_nothing(text: str) -> str:
+    return str(_absolute(Path(text))) if text else text
+
+
 AETitle = Annotated[str, AfterValidator(_ae_title)]
 Name = Annotated[str, AfterValidator(_name)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+PathOrNothing = Annotated[str, AfterValidator(_absolute_or_nothing)]
 Seconds = Annotated[float, Field(ge=0, le=366 * 86400)]
 PositiveSeconds = Annotated[float, Field(gt=0, le=366 * 86400)]
 BYTES_MOST: Final = 2**63 - 1

@@ -174,7 +174,7 @@ def loop_problems(config: Config, root: Path, spool: Path, host: OwnHost | None 
 def _own_address(config: Config, host: OwnHost) -> Iterator[ConfigProblem]:
     for name, settings in config.targets.items():
         node = settings.node()
-        if node is None or node[1] != config.receiver.port:
+        if node is None or not config.receiver.listens_on(node[1]):
             continue
         addresses = host.addresses_of(node[0])
         if addresses is not None and _is_heard(config.receiver, addresses):

@@ -14,7 +14,7 @@ from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from mercure.config.alerts import AlertSettings
 from mercure.config.audit import AuditSettings
-from mercure.config.basics import BYTES_MOST, AETitle, Name, PositiveSeconds, Seconds
+from mercure.config.basics import BYTES_MOST, AETitle, Name, PathOrNothing, PositiveSeconds, Seconds
 from mercure.config.character_sets import CharacterSet
 from mercure.config.completion import Completion
 from mercure.config.notifications import NotificationSettings
@@ -34,6 +34,20 @@ class Receiver(Model):
     """Address on which senders are heard, IPv4 or IPv6; `::` takes both."""
     port: Annotated[int, Field(ge=0, le=65535)] = 11112
     """TCP port; 0 takes a free one, which the log names (for tests)."""
+    plain: bool = True
+    """Whether senders may call without TLS, on `port`. ``false``: only on `tls_port`."""
+    tls_port: Annotated[int, Field(ge=0, le=65535)] = 2762
+    """TCP port for senders that speak TLS; it is open where `tls_certificate` is set."""
+    tls_certificate: PathOrNothing = ""
+    """A file (PEM) with the certificate of this router and its chain; empty: nobody can call by TLS. A file that is put
+    into its place counts for the next association, without a restart."""
+    tls_key: PathOrNothing = ""
+    """The file (PEM) with its private key; only the router may be able to read it (mode 0600)."""
+    tls_ca: PathOrNothing = ""
+    """A file (PEM) with the certificates of the authorities that may have signed those of senders."""
+    tls_clients: Literal["none", "wanted", "required"] = "none"
+    """Certificates of senders. ``none``: they are not asked for. ``wanted``: who shows one must show a good one.
+    ``required``: who shows none is not let in."""
     ae_title: AETitle = "MERCURE"
     """Our AE title. Senders may always call by it."""
     access: Literal["open", "learn", "listed"] = "open"
@@ -76,6 +90,20 @@ class Receiver(Model):
     element, such as ``ISO_IR 100``. Empty: only what is valid UTF-8, or has escape sequences, is read."""
     stop_timeout_seconds: Seconds = 60
     """When stopping, open associations have this long to end by themselves."""
+
+    @model_validator(mode="after")
+    def _can_be_called(self) -> Receiver:
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            raise ValueError("'tls_certificate' and 'tls_key' go together")
+        if self.tls_clients != "none" and not self.tls_ca:
+            raise ValueError("'tls_clients' needs 'tls_ca': who may have signed the certificates of senders")
+        if not self.plain and not self.tls_certificate:
+            raise ValueError("'plain' is false, so 'tls_certificate' is needed: else nobody could call")
+        return self
+
+    def listens_on(self, port: int) -> bool:
+        """Return whether senders may call on a port."""
+        return (self.plain and port == self.port) or (bool(self.tls_certificate) and port == self.tls_port)
 
 
 class Retry(Model):

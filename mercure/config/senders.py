@@ -54,6 +54,9 @@ class Sender(Model):
     """Calling AE titles; empty: any."""
     addresses: tuple[AddressOrNetwork, ...] = ()
     """Addresses (`10.0.3.17`) or networks (`10.0.3.0/24`) that it sends from; empty: any."""
+    certificate_subject: str = ""
+    """The subject of the certificate that it must show over TLS (`CN=ct1,O=Hospital`), or one of the names in it
+    (`ct1.hospital.example`); empty: it needs none. Nobody else is taken for it, whatever AE title and address."""
     called_aets: tuple[AETitle, ...] = ()
     """AE titles by which it may call; empty: as for all."""
     disabled: bool = False
@@ -80,12 +83,17 @@ class Sender(Model):
 
     @model_validator(mode="after")
     def _says_something(self) -> Sender:
-        if not self.ae_titles and not self.addresses:
+        if not self.ae_titles and not self.addresses and not self.certificate_subject:
             raise ValueError("give 'ae_titles', 'addresses' or both: with neither it would be every sender")
         return self
 
     def matches(self, calling_aet: str, address: str) -> bool:
-        """Return whether an association by this AE title from this address is of this sender."""
+        """Return whether an association by this AE title from this address is of this sender, as far as these say.
+
+        Whether it showed the certificate only the receiver knows, which keeps the name with each image.
+        """
+        if not self.ae_titles and not self.addresses:
+            return False
         if self.ae_titles and ae_title(calling_aet) not in self.ae_titles:
             return False
         if not self.addresses:
@@ -94,7 +102,13 @@ class Sender(Model):
         return found is not None and any(found in _network(text) for text in self.addresses)
 
     def overlaps(self, other: Sender) -> bool:
-        """Return whether some AE title and address could be of both."""
+        """Return whether some AE title and address, with some certificate, could be of both."""
+        if (
+            self.certificate_subject
+            and other.certificate_subject
+            and self.certificate_subject != other.certificate_subject
+        ):
+            return False
         titles = not self.ae_titles or not other.ae_titles or set(self.ae_titles) & set(other.ae_titles)
         return bool(titles) and (not self.addresses or not other.addresses or self._share_an_address(other))
 

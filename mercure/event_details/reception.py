@@ -8,7 +8,11 @@ from mercure.model import Record
 
 
 class AssociationOpened(Record):
-    """A sender was let in; `implementation_uid` and `implementation_version` name its software (PS3.7 D.3.3.2)."""
+    """A sender was let in; `implementation_uid` and `implementation_version` name its software (PS3.7 D.3.3.2).
+
+    `tls`: version and cipher, where it came over TLS. `certificate_subject`, `certificate_names` (subject alternative
+    names) and `certificate_ends` (its last moment) are of the certificate that it showed, which was believed.
+    """
 
     association: str
     address: str = ""
@@ -17,6 +21,10 @@ class AssociationOpened(Record):
     implementation_uid: str = ""
     implementation_version: str = ""
     contexts: int = 0
+    tls: str = ""
+    certificate_subject: str = ""
+    certificate_names: tuple[str, ...] = ()
+    certificate_ends: str = ""
 
 
 class AssociationClosed(Record):

@@ -22,6 +22,7 @@ OWN_KEYWORDS: Final = {
     "SenderAddress": "LO",
     "SenderAET": "AE",
     "SenderName": "LO",
+    "SenderCertificate": "LO",
     "ReceiverAET": "AE",
     "AssociationID": "LO",
     "DecodingProblems": "LO",

@@ -27,7 +27,7 @@ END_SECONDS: Final = 10.0
 """Beyond the receiver's own limit for open associations, before it is ended by force."""
 
 CONFIG_NAME: Final = "receiver.json"
-_RESTART_KEYS: Final = ("bind", "port", "spool")
+_RESTART_KEYS: Final = ("bind", "plain", "port", "spool")
 """What a running receiver cannot change; it is ended in order and started again."""
 
 _log = logging.getLogger(__name__)

@@ -7,6 +7,7 @@ DCMTK and pynetdicom keep to the protocol; a receiver must also stand those who 
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -190,6 +191,7 @@ class Peer:
     host: str = "127.0.0.1"
     timeout: float = 20.0
     source: str = ""
+    tls: ssl.SSLContext | None = None
     socket: socket.socket = field(init=False)
 
     def __post_init__(self) -> None:
@@ -197,6 +199,8 @@ class Peer:
         origin = (self.source, 0) if self.source else None
         self.socket = socket.create_connection((self.host, self.port), timeout=self.timeout, source_address=origin)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.tls is not None:
+            self.socket = self.tls.wrap_socket(self.socket, server_hostname=self.host)
 
     def __enter__(self) -> Peer:
         """Return the peer itself."""

@@ -16,7 +16,11 @@ RESTART: Final[Mapping[str, str]] = {
 }
 """Settings that a service reads only as it starts, and the service. It is restarted by a person."""
 
-RENEWS: Final[Mapping[str, str]] = {"receiver.bind": "receiver", "receiver.port": "receiver"}
+RENEWS: Final[Mapping[str, str]] = {
+    "receiver.bind": "receiver",
+    "receiver.plain": "receiver",
+    "receiver.port": "receiver",
+}
 """Settings for which a service ends what it has begun and starts again by itself."""
 
 

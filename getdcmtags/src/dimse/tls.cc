@@ -208,6 +208,7 @@ int TlsStream::note_certificate(int is_good, X509_STORE_CTX* chain) {
   auto& stream = *static_cast<TlsStream*>(SSL_get_app_data(connection));
   const int code = X509_STORE_CTX_get_error(chain);
   if (X509* shown = X509_STORE_CTX_get0_cert(chain); shown != nullptr && X509_up_ref(shown) == 1) stream.shown_.reset(shown);
+  stream.fault_code_ = -code;
   const bool is_date = code == X509_V_ERR_CERT_HAS_EXPIRED || code == X509_V_ERR_CERT_NOT_YET_VALID;
   if (stream.context_.check_ == ServerCheck::pin && !is_date) {
     stream.fault_ = kNotPinned;
@@ -246,6 +247,7 @@ Stream::State TlsStream::state_of(int result) {
 
 void TlsStream::note_failure(int error) {
   if (!fault_.empty()) return;
+  fault_code_ = ERR_GET_REASON(ERR_peek_last_error());
   const auto first = below_->first_byte();
   if (first && !is_tls_record(*first)) {
     fault_ = words_of_other_protocol(role(), *first);
@@ -262,7 +264,8 @@ Stream::State TlsStream::open() {
   if (result != 1) {
     const State state = state_of(result);
     const bool has_ended = state == State::closed || state == State::failed;
-    if (has_ended && fault_.empty()) fault_ = words_of_failure(role(), 0, true);
+    const bool has_met = context_.is_client_ || below_->first_byte();  // else it was a mere look at the port
+    if (has_ended && has_met && fault_.empty()) fault_ = words_of_failure(role(), 0, true);
     is_broken_ = is_broken_ || has_ended;
     return state;
   }

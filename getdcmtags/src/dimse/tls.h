@@ -108,6 +108,9 @@ class TlsStream final : public Stream {
   const std::string& fault() const override { return fault_; }
   std::optional<unsigned char> first_byte() const override { return below_->first_byte(); }
 
+  // What sort of fault it is: faults of one sort differ in names and dates alone.
+  int fault_code() const { return fault_code_; }
+
   // Who answers, as far as it is known: also of a peer that is not believed.
   TlsPeer peer() const;
 
@@ -145,6 +148,7 @@ class TlsStream final : public Stream {
   bool below_ended_ = false;
   bool is_broken_ = false;
   std::string fault_;
+  int fault_code_ = 0;
   std::unique_ptr<X509, decltype(&X509_free)> shown_{nullptr, X509_free};  // the certificate of a peer that is not believed
 };
 

@@ -26,6 +26,7 @@ using dimse::End;
 using dimse::Messages;
 
 constexpr char kNoRequest[] = "no association request";
+constexpr char kNoTls[] = "no TLS ";
 
 std::string trimmed(const char* title) {
   const std::string text(title);
@@ -39,6 +40,15 @@ void give_titles(DUL_ASSOCIATESERVICEPARAMETERS& parameters) {
   for (char* title : {parameters.callingAPTitle, parameters.calledAPTitle}) {
     if (title[0] == '\0') std::memcpy(title, " ", 2);
   }
+}
+
+// What stands below the connection. What comes before a handshake would stand between the two.
+std::unique_ptr<dimse::Stream> stream_of(Descriptor socket, const dimse::TlsContext* tls, dimse::TlsStream*& secure) {
+  auto plain = std::make_unique<dimse::TcpStream>(std::move(socket));
+  if (tls == nullptr) return plain;
+  auto made = std::make_unique<dimse::TlsStream>(std::move(plain), *tls);
+  secure = made.get();
+  return made;
 }
 
 // How association.closed names an ending.
@@ -56,7 +66,7 @@ std::string how_of(End end, const Deadlines& deadlines) {
 
 }  // namespace
 
-Association::Association(Descriptor socket, Sender sender, const Config& config, const UnableSenders& unable,
+Association::Association(Descriptor socket, const dimse::TlsContext* tls, Sender sender, const Config& config, const UnableSenders& unable,
                          const AllQuotaCounters& quotas, Progress& progress, const WakeUp& server)
     : sender_(std::move(sender)),
       config_(config),
@@ -68,7 +78,7 @@ Association::Association(Descriptor socket, Sender sender, const Config& config,
       outbox_(layout_.outbox, "receiver"),
       start_(Deadlines::Clock::now()),
       deadlines_({config.acse_timeout, config.idle_timeout, config.max_association, config.stop_timeout}, start_),
-      connection_(std::make_unique<dimse::TcpStream>(std::move(socket)), deadlines_),
+      connection_(stream_of(std::move(socket), tls, secure_), deadlines_),
       transport_layer_([this](int) -> dimse::Connection& { return connection_; }) {}
 
 Association::~Association() {
@@ -88,6 +98,7 @@ void Association::run() {
 
 bool Association::let_in() {
   if (!receive_request()) return false;
+  note_certificate();
   T_ASC_Parameters& parameters = *association_->params;
   sender_.calling_aet = trimmed(parameters.DULparams.callingAPTitle);
   sender_.called_aet = trimmed(parameters.DULparams.calledAPTitle);
@@ -113,7 +124,7 @@ bool Association::let_in() {
 }
 
 void Association::look_up_sender() {
-  known_ = find_sender(config_.senders, sender_.calling_aet, sender_.address);
+  known_ = find_sender(config_.senders, sender_);
   sender_.name = known_ == nullptr ? unlisted_name(sender_.calling_aet, sender_.address) : known_->name;
   if (known_ == nullptr) return;
   progress_.sender_name.set(sender_.name);
@@ -133,18 +144,38 @@ bool Association::receive_request() {
   // DCMTK takes a connection that ends before its request for a good one.
   if (condition.good() && !connection_.is_lost() && !deadlines_.ended_by()) return true;
 
-  if (deadlines_.ended_by()) {
-    note_refusal(text_of(*deadlines_.ended_by()), kNoRequest);
-  } else if (connection_.bytes_read() > 0 || !connection_.is_lost()) {
-    const char* what = condition.good() ? "the connection ended within it" : condition.text();
-    note_refusal(std::string("not a DICOM association request: ") + what, kNoRequest);
-  } else {
+  const bool has_spoken = connection_.is_opening() ? connection_.first_byte().has_value() : connection_.bytes_read() > 0;
+  if (!deadlines_.ended_by() && connection_.is_lost() && !has_spoken && connection_.fault().empty()) {
     log::debug("a connection was closed without a word", {{"address", sender_.address}});
     return false;
   }
+  note_no_request(condition.good() ? "the connection ended within it" : condition.text());
   connection_.send_last(dimse::abort_pdu(dimse::kServiceProvider, dimse::kReasonNotSpecified));
   connection_.finish();
   return false;
+}
+
+void Association::note_no_request(const std::string& what) {
+  const auto first = connection_.first_byte();
+  if (deadlines_.ended_by()) {
+    const char* step = connection_.is_opening() ? "the handshake of TLS: " : "";
+    note_refusal(step + text_of(*deadlines_.ended_by()), kNoRequest);
+  } else if (secure_ && !connection_.fault().empty()) {
+    note_refusal("no TLS: " + connection_.fault(), kNoTls + std::to_string(secure_->fault_code()));
+  } else if (!secure_ && first && dimse::is_tls_record(*first)) {
+    note_refusal("the sender speaks TLS at the port without it: " + (config_.tls_certificate.empty()
+                     ? std::string("switch off TLS there, or give the receiver 'tls_certificate'")
+                     : "have it call port " + std::to_string(config_.tls_port)), kNoTls);
+  } else {
+    note_refusal("not a DICOM association request: " + what, kNoRequest);
+  }
+}
+
+void Association::note_certificate() {
+  if (!secure_) return;
+  peer_ = secure_->peer();
+  sender_.certificate_subject = peer_.subject;
+  sender_.certificate_names = peer_.names;
 }
 
 void Association::reject(const Rejection& rejection) {
@@ -249,14 +280,20 @@ void Association::note_refusal(const std::string& reason, const std::string& kin
 void Association::emit_opened() {
   progress_.opened = true;
   const DUL_ASSOCIATESERVICEPARAMETERS& parameters = association_->params->DULparams;
-  outbox_.emit("association.opened", std::nullopt,
-               {{"association", sender_.association},
-                {"address", sender_.address},
-                {"calling_aet", sender_.calling_aet},
-                {"called_aet", sender_.called_aet},
-                {"implementation_uid", tags::utf8(parameters.callingImplementationClassUID)},
-                {"implementation_version", tags::utf8(parameters.callingImplementationVersionName)},
-                {"contexts", contexts_.size()}});
+  Json details = {{"association", sender_.association},
+                  {"address", sender_.address},
+                  {"calling_aet", sender_.calling_aet},
+                  {"called_aet", sender_.called_aet},
+                  {"implementation_uid", tags::utf8(parameters.callingImplementationClassUID)},
+                  {"implementation_version", tags::utf8(parameters.callingImplementationVersionName)},
+                  {"contexts", contexts_.size()}};
+  if (secure_) details["tls"] = peer_.version + ' ' + peer_.cipher;
+  if (!peer_.subject.empty()) {
+    details["certificate_subject"] = peer_.subject;
+    details["certificate_names"] = peer_.names;
+    details["certificate_ends"] = peer_.ends;
+  }
+  outbox_.emit("association.opened", std::nullopt, details);
 }
 
 // An abort may have many reasons. The uncompressed syntax that the sender gets the next time is one that it has offered.

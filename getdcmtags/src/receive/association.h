@@ -10,6 +10,7 @@
 #include "dimse/connection.h"
 #include "dimse/dcmtk.h"
 #include "dimse/messages.h"
+#include "dimse/tls.h"
 #include "outbox.h"
 #include "receive/config.h"
 #include "receive/deadlines.h"
@@ -26,8 +27,8 @@ namespace mercure::receive {
 
 class Association {
  public:
-  // Takes over the connected socket. The rest outlives this.
-  Association(Descriptor socket, Sender sender, const Config& config, const UnableSenders& unable, const AllQuotaCounters& quotas,
+  // Takes over the connected socket; `tls`: it speaks TLS, by this. The rest outlives this.
+  Association(Descriptor socket, const dimse::TlsContext* tls, Sender sender, const Config& config, const UnableSenders& unable, const AllQuotaCounters& quotas,
               Progress& progress, const WakeUp& server);
   ~Association();
   Association(const Association&) = delete;
@@ -39,6 +40,8 @@ class Association {
  private:
   bool let_in();
   bool receive_request();
+  void note_no_request(const std::string& what);
+  void note_certificate();
   void look_up_sender();
   void reject(const Rejection& rejection);
   bool accept();
@@ -62,6 +65,8 @@ class Association {
   Outbox outbox_;
   Deadlines::Clock::time_point start_;
   Deadlines deadlines_;
+  dimse::TlsStream* secure_ = nullptr;  // of the connection, where it speaks TLS
+  dimse::TlsPeer peer_;
   dimse::Connection connection_;
   dimse::TransportLayer transport_layer_;
   T_ASC_Network* network_ = nullptr;

@@ -32,6 +32,7 @@ std::string objection_to(const std::string&, Text) { return {}; }
 std::string objection_to(const std::string& text, NeededPath) {
   return !text.empty() && text.front() == '/' ? "" : "must be an absolute path";
 }
+std::string objection_to(const std::string& text, PathOrNothing) { return text.empty() ? "" : objection_to(text, NeededPath{}); }
 std::string objection_to(const std::string& text, Address) {
   return is_address(text) ? "" : "must be a numeric IPv4 or IPv6 address";
 }
@@ -236,6 +237,14 @@ class SchemaWriter {
   std::vector<std::string> required_;
 };
 
+void complain_of_tls(const Config& config, Reader& reader) {
+  if (config.tls_certificate.empty() != config.tls_key.empty()) reader.complain("tls_key", "goes together with tls_certificate");
+  if (config.tls_clients != dimse::ClientCertificates::none && config.tls_ca.empty()) {
+    reader.complain("tls_clients", "needs tls_ca: who may have signed the certificates of senders");
+  }
+  if (!config.plain && config.tls_certificate.empty()) reader.complain("plain", "false without tls_certificate would refuse everybody");
+}
+
 }  // namespace
 
 Config parse_config(const std::string& text) {
@@ -254,6 +263,7 @@ Config parse_config(const std::string& text) {
   if (config.access == Access::listed && config.senders.empty()) {
     reader.complain("access", "\"listed\" without senders would refuse everybody; name at least one");
   }
+  complain_of_tls(config, reader);
   if (problems.empty()) return config;
   std::string all;
   for (const std::string& problem : problems) all += (all.empty() ? "" : "; ") + problem;

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "dimse/tls.h"
 #include "receive/access.h"
 #include "receive/known_senders.h"
 #include "receive/log.h"
@@ -23,6 +24,12 @@ struct Config {
   std::string spool;  // absolute path
   std::string bind = "0.0.0.0";
   std::uint16_t port = 11112;  // 0: a free one
+  bool plain = true;           // senders may call without TLS
+  std::uint16_t tls_port = 2762;
+  std::string tls_certificate;  // empty: nobody can call by TLS
+  std::string tls_key;
+  std::string tls_ca;
+  dimse::ClientCertificates tls_clients = dimse::ClientCertificates::none;
   std::string ae_title = "MERCURE";
   std::vector<std::string> called_aets;  // names by which senders may call; empty: any
   long max_pdu = 131072;
@@ -48,6 +55,7 @@ struct Config {
 // What the value of a setting may be.
 struct Text {};
 struct NeededPath {};  // absolute; the only kind without a default
+struct PathOrNothing {};
 struct Address {};     // numeric, IPv4 or IPv6
 struct AeTitle {};     // PS3.5 section 6.2
 struct Range {};       // of addresses: "192.0.2.0/24"
@@ -76,6 +84,15 @@ void visit_settings(Config& config, Visitor& setting) {
   setting("spool", config.spool, NeededPath{});
   setting("bind", config.bind, Address{});
   setting("port", config.port, Whole{0, 65535});
+  setting("plain", config.plain, YesNo{});
+  setting("tls_port", config.tls_port, Whole{0, 65535});
+  setting("tls_certificate", config.tls_certificate, PathOrNothing{});
+  setting("tls_key", config.tls_key, PathOrNothing{});
+  setting("tls_ca", config.tls_ca, PathOrNothing{});
+  setting("tls_clients", config.tls_clients,
+          Choice<dimse::ClientCertificates>{{{"none", dimse::ClientCertificates::none},
+                                             {"wanted", dimse::ClientCertificates::wanted},
+                                             {"required", dimse::ClientCertificates::required}}});
   setting("ae_title", config.ae_title, AeTitle{});
   setting("called_aets", config.called_aets, AeTitle{});
   setting("max_pdu", config.max_pdu, Whole{4096, 131072});
@@ -105,6 +122,7 @@ void visit_settings(KnownSender& sender, Visitor& setting) {
   setting("name", sender.name, Text{});
   setting("ae_titles", sender.ae_titles, Text{});
   setting("addresses", sender.addresses, Range{});
+  setting("certificate_subject", sender.certificate_subject, Text{});
   setting("called_aets", sender.called_aets, AeTitle{});
   setting("disabled", sender.is_disabled, YesNo{});
   setting("max_associations", sender.quotas.associations, Whole{1, 10'000});

@@ -9,9 +9,12 @@ bool KnownSender::sends_from(const std::string& address) const {
   return std::any_of(addresses.begin(), addresses.end(), [&](const Network& network) { return network.contains(address); });
 }
 
-bool KnownSender::matches(const std::string& calling_aet, const std::string& address) const {
-  const bool has_title = ae_titles.empty() || std::find(ae_titles.begin(), ae_titles.end(), calling_aet) != ae_titles.end();
-  return has_title && (addresses.empty() || sends_from(address));
+bool KnownSender::matches(const Sender& sender) const {
+  const bool has_title = ae_titles.empty() || std::find(ae_titles.begin(), ae_titles.end(), sender.calling_aet) != ae_titles.end();
+  const auto& names = sender.certificate_names;
+  const bool has_certificate = certificate_subject.empty() || certificate_subject == sender.certificate_subject ||
+                               std::find(names.begin(), names.end(), certificate_subject) != names.end();
+  return has_title && has_certificate && (addresses.empty() || sends_from(sender.address));
 }
 
 std::string unlisted_name(const std::string& calling_aet, const std::string& address) {
@@ -20,8 +23,8 @@ std::string unlisted_name(const std::string& calling_aet, const std::string& add
   return calling_aet + '@' + (is_mapped ? address.substr(kMapped.size()) : address);
 }
 
-const KnownSender* find_sender(const std::vector<KnownSender>& senders, const std::string& calling_aet, const std::string& address) {
-  const auto found = std::find_if(senders.begin(), senders.end(), [&](const KnownSender& one) { return one.matches(calling_aet, address); });
+const KnownSender* find_sender(const std::vector<KnownSender>& senders, const Sender& sender) {
+  const auto found = std::find_if(senders.begin(), senders.end(), [&](const KnownSender& one) { return one.matches(sender); });
   return found == senders.end() ? nullptr : &*found;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "receive/access.h"
+#include "receive/sender.h"
 
 namespace mercure::receive {
 
@@ -31,6 +32,7 @@ struct KnownSender {
   std::string name;                    // in the configuration; empty: none
   std::vector<std::string> ae_titles;  // empty: any
   std::vector<Network> addresses;      // empty: any
+  std::string certificate_subject;     // its subject, or one of its names; empty: it needs no certificate
   std::vector<std::string> called_aets;  // AE titles by which it may call; empty: as for all
   bool is_disabled = false;              // nothing is taken from it, whoever else may send
   Quotas quotas;
@@ -38,14 +40,14 @@ struct KnownSender {
   std::string character_set;  // assumed where its images name none; empty: as for all
 
   bool sends_from(const std::string& address) const;
-  bool matches(const std::string& calling_aet, const std::string& address) const;
+  bool matches(const Sender& sender) const;
 };
 
 // Names a sender that has no entry, as mercure/config/senders.py does. An address of IPv4 that came over IPv6 is the same one.
 std::string unlisted_name(const std::string& calling_aet, const std::string& address);
 
 // The first that matches; null: none.
-const KnownSender* find_sender(const std::vector<KnownSender>& senders, const std::string& calling_aet, const std::string& address);
+const KnownSender* find_sender(const std::vector<KnownSender>& senders, const Sender& sender);
 
 }  // namespace mercure::receive
 

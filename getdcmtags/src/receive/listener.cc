@@ -76,10 +76,10 @@ Listener::Listener(const std::string& address, std::uint16_t port) {
   port_ = ntohs(bound.storage.ss_family == AF_INET ? bound.v4()->sin_port : bound.v6()->sin6_port);
 }
 
-std::optional<Caller> Listener::accept() const {
+std::optional<Caller> Listener::accept(bool is_tls) const {
   SocketAddress peer;
   const int number = accept4(socket_.get(), peer.any(), &peer.size, SOCK_CLOEXEC);
-  if (number >= 0) return Caller{Descriptor(number), text_of(peer)};
+  if (number >= 0) return Caller{Descriptor(number), text_of(peer), is_tls};
   if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) fail("accept");
   return std::nullopt;  // no caller waits, or it is gone again
 }

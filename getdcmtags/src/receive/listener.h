@@ -13,18 +13,23 @@ namespace mercure::receive {
 struct Caller {
   Descriptor socket;
   std::string address;  // numeric; an IPv4 address that came in over IPv6 is written as IPv4
+  bool is_tls = false;  // it came to the port for TLS
 };
 
 class Listener {
  public:
+  // Listens nowhere.
+  Listener() = default;
+
   // Listens on a numeric IPv4 or IPv6 address; port 0 takes a free one. Throws std::system_error.
   Listener(const std::string& address, std::uint16_t port);
 
+  // -1: it listens nowhere; poll(2) passes over that.
   int descriptor() const { return socket_.get(); }
   std::uint16_t port() const { return port_; }
 
   // Takes the next caller that waits; nothing when there is none. Throws std::system_error when the system has no descriptors left.
-  std::optional<Caller> accept() const;
+  std::optional<Caller> accept(bool is_tls) const;
 
   void close() { socket_.reset(); }
 

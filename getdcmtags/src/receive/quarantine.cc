@@ -120,7 +120,7 @@ void remember(const Layout& layout, const std::string& key, const std::string& e
 }
 
 void write_reason(const std::string& path, const Unreadable& object, const Sender& sender) {
-  const Json reason = {{"version", 1},
+  Json reason = {{"version", 1},
                        {"image", object.image},
                        {"association", sender.association},
                        {"time", Instant::now().text()},
@@ -133,6 +133,7 @@ void write_reason(const std::string& path, const Unreadable& object, const Sende
                        {"calling_aet", sender.calling_aet},
                        {"called_aet", sender.called_aet},
                        {"router", sender.router}};
+  if (!sender.certificate_subject.empty()) reason["certificate_subject"] = sender.certificate_subject;
   const Descriptor file = durable::create_file(path);
   durable::write(file.get(), to_line(reason) + '\n', path);
   durable::sync_file(file.get(), path);

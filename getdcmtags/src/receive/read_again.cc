@@ -40,7 +40,7 @@ class Reason {
 
   Sender sender() const {
     return {.association = text("association"), .address = text("address"), .calling_aet = text("calling_aet"), .called_aet = text("called_aet"),
-            .router = text("router")};
+            .router = text("router"), .certificate_subject = text("certificate_subject")};
   }
 
  private:
@@ -75,7 +75,7 @@ std::string read_again(const Config& config, const std::string& entry) {
   if (!file) throw durable::StepError(errno, "open", path + "/object.part");
   if (const auto filed = filed_before(path)) return filed_as(filed->folder, filed->file, false);
   Sender sender = reason.sender();
-  const KnownSender* known = find_sender(config.senders, sender.calling_aet, sender.address);
+  const KnownSender* known = find_sender(config.senders, sender);
   sender.name = known == nullptr ? unlisted_name(sender.calling_aet, sender.address) : known->name;
   SharedProgress progress;
   Outbox outbox(layout.outbox, "receiver");

@@ -61,6 +61,7 @@ Listener open_listener(const Layout& layout, const Config& config) {
   const auto timeout_ends = std::chrono::steady_clock::now() + kPortTimeout;
   while (true) {
     try {
+      if (!config.plain) return {};
       return Listener(config.bind, config.port);
     } catch (const std::system_error& error) {
       if (error.code().value() != EADDRINUSE || std::chrono::steady_clock::now() > timeout_ends) throw;
@@ -102,6 +103,7 @@ Server::Server(Config config, std::string config_path)
       }),
       signals_(take_signals()),
       listener_(open_listener(layout_, config_)),
+      tls_port_(outbox_),
       next_housekeeping_(Clock::now() + kHousekeepingPeriod) {}
 
 void Server::run() {
@@ -134,8 +136,9 @@ void Server::begin_ids() {
 void Server::emit_started() {
   outbox_.emit("service.started", std::nullopt, {{"pid", getpid()}, {"version", MERCURE_VERSION}});
   if (config_.revision) outbox_.emit("config.loaded", std::nullopt, {{"revision", *config_.revision}});
+  tls_port_.follow(config_);
   log::info("listening", {{"address", config_.bind},
-                          {"port", listener_.port()},
+                          {"port", config_.plain ? listener_.port() : tls_port_.listener().port()},
                           {"ae_title", config_.ae_title},
                           {"version", MERCURE_VERSION}});
 }
@@ -153,7 +156,10 @@ void Server::clear() {
 void Server::wait() {
   std::vector<pollfd> set = {{signals_.get(), POLLIN, 0}, {wake_up_.descriptor(), POLLIN, 0}};
   const bool listening = !stopping_ && may_accept_;
-  if (listening) set.push_back({listener_.descriptor(), POLLIN, 0});
+  if (listening) {
+    set.push_back({listener_.descriptor(), POLLIN, 0});
+    set.push_back({tls_port_.listener().descriptor(), POLLIN, 0});
+  }
   rejected_callers_.watch(set);
   const auto until = rejected_callers_.is_empty() ? next_housekeeping_ : std::min(next_housekeeping_, Clock::now() + std::chrono::seconds(1));
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
@@ -164,7 +170,8 @@ void Server::wait() {
     children_.collect_refusals();
     disk_.look(config_.min_free_bytes);
   }
-  if (listening && !stopping_ && set[2].revents != 0) take_callers();
+  if (listening && !stopping_ && set[2].revents != 0) take_callers(listener_, false);
+  if (listening && !stopping_ && set[3].revents != 0) take_callers(tls_port_.listener(), true);
 }
 
 void Server::handle_signals() {
@@ -176,10 +183,10 @@ void Server::handle_signals() {
   }
 }
 
-void Server::take_callers() {
+void Server::take_callers(const Listener& listener, bool is_tls) {
   try {
     for (int count = 0; count < kCallersAtOnce; ++count) {
-      auto caller = listener_.accept();
+      auto caller = listener.accept(is_tls);
       if (!caller) return;
       take(std::move(*caller), Clock::now());
     }
@@ -258,12 +265,13 @@ void Server::start_association(Caller caller) {
 
 void Server::serve_in_child(Caller caller, const Sender& sender, const SharedProgress& progress, pid_t server) noexcept {
   listener_.close();
+  tls_port_.close();
   signals_.reset();
   rejected_callers_.clear();
   outbox_.leave();
   try {
     prepare_child(server);
-    Association association(std::move(caller.socket), sender, config_, unable_, quotas_, *progress, wake_up_);
+    Association association(std::move(caller.socket), caller.is_tls ? tls_port_.context() : nullptr, sender, config_, unable_, quotas_, *progress, wake_up_);
     association.run();
   } catch (const std::exception& error) {
     log::error("an association process failed", {{"association", sender.association}, {"reason", error.what()}});
@@ -275,6 +283,8 @@ void Server::serve_in_child(Caller caller, const Sender& sender, const SharedPro
 
 void Server::reject_caller(Caller caller, const std::string& reason, Clock::time_point now) {
   metrics_.turned_away();
+  // It would hear the answer only after a handshake, which costs as much as an association.
+  if (caller.is_tls) return refusals_.add({.sender = {"", caller.address, "", ""}, .reason = reason, .held = holders()}, now);
   rejected_callers_.take(std::move(caller), reason, now);
 }
 
@@ -282,7 +292,7 @@ void Server::reload() {
   try {
     Config fresh = read_config(config_path_);
     if (fresh.spool != config_.spool) throw ConfigError("spool: cannot change while the receiver runs; restart it");
-    if (fresh.bind != config_.bind || fresh.port != config_.port) listen_anew(fresh);
+    if (fresh.bind != config_.bind || fresh.port != config_.port || fresh.plain != config_.plain) listen_anew(fresh);
     quotas_.add(fresh.senders);
     config_ = std::move(fresh);
   } catch (const std::exception& error) {
@@ -291,6 +301,7 @@ void Server::reload() {
     outbox_.emit("config.rejected", std::nullopt, {{"reason", error.what()}, {"using", using_revision}});
     return;
   }
+  tls_port_.follow(config_);
   log::set_level(config_.log_level);
   log::info("new configuration for new associations", {{"port", listener_.port()}});
   if (config_.revision) outbox_.emit("config.loaded", std::nullopt, {{"revision", *config_.revision}});
@@ -298,7 +309,8 @@ void Server::reload() {
 }
 
 void Server::listen_anew(const Config& config) {
-  listener_ = Listener(config.bind, config.port);
+  listener_ = config.plain ? Listener(config.bind, config.port) : Listener();
+  if (!config.plain) return;
   log::info("listening", {{"address", config.bind}, {"port", listener_.port()}});
 }
 
@@ -307,6 +319,7 @@ void Server::stop(int signal) {
   stopping_ = true;
   stop_reason_ = std::string("signal ") + strsignal(signal);
   listener_.close();
+  tls_port_.close();
   children_.ask_to_stop();
   kill_at_ = Clock::now() + config_.stop_timeout + kKillGrace;
   log::info("stopping: no more associations", {{"open", children_.count()}});
@@ -322,6 +335,7 @@ void Server::do_housekeeping(Clock::time_point now) {
   if (children_.places() >= config_.max_associations) children_.let_idle_go(kIdleUnderStress);
   if (others_receive_) clear();
   disk_.look(config_.min_free_bytes);
+  tls_port_.follow(config_);
   ids_.keep();
   metrics_.report(children_.totals(), children_.count(), now);
 }

@@ -21,6 +21,7 @@
 #include "receive/quota_use.h"
 #include "receive/refusals.h"
 #include "receive/rejected_callers.h"
+#include "receive/tls_port.h"
 #include "receive/unable_senders.h"
 #include "receive/wake_up.h"
 
@@ -41,7 +42,7 @@ class Server {
   void emit_started();
   void wait();
   void handle_signals();
-  void take_callers();
+  void take_callers(const Listener& listener, bool is_tls);
   void take(Caller caller, Clock::time_point now);
   std::string limit_reached(const std::string& address);
   std::size_t places_for(const std::string& address) const;
@@ -70,6 +71,7 @@ class Server {
   WakeUp wake_up_;
   Descriptor signals_;
   Listener listener_;
+  TlsPort tls_port_;
   bool stopping_ = false;
   std::string stop_reason_;
   bool others_receive_ = false;  // processes of a server that died still hold folders

@@ -83,7 +83,7 @@ Json log_fields(const Sender& sender, const std::string& sop_instance, const std
 namespace {
 
 std::string character_set_for(const Config& config, const Sender& sender) {
-  const KnownSender* known = find_sender(config.senders, sender.calling_aet, sender.address);
+  const KnownSender* known = find_sender(config.senders, sender);
   return known != nullptr && !known->character_set.empty() ? known->character_set : config.character_set;
 }
 
@@ -268,6 +268,7 @@ tags::Result Store::read_header(const Object& object, const std::string& at) con
                                   {"AssociationID", sender_.association},
                                   {"DataSetDigest", digest}};
   if (!sender_.router.empty()) extras.push_back({"SenderRouter", sender_.router});
+  if (!sender_.certificate_subject.empty()) extras.push_back({"SenderCertificate", sender_.certificate_subject});
   tags::Result record = tags::read_descriptor(object.part->descriptor(), extras, {}, character_set_);
   // A UID that the meta header cannot hold still names the image where the data set has none.
   if (record.header.sop_class.empty()) record.header.sop_class = object.request.sop_class;

@@ -52,6 +52,16 @@ KnownSender known(const std::string& name, std::vector<std::string> titles, cons
   return sender;
 }
 
+TEST(Senders, WhoIsBoundToACertificateIsFoundByItAlone) {
+  std::vector<KnownSender> senders = {known("ct", {"CT1"}, {}), known("any", {"CT1"}, {})};
+  senders.front().certificate_subject = "CN=ct1,O=Hospital";
+  const auto name_of = [&](const Sender& sender) { return find_sender(senders, sender)->name; };
+  EXPECT_EQ(name_of({"", "192.0.2.9", "CT1", "", "", "CN=ct1,O=Hospital"}), "ct");
+  EXPECT_EQ(name_of({"", "192.0.2.9", "CT1", "", "", "CN=ct1", {"CN=ct1,O=Hospital"}}), "ct") << "one of its other names";
+  EXPECT_EQ(name_of({"", "192.0.2.9", "CT1", "", "", "CN=ct2,O=Hospital", {"ct1"}}), "any");
+  EXPECT_EQ(name_of({"", "192.0.2.9", "CT1", ""}), "any") << "without a certificate";
+}
+
 TEST(Senders, AreFoundByTitleAndAddress) {
   const std::vector<KnownSender> senders = {
       known("ct", {"SCANNER"}, {"192.0.2.0/24"}),
@@ -59,7 +69,7 @@ TEST(Senders, AreFoundByTitleAndAddress) {
       known("mr", {"MR1"}, {}),
   };
   const auto name_of = [&](const std::string& title, const std::string& address) {
-    const KnownSender* found = find_sender(senders, title, address);
+    const KnownSender* found = find_sender(senders, {"", address, title, ""});
     return found == nullptr ? "" : found->name;
   };
   EXPECT_EQ(name_of("SCANNER", "192.0.2.9"), "ct");

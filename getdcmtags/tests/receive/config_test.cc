@@ -51,7 +51,7 @@ TEST(Configs, EveryKeyIsTaken) {
   ASSERT_EQ(config.senders.size(), 1U);
   const KnownSender& sender = config.senders.front();
   EXPECT_EQ(sender.name, "ct");
-  EXPECT_TRUE(sender.matches("X", "10.1.2.3"));
+  EXPECT_TRUE(sender.matches({"", "10.1.2.3", "X", ""}));
   EXPECT_EQ(sender.called_aets, std::vector<std::string>{"Y"});
   EXPECT_TRUE(sender.is_disabled);
   EXPECT_EQ(sender.quotas.associations, 2);
