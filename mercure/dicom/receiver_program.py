@@ -14,8 +14,8 @@ from mercure.dicom.tools import tool_path
 from mercure.model import Record
 
 LONGEST_SECONDS: Final = 3600.0
-_FOR_PEOPLE: Final = {"comment", "contact"}
-"""Of a sender; the program need not know of them."""
+_NOT_FOR_THE_PROGRAM: Final = {"comment", "contact", "port"}
+"""Of a sender: what is for people, and where it is asked back."""
 
 
 class ReadAgainError(Exception):
@@ -35,7 +35,7 @@ class ReadAgain(Record):
 def receiver_settings(config: Config, spool: Path) -> dict[str, Any]:
     """Translate the configuration for ``mercure-storescp`` (``docs/reference/mercure-storescp.1.md``)."""
     senders = [
-        {"name": name, **sender.model_dump(mode="json", exclude_none=True, exclude=_FOR_PEOPLE)}
+        {"name": name, **sender.model_dump(mode="json", exclude_none=True, exclude=_NOT_FOR_THE_PROGRAM)}
         for name, sender in config.senders.items()
     ]
     return {"spool": str(spool), **config.receiver.model_dump(mode="json"), "senders": senders}

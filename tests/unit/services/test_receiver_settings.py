@@ -26,7 +26,7 @@ ONLY_IN_THE_PROGRAM: Final = {
 }
 OF_A_SENDER_IN_THE_PROGRAM: Final = {"name"}
 """In mercure.json it is the key of the entry."""
-OF_A_SENDER_FOR_PEOPLE: Final = {"comment", "contact"}
+OF_A_SENDER_FOR_PEOPLE: Final = {"comment", "contact", "port"}
 WORDS: Final = ("title", "description")
 """What of a schema is for people."""
 
@@ -98,6 +98,7 @@ def test_the_program_reads_what_the_service_writes(tmp_path: Path) -> None:
         character_set="ISO_IR 100",
         comment="of the ward",
         contact="4711",
+        port=104,
     )
     for config in (Config(), Config(senders={"ct": sender, "any": Sender(ae_titles=("MR",))})):
         assert refused(receiver_settings(config, Path("/spool")), tmp_path) == set()
