@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli import exit_codes
-from appliance.cli.common import end_with, json_option, root_option, show
+from appliance.cli.common import end_with, json_option, root_option, show, watch_option
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.requests import ask
 from appliance.cli.text import table
@@ -26,6 +26,7 @@ def alerts() -> None:
 
 
 @alerts.command("list")
+@watch_option
 @root_option
 @json_option(alerts="appliance.control.api.status:Alert")
 def list_() -> None:

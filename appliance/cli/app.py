@@ -31,11 +31,13 @@ COMMANDS: Final = {
     "resends": ("appliance.cli.resend:resends", "See the jobs that send again; pause, resume, stop."),
     "senders": ("appliance.cli.senders:senders", "See who sends and who may; allow, disable, propose entries."),
     "history": ("appliance.cli.history:history", "Find what happened to an exam."),
+    "logs": ("appliance.cli.service:log", "Show the log of a service; -f follows it."),
     "receipt": ("appliance.cli.receipt:receipt", "Sign what was received and delivered of an exam; check it."),
-    "targets": ("appliance.cli.targets:targets", "See targets, and ask whether they answer."),
+    "targets": ("appliance.cli.targets:targets", "See and change targets, and ask whether they answer."),
+    "rules": ("appliance.cli.rules:rules", "See, change, check and explain rules."),
     "modules": ("appliance.cli.modules:modules", "See, change and try out processing modules."),
-    "rules": ("appliance.cli.rules:rules", "See rules, and evaluate one."),
-    "config": ("appliance.cli.config:config", "See the configuration, and check a file."),
+    "channels": ("appliance.cli.channels:channels", "See and change the channels to people."),
+    "config": ("appliance.cli.config:config", "See and change settings; edit, compare, roll back."),
     "backup": ("appliance.cli.backup:backup", "Write, list and check backups."),
     "restore": ("appliance.cli.backup:restore", "Restore a backup."),
     "spool": (
@@ -52,6 +54,15 @@ COMMANDS: Final = {
     "nic-report": ("appliance.cli.nic_report:nic_report", "How the network interfaces are set, and what would help."),
     "completion": ("appliance.cli.shell_completion:completion", "Print what makes a shell complete."),
 }
+
+HEADINGS: Final = {
+    "See": ("status", "alerts", "queue", "history", "audit", "logs", "quarantine", "receipt", "verify", "compare"),
+    "Act": ("send", "resend", "resends", "keep", "notifications", "jobs"),
+    "Configure": ("config", "senders", "targets", "rules", "channels", "modules"),
+    "Maintain": ("service", "backup", "restore", "spool", "selftest", "doctor", "sbom", "nic-report"),
+    "Begin": ("init", "run", "completion"),
+}
+"""The commands as the help lists them."""
 
 
 class Application(LazyGroup):
@@ -93,7 +104,12 @@ def _in_words(error: Any) -> str:  # noqa: ANN401 - pydantic's error, which is n
     return "; ".join(f"{place}: {text[:1].lower()}{text[1:]}" if place else text for place, text in words)
 
 
-@click.group(cls=Application, commands_in=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Application,
+    commands_in=COMMANDS,
+    headings=HEADINGS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @root_option
 @click.version_option(__version__, prog_name="mercure")
 def mercure() -> None:

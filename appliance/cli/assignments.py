@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -18,10 +18,7 @@ def values_of(settings: Iterable[str]) -> dict[str, Any]:
         There is no ``=``, or nothing before it.
     """
     values = {}
-    for text in settings:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise click.UsageError(f"{text!r} is not KEY=VALUE")
+    for key, value in map(_parted, settings):
         try:
             values[key] = json.loads(value)
         except ValueError:
@@ -29,7 +26,19 @@ def values_of(settings: Iterable[str]) -> dict[str, Any]:
     return values
 
 
-def changed(settings: Mapping[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
-    """Return settings with assignments made; an empty value brings the default back."""
-    values = {**settings, **values_of(assignments)}
-    return {key: value for key, value in values.items() if value != ""}
+def texts_of(settings: Iterable[str]) -> dict[str, str]:
+    """Read assignments whose values are text: the schema of a setting says what it is.
+
+    Raises
+    ------
+    click.UsageError
+        There is no ``=``, or nothing before it.
+    """
+    return dict(_parted(text) for text in settings)
+
+
+def _parted(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise click.UsageError(f"{text!r} is not KEY=VALUE")
+    return key, value

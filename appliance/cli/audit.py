@@ -2,22 +2,58 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from datetime import datetime
 from typing import IO, TYPE_CHECKING
 
 import click
 
-from appliance.cli import exit_codes
+from appliance.cli import exit_codes, shell_completion
 from appliance.cli.common import end_with, json_option, open_session, root_option, show
+from appliance.cli.history import Since
+from appliance.cli.lazy import OrderedGroup
+from appliance.cli.requests import ask
+from appliance.cli.text import table
+from appliance.presentation.figures import zoned_moment
 from appliance.presentation.phrases import plural
 
 if TYPE_CHECKING:
     from appliance.control.audit_chain import ChainReport
+    from mercure.history.records import AuditRecord
 
 
-@click.group()
+@click.group(cls=OrderedGroup)
+@root_option
 def audit() -> None:
     """See who changed what, and prove that no record of it was changed or removed."""
+
+
+@audit.command("list")
+@click.option("--by", help="Only of this person.")
+@click.option("--task", help="Only about this task.", shell_complete=shell_completion.tasks)
+@click.option("--since", type=Since(), help="Only after this: 30m, 12h, 7d, 2w ago, or a date or time.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
+@root_option
+@json_option("appliance.control.api.history:AuditFound")
+def list_(by: str | None, task: str | None, since: datetime | None, limit: int) -> None:
+    """List who changed what: configuration, tasks, services; the latest first.
+
+    With --json each has what was before and after. Secrets are not in it.
+
+    \b
+    mercure audit list --since 7d
+    mercure audit list --by anna -o csv
+    """  # noqa: D301 - click keeps the lines after a backspace
+    from appliance.control import api  # noqa: PLC0415
+
+    found = ask(api.history.AUDIT, api.history.ListAudit(by=by, task=task, since=since, limit=limit))
+    show(found, lambda: table(["TIME", "BY", "ACTION", "OBJECT", "AFTER"], map(_row, found.records)))
+
+
+def _row(record: AuditRecord) -> tuple[str, ...]:
+    after = "" if record.after is None else json.dumps(record.after, ensure_ascii=False)
+    return (zoned_moment(record.time), record.by, record.verb, record.object, after)
 
 
 @audit.command()

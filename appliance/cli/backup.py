@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli import exit_codes, shell_completion
-from appliance.cli.common import end_with, json_option, open_session, program, root_option, show
+from appliance.cli.common import end_with, json_option, open_session, program, root_option, show, watch_option
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.progress import Meter
 from appliance.cli.requests import ask, asking
@@ -63,6 +63,7 @@ def _made(made: BackupMade) -> Iterator[str]:
 
 
 @backup.command("list")
+@watch_option
 @root_option
 @json_option(backups="appliance.control.api.backup:BackupFile")
 def list_() -> None:

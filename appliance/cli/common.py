@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import io
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -22,6 +26,7 @@ DEFAULT_ROOT: Final = "var"
 ROOT_VARIABLE: Final = "MERCURE_ROOT"
 _ROOT_KEY: Final = "appliance.cli.root"
 _JSON_KEY: Final = "appliance.cli.json"
+_OUTPUT_KEY: Final = "appliance.cli.output"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -98,7 +103,14 @@ def json_option(*models: str, **lists: str) -> Callable[[F], F]:
             help="Print one JSON document instead of text.",
         )(command)
         decorated.__click_params__[-1].documents = (*((None, model) for model in models), *lists.items())
-        return decorated  # type: ignore[no-any-return] # what it was, with one more parameter
+        return click.option(  # type: ignore[no-any-return] # what it was, with two more parameters
+            "-o",
+            "--output",
+            type=click.Choice(["table", "json", "csv"]),
+            expose_value=False,
+            callback=_remember(_OUTPUT_KEY),
+            help="Print text, one JSON document, or the rows as CSV.",
+        )(decorated)
 
     return add
 
@@ -118,6 +130,36 @@ def open_session() -> Session:
     return Session(Root(root_folder()), caller())
 
 
+def output_form() -> str:
+    """Return how the result is wanted: ``table``, ``json`` or ``csv``."""
+    meta = click.get_current_context().meta
+    return str(meta.get(_OUTPUT_KEY) or ("json" if meta.get(_JSON_KEY) else "table"))
+
+
+def watch_option(command: F) -> F:
+    """Add ``--watch``: the list is shown anew every few seconds, until Ctrl-C."""
+
+    @functools.wraps(command)
+    def run(*args: Any, watch: float | None, **kwargs: Any) -> None:  # noqa: ANN401 - those of the command
+        if watch is None:
+            command(*args, **kwargs)
+            return
+        while True:
+            printed = io.StringIO()
+            with contextlib.redirect_stdout(printed), contextlib.suppress(click.exceptions.Exit):
+                command(*args, **kwargs)
+            click.clear()
+            click.echo(printed.getvalue(), nl=False)
+            time.sleep(watch)
+
+    option = click.option(
+        "--watch", type=click.FloatRange(min=0.2), is_flag=False, flag_value=2.0, metavar="[SECONDS]",
+        help="Show it anew every 2 seconds, or so many, until Ctrl-C.",
+    )  # fmt: skip
+    watched: Any = option(run)
+    return watched  # type: ignore[no-any-return] # what it was, with one more parameter
+
+
 def show(data: BaseModel | Mapping[str, Sequence[BaseModel]], lines: Callable[[], Iterable[str]]) -> None:
     """Print a result: as one JSON document where ``--json`` was given, else as lines of text.
 
@@ -128,8 +170,14 @@ def show(data: BaseModel | Mapping[str, Sequence[BaseModel]], lines: Callable[[]
     lines : callable
         Makes the text.
     """
-    if click.get_current_context().meta.get(_JSON_KEY):
+    form = output_form()
+    if form == "json":
         click.echo(json_text(_plain(data), indent=1))
+        return
+    if form == "csv":
+        from appliance.cli.csv_rows import csv_text  # noqa: PLC0415 - only when asked for
+
+        click.echo(csv_text(_plain(data)), nl=False)
         return
     for line in lines():
         click.echo(line)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli import shell_completion
-from appliance.cli.common import end_with, json_option, root_option, show
+from appliance.cli.common import end_with, json_option, root_option, show, watch_option
 from appliance.cli.history import Until
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.requests import ask, asking, each
@@ -78,6 +78,7 @@ def _what(state: KeepState) -> str:
 
 
 @keep.command("list")
+@watch_option
 @root_option
 @json_option("appliance.control.api.keep:Keeping")
 def list_() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from appliance.cli import exit_codes
-from appliance.cli.assignments import changed, values_of
-from appliance.cli.common import Failure, end_with, json_option, narrate, root_option, show
+from appliance.cli.assignments import values_of
+from appliance.cli.common import Failure, end_with, json_option, narrate, root_option, show, watch_option
+from appliance.cli.entries import add_entry_commands
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.requests import ask
 from appliance.cli.text import table
@@ -18,11 +19,8 @@ from appliance.presentation.figures import short_moment
 from mercure.printable import printable
 
 if TYPE_CHECKING:
-    from appliance.control.api.base import Saved
     from appliance.control.api.configuration import Modules, ModuleState
     from appliance.control.api.modules import Step
-
-_comment = click.option("--comment", default="", help="Why; it is kept with the revision.")
 
 
 @click.group(cls=OrderedGroup)
@@ -46,6 +44,7 @@ def _find(known: Modules, name: str) -> ModuleState:
 
 
 @modules.command("list")
+@watch_option
 @root_option
 @json_option(modules="appliance.control.api.configuration:ModuleState")
 def list_() -> None:
@@ -81,86 +80,7 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-@modules.command()
-@click.argument("name", metavar="MODULE")
-@click.argument("settings", nargs=-1, required=True, metavar="KEY=VALUE...")
-@_comment
-@root_option
-@json_option("appliance.control.api.base:Saved")
-def add(name: str, settings: tuple[str, ...], comment: str) -> None:
-    """Add a module.
-
-    Values are JSON, or text where they are none: `runner=command image=/usr/local/bin/measure memory_bytes=1000000000
-    'settings={"threshold": 3}'`.
-    """
-    known = _known()
-    if any(module.name == name for module in known.modules):
-        raise Failure(f"there is a module {name!r} already", "`mercure modules set` changes it")
-    _save(name, values_of(settings), known.revision, comment)
-
-
-@modules.command("set")
-@click.argument("name", metavar="MODULE")
-@click.argument("settings", nargs=-1, required=True, metavar="KEY=VALUE...")
-@_comment
-@root_option
-@json_option("appliance.control.api.base:Saved")
-def set_(name: str, settings: tuple[str, ...], comment: str) -> None:
-    """Change settings of a module; `KEY=` brings the default back."""
-    known = _known()
-    module = _find(known, name)
-    _save(name, changed(module.settings, settings), known.revision, comment)
-
-
-def _save(name: str, settings: dict[str, Any], revision: int, comment: str) -> None:
-    from appliance.control import api  # noqa: PLC0415
-
-    request = api.modules.SaveModule(name=name, settings=settings, edited_from=revision, comment=comment)
-    _saved(ask(api.modules.SAVE, request))
-
-
-def _saved(saved: Saved) -> None:
-    show(saved, lambda: [f"saved as revision {saved.revision}"])
-
-
-@modules.command()
-@click.argument("name", metavar="MODULE")
-@_comment
-@root_option
-@json_option("appliance.control.api.base:Saved")
-def enable(name: str, comment: str) -> None:
-    """Switch a module on: tasks that wait for it are processed."""
-    _switch(name, comment, on=True)
-
-
-@modules.command()
-@click.argument("name", metavar="MODULE")
-@_comment
-@root_option
-@json_option("appliance.control.api.base:Saved")
-def disable(name: str, comment: str) -> None:
-    """Switch a module off: what runs ends, and tasks wait."""
-    _switch(name, comment, on=False)
-
-
-def _switch(name: str, comment: str, *, on: bool) -> None:
-    from appliance.control import api  # noqa: PLC0415
-
-    request = api.modules.SwitchModule(name=name, on=on, edited_from=_known().revision, comment=comment)
-    _saved(ask(api.modules.SWITCH, request))
-
-
-@modules.command()
-@click.argument("name", metavar="MODULE")
-@_comment
-@root_option
-@json_option("appliance.control.api.base:Saved")
-def remove(name: str, comment: str) -> None:
-    """Remove a module; the rules that name it must be changed before."""
-    from appliance.control import api  # noqa: PLC0415
-
-    request = api.modules.DeleteModule(name=name, edited_from=_known().revision, comment=comment)
-    _saved(ask(api.modules.DELETE, request))
+add_entry_commands(modules, "modules")
 
 
 @modules.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli import exit_codes
-from appliance.cli.common import end_with, json_option, root_option, show
+from appliance.cli.common import end_with, json_option, root_option, show, watch_option
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.requests import ask
 from appliance.cli.text import table
@@ -53,6 +53,7 @@ def _tested(tested: Iterable[ChannelTested]) -> Iterator[str]:
 
 
 @notifications.command("list")
+@watch_option
 @click.option("--state", type=click.Choice(["queue", "sent", "given_up"]), help="Only messages of this state.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000), help="At most so many of each.")
 @root_option

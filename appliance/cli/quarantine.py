@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli import shell_completion
-from appliance.cli.common import end_with, json_option, narrate, root_option, show
+from appliance.cli.common import end_with, json_option, narrate, root_option, show, watch_option
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.requests import ask, asking, each
 from appliance.cli.text import pairs, table
@@ -42,6 +42,7 @@ def quarantine() -> None:
 
 
 @quarantine.command("list")
+@watch_option
 @click.option("--sender", help="Only from this sender.")
 @click.option("--text", default="", help="Only with this text in reason, sender or UID.")
 @click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="At most so many; 0: all.")

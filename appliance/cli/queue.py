@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 import click
 
 from appliance.cli import shell_completion
-from appliance.cli.common import end_with, json_option, narrate, root_option, show
+from appliance.cli.common import end_with, json_option, narrate, root_option, show, watch_option
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.requests import ask, asking, each
 from appliance.cli.text import pairs, table
@@ -65,6 +65,7 @@ def queue() -> None:
 
 
 @queue.command("list")
+@watch_option
 @_filter_options
 @click.option("--text", default="", help="Only with this text in patient, exam, rule or error; !TEXT: only without.")
 @click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="At most so many; 0: all.")

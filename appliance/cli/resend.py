@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import click
 
 from appliance.cli import exit_codes, shell_completion
-from appliance.cli.common import end_with, json_option, narrate, root_option, show
+from appliance.cli.common import end_with, json_option, narrate, root_option, show, watch_option
 from appliance.cli.history import Since
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.requests import ask, asking
@@ -186,6 +186,7 @@ def resends() -> None:
 
 
 @resends.command("list")
+@watch_option
 @root_option
 @json_option("appliance.control.api.resend:Resends")
 def list_() -> None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli import exit_codes, shell_completion
-from appliance.cli.assignments import changed
-from appliance.cli.common import end_with, json_option, root_option, show
+from appliance.cli.common import end_with, json_option, root_option, show, watch_option
+from appliance.cli.entries import add_entry_commands
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.requests import ask, asking
 from appliance.cli.text import table, terminal_columns
@@ -31,6 +31,7 @@ def rules() -> None:
 
 
 @rules.command("list")
+@watch_option
 @root_option
 @json_option(rules="appliance.control.api.rules:RuleState")
 def list_() -> None:
@@ -47,27 +48,7 @@ def _row(state: RuleState) -> tuple[str, ...]:
     return (state.name, " ".join([rule.action, *notes]), ", ".join(rule.targets), rule.rule)
 
 
-@rules.command("set")
-@click.argument("name", metavar="RULE")
-@click.argument("settings", nargs=-1, required=True, metavar="KEY=VALUE...")
-@click.option("--comment", default="", help="Why; it is kept with the revision.")
-@root_option
-@json_option("appliance.control.api.base:Saved")
-def set_(name: str, settings: tuple[str, ...], comment: str) -> None:
-    """Change a rule, or add one at the end; `KEY=` brings the default back.
-
-    Values are JSON, or text where they are none: `action=both 'modules=["statistics"]'`.
-    """
-    from appliance.control import api  # noqa: PLC0415
-
-    known = ask(api.rules.LIST)
-    rule = next((state.rule for state in known.rules if state.name == name), None)
-    content = rule.model_dump(mode="json", exclude_defaults=True) if rule is not None else {}
-    request = api.rules.SaveRule(
-        name=name, rule=changed(content, settings), edited_from=known.revision, comment=comment
-    )
-    saved = ask(api.rules.SAVE_ONE, request)
-    show(saved, lambda: [f"saved as revision {saved.revision}"])
+add_entry_commands(rules, "rules")
 
 
 @rules.command()

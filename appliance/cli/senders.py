@@ -10,6 +10,7 @@ import click
 
 from appliance.cli import exit_codes
 from appliance.cli.common import end_with, json_option, narrate, root_option, show
+from appliance.cli.entries import add_entry_commands
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.requests import ask, asking
 from appliance.cli.text import pairs, table
@@ -253,3 +254,6 @@ def echo(name: str, port: int | None) -> None:
 
 def _saved(saved: Saved) -> None:
     narrate(f"saved as revision {saved.revision}")
+
+
+add_entry_commands(senders, "senders", but=("enable", "disable"))

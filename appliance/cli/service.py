@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from appliance.cli import shell_completion
-from appliance.cli.common import json_option, root_option, show
+from appliance.cli import exit_codes, shell_completion
+from appliance.cli.common import Failure, json_option, output_form, root_folder, root_option, show, watch_option
+from appliance.cli.history import Since
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.requests import ask, asking
 from appliance.cli.text import table
 from appliance.presentation.figures import process_figures, since, zoned_moment
-from mercure.printable import printable
+from mercure.printable import json_text, printable
 
 if TYPE_CHECKING:
-    from appliance.control.api.services import LogLevel, LogLine, ProcessState, ServiceState
+    from appliance.control.api.services import LogLevel, LogLine, ProcessState, ReadLog, ServiceState
     from appliance.control.api.services import ServiceVerb as Verb
 
 
@@ -27,6 +29,7 @@ def service() -> None:
 
 
 @service.command("list")
+@watch_option
 @root_option
 @json_option(services="appliance.control.api.services:ServiceState")
 def list_() -> None:
@@ -42,6 +45,7 @@ def list_() -> None:
     show({"services": found}, lambda: table(_COLUMNS, _rows(found)))
 
 
+_MOST_LINES: Final = 5000
 _COLUMNS: Final = ["SERVICE", "PROCESS", "STATE", "PID", "CPU", "MEMORY", "FILES", "RESTARTS", "UP", "SINCE"]
 
 
@@ -93,17 +97,52 @@ _add("restart", "Stop a service in order, and start it again.")
     help="Show lines of this level and worse.",
 )
 @click.option("--search", metavar="TEXT", default="", help="Show lines that hold a text: a task, a UID, a target.")
+@click.option("--since", type=Since(), help="Only lines after this: 30m, 12h, 7d ago, or a date or time.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with new lines, until Ctrl-C.")
 @root_option
 @json_option("appliance.control.api.services:Log")
-def log(name: str, lines: int, level: LogLevel, search: str) -> None:
+def log(name: str, *, lines: int, level: LogLevel, search: str, since: datetime | None, follow: bool) -> None:
     """Show the end of the log of a service (dispatcher) or of one process (dispatcher_00).
 
     Each delivery, failure, retry and decision is one line, with the cause first. Names of patients are not in it.
-    """
+    With -f and --json each new line is a JSON document of its own.
+
+    \b
+    mercure logs -f dispatcher --level warning
+    mercure service log receiver --since 2h --search MR3T
+    """  # noqa: D301 - click keeps the lines after a backspace
     from appliance.control import api  # noqa: PLC0415
 
-    found = ask(api.services.LOG, api.services.ReadLog(name=name, lines=lines, level=level, search=search))
+    wanted = api.services.ReadLog(name=name, lines=lines if since is None else _MOST_LINES, level=level, search=search)
+    found = ask(api.services.LOG, wanted)
+    if since is not None:
+        found = api.services.Log(lines=tuple(line for line in found.lines if _is_after(line, since)))
     show(found, lambda: map(_log_line, found.lines))
+    if follow:
+        _follow(wanted)
+
+
+def _is_after(line: LogLine, since: datetime) -> bool:
+    try:
+        return datetime.fromisoformat(line.time) >= since
+    except ValueError:
+        return False
+
+
+def _follow(wanted: ReadLog) -> None:
+    """Print new lines until Ctrl-C or the end of the router."""
+    from appliance.control.api.streams import LogItem  # noqa: PLC0415
+    from appliance.control.rpc.client import DisconnectedError, Stream  # noqa: PLC0415
+    from appliance.control.services.logs import is_wanted  # noqa: PLC0415
+
+    try:
+        with Stream(root_folder(), "logs", logs=(wanted.name,)) as stream:
+            for item in stream.items():
+                for line in item.lines if isinstance(item, LogItem) else ():
+                    if is_wanted(line, wanted):
+                        click.echo(json_text(line.model_dump()) if output_form() == "json" else _log_line(line))
+    except DisconnectedError as error:
+        raise Failure(str(error), "it can be followed while the router runs", exit_codes.NOT_RUNNING) from error
 
 
 def _log_line(line: LogLine) -> str:

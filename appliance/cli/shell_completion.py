@@ -67,6 +67,34 @@ def _backups(ask: Ask) -> Iterable[tuple[str, str]]:
     return ((item.name, "") for item in ask(api.backup.LIST).backups)
 
 
+def _settings(ask: Ask) -> Iterable[tuple[str, str]]:
+    from appliance.control import api  # noqa: PLC0415
+
+    found = ask(api.configuration.GET).settings
+    return ((item.place, item.meaning.partition(". ")[0]) for item in found)
+
+
+def _senders(ask: Ask) -> Iterable[tuple[str, str]]:
+    return _entries(ask, "senders")
+
+
+def _channels(ask: Ask) -> Iterable[tuple[str, str]]:
+    return _entries(ask, "notifications", "channels")
+
+
+def _modules(ask: Ask) -> Iterable[tuple[str, str]]:
+    return _entries(ask, "modules")
+
+
+def _entries(ask: Ask, *place: str) -> Iterable[tuple[str, str]]:
+    from appliance.control import api  # noqa: PLC0415
+
+    found = ask(api.configuration.SHOW).mercure.content
+    for key in place:
+        found = found.get(key, {})
+    return ((name, str(settings.get("comment", ""))) for name, settings in found.items())
+
+
 def _completer(names: Names) -> Complete:
     """Return what click calls to complete a name."""
 
@@ -98,6 +126,10 @@ targets: Final = _completer(_targets)
 rules: Final = _completer(_rules)
 services: Final = _completer(_services)
 backups: Final = _completer(_backups)
+settings: Final = _completer(_settings)
+senders: Final = _completer(_senders)
+channels: Final = _completer(_channels)
+modules: Final = _completer(_modules)
 
 
 @click.group(cls=OrderedGroup)
@@ -107,14 +139,22 @@ def completion() -> None:
     \b
     mercure completion bash > ~/.local/share/bash-completion/completions/mercure
     source <(mercure completion bash)       # in this shell only
+    mercure completion zsh > ~/.zfunc/_mercure                        # in $fpath
+    mercure completion fish > ~/.config/fish/completions/mercure.fish
     """  # noqa: D301 - click keeps the lines after a backspace
 
 
-@completion.command()
-def bash() -> None:
-    """Print it for bash (4.4 or newer)."""
-    from click.shell_completion import BashComplete  # noqa: PLC0415 - only when asked for
+def _add(shell: str, class_name: str, text: str) -> None:
+    @completion.command(shell, help=text, short_help=text)
+    def command() -> None:
+        from click import shell_completion  # noqa: PLC0415 - only when asked for
 
-    from appliance.cli.app import mercure  # noqa: PLC0415 - it holds this command
+        from appliance.cli.app import mercure  # noqa: PLC0415 - it holds this command
 
-    click.echo(BashComplete(mercure, {}, "mercure", "_MERCURE_COMPLETE").source())
+        complete = getattr(shell_completion, class_name)
+        click.echo(complete(mercure, {}, "mercure", "_MERCURE_COMPLETE").source())
+
+
+_add("bash", "BashComplete", "Print it for bash (4.4 or newer).")
+_add("zsh", "ZshComplete", "Print it for zsh.")
+_add("fish", "FishComplete", "Print it for fish.")

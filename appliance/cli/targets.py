@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli import exit_codes, shell_completion
-from appliance.cli.common import end_with, json_option, narrate, root_option, show
+from appliance.cli.common import end_with, json_option, narrate, root_option, show, watch_option
+from appliance.cli.entries import add_entry_commands
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.requests import ask, asking
 from appliance.cli.text import table, terminal_columns, wrapped
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
 @click.group(cls=OrderedGroup)
 @root_option
 def targets() -> None:
-    """See targets, and ask whether they answer."""
+    """See targets, change them, and ask whether they answer."""
 
 
 @targets.command("list")
+@watch_option
 @root_option
 @json_option(targets="appliance.control.api.targets:TargetState")
 def list_() -> None:
@@ -53,6 +55,9 @@ def _state(target: TargetState) -> str:
     if target.taken is None:
         return "no outage known, took nothing yet"
     return f"no outage known, took an image {short_moment(target.taken)}"
+
+
+add_entry_commands(targets, "targets")
 
 
 @targets.command()

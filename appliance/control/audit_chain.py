@@ -51,7 +51,7 @@ _ROOT: Final = re.compile(r"audit root ([0-9a-f]{64}) of (\d+) records")
 
 
 class ChainFinding(Model):
-    """What is wrong with the chain, and at which line of the file."""
+    """A problem of the chain, and at which line of the file."""
 
     line: int
     text: str

@@ -41,6 +41,7 @@ MODULES: Final = {
         "control.configuration.revisions",
         "control.configuration.settings",
         "control.configuration.entries",
+        "control.configuration.sections",
     ),
     "modules": ("control.modules.modules", "control.modules.runs"),
     "verify": ("control.verification",),

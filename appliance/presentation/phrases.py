@@ -43,6 +43,29 @@ def named_uid(uid: str) -> str:
     return name if name == uid or not uid else f"{name} ({uid})"
 
 
+def when_it_counts(restart: Sequence[str], renews: Sequence[str]) -> Iterator[str]:
+    """Say when a change of settings counts.
+
+    Parameters
+    ----------
+    restart : sequence of str
+        Services that a person must restart for it; one name, or none in an empty text, counts as well.
+    renews : sequence of str
+        Services that restart by themselves.
+    """
+    for service in _names(renews):
+        yield f"counts within seconds: the {service} ends what it has begun, and restarts by itself"
+    for service in _names(restart):
+        how = "the router" if service == "all services" else f"the {service}: `mercure service restart {service}`"
+        yield f"counts after a restart of {how}"
+    if not _names(restart) and not _names(renews):
+        yield "counts now"
+
+
+def _names(names: Sequence[str]) -> Sequence[str]:
+    return [names] if isinstance(names, str) and names else names
+
+
 def conversions_in_words(confirmed: int, converted: Sequence[Converted]) -> str:
     """Say in which form the confirmed images of an attempt went; empty where all went as they were received."""
     parts = [_conversion_in_words(item) for item in converted]

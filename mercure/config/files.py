@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import pwd
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -232,7 +233,10 @@ class RevisionedFile(Generic[T]):
         if newest is not None and content == newest.content:
             return False
         number = newest.revision + 1 if newest else 1
-        self._store(Revision(revision=number, time=clock.now(), author=HAND_EDIT, content=content))
+        revision = Revision(
+            revision=number, time=clock.now(), author=HAND_EDIT, comment=who_edited(self.path), content=content
+        )
+        self._store(revision)
         return True
 
     @property
@@ -256,24 +260,56 @@ class RevisionedFile(Generic[T]):
         try:
             if self.path.stat().st_size > MAX_FILE_BYTES:
                 raise ConfigError(name, [ConfigProblem("file", f"larger than {MAX_FILE_BYTES} bytes")])
-            content = json.loads(self.path.read_bytes(), object_pairs_hook=_once)
-        except json.JSONDecodeError as error:
-            place = f"line {error.lineno}, column {error.colno}"
-            raise ConfigError(name, [ConfigProblem(place, f"not JSON: {error.msg}")]) from error
-        except _TwiceError as error:
-            raise ConfigError(
-                name, [ConfigProblem(error.key, "stands there twice", "remove one of the two")]
-            ) from error
-        except (ValueError, RecursionError) as error:
-            raise ConfigError(name, [ConfigProblem("file", f"not JSON: {error}")]) from error
+            return read_content(self.path.read_bytes(), name)
         except OSError as error:
             problem = ConfigProblem(
                 "file", f"cannot be read: {error.strerror}", "`mercure init` writes a default configuration"
             )
             raise ConfigError(name, [problem]) from error
-        if not isinstance(content, dict):
-            raise ConfigError(name, [ConfigProblem("file", "not a JSON object")])
-        return content
+
+
+def who_edited(path: Path) -> str:
+    """Say who wrote a file that the router did not write.
+
+    An editor that puts a new file in the place of the old one leaves it to the person who called it: then its owner is
+    another one than the folder's. An editor that writes into the file leaves no trace.
+    """
+    try:
+        owner, usual = path.stat().st_uid, path.parent.stat().st_uid
+    except OSError:
+        return "nobody can tell by whom: the file is not there any more"
+    if owner == usual:
+        return f"nobody can tell by whom: the file belongs to {_user(usual)}, as the router writes it"
+    return f"by {_user(owner)}, to whom the file belongs since"
+
+
+def _user(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"user {number}"
+
+
+def read_content(data: bytes, name: str) -> dict[str, Any]:
+    """Read the text of a configuration file: one JSON object, in which no key stands twice.
+
+    Raises
+    ------
+    ConfigError
+        It is not; with the place where one can be told.
+    """
+    try:
+        content = json.loads(data, object_pairs_hook=_once)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise ConfigError(name, [ConfigProblem(place, f"not JSON: {error.msg}")]) from error
+    except _TwiceError as error:
+        raise ConfigError(name, [ConfigProblem(error.key, "stands there twice", "remove one of the two")]) from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(name, [ConfigProblem("file", f"not JSON: {error}")]) from error
+    if not isinstance(content, dict):
+        raise ConfigError(name, [ConfigProblem("file", "not a JSON object")])
+    return content
 
 
 class _TwiceError(ValueError):

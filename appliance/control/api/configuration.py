@@ -96,7 +96,8 @@ class Comparison(Model):
 class SaveConfig(Model):
     """A whole file as it is to be, and the revision that it was edited from.
 
-    With `check_only` nothing is saved: the answer says what would be different.
+    With `check_only` nothing is saved: the answer says what would be different. `by_hand`: it was made from the file as
+    somebody edited it since that revision (`config.show`).
     """
 
     file: FileName = "mercure"
@@ -104,6 +105,7 @@ class SaveConfig(Model):
     edited_from: int
     comment: Annotated[str, Field(max_length=2000)] = ""
     check_only: bool = False
+    by_hand: bool = False
 
 
 class RollBack(Model):
@@ -177,6 +179,44 @@ class ChangeEntry(Model):
     check_only: bool = False
 
 
+class SectionState(Model):
+    """A section of the configuration: a form, or a table of entries with a form each.
+
+    ``schemas`` has the JSON schema of the form, or of an entry by its kind (an empty one where all are alike), whose
+    definitions are those of the answer where it has none itself. ``names`` are those that an entry may have; without
+    any, it may have every name. ``restart`` and ``renews`` name the services by setting, as in `config.get`.
+    """
+
+    place: str
+    title: str
+    text: str = ""
+    kind: Literal["form", "table"]
+    schemas: dict[str, dict[str, JsonValue]]
+    values: dict[str, JsonValue]
+    names: tuple[str, ...] = ()
+    restart: dict[str, str] = {}
+    renews: dict[str, str] = {}
+
+
+class Sections(Model):
+    """All sections but targets, rules and modules, and the revision that they are of."""
+
+    sections: tuple[SectionState, ...]
+    definitions: dict[str, JsonValue] = {}
+    revision: int
+
+
+class SaveSection(Model):
+    """What is in the form of a section, or in an entry of a table; an entry without settings is removed."""
+
+    place: Annotated[str, Field(max_length=500)]
+    name: Annotated[str, Field(max_length=200)] = ""
+    rename_from: str | None = None
+    values: dict[str, JsonValue] | None = None
+    edited_from: int
+    comment: Annotated[str, Field(max_length=2000)] = ""
+
+
 class ModuleState(Model):
     """A processing module, what waits for it or failed in it, and the rules that name it."""
 
@@ -216,6 +256,12 @@ ENTRY: Final = Verb(
     "config.entry", ChangeEntry, Saved, "admin",
     "Add, change, rename, copy, remove, switch or order entries of a table of the configuration.", changes=True,
 )  # fmt: skip
+SECTIONS: Final = Verb(
+    "config.sections", Nothing, Sections, "viewer", "Tell the sections of the configuration, with schemas for forms."
+)
+SAVE_SECTION: Final = Verb(
+    "config.section", SaveSection, Saved, "admin", "Save the form of a section, or an entry of a table.", changes=True
+)
 MODULES: Final = Verb(
     "modules.list", Nothing, Modules, "viewer", "List the processing modules and what waits for them."
 )

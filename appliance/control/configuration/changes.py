@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,8 @@ from appliance.control.session import Session
 from mercure.config import Config, ConfigError, RevisionedFile, StaleRevisionError
 from mercure.config.files import HAND_EDIT
 from mercure.config.problems import template_problems
-from mercure.event_details import ConfigSaved
+from mercure.event_details import Audit, ConfigSaved
+from mercure.events import EventWriter
 from mercure.notifications.template_checks import tried
 from mercure.spool.place import change_problems
 
@@ -90,6 +91,7 @@ def save(session: Session, change: Change) -> Saved:
     value = checked(session, change.file, change.content)
     warned = _warnings(session, value)
     changed = differences(_content(file, change.edited_from), _normal(value))
+    known = file.revisions()
     with session.changing() as events:
         try:
             revision = file.save(
@@ -101,7 +103,9 @@ def save(session: Session, change: Change) -> Saved:
                 clock=session.clock,
             )
         except StaleRevisionError as error:
+            _tell_hand_edit(file, known, events)
             raise stale(file, change.edited_from) from error
+        _tell_hand_edit(file, known, events)
         told = change.why if change.file == "mercure" else f"{file.path.name}: {change.why}"
         events.emit(ConfigSaved(revision=revision, by=session.user, comment=told))
         before = {
@@ -110,6 +114,18 @@ def save(session: Session, change: Change) -> Saved:
         after = {item.place: item.after for item in changed}
         session.audit(events, change.verb, change.object, before=before, after=after)
     return _saved(change.file, revision, changed, warned)
+
+
+def _tell_hand_edit(file: RevisionedFile[Any], known: Collection[int], events: EventWriter) -> None:
+    """Record what somebody wrote into the file himself, with who it was where that can be told."""
+    for number in file.revisions():
+        saved = file.revision(number) if number not in known else None
+        if saved is not None and saved.author == HAND_EDIT:
+            events.emit(ConfigSaved(revision=number, by=HAND_EDIT, comment=saved.comment))
+            changed = differences(_content(file, max(known, default=0)), saved.content)
+            before, after = ({item.place: getattr(item, side) for item in changed} for side in ("before", "after"))
+            what = f"{file.path.name}: {saved.comment}"
+            events.emit(Audit(by=HAND_EDIT, verb="config.by_hand", object=what, before=before, after=after))
 
 
 def checked(session: Session, name: FileName, content: dict[str, Any]) -> Any:  # noqa: ANN401 - the model of the file

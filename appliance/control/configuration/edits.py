@@ -57,8 +57,23 @@ class EditRequest(Protocol):
         """Why."""
 
 
-def apply(session: Session, verb: str, object: str, edit: Edit, wanted: EditRequest) -> Saved:
+def apply(
+    session: Session, verb: str, object: str, edit: Edit, wanted: EditRequest, *, on_hand_edit: bool = False
+) -> Saved:
     """Save the configuration with a change.
+
+    Parameters
+    ----------
+    session : Session
+        At which router, and who asks.
+    verb, object : str
+        For the audit.
+    edit : callable
+        The change.
+    wanted : EditRequest
+        What it was made from, and why.
+    on_hand_edit : bool
+        True: where the file was edited by hand, the change is made in what it says now. False: it is refused then.
 
     Raises
     ------
@@ -67,7 +82,12 @@ def apply(session: Session, verb: str, object: str, edit: Edit, wanted: EditRequ
     """
     content = edit(changes.current(session, "mercure", wanted.edited_from))
     change = changes.Change(
-        verb=verb, object=object, content=content, edited_from=wanted.edited_from, comment=wanted.comment
+        verb=verb,
+        object=object,
+        content=content,
+        edited_from=wanted.edited_from,
+        comment=wanted.comment,
+        by_hand=on_hand_edit and session.loaded.by_hand,
     )
     return changes.save(session, change)
 
@@ -192,12 +212,13 @@ def require(content: Content, table: Table, name: str) -> None:
 
 
 def _with_table(content: Content, table: Table, entries: Content) -> Content:
-    return _put(content, PLACES[table], entries)
+    return put_at(content, PLACES[table], entries)
 
 
-def _put(content: Content, place: Place, value: Any) -> Content:  # noqa: ANN401 - any JSON
+def put_at(content: Content, place: Place, value: Any) -> Content:  # noqa: ANN401 - any JSON
+    """Return content with a value at a place."""
     key, *rest = place
-    return {**content, key: _put(content.get(key, {}), tuple(rest), value) if rest else value}
+    return {**content, key: put_at(content.get(key, {}), tuple(rest), value) if rest else value}
 
 
 def _there(table: Table, name: str, entries: Content) -> None:

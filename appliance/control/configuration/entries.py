@@ -80,7 +80,13 @@ def _add(wanted: ChangeEntry) -> Edit:
 
 
 def _set(wanted: ChangeEntry) -> Edit:
-    return _settings_of(wanted, wanted.settings)
+    def edit(content: Content) -> Content:
+        # `mercure rules set` has added the rule that is not there from its first day.
+        adds = wanted.table == "rules" and wanted.name not in entries_of(content, "rules")
+        begun = edits.with_entry("rules", wanted.name, {})(content) if adds else content
+        return _settings_of(wanted, wanted.settings)(begun)
+
+    return edit
 
 
 def _settings_of(wanted: ChangeEntry, settings: Mapping[str, str]) -> Edit:

@@ -13,6 +13,7 @@ from appliance.control.errors import ControlError
 from appliance.control.registry import carries_out
 from appliance.control.session import Session
 from mercure.config import Config, ConfigError, RevisionedFile
+from mercure.config.files import read_content
 from mercure.config.problems import template_problems
 from mercure.notifications.template_checks import tried
 
@@ -97,6 +98,20 @@ def _checked(file: RevisionedFile[Any]) -> Validation:
 
 def _problems(error: ConfigError) -> tuple[Problem, ...]:
     return tuple(Problem(place=item.place, text=item.text, advice=item.advice) for item in error.problems)
+
+
+def content_of_text(data: bytes, name: str) -> dict[str, Any]:
+    """Read the text of a configuration file.
+
+    Raises
+    ------
+    ControlError
+        ``invalid``: it is no JSON object, or only half of one; with the place.
+    """
+    try:
+        return read_content(data, name)
+    except ConfigError as error:
+        raise ControlError("invalid", f"{name} cannot be read", problems=_problems(error)) from error
 
 
 def pretty(content: dict[str, Any]) -> str:

@@ -89,7 +89,8 @@ def compare(session: Session, wanted: CompareRevisions) -> Comparison:
 
 @carries_out(api.ROLLBACK)
 def roll_back(session: Session, wanted: RollBack) -> Saved:
-    """Make an old revision the newest one again."""
+    """Make an old revision the newest one again; what was edited by hand is kept as a revision, too."""
+    loaded = session.loaded if wanted.file == "mercure" else session.services
     change = changes.Change(
         verb="config.rollback",
         object=f"{wanted.file} to revision {wanted.revision}",
@@ -97,6 +98,7 @@ def roll_back(session: Session, wanted: RollBack) -> Saved:
         edited_from=wanted.edited_from,
         comment=wanted.comment or f"rolled back to revision {wanted.revision}",
         file=wanted.file,
+        by_hand=loaded.by_hand,
     )
     return changes.save(session, change)
 
@@ -113,5 +115,6 @@ def save_file(session: Session, wanted: SaveConfig) -> Saved:
         edited_from=wanted.edited_from,
         comment=wanted.comment,
         file=wanted.file,
+        by_hand=wanted.by_hand,
     )
     return changes.save(session, change)

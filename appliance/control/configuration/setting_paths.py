@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,8 +26,9 @@ from mercure.model import described_schema
 from mercure.targets import MODELS
 
 Place = tuple[str, ...]
+_LINK: Final = re.compile(r"\s*\(\[[^]]*\]\([^)]*\)\)")
 _BASE: Final = "_seconds"
-_KINDS: Final[Mapping[Place, Mapping[str, Any]]] = {("targets",): MODELS, ("notifications", "channels"): CHANNELS}
+KINDS: Final[Mapping[Place, Mapping[str, Any]]] = {("targets",): MODELS, ("notifications", "channels"): CHANNELS}
 """Tables whose entries have the settings of their kind."""
 
 
@@ -64,6 +66,12 @@ class Node:
         return ".".join(self.place)
 
     @property
+    def text(self) -> str:
+        """What it means, in a sentence or two."""
+        described = str(self.schema.get("description", "")).partition("\n\n")[0]
+        return self.field.text if self.field is not None else _plain(described)
+
+    @property
     def is_table(self) -> bool:
         """Whether it holds entries by name."""
         return self.field is not None and self.field.kind == "table"
@@ -75,7 +83,7 @@ class Node:
         if self.is_table:
             yield from (self._entry(name) for name in self.value)
             return
-        yield from (self._property(name) for name in self.schema.get("properties", {}))
+        yield from (self.setting(name) for name in self.schema.get("properties", {}))
 
     def child(self, rest: Place) -> tuple[Node, Place]:
         """Return what the next words of a place name, and the words after it.
@@ -87,7 +95,7 @@ class Node:
         """
         properties = self.schema.get("properties", {})
         if rest[0] in properties:
-            return self._property(rest[0]), rest[1:]
+            return self.setting(rest[0]), rest[1:]
         if self.is_table:
             return self._entry_of(rest)
         if self.field is not None and self.field.kind == "pairs":
@@ -95,7 +103,7 @@ class Node:
         end = next((end for end in UNITS_OF_TIME if rest[0].endswith(f"_{end}")), "")
         base = f"{rest[0].removesuffix(f'_{end}')}{_BASE}"
         if end and base in properties:
-            child = self._property(base)
+            child = self.setting(base)
             return Node(**{**vars(child), "unit": UNITS_OF_TIME[end]}), rest[1:]
         raise self._no_such(rest[0], properties)
 
@@ -107,7 +115,8 @@ class Node:
         every = f"in {here} there are {', '.join(known)}"
         return ControlError("invalid", f"there is no setting {place!r}", suggest(word, known) or every)
 
-    def _property(self, name: str) -> Node:
+    def setting(self, name: str) -> Node:
+        """Return one of its settings."""
         property_ = self.schema["properties"][name]
         of = resolved(property_, self.definitions)
         default = self.default.get(name) if isinstance(self.default, Mapping) else None
@@ -131,13 +140,17 @@ class Node:
 
     def _entry(self, name: str) -> Node:
         value = self.value.get(name, MISSING)
-        of: Schema = resolved(self.schema.get("additionalProperties", {}), self.definitions)
+        of = self.entry_schema()
         definitions = self.definitions
-        kinds = _KINDS.get(self.place)
+        kinds = KINDS.get(self.place)
         if kinds is not None:
             of = described_schema(self._model_of(name, value, kinds))
             definitions = of.get("$defs", {})
         return Node((*self.place, name), of, definitions, value)
+
+    def entry_schema(self) -> Schema:
+        """Return the schema of an entry of a table, where all have the same."""
+        return resolved(self.schema.get("additionalProperties", {}), self.definitions)
 
     def _model_of(self, name: str, value: object, kinds: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a model
         kind = str(value.get("kind", "")) if isinstance(value, Mapping) else ""
@@ -173,6 +186,11 @@ class Node:
             return read_value(typed, text)
         except FieldError as error:
             raise ControlError("invalid", str(error), self.field.text) from error
+
+
+def _plain(text: str) -> str:
+    """Return a docstring as a person reads it on a screen: without marks and links."""
+    return " ".join(_LINK.sub("", text.replace("`", "")).split())
 
 
 def configuration(content: Mapping[str, Any]) -> Node:

@@ -75,7 +75,7 @@ def changed(
         It cannot be used, names what is not there, or was made from an old revision.
     """
     if not check_only:
-        return edits.apply(session, verb, object, edit, wanted)
+        return edits.apply(session, verb, object, edit, wanted, on_hand_edit=True)
     content = edit(changes.current(session, "mercure", wanted.edited_from))
     return changes.foreseen(session, "mercure", content, wanted.edited_from)
 

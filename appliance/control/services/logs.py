@@ -62,13 +62,13 @@ def tail(session: Session, wanted: ReadLog) -> Log:
         line
         for path in log_files(session, wanted.name)
         for line in _last(path, None if narrowed else lines)
-        if not narrowed or _is_wanted(line, wanted)
+        if not narrowed or is_wanted(line, wanted)
     ]
     found.sort(key=lambda line: line.time)
     return Log(lines=tuple(found[-lines:]))
 
 
-def _is_wanted(line: LogLine, wanted: ReadLog) -> bool:
+def is_wanted(line: LogLine, wanted: ReadLog) -> bool:
     """Return True for a line of a level, with a text; one without a level (a traceback, say) is as bad as any."""
     level = line.level.lower()
     if level in _ORDER and _ORDER.index(level) < _ORDER.index(wanted.level):

@@ -98,6 +98,8 @@ REQUESTS: Final[dict[str, dict[str, Any]]] = {
     "config.compare": {"before": 1},
     "config.rollback": {"revision": 1, "edited_from": 1},
     "config.save": {"content": {"version": 1}, "edited_from": 1},
+    "config.sections": {},
+    "config.section": {"place": "retention", "values": {"success_seconds": 60}, "edited_from": 1},
     "config.get": {"place": "receiver.port"},
     "config.set": {"settings": {"receiver.port": "11113"}, "edited_from": 1},
     "config.entry": {"table": "targets", "verb": "copy", "name": "delivered", "to": "other", "edited_from": 1},

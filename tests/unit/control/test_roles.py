@@ -107,6 +107,8 @@ NEEDED: dict[str, Role] = {
     "config.rollback": "admin",
     "config.save": "admin",
     "config.get": "viewer",
+    "config.sections": "viewer",
+    "config.section": "admin",
     "config.set": "admin",
     "config.entry": "admin",
     "modules.list": "viewer",

@@ -16,15 +16,17 @@ from tests.unit.appliance.cli.tree import EVERY_COMMAND
 PROJECT = Path(__file__).resolve().parents[4]
 
 
+SHELLS = ("bash", "zsh", "fish")
 WITHOUT_ROUTER = {
     ("rules", "eval"),
-    ("completion", "bash"),
+    *(("completion", shell) for shell in SHELLS),
     ("nic-report",),
     ("doctor",),
     ("sbom", "check"),
     ("sbom", "write"),
 }
-MODULE_COMMANDS = ["add", "check", "disable", "enable", "list", "log", "remove", "set", "show", "steps", "stop", "test"]
+ENTRY_COMMANDS = ["add", "set", "rename", "copy", "remove", "enable", "disable", "order"]
+MODULE_COMMANDS = ["check", "list", "log", "show", "steps", "stop", "test"]
 
 
 class TestTree:
@@ -51,13 +53,19 @@ class TestTree:
             "backup create",
             "backup list",
             "backup check",
-            "completion bash",
+            *(f"completion {shell}" for shell in SHELLS),
+            "audit list",
+            "logs",
             "nic-report",
             "doctor",
             "audit verify",
             "sbom check",
             "sbom write",
             *(f"modules {name}" for name in MODULE_COMMANDS),
+            *(f"{noun} {name}" for noun in ("targets", "rules", "channels", "modules") for name in ENTRY_COMMANDS),
+            *(f"senders {name}" for name in ENTRY_COMMANDS),
+            "channels list",
+            *(f"config {name}" for name in ("get", "set", "edit", "history", "diff", "rollback")),
             "alerts list",
             "alerts acknowledge",
             "notifications test",
@@ -100,7 +108,6 @@ class TestTree:
             "targets echo",
             "targets probe",
             "rules list",
-            "rules set",
             "rules check",
             "rules explain",
             "rules dry-run",

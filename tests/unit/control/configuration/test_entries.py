@@ -86,6 +86,8 @@ def test_values_have_the_types_of_the_schema(session: Session, change: Any) -> N
 def test_a_name_that_is_not_there_is_told(change: Any, table: Table) -> None:
     for verb, more in (("set", {"settings": {"comment": "x"}}), ("rename", {"to": "x"}), ("copy", {"to": "x"}),
                        ("remove", {}), ("enable", {}), ("disable", {})):  # fmt: skip
+        if (table, verb) == ("rules", "set"):
+            continue  # it adds the rule
         with pytest.raises(ControlError) as caught:
             change(table, verb, "nowhere", **more)
         assert caught.value.kind == "not-found", verb

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import pwd
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +17,7 @@ from appliance.control.configuration.effects import RENEWS, RESTART, services_of
 from appliance.control.configuration.setting_paths import leaves, node_at
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
+from mercure.config import Loaded
 from mercure.config.models import ServicesFile
 from tests.support.tasks import events_of
 
@@ -185,3 +190,47 @@ def test_secrets_are_in_no_difference(session: Session) -> None:
 def test_where_a_secret_is_may_be_told() -> None:
     (one,) = differences({"history": {"password": {"env": "A"}}}, {"history": {"password": {"file": "/b"}}})[:1]
     assert "(hidden)" not in repr(one)
+
+
+def edit_by_hand(session: Session, owner: int | None) -> None:
+    """Put a new file in the place of the old one, as most editors do."""
+    path = session.store.mercure.path
+    new = path.with_name("mercure.json.new")
+    new.write_text(json.dumps({**json.loads(path.read_text()), "name": "ward"}))
+    if owner is not None:
+        os.chown(new, owner, -1)
+    new.replace(path)
+
+
+def test_a_hand_edit_of_the_routers_own_user_is_of_nobody_who_can_be_told(session: Session) -> None:
+    edit_by_hand(session, None)
+    set_(Session(session.root, "alice", clock=session.clock), retention__success_days="14")
+    saved = session.store.mercure.revision(2)
+    assert (saved.author, session.store.mercure.revision(3).author) == ("edited by hand", "alice")
+    assert saved.comment.startswith("nobody can tell by whom")
+    told = [(event.type, event.details["by"]) for event in events_of(session)]
+    assert told == [("config.saved", "edited by hand"), ("audit", "edited by hand"),
+                    ("config.saved", "alice"), ("audit", "alice")]  # fmt: skip
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_hand_edit_of_another_user_is_attributed_to_the_owner_of_the_file(session: Session) -> None:
+    edit_by_hand(session, 1)
+    set_(Session(session.root, "alice", clock=session.clock), retention__success_days="14")
+    owner = pwd.getpwuid(1).pw_name
+    assert session.store.mercure.revision(2).comment == f"by {owner}, to whom the file belongs since"
+    (audit,) = [event.details for event in events_of(session) if event.details.get("verb") == "config.by_hand"]
+    assert owner in audit["object"]
+    assert audit["after"] == {"name": "ward"}
+
+
+def test_a_hand_edit_is_told_once_however_often_a_change_is_refused_for_it(session: Session) -> None:
+    edit_by_hand(session, None)
+    wanted = SimpleNamespace(edited_from=1, comment="")
+    edit = edits.with_entry("rules", "new", {"rule": "True", "targets": ["delivered"]})
+    for _ in range(2):
+        stale = Session(session.root, "alice", clock=session.clock)
+        stale.loaded = Loaded(stale.config, 1, by_hand=True)
+        with pytest.raises(ControlError):
+            edits.apply(stale, "rules.save", "rules", edit, wanted)
+    assert sum(event.type == "config.saved" for event in events_of(session)) == 1
