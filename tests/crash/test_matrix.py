@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.crash.matrix.decisions import DECISIONS
+from tests.crash.matrix.desk import DESK
 from tests.crash.matrix.kills import run
 from tests.crash.matrix.scenarios import SCENARIOS
 from tests.crash.matrix.surroundings import SURROUNDINGS
@@ -18,12 +19,17 @@ if TYPE_CHECKING:
 
 FAULTS = 4
 FEW_FAULTS = 2
-"""In scenarios that are about decisions and surroundings: each kind of fault is in one of them."""
+"""In scenarios that are about decisions, surroundings and people: each kind of fault is in one of them."""
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+QUICK = ("undo a reroute of what failed", "discard what a person holds", "decide anew on what no rule wanted")
+SLOW = [scenario for scenario in DESK if scenario.name not in QUICK]
+CASES = [pytest.param(each, marks=pytest.mark.slow) if each in SLOW else each for each in SCENARIOS]
+
+
+@pytest.mark.parametrize("scenario", CASES, ids=lambda scenario: scenario.name)
 def test_faults_at_some_steps(memory: Path, scenario: Scenario) -> None:
-    faults = FEW_FAULTS if scenario in (*DECISIONS, *SURROUNDINGS) else FAULTS
+    faults = FEW_FAULTS if scenario in (*DECISIONS, *SURROUNDINGS, *DESK) else FAULTS
     result = run(scenario, memory, faults=faults)
     assert result.troubles == []
     assert result.steps >= faults

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,6 +74,15 @@ def descendants(pid: int, table: dict[int, ProcessEntry] | None = None) -> set[i
     while frontier:
         frontier = {entry.pid for entry in table.values() if entry.parent in frontier} - found
         found |= frontier
+    return found
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the children of a process; cheaper than `descendants`, for what is asked again and again."""
+    found: list[int] = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found += map(int, path.read_text(encoding="ascii").split())
     return found
 
 

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections import Counter
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -27,7 +27,7 @@ from tests.support.dcmtk import KEEP_EACH_TRY, storescp
 from tests.support.folders import short_folder
 from tests.support.polling import eventually
 from tests.support.ports import free_port
-from tests.support.procfs import is_stopped
+from tests.support.procfs import children_of, is_stopped
 from tests.support.receiver import receiver
 from tests.support.recording_node import RecordingNode
 
@@ -148,7 +148,7 @@ class Crashes:
         """Let a fault strike at a step; tell whether it did, and what is then where."""
         self.world.restore()
         account = self._account()
-        with self.disturbances.during():
+        with nullcontext() if self.scenario.once else self.disturbances.during():
             left = self._struck(account, number, action)
         self._nothing_is_nowhere(account)
         struck = number in self._logged()
@@ -184,10 +184,15 @@ class Crashes:
             return self._struck_receiver(account, fault)
         start = killing.started(victim, world.root, world.clock(), fault=fault, log=self.log)
         with self._listening(victim), start as process:
-            eventually(lambda: process.exitcode is not None or is_stopped(process.pid or 0), seconds=60, what="its end")
+            pid = process.pid or 0
+            eventually(lambda: process.exitcode is not None or _stopped(pid), seconds=60, what="its end")
             if process.exitcode is None:
                 self._nothing_is_nowhere(account)
+                stopped = _stopped(pid)
                 process.kill()
+                for each in stopped:
+                    with suppress(ProcessLookupError):
+                        os.kill(each, signal.SIGKILL)
             process.join()
             if not number:
                 assert process.exitcode == 0
@@ -265,8 +270,8 @@ class Crashes:
             with self._receiver() as running:
                 left = _sent(account, running.port, left)
                 running.until_idle()
-        if self.scenario.moves:
-            self._work(actors.route)
+        for actor in self.scenario.meanwhile:
+            self._work(actor)
         if self.scenario.victim not in (None, *_ALL):
             self._work(self.scenario.victim)
         for _ in range(ROUNDS):
@@ -301,6 +306,11 @@ class Crashes:
         if report.exit_code and not self.damaged:
             found += [finding.text for finding in report.findings] + list(report.unchecked)
         return found
+
+
+def _stopped(pid: int) -> list[int]:
+    """Return which stand still of a process and those that it has started."""
+    return [each for each in (pid, *children_of(pid)) if is_stopped(each)]
 
 
 class LostError(AssertionError):

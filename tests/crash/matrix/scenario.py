@@ -110,7 +110,11 @@ class Scenario:
     leads_back
         Receivers listen while services work, and target a leads to this router again: through so many others.
     moves
-        The victim moves the spool, and services may start before it is told to go on.
+        The spool moves: there is another disk.
+    meanwhile
+        Who works after the fault, before the victim is told to go on.
+    once
+        No fault of the victim explains that an image comes to a target twice.
     """
 
     name: str
@@ -133,6 +137,8 @@ class Scenario:
     orders: Mapping[str, Order] = field(default_factory=dict)
     leads_back: int | None = None
     moves: bool = False
+    meanwhile: tuple[Actor, ...] = ()
+    once: bool = False
 
     def recording(self, make: Callable[..., RecordingNode]) -> dict[str, RecordingNode]:
         """Make the nodes."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.crash.matrix import actors
 from tests.crash.matrix.decisions import DECISIONS
+from tests.crash.matrix.desk import DESK
 from tests.crash.matrix.scenario import BOTH, ONE, SHORT, TO_A, TWO, Batch, Scenario, ending
 from tests.crash.matrix.surroundings import SURROUNDINGS
 from tests.oracle.meaning import DISCARD, ERROR, Rule, always
@@ -135,4 +136,5 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("change the configuration", actors.configure, BOTH),
     *DECISIONS,
     *SURROUNDINGS,
+    *DESK,
 )

@@ -82,6 +82,7 @@ SURROUNDINGS: tuple[Scenario, ...] = (
         late=(LATE,),
         before=(actors.route,),
         moves=True,
+        meanwhile=(actors.route,),
     ),
     Scenario(
         "move the spool to another disk",
@@ -90,6 +91,7 @@ SURROUNDINGS: tuple[Scenario, ...] = (
         late=(LATE,),
         before=(actors.route,),
         moves=True,
+        meanwhile=(actors.route,),
     ),
     Scenario(
         "hold late arrivals for a person",
