@@ -26,7 +26,7 @@ constexpr std::size_t kMostAtOnce = 64 << 10;   // bytes encrypted before they l
 constexpr std::size_t kRecord = 16 << 10;       // RFC 8446 section 5.1
 constexpr std::size_t kReadAhead = 144 << 10;   // the records of a PDU in one read
 constexpr char kNotPinned[] =
-    "it shows another certificate than the pinned one: when it was renewed there, pin the new one ('mercure tls pin'); "
+    "it shows another certificate than the pinned one: when it was renewed there, put the new one into the file 'ca'; "
     "else find out who answers in its place";
 constexpr mode_t kOthers = S_IRWXG | S_IRWXO;
 

@@ -69,7 +69,7 @@ constexpr char kSenderCiphers[] = "the sender has no cipher in common with us: i
 constexpr char kTargetRefuses[] = "it refuses our certificate: it must know the authority that signed it; look at 'certificate' of the target";
 constexpr char kSenderRefuses[] =
     "the sender does not believe our certificate: it must know the authority that signed it, and the name or address by which it calls "
-    "us must be in it ('mercure tls show')";
+    "us must be in it";
 constexpr char kTargetWants[] = "it wants a certificate from us: set 'certificate' and 'key' of the target";
 constexpr char kSenderShowsNone[] = "the sender shows no certificate, and 'clients' of the receiver requires one: give the sender one";
 

@@ -230,6 +230,12 @@ Problem Association::opening_failed(const OFCondition& condition) {
 // What TLS says of the end. A target that speaks it to us, who do not, answers with an alert.
 std::optional<Problem> Association::tls_failed(const std::string& place) const {
   if (secure_ && !connection_->fault().empty()) return Problem{Kind::tls, "no TLS with " + place + ": " + connection_->fault()};
+  // The alert that says so may be lost, where it closes at once (TLS 1.3 tells of our certificate after the handshake).
+  if (secure_ && connection_->is_lost() && !connection_->is_opening() && connection_->bytes_read() == 0) {
+    const char* guess = options_.tls.certificate.empty() ? "it wants a certificate from us: set 'certificate' and 'key' of the target"
+                                                         : "it refuses our certificate: it must know the authority that signed it";
+    return Problem{Kind::tls, "no TLS with " + place + ": it closed the connection right after the handshake; most often " + guess};
+  }
   const auto first = connection_->first_byte();
   if (secure_ || !first || !dimse::is_tls_record(*first)) return std::nullopt;
   return Problem{Kind::tls, place + " speaks TLS on this port: set 'tls' of the target, or take its port without TLS"};
