@@ -85,6 +85,7 @@ PAGES: Final = (
     PageEntry("8", "alerts", "Alerts", "Alert", "What needs attention, and what to do.", ()),
     PageEntry("9", "config", "Config", "Conf", "The revisions: compare, roll back.", ("revisions",)),
     PageEntry("0", "audit", "Audit", "Audit", "Who changed what.", ()),
+    PageEntry("", "senders", "Senders", "Senders", "Who sends, who may, what each uses.", ("scanners",)),
     PageEntry("", "quarantine", "Quarantine", "Quarantine", "What could not be read: look, read again, forward.", ()),
     PageEntry("", "refusals", "Refusals", "Refusals", "What senders were refused as associations began."),
     PageEntry("", "backups", "Backups", "Backups", "The backups: write one, check one.", ("backup",)),
@@ -171,6 +172,18 @@ _HISTORY: Final = (
     Action("find", "f", "find", "Find an exam by patient, accession number or UID.", "history"),
     Action("refused", "r", "refusals", "What senders were refused as associations began: opens its page.", "history"),
 )
+
+_SENDERS: Final = (
+    Action("series", "enter", "series", "Show its series on the History page.", "senders"),
+    Action("detail", "d", "detail", "Show its usual hours, and what it uses since when.", "senders"),
+    Action("allow", "a", "allow", "Let in a sender that was refused or has no entry.",
+           "senders", "senders.allow", "asks"),
+    Action("switch", "x", "on/off", "Disable or enable it: a disabled one is rejected.",
+           "senders", "senders.switch", "asks"),
+    Action("echo", "e", "echo", "Ask it for an echo at the address that it sends from.", "senders", "senders.echo"),
+    Action("propose", "p", "propose", "Save entries for all who have sent and have none.",
+           "senders", "senders.add_proposed", "asks"),
+)  # fmt: skip
 
 _RULES: Final = (
     Action("edit", "enter", "edit", "Show the whole rule, and edit it with a check while typing.", "rules"),
@@ -290,6 +303,7 @@ ACTIONS: Final = (
     *_OVERVIEW,
     *_QUEUE,
     *_HISTORY,
+    *_SENDERS,
     *_RULES,
     *_RULE_FORM,
     *_TARGETS,

@@ -165,3 +165,13 @@ STAGE: Final[dict[str, StageWords]] = {
 def other(state: str) -> Look:
     """Return the look of a state of a newer router that no table knows."""
     return Look("?", state, "warn", 0)
+
+
+SENDER: Final[dict[Literal["refused", "silent", "unlisted", "listed", "disabled"], Look]] = {
+    "refused": Look("‼", "refused", "bad", 0),
+    "silent": Look("▲", "silent", "warn", 1),
+    "unlisted": Look("○", "not listed", "", 2),
+    "listed": Look("•", "listed", "good", 3),
+    "disabled": Look("■", "disabled", "dim", 4),
+}
+"""Whether a sender may send; ``unlisted``: it has no entry."""

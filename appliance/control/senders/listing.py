@@ -36,13 +36,14 @@ LEARNING: Final = timedelta(days=7)
 """What a sender uses within this time after it came first is its habit."""
 RECENT: Final = timedelta(days=30)
 """For so long a change of it is shown."""
-CHANGING: Final = frozenset({"class", "syntax", "implementation", "version"})
-"""Traits whose change is worth a word; by which AE title it calls us is its own affair."""
+CHANGING: Final = ("class", "syntax", "implementation", "version")
+"""Traits whose change is worth a word, the weightiest first; by which AE title it calls us is its own affair."""
 
+_KINDS: Final = (*CHANGING, "called")
 _MOST_TRAITS: Final = 20_000
 _MOST_REFUSALS: Final = 1000
 _BLANK: Final = "blank"
-_RANK: Final[dict[SenderStanding, int]] = {"refused": 0, "unlisted": 1, "listed": 2, "disabled": 3}
+_RANK: Final[dict[SenderStanding, int]] = {"refused": 0, "unlisted": 0, "listed": 1, "disabled": 2}
 
 
 @dataclass
@@ -105,7 +106,8 @@ def accounts(session: Session, days: int, limit: int) -> dict[str, SenderAccount
         for volume in traffic.volumes(config.name, session.day_begin(), limit):
             account(volume.calling_aet, volume.address).volumes.append(volume)
         for trait in traffic.traits(config.name, _MOST_TRAITS):
-            account(trait.calling_aet, trait.address).traits.append(trait)
+            if trait.kind in _KINDS:
+                account(trait.calling_aet, trait.address).traits.append(trait)
     for refusal in refusals(session, ListRefusals(hours=min(days * 24, 8760), limit=_MOST_REFUSALS)).refusals:
         # Who said no AE title was no DICOM node, or was turned away before it could.
         if refusal.what == "association" and (refusal.calling_aet or _BLANK in refusal.reason):
@@ -137,7 +139,7 @@ def traits_of(traits: Iterable[TraitRecord], now: datetime) -> tuple[SenderTrait
                 new=kind in CHANGING and first > habit and now - first < RECENT,
             )
         )
-    return tuple(sorted(made, key=lambda trait: (trait.first, trait.kind, trait.value), reverse=True))
+    return tuple(sorted(made, key=lambda trait: (-trait.first.timestamp(), _KINDS.index(trait.kind), trait.value)))
 
 
 def standing(config: Config, name: str) -> SenderStanding:
@@ -173,7 +175,7 @@ def line_of(session: Session, account: SenderAccount, since: datetime, silences:
         refused_last=last_refusal.last if last_refusal else None,
         refusal=last_refusal.reason if last_refusal else "",
         would_be_refused=may == "unlisted" and last is not None and last >= since,
-        changed=tuple(trait for trait in traits if trait.new),
+        changed=tuple(sorted((it for it in traits if it.new), key=lambda it: CHANGING.index(it.kind))),
         comment=entry.comment if entry else "",
         contact=entry.contact if entry else "",
     )
@@ -199,7 +201,7 @@ def list_(session: Session, wanted: ListSenderLines) -> SenderLines:
     found = accounts(session, wanted.days, wanted.limit)
     lines = sorted(
         (line_of(session, account, since, silences) for account in found.values()),
-        key=lambda line: (not line.silence, _RANK[line.standing], line.name),
+        key=lambda line: (not line.refused, not line.silence, _RANK[line.standing], line.name),
     )
     config = session.config
     return SenderLines(

@@ -14,17 +14,12 @@ from appliance.control.registry import find
 from appliance.control.senders.proposals import entry_name, proposed
 from appliance.control.session import Session
 from mercure.clock import Clock, ManualClock
-from mercure.event_details import AssociationOpened, AssociationRefused, ImageReceived
-from mercure.names import new_id
-from tests.support.control_session import record
 from tests.support.recording_node import RecordingNode
+from tests.support.sender_past import CT, ENHANCED_MR, EXPLICIT, MR, NOT_LISTED, came, refused
 from tests.support.tasks import events_of
 from tests.support.verbs import asked
 
-CT, MR, ENHANCED_MR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.4.1"
-EXPLICIT = "1.2.840.10008.1.2.1"
 CT_ENTRY = {"ae_titles": ["CT1"], "addresses": ["10.0.0.7"]}
-NOT_LISTED = "the calling AE title is not listed"
 
 
 @pytest.fixture
@@ -46,30 +41,6 @@ def configured(session: Session, **changes: Any) -> Session:
     content = {"version": 1, **session.config.model_dump(mode="json", exclude_defaults=True), **changes}
     run(session, configuration.SAVE, content=content, edited_from=session.loaded.revision)
     return fresh(session)
-
-
-def came(
-    session: Session, title: str, address: str, *, sop_class: str = CT, images: int = 1, version: str = ""
-) -> None:
-    """Let images come, and the history know of them."""
-    association, called = new_id(), "MERCURE"
-    who = {"association": association, "address": address, "calling_aet": title, "called_aet": called}
-    with session.changing() as events:
-        events.emit(AssociationOpened(**who, implementation_uid="1.2.3", implementation_version=version))
-        for number in range(images):
-            events.emit(
-                ImageReceived(
-                    image=new_id(), file=f"{number}.dcm", folder=association, sop=f"1.{number}", bytes=1000,
-                    series=association, sop_class=sop_class, transfer_syntax=EXPLICIT, **who,
-                )
-            )  # fmt: skip
-    record(session)
-
-
-def refuse(session: Session, title: str, address: str, reason: str = NOT_LISTED, called: str = "MERCURE") -> None:
-    with session.changing() as events:
-        events.emit(AssociationRefused(address=address, calling_aet=title, called_aet=called, reason=reason, times=3))
-    record(session)
 
 
 def lines(session: Session, **wanted: Any) -> dict[str, api.SenderLine]:
@@ -171,8 +142,8 @@ def test_the_proposal_lets_all_in_who_came(session: Session) -> None:
 
 def test_a_refused_sender_is_let_in_by_one_command(session: Session) -> None:
     session = configured(session, senders={"ct": CT_ENTRY}, receiver={"access": "listed"})
-    refuse(session, "US1", "10.0.0.20")
-    refuse(session, "", "10.0.0.99", "not a DICOM association request: bytes")
+    refused(session, "US1", "10.0.0.20")
+    refused(session, "", "10.0.0.99", "not a DICOM association request: bytes")
     found = lines(session)
     assert set(found) == {"ct", "US1@10.0.0.20"}
     us = found["US1@10.0.0.20"]
@@ -187,7 +158,7 @@ def test_a_refused_sender_is_let_in_by_one_command(session: Session) -> None:
 
 def test_a_scanner_with_a_new_address_can_join_its_entry(session: Session) -> None:
     session = configured(session, senders={"ct": CT_ENTRY}, receiver={"access": "listed"})
-    refuse(session, "CT1", "10.0.0.8", "the calling AE title is not listed with this address")
+    refused(session, "CT1", "10.0.0.8", "the calling AE title is not listed with this address")
     run(session, api.ALLOW, name="CT1@10.0.0.8", into="ct", edited_from=session.loaded.revision)
     assert fresh(session).config.senders["ct"].addresses == ("10.0.0.7", "10.0.0.8")
 
@@ -195,7 +166,7 @@ def test_a_scanner_with_a_new_address_can_join_its_entry(session: Session) -> No
 def test_what_keeps_an_entry_out_is_taken_from_it(session: Session) -> None:
     table = {"ct": {"ae_titles": ["CT1"], "called_aets": ["ROUTER"]}, "us": {"ae_titles": ["US1"], "disabled": True}}
     session = configured(session, senders=table)
-    refuse(session, "CT1", "10.0.0.7", "the called AE title is none by which the sender ct may call", "MERCURE")
+    refused(session, "CT1", "10.0.0.7", "the called AE title is none by which the sender ct may call")
     for name in ("ct", "us"):
         run(session, api.ALLOW, name=name, edited_from=session.loaded.revision)
         session = fresh(session)
