@@ -8,8 +8,9 @@ from typing import Any, Final, Literal, TypeVar
 
 from pydantic import ValidationError
 
-from appliance.presentation.figures import duration, size
+from appliance.presentation.figures import duration, moment, size
 from appliance.presentation.phrases import plural
+from appliance.presentation.senders import said_of
 from mercure import event_details as of
 from mercure.model import Record
 from mercure.task_verbs import TASK_VERBS
@@ -172,6 +173,10 @@ FORMS: Final[Mapping[str, Form]] = {
     ),
     "image.truncated": _form(of.ImageTruncated, "not whole", "warn", lambda it, _: it.reason),
     "sender.quota": _form(of.SenderQuota, "quota", "warn", lambda it, _: f"{it.sender} has used most of {it.quota}"),
+    "sender.changed": _form(
+        of.SenderChanged, "changed", "warn",
+        lambda it, _: f"{it.sender}: since {moment(it.since)} {said_of(it.kind, it.value)}",
+    ),
     "image.refused": _form(of.ImageRefused, "refused", "bad", lambda it, _: f"{it.status} {it.reason}"),
     "image.quarantined": _form(of.ImageQuarantined, "quarantined", "bad", lambda it, _: it.reason),
     "image.altered": _form(of.ImageAltered, "altered", "bad", lambda it, _: f"{it.file}: {it.text}"),

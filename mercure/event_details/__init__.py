@@ -37,6 +37,7 @@ from mercure.event_details.reception import (
     ImageRefused,
     ImageTruncated,
     QuarantineLeft,
+    SenderChanged,
     SenderQuota,
     SenderUncompressed,
 )
@@ -106,6 +107,7 @@ __all__ = [
     "RuleNotified",
     "RuleOutcome",
     "ScrubFinished",
+    "SenderChanged",
     "SenderQuota",
     "SenderUncompressed",
     "SeriesCompleted",
@@ -136,6 +138,7 @@ DETAILS: dict[str, type[Record]] = {
     "image.refused": ImageRefused,
     "image.truncated": ImageTruncated,
     "sender.quota": SenderQuota,
+    "sender.changed": SenderChanged,
     "image.quarantined": ImageQuarantined,
     "image.altered": ImageAltered,
     "quarantine.read": QuarantineLeft,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import AwareDatetime
+
 from mercure.model import Record
 
 
@@ -165,6 +167,18 @@ class SenderQuota(Record):
     limit: int
     address: str = ""
     calling_aet: str = ""
+
+
+class SenderChanged(Record):
+    """A sender uses what it did not use before: told once for each.
+
+    `kind` is ``class`` (SOP class), ``syntax`` (transfer syntax), ``implementation`` (UID) or ``version``.
+    """
+
+    sender: str
+    kind: str
+    value: str
+    since: AwareDatetime
 
 
 class ImageAltered(Record):

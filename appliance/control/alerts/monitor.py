@@ -21,6 +21,7 @@ from appliance.control.disk import DiskForecast, with_forecast
 from appliance.control.errors import ControlError
 from appliance.control.pace import Pace
 from appliance.control.registry import carries_out
+from appliance.control.senders.news import SenderNews
 from appliance.control.session import Session
 from appliance.control.status import facts
 from appliance.control.targets.returned_nodes import ReturnedNodes
@@ -64,6 +65,7 @@ class AlertWatch:
         self._front = front or WebServerWatch()
         self._refusals = Refusals()
         self._returned = ReturnedNodes()
+        self._news = SenderNews()
         self._forecast = DiskForecast()
         self._full_in: float | None = None
         self._last: Session | None = None
@@ -129,6 +131,7 @@ class AlertWatch:
         silent, page = self._silences if rules.silence.enabled else (), self._page.look(session)
         self._refusals.look(session)
         self._returned.look(session)
+        self._news.look(session)
         pace = self._pace = self._pace or Pace(session.clock)
         front = self._front.look(session)
         found, signals = facts(session, pace), look(session, silent, page, pace).model_copy(update={"front": front})

@@ -40,7 +40,7 @@ CHANGING: Final = ("class", "syntax", "implementation", "version")
 """Traits whose change is worth a word, the weightiest first; by which AE title it calls us is its own affair."""
 
 _KINDS: Final = (*CHANGING, "called")
-_MOST_TRAITS: Final = 20_000
+MOST_TRAITS: Final = 20_000
 _MOST_REFUSALS: Final = 1000
 _BLANK: Final = "blank"
 _RANK: Final[dict[SenderStanding, int]] = {"refused": 0, "unlisted": 0, "listed": 1, "disabled": 2}
@@ -105,9 +105,8 @@ def accounts(session: Session, days: int, limit: int) -> dict[str, SenderAccount
     with reading(session, Traffic) as traffic:
         for volume in traffic.volumes(config.name, session.day_begin(), limit):
             account(volume.calling_aet, volume.address).volumes.append(volume)
-        for trait in traffic.traits(config.name, _MOST_TRAITS):
-            if trait.kind in _KINDS:
-                account(trait.calling_aet, trait.address).traits.append(trait)
+        for trait in traffic.traits(config.name, MOST_TRAITS):
+            account(trait.calling_aet, trait.address).traits.append(trait)
     for refusal in refusals(session, ListRefusals(hours=min(days * 24, 8760), limit=_MOST_REFUSALS)).refusals:
         # Who said no AE title was no DICOM node, or was turned away before it could.
         if refusal.what == "association" and (refusal.calling_aet or _BLANK in refusal.reason):
@@ -119,7 +118,7 @@ def accounts(session: Session, days: int, limit: int) -> dict[str, SenderAccount
 
 def traits_of(traits: Iterable[TraitRecord], now: datetime) -> tuple[SenderTrait, ...]:
     """Join the traits of the machines of one sender, the newest first."""
-    known = list(traits)
+    known = [trait for trait in traits if trait.kind in _KINDS]
     if not known:
         return ()
     habit = min(trait.first for trait in known) + LEARNING

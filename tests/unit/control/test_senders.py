@@ -11,9 +11,11 @@ from appliance.control.api import configuration
 from appliance.control.api import senders as api
 from appliance.control.errors import ControlError
 from appliance.control.registry import find
+from appliance.control.senders.news import SenderNews
 from appliance.control.senders.proposals import entry_name, proposed
 from appliance.control.session import Session
 from mercure.clock import Clock, ManualClock
+from tests.support.control_session import record
 from tests.support.recording_node import RecordingNode
 from tests.support.sender_past import CT, ENHANCED_MR, EXPLICIT, MR, NOT_LISTED, came, refused
 from tests.support.tasks import events_of
@@ -265,3 +267,34 @@ def test_the_change_itself_says_which_senders_it_loses(session: Session) -> None
     session = fresh(session)
     saved = run(session, configuration.SAVE, content=content | moved, edited_from=session.loaded.revision)
     assert saved.warnings == ("it refuses 1 sender of the last 14 days: CT1@10.0.0.7",)
+
+
+def test_a_change_is_told_once(session: Session) -> None:
+    news = SenderNews()
+
+    def look() -> list[tuple[str, str, str]]:
+        forward(session, seconds=301)
+        news.look(fresh(session))
+        events = [event.details for event in events_of(session) if event.type == "sender.changed"]
+        record(session)
+        return [(it["sender"], it["kind"], it["value"]) for it in events]
+
+    came(session, "MR1", "10.0.0.9", sop_class=MR, version="A1")
+    assert look() == []
+    forward(session, days=8)
+    came(session, "MR1", "10.0.0.9", sop_class=MR, version="A1")
+    assert look() == []
+    came(session, "MR1", "10.0.0.9", sop_class=ENHANCED_MR, version="B2")
+    assert sorted(look()) == [("MR1@10.0.0.9", "class", ENHANCED_MR), ("MR1@10.0.0.9", "version", "B2")]
+    came(session, "MR1", "10.0.0.9", sop_class=ENHANCED_MR, version="B2")
+    assert look() == []
+    assert SenderNews().look(fresh(session)) is None  # nor by a control service that began anew
+    assert [event for event in events_of(session) if event.type == "sender.changed"] == []
+
+
+def test_what_was_new_before_anybody_looked_is_no_news(session: Session) -> None:
+    came(session, "MR1", "10.0.0.9", sop_class=MR)
+    forward(session, days=8)
+    came(session, "MR1", "10.0.0.9", sop_class=ENHANCED_MR)
+    SenderNews().look(fresh(session))
+    assert [event for event in events_of(session) if event.type == "sender.changed"] == []

@@ -1,0 +1,81 @@
+"""News of senders: an event when one uses what it did not use before, such as after an update of its software."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from pathlib import Path
+from typing import Final
+
+from appliance.control.errors import ControlError
+from appliance.control.history.search import reading
+from appliance.control.senders.listing import MOST_TRAITS, traits_of
+from appliance.control.session import Session
+from mercure import durable
+from mercure.event_details import SenderChanged
+from mercure.history.records import TraitRecord
+from mercure.history.traffic import Traffic
+from mercure.model import Record, read_state
+from mercure.spool import Stage
+
+SECONDS: Final = 300.0
+"""Between two looks: what is new is seen in the history."""
+
+_log = logging.getLogger(__name__)
+
+
+class ToldChanges(Record):
+    """What was told already: sender, kind and value of each."""
+
+    told: tuple[tuple[str, str, str], ...] = ()
+
+
+class SenderNews:
+    """Looks for what is new of each sender, and tells each once."""
+
+    def __init__(self) -> None:
+        self._at = float("-inf")
+
+    def look(self, session: Session) -> None:
+        """Tell what is new, if it is time to look; a history that cannot be asked is an alert of its own."""
+        now = session.clock.monotonic()
+        if now - self._at < SECONDS:
+            return
+        self._at = now
+        try:
+            self._tell(session)
+        except (ControlError, OSError) as error:
+            _log.warning("what is new of senders cannot be told: %s", error)
+
+    def _tell(self, session: Session) -> None:
+        path = _path(session)
+        before, found = read_state(path, ToldChanges), _changes(session)
+        keys = tuple(sorted(found))
+        if before is not None and keys == before.told:
+            return
+        # Where nothing was ever told, what is known is where it begins: an upgrade is no news.
+        fresh = [key for key in keys if key not in before.told] if before is not None else []
+        if fresh:
+            with session.changing() as events:
+                for key in fresh:
+                    events.emit(found[key])
+        if not path.parent.is_dir():
+            durable.make_directory(path.parent)
+        durable.write_file(path, ToldChanges(told=keys).model_dump_json().encode(), sync=bool(fresh))
+
+
+def _path(session: Session) -> Path:
+    return session.spool.stage(Stage.STATE) / "senders" / "told.json"
+
+
+def _changes(session: Session) -> dict[tuple[str, str, str], SenderChanged]:
+    config, by_sender = session.config, defaultdict[str, list[TraitRecord]](list)
+    with reading(session, Traffic) as traffic:
+        for trait in traffic.traits(config.name, MOST_TRAITS):
+            by_sender[config.sender_of(trait.calling_aet, trait.address)].append(trait)
+    return {
+        (name, new.kind, new.value): SenderChanged(sender=name, kind=new.kind, value=new.value, since=new.first)
+        for name, traits in by_sender.items()
+        for new in traits_of(traits, session.clock.now())
+        if new.new
+    }
