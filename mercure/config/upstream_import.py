@@ -56,8 +56,8 @@ DROPPED: Final[Mapping[str, str]] = {
     "features": _NOT_NEEDED,
     "email_notification_from": f"{_CHANNEL} in `alerts` and in rules; its `sender` is this address",
     "webhook_certificate_location": "it is the `ca_file` of a channel of kind `webhook`",
-    "server_time": "the machine's times are UTC; the time zone for people is `site.timezone`",
-    "local_time": "the machine's times are UTC; the time zone for people is `site.timezone`",
+    "server_time": "the machine's times are UTC; the time zone of off-peak hours is `site.timezone`",
+    "local_time": "the machine's times are UTC; the time zone of off-peak hours is `site.timezone`",
     "dicom_receiver": f"{_NOT_NEEDED}: every tag can be used in rules",
 }
 """Settings without an equivalent, and why."""
