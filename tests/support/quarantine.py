@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from mercure.names import id_time, utc_text
@@ -44,7 +45,8 @@ def put_aside(spool: Path, image: Path, name: str) -> Path:
     image.rename(entry / "object.part")
     for line in image.parent.glob("*.jsonl"):
         line.unlink()
-    image.parent.rmdir()
+    with suppress(OSError):  # it was not the only one
+        image.parent.rmdir()
     reason = {
         "version": 1,
         "image": name,

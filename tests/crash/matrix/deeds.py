@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from appliance.control import quarantine
 from appliance.control.api.base import Nothing
+from appliance.control.api.keep import AddKeep
+from appliance.control.api.quarantine import ChangeObject, SendObject
 from appliance.control.api.resend import BeginResend, PlanResend
 from appliance.control.configuration import changes
 from appliance.control.errors import ControlError
-from appliance.control.queue import resend
+from appliance.control.queue import keeps, resend
 from appliance.control.queue.resend import ResendWorker
 from appliance.control.session import Session
 from mercure.config import Root
 from mercure.spool import Stage
+from tests.support.quarantine import put_aside
 from tests.support.verbs import asked, change_task
 
 if TYPE_CHECKING:
@@ -57,6 +62,14 @@ def undo(root: Path, clock: ManualClock) -> None:
     _each(root, clock, "undo", Stage.OUTGOING, Stage.ERROR, Stage.DISCARD)
 
 
+def keep(root: Path, clock: ManualClock) -> None:
+    """Have all tasks of the study kept."""
+    session = _session(root, clock)
+    if not keeps.list_(session, Nothing()).keeps:
+        until = clock.now() + timedelta(days=30)
+        keeps.add(session, AddKeep(study="1.2.3", until=until, reason="the trial"))
+
+
 def decide_anew(root: Path, clock: ManualClock) -> None:
     """Have the rules of now decide on what none wanted."""
     _resend(root, clock, how="anew", rule="(no rule)")
@@ -87,3 +100,27 @@ def make_way(root: Path, _clock: ManualClock) -> None:
     """Remove the file that was in the way at target a."""
     for path in (root.parent / "a").iterdir():
         path.unlink()
+
+
+def put_all_aside(root: Path, _clock: ManualClock) -> None:
+    """Make of all that came what an older release could not read, and of which it told nothing."""
+    spool = root / "spool"
+    for path in spool.glob("outbox/*.jsonl"):
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        path.write_text("".join(line for line in lines if "image.received" not in line), encoding="utf-8")
+    for number, image in enumerate(sorted(spool.glob("incoming/*/*.dcm"))):
+        put_aside(spool, image, f"20261121T110000{number:06}-0000abcd")
+
+
+def read_again(root: Path, clock: ManualClock) -> None:
+    """Read all in quarantine again."""
+    session = _session(root, clock)
+    for name in session.spool.names(Stage.QUARANTINE):
+        assert quarantine.read_object_again(session, ChangeObject(entry=name)).read
+
+
+def send_on(root: Path, clock: ManualClock) -> None:
+    """Send all in quarantine to target a as it is."""
+    session = _session(root, clock)
+    for name in session.spool.names(Stage.QUARANTINE):
+        assert quarantine.send_object(asked(session), SendObject(entry=name, target="a")).taken

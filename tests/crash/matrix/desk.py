@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tests.crash.matrix.world import World
 
 STUDY_UID = "1.2.3"
+AT_ONCE = {"success_seconds": 0, "discard_seconds": 0, "pressure_free_bytes": 0}
 NOBODY_WANTS = (Rule("all", {"rule": 'tags.Modality == "typo"', "targets": ["a"]}, always, ("a", DISCARD)),)
 """The rule is mended, and what it left is decided anew; the old tasks stay in ``discard/``."""
 
@@ -77,6 +78,13 @@ DESK: tuple[Scenario, ...] = (
         meanwhile=(actors.try_once,),
     ),
     Scenario(
+        "have kept what was discarded",
+        deeds.keep,
+        ending(TO_A, DISCARD),
+        before=(*_ROUTED, deeds.discard, actors.record),
+        more={"retention": AT_ONCE},
+    ),
+    Scenario(
         "decide anew on what no rule wanted",
         deeds.decide_anew,
         NOBODY_WANTS,
@@ -85,5 +93,25 @@ DESK: tuple[Scenario, ...] = (
         nodes={"a": _takes_all},
         meanwhile=_DELIVERED,
         once=True,
+    ),
+    Scenario(
+        "read the quarantine again",
+        deeds.read_again,
+        TO_A,
+        nodes("a"),
+        objects=IMAGES,
+        before=(deeds.put_all_aside,),
+        nodes={"a": _takes_all},
+        meanwhile=_DELIVERED,
+        once=True,
+    ),
+    Scenario(
+        "send on from the quarantine",
+        deeds.send_on,
+        TO_A,
+        nodes("a"),
+        objects=IMAGES,
+        before=(deeds.put_all_aside,),
+        nodes={"a": _takes_all},
     ),
 )

@@ -17,7 +17,8 @@ from mercure.spool.place import in_force
 from tests.oracle.judge import STAGE
 from tests.oracle.lossless import as_explicit
 from tests.oracle.meaning import DISCARD, ERROR, HELD
-from tests.support.held import arrivals, digests
+from tests.support.data_sets import data_set_of
+from tests.support.held import arrivals, digest, digests
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tests.support.recording_node import RecordingNode
 
 TURN_HOURS = 1
+QUARANTINED = "quarantine/[!.]*/object.part"
 COMPLETION = {"quiet_seconds": 60, "after_release_seconds": 5}
 QUICK = {"first_seconds": 1, "cap_seconds": 2}
 _NO_THREADS = {"nightly_verify": {"enabled": False}, "scrub": {"every_days": 0}}
@@ -138,9 +140,10 @@ class World:
 
     def everywhere(self) -> set[str]:
         """Return the digests of the data sets in any stage or at any target, under names that readers look at."""
+        aside = {digest(data_set_of(path.read_bytes())) for path in self.spool.root.glob(QUARANTINED)}
         taken = {arrival.digest for node in self.recording.values() for arrival in node.arrivals}
         folders = [self.folder / "world", *filter(None, (self.other_disk,))]
-        return digests(*folders) | digests(*self.nodes.values(), read=as_explicit) | taken
+        return digests(*folders) | digests(*self.nodes.values(), read=as_explicit) | taken | aside
 
 
 def _configure(root: Path, content: dict[str, Any]) -> None:
