@@ -14,11 +14,12 @@ from appliance.cli.common import end_with, json_option, narrate, root_option, sh
 from appliance.cli.history import Since
 from appliance.cli.requests import ask, asking
 from appliance.cli.text import terminal_columns, wrapped
+from appliance.presentation.comparison import exam_in_words, finding_in_words, verdict
 from appliance.presentation.figures import zoned_moment
 from mercure.printable import printable
 
 if TYPE_CHECKING:
-    from appliance.control.api.compare import Compared, ComparedExam
+    from appliance.control.api.compare import Compared
     from mercure.history.comparison import MissingImage
 
 _MOST_LINES: Final = 200
@@ -78,16 +79,10 @@ def _send_missing(found: Compared, reason: str, *, yes: bool) -> None:
     from appliance.cli.resend import confirm_and_begin  # noqa: PLC0415
     from appliance.control import api  # noqa: PLC0415
 
-    missing = [it for it in found.missing if it.was_meant and it.task and it.why != "unclear"]
-    if not missing:
+    wanted = api.resend.missing_of(found)
+    if wanted is None:
         narrate("nothing that can be sent is missing there")
         return
-    wanted = api.resend.PlanResend(
-        how="again",
-        target=found.target,
-        listed=tuple(dict.fromkeys(it.task for it in missing)),
-        instances=tuple(dict.fromkeys(it.sop for it in missing)),
-    )
     with asking() as ask_for:
         begun = confirm_and_begin(ask_for, wanted, reason or f"missing at {found.target}", yes=yes)
     if begun is not None:
@@ -111,45 +106,20 @@ def _cell(value: object) -> str:
 
 def _lines(found: Compared) -> Iterator[str]:
     columns = terminal_columns()
-    yield printable(f"{found.target} ({found.destination}), {zoned_moment(found.time)}: {_verdict(found)}")
+    yield printable(f"{found.target} ({found.destination}), {zoned_moment(found.time)}: {verdict(found)}")
     named: dict[str, list[MissingImage]] = {}
     for finding in found.missing[:_MOST_LINES]:
         named.setdefault(finding.study_uid, []).append(finding)
     for exam in found.exams:
         if len(found.exams) == 1 or exam.missing_there or exam.missing_here or exam.problems:
             yield ""
-            yield from wrapped(printable(_exam(exam)), columns)
+            yield from wrapped(exam_in_words(exam), columns)
             for problem in exam.problems:
                 yield from wrapped(printable(f"? {problem}"), columns, indent=2)
             for finding in named.get(exam.study_uid, ()):
-                yield from wrapped(printable(_finding(finding)), columns, indent=2)
+                yield from wrapped(finding_in_words(finding), columns, indent=2)
     more = len(found.missing) + found.not_named - _MOST_LINES
     if more > 0:
         yield f"and {more} instances more: --csv or --json names them"
     if found.unfinished:
         yield from wrapped(printable(f"? not asked about {found.not_asked} exams: {found.unfinished}"), columns)
-
-
-def _verdict(found: Compared) -> str:
-    meant = sum(exam.meant - exam.unclear for exam in found.exams)
-    others = sum(exam.missing_there - exam.meant for exam in found.exams)
-    told = [
-        (meant, "that were meant for it are missing there"),
-        (sum(exam.unclear for exam in found.exams), "may be missing there"),
-        (others, "were not meant for it"),
-        (sum(exam.missing_here for exam in found.exams), "are there and not here"),
-    ]
-    words = [f"{count} instances {text}" for count, text in told if count]
-    whole = "" if found.ok or words else "; not all could be asked"
-    return f"{len(found.exams)} exams, {'; '.join(words) or f'no difference{whole}'}"
-
-
-def _exam(exam: ComparedExam) -> str:
-    known = [("accession", exam.accession), ("patient", exam.patient_id)]
-    who = "".join(f", {name} {value}" for name, value in known if value)
-    return f"study {exam.study_uid}{who}: {exam.here} here, {exam.there} there"
-
-
-def _finding(finding: MissingImage) -> str:
-    where = "missing there" if finding.missing_at == "target" else "missing here"
-    return f"{'!' if finding.was_meant else '-'} {where}: {finding.sop}: {finding.text} (series {finding.series_uid})"

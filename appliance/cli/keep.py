@@ -37,6 +37,7 @@ def keep() -> None:
 @keep.command()
 @click.argument("tasks", metavar="[TASK…]", nargs=-1, shell_complete=shell_completion.tasks)
 @click.option("--study", help="All of this Study Instance UID, also what comes later.")
+@click.option("--accession", metavar="NUMBER", help="All of the study with this accession number, given whole.")
 @click.option("--patient", help="All of this patient id, also what comes later.")
 @click.option(
     "--until", required=True, type=Until(), help="When it ends: in 12h, 7d, 2w, or a date or time; within a year."
@@ -44,20 +45,20 @@ def keep() -> None:
 @click.option("--reason", required=True, help="Why; others will ask.")
 @root_option
 @json_option(added="appliance.control.api.keep:KeepState")
-def add(tasks: tuple[str, ...], study: str | None, patient: str | None, until: datetime, reason: str) -> None:
+def add(tasks: tuple[str, ...], until: datetime, reason: str, **named: str | None) -> None:
     """Keep tasks, a study or a patient.
 
     All keeps together take at most `retention.keep_percent` of the disk; what would be more is refused.
     """
     from appliance.control import api  # noqa: PLC0415
 
-    if sum((bool(tasks), study is not None, patient is not None)) != 1:
-        raise click.UsageError("name tasks, or give --study or --patient")
+    if sum((bool(tasks), *(value is not None for value in named.values()))) != 1:
+        raise click.UsageError("name tasks, or give --study, --accession or --patient")
     done: list[KeepState] = []
     with asking() as ask_for:
 
         def keep_one(task: str | None) -> bool:
-            wanted = api.keep.AddKeep(task=task, study=study, patient=patient, until=until, reason=reason)
+            wanted = api.keep.AddKeep(task=task, until=until, reason=reason, **named)
             done.append(ask_for(api.keep.ADD, wanted))
             return True
 

@@ -17,12 +17,12 @@ from appliance.cli.requests import ask, asking
 from appliance.cli.text import table
 from appliance.presentation.figures import size, zoned_moment
 from appliance.presentation.phrases import plural
-from mercure.printable import printable
+from appliance.presentation.resends import job_in_words, plan_in_words
 
 if TYPE_CHECKING:
     from appliance.cli.requests import Ask
     from appliance.control.api.base import Verb
-    from appliance.control.api.resend import OneResend, PlanResend, ResendPlan, Resends, ResendState
+    from appliance.control.api.resend import OneResend, PlanResend, Resends, ResendState
 
 MOST_BYTES: Final = 10 * 1024 * 1024
 MOST_LISTED: Final = 20_000
@@ -84,7 +84,7 @@ def resend(*, only_plan: bool, reason: str, yes: bool, **given: Any) -> None:  #
     wanted = _wanted(given)
     if only_plan:
         found = ask(api.resend.PLAN, wanted)
-        show(found, lambda: _plan_lines(found))
+        show(found, lambda: plan_in_words(found))
         end_with(exit_codes.WELL if found.series else exit_codes.FAILED)
         return
     with asking() as ask_for:
@@ -92,7 +92,7 @@ def resend(*, only_plan: bool, reason: str, yes: bool, **given: Any) -> None:  #
     if begun is None:
         end_with(exit_codes.FAILED)
         return
-    show(begun, lambda: [_job_line(begun)])
+    show(begun, lambda: [job_in_words(begun)])
 
 
 def confirm_and_begin(ask_for: Ask, wanted: PlanResend, reason: str, *, yes: bool) -> ResendState | None:
@@ -100,7 +100,7 @@ def confirm_and_begin(ask_for: Ask, wanted: PlanResend, reason: str, *, yes: boo
     from appliance.control import api  # noqa: PLC0415
 
     found = ask_for(api.resend.PLAN, wanted)
-    for line in _plan_lines(found):
+    for line in plan_in_words(found):
         narrate(line)
     if not found.series:
         return None
@@ -149,33 +149,6 @@ def _read_csv(file: IO[bytes]) -> tuple[str, ...]:
     return names
 
 
-def _plan_lines(found: ResendPlan) -> Iterator[str]:
-    yield f"{found.series} series, {plural(found.images, 'image')}, {size(found.bytes)}"
-    for goes in found.goes:
-        yield printable(f"  {goes.series} → {_PLACES[goes.kind].format(name=goes.name)}")
-    for left in found.left:
-        examples = ", ".join(task[-8:] for task in left.examples)
-        yield printable(f"  {plural(left.tasks, 'task')} not: {left.why} ({examples})")
-    if found.gone is None:
-        yield "  the history cannot be asked: what is no longer on the disk is not counted"
-    elif found.gone:
-        yield f"  {plural(found.gone, 'task')} no longer on the disk"
-    if found.arriving:
-        yield f"  {found.arriving} series belong to a study of which images arrive just now"
-    if found.not_found:
-        named = ", ".join(found.not_found[:5])
-        yield printable(f"  {len(found.not_found)} of the list not found: {named}")
-
-
-_PLACES: Final = {
-    "target": "{name}",
-    "module": "module {name}",
-    "study": "the study that rule {name} collects",
-    "discard": "nowhere: {name} discards",
-    "error": "error/: {name}",
-}
-
-
 @click.group(cls=OrderedGroup)
 @root_option
 def resends() -> None:
@@ -209,15 +182,11 @@ def _list_lines(found: Resends) -> Iterator[str]:
     yield from table(["JOB", "STATE", "HOW", "DONE", "LEFT", "BY", "SINCE", "REASON"], rows)
 
 
-def _job_line(job: ResendState) -> str:
-    return printable(f"job {job.id[-8:]}: {job.state}, {job.done} of {job.items} series")
-
-
 def _change(verb: Verb[OneResend, ResendState], job: str) -> None:
     from appliance.control import api  # noqa: PLC0415
 
     changed = ask(verb, api.resend.OneResend(job=job))
-    show({"changed": [changed]}, lambda: [_job_line(changed)])
+    show({"changed": [changed]}, lambda: [job_in_words(changed)])
 
 
 @resends.command()

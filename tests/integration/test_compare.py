@@ -251,3 +251,28 @@ def test_the_command_prints_lines_a_document_and_a_file(session: Session, port: 
 def test_the_command_wants_an_exam_or_a_time(session: Session) -> None:
     assert run(session, "--at", "pacs").exit_code == 2
     assert run(session, STUDY, "--at", "pacs", "--since", "1h").exit_code == 2
+
+
+@pytest.mark.parametrize("member", ["pacs", "other"])
+def test_what_went_to_a_group_is_sent_to_the_member_that_lacks_it(session: Session, port: int, member: str) -> None:
+    targets = dict(json.loads(session.store.mercure.path.read_text())["targets"])
+    targets["archives"] = {"kind": "group", "members": ["pacs", "other"], "strategy": "failover"}
+    session = edit(session, targets=targets)
+    task = place_task(
+        session, Stage.SUCCESS, id=FIRST.derived("pacs"), target="archives", member=member, images=3, finished=START,
+        identity=FIRST.identity,
+    )  # fmt: skip
+    records = [
+        {"FileName": f"1.2.3.{number}.dcm", "SOPInstanceUID": sop, "SeriesInstanceUID": "1.2.3"}
+        for number, sop in enumerate(SOPS)
+    ]
+    path = session.spool.entry(Stage.SUCCESS, task.id) / "tags.jsonl"
+    path.write_bytes(b"".join(map(json_line, records)))
+    with find_node(port, archive(SOPS[1:])):
+        result = run(session, STUDY, "--at", "pacs", "--send", "--yes")
+    assert "1 → pacs" in result.stderr
+    ResendWorker(lambda: session).turn()
+    (made,) = session.spool.names(Stage.ROUTING)
+    plan = load_plan(session.spool.entry(Stage.ROUTING, made))
+    assert plan is not None
+    assert [derived.task.target for derived in plan.derived] == ["pacs"]

@@ -14,9 +14,13 @@ _Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class AddKeep(Model):
-    """What is to be kept, until when, and why: one of task (by its id or the end of it), study and patient."""
+    """What is to be kept, until when, and why: one of task (by its id or the end of it), study, patient and accession.
+
+    The study that has the accession number is then kept.
+    """
 
     task: _Name | None = None
+    accession: _Name | None = None
     study: _Name | None = None
     patient: _Name | None = None
     until: AwareDatetime

@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AwareDatetime, Field
 
 from appliance.control.api.base import Nothing, Verb
+from appliance.control.api.compare import Compared
 from mercure.model import Model
 from mercure.routing.resend_jobs import How
 
@@ -16,7 +17,8 @@ _Uid = Annotated[str, Field(min_length=1, max_length=200)]
 class Selection(Model):
     """Which tasks of ``success/``, ``discard/`` and ``error/`` are meant: those that are all that is given.
 
-    `since` is when their series was taken; `rule` one that put them there, ``(no rule)`` where none wanted them;
+    `since` is when their series was taken; `target` the one that they were for, or the member of a group that they were
+    offered to last; `rule` one that put them there, ``(no rule)`` where none wanted them;
     `listed` are task ids, accession numbers, patient ids, Study or Series Instance UIDs, any of which is enough;
     `instances` are the only SOP Instance UIDs that are meant.
     """
@@ -45,6 +47,19 @@ class PlanResend(Selection):
     to: Annotated[tuple[_Uid, ...], Field(max_length=50)] = ()
     older: bool = False
     off_peak: bool = False
+
+
+def missing_of(found: Compared) -> PlanResend | None:
+    """Return what sends just the images that are missing at a target and were meant for it; None: there are none."""
+    missing = [it for it in found.missing if it.was_meant and it.task and it.why != "unclear"]
+    if not missing:
+        return None
+    return PlanResend(
+        how="again",
+        target=found.target,
+        listed=tuple(dict.fromkeys(it.task for it in missing)),
+        instances=tuple(dict.fromkeys(it.sop for it in missing)),
+    )
 
 
 class BeginResend(PlanResend):

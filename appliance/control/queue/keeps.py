@@ -23,6 +23,7 @@ from mercure.spool.keeps import Keep, changing_keeps, read_keeps, remove_keep, s
 LONGEST: Final = timedelta(days=366)
 """What is to stay for longer belongs into an archive; a keep can be made anew before it ends."""
 
+_NAMED: Final = 5
 _COUNTED: Final = (*TASK_STAGES, Stage.STUDIES)
 
 
@@ -56,9 +57,9 @@ def add(session: Session, wanted: AddKeep) -> KeepState:
 
 def _keep_of(session: Session, wanted: AddKeep) -> Keep:
     """Check what is wanted, and return it as it will be written."""
-    given = [name for name in ("task", "study", "patient") if getattr(wanted, name)]
+    given = [name for name in ("task", "study", "patient", "accession") if getattr(wanted, name)]
     if len(given) != 1:
-        raise ControlError("invalid", "one task, one study or one patient is kept", "give one of the three")
+        raise ControlError("invalid", "one task, study, patient or accession number is kept", "give one of the four")
     now = session.clock.now()
     if wanted.until <= now:
         raise ControlError("invalid", f"{wanted.until:%Y-%m-%d %H:%M} is not in the future", "give a later end")
@@ -69,6 +70,7 @@ def _keep_of(session: Session, wanted: AddKeep) -> Keep:
         raise ControlError("invalid", "a keep has a reason", "say why: others will ask")
     task = find_task(session, wanted.task)[0] if wanted.task else ""
     study, patient = (wanted.study or "").strip(), (wanted.patient or "").strip()
+    study = study or (_study_of(session, wanted.accession.strip()) if wanted.accession else "")
     if not (task or study or patient):
         raise ControlError("invalid", "it is blank", "name a task, a study or a patient")
     return Keep(
@@ -81,6 +83,25 @@ def _keep_of(session: Session, wanted: AddKeep) -> Keep:
         study=study,
         patient=patient,
     )
+
+
+def _study_of(session: Session, accession: str) -> str:
+    """Return the study that has an accession number.
+
+    Raises
+    ------
+    ControlError
+        Nothing of it is in the spool, or several studies have it.
+    """
+    rows = session.rows(_COUNTED)
+    found = sorted({row.study for row in rows if row.study and row.identity.AccessionNumber.strip() == accession})
+    if not found or not accession:
+        advice = "give the whole number; of a series that still arrives keep it when it is complete"
+        raise ControlError("not-found", f"nothing with the accession number {accession!r} is in the spool", advice)
+    if len(found) > 1:
+        text = f"{len(found)} studies have the accession number {accession!r}: {', '.join(found[:_NAMED])}"
+        raise ControlError("invalid", text, "keep each by its Study Instance UID")
+    return found[0]
 
 
 def _nothing(session: Session, keep: Keep) -> ControlError:

@@ -98,7 +98,7 @@ class Planner:
             Nothing is selected, a target is not there, or it is too much.
         """
         self._check()
-        kept = [one for one in self._every if _is_meant(self._wanted, one, self._named)]
+        kept = [one for one in self._every if self._is_for_target(one) and _is_meant(self._wanted, one, self._named)]
         busy = {**ordered_tasks(self._spool), **under_way_of(self._spool, all_jobs(self._spool))}
         free = [one for one in kept if not self._is_busy(one, busy)]
         _MAKERS[self._wanted.how](self, free)
@@ -116,6 +116,17 @@ class Planner:
             raise ControlError("invalid", "targets are named to send elsewhere, and only then", "see `to`")
         for target in wanted.to:
             find_target(self._session, target)
+
+    def _is_for_target(self, one: KeptTask) -> bool:
+        """Return whether a task was for the wanted target: itself, or as a member of a group.
+
+        Named images may also be those that another member of the group got.
+        """
+        wanted, task = self._wanted.target, one.task
+        if wanted in (None, task.target, task.member):
+            return True
+        group = self._config.targets.get(task.target or "")
+        return bool(self._wanted.instances) and group is not None and wanted in group.leads_to()
 
     @cached_property
     def _named(self) -> frozenset[str]:
@@ -175,10 +186,10 @@ class Planner:
                 self._draft.leave("a rule discarded it, so it has no target: decide it anew, or name targets", task.id)
             elif task.action != "route" or task.target is None:
                 self._draft.leave("it went into a module and to no target: decide it anew", task.id)
-            elif task.target not in self._config.targets:
-                self._draft.leave(f"there is no target {task.target!r} any more: name another one", task.id)
+            elif (target := self._wanted.target or task.target) not in self._config.targets:
+                self._draft.leave(f"there is no target {target!r} any more: name another one", task.id)
             else:
-                self._add([one], (task.target,))
+                self._add([one], (target,))
 
     def elsewhere(self, kept: Sequence[KeptTask]) -> None:
         """Send each series to the named targets, once however many tasks have it."""
@@ -419,7 +430,6 @@ def _is_meant(wanted: PlanResend, one: KeptTask, named: frozenset[str]) -> bool:
         and wanted.patient in (None, who.PatientID)
         and wanted.study in (None, who.StudyInstanceUID)
         and wanted.series in (None, who.SeriesInstanceUID)
-        and wanted.target in (None, task.target)
         and (wanted.since is None or task.created >= wanted.since)
         and (wanted.rule is None or wanted.rule in fired)
         and (not wanted.listed or bool(_names_of(task) & {*wanted.listed}))

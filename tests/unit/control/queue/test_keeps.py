@@ -69,8 +69,8 @@ def test_a_keep_is_written_told_audited_and_listed(session: Session, spool: Spoo
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [
-        ({}, "one task, one study or one patient"),
-        ({"study": "1.2", "patient": "P1"}, "one task, one study or one patient"),
+        ({}, "one task, study, patient or accession number"),
+        ({"study": "1.2", "patient": "P1"}, "one task, study, patient or accession number"),
         ({"patient": "P1", "days": 0}, "not in the future"),
         ({"patient": "P1", "days": -3}, "not in the future"),
         ({"patient": "P1", "days": 367}, "within 366 days"),
@@ -202,3 +202,23 @@ def test_the_list_says_why_and_when_it_is_removed(session: Session, put_task: Pu
     assert [entry.id for entry in list_queue(session, ListQueue(stages=(Stage.DISCARD,), text="no rule")).entries] == [
         by_rule.id
     ]
+
+
+def test_an_accession_number_stands_for_its_one_study(session: Session, put_task: PutTask) -> None:
+    def put(study: str, accession: str) -> None:
+        identity = Identity(StudyInstanceUID=study, AccessionNumber=accession, PatientID="P1")
+        put_task(Stage.SUCCESS, identity=identity, finished=NOW)
+
+    put("1.2", "A77 ")
+    put("1.2", "A77")
+    put("1.3", "B1")
+    put("1.4", "B1")
+    put("1.5", "")
+    made = keep(session, accession="A77")
+    assert (made.study, made.patient, made.tasks) == ("1.2", "", 2)
+    for accession, words in (("B1", "2 studies have"), ("A7", "nothing with"), (" ", "nothing with")):
+        with pytest.raises(ControlError, match=words):
+            keep(session, accession=accession)
+    with pytest.raises(ControlError, match="one task, study, patient or accession"):
+        keep(session, accession="A77", study="1.2")
+    assert [one.study for one in keeps.list_(session, Nothing()).entries] == ["1.2"]
