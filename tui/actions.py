@@ -86,6 +86,16 @@ PAGES: Final = (
     PageEntry("9", "config", "Config", "Conf", "The revisions: compare, roll back.", ("revisions",)),
     PageEntry("0", "audit", "Audit", "Audit", "Who changed what.", ()),
     PageEntry("", "senders", "Senders", "Senders", "Who sends, who may, what each uses.", ("scanners",)),
+    PageEntry(
+        "",
+        "finished",
+        "Finished",
+        "Finished",
+        "Delivered and discarded tasks: send again, keep, undo.",
+        ("delivered", "discarded"),
+    ),
+    PageEntry("", "resends", "Resends", "Resends", "The jobs that send again: pause, stop.", ()),
+    PageEntry("", "keeps", "Keeps", "Keeps", "What is kept beyond its retention, and until when.", ()),
     PageEntry("", "quarantine", "Quarantine", "Quarantine", "What could not be read: look, read again, forward.", ()),
     PageEntry("", "refusals", "Refusals", "Refusals", "What senders were refused as associations began."),
     PageEntry("", "backups", "Backups", "Backups", "The backups: write one, check one.", ("backup",)),
@@ -101,6 +111,22 @@ def _task_action(name: api.queue.VerbName, key: str) -> Action:
     return Action(name, key, name, verb.text, "queue", f"queue.{name}", danger)
 
 
+def _desk_actions(page: str, *, shown: bool = True) -> tuple[Action, ...]:
+    """Make the actions on what has left the queue, for a page of tasks or series."""
+    return (
+        Action("send-again", "s", "send again", "Send again; first you see what would be sent where.",
+               page, "resend.begin", "asks", ("resend",)),
+        Action("decide-again", "d", "decide again", "Let the rules in force decide, as if it had just arrived.",
+               page, "resend.begin", "asks", shown=shown),
+        Action("missing", "m", "missing", "Ask a target what it has of the exam, and send what is missing there.",
+               page, "compare.run", shown=shown),
+        Action("receipt", "p", "receipt", "Sign a statement of what came and was delivered of the exam.",
+               page, "receipt.make", "asks", shown=shown),
+        Action("keep", "K", "keep", "Keep study, patient or task beyond the retention, with an end and a reason.",
+               page, "keep.add", "asks", shown=shown),
+    )  # fmt: skip
+
+
 _OVERVIEW: Final = (
     Action("enter", "enter", "open", "Open what the cursor is on: sender, stage, target, task, alert.", "overview"),
     Action("pane", "tab", "next pane", "Go to the next pane; shift+tab goes back.", "overview"),
@@ -114,6 +140,8 @@ _QUEUE: Final = (
     _task_action("reroute", "t"),
     _task_action("discard", "ctrl+d"),
     _task_action("undo", "u"),
+    *_desk_actions("queue", shown=False),
+    Action("past", "f", "finished", "What was delivered and discarded: opens its page.", "queue"),
     Action(
         "complete", "c", "complete study", "Complete a study that waits for series now.",
         "queue", "queue.force_study", "asks", shown=False,
@@ -145,6 +173,33 @@ _SELFTEST: Final = (
     Action("look", "l", "checks only", "Check everything, and send nothing.", "selftest", "selftest.run"),
 )
 
+_FINISHED: Final = (
+    Action("inspect", "enter", "inspect", "Show the task in full.", "finished"),
+    *_desk_actions("finished"),
+    Action("undo", "u", "undo", "Undo the discard of a task by a person.", "finished", "queue.undo", "asks"),
+    Action("view", "v", "view", "Show delivered and discarded, discarded, or delivered tasks.", "finished"),
+    Action("mark", "space", "mark", "Mark a row: actions are then done to all marked.", "finished"),
+    Action("mark-all", "*", "mark all", "Mark all rows shown, or none.", "finished", shown=False),
+)
+
+_RESENDS: Final = (
+    Action("pause", "p", "pause/resume", "Pause the job, or resume it.", "resends", "resend.pause"),
+    Action("stop", "ctrl+x", "stop", "End the job; what it has put into the queue is delivered.",
+           "resends", "resend.stop", "asks"),
+)  # fmt: skip
+
+_KEEPS: Final = (
+    Action("end", "ctrl+d", "end", "End the keep: the retention holds again.", "keeps", "keep.remove", "asks"),
+    Action("mark", "space", "mark", "Mark a row: actions are then done to all marked.", "keeps"),
+    Action("mark-all", "*", "mark all", "Mark all rows shown, or none.", "keeps", shown=False),
+)
+
+_COMPARE: Final = (
+    Action("send-missing", "s", "send missing", "Send just what is missing there; first you see what.",
+           "compare", "resend.begin", "asks"),
+    Action("ask", "r", "ask again", "Ask the target again.", "compare", "compare.run"),
+)  # fmt: skip
+
 _QUARANTINE: Final = (
     Action("look", "enter", "look", "Show what can be read of it, and where it is damaged.", "quarantine"),
     Action("read-again", "r", "read again", "Read it again, as after an upgrade; what can be read is routed.",
@@ -170,7 +225,10 @@ _HISTORY: Final = (
         aliases=("story",),
     ),
     Action("find", "f", "find", "Find an exam by patient, accession number or UID.", "history"),
+    *_desk_actions("history"),
     Action("refused", "r", "refusals", "What senders were refused as associations began: opens its page.", "history"),
+    Action("mark", "space", "mark", "Mark a row: actions are then done to all marked.", "history", shown=False),
+    Action("mark-all", "*", "mark all", "Mark all rows shown, or none.", "history", shown=False),
 )
 
 _SENDERS: Final = (
@@ -313,6 +371,10 @@ ACTIONS: Final = (
     *_SERVICES,
     *_LOG,
     *_SELFTEST,
+    *_FINISHED,
+    *_RESENDS,
+    *_KEEPS,
+    *_COMPARE,
     *_QUARANTINE,
     *_BACKUPS,
     *_CONFIG,

@@ -13,7 +13,7 @@ from appliance.presentation.states import TASK
 from mercure.printable import printable
 from tui.actions import bindings_of
 from tui.format import fit, printable_lines
-from tui.screens.table_page import TablePage
+from tui.screens.desk_page import DeskPage, Subject
 from tui.screens.task import pair
 from tui.screens.text_page import TextPage
 from tui.styles import Line
@@ -32,7 +32,7 @@ _MOST_LETTERS: Final = 200
 """Of what is looked for: more the router does not take."""
 
 
-class HistoryPage(TablePage[Series]):
+class HistoryPage(DeskPage[Series]):
     """The series received last, or those that were looked for."""
 
     NAME: ClassVar[str] = "history"
@@ -78,7 +78,8 @@ class HistoryPage(TablePage[Series]):
 
     def about(self) -> str:
         """Return what was looked for."""
-        return f"found for {printable(self._wanted)!r} (f, then nothing: all)" if self._wanted else "the last received"
+        found = f"found for {printable(self._wanted)!r} (f, then nothing: all)" if self._wanted else "the last received"
+        return " · ".join(filter(None, (found, self.marked_text())))
 
     def below(self, row: Series) -> Iterable[Line]:
         """Return what does not fit into the line."""
@@ -109,7 +110,20 @@ class HistoryPage(TablePage[Series]):
             "find": self._find,
             "timeline": self.with_row(self._story),
             "refused": lambda: self.mercure.open_page("refusals"),
+            **self.mark_handlers(),
+            **self.desk_handlers(),
         }
+
+    def subject(self, row: Series) -> Subject:
+        """Say what a row is about."""
+        words = f"{row.patient_id or ''} {row.modality or ''} {row.series_description or row.study_description or ''}"
+        return Subject(
+            words,
+            row.series_uid or "",
+            study=row.study_uid or "",
+            patient=row.patient_id or "",
+            accession=row.accession or "",
+        )
 
     def _find(self) -> None:
         def wanted(text: str) -> None:

@@ -18,7 +18,8 @@ from appliance.presentation.states import QUEUE, other
 from mercure.printable import printable
 from tui.actions import bindings_of
 from tui.format import fit, width
-from tui.screens.bulk_page import BulkPage, names
+from tui.screens.bulk_page import names
+from tui.screens.desk_page import UNDO_HINT, DeskPage, Subject
 from tui.screens.flow import exam_of, progress_text
 from tui.screens.task import TaskPage, pair, task_lines, whose_lines
 from tui.styles import Line, Span, age_style
@@ -62,7 +63,6 @@ _TALL: Final = 40
 _STILL_SECONDS: Final = 0.3
 """So long the cursor stays on a row before all of its task is asked for."""
 _ERROR_LINES: Final = 3
-UNDO_HINT: Final = "u undoes it"
 _TEXT_LIMIT: Final = 200
 """Letters of a filter that the router takes."""
 
@@ -107,7 +107,7 @@ COLUMNS: Final[Sequence[Column[Entry]]] = (
 )  # fmt: skip
 
 
-def _exam(entry: Entry) -> tuple[tuple[str, str], ...]:
+def exam_values(entry: Entry) -> tuple[tuple[str, str], ...]:
     """Return what can be copied of an exam."""
     who = entry.identity
     return (
@@ -115,6 +115,19 @@ def _exam(entry: Entry) -> tuple[tuple[str, str], ...]:
         ("patient", who.PatientID),
         ("study UID", who.StudyInstanceUID),
         ("series UID", who.SeriesInstanceUID),
+    )
+
+
+def subject_of(entry: Entry) -> Subject:
+    """Say what an action on a task is about."""
+    who = entry.identity
+    return Subject(
+        f"{entry.target or entry.state}: {_what(entry)[0]}",
+        entry.id,
+        entry.id,
+        who.StudyInstanceUID,
+        who.PatientID,
+        who.AccessionNumber,
     )
 
 
@@ -128,7 +141,7 @@ def search_text(entry: Entry) -> str:
     ).casefold()
 
 
-class QueuePage(BulkPage[Entry]):
+class QueuePage(DeskPage[Entry]):
     """Age by target, and below it each task."""
 
     NAME: ClassVar[str] = "queue"
@@ -156,7 +169,7 @@ class QueuePage(BulkPage[Entry]):
 
     def values(self, row: Entry) -> Iterable[tuple[str, str]]:
         """Return task, exam and error."""
-        return (("task", row.id), *_exam(row), ("error", row.error))
+        return (("task", row.id), *exam_values(row), ("error", row.error))
 
     def below(self, row: Entry) -> Iterable[Line]:
         """Return how far the task is, or in full what keeps it."""
@@ -271,7 +284,9 @@ class QueuePage(BulkPage[Entry]):
             "reroute": self._reroute,
             "undo": self._undo,
             "complete": self._complete,
+            "past": lambda: self.mercure.open_page("finished"),
             **self.mark_handlers(),
+            **self.desk_handlers(),
         }
 
     def _inspect(self, entry: Entry) -> None:
@@ -288,29 +303,20 @@ class QueuePage(BulkPage[Entry]):
         undo = UNDO_HINT if is_undone else ""
         self.each(verb, lambda row: verb.request(task=row.id, reason=reason, **more), done, undo=undo, then=then)
 
+    def subject(self, row: Entry) -> Subject:
+        """Say what a row is about."""
+        return subject_of(row)
+
     def _undo(self) -> None:
         """Undo what was done to the marked tasks, else the last change on this page, else to the task here."""
         rows = self.table.chosen if self.table.marked else self._last or self.table.chosen
-        verb = api.queue.TASK_VERBS["undo"]
-        if not rows:
-            self.say("there is no task to undo anything of", "warning")
-            return
-
-        def sure(reason: str) -> None:
-            self._last = []
-            self.each(
-                api.queue.UNDO, lambda row: api.queue.ChangeTask(task=row.id, reason=reason), verb.done, rows=rows
-            )
-
-        texts = [_names(rows), "The last hold, reroute or discard by a person is undone. " + verb.more]
-        title = f"Undo what was done to {plural(len(rows), 'task')}?"
-        self.when_answered(Confirm(title, texts, "Undo", reason=True), sure)
+        self.ask_undo(rows, self._last.clear)
 
     def _reroute(self) -> None:
         if self.table.chosen:
-            self.ask(api.targets.LIST, api.base.Nothing(), self._choose_target)
+            self.ask(api.targets.LIST, api.base.Nothing(), self._choose_new_target)
 
-    def _choose_target(self, targets: api.targets.Targets) -> None:
+    def _choose_new_target(self, targets: api.targets.Targets) -> None:
         names = [(target.name, "disabled" if target.disabled else target.kind) for target in targets.targets]
 
         def chosen(name: str) -> None:
@@ -363,7 +369,7 @@ def _kept_by(entry: Entry, columns: int) -> Iterator[Line]:
 
 
 def _names(entries: Sequence[Entry]) -> str:
-    return names([f"{entry.target or entry.state}: {_what(entry)[0]}" for entry in entries])
+    return names([subject_of(entry).words for entry in entries])
 
 
 def shape_lines(shape: Sequence[api.queue.ShapeRow], rows: int) -> Iterator[Line]:

@@ -41,14 +41,16 @@ class TaskPage(Page):
     ----------
     entry : QueueEntry
         As the queue knows it.
+    of : str
+        The page it belongs to.
     """
 
     NAME: ClassVar[str] = "task"
-    belongs_to = "queue"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("task")]
 
-    def __init__(self, entry: api.queue.QueueEntry) -> None:
+    def __init__(self, entry: api.queue.QueueEntry, *, of: str = "queue") -> None:
         super().__init__()
+        self.belongs_to = of
         self._entry = entry
         self._detail: api.queue.TaskDetail | None = None
         self._steps: api.modules.Steps | None = None
@@ -99,7 +101,7 @@ class TaskPage(Page):
 
     def _show_log(self, log: api.modules.StepLog) -> None:
         lines = log.text.splitlines() or ["it printed nothing"]
-        page = TextPage("queue", f"log of {self._entry.id}", lambda columns: log_lines(lines, columns))
+        page = TextPage(self.belongs_to, f"log of {self._entry.id}", lambda columns: log_lines(lines, columns))
         self.app.push_screen(page)
 
     def _gone(self, error: ControlError) -> None:

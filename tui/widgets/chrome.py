@@ -57,18 +57,18 @@ def banner_lines(router: RouterState, columns: int) -> tuple[Line, ...]:
 
 
 def key_lines(actions: Iterable[Action], router: RouterState, columns: int) -> list[Line]:
-    """Lay out keys and words; what the person may not do is dimmed."""
+    """Lay out keys and words; what the person may not do is left out: the help names it, with the role it needs."""
     lines: list[Line] = []
     line: list[Span] = []
     used = 0
     for action in actions:
+        if router.who is not None and not router.allows(action.verb):
+            continue
         needs = width(action.key_text) + width(action.word) + 3
         if line and used + needs > columns:
             lines.append(tuple(line))
             line, used = [], 0
-        allowed = router.allows(action.verb)
-        line += [(" ", ""), (action.key_text, "key" if allowed else "dim")]
-        line += [(f" {action.word} ", "" if allowed else "dim")]
+        line += [(" ", ""), (action.key_text, "key"), (f" {action.word} ", "")]
         used += needs
     return [*lines, tuple(line)] if line else lines
 
