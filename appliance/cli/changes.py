@@ -54,7 +54,7 @@ def save_change(verb: Verb[Q, Saved], request: Callable[[int, bool], Q], *, ask:
 
 def confirm(foreseen: Saved, *, yes: bool) -> None:
     """Show what will be different, and ask whether to save it."""
-    for line in difference_lines(foreseen.difference):
+    for line in (*difference_lines(foreseen.difference), *warning_lines(foreseen)):
         narrate(line)
     if not yes:
         click.confirm("Save?", abort=True, err=True)
@@ -64,11 +64,17 @@ def saved_lines(saved: Saved) -> Iterator[str]:
     """Write what became of a change, and when it counts."""
     yield f"saved as revision {saved.revision}"
     yield from when_it_counts(saved.restart, saved.renews)
+    yield from warning_lines(saved)
     if saved.tasks:
         yield f"{plural(saved.tasks, 'waiting task')} renamed"
     if saved.busy:
         names = ", ".join(task[-8:] for task in saved.busy)
         yield printable(f"being worked on, and not renamed yet: {names}; repeat this command when they have ended")
+
+
+def warning_lines(saved: Saved) -> Iterator[str]:
+    """Write what is lost by a change that can be saved all the same."""
+    return (f"warning: {printable(text)}" for text in saved.warnings)
 
 
 @contextmanager

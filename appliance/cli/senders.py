@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli import exit_codes
+from appliance.cli.changes import saved_lines
 from appliance.cli.common import end_with, json_option, narrate, root_option, show
 from appliance.cli.entries import add_entry_commands
 from appliance.cli.lazy import OrderedGroup
@@ -19,7 +20,6 @@ from appliance.presentation.phrases import plural
 from mercure.printable import printable
 
 if TYPE_CHECKING:
-    from appliance.control.api.base import Saved
     from appliance.control.api.senders import ProposedSenders, SenderDetail, SenderLine, SenderLines, SenderTrait
 
 _comment = click.option("--comment", default="", help="Why; it is kept with the revision.")
@@ -177,7 +177,8 @@ def propose(days: int, save: bool, comment: str) -> None:
             narrate(f"every sender of the last {days} days has an entry")
         elif save:
             request = api.senders.AddProposed(days=days, edited_from=found.revision, comment=comment)
-            _saved(ask_for(api.senders.ADD_PROPOSED, request))
+            for line in saved_lines(ask_for(api.senders.ADD_PROPOSED, request)):
+                narrate(line)
     end_with(exit_codes.WELL if found.senders else exit_codes.FAILED)
 
 
@@ -202,7 +203,7 @@ def allow(name: str, into: str, comment: str) -> None:
         revision = ask_for(api.configuration.SHOW).mercure.revision
         request = api.senders.AllowSender(name=name, into=into, edited_from=revision, comment=comment)
         saved = ask_for(api.senders.ALLOW, request)
-    show(saved, lambda: [f"{printable(name)} may send: saved as revision {saved.revision}"])
+    show(saved, lambda: [f"{printable(name)} may send", *saved_lines(saved)])
 
 
 def _switch(name: str, comment: str, *, enabled: bool) -> None:
@@ -213,7 +214,7 @@ def _switch(name: str, comment: str, *, enabled: bool) -> None:
         request = api.senders.SwitchSender(name=name, enabled=enabled, edited_from=revision, comment=comment)
         saved = ask_for(api.senders.SWITCH, request)
     word = "enabled" if enabled else "disabled: its associations are rejected from now on"
-    show(saved, lambda: [f"{printable(name)} is {word}; saved as revision {saved.revision}"])
+    show(saved, lambda: [f"{printable(name)} is {word}", *saved_lines(saved)])
 
 
 @senders.command()
@@ -250,10 +251,6 @@ def echo(name: str, port: int | None) -> None:
     text = f"{answer.sender} ({answer.host}:{answer.port}): {word}, {answer.seconds:.2f} s: {answer.text}"
     show(answer, lambda: [printable(text)])
     end_with(exit_codes.WELL if answer.ok else exit_codes.FAILED)
-
-
-def _saved(saved: Saved) -> None:
-    narrate(f"saved as revision {saved.revision}")
 
 
 add_entry_commands(senders, "senders", but=("enable", "disable"))

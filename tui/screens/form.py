@@ -195,7 +195,8 @@ class FormPage(Page):
     def _saved(self, saved: Saved) -> None:
         name = self._widgets.get("name")
         self.dismiss(raw_text(name).strip() if name is not None else None)
-        self.mercure.say(f"saved as revision {saved.revision}")
+        told = (f"saved as revision {saved.revision}", *saved.warnings)
+        self.mercure.say("; ".join(told), "warning" if saved.warnings else "information")
 
     def show_wrong(self, lines: Sequence[Line]) -> None:
         """Show what is wrong, or what was found."""

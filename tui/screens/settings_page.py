@@ -93,7 +93,8 @@ class SettingsPage(TablePage[R]):
         """
 
         def told(saved: Saved) -> None:
-            self.say(f"{done}: revision {saved.revision}")
+            told = (f"{done}: revision {saved.revision}", *saved.warnings)
+            self.say("; ".join(told), "warning" if saved.warnings else "information")
             self.refresh_data()
 
         self.when_answered(dialog, lambda comment: self.ask(verb, request(comment), told))

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from appliance.cli import exit_codes
+from appliance.cli.changes import confirm, saved_lines
+from appliance.control.api.base import Saved
 from appliance.control.api.configuration import SetSettings
 from appliance.control.configuration import settings
 from appliance.control.session import Session
@@ -270,3 +272,11 @@ def test_another_person_is_told_by_name(root: Path, call: Call) -> None:
     settings.set_(Session(Root(root), "bob"), wanted)
     assert "bob" in call("config", "history").stdout
     assert os.path.isdir(root)
+
+
+def test_whom_a_change_refuses_is_said_before_it_is_saved_and_after(capsys: pytest.CaptureFixture[str]) -> None:
+    saved = Saved(file="mercure", revision=2, warnings=("it refuses 1 sender of the last 14 days: MR1@10.0.0.9",))
+    confirm(saved, yes=True)
+    warning = "warning: it refuses 1 sender of the last 14 days: MR1@10.0.0.9"
+    assert warning in capsys.readouterr().err
+    assert warning in list(saved_lines(saved))
