@@ -97,6 +97,7 @@ PAGES: Final = (
     PageEntry("", "resends", "Resends", "Resends", "The jobs that send again: pause, stop.", ()),
     PageEntry("", "keeps", "Keeps", "Keeps", "What is kept beyond its retention, and until when.", ()),
     PageEntry("", "quarantine", "Quarantine", "Quarantine", "What could not be read: look, read again, forward.", ()),
+    PageEntry("", "sections", "Settings", "Settings", "Every setting, by section.", ("settings",)),
     PageEntry("", "refusals", "Refusals", "Refusals", "What senders were refused as associations began."),
     PageEntry("", "backups", "Backups", "Backups", "The backups: write one, check one.", ("backup",)),
     PageEntry("", "selftest", "Self-test", "Self-test", "Whether the box works, step by step.", ("self-test",)),
@@ -307,9 +308,20 @@ _CONFIG: Final = (
     Action("compare", "c", "compare", "Compare the revision with what is in force.", "config"),
     Action("rollback", "ctrl+b", "roll back", "Make the revision the newest one again.",
            "config", "config.rollback", "asks"),
+    Action("forms", "s", "settings", "Change settings, by section: opens their page.", "config"),
     Action("file", "f", "other file", "mercure.json or services.json.", "config"),
     Action("keep", "b", "backups", "Write and check backups: opens their page.", "config"),
 )  # fmt: skip
+
+_SECTIONS: Final = (
+    Action("open", "enter", "change", "Open the form or the table of the section.", "sections"),
+    Action("history-of", "c", "revisions", "See what was saved, compare, roll back: opens their page.", "sections"),
+    Action("save", "ctrl+s", "save", "Save the section as a new revision.", "section-form", "config.section"),
+    Action("edit", "enter", "change", "Change the entry.", "entries"),
+    Action("new", "n", "new", "Add an entry.", "entries", "config.section"),
+    Action("delete", "ctrl+d", "delete", "Remove the entry.", "entries", "config.section", "type the name"),
+    Action("save", "ctrl+s", "save", "Save the entry as a new revision.", "entry-form", "config.section"),
+)
 
 _OTHERS: Final = (
     Action("log", "l", "module log", "Show what its module printed last.", "task"),
@@ -378,6 +390,7 @@ ACTIONS: Final = (
     *_QUARANTINE,
     *_BACKUPS,
     *_CONFIG,
+    *_SECTIONS,
     *_OTHERS,
     *_TABLES,
     *_EVERYWHERE,

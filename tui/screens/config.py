@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
-from appliance.control.rpc.client import Saved, api
+from appliance.control.rpc.client import Difference, Saved, api
 from appliance.presentation.figures import moment
-from appliance.presentation.phrases import plural
+from appliance.presentation.phrases import plural, when_it_counts
 from mercure.printable import printable
 from tui.actions import bindings_of
+from tui.format import fit
 from tui.screens.differences import difference_lines
 from tui.screens.table_page import TablePage
 from tui.screens.task import pair
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
 Revision = api.configuration.RevisionState
+_SHORT: Final = 48
+"""Columns of a value in the question whether to roll back."""
 
 
 class ConfigPage(TablePage[Revision]):
@@ -92,6 +96,7 @@ class ConfigPage(TablePage[Revision]):
             "rollback": self.with_row(self._roll_back),
             "file": self._other_file,
             "keep": lambda: self.mercure.open_page("backups"),
+            "forms": lambda: self.mercure.open_page("sections"),
         }
 
     def _other_file(self) -> None:
@@ -124,7 +129,7 @@ class ConfigPage(TablePage[Revision]):
         self.ask(api.configuration.COMPARE, request, self._sure)
 
     def _sure(self, answer: api.configuration.Comparison) -> None:
-        places = [f"{difference.place} ({difference.how} since)" for difference in answer.difference[:8]]
+        places = [_back(difference) for difference in answer.difference[:8]]
         if len(answer.difference) > len(places):
             places.append(f"and {len(answer.difference) - len(places)} more")
         file, current = answer.file, self._current
@@ -139,5 +144,19 @@ class ConfigPage(TablePage[Revision]):
         self.when_answered(Confirm(title, texts, "Roll back", reason=True), sure)
 
     def _rolled_back(self, saved: Saved) -> None:
-        self.say(f"rolled back: revision {saved.revision} is in force")
+        counts = "; ".join(when_it_counts(saved.restart, saved.renews))
+        self.say(f"rolled back: revision {saved.revision} is in force; {counts}")
         self.refresh_data()
+
+
+def _back(item: Difference) -> str:
+    """Say what a place changes back to, from what it is now."""
+    if item.how == "added":
+        return f"- {item.place}: {_short(item.after)}"
+    if item.how == "removed":
+        return f"+ {item.place}: {_short(item.before)}"
+    return f"~ {item.place}: {_short(item.after)} → {_short(item.before)}"
+
+
+def _short(value: object) -> str:
+    return fit(json.dumps(value, ensure_ascii=False), _SHORT).rstrip()

@@ -12,6 +12,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Input, TextArea
 
 from appliance.control.rpc.client import ControlError, Saved, api
+from appliance.presentation.phrases import plural, when_it_counts
 from appliance.presentation.setting_fields import MISSING, Field, FieldError, put_at, value_at
 from mercure.printable import printable
 from tui.actions import Action, keys_of_form
@@ -21,7 +22,7 @@ from tui.screens.page import Page
 from tui.styles import Line
 from tui.widgets.dialogs import Confirm
 from tui.widgets.fields import Choice, raw_text, value_of, widget_of
-from tui.widgets.lines import Static
+from tui.widgets.lines import Static, marked
 from tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ class FormPage(Page):
             return self.values()
         except FieldError as error:
             self.stop_looking()
-            self.show_wrong([((f"‼ {printable(str(error))}", "bad"),)])
+            self.show_wrong([*marked("‼", str(error), self.app.size.width - 4, "bad")])
             return None
 
     def with_values(self, act: Callable[[str, dict[str, Any]], None]) -> Callable[[], None]:
@@ -193,10 +194,41 @@ class FormPage(Page):
         self.drop()
 
     def _saved(self, saved: Saved) -> None:
+        said = "; ".join(
+            [f"saved as revision {saved.revision}", *when_it_counts(saved.restart, saved.renews), *saved.warnings]
+        )
+        if saved.tasks or saved.busy:
+            said += (
+                f"; {plural(saved.tasks, 'waiting task')} renamed, {len(saved.busy)} being worked on and not renamed"
+            )
+        service = next((name for name in saved.restart if " " not in name), "")
+        if service and self.router.allows(api.services.RESTART.name):
+            self._offer_restart(service, said)
+        else:
+            self._leave(said, "warning" if saved.warnings else "information")
+
+    def _offer_restart(self, service: str, said: str) -> None:
+        """Ask whether the service for which a change waits is restarted now; Cancel leaves it for later."""
+
+        def answered(answer: str | None) -> None:
+            if answer is None:
+                self._leave(said)
+                return
+            restart, done = api.services.OneService(name=service), f"saved, and the {service} restarted: it counts now"
+            self.ask(
+                api.services.RESTART,
+                restart,
+                lambda _: self._leave(done),
+                failed=lambda error: self._leave(f"{said}; {error.text}"),
+            )
+
+        texts = ["It is saved, and counts after a restart.", "Cancel: you restart it later."]
+        self.app.push_screen(Confirm(f"Restart the {service} now?", texts, "Restart now"), answered)
+
+    def _leave(self, said: str, severity: str = "information") -> None:
         name = self._widgets.get("name")
         self.dismiss(raw_text(name).strip() if name is not None else None)
-        told = (f"saved as revision {saved.revision}", *saved.warnings)
-        self.mercure.say("; ".join(told), "warning" if saved.warnings else "information")
+        self.mercure.say(said, severity)
 
     def show_wrong(self, lines: Sequence[Line]) -> None:
         """Show what is wrong, or what was found."""

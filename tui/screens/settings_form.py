@@ -6,14 +6,15 @@ each of its parts, named with dots; JSON is left for what may hold any keys.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final, Protocol
 
 from appliance.presentation.setting_fields import Field, fields_of_schema
 from tui.screens.form import FormPage
 from tui.widgets.lines import marked
 
-_NAME: Final = Field("name", "text", "What rules call it: letters, digits, - _ .", needed=True)
+_NAME: Final = "What rules call it: letters, digits, - _ ."
+_ONE_OF: Final = "What it is for."
 
 
 class Configured(Protocol):
@@ -43,14 +44,26 @@ class SettingsForm(FormPage):
         What is changed; None: a new one.
     revision : int
         Of the configuration that this is edited from.
+    names : sequence of str
+        Those that it may have; every one where there is none.
     """
 
     ASKING: ClassVar[str]
     """What is said while it is tried."""
 
-    def __init__(self, of: str, title: str, schema: Mapping[str, Any], old: Configured | None, revision: int) -> None:
+    def __init__(
+        self,
+        of: str,
+        title: str,
+        schema: Mapping[str, Any],
+        old: Configured | None,
+        revision: int,
+        *,
+        names: Sequence[str] = (),
+    ) -> None:
         values = {**old.settings, "name": old.name} if old else {}
-        super().__init__(of, title, [_NAME, *fields_of_schema(schema)], values, revision)
+        name = Field("name", "choice" if names else "text", _ONE_OF if names else _NAME, tuple(names), needed=True)
+        super().__init__(of, title, [name, *fields_of_schema(schema)], values, revision)
         self.old = old.name if old else None
 
     def handlers(self) -> Mapping[str, Callable[[], None]]:
