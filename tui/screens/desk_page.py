@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -191,7 +191,10 @@ class DeskPage(BulkPage[R]):
         self.when_answered(Choose("Keep what?", texts, kinds), lambda kind: self._choose_end(subjects, kind))
 
     def _choose_end(self, subjects: Sequence[Subject], kind: str) -> None:
-        now = datetime.now(UTC)
+        now = self.router.heard
+        if now is None:
+            self.say("keep: the router has not said yet what time it is; try again in a moment", "warning")
+            return
         ends = {text: now + timedelta(days=days) for text, days in _DAYS.items()}
         rows = [(text, f"until {moment(end)}") for text, end in ends.items()]
         question = Choose("Keep for how long?", ["No keep is without an end."], rows)
