@@ -19,7 +19,7 @@ def main() -> int:
     with short_folder() as folder:
         outcome = Soak(folder, options.minutes, options.seed).run([sys.executable, "-m", "appliance.cli", "run"])
     done = ", ".join(f"{name} {count}" for name, count in sorted(outcome.done.items()))
-    oldest = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in sorted(outcome.oldest.items()) if seconds)
+    oldest = ", ".join(f"{stage} {seconds:.0f} s" for stage, (seconds, _) in sorted(outcome.oldest.items()) if seconds)
     lines = [
         f"soak of {outcome.minutes:g} minutes, seed {options.seed}",
         f"  {outcome.acknowledged} images of {outcome.series} series acknowledged; {outcome.visits} visits of a vandal",

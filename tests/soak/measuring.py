@@ -128,8 +128,12 @@ class StageAges:
         self._stage = stage
         self._since: dict[str, float] = {}
 
-    def oldest(self) -> float:
-        """Look at the stage; return the age in seconds of what is there for the longest time, 0 where nothing is."""
+    def oldest(self) -> tuple[float, str]:
+        """Look at the stage; return the age in seconds of what is there for the longest time, and its name.
+
+        Where nothing is, it is 0, and there is no name.
+        """
         now = monotonic()
         self._since = {name: self._since.get(name, now) for name in self._spool.names(self._stage)}
-        return now - min(self._since.values(), default=now)
+        name = min(self._since, key=self._since.__getitem__, default="")
+        return now - self._since.get(name, now), name

@@ -17,7 +17,7 @@ from mercure.config import Root
 from mercure.history.verify import verify
 from mercure.retention.finished import FINISHED_STAGES
 from mercure.services.common import open_store
-from mercure.spool import Spool, Stage, load_task
+from mercure.spool import Spool, Stage, TaskError, load_task
 from tests.oracle import hospital
 from tests.oracle.judge import STAGE, Kind, Run, judge
 from tests.oracle.meaning import DISCARD, ERROR, Rule
@@ -77,7 +77,8 @@ class Outcome:
     done: dict[str, int] = field(default_factory=dict)
     visits: int = 0
     verdicts: Counter[Kind] = field(default_factory=Counter)
-    oldest: dict[str, float] = field(default_factory=dict)
+    oldest: dict[str, tuple[float, str]] = field(default_factory=dict)
+    """For each stage the longest time in seconds that something was in it, and what."""
     lines: list[str] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
 
@@ -250,7 +251,7 @@ class Soak:
         with suppress(DisconnectedError, ControlError), Client(self._root.path) as client:  # it may be killed just now
             client.status()
         for stage, ages in self._ages.items():
-            self._outcome.oldest[stage] = max(ages.oldest(), self._outcome.oldest.get(stage, 0.0))
+            self._outcome.oldest[stage] = max(ages.oldest(), self._outcome.oldest.get(stage, (0.0, "")))
 
     def _account(self, senders: list[Sender], trickles: list[poison.Trickle]) -> None:
         """Let everything arrive, and let the oracle judge; say what is not as it should be."""
@@ -274,10 +275,20 @@ class Soak:
             assert_planted_are_found(run)
         outcome.troubles += self._verified()
         outcome.troubles += [
-            f"a task in {stage}/ was {outcome.oldest[stage]:.0f} s old"
-            for stage, limit in OLDEST_SECONDS.items()
-            if outcome.oldest.get(stage, 0.0) > limit
+            f"a task in {stage}/ was {seconds:.0f} s old: {self._about(name)}"
+            for stage, (seconds, name) in outcome.oldest.items()
+            if seconds > OLDEST_SECONDS[stage]
         ]
+
+    def _about(self, name: str) -> str:
+        """Say what a task was that is over by now."""
+        for stage in Stage:
+            with suppress(OSError, TaskError):
+                task = load_task(self._spool.entry(stage, name))
+                origin, why = task.origin, task.failure.reason if task.failure else ""
+                tries = f"{task.attempts_made} attempts"
+                return f"{name} for {task.target}, of {origin.calling_aet}, {tries}, now in {stage.value}/ {why}"
+        return name
 
     def _waits(self, run: Run) -> list[str]:
         """Note how long good images waited at the target that never takes some, beside the others."""
