@@ -21,9 +21,8 @@ class TargetTls(Model):
     key: AbsolutePath | None = None
     """The file (PEM) with its private key; only the router may be able to read it (mode 0600)."""
     verify: Literal["full", "ca", "pin"] = "full"
-    """``full``: an authority in `ca` signed the target's certificate, and it is for `server_name`. ``ca``: whatever its
-    name, which is weaker: anybody with a certificate of that authority can take the target's place. ``pin``: it is the
-    very one in `ca`, whoever signed it, and must be pinned anew when it is renewed. Dates count in each."""
+    """``full``: signed by an authority in `ca`, for `server_name`. ``ca``: for any name, which is weaker: each
+    certificate of that authority will do. ``pin``: the very one in `ca`; it must be pinned anew when it is renewed."""
     server_name: str = ""
     """The name or address that must be in the target's certificate; empty: `host`."""
 

@@ -68,7 +68,7 @@ def test_the_beginning_of_a_command_is_enough_and_what_it_may_be_is_listed(plays
         await person.open("queue")
         await person.press("colon")
         await person.write("re")
-        await person.see("retry, release, reroute, refresh")
+        await person.see("refusals, retry, release, reroute")
         await person.press("enter")
         await person.see("'re' can mean several commands")
         await person.press("colon")
