@@ -19,7 +19,7 @@ from tests.oracle.record import Disturbances
 from tests.oracle.rules import ELSEWHERE
 from tests.support.account import Account
 from tests.support.dcmtk import StoreScp
-from tests.support.held import arrivals
+from tests.support.held import arrivals, digests
 from tests.support.polling import eventually
 
 if TYPE_CHECKING:
@@ -76,6 +76,9 @@ class Hospital:
     def settled(self) -> None:
         """Wait until nothing is on its way; then let the oracle and ``mercure verify`` judge."""
         eventually(lambda: not any(map(self.router.box.spool.names, WAITING)), seconds=60, what="nothing waits")
+        # Stock `storescp` writes under the final name from the first byte on, and removes what broke off later.
+        whole = {sent.digest for sent in self.account.sent}
+        eventually(lambda: digests(self.archive.folder) <= whole, seconds=60, what="the archive holds whole images")
         self.disturbances.spans.append((self.began, monotonic()))
         stages = {place: self.router.root / "spool" / place.removeprefix(STAGE) for place in (DISCARD, ERROR)}
         places = {"archive": self.archive.folder, ELSEWHERE: self.elsewhere, **stages}

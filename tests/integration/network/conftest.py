@@ -27,7 +27,8 @@ def hospital(netns: NamespacePair) -> Iterator[Hospital]:
     """Give a router in a namespace of its own, whose receiver gives up a silent association after two seconds."""
     outside, inside = netns.sender, netns.receiver
     with memory_folder() as folder, ExitStack() as stack:
-        node = storescp(folder / "archive", "--bit-preserving", "--fork", KEEP_EACH_TRY, prefix=outside.command())
+        options = ("--bit-preserving", "--fork", KEEP_EACH_TRY, "--socket-timeout", "3")
+        node = storescp(folder / "archive", *options, prefix=outside.command())
         archive = stack.enter_context(node)
         elsewhere = folder / ELSEWHERE
         elsewhere.mkdir()

@@ -55,7 +55,7 @@ def test_saving_makes_it_a_revision_and_is_audited(box: Box, old: Path) -> None:
     assert loaded.value.receiver.port == 11113
     assert not loaded.by_hand
     assert store.mercure.revision(loaded.revision).comment == "imported from old.json"
-    assert [event.details["verb"] for event in box.events("audit")] == ["config.import"]
+    assert [event.details["verb"] for event in box.events("audit")] == ["config.by_hand", "config.import"]
 
 
 def test_what_cannot_be_used_is_not_saved(box: Box, old: Path) -> None:
