@@ -123,7 +123,7 @@ def test_the_log_is_followed_and_a_crash_loop_is_told(router: Router) -> None:
         screen.press("Enter")
         screen.see_no_more("bookkeeper_00")
         screen.press("Enter")
-        screen.see("log of cleaner_00, following")
+        screen.see("cleaner_00 · following")
         shown = screen.see(SAID_AT_EACH_START).count(SAID_AT_EACH_START)
         pid: int | None = None
         for _ in range(CRASHES):
