@@ -54,7 +54,7 @@ class BulkPage(TablePage[R]):
         *,
         why_not: Callable[[Any], str] = lambda _: "",
         undo: str = "",
-        rows: Sequence[R] = (),
+        rows: Sequence[R] | None = None,
         then: Callable[[Sequence[R]], None] = lambda _: None,
     ) -> None:
         """Do the same to all chosen rows, one after the other; what could not be done is told together.
@@ -72,11 +72,11 @@ class BulkPage(TablePage[R]):
         undo : str
             How it is undone; empty: it cannot be.
         rows : sequence
-            To which; empty: to those that are chosen.
+            To which; None: to those that are chosen.
         then : callable
             Gets the rows to which it was done.
         """
-        rows = rows or self.table.chosen
+        rows = self.table.chosen if rows is None else rows
         if not rows:
             self.say(f"there is no {self.WORDS[0]} to do this to", "warning")
             return

@@ -309,8 +309,12 @@ class QueuePage(DeskPage[Entry]):
 
     def _undo(self) -> None:
         """Undo what was done to the marked tasks, else the last change on this page, else to the task here."""
+
+        def forget() -> None:
+            self._last = []
+
         rows = self.table.chosen if self.table.marked else self._last or self.table.chosen
-        self.ask_undo(rows, self._last.clear)
+        self.ask_undo(rows, forget)
 
     def _reroute(self) -> None:
         if self.table.chosen:
