@@ -376,7 +376,7 @@ def _box_lines(
     """Say how disk, services and machine are: what matters most first, as a low pane shows only the beginning."""
     yield _disk_line(status.disk, columns)
     yield ((" services ", "dim"), _services(status), *_lag(status))
-    yield _kept_line(status, use)
+    yield _kept_line(status, use, columns)
     if use is not None:
         yield _held_line(use)
     if status.machine is not None:
@@ -386,15 +386,16 @@ def _box_lines(
     yield ((" config   ", "dim"), (f"revision {status.config.revision}", ""))
 
 
-def _kept_line(status: api.status.Status, use: api.traffic.DiskUse | None) -> Line:
-    """Say how many tasks are kept after their end, and how much they hold."""
+def _kept_line(status: api.status.Status, use: api.traffic.DiskUse | None, columns: int) -> Line:
+    """Say how many tasks are kept after their end, and how much they hold if there is room for that of both."""
     kept = {str(stage.stage): stage.count for stage in status.stages}
     bytes_ = {"success": use.delivered, "discard": use.discarded} if use else {}
-    texts = [
-        f"{count(kept.get(stage, 0))} {word}" + (f" {size(bytes_[stage])}" if bytes_.get(stage) else "")
-        for stage, word in (("success", "delivered"), ("discard", "discarded"))
-    ]
-    return ((" kept     ", "dim"), (", ".join(texts), ""))
+    words = (("success", "delivered"), ("discard", "discarded"))
+    counts = {stage: f"{count(kept.get(stage, 0))} {word}" for stage, word in words}
+    label = " kept     "
+    whole = ", ".join(text + (f" {size(bytes_[stage])}" if bytes_.get(stage) else "") for stage, text in counts.items())
+    fits = len(label) + len(whole) <= columns
+    return ((label, "dim"), (whole if fits else ", ".join(counts.values()), ""))
 
 
 def _held_line(use: api.traffic.DiskUse) -> Line:
