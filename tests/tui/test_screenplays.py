@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from textual.widgets import Input, TextArea
 
+from appliance.control.rpc.client import Client, api
 from appliance.control.session import Session
 from mercure.event_details import Identity
 from mercure.spool import Stage, load_task
@@ -130,6 +132,31 @@ def test_what_was_done_to_several_tasks_is_undone_from_the_same_screen(session: 
 
     plays(scene)
     assert sorted(session.spool.names(Stage.OUTGOING)) == sorted(task.id for task in tasks)
+
+
+@pytest.mark.parametrize(("keys", "question"), [(("ctrl+d",), "Discard 1 task?"), (("t",), "Reroute to which target?")])
+def test_what_is_asked_about_a_task_is_done_to_no_other_that_is_at_the_cursor_by_then(
+    keys: tuple[str, ...], question: str, session: Session, plays: Plays
+) -> None:
+    named, other = (place_task(session, Stage.OUTGOING, age=age, identity=HEAD) for age in (90, 60))
+    before = load_task(session.spool.entry(Stage.OUTGOING, other.id))
+
+    async def scene(person: Person) -> None:
+        await person.open("queue")
+        await person.see("2 tasks")
+        await person.press(*keys)
+        await person.see(question)
+        with Client(session.root.path) as bob:
+            bob.call(api.queue.DISCARD, api.queue.ChangeTask(task=named.id))
+        page = person.app.page
+        assert page is not None
+        await person.until(lambda: page.grid is not None and len(page.grid.rows) == 1, "the list to be shorter")
+        await person.press(*(("tab", "enter") if "ctrl+d" in keys else ("enter",)))
+        await person.see_no_more(question)
+        await person.see("is in discard/")
+
+    plays(scene)
+    assert load_task(session.spool.entry(Stage.OUTGOING, other.id)) == before
 
 
 def test_a_viewer_sees_everything_and_is_told_why_he_may_not(session: Session, plays: Plays) -> None:

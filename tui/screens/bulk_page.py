@@ -52,12 +52,12 @@ class BulkPage(TablePage[R]):
         request_of: Callable[[R], Any],
         done: str,
         *,
+        rows: Sequence[R],
         why_not: Callable[[Any], str] = lambda _: "",
         undo: str = "",
-        rows: Sequence[R] | None = None,
         then: Callable[[Sequence[R]], None] = lambda _: None,
     ) -> None:
-        """Do the same to all chosen rows, one after the other; what could not be done is told together.
+        """Do the same to rows, one after the other; what could not be done is told together.
 
         Parameters
         ----------
@@ -67,16 +67,15 @@ class BulkPage(TablePage[R]):
             Makes its request for a row.
         done : str
             What has become of the rows, after their number.
+        rows : sequence
+            To which: those that were chosen when a person was asked, not those at the cursor by now.
         why_not : callable
             Says of an answer why nothing was done; empty: it was.
         undo : str
             How it is undone; empty: it cannot be.
-        rows : sequence
-            To which; None: to those that are chosen.
         then : callable
             Gets the rows to which it was done.
         """
-        rows = self.table.chosen if rows is None else rows
         if not rows:
             self.say(f"there is no {self.WORDS[0]} to do this to", "warning")
             return

@@ -94,7 +94,7 @@ class KeepsPage(BulkPage[Keep]):
             return
 
         def sure(reason: str) -> None:
-            self.each(api.keep.REMOVE, lambda row: api.keep.RemoveKeep(keep=row.id, reason=reason), "ended")
+            self.each(api.keep.REMOVE, lambda row: api.keep.RemoveKeep(keep=row.id, reason=reason), "ended", rows=rows)
 
         texts = [names([_what(row) for row in rows]), "The retention holds again: what is older is removed soon."]
         self.when_answered(Confirm(f"End {plural(len(rows), 'keep')}?", texts, "End", reason=True), sure)

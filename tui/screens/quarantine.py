@@ -120,10 +120,16 @@ class QuarantinePage(BulkPage[Object]):
         self.app.push_screen(TextPage("quarantine", title, lambda columns: detail_lines(detail, columns)))
 
     def _asked(
-        self, title: str, texts: Sequence[str], word: str, then: Callable[[str], None], *, needed: bool = False
+        self,
+        rows: Sequence[Object],
+        title: str,
+        texts: Sequence[str],
+        word: str,
+        then: Callable[[str], None],
+        *,
+        needed: bool = False,
     ) -> None:
-        """Ask before something is done to the chosen objects; the title has their number."""
-        rows = self.table.chosen
+        """Ask before something is done to objects; the title has their number."""
         if not rows:
             self.say(f"there is no object to {word.lower()}", "warning")
             return
@@ -132,46 +138,56 @@ class QuarantinePage(BulkPage[Object]):
         self.when_answered(Confirm(question, [named, *texts], word, reason=True, needed=needed), then)
 
     def _read_again(self) -> None:
+        rows = self.table.chosen
+
         def sure(reason: str) -> None:
             self.each(
                 api.quarantine.READ_AGAIN,
                 lambda row: api.quarantine.ChangeObject(entry=row.entry, reason=reason),
                 "read, and routed like any other image",
                 why_not=lambda answer: "" if answer.read else f"not readable: {answer.reason}",
+                rows=rows,
             )
 
-        self._asked("Read {objects} again?", [_READ_AGAIN], "Read again", sure)
+        self._asked(rows, "Read {objects} again?", [_READ_AGAIN], "Read again", sure)
 
     def _forward(self) -> None:
-        if self.table.chosen:
-            self.ask(api.targets.LIST, Nothing(), self._choose_target)
+        rows = self.table.chosen
+        if rows:
+            self.ask(api.targets.LIST, Nothing(), lambda targets: self._choose_target(rows, targets))
         else:
             self.say("there is no object to forward", "warning")
 
-    def _choose_target(self, targets: api.targets.Targets) -> None:
+    def _choose_target(self, rows: Sequence[Object], targets: api.targets.Targets) -> None:
         found = [(target.name, "disabled" if target.disabled else target.kind) for target in targets.targets]
-        self.when_answered(Choose("Forward to which target?", [_FORWARDED], found), self._forward_to)
+        question = Choose("Forward to which target?", [_FORWARDED], found)
+        self.when_answered(question, lambda target: self._forward_to(rows, target))
 
-    def _forward_to(self, target: str) -> None:
+    def _forward_to(self, rows: Sequence[Object], target: str) -> None:
         def sure(reason: str) -> None:
             self.each(
                 api.quarantine.SEND,
                 lambda row: api.quarantine.SendObject(entry=row.entry, target=target, reason=reason),
                 f"forwarded to {target}: out of the quarantine",
                 why_not=lambda answer: "" if answer.taken else f"not taken by {target}: {answer.text}",
+                rows=rows,
             )
 
-        self._asked(f"Forward {{objects}} to {target}?", [_FORWARDED], "Forward", sure)
+        self._asked(rows, f"Forward {{objects}} to {target}?", [_FORWARDED], "Forward", sure)
 
     def _discard(self) -> None:
+        rows = self.table.chosen
+
         def sure(reason: str) -> None:
             self.each(
                 api.quarantine.DISCARD,
                 lambda row: api.quarantine.DiscardObject(entry=row.entry, reason=reason),
                 "removed for good",
+                rows=rows,
             )
 
-        self._asked("Discard {objects}?", ["Removed for good: this cannot be undone."], "Discard", sure, needed=True)
+        texts = ["Removed for good: this cannot be undone."]
+        self._asked(rows, "Discard {objects}?", texts, "Discard", sure, needed=True)
 
 
 def _sender(one: Object) -> str:

@@ -292,8 +292,8 @@ class QueuePage(DeskPage[Entry]):
     def _inspect(self, entry: Entry) -> None:
         self.app.push_screen(TaskPage(entry))
 
-    def _change(self, verb: Any, done: str, reason: str = "", target: str = "") -> None:  # noqa: ANN401
-        """Do the same to all chosen tasks."""
+    def _change(self, verb: Any, done: str, rows: Sequence[Entry], reason: str = "", target: str = "") -> None:  # noqa: ANN401
+        """Do the same to tasks: those that were chosen when it was asked, not those at the cursor by now."""
         more = {"target": target} if target else {}
         is_undone = verb.name.removeprefix("queue.") in api.queue.UNDONE_AS
 
@@ -301,7 +301,14 @@ class QueuePage(DeskPage[Entry]):
             self._last = [*rows] if is_undone else []
 
         undo = UNDO_HINT if is_undone else ""
-        self.each(verb, lambda row: verb.request(task=row.id, reason=reason, **more), done, undo=undo, then=then)
+        self.each(
+            verb,
+            lambda row: verb.request(task=row.id, reason=reason, **more),
+            done,
+            undo=undo,
+            rows=rows,
+            then=then,
+        )
 
     def subject(self, row: Entry) -> Subject:
         """Say what a row is about."""
@@ -317,31 +324,32 @@ class QueuePage(DeskPage[Entry]):
         self.ask_undo(rows, forget)
 
     def _reroute(self) -> None:
-        if self.table.chosen:
-            self.ask(api.targets.LIST, api.base.Nothing(), self._choose_new_target)
+        rows = self.table.chosen
+        if rows:
+            self.ask(api.targets.LIST, api.base.Nothing(), lambda targets: self._choose_new_target(rows, targets))
 
-    def _choose_new_target(self, targets: api.targets.Targets) -> None:
+    def _choose_new_target(self, rows: Sequence[Entry], targets: api.targets.Targets) -> None:
         names = [(target.name, "disabled" if target.disabled else target.kind) for target in targets.targets]
 
         def chosen(name: str) -> None:
-            self._change(api.queue.REROUTE, f"rerouted to {name}", target=name)
+            self._change(api.queue.REROUTE, f"rerouted to {name}", rows, target=name)
 
-        what = plural(len(self.table.chosen), "task")
-        texts = [f"{what}: {_names(self.table.chosen)}", api.queue.TASK_VERBS["reroute"].warning]
+        what = plural(len(rows), "task")
+        texts = [f"{what}: {_names(rows)}", api.queue.TASK_VERBS["reroute"].warning]
         self.when_answered(Choose("Reroute to which target?", texts, names), chosen)
 
     def _do(self, verb: api.queue.TaskVerb) -> None:
         """Do a verb to all chosen tasks, after a question where the verb wants one."""
         entries, change = self.table.chosen, api.queue.CHANGES[verb.name]
         if not verb.confirm:
-            self._change(change, verb.done)
+            self._change(change, verb.done, entries)
             return
         if not entries:
             self.say(f"there is no task to {verb.name}", "warning")
             return
 
         def sure(reason: str) -> None:
-            self._change(change, verb.done, reason=reason)
+            self._change(change, verb.done, entries, reason=reason)
 
         word = verb.name.capitalize()
         texts = [_names(entries), verb.warning_of(len(entries))]
