@@ -19,7 +19,6 @@ from mercure.config.completion import CompletionTimes, ExpectedCount, StudyCompl
 from mercure.config.processing import ModuleSettings, Mount, Podman, Processing, Slurm
 from mercure.config.rule import Rule
 from mercure.config.senders import Sender
-from mercure.config.site import Site
 from mercure.config.tls import TargetTls
 from mercure.model import notes_of
 from mercure.targets import MODELS
@@ -42,7 +41,7 @@ This page is made from the models by `make docs`.
 
 TABLES: Final[tuple[tuple[str, type[BaseModel]], ...]] = (
     ("mercure.json", models.Config),
-    ("site", Site),
+    ("site", models.SiteSettings),
     ("receiver", models.Receiver),
     ("senders.NAME", Sender),
     ("completion", models.Completion),

@@ -175,7 +175,7 @@ def show(data: BaseModel | Mapping[str, Sequence[BaseModel]], lines: Callable[[]
         click.echo(json_text(_plain(data), indent=1))
         return
     if form == "csv":
-        from appliance.cli.csv_rows import csv_text  # noqa: PLC0415 - only when asked for
+        from appliance.cli.text import csv_text  # noqa: PLC0415 - only when asked for
 
         click.echo(csv_text(_plain(data)), nl=False)
         return

@@ -28,7 +28,7 @@ MODULES: Final = {
     "resend": ("control.queue.resend",),
     "history": ("control.history.search",),
     "audit": ("control.history.search",),
-    "senders": ("control.senders.actions", "control.senders.listing"),
+    "senders": ("control.senders.actions", "control.senders.accounts"),
     "traffic": ("control.history.traffic", "control.history.delays", "control.alerts.days"),
     "exams": ("control.history.traffic",),
     "receipt": ("control.history.receipts",),
@@ -54,7 +54,7 @@ MODULES: Final = {
 """Where the functions of each group of verbs are, below ``appliance``; imported when one of them is asked for."""
 
 
-WARNERS: Final = ("control.senders.losses",)
+WARNERS: Final = ("control.senders.news",)
 """Where the functions are that look at a change of the configuration before it is saved, by `warns`."""
 
 

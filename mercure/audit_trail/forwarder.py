@@ -1,4 +1,4 @@
-"""Forwarder: sends the audit messages of what is in the history, in its own thread, and never loses them silently.
+"""Forwarder: sends the audit messages of what is in the history as syslog over TLS, and never loses them silently.
 
 The history is the queue on disk: while the repository is away nothing waits but a position in it. What is older than
 `keep_days` by then is left out, which is an event and an alert. Syslog has no answers, so what was written shortly
@@ -8,6 +8,8 @@ before a connection ended is written again: a repository may get a message twice
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import ssl
 import threading
 from collections.abc import Callable
@@ -17,12 +19,11 @@ from typing import Final
 from pydantic import AwareDatetime, ValidationError
 
 from mercure import durable
-from mercure.audit_trail.messages import TYPES, Context, audit_message
-from mercure.audit_trail.syslog import SyslogConnection
+from mercure.audit_trail.messages import TYPES, MessageContext, audit_message
 from mercure.clock import Clock
 from mercure.config import Config, Root
 from mercure.config.audit import AuditRepository
-from mercure.dicom.tls import TlsFilesError
+from mercure.dicom.tls import TlsFilesError, client_context
 from mercure.event_details import Warned
 from mercure.history.changes_since import HistoryChanges
 from mercure.history.database import HistoryError
@@ -46,7 +47,6 @@ POSITION: Final = "position.json"
 _ABOUT: Final = "audit repository"
 _log = logging.getLogger(__name__)
 Emit = Callable[[Warned], object]
-Connect = Callable[[AuditRepository], SyslogConnection]
 
 
 class Position(Record):
@@ -148,14 +148,14 @@ class AuditForwarder:
             if event.time < oldest:
                 lost += event.time >= position.to
             else:
-                self._send(event, Context(config, news.task(event.task) if event.task else None))
+                self._send(event, MessageContext(config, news.task(event.task) if event.task else None))
                 self._sent[event.id] = event.time
         if lost:
             self._told_of_loss(lost, repository)
         self._recorded = recorded
         self._advance(min(waits or now, now), repository)
 
-    def _send(self, event: EventRecord, context: Context) -> None:
+    def _send(self, event: EventRecord, context: MessageContext) -> None:
         try:
             message = audit_message(event, context)
         except ValidationError as error:
@@ -231,3 +231,85 @@ class AuditForwarder:
 
 def _name(repository: AuditRepository) -> str:
     return f"{repository.host}:{repository.port}"
+
+
+_PRIORITY: Final = 10 * 8 + 5
+"""Facility 10 (security and authorization), severity 5 (notice): RFC 5424 section 6.2.1, PS3.15 A.6."""
+
+_MESSAGE_ID: Final = "DICOM+RFC3881"
+_BOM: Final = b"\xef\xbb\xbf"
+_PROGRAM: Final = "mercure"
+_NAME_LENGTH: Final = 255
+_SECONDS: Final = 15.0
+
+
+class SyslogConnection:
+    """A connection to an audit repository.
+
+    Syslog has no answers: that a message was written does not prove that it arrived. `check` finds that the other side
+    has ended the connection.
+
+    Parameters
+    ----------
+    repository : AuditRepository
+        Where it is.
+
+    Raises
+    ------
+    OSError
+        It cannot be reached, or its certificate is not believed.
+    mercure.dicom.tls.TlsFilesError
+        A file of the settings cannot be used.
+    """
+
+    def __init__(self, repository: AuditRepository) -> None:
+        tls = repository.tls
+        context = client_context(tls, [])
+        plain = socket.create_connection((repository.host, repository.port), timeout=_SECONDS)
+        try:
+            self._socket = context.wrap_socket(plain, server_hostname=tls.server_name or repository.host)
+        except BaseException:
+            plain.close()
+            raise
+
+    def send(self, at: datetime, message: bytes) -> None:
+        """Write a message.
+
+        Raises
+        ------
+        OSError
+            The connection is gone.
+        """
+        self.check()
+        line = syslog_line(at, message)
+        self._socket.sendall(b"%d %s" % (len(line), line))
+
+    def check(self) -> None:
+        """Look whether the other side has ended the connection.
+
+        Raises
+        ------
+        OSError
+            It has.
+        """
+        self._socket.setblocking(False)
+        try:
+            while self._socket.recv(4096):
+                pass  # a repository has nothing to say
+        except (ssl.SSLWantReadError, BlockingIOError):
+            return
+        finally:
+            self._socket.settimeout(_SECONDS)
+        raise ConnectionResetError("the audit repository has ended the connection")
+
+    def close(self) -> None:
+        """End the connection."""
+        self._socket.close()
+
+
+def syslog_line(at: datetime, message: bytes) -> bytes:
+    """Return a message with its header (RFC 5424 section 6)."""
+    time = at.isoformat().replace("+00:00", "Z")
+    host = socket.getfqdn()[:_NAME_LENGTH] or "-"
+    head = f"<{_PRIORITY}>1 {time} {host} {_PROGRAM} {os.getpid()} {_MESSAGE_ID} - "
+    return head.encode("ascii", "replace") + _BOM + message

@@ -58,7 +58,7 @@ _NODE: Final = _Kind("2", "13", ("110182", "DCM", "Node ID"))
 
 
 @dataclass(frozen=True)
-class Context:
+class MessageContext:
     """What a message needs beside its event.
 
     Parameters
@@ -100,7 +100,7 @@ class _Images(Record):
     destinations: tuple[str, ...] = ()
 
 
-def audit_message(event: EventRecord, context: Context) -> bytes | None:
+def audit_message(event: EventRecord, context: MessageContext) -> bytes | None:
     """Return the audit message of an event, XML by PS3.15 A.5.1; None where there is none of it.
 
     Raises
@@ -113,14 +113,14 @@ def audit_message(event: EventRecord, context: Context) -> bytes | None:
     return _DECLARATION + tostring(root, encoding="unicode").encode() if root is not None else None
 
 
-def _application(event: EventRecord, context: Context) -> Element:
+def _application(event: EventRecord, context: MessageContext) -> Element:
     kind = _START if event.type == "service.started" else _STOP
     root = _begin(event, _APPLICATION_ACTIVITY, "E", kind=kind)
     _add(root, _Participant(event.service, _APPLICATION))
     return _source(root, context)
 
 
-def _received(event: EventRecord, context: Context) -> Element:
+def _received(event: EventRecord, context: MessageContext) -> Element:
     details = _Images.model_validate(event.details)
     origin = details.origin
     root = _begin(event, _TRANSFERRED, "C")
@@ -129,7 +129,7 @@ def _received(event: EventRecord, context: Context) -> Element:
     return _images(_source(root, context), details.identity, details.images, context)
 
 
-def _begun(event: EventRecord, context: Context) -> Element | None:
+def _begun(event: EventRecord, context: MessageContext) -> Element | None:
     details = _Images.model_validate(event.details)
     if details.action != "route" or details.target is None:
         return None
@@ -137,14 +137,14 @@ def _begun(event: EventRecord, context: Context) -> Element | None:
     return _images(root, details.identity, details.images, context)
 
 
-def _sent(event: EventRecord, context: Context) -> Element:
+def _sent(event: EventRecord, context: MessageContext) -> Element:
     details = _Images.model_validate(event.details)
     target = details.destinations[0] if details.destinations else details.target
     root = _sending(_begin(event, _TRANSFERRED, "R"), target or "", context)
     return _images(root, _identity(context.task), details.images, context)
 
 
-def _given_up(event: EventRecord, context: Context) -> Element | None:
+def _given_up(event: EventRecord, context: MessageContext) -> Element | None:
     task = context.task
     if task is None or task.action != "route" or task.target is None:
         return None
@@ -153,7 +153,7 @@ def _given_up(event: EventRecord, context: Context) -> Element | None:
     return _images(root, _identity(task), task.images or 0, context)
 
 
-def _changed(event: EventRecord, context: Context) -> Element:
+def _changed(event: EventRecord, context: MessageContext) -> Element:
     details = Audit.model_validate(event.details)
     is_configuration = details.verb.startswith(_CONFIGURATION_VERBS)
     kind = _SOFTWARE_CONFIGURATION if is_configuration else _RESTRICTED_FUNCTION
@@ -162,14 +162,14 @@ def _changed(event: EventRecord, context: Context) -> Element:
     return _alert(root, f"{details.verb} {details.object}", context)
 
 
-def _refused(event: EventRecord, context: Context) -> Element:
+def _refused(event: EventRecord, context: MessageContext) -> Element:
     details = AssociationRefused.model_validate(event.details)
     root = _begin(event, _SECURITY_ALERT, "E", kind=_NODE_AUTHENTICATION, outcome=_MINOR, why=details.reason)
     _add(root, _Participant(details.calling_aet, address=details.address, is_requestor=True))
     return _alert(root, f"refused {details.times} times: {details.reason}", context)
 
 
-Maker = Callable[[EventRecord, Context], Element | None]
+Maker = Callable[[EventRecord, MessageContext], Element | None]
 _MAKERS: Final[dict[str, Maker]] = {
     "service.started": _application,
     "service.stopped": _application,
@@ -219,12 +219,12 @@ def _kind_of(address: str) -> str:
     return "2" if address.replace(".", "").isdigit() or ":" in address else "1"
 
 
-def _source(root: Element, context: Context) -> Element:
+def _source(root: Element, context: MessageContext) -> Element:
     SubElement(root, "AuditSourceIdentification", AuditSourceID=context.config.name)
     return root
 
 
-def _sending(root: Element, target: str, context: Context) -> Element:
+def _sending(root: Element, target: str, context: MessageContext) -> Element:
     """Add who sends, and to whom: a DICOM node by its AE title and address, everything else by its name here."""
     settings = context.config.targets.get(target)
     called, calling, host = target, context.config.receiver.ae_title, ""
@@ -246,7 +246,7 @@ def _identity(task: TaskRecord | None) -> Identity:
     )
 
 
-def _images(root: Element, of: Identity, count: int, context: Context) -> Element:
+def _images(root: Element, of: Identity, count: int, context: MessageContext) -> Element:
     """Add the study and the patient."""
     study = _object(root, of.StudyInstanceUID, _STUDY, of.StudyInstanceUID)
     if of.AccessionNumber:
@@ -256,7 +256,7 @@ def _images(root: Element, of: Identity, count: int, context: Context) -> Elemen
     return root
 
 
-def _alert(root: Element, text: str, context: Context) -> Element:
+def _alert(root: Element, text: str, context: MessageContext) -> Element:
     node = context.config.name
     alert = _object(_source(root, context), node, _NODE, node)
     value = b64encode(printable(text).encode()).decode()

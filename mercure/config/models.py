@@ -8,9 +8,9 @@ from __future__ import annotations
 from datetime import datetime, time
 from pathlib import Path
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SerializeAsAny, field_validator, model_validator
+from pydantic import AfterValidator, Field, SerializeAsAny, field_validator, model_validator
 
 from mercure.config.alerts import AlertSettings
 from mercure.config.audit import AuditSettings
@@ -22,9 +22,32 @@ from mercure.config.processing import ModuleSettings, Processing
 from mercure.config.rule import Rule
 from mercure.config.secrets import Secret
 from mercure.config.senders import ReceivedSyntaxes, Sender, character_set_of, is_loopback, sender_of
-from mercure.config.site import Site, TimeZone
 from mercure.config.status_page import StatusPage
 from mercure.model import Model
+
+
+def _time_zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{text!r} is not a time zone, use an IANA name such as 'Europe/Berlin'") from error
+    return text
+
+
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+
+
+class SiteSettings(Model):
+    """Where the router stands. The machine's clock stays UTC."""
+
+    timezone: TimeZone = "UTC"
+    """Time zone of `off_peak`, and of the day and its hours in what is told of senders: an IANA name such as
+    ``Europe/Berlin``."""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone."""
+        return ZoneInfo(self.timezone)
 
 
 class Receiver(Model):
@@ -279,7 +302,7 @@ class Config(Model):
     """Version of this file's form."""
     name: Name = "mercure"
     """Name of this node in the history."""
-    site: Site = Site()
+    site: SiteSettings = SiteSettings()
     spool: Path | None = None
     """Where the spool is; absent: ``spool`` in the root."""
     receiver: Receiver = Receiver()

@@ -156,14 +156,14 @@ def _with_effect(field: Field, section: Section) -> Field:
 
 
 @dataclass(frozen=True)
-class Entry:
+class TableEntry:
     """An entry of a table."""
 
     name: str
     settings: dict[str, Any]
 
 
-class EntriesPage(SettingsPage[Entry]):
+class EntriesPage(SettingsPage[TableEntry]):
     """The entries of a table.
 
     Parameters
@@ -185,7 +185,7 @@ class EntriesPage(SettingsPage[Entry]):
         self._section: Section | None = None
         self._definitions: Mapping[str, Any] = {}
 
-    def columns(self) -> Sequence[Column[Entry]]:
+    def columns(self) -> Sequence[Column[TableEntry]]:
         """Return the columns."""
         return (
             name_column("name", 24),
@@ -193,7 +193,7 @@ class EntriesPage(SettingsPage[Entry]):
             Column("settings", lambda row: (printable(_summary(row.settings)), "")),
         )
 
-    def text_of(self, row: Entry) -> str:
+    def text_of(self, row: TableEntry) -> str:
         """Return name and settings."""
         return f"{row.name} {_summary(row.settings)}"
 
@@ -201,7 +201,7 @@ class EntriesPage(SettingsPage[Entry]):
         """Return which table it is."""
         return self._title
 
-    def below(self, row: Entry) -> Iterable[Line]:
+    def below(self, row: TableEntry) -> Iterable[Line]:
         """Return its settings."""
         return settings_lines(row.settings, self.below_columns)
 
@@ -219,7 +219,7 @@ class EntriesPage(SettingsPage[Entry]):
         self._section = next(section for section in answer.sections if section.place == self._place)
         self._definitions, self.revision = answer.definitions, answer.revision
         values: Mapping[str, Any] = self._section.values
-        self.fill([Entry(name, dict(settings)) for name, settings in values.items()])
+        self.fill([TableEntry(name, dict(settings)) for name, settings in values.items()])
 
     def handlers(self) -> Mapping[str, Callable[[], None]]:
         """Return what is called for each action."""
@@ -229,7 +229,7 @@ class EntriesPage(SettingsPage[Entry]):
             "delete": self.with_row(self._delete),
         }
 
-    def _edit(self, row: Entry) -> None:
+    def _edit(self, row: TableEntry) -> None:
         self._open_form(str(row.settings.get("kind", _NOWHERE)), row)
 
     def _new(self) -> None:
@@ -241,12 +241,12 @@ class EntriesPage(SettingsPage[Entry]):
         else:
             self.when_answered(Choose("Of which kind?", [], kinds), lambda kind: self._open_form(kind, None))
 
-    def _open_form(self, kind: str, row: Entry | None) -> None:
+    def _open_form(self, kind: str, row: TableEntry | None) -> None:
         if self._section is not None:
             form = EntryForm(self._section, kind, self._definitions, row, self.revision)
             self.app.push_screen(form, self.go_to)
 
-    def _delete(self, row: Entry) -> None:
+    def _delete(self, row: TableEntry) -> None:
         place, revision = self._place, self.revision
         self.delete(
             row.name, [f"{self._title}: {row.name}"], api.configuration.SAVE_SECTION,
@@ -278,7 +278,7 @@ class EntryForm(SettingsForm):
         Of which kind the entry is; empty: there is only one.
     definitions : mapping
         Of the schemas that its own names.
-    entry : Entry or None
+    entry : TableEntry or None
         What is changed; None: a new one.
     revision : int
         Of the configuration that this is edited from.
@@ -288,7 +288,7 @@ class EntryForm(SettingsForm):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("entry-form")]
 
     def __init__(
-        self, section: Section, kind: str, definitions: Mapping[str, Any], entry: Entry | None, revision: int
+        self, section: Section, kind: str, definitions: Mapping[str, Any], entry: TableEntry | None, revision: int
     ) -> None:
         title = f"{section.title}: {entry.name}" if entry else f"{section.title}: new {kind}".strip()
         super().__init__(_PAGE, title, whole_schema(section, definitions, kind), entry, revision, names=section.names)

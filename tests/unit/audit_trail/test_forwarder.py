@@ -13,7 +13,6 @@ import pytest
 from mercure.audit_trail.forwarder import ALERT_SECONDS, AuditForwarder
 from mercure.event_details import Warned
 from mercure.services.bookkeeper import Bookkeeper
-from mercure.services.common import Context
 from mercure.spool import notices
 from tests.support.audit_repository import Repository, assert_valid, audit_repository
 from tests.support.box import Box
@@ -38,7 +37,6 @@ class Scene:
     client: Certificate
     port: int = field(default_factory=free_port)
     warned: list[Warned] = field(default_factory=list)
-    context: Context | None = None
     forwarder: AuditForwarder | None = None
 
     def configure(self, **settings: Any) -> None:

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from mercure.audit_trail.messages import TYPES, Context, audit_message
+from mercure.audit_trail.messages import TYPES, MessageContext, audit_message
 from mercure.event_details import DETAILS
 from mercure.history.records import EventRecord, TaskRecord
 from tests.support.audit_repository import assert_valid
@@ -52,7 +52,7 @@ def message(box: Box, kind: str, *, task: TaskRecord | None = TASK, names: bool 
     time: datetime = box.clock.now()
     details = {**EVENTS[kind], **changes}
     event = EventRecord(id="e", node="box", time=time, service="receiver", type=kind, details=details)
-    made = audit_message(event, Context(box.context("notifier").config, task))
+    made = audit_message(event, MessageContext(box.context("notifier").config, task))
     assert made is not None
     return made.decode()
 
@@ -133,4 +133,4 @@ def test_what_leaves_for_no_target_has_no_message(
 ) -> None:
     details = {**EVENTS[kind], **changes}
     event = EventRecord(id="e", node="box", time=box.clock.now(), service="router", type=kind, details=details)
-    assert audit_message(event, Context(box.context("notifier").config, task)) is None
+    assert audit_message(event, MessageContext(box.context("notifier").config, task)) is None

@@ -11,8 +11,8 @@ from appliance.control.api import configuration
 from appliance.control.api import senders as api
 from appliance.control.errors import ControlError
 from appliance.control.registry import find
+from appliance.control.senders.actions import entry_name, proposed
 from appliance.control.senders.news import SenderNews
-from appliance.control.senders.proposals import entry_name, proposed
 from appliance.control.session import Session
 from mercure.clock import Clock, ManualClock
 from tests.support.control_session import record
