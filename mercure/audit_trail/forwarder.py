@@ -265,6 +265,8 @@ class SyslogConnection:
     def __init__(self, repository: AuditRepository) -> None:
         tls = repository.tls
         context = client_context(tls, [])
+        # Asked once for each connection: the name may come from a DNS server, which must not be asked for each message.
+        self._host = socket.getfqdn()[:_NAME_LENGTH] or "-"
         plain = socket.create_connection((repository.host, repository.port), timeout=_SECONDS)
         try:
             self._socket = context.wrap_socket(plain, server_hostname=tls.server_name or repository.host)
@@ -281,7 +283,7 @@ class SyslogConnection:
             The connection is gone.
         """
         self.check()
-        line = syslog_line(at, message)
+        line = syslog_line(self._host, at, message)
         self._socket.sendall(b"%d %s" % (len(line), line))
 
     def check(self) -> None:
@@ -307,9 +309,8 @@ class SyslogConnection:
         self._socket.close()
 
 
-def syslog_line(at: datetime, message: bytes) -> bytes:
+def syslog_line(host: str, at: datetime, message: bytes) -> bytes:
     """Return a message with its header (RFC 5424 section 6)."""
     time = at.isoformat().replace("+00:00", "Z")
-    host = socket.getfqdn()[:_NAME_LENGTH] or "-"
     head = f"<{_PRIORITY}>1 {time} {host} {_PROGRAM} {os.getpid()} {_MESSAGE_ID} - "
     return head.encode("ascii", "replace") + _BOM + message
