@@ -25,7 +25,7 @@ from mercure.config import Config, Root
 from mercure.config.audit import AuditRepository
 from mercure.dicom.tls import TlsFilesError, client_context
 from mercure.event_details import Warned
-from mercure.history.changes_since import HistoryChanges
+from mercure.history.changes_since import CurrentHistory, HistoryChanges
 from mercure.history.database import HistoryError
 from mercure.history.records import EventRecord
 from mercure.model import Record, read_state
@@ -72,16 +72,16 @@ class AuditForwarder:
     """
 
     def __init__(self, root: Root, spool: Spool, config: Callable[[], Config], clock: Clock, emit: Emit) -> None:
-        self._root, self._spool, self._config, self._clock = root, spool, config, clock
+        self._history = CurrentHistory(root)
+        self._spool, self._config, self._clock = spool, config, clock
         self._emit = emit
         self._file = spool.stage(Stage.STATE) / "audit" / POSITION
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep_on, name="audit trail", daemon=True)
         self._connection: SyslogConnection | None = None
-        self._news: tuple[Config, HistoryChanges] | None = None
         self._sent: dict[str, datetime] = {}
         self._position: Position | None = None
-        self._recorded: datetime | None = None
+        self._recorded: tuple[HistoryChanges, datetime] | None = None
         self._away_since: float | None = clock.monotonic()
         """None while it is connected."""
         self._logged = False
@@ -105,8 +105,7 @@ class AuditForwarder:
             except Exception:  # noqa: BLE001 - a mistake in one look must not end the trail; the log has each
                 _log.exception("a look at the audit trail failed")
         self._disconnect()
-        if self._news is not None:
-            self._news[1].close()
+        self._history.close()
 
     def turn(self) -> None:
         """Send what is new."""
@@ -125,7 +124,7 @@ class AuditForwarder:
             self._recorded = None
 
     def _forward(self, config: Config, repository: AuditRepository) -> None:
-        news = self._open(config)
+        news = self._history.of(config)
         position = self._begin(repository)
         if self._connection is None:
             self._connection = SyslogConnection(repository)
@@ -134,7 +133,7 @@ class AuditForwarder:
         self._connection.check()
         self._back()
         recorded = news.recorded(config.name)
-        if recorded is None or recorded == self._recorded:
+        if recorded is None or (news, recorded) == self._recorded:
             return
         now = self._clock.now()
         waits = news.oldest_unrecorded(self._spool.stage(Stage.OUTBOX), config.name)
@@ -152,7 +151,7 @@ class AuditForwarder:
                 self._sent[event.id] = event.time
         if lost:
             self._told_of_loss(lost, repository)
-        self._recorded = recorded
+        self._recorded = (news, recorded)
         self._advance(min(waits or now, now), repository)
 
     def _send(self, event: EventRecord, context: MessageContext) -> None:
@@ -186,15 +185,6 @@ class AuditForwarder:
             durable.make_directory(self._file.parent)
             # Not synced: after a power cut it is older, and messages are written again.
             durable.write_file(self._file, self._position.model_dump_json().encode(), sync=False)
-
-    def _open(self, config: Config) -> HistoryChanges:
-        if self._news is None or self._news[0] is not config:
-            if self._news is not None:
-                self._news[1].close()
-                self._news = None
-            self._news = (config, HistoryChanges.open(self._root, config))
-            self._recorded = None
-        return self._news[1]
 
     def _lost(self, repository: AuditRepository, why: str) -> None:
         """Note that the repository is away; it is tried again at the next look."""

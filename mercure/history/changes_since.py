@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from mercure.config import Config, Root
 from mercure.history.models import EventRow, OutboxPositionRow, TaskRow
 from mercure.history.outbox import file_names, unread_lines_of
 from mercure.history.queries import History, ResultPage
@@ -73,3 +74,36 @@ class HistoryChanges(History):
             return found[0] if found else None
         members = self.tasks(ResultPage(limit=1), study_uid=task.study_uid, node=task.node) if task.study_uid else []
         return self.received(members[0]) if members and members[0].series_uid is not None else None
+
+
+class CurrentHistory:
+    """The history that the configuration in force names; another configuration opens it anew.
+
+    Parameters
+    ----------
+    root : Root
+        Where it is, unless the configuration says otherwise.
+    """
+
+    def __init__(self, root: Root) -> None:
+        self._root = root
+        self._opened: tuple[Config, HistoryChanges] | None = None
+
+    def of(self, config: Config) -> HistoryChanges:
+        """Return the history of a configuration.
+
+        Raises
+        ------
+        mercure.history.database.HistoryError
+            It cannot be reached.
+        """
+        if self._opened is None or self._opened[0] is not config:
+            self.close()
+            self._opened = (config, HistoryChanges.open(self._root, config))
+        return self._opened[1]
+
+    def close(self) -> None:
+        """Close it; the next call of `of` opens it anew."""
+        if self._opened is not None:
+            self._opened[1].close()
+            self._opened = None

@@ -18,7 +18,7 @@ from mercure import durable
 from mercure.audit_trail.forwarder import AuditForwarder
 from mercure.config import Config
 from mercure.event_details import NotificationGivenUp
-from mercure.history.changes_since import HistoryChanges
+from mercure.history.changes_since import CurrentHistory, HistoryChanges
 from mercure.history.database import HistoryError
 from mercure.history.records import EventRecord
 from mercure.model import Record, read_state
@@ -73,8 +73,8 @@ class Notifier:
         )
         self._sender = MessageSender(self._queue, context.clock, self._emit, self._wake)
         self._claim: Claim | None = None
-        self._news: tuple[Config, HistoryChanges] | None = None
-        self._recorded: datetime | None = None
+        self._history = CurrentHistory(context.root)
+        self._recorded: tuple[HistoryChanges, datetime] | None = None
         self._seen: dict[str, datetime] = {}
         self._look_at = self._trim_at = float("-inf")
         self._send_at = float("-inf")
@@ -117,8 +117,7 @@ class Notifier:
         self._trail.stop(END_SECONDS)
         self._sender.join(END_SECONDS)
         self._save_cursor()
-        if self._news is not None:
-            self._news[1].close()
+        self._history.close()
         if self._claim is not None:
             self._claim.release()
 
@@ -140,7 +139,7 @@ class Notifier:
             self._cursor = self._context.clock.now()
             return LOOK_SECONDS
         try:
-            self._tell_news(self._open(config), config)
+            self._tell_news(self._history.of(config), config)
         except HistoryError as error:
             if not self._away:
                 _log.warning("what the rules want to be told waits for the history: %s", error)
@@ -149,19 +148,10 @@ class Notifier:
         self._away = False
         return LOOK_SECONDS
 
-    def _open(self, config: Config) -> HistoryChanges:
-        if self._news is None or self._news[0] is not config:
-            if self._news is not None:
-                self._news[1].close()
-                self._news = None
-            self._news = (config, HistoryChanges.open(self._context.root, config))
-            self._recorded = None
-        return self._news[1]
-
     def _tell_news(self, news: HistoryChanges, config: Config) -> None:
         """Tell what was recorded since the last look."""
         recorded = news.recorded(config.name)
-        if recorded is None or recorded == self._recorded:
+        if recorded is None or (news, recorded) == self._recorded:
             return
         now = self._context.clock.now()
         waits = news.oldest_unrecorded(self._context.spool.stage(Stage.OUTBOX), config.name)
@@ -175,7 +165,7 @@ class Notifier:
         self._seen = {key: time for key, time in self._seen.items() if time >= self._cursor - 2 * SLACK}
         if abs(self._cursor - self._saved) >= CURSOR_STEP:
             self._save_cursor()
-        self._recorded = recorded
+        self._recorded = (news, recorded)
 
     def _tell(self, occasions: Triggers, event: EventRecord, config: Config) -> None:
         now, notifications = self._context.clock.now(), config.notifications
