@@ -101,14 +101,19 @@ def test_what_was_confirmed_and_is_gone_is_named_and_what_never_came(session: Se
     assert (strange.missing_at, strange.sop, strange.why) == ("router", "9.9", "never-came")
 
 
-def test_just_what_is_missing_is_sent(session: Session, port: int) -> None:
-    task = place_task(session, Stage.SUCCESS, id=FIRST.derived("pacs"), target="pacs", images=3)
+def write_tag_lines(session: Session, task: str) -> None:
+    """Write the tag lines of a delivered task that has the images of `SOPS`."""
     records = [
         {"FileName": f"1.2.3.{number}.dcm", "SOPInstanceUID": sop, "SeriesInstanceUID": "1.2.3"}
         for number, sop in enumerate(SOPS)
     ]
-    path = session.spool.entry(Stage.SUCCESS, task.id) / "tags.jsonl"
+    path = session.spool.entry(Stage.SUCCESS, task) / "tags.jsonl"
     path.write_bytes(b"".join(map(json_line, records)))
+
+
+def test_just_what_is_missing_is_sent(session: Session, port: int) -> None:
+    task = place_task(session, Stage.SUCCESS, id=FIRST.derived("pacs"), target="pacs", images=3)
+    write_tag_lines(session, task.id)
     with find_node(port, archive(SOPS[1:])):
         result = run(session, STUDY, "--at", "pacs", "--send", "--yes")
     assert "1 series, 1 image" in result.stderr
@@ -262,12 +267,7 @@ def test_what_went_to_a_group_is_sent_to_the_member_that_lacks_it(session: Sessi
         session, Stage.SUCCESS, id=FIRST.derived("pacs"), target="archives", member=member, images=3, finished=START,
         identity=FIRST.identity,
     )  # fmt: skip
-    records = [
-        {"FileName": f"1.2.3.{number}.dcm", "SOPInstanceUID": sop, "SeriesInstanceUID": "1.2.3"}
-        for number, sop in enumerate(SOPS)
-    ]
-    path = session.spool.entry(Stage.SUCCESS, task.id) / "tags.jsonl"
-    path.write_bytes(b"".join(map(json_line, records)))
+    write_tag_lines(session, task.id)
     with find_node(port, archive(SOPS[1:])):
         result = run(session, STUDY, "--at", "pacs", "--send", "--yes")
     assert "1 → pacs" in result.stderr
