@@ -46,8 +46,8 @@ bench: setup-test ## measure against the peers (NAMES='receive routing'), or aga
 test-slow: setup-test ## run the slow tests: minutes each
 	$(PYTEST) -m slow --timeout 1800 $(TESTS) || [ $$? -eq 5 ] # 5: there is none, which is no failure here
 
-crash: setup-test ## kill every service at each durable step of each scenario, and write docs/crash-matrix.md
-	.venv/bin/python -m tests.crash.matrix
+crash: setup-test ## kill every service at each durable step of each scenario, and write docs/crash-matrix.md (FINISHED=FILE: go on with what is done)
+	.venv/bin/python -m tests.crash.matrix $(if $(FINISHED),--go-on $(FINISHED))
 
 interop: ## send every kind of file through the router between other programs, and write docs/interoperability.md
 	@tools/setup interop
