@@ -281,7 +281,7 @@ def backed_up(host: HostView) -> Iterator[CheckFinding]:
 
 
 def _is_backup(path: Path) -> bool:
-    return path.suffix == ".tar" and not path.name.startswith(".")
+    return path.name.endswith((".tar", ".tar.age")) and not path.name.startswith(".")
 
 
 _OFF_SECONDS: Final = 1.0
@@ -327,6 +327,16 @@ def shut_in(host: HostView) -> Iterator[CheckFinding]:
             yield CheckFinding(
                 "failed", f"the kernel gives no {what}: modules of the runner 'command' cannot run", mend
             )
+
+
+def jailed(host: HostView) -> Iterator[CheckFinding]:
+    """Check that receiver and sender can shut themselves in: the receiver itself tells what the kernel lacks."""
+    said = host.ask(str(host.path(host.expected.folder) / "current/venv/bin/mercure-storescp"), "--check-jail")
+    for part in (said or "").splitlines():  # that it does not run, `released` tells
+        text = f"the kernel lacks {part}: who finds a hole in receiver or sender can do what the user mercure can"
+        yield CheckFinding(
+            "warning", text, "start Debian's kernel, without lsm= on its command line; dmesg --grep landlock"
+        )
 
 
 def on_time(host: HostView) -> Iterator[CheckFinding]:
@@ -421,6 +431,7 @@ QUESTIONS: Final[dict[str, tuple[Check, str]]] = {
     "mirror": (mirrored, "no mirror misses a disk"),
     "kernel": (set_up, "the kernel's settings are those that were written"),
     "sandboxes": (shut_in, "the kernel has what modules are shut in by"),
+    "jails": (jailed, "receiver and sender can shut themselves in"),
     "network": (nics_set, "the network interfaces are set as they can be"),
     "firewall": (filtered, "the rules of the inventory are in force"),
     "logins": (guarded, "sshd takes keys and nothing else"),

@@ -149,7 +149,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const receive::UnableSenders unable(config.spool);
     const receive::AllQuotaCounters quotas(config.senders);
     receive::Association association(std::move(connection.receiver), nullptr, {new_id(), "127.0.0.1", "", ""}, config, unable, quotas,
-                                     *progress, server);
+                                     *progress, server, nullptr);
     association.run();
   }
   // Two objects may be one image, or the second be another of the same name; never fewer files than objects that differ.

@@ -117,7 +117,12 @@ def write_config(folder: Path, **settings: Any) -> Path:
 
 @contextmanager
 def receiver(
-    folder: Path, *, env: Mapping[str, str] | None = None, prefix: tuple[str | Path, ...] = (), **settings: Any
+    folder: Path,
+    *,
+    env: Mapping[str, str] | None = None,
+    prefix: tuple[str | Path, ...] = (),
+    program: str = "mercure-storescp",
+    **settings: Any,
 ) -> Iterator[Receiver]:
     """Run ``mercure-storescp`` for the length of a block; it listens when the block begins.
 
@@ -129,13 +134,15 @@ def receiver(
         Variables for it: ``MERCURE_FAULT``, say.
     prefix
         Put before the command.
+    program
+        Below the build folder: another receiver than ours.
     settings
         Keys of the configuration; the rest is for tests: a free port on loopback, no free-space floor.
     """
     config = write_config(folder, **settings)
-    command = [*prefix, tool("mercure-storescp"), "--config", config]
-    with running(command, ready=_port, env=env) as program:
-        yield Receiver(_port(program), folder / "spool", config, program)
+    command = [*prefix, tool(program), "--config", config]
+    with running(command, ready=_port, env=env) as started:
+        yield Receiver(_port(started), folder / "spool", config, started)
 
 
 def _port(program: Running) -> int:

@@ -1,15 +1,11 @@
 #include "convert/codec_process.h"
 
-#include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <csignal>
 #include <cstring>
 #include <utility>
 
@@ -44,15 +40,6 @@ std::string_view bytes_of(const CodecRequest& request) {
   return {reinterpret_cast<const char*>(&request), sizeof request};
 }
 
-// Both ends are closed when a program is started, but those that it is given; ours do not block.
-bool make_pipe(Descriptor& read_end, Descriptor& write_end, bool we_read) {
-  std::array<int, 2> ends{};
-  if (pipe2(ends.data(), O_CLOEXEC) != 0) return false;
-  read_end = Descriptor(ends[0]);
-  write_end = Descriptor(ends[1]);
-  return fcntl(we_read ? ends[0] : ends[1], F_SETFL, O_NONBLOCK) == 0;
-}
-
 // True when there is something to do before `end`.
 bool wait_for(int descriptor, short events, steady_clock::time_point end) {
   while (true) {
@@ -65,12 +52,10 @@ bool wait_for(int descriptor, short events, steady_clock::time_point end) {
   }
 }
 
-std::string because(const char* what) { return std::string(what) + ": " + std::strerror(errno); }
-
 }  // namespace
 
-CodecProcess::CodecProcess(std::string program, std::chrono::milliseconds per_frame)
-    : program_(std::move(program)), per_frame_(per_frame) {}
+CodecProcess::CodecProcess(std::unique_ptr<CodecStarter> starter, std::chrono::milliseconds per_frame)
+    : starter_(std::move(starter)), per_frame_(per_frame) {}
 
 CodecProcess::~CodecProcess() { end(); }
 
@@ -89,8 +74,9 @@ std::string CodecProcess::encode(const CompressedSyntax& syntax, const Pixels& p
 // One request at a time, whichever of the attempt's associations makes it.
 std::string CodecProcess::ask(const CodecRequest& request, std::string_view bytes, std::uint64_t most, std::string& made) {
   const std::lock_guard lock(mutex_);
-  if (child_ < 0) {
-    if (std::string problem = start(); !problem.empty()) return problem;
+  if (!is_started_) {
+    if (std::string problem = starter_->start(pipes_); !problem.empty()) return problem;
+    is_started_ = true;
   }
   const Time end = steady_clock::now() + per_frame_;
   std::string head;
@@ -103,32 +89,13 @@ std::string CodecProcess::ask(const CodecRequest& request, std::string_view byte
   return answer.is_done ? std::string() : head;
 }
 
-std::string CodecProcess::start() {
-  Descriptor child_reads;
-  Descriptor child_writes;
-  if (!make_pipe(child_reads, to_child_, false) || !make_pipe(from_child_, child_writes, true)) {
-    return because("the codec cannot be started");
-  }
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, child_reads.get(), STDIN_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, child_writes.get(), STDOUT_FILENO);
-  std::array<char*, 2> arguments{program_.data(), nullptr};
-  std::array<char*, 1> environment{nullptr};
-  errno = posix_spawn(&child_, program_.c_str(), &actions, nullptr, arguments.data(), environment.data());
-  posix_spawn_file_actions_destroy(&actions);
-  if (errno == 0) return {};
-  child_ = -1;
-  return because("the codec cannot be started");
-}
-
 bool CodecProcess::send(std::string_view bytes, Time end) {
   while (!bytes.empty()) {
-    const ssize_t put = write(to_child_.get(), bytes.data(), std::min(bytes.size(), kMostAtOnce));
+    const ssize_t put = write(pipes_.to_codec.get(), bytes.data(), std::min(bytes.size(), kMostAtOnce));
     if (put > 0) bytes.remove_prefix(static_cast<std::size_t>(put));
     const bool full = put < 0 && errno == EAGAIN;
     if (put < 0 && errno != EINTR && !full) return false;
-    if (full && !wait_for(to_child_.get(), POLLOUT, end)) return false;
+    if (full && !wait_for(pipes_.to_codec.get(), POLLOUT, end)) return false;
   }
   return true;
 }
@@ -136,12 +103,12 @@ bool CodecProcess::send(std::string_view bytes, Time end) {
 bool CodecProcess::receive(std::size_t count, std::string& answer, Time end) {
   answer.resize(count);
   for (std::size_t at = 0; at < count;) {
-    const ssize_t got = read(from_child_.get(), answer.data() + at, count - at);
+    const ssize_t got = read(pipes_.from_codec.get(), answer.data() + at, count - at);
     if (got == 0) return false;
     if (got > 0) at += static_cast<std::size_t>(got);
     const bool empty = got < 0 && errno == EAGAIN;
     if (got < 0 && errno != EINTR && !empty) return false;
-    if (empty && !wait_for(from_child_.get(), POLLIN, end)) return false;
+    if (empty && !wait_for(pipes_.from_codec.get(), POLLIN, end)) return false;
   }
   return true;
 }
@@ -152,23 +119,14 @@ std::string CodecProcess::lost(Time end) {
     this->end();
     return "the codec took longer than " + std::to_string(per_frame_.count()) + " ms for one frame and was ended";
   }
-  to_child_.reset();
-  from_child_.reset();
-  kill(child_, SIGKILL);  // one that ended already keeps its own reason
-  int status = 0;
-  while (waitpid(child_, &status, 0) < 0 && errno == EINTR) continue;
-  child_ = -1;
+  const int status = this->end();
   if (WIFSIGNALED(status)) return "the codec was ended by signal " + std::to_string(WTERMSIG(status)) + " at this frame";
   return "the codec ended without an answer, with code " + std::to_string(WEXITSTATUS(status));
 }
 
-void CodecProcess::end() {
-  to_child_.reset();
-  from_child_.reset();
-  if (child_ < 0) return;
-  kill(child_, SIGKILL);
-  while (waitpid(child_, nullptr, 0) < 0 && errno == EINTR) continue;
-  child_ = -1;
+int CodecProcess::end() {
+  pipes_ = {};
+  return std::exchange(is_started_, false) ? starter_->end() : 0;
 }
 
 }  // namespace mercure::convert

@@ -3,22 +3,21 @@
 #ifndef MERCURE_CONVERT_CODEC_PROCESS_H
 #define MERCURE_CONVERT_CODEC_PROCESS_H
 
-#include <sys/types.h>
-
 #include <chrono>
+#include <memory>
 #include <mutex>
 #include <string>
 
 #include "convert/codec_protocol.h"
+#include "convert/codec_starter.h"
 #include "convert/frame_codec.h"
-#include "descriptor.h"
 
 namespace mercure::convert {
 
 class CodecProcess final : public FrameCodec {
  public:
   // Nothing is started before the first frame.
-  explicit CodecProcess(std::string program, std::chrono::milliseconds per_frame = std::chrono::minutes(2));
+  explicit CodecProcess(std::unique_ptr<CodecStarter> starter, std::chrono::milliseconds per_frame = std::chrono::minutes(2));
   ~CodecProcess() override;
   CodecProcess(const CodecProcess&) = delete;
   CodecProcess& operator=(const CodecProcess&) = delete;
@@ -33,18 +32,16 @@ class CodecProcess final : public FrameCodec {
   using Time = std::chrono::steady_clock::time_point;
 
   std::string ask(const CodecRequest& request, std::string_view bytes, std::uint64_t most, std::string& made);
-  std::string start();
   bool send(std::string_view bytes, Time end);
   bool receive(std::size_t count, std::string& answer, Time end);
   std::string lost(Time end);
-  void end();
+  int end();
 
   std::mutex mutex_;
-  std::string program_;
+  std::unique_ptr<CodecStarter> starter_;
   std::chrono::milliseconds per_frame_;
-  pid_t child_ = -1;
-  Descriptor to_child_;
-  Descriptor from_child_;
+  bool is_started_ = false;
+  CodecPipes pipes_;
 };
 
 }  // namespace mercure::convert

@@ -67,7 +67,7 @@ std::string how_of(End end, const Deadlines& deadlines) {
 }  // namespace
 
 Association::Association(Descriptor socket, const dimse::TlsContext* tls, Sender sender, const Config& config, const UnableSenders& unable,
-                         const AllQuotaCounters& quotas, Progress& progress, const WakeUp& server)
+                         const AllQuotaCounters& quotas, Progress& progress, const WakeUp& server, const ChildJail* jail)
     : sender_(std::move(sender)),
       config_(config),
       unable_(unable),
@@ -75,6 +75,7 @@ Association::Association(Descriptor socket, const dimse::TlsContext* tls, Sender
       layout_(config.spool),
       progress_(progress),
       server_(server),
+      jail_(jail),
       outbox_(layout_.outbox, "receiver"),
       start_(Deadlines::Clock::now()),
       deadlines_({config.acse_timeout, config.idle_timeout, config.max_association, config.stop_timeout}, start_),
@@ -193,6 +194,7 @@ bool Association::accept() {
   dimse::set_implementation(parameters, kImplementationVersion);
   try {
     folder_ = open_association_folder(layout_.receiving, sender_.association);
+    if (jail_ != nullptr) jail_->keep_to(sender_.association);
   } catch (const durable::StepError& error) {
     log::error("no folder for an association", {{"reason", error.what()}});
     reject({ASC_RESULT_REJECTEDTRANSIENT, ASC_SOURCE_SERVICEPROVIDER_PRESENTATION_RELATED,

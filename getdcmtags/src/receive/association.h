@@ -12,6 +12,7 @@
 #include "dimse/messages.h"
 #include "dimse/tls.h"
 #include "outbox.h"
+#include "receive/child_jail.h"
 #include "receive/config.h"
 #include "receive/deadlines.h"
 #include "receive/layout.h"
@@ -27,9 +28,10 @@ namespace mercure::receive {
 
 class Association {
  public:
-  // Takes over the connected socket; `tls`: it speaks TLS, by this. The rest outlives this.
+  // Takes over the connected socket; `tls`: it speaks TLS, by this; `jail`: this process is shut in by it.
+  // The rest outlives this.
   Association(Descriptor socket, const dimse::TlsContext* tls, Sender sender, const Config& config, const UnableSenders& unable, const AllQuotaCounters& quotas,
-              Progress& progress, const WakeUp& server);
+              Progress& progress, const WakeUp& server, const ChildJail* jail);
   ~Association();
   Association(const Association&) = delete;
   Association& operator=(const Association&) = delete;
@@ -62,6 +64,7 @@ class Association {
   const Layout layout_;
   Progress& progress_;
   const WakeUp& server_;
+  const ChildJail* jail_;
   Outbox outbox_;
   Deadlines::Clock::time_point start_;
   Deadlines deadlines_;

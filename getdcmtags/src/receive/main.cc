@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "jail/jail.h"
 #include "receive/config.h"
 #include "receive/log.h"
 #include "receive/read_again.h"
@@ -30,6 +31,7 @@ constexpr char kHelp[] =
     "       mercure-storescp --check FILE     check a configuration and end\n"
     "       mercure-storescp --read-again ENTRY --config FILE\n"
     "                                         read an object in quarantine again and end\n"
+    "       mercure-storescp --check-jail    print what the kernel lacks to shut associations in and end\n"
     "       mercure-storescp --print-settings print every setting as JSON Schema and end\n"
     "       mercure-storescp --version | --help\n"
     "Receives DICOM images into the spool. See mercure-storescp(1).\n";
@@ -102,6 +104,11 @@ int check(const std::string& path) {
   return kDone;
 }
 
+int check_jail() {
+  for (const std::string& part : jail::lacking()) std::puts(part.c_str());
+  return kDone;
+}
+
 // For a launcher that may be killed: the one that takes its place starts a new receiver, which needs the port.
 void end_with_parent() {
   prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -120,6 +127,7 @@ int main(int argc, char** argv) {
   if (option == "--config" && argc == 3) return serve(argv[2]);
   if (option == "--read-again" && argc == 5 && std::string_view(argv[3]) == "--config") return read_again(argv[2], argv[4]);
   if (option == "--check" && argc == 3) return check(argv[2]);
+  if (option == "--check-jail" && argc == 2) return check_jail();
   if (option == "--print-settings" && argc == 2) {
     std::puts(receive::settings_schema().c_str());
     return kDone;

@@ -13,6 +13,7 @@
 #include "json.h"
 #include "outbox.h"
 #include "receive/association_folder.h"
+#include "receive/child_jail.h"
 #include "receive/layout.h"
 #include "receive/progress.h"
 #include "receive/quarantine.h"
@@ -82,6 +83,9 @@ std::string read_again(const Config& config, const std::string& entry) {
   const WakeUp wake_up;
   const std::string own = new_id();  // the association may still be open
   const Descriptor lock = open_association_folder(layout.receiving, own);
+  const ChildJail jail(layout);
+  jail.enter();
+  jail.keep_to(own);
   std::string answer;
   {
     Store store(config, layout, sender, *progress, outbox, wake_up, nullptr, own);

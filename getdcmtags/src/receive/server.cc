@@ -104,6 +104,7 @@ Server::Server(Config config, std::string config_path)
       signals_(take_signals()),
       listener_(open_listener(layout_, config_)),
       tls_port_(outbox_),
+      jail_(layout_),
       next_housekeeping_(Clock::now() + kHousekeepingPeriod) {}
 
 void Server::run() {
@@ -271,7 +272,9 @@ void Server::serve_in_child(Caller caller, const Sender& sender, const SharedPro
   outbox_.leave();
   try {
     prepare_child(server);
-    Association association(std::move(caller.socket), caller.is_tls ? tls_port_.context() : nullptr, sender, config_, unable_, quotas_, *progress, wake_up_);
+    jail_.enter();
+    Association association(std::move(caller.socket), caller.is_tls ? tls_port_.context() : nullptr, sender, config_, unable_, quotas_, *progress, wake_up_,
+                            &jail_);
     association.run();
   } catch (const std::exception& error) {
     log::error("an association process failed", {{"association", sender.association}, {"reason", error.what()}});

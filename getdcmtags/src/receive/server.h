@@ -12,6 +12,7 @@
 #include "descriptor.h"
 #include "id_note.h"
 #include "outbox.h"
+#include "receive/child_jail.h"
 #include "receive/children.h"
 #include "receive/config.h"
 #include "receive/disk_watch.h"
@@ -72,6 +73,7 @@ class Server {
   Descriptor signals_;
   Listener listener_;
   TlsPort tls_port_;
+  ChildJail jail_;
   bool stopping_ = false;
   std::string stop_reason_;
   bool others_receive_ = false;  // processes of a server that died still hold folders

@@ -20,6 +20,7 @@
 #include "dimse/pdus.h"
 #include "receipt.h"
 #include "storescu/answers.h"
+#include "storescu/dcmtk_connect.h"
 #include "uids.h"
 
 namespace mercure::storescu {
@@ -165,7 +166,8 @@ bool Association::add_contexts(T_ASC_Parameters* parameters, const std::vector<C
 T_ASC_Parameters* Association::parameters_for(const std::vector<Context>& contexts) {
   T_ASC_Parameters* parameters = nullptr;
   if (!network_ || create_parameters(parameters, static_cast<long>(options_.max_pdu)).bad()) return nullptr;
-  const std::string address = options_.host + ':' + std::to_string(options_.port);
+  // DCMTK's guess of where the target is: the broker knows it, and connects (dcmtk_connect.h).
+  const std::string address = "127.0.0.1:" + std::to_string(options_.port);
   ASC_setAPTitles(parameters, options_.calling_aet.c_str(), options_.called_aet.c_str(), nullptr);
   ASC_setPresentationAddresses(parameters, "localhost", address.c_str());
   dimse::set_implementation(*parameters, std::string(kImplementationVersion) + (options_.router.empty() ? "" : '_' + options_.router));
@@ -208,7 +210,10 @@ Problem Association::opening_failed(const OFCondition& condition) {
     if (ASC_getRejectParameters(association_->params, &rejection).good()) return {kind_of(rejection), rejection_text(rejection)};
     return {Kind::rejected, "the target rejected the association"};
   }
-  if (!connection_) return {Kind::unreachable, "no connection to " + place + ": " + condition.text()};
+  if (!connection_) {
+    const std::string why = connect_fault().empty() ? condition.text() : connect_fault();
+    return {Kind::unreachable, "no connection to " + place + ": " + why};
+  }
   const auto limit = deadline_.ended_by();
   if (limit == Deadline::Expiry::stopped) return {Kind::stopped, "told to stop"};
   if (limit == Deadline::Expiry::total) {

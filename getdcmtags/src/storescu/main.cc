@@ -13,10 +13,15 @@
 #include <cstdlib>
 #include <filesystem>
 #include <new>
+#include <set>
+#include <stdexcept>
 #include <system_error>
 #include <thread>
 
 #include "descriptor.h"
+#include "jail/jail.h"
+#include "storescu/broker.h"
+#include "storescu/dcmtk_connect.h"
 #include "storescu/list.h"
 #include "storescu/options.h"
 #include "storescu/report.h"
@@ -27,7 +32,7 @@ namespace {
 
 using namespace mercure::storescu;
 
-enum ExitCode : int { kNoList = 21, kNoMemory = 81 };
+enum ExitCode : int { kNoList = 21, kNoMemory = 81, kNotShutIn = 82 };
 
 // Calls that cannot be interrupted, such as a query to a silent name server, may last so much longer than a limit.
 constexpr std::chrono::seconds kLastChance{2};
@@ -68,12 +73,12 @@ std::string beside_us(const std::string& program) {
   return (std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / program).string();
 }
 
-int send_all(const Options& options, const std::vector<Image>& images, Clock::time_point total) {
+int send_all(const Options& options, const std::vector<Image>& images, Broker& broker, const Tls& tls, Clock::time_point total) {
   Report report(images);
   for (std::size_t place = 0; place < images.size(); ++place) {
     if (const auto problem = unsendable(images[place])) report.tell(place, *problem, {});
   }
-  Sender sender(options, images, report, total);
+  Sender sender(options, images, broker, tls, report, total);
   const mercure::Descriptor done(eventfd(0, EFD_CLOEXEC));
   std::thread work([&] {
     options.is_probe ? sender.probe() : sender.run();
@@ -90,18 +95,42 @@ int send_all(const Options& options, const std::vector<Image>& images, Clock::ti
   _exit(code);  // without waiting for threads that cannot be interrupted
 }
 
+// From here on this process reads its images and uses the connections that its broker makes. Images come from scanners, and answers
+// from targets: what parses them may have a hole. Throws std::runtime_error.
+void shut_in(const Options& options, const std::vector<Listed>& listed) {
+  using mercure::jail::Access;
+  const mercure::jail::CallFilter calls(mercure::jail::CallFilter::Role::sender);
+  std::set<std::string> folders;
+  for (const Listed& file : listed) folders.insert(std::filesystem::path(file.path).parent_path().string());
+  std::vector<mercure::jail::Place> places{{"/usr/lib", Access::read}};  // the C library's converters of character sets
+  if (options.uses_tls && options.tls.ca.empty()) {
+    // The authorities of this machine, which OpenSSL reads when it meets them.
+    for (const char* folder : {"/etc/ssl/certs", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates"}) {
+      places.push_back({folder, Access::read});
+    }
+  }
+  for (const std::string& folder : folders) places.push_back({folder.empty() ? "." : folder, Access::read});
+  std::string problem = mercure::jail::limit_files(places);
+  if (problem.empty()) problem = calls.enforce();
+  if (!problem.empty()) throw std::runtime_error(problem);
+}
+
 int run(const Options& options) {
   prepare_process();
+  Broker broker(options);
+  connect_by(broker);
   const auto total = Clock::now() + std::chrono::duration_cast<Clock::duration>(options.total_timeout);
   auto listed = options.is_probe ? std::vector<Listed>() : read_list(STDIN_FILENO, total);
   if (!listed) {
     std::fputs("mercure-storescu: the list of files could not be read\n", stderr);
     return kNoList;
   }
+  const Tls tls(options);
+  shut_in(options, *listed);
   std::vector<Image> images;
   images.reserve(listed->size());
   for (auto& file : *listed) images.push_back(examine(std::move(file), options.syntaxes));
-  return send_all(options, images, total);
+  return send_all(options, images, broker, tls, total);
 }
 
 }  // namespace
@@ -116,5 +145,8 @@ int main(int argc, char** argv) {
   } catch (const std::bad_alloc&) {
     std::fputs("mercure-storescu: out of memory\n", stderr);
     return kNoMemory;
+  } catch (const std::runtime_error& error) {
+    std::fprintf(stderr, "mercure-storescu: it cannot be shut in: %s\n", error.what());
+    return kNotShutIn;
   }
 }

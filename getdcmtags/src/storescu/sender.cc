@@ -19,8 +19,9 @@ Seconds since(Clock::time_point start) { return Clock::now() - start; }
 
 }  // namespace
 
-Sender::Sender(const Options& options, const std::vector<Image>& images, Report& report, Clock::time_point total)
-    : options_(options), images_(images), codec_(options.codec), report_(report), tls_(options) {
+Sender::Sender(const Options& options, const std::vector<Image>& images, Broker& broker, const Tls& tls, Report& report,
+               Clock::time_point total)
+    : options_(options), images_(images), codec_(broker.codec_starter()), report_(report), tls_(tls) {
   const auto most = std::min<std::size_t>(options.associations, std::max<std::size_t>(images.size(), 1));
   while (associations_.size() < most) associations_.push_back(std::make_unique<Association>(options, total, codec_, tls_));
 }

@@ -10,6 +10,7 @@
 
 #include "convert/codec_process.h"
 #include "storescu/association.h"
+#include "storescu/broker.h"
 #include "storescu/image.h"
 #include "storescu/report.h"
 
@@ -17,7 +18,9 @@ namespace mercure::storescu {
 
 class Sender {
  public:
-  Sender(const Options& options, const std::vector<Image>& images, Report& report, Clock::time_point total);
+  // All but the time outlive this.
+  Sender(const Options& options, const std::vector<Image>& images, Broker& broker, const Tls& tls, Report& report,
+         Clock::time_point total);
 
   // Blocks until every image is answered or none can be any more. Then error() says why.
   void run();
@@ -49,7 +52,7 @@ class Sender {
   const std::vector<Image>& images_;
   convert::CodecProcess codec_;  // one for all: what a frame does to it costs that image
   Report& report_;
-  Tls tls_;
+  const Tls& tls_;
   std::vector<std::unique_ptr<Association>> associations_;
   std::mutex mutex_;
   std::deque<Waiting> waiting_;

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdio>
 #include <fstream>
+#include <memory>
 #include <string>
 
 #include "convert/data_set.h"
@@ -49,7 +50,7 @@ int main(int count, char** arguments) {
   const auto to = count >= 5 ? Destination::of(arguments[2]) : std::nullopt;
   if (!from || !to || count % 2 != 1) return 2;
   const std::string program(arguments[0]);
-  CodecProcess codec(program.substr(0, program.rfind('/')) + "/../mercure-codec");
+  CodecProcess codec(std::make_unique<CodecProgram>(program.substr(0, program.rfind('/')) + "/../mercure-codec"));
   for (int at = 3; at < count; at += 2) {
     if (const int code = convert(*from, *to, arguments[at], arguments[at + 1], codec)) return code;
   }

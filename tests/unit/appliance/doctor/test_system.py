@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from appliance.doctor.checks import on_time, running, set_up, shut_in, up_to_date
+from appliance.doctor.checks import jailed, on_time, running, set_up, shut_in, up_to_date
 from tests.support.doctor_host import NOW, Host
 
 TRACKING = """\
@@ -83,6 +83,16 @@ def test_what_a_kernel_lacks_for_sandboxes_is_named(sandboxes: Host, path: str, 
     assert what in found
     (sandboxes.top / "usr/bin/bwrap").unlink()
     assert sandboxes.found(shut_in) == [], "no module is shut in by it here"
+
+
+def test_what_a_kernel_lacks_to_shut_the_receiver_in_is_told(host: Host) -> None:
+    assert host.found(jailed) == [], "no release: another question tells"
+    host.said["mercure-storescp --check-jail"] = ""
+    assert host.found(jailed) == []
+    host.said["mercure-storescp --check-jail"] = "Landlock, version 2 or newer\nfilters of system calls (seccomp)\n"
+    found = host.found(jailed)
+    assert [outcome for outcome, _, _ in found] == ["warning", "warning"]
+    assert found[0][1].startswith("the kernel lacks Landlock, version 2 or newer: ")
 
 
 def test_a_clock_that_is_kept_right_is_well(host: Host) -> None:
