@@ -23,7 +23,11 @@ FEW_FAULTS = 2
 
 
 QUICK = ("undo a reroute of what failed", "discard what a person holds", "decide anew on what no rule wanted")
-SLOW = [scenario for scenario in DESK if scenario.name not in QUICK]
+LONG = (
+    "route from a disk that is away for a while",
+    "route from a disk that has lost a sector, by rules on the sender",
+)
+SLOW = [each for each in SCENARIOS if each.name in LONG or (each in DESK and each.name not in QUICK)]
 CASES = [pytest.param(each, marks=pytest.mark.slow) if each in SLOW else each for each in SCENARIOS]
 
 

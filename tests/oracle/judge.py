@@ -59,6 +59,8 @@ class Run:
         The order of destinations that go by one, and of which is known in which order images came.
     taken
         Moments at which the router had surely found complete whatever had been acknowledged until then.
+    again
+        How often a person had everything sent again, by destination: so many times more each image must come there.
     """
 
     sent: Sequence[Image]
@@ -70,6 +72,7 @@ class Run:
     damaged: frozenset[str] = frozenset()
     orders: Mapping[str, Order] = field(default_factory=dict)
     taken: Sequence[float] = ()
+    again: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def images(self) -> list[Image]:
@@ -92,8 +95,12 @@ class Run:
 
     @cached_property
     def held(self) -> dict[str, set[str]]:
-        """The digests at each destination."""
-        return {name: {arrival.digest for arrival in came} for name, came in self.arrivals.items()}
+        """The digests at each destination that came as often as they must."""
+        times = {name: Counter(arrival.digest for arrival in came) for name, came in self.arrivals.items()}
+        return {
+            name: {digest for digest, count in each.items() if count > self.again.get(name, 0)}
+            for name, each in times.items()
+        }
 
     def of(self, place: str) -> tuple[str, ...]:
         """Return the destinations of a place."""
@@ -227,7 +234,7 @@ def _repeated(run: Run) -> Iterator[Verdict]:
             moments[arrival.digest].append(arrival)
         for digest, each in moments.items():
             needless = sum(not run.disturbances.between(before.at, after.at) for before, after in pairwise(each))
-            if needless >= allowance.get(digest, 1) * max(1, places[name]):
+            if needless >= allowance.get(digest, 1) * max(1, places[name]) + run.again.get(name, 0):
                 yield Verdict("repeated", each[0].sop, name)
 
 

@@ -35,7 +35,7 @@ def _victim(run: Run) -> tuple[Image, str, str, str]:
     """Choose an image that was delivered, in company: the image, its place, its form, the destination that has it."""
     times = Counter(image.sop for image in run.images)
     for number, image in enumerate(run.images):
-        if image.answer != "acknowledged" or times[image.sop] > 1:
+        if image.answer != "acknowledged" or times[image.sop] > 1 or image.digest in run.damaged:
             continue
         for place, form in sorted(run.wants[number].must):
             for name in run.of(place):

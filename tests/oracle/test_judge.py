@@ -147,6 +147,14 @@ def test_a_repetition_needs_an_excuse() -> None:
     assert kinds(run([ONE, late], {"a": came(ONE, ONE, ONE, late)}, replace(ALL, again=True))) != []
 
 
+def test_what_a_person_has_sent_again_comes_so_many_times_more() -> None:
+    asked = {"again": {"a": 1}}
+    assert kinds(run([ONE, TWO], {"a": came(ONE, TWO, TWO, ONE)}, **asked)) == []
+    assert kinds(run([ONE, TWO], {"a": came(ONE, TWO, TWO)}, **asked)) == [("missing", "1.1", "a")]
+    assert kinds(run([ONE], {"a": came(ONE, ONE, ONE)}, **asked)) == [("repeated", "1.1", "a")]
+    assert_planted_are_found(run([ONE, TWO], {"a": came(ONE, TWO, TWO, ONE), "b": []}, **asked))
+
+
 def test_rules_that_count_are_sure_only_of_what_came_at_once() -> None:
     few = Rule("few", {}, lambda image: None if image.count is None else image.count < 3, ("a",))
     assert kinds(run([ONE, TWO], {}, few)) == [("missing", "1.1", "a"), ("missing", "1.2", "a")]

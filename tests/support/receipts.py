@@ -111,6 +111,11 @@ def spoil(path: Path, damage: str) -> None:
     elif damage == "sector of zeros":
         with open(path, "r+b") as file:
             file.write(bytes(min(512, len(content))))
+    elif damage == "last sector of zeros":
+        lost = min(512, len(content) // 4)
+        with open(path, "r+b") as file:
+            file.seek(-lost, os.SEEK_END)
+            file.write(bytes(lost))
     else:
         os.truncate(path, {"cut off": len(content) - 100, "empty": 0}[damage])
 

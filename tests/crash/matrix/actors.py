@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from appliance.control.configuration import changes
 from appliance.control.session import Session
 from appliance.spool_move import move
 from mercure.config import Root
+from mercure.history.database import HistoryError
 from mercure.services.bookkeeper import Bookkeeper
 from mercure.services.cleaner import RETELL_SECONDS, Cleaner
 from mercure.services.common import Context
@@ -19,17 +19,20 @@ from mercure.services.processor import Processor
 from mercure.services.router import Router
 from mercure.spool import Changes, Spool, Stage, TaskError, load_task
 from tests.support.polling import eventually
+from tests.support.receipts import spoil
 from tests.support.verbs import change_task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mercure.clock import ManualClock
+    from mercure.services.cleaner import States
 
 EVERYTHING = Changes.everything()
 PATIENT_TURNS = 20
 """After so many turns of a dispatcher the time goes faster: something waits for long."""
+WAITING = (Stage.INCOMING, Stage.PROCESSING, Stage.OUTGOING)
 OTHER_DISK = "other-disk"
 """Name, beside a root, of a link to a folder on another file system."""
 
@@ -120,21 +123,13 @@ def move_target(root: Path, clock: ManualClock) -> None:
 
 def flip_a_bit(root: Path, _clock: ManualClock) -> None:
     """Flip a bit in the pixels of the first image that waits for delivery, as a bad disk does."""
-    path = sorted((root / "spool" / "outgoing").glob("*/*.dcm"))[0]
-    with path.open("r+b") as file:
-        file.seek(-8, os.SEEK_END)
-        byte = file.read(1)[0]
-        file.seek(-8, os.SEEK_END)
-        file.write(bytes([byte ^ 0x40]))
+    spoil(sorted((root / "spool" / "outgoing").glob("*/*.dcm"))[0], "pixel")
 
 
 def lose_a_sector(root: Path, _clock: ManualClock) -> None:
-    """Let the last sector of the first image that waits for delivery read as zeros, as after a bad block."""
-    path = sorted((root / "spool" / "outgoing").glob("*/*.dcm"))[0]
-    lost = min(512, path.stat().st_size // 4)
-    with path.open("r+b") as file:
-        file.seek(-lost, os.SEEK_END)
-        file.write(bytes(lost))
+    """Let the last sector of the first image that waits for something read as zeros, as after a bad block."""
+    path = sorted(path for stage in WAITING for path in (root / "spool" / stage.value).glob("*/*.dcm"))[0]
+    spoil(path, "last sector of zeros")
 
 
 def record(root: Path, clock: ManualClock) -> None:
@@ -148,8 +143,21 @@ def record(root: Path, clock: ManualClock) -> None:
 
 def clean(root: Path, clock: ManualClock) -> None:
     """Run a cleaner that finds everything due, and tells again what a crash kept from being told."""
+    _clean(root, clock, None)
+
+
+def clean_without_history(root: Path, clock: ManualClock) -> None:
+    """Run a cleaner while the history cannot be asked."""
+    _clean(root, clock, _no_answer)
+
+
+def _no_answer(_tasks: Sequence[str]) -> Mapping[str, str]:
+    raise HistoryError("it is away")
+
+
+def _clean(root: Path, clock: ManualClock, states: States | None) -> None:
     with _context(root, "cleaner", clock) as context:
-        cleaner = Cleaner(context)
+        cleaner = Cleaner(context, states)
         for _ in range(3):
             cleaner.turn(EVERYTHING)
             clock.advance(RETELL_SECONDS)

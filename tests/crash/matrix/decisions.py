@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tests.crash.matrix import actors
 from tests.crash.matrix.scenario import BOTH, ONE, TO_A, TWO, Batch, Scenario, nodes, two_folders
 from tests.oracle.meaning import DISCARD, ERROR, Rule, always
+from tests.oracle.record import AS_RECEIVED
 from tests.support.account import image, images
 from tests.support.modules import script
 from tests.support.recording_node import ABORTS
@@ -101,6 +103,24 @@ FROM_NEAR, FROM_FAR = (
     for name, address in (("Wrong", NEAR), ("Right", FAR))
 )
 ONE_SENDER = {"senders": {"ct": {"ae_titles": ["CT1"], "addresses": [NEAR, FAR]}}}
+BY_NAME = (
+    Rule("ct", {"rule": 'sender.name == "ct"', "targets": ["a"]}, lambda image: image.sender == "ct", ("a",)),
+    TRIAL[1],
+)
+FROM_TWO_ADDRESSES = (
+    Batch(tuple(images("1.2.8.14", 2)), "CT1", source=NEAR, sender="ct"),
+    Batch(tuple(images("1.2.8.15", 2)), "MR1", source=FAR),
+    Batch(tuple(images("1.2.8.14", 2, first=3)), "CT1", source=FAR, sender="ct"),
+)
+ALL_EXPECTED = {
+    "completion": {
+        "quiet_seconds": 60,
+        "after_release_seconds": 5,
+        "senders": {"ct": {"quiet_seconds": 7200, "after_release_seconds": 7200, "expected_images": {"number": 4}}},
+    }
+}
+"""Both parts make the series complete, at once; either alone would wait for hours."""
+
 LONGER = {"first_seconds": 7230, "cap_seconds": 7230, "max_refusals": 5}
 """A try again comes when the next service has run for some turns already."""
 
@@ -137,6 +157,9 @@ HIDDEN = (
     ),
     Rule("raw", {"rule": 'tags.Modality == "CT"', "targets": ["b"]}, always, ("b",)),
 )
+NOT_HIDDEN = (replace(HIDDEN[0], to=(ERROR,), form=AS_RECEIVED), HIDDEN[1])
+"""A module gets all of a series as it was received, or nothing."""
+
 STUDY_OF_A_PATIENT = (
     Rule(
         "study",
@@ -218,6 +241,14 @@ DECISIONS: tuple[Scenario, ...] = (
                 },
             }
         },
+    ),
+    Scenario(
+        "route by the name of a sender with two addresses, when all that it is expected to send is there",
+        actors.route,
+        BY_NAME,
+        objects=FROM_TWO_ADDRESSES,
+        more={**ONE_SENDER, **ALL_EXPECTED},
+        receiver={"senders": [{"name": name, **sender} for name, sender in ONE_SENDER["senders"].items()]},
     ),
     Scenario(
         "collect a study of one of two patients",
@@ -346,6 +377,26 @@ DECISIONS: tuple[Scenario, ...] = (
         TO_A,
         two_folders,
         before=(actors.route, actors.lose_a_sector),
+        damaged=True,
+    ),
+    Scenario(
+        "route from a disk that has lost a sector, by rules on the sender",
+        actors.route,
+        SENDERS,
+        _three_folders,
+        FROM_SENDERS,
+        before=(actors.lose_a_sector,),
+        damaged=True,
+    ),
+    Scenario(
+        "process from a disk that has lost a sector",
+        actors.process,
+        NOT_HIDDEN,
+        two_folders,
+        (Batch(tuple(images("1.2.8.13", 3))),),
+        before=(actors.route, actors.lose_a_sector),
+        more={"modules": {"hide": script(HIDE)}, "processing": {"stop_grace_seconds": 0.5}},
+        forms=SECRET,
         damaged=True,
     ),
 )

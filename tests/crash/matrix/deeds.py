@@ -16,7 +16,10 @@ from appliance.control.queue import keeps, resend
 from appliance.control.queue.resend import ResendWorker
 from appliance.control.session import Session
 from mercure.config import Root
+from mercure.services.common import Context
 from mercure.spool import Stage
+from mercure.spool.place import read_place, write_place
+from tests.crash.matrix.actors import OTHER_DISK
 from tests.support.quarantine import put_aside
 from tests.support.verbs import asked, change_task
 
@@ -68,6 +71,16 @@ def keep(root: Path, clock: ManualClock) -> None:
     if not keeps.list_(session, Nothing()).keeps:
         until = clock.now() + timedelta(days=30)
         keeps.add(session, AddKeep(study="1.2.3", until=until, reason="the trial"))
+
+
+def send_again(root: Path, clock: ManualClock) -> None:
+    """Send what was delivered to target a there again."""
+    _resend(root, clock, how="again", study="1.2.3", target="a", stages=("success",))
+
+
+def send_to_b(root: Path, clock: ManualClock) -> None:
+    """Send what was delivered to target b, too."""
+    _resend(root, clock, how="elsewhere", study="1.2.3", stages=("success",), to=("b",))
 
 
 def decide_anew(root: Path, clock: ManualClock) -> None:
@@ -124,3 +137,23 @@ def send_on(root: Path, clock: ManualClock) -> None:
     session = _session(root, clock)
     for name in session.spool.names(Stage.QUARANTINE):
         assert quarantine.send_object(asked(session), SendObject(entry=name, target="a")).taken
+
+
+def start_without_the_disk(root: Path, clock: ManualClock) -> None:
+    """Start services while the disk of the spool is away: they wait, and begin nothing in the empty mount point."""
+    disk = (root.parent / OTHER_DISK).resolve()
+    away, place = disk.with_name(f"{disk.name}-away"), read_place(root)
+    assert place is not None
+    write_place(root, place.model_copy(update={"mount": str(disk)}))
+    disk.rename(away)
+    disk.mkdir()
+    try:
+        for service in ("router", "dispatcher", "cleaner"):
+            context = Context(root, service, clock)
+            context.stop.set()
+            assert not context.start()
+        assert list(disk.iterdir()) == []
+    finally:
+        disk.rmdir()
+        away.rename(disk)
+        write_place(root, place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.crash.matrix import actors, deeds
-from tests.crash.matrix.scenario import ONE, SHORT, TO_A, Batch, Scenario, ending, nodes
+from tests.crash.matrix.scenario import BOTH, ONE, SHORT, TO_A, Batch, Scenario, ending, nodes
 from tests.oracle.meaning import DISCARD, ERROR, Rule, always
 
 if TYPE_CHECKING:
@@ -83,6 +83,34 @@ DESK: tuple[Scenario, ...] = (
         ending(TO_A, DISCARD),
         before=(*_ROUTED, deeds.discard, actors.record),
         more={"retention": AT_ONCE},
+    ),
+    Scenario(
+        "leave what a person wants kept",
+        actors.clean,
+        ending(TO_A, DISCARD),
+        before=(*_ROUTED, deeds.discard, actors.record, deeds.keep),
+        more={"retention": AT_ONCE},
+    ),
+    Scenario(
+        "send again what was delivered",
+        deeds.send_again,
+        BOTH,
+        nodes("a", "b"),
+        before=_DELIVERED,
+        nodes={"a": _takes_all, "b": _takes_all},
+        meanwhile=_DELIVERED,
+        once=True,
+        again={"a": 1},
+    ),
+    Scenario(
+        "send what was delivered to another target",
+        deeds.send_to_b,
+        ending(TO_A, "a", "b"),
+        nodes("a", "b"),
+        before=_DELIVERED,
+        nodes={"a": _takes_all, "b": _takes_all},
+        meanwhile=_DELIVERED,
+        once=True,
     ),
     Scenario(
         "decide anew on what no rule wanted",

@@ -173,6 +173,7 @@ class Crashes:
             damaged=frozenset(self.damaged),
             orders=orders,
             taken=tuple(self.taken),
+            again=self.scenario.again,
         )
 
     def _struck(self, account: Account, number: int, action: str) -> list[Batch]:

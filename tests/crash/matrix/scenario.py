@@ -115,6 +115,8 @@ class Scenario:
         Who works after the fault, before the victim is told to go on.
     once
         No fault of the victim explains that an image comes to a target twice.
+    again
+        How often a person has all sent again, by target: see `tests.oracle.judge.Run`.
     """
 
     name: str
@@ -139,6 +141,7 @@ class Scenario:
     moves: bool = False
     meanwhile: tuple[Actor, ...] = ()
     once: bool = False
+    again: Mapping[str, int] = field(default_factory=dict)
 
     def recording(self, make: Callable[..., RecordingNode]) -> dict[str, RecordingNode]:
         """Make the nodes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.crash.matrix import actors
+from tests.crash.matrix import actors, deeds
 from tests.crash.matrix.scenario import BOTH, ONE, TO_A, Batch, Scenario, nodes
 from tests.oracle.meaning import HELD, Rule, always
 from tests.support.account import ct_series, images
@@ -25,6 +25,8 @@ def _comes_late(image: Image) -> bool:
 
 HELD_LATE = (Rule("all", HOLD, always, ("a", "b"), holds=_comes_late),)
 RELEASED = (Rule("all", HOLD, always, ("a", "b")),)
+
+NO_ROOM = {"pressure_free_bytes": 10**15}
 
 GOES_ROUND = (Rule("all", {"rule": "True", "targets": ["a", "b"]}, always, ("b", HELD)),)
 """Each image is delivered at b; what comes back, and would go round again, is held for both."""
@@ -92,6 +94,21 @@ SURROUNDINGS: tuple[Scenario, ...] = (
         before=(actors.route,),
         moves=True,
         meanwhile=(actors.route,),
+    ),
+    Scenario(
+        "route from a disk that is away for a while",
+        actors.route,
+        BOTH,
+        before=(actors.record, actors.move_spool_to_another_disk),
+        moves=True,
+        meanwhile=(deeds.start_without_the_disk,),
+    ),
+    Scenario(
+        "make room on a full disk while the history is away",
+        actors.clean_without_history,
+        BOTH,
+        before=(actors.route, actors.dispatch, LATE, actors.route),
+        more={"retention": NO_ROOM},
     ),
     Scenario(
         "hold late arrivals for a person",

@@ -21,6 +21,7 @@ from tests.support.data_sets import data_set_of
 from tests.support.held import arrivals, digest, digests
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.oracle.record import Arrival
@@ -108,22 +109,27 @@ class World:
 
     def keep(self) -> None:
         """Take a snapshot, hard links and all."""
-        self._copy(self.folder / "world", self.folder / "kept")
+        for place, kept in self._places():
+            self._copy(place, kept)
         self.kept_runs = self.runs
         self.reached = {name: node.state() for name, node in self.recording.items()}
 
     def restore(self) -> None:
         """Go back to the snapshot, under the same path."""
-        self._copy(self.folder / "kept", self.folder / "world")
+        for place, kept in self._places():
+            self._copy(kept, place)
         self.runs = self.kept_runs
-        if self.other_disk is not None:
-            for left in self.other_disk.iterdir():
-                shutil.rmtree(left)
         for folder in self.nodes.values():
             for path in folder.iterdir():
                 path.unlink()
         for name, node in self.recording.items():
             node.back_to(self.reached[name])
+
+    def _places(self) -> Iterator[tuple[Path, Path]]:
+        """Walk what changes in a run, each with where its snapshot is."""
+        yield self.folder / "world", self.folder / "kept"
+        if self.other_disk is not None:
+            yield self.other_disk, self.folder / "kept disk"
 
     def _copy(self, source: Path, destination: Path) -> None:
         if destination.exists():
