@@ -51,6 +51,7 @@ def main() -> None:
         found = ", ".join(f"{report.verdicts.get(kind, 0)} {kind}" for kind in KINDS)
         out.write(
             f"{filesystem}: {report.cuts} power cuts, {report.wrong_clocks} boots under a wrong clock, "
+            f"{report.damaged} images destroyed by the disk, "
             f"{report.acknowledged} images acknowledged: {found}; "
             f"settled and verified {report.settled} times, in {monotonic() - began:.0f} s\n"
         )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mercure.clock import Clock
 from mercure.config import Root
+from mercure.history.verify import Kind as Finding
 from mercure.history.verify import verify
 from mercure.services.common import open_store
 from mercure.spool import Spool, Stage, load_task
@@ -21,12 +22,14 @@ from tests.oracle import hospital
 from tests.oracle.judge import Kind, Run, judge
 from tests.oracle.meaning import DISCARD, ERROR
 from tests.oracle.planting import assert_planted_are_found
-from tests.oracle.record import Arrival, Disturbances
+from tests.oracle.record import Arrival, Disturbances, digest
 from tests.support.cuttable_disk import CuttableDisk
+from tests.support.data_sets import data_set_of, instance_of
 from tests.support.held import arrivals, digests
 from tests.support.modules import script
 from tests.support.polling import eventually
 from tests.support.ports import free_port
+from tests.support.receipts import spoil
 from tests.support.recording_node import RecordingNode
 from tests.support.senders import Sender
 
@@ -50,6 +53,13 @@ DAY = 86_400.0
 WRONG_CLOCKS = (0.0, 0.0, 0.0, 9 * DAY, -DAY, 400 * DAY, -26 * 365 * DAY)
 """By how many seconds the clock may be wrong after a boot: mostly it is right; the last one is the year 2000."""
 
+DAMAGES = ("pixel", "header", "last sector of zeros")
+"""What a disk may do to an image that waits for its target, at one cut in `DAMAGED_EVERY`."""
+
+DAMAGED_EVERY = 2
+RECEIPT = b'"data":"'
+"""Of its digest, in the header of an image; what a module wrote has none."""
+
 WAITING = (Stage.INCOMING, Stage.ROUTING, Stage.STUDIES, Stage.PROCESSING, Stage.OUTGOING)
 
 
@@ -62,6 +72,8 @@ class Report:
     settled: int = 0
     trouble: str = ""
     wrong_clocks: int = 0
+    damaged: int = 0
+    """Images that the disk destroyed."""
     verdicts: Counter[Kind] = field(default_factory=Counter)
     """What was not as it should be in the end, by its kind; only `PowerCuts.goes_on` gets there with any."""
 
@@ -103,6 +115,8 @@ class PowerCuts:
         self._goes_on = goes_on
         self._nodes = {name: RecordingNode() for name in hospital.NODES}
         self._disturbances = Disturbances()
+        self._damaged: dict[str, str] = {}
+        """Images that the disk destroyed: the instance of each, by the digest of what it was."""
         self.report = Report()
 
     @contextmanager
@@ -138,6 +152,8 @@ class PowerCuts:
                 self._cut()
                 self.report.cuts += 1
                 self._nothing_is_nowhere()
+                if self._chance.random() < 1 / DAMAGED_EVERY:
+                    self._damage()
                 self._boot()
             if number % SETTLED_EVERY == 0 or number == times:
                 self._settle()
@@ -151,6 +167,19 @@ class PowerCuts:
         self.report.wrong_clocks += bool(wrong)
         self._offset.write_text(str(wrong), encoding="ascii")
         self._living.start()
+
+    def _damage(self) -> None:
+        """Destroy an image that waits for targets as it was received, and for nothing else."""
+        waiting = sorted((self._root.path / "spool" / Stage.OUTGOING.value).glob("[!.]*/[!.]*.dcm"))
+        links = Counter(path.stat().st_ino for path in waiting)
+        only = [path for path in waiting if path.stat().st_nlink == links[path.stat().st_ino]]
+        received = [path for path in only if RECEIPT in path.read_bytes()]
+        if received:
+            path = self._chance.choice(received)
+            data = data_set_of(path.read_bytes())
+            spoil(path, self._chance.choice(DAMAGES))
+            self._damaged[digest(data)] = instance_of(data)
+            self.report.damaged = len(self._damaged)
 
     def _let_flow(self) -> None:
         wanted = self._acknowledged() + self._chance.randint(1, AFTER_TRAFFIC)
@@ -192,12 +221,20 @@ class PowerCuts:
         return found | {place: arrivals(spool / place.removeprefix("stage/")) for place in (DISCARD, ERROR)}
 
     def _run(self) -> Run:
-        return Run(self._sent(), self._rules, self._arrivals(), hospital.GROUPS, self._disturbances)
+        return Run(
+            self._sent(),
+            self._rules,
+            self._arrivals(),
+            hospital.GROUPS,
+            self._disturbances,
+            damaged=frozenset(self._damaged),
+        )
 
     def _nothing_is_nowhere(self) -> None:
         """Each acknowledged image is on the disk or at a target, in the form of one."""
         there = digests(self._root.path / "spool", *self._folders.values())
         there |= {arrival.digest for node in self._nodes.values() for arrival in node.arrivals}
+        there |= self._damaged.keys()
         lost = [
             image.sop
             for image in self._sent()
@@ -241,12 +278,12 @@ class PowerCuts:
 
         def is_clean() -> bool:
             self._said = verify(self._root, config)
-            return self._said.exit_code == 0
+            return not self._objections()
 
         try:
             eventually(is_clean, seconds=60)
         except AssertionError:
-            found = [finding.text for finding in self._said.findings]
+            found = self._objections()
             if not self._goes_on:
                 raise AssertionError(found) from None
             self.report.trouble += f"; verify: {found[:3]}"
@@ -255,6 +292,13 @@ class PowerCuts:
         assert told >= len(sure) or self._goes_on, f"verify knows of {told} images only"
         with closing(sqlite3.connect(f"file:{self._root.path / 'history.db'}?mode=ro", uri=True)) as database:
             assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+    def _objections(self) -> list[str]:
+        """Say what ``mercure verify`` objects to, but that images are altered which the disk destroyed."""
+        known = set(self._damaged.values())
+        found = [each for each in self._said.findings if each.is_violation]
+        unknown = [each.text for each in found if each.kind is not Finding.ALTERED or each.sop not in known]
+        return unknown + list(self._said.unchecked)
 
     def _end(self) -> None:
         for sender in self._senders:
