@@ -9,6 +9,7 @@ from mercure.rules.json_lines import evaluate_json_line
 from mercure.rules.record import ImageRecords, TagRecord
 from mercure.rules.rule import CompiledRule, Evaluation, compile_rule
 from mercure.rules.ruleset import RuleOfSet, SetFinding, check_rule_set
+from mercure.rules.sender_names import renamed_sender
 from mercure.rules.study_list import StudyList
 
 __all__ = [
@@ -33,4 +34,5 @@ __all__ = [
     "compile_rule",
     "differing",
     "evaluate_json_line",
+    "renamed_sender",
 ]
