@@ -24,15 +24,18 @@ if TYPE_CHECKING:
 
 
 class Model(BaseModel):
-    """A frozen model without unknown keys, for everything that this program alone writes and people edit."""
+    """A frozen model without unknown keys, for everything that this program alone writes and people edit.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    What was wrong is never repeated in an error: it may be a secret, or name a patient.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, hide_input_in_errors=True)
 
 
 class Record(BaseModel):
     """A frozen model that passes over unknown keys, for what another version of the router may have written."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
 
 Priority = Literal["urgent", "normal", "offpeak"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
@@ -18,7 +18,7 @@ def values_of(settings: Iterable[str]) -> dict[str, Any]:
         There is no ``=``, or nothing before it.
     """
     values = {}
-    for key, value in map(_parted, settings):
+    for key, value in _parted(settings):
         try:
             values[key] = json.loads(value)
         except ValueError:
@@ -34,11 +34,13 @@ def texts_of(settings: Iterable[str]) -> dict[str, str]:
     click.UsageError
         There is no ``=``, or nothing before it.
     """
-    return dict(_parted(text) for text in settings)
+    return dict(_parted(settings))
 
 
-def _parted(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise click.UsageError(f"{text!r} is not KEY=VALUE")
-    return key, value
+def _parted(settings: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for number, text in enumerate(settings, 1):
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            # The word is not repeated: it may be a password.
+            raise click.UsageError(f"word {number} of the settings is not KEY=VALUE")
+        yield key, value

@@ -182,10 +182,11 @@ def _text_of_secret(_field: Field, value: object) -> str:
 
 def _read_pairs(field: Field, text: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for word in _shell_words(field, text):
+    for number, word in enumerate(_shell_words(field, text), 1):
         key, equals, value = word.partition("=")
         if not equals or not key:
-            raise FieldError(f"{field.name}: {word!r} is not KEY=VALUE")
+            # The word is not repeated: it may be half of a password.
+            raise FieldError(f"{field.name}: word {number} is not KEY=VALUE; put quotes around one with blanks in it")
         found[key] = value if field.plain else _read_one_value(value)
     return found
 

@@ -119,7 +119,7 @@ class Webhook(ChannelSettings):
             raise ValueError("a URL has no spaces, line breaks or letters beyond ASCII")
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{value!r} is not a URL that begins with 'https://' or 'http://' and names a host")
+            raise ValueError("a URL begins with 'https://' or 'http://' and names a host")
         if parts.username is not None or parts.password is not None:
             raise ValueError("a URL with a password in it is shown to all who see the configuration; use 'token'")
         parts.port  # noqa: B018 - raises when it is no port

@@ -84,7 +84,10 @@ class ModuleSettings(Model):
     settings: dict[str, JsonValue] = {}
     """Handed to the module; a rule may override single ones, for all steps or for one."""
     environment: dict[Variable, PlainText] = {}
-    """Environment variables of the module."""
+    """Environment variables of the module. Those that look like secrets by their names or values are shown as
+    ``(hidden)``."""
+    hidden: tuple[PlainText, ...] = ()
+    """Further names in `environment` and `settings`, also of rules, whose values are shown to nobody."""
     mounts: tuple[Mount, ...] = ()
     """Folders of the machine that it sees."""
     persistence: Name | None = None

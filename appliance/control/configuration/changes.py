@@ -10,10 +10,11 @@ from appliance.control.api.base import Difference, Problem, Saved
 from appliance.control.api.configuration import FileName
 from appliance.control.configuration.differences import differences
 from appliance.control.configuration.effects import RENEWS, RESTART, services_of
+from appliance.control.configuration.hidden_values import HIDDEN, HiddenValues
 from appliance.control.errors import ControlError
 from appliance.control.registry import warnings_of
 from appliance.control.session import Session
-from mercure.config import Config, ConfigError, RevisionedFile, StaleRevisionError
+from mercure.config import Config, ConfigError, ConfigProblem, RevisionedFile, StaleRevisionError
 from mercure.config.files import HAND_EDIT
 from mercure.config.problems import template_problems
 from mercure.event_details import Audit, ConfigSaved
@@ -75,8 +76,7 @@ def current(session: Session, name: FileName, edited_from: int) -> dict[str, Any
     loaded = session.loaded if name == "mercure" else session.services
     if loaded.revision != edited_from:
         raise stale(file_of(session, name), edited_from)
-    content: dict[str, Any] = loaded.value.model_dump(mode="json", exclude_defaults=True)
-    return {"version": 1, **content}
+    return _normal(loaded.value)
 
 
 def save(session: Session, change: Change) -> Saved:
@@ -129,13 +129,14 @@ def _tell_hand_edit(file: RevisionedFile[Any], known: Collection[int], events: E
 
 
 def checked(session: Session, name: FileName, content: dict[str, Any]) -> Any:  # noqa: ANN401 - the model of the file
-    """Turn content into the model of its file.
+    """Turn content into the model of its file; what a person has left hidden is what it was.
 
     Raises
     ------
     ControlError
         ``invalid``, with every problem.
     """
+    content = _with_hidden(session, name, content)
     parse = session.store.parse if name == "mercure" else session.store.parse_services
     try:
         value = parse(content)
@@ -149,6 +150,23 @@ def checked(session: Session, name: FileName, content: dict[str, Any]) -> Any:  
     except ConfigError as error:
         raise invalid(error) from error
     return value
+
+
+def _with_hidden(session: Session, name: FileName, content: dict[str, Any]) -> dict[str, Any]:
+    """Put back what was left hidden in some content.
+
+    Raises
+    ------
+    ControlError
+        Something is hidden where there was nothing.
+    """
+    known = _normal((session.loaded if name == "mercure" else session.services).value)
+    hidden = HiddenValues.of(known)
+    whole: dict[str, Any] = hidden.restored((), content, known)
+    if places := tuple(hidden.left((), whole)):
+        text, advice = f"{HIDDEN} stands for a value that is not known here", "write the value itself"
+        raise invalid(ConfigError(f"{name}.json", [ConfigProblem(place, text, advice) for place in places]))
+    return whole
 
 
 def foreseen(session: Session, name: FileName, content: dict[str, Any], revision: int) -> Saved:

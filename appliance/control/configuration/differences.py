@@ -2,47 +2,28 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 from appliance.control.api.base import Difference
+from appliance.control.configuration.hidden_values import HiddenValues
+
+Content = dict[str, Any]
 
 ORDERED: Final = ("targets", "rules", "senders", "modules", "notifications.channels")
 """Tables in which the order of the names counts, or is that of the lists that people see."""
 
-HIDDEN: Final = "(hidden)"
-_SECRET: Final = re.compile(r"passw|secret|token|credential|(api|private|access)_?-?key|webhook_url", re.IGNORECASE)
-"""Names of what nobody but its owner is to read, such as the variable of a module that holds a key."""
-_WHERE: Final = ({"file"}, {"env"})
-"""A secret that is in a file or variable: where it is, is no secret."""
+
+def differences(before: Content, after: Content, *others: Content) -> tuple[Difference, ...]:
+    """Compare two configurations as they stand in their files; what is hidden in them, or in others, is not shown."""
+    hidden = HiddenValues.of(before, after, *others)
+    return tuple(_shown(item, hidden) for item in _compare("", before, after))
 
 
-def differences(before: dict[str, Any], after: dict[str, Any]) -> tuple[Difference, ...]:
-    """Compare two configurations as they stand in their files; what is secret in them is not shown."""
-    return tuple(_hidden(item) for item in _compare("", before, after))
-
-
-def _hidden(item: Difference) -> Difference:
-    shown = {side: without_secrets(item.place, getattr(item, side)) for side in ("before", "after")}
+def _shown(item: Difference, hidden: HiddenValues) -> Difference:
+    place = tuple(item.place.split("."))
+    shown = {side: hidden.shown(place, getattr(item, side)) for side in ("before", "after")}
     return item.model_copy(update=shown)
-
-
-def without_secrets(place: str, value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Return a value with every secret in it hidden, by the names under which they stand."""
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, Mapping):
-        if _is_secret(place) and set(value) in _WHERE:
-            return value
-        return {key: without_secrets(f"{place}.{key}", inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_secrets(place, inner) for inner in value]
-    return HIDDEN if _is_secret(place) else value
-
-
-def _is_secret(place: str) -> bool:
-    return _SECRET.search(place.rpartition(".")[2]) is not None
 
 
 def _compare(place: str, before: Any, after: Any) -> Iterator[Difference]:  # noqa: ANN401 - any JSON

@@ -8,9 +8,11 @@ from typing import Any, Final, Protocol
 from appliance.control.api.base import Saved
 from appliance.control.api.configuration import Table
 from appliance.control.configuration import changes
+from appliance.control.configuration.hidden_values import HiddenValues
 from appliance.control.errors import ControlError, no_such
 from appliance.control.session import Session
 from mercure.config import Config
+from mercure.rules import renamed_sender
 
 Content = dict[str, Any]
 Edit = Callable[[Content], Content]
@@ -109,10 +111,11 @@ def with_entry(table: Table, name: str, entry: Content, rename_from: str | None 
     """Make the change that adds or replaces an entry, and renames it where others name it; a new one comes last."""
 
     def edit(content: Content) -> Content:
-        if rename_from in (None, name):
-            return _with_table(content, table, {**entries_of(content, table), name: entry})
-        renamed_ = renamed(table, rename_from, name)(content)
-        return _with_table(renamed_, table, {**entries_of(renamed_, table), name: entry})
+        was = rename_from or name
+        known = entries_of(content, table).get(was)
+        kept = HiddenValues.of(content).restored((*PLACES[table], was), entry, known)
+        begun = content if was == name else renamed(table, was, name)(content)
+        return _with_table(begun, table, {**entries_of(begun, table), name: kept})
 
     return edit
 
@@ -133,9 +136,24 @@ def renamed(table: Table, old: str, new: str) -> Edit:
         content = _with_table(content, table, changed)
         for place in REFERENCES[table]:
             content = _renamed_at(content, place, old, new)
-        return content
+        return with_conditions(content, old, new) if table == "senders" else content
 
     return edit
+
+
+def with_conditions(content: Content, old: str, new: str) -> Content:
+    """Return content in which the conditions of rules compare the names of senders with a new name."""
+    rules = {
+        name: {**rule, "rule": renamed_sender(rule.get("rule", ""), old, new).text}
+        for name, rule in content.get("rules", {}).items()
+    }
+    return {**content, "rules": rules} if rules else content
+
+
+def conditions_by_hand(content: Content, old: str, new: str) -> tuple[str, ...]:
+    """Name the rules that ask for the name of a sender in a way that cannot be renamed."""
+    rules = content.get("rules", {}).items()
+    return tuple(name for name, rule in rules if renamed_sender(rule.get("rule", ""), old, new).by_hand)
 
 
 def copied(table: Table, name: str, copy: str) -> Edit:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from appliance.control.api import configuration as api
 from appliance.control.api.base import Nothing, Problem
 from appliance.control.api.configuration import Configuration, FileState, Validation
+from appliance.control.configuration.hidden_values import HiddenValues
 from appliance.control.errors import ControlError
 from appliance.control.registry import carries_out
 from appliance.control.session import Session
@@ -21,14 +22,15 @@ SERVICES_NAME: Final = "services.json"
 
 
 def show(session: Session) -> Configuration:
-    """Return the configuration in force.
+    """Return the configuration in force, without what is hidden in it.
 
     Raises
     ------
     ControlError
         There is none.
     """
-    content = session.config.model_dump(mode="json", exclude_defaults=True)
+    whole = session.config.model_dump(mode="json", exclude_defaults=True)
+    content = HiddenValues.of(whole).shown((), whole)
     services = session.services.value.model_dump(mode="json")
     return Configuration(
         mercure=_state(session.store.mercure, session.loaded.revision, content),

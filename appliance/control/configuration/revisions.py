@@ -78,13 +78,10 @@ def compare(session: Session, wanted: CompareRevisions) -> Comparison:
     """
     name, before, after = wanted.file, wanted.before, wanted.after
     old = content_of(session, name, before)
-    if after is not None:
-        new, number = content_of(session, name, after), after
-    else:
-        loaded = session.loaded if name == "mercure" else session.services
-        new = {"version": 1, **loaded.value.model_dump(mode="json", exclude_defaults=True)}
-        number = loaded.revision
-    return Comparison(file=name, before=before, after=number, difference=differences(old, new))
+    loaded = session.loaded if name == "mercure" else session.services
+    now = {"version": 1, **loaded.value.model_dump(mode="json", exclude_defaults=True)}
+    new, number = (now, loaded.revision) if after is None else (content_of(session, name, after), after)
+    return Comparison(file=name, before=before, after=number, difference=differences(old, new, now))
 
 
 @carries_out(api.ROLLBACK)

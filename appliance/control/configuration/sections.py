@@ -12,6 +12,7 @@ from appliance.control.configuration import edits
 from appliance.control.configuration.edits import PLACES, Content, Edit
 from appliance.control.configuration.effects import RENEWS, RESTART
 from appliance.control.configuration.entries import save_entry
+from appliance.control.configuration.hidden_values import HiddenValues
 from appliance.control.configuration.setting_paths import KINDS, Node, configuration, node_at
 from appliance.control.errors import ControlError, no_such
 from appliance.control.registry import carries_out
@@ -41,8 +42,9 @@ _VERSION: Final = "version"
 def sections(session: Session, wanted: Nothing) -> Sections:
     """Tell all sections, with their schemas and what is in them."""
     content = session.config.model_dump(mode="json", exclude_defaults=True)
+    shown = HiddenValues.of(content).shown((), content)
     return Sections(
-        sections=tuple(_sections(configuration(content))),
+        sections=tuple(_sections(configuration(shown))),
         definitions=described_schema(Config).get("$defs", {}),
         revision=session.loaded.revision,
     )

@@ -12,6 +12,7 @@ from appliance.control.api.configuration import GetSettings, SetSettings, Settin
 from appliance.control.configuration import changes, edits
 from appliance.control.configuration.edits import Content, Edit
 from appliance.control.configuration.effects import RENEWS, RESTART
+from appliance.control.configuration.hidden_values import HiddenValues
 from appliance.control.configuration.setting_paths import Node, leaves, node_at
 from appliance.control.registry import carries_out
 from appliance.control.session import Session
@@ -28,20 +29,20 @@ def get(session: Session, wanted: GetSettings) -> SettingsFound:
         There is nothing at this place.
     """
     content = {"version": 1, **session.config.model_dump(mode="json", exclude_defaults=True)}
-    found = _states(node_at(content, wanted.place))
+    found = _states(node_at(content, wanted.place), HiddenValues.of(content))
     return SettingsFound(settings=tuple(found), revision=session.loaded.revision)
 
 
-def _states(node: Node) -> Iterator[SettingState]:
+def _states(node: Node, hidden: HiddenValues) -> Iterator[SettingState]:
     """Yield what can be set at a place and below it."""
     for leaf in leaves(node):
         if leaf.field is not None:
-            yield _state(leaf, leaf.field)
+            yield _state(leaf, leaf.field, hidden)
 
 
-def _state(node: Node, field: Field) -> SettingState:
+def _state(node: Node, field: Field, hidden: HiddenValues) -> SettingState:
     given = node.value is not MISSING
-    value = node.value if given else node.default
+    value = hidden.shown(node.place, node.value) if given else node.default
     return SettingState(
         place=node.name,
         value=value,

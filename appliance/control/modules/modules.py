@@ -12,6 +12,7 @@ from appliance.control.api.configuration import MODULES, Modules, ModuleState
 from appliance.control.api.modules import ModuleChecked
 from appliance.control.configuration import edits
 from appliance.control.configuration.entries import save_entry
+from appliance.control.configuration.hidden_values import HiddenValues
 from appliance.control.errors import entry_named
 from appliance.control.registry import carries_out
 from appliance.control.session import Session
@@ -29,13 +30,15 @@ def list_modules(session: Session) -> list[ModuleState]:
     waiting = Counter(row.module for row in rows if row.stage is Stage.PROCESSING)
     failed = Counter(row.module for row in rows if row.stage is Stage.ERROR)
     config = session.config
+    table = {name: module.model_dump(mode="json", exclude_defaults=True) for name, module in config.modules.items()}
+    shown = HiddenValues.of({"modules": table}).shown((), {"modules": table})["modules"]
     return [
         ModuleState(
             name=name,
             runner=module.runner,
             image=module.image,
             disabled=module.disabled,
-            settings=module.model_dump(mode="json", exclude_defaults=True),
+            settings=shown[name],
             waiting=waiting[name],
             failed=failed[name],
             rules=tuple(rule for rule, content in config.rules.items() if name in content.modules),

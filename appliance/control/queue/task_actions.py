@@ -10,6 +10,7 @@ from typing import Final
 
 from appliance.control.api import queue as api
 from appliance.control.api.queue import Changed, ChangeTask, OneTask, RerouteTask, TaskDetail
+from appliance.control.configuration.hidden_values import hidden_values
 from appliance.control.errors import ControlError
 from appliance.control.locks import Held
 from appliance.control.queue.entries import entry_of
@@ -124,7 +125,7 @@ def _detail(session: Session, task_id: str, stage: Stage, directory: Path) -> Ta
         stage=stage,
         directory=str(directory),
         entry=entry_of(task, stage, session) if task else None,
-        task=task,
+        task=hidden_values(session.config).shown_settings(task) if task else None,
         files=tuple(image.name for image in files),
         bytes=sum(image.bytes for image in files),
         confirmed=_confirmed(session, task, stage, directory, {image.name for image in files}),

@@ -12,6 +12,7 @@ from appliance.control.api.base import Nothing, Saved
 from appliance.control.api.rules import Checked, RuleCheck, RuleFinding, RuleState
 from appliance.control.configuration import edits
 from appliance.control.configuration.entries import save_entry
+from appliance.control.configuration.hidden_values import hidden_values
 from appliance.control.errors import ControlError
 from appliance.control.registry import carries_out
 from appliance.control.session import Session
@@ -22,7 +23,8 @@ from mercure.rules.ruleset import RuleOfSet, check_rule_set
 
 def list_rules(session: Session) -> list[RuleState]:
     """List all rules in their order."""
-    return [RuleState(name=name, rule=rule) for name, rule in session.config.rules.items()]
+    hidden = hidden_values(session.config)
+    return [RuleState(name=name, rule=hidden.shown_settings(rule)) for name, rule in session.config.rules.items()]
 
 
 @carries_out(api.LIST)

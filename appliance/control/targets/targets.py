@@ -11,6 +11,7 @@ from appliance.control.api.base import Nothing, Saved
 from appliance.control.api.targets import EchoAnswer, EchoTarget, TargetState
 from appliance.control.configuration import edits
 from appliance.control.configuration.entries import save_entry
+from appliance.control.configuration.hidden_values import hidden_values
 from appliance.control.errors import ControlError, entry_named
 from appliance.control.registry import carries_out
 from appliance.control.session import Session
@@ -31,13 +32,13 @@ def list_targets(session: Session) -> list[TargetState]:
     for row in rows:
         images[row.target] += row.images if row.stage is Stage.OUTGOING else 0
     failed = Counter(row.target for row in rows if row.stage is Stage.ERROR)
-    config = session.config
+    config, hidden = session.config, hidden_values(session.config)
     return [
         TargetState(
             name=name,
             kind=settings.kind,
             disabled=settings.disabled,
-            settings=settings.model_dump(mode="json", exclude_defaults=True),
+            settings=hidden.shown(("targets", name), settings.model_dump(mode="json", exclude_defaults=True)),
             waiting=waiting[name],
             waiting_images=images[name],
             failed=failed[name],

@@ -84,7 +84,7 @@ def test_a_number_may_have_a_unit_where_the_setting_has_one(name: str, text: str
         (Field("x", "number"), "NaN", "'NaN' is not a number"),
         (Field("on", "choice", choices=("no", "yes")), "maybe", "'maybe' is none of no, yes"),
         (Field("access", "choice", choices=("open", "listed")), "opne", "'opne' is none of open, listed"),
-        (Field("x", "pairs"), "novalue", "'novalue' is not KEY=VALUE"),
+        (Field("x", "pairs"), "novalue", "word 1 is not KEY=VALUE"),
         (Field("x", "pairs"), "a='b", "No closing quotation"),
         (Field("x", "rows"), "a='b", "No closing quotation"),
     ],
