@@ -33,10 +33,23 @@ def change(session: Session, wanted: ChangeEntry) -> Saved:
         saved = Saved(revision=session.loaded.revision)
         return saved if wanted.check_only else rename_tasks(session, wanted.table, wanted.name, wanted.to, saved)
     edit = _EDITS[wanted.verb](wanted)
+    looked_at = _by_hand(session, wanted.table, wanted.name, wanted.to) if wanted.verb == "rename" else ()
     saved = changed(session, f"{wanted.table}.{wanted.verb}", name, edit, wanted, check_only=wanted.check_only)
+    saved = saved.model_copy(update={"warnings": (*saved.warnings, *looked_at)})
     if wanted.verb == "rename" and not wanted.check_only:
         return rename_tasks(session, wanted.table, wanted.name, wanted.to, saved)
     return saved
+
+
+def _by_hand(session: Session, table: Table, old: str, new: str) -> tuple[str, ...]:
+    """Say which rules a renaming cannot change."""
+    if table != "senders":
+        return ()
+    content = session.config.model_dump(mode="json", include={"rules"})
+    found = edits.conditions_by_hand(content, old, new)
+    rules = ", ".join(found)
+    text = f"these rules may mean the sender by a part of its name: look whether {new!r} is meant, too: {rules}"
+    return (text,) if found else ()
 
 
 class SaveRequest(edits.EditRequest, Protocol):
@@ -54,10 +67,13 @@ class SaveRequest(edits.EditRequest, Protocol):
 def save_entry(session: Session, verb: str, table: Table, entry: Content, wanted: SaveRequest) -> Saved:
     """Save an entry whole; waiting tasks get its new name where it has one."""
     change = edits.with_entry(table, wanted.name, entry, wanted.rename_from)
+    old = wanted.rename_from or wanted.name
+    looked_at = _by_hand(session, table, old, wanted.name) if old != wanted.name else ()
     saved = edits.apply(session, verb, wanted.name, change, wanted)
-    if wanted.rename_from in (None, wanted.name):
+    if old == wanted.name:
         return saved
-    return rename_tasks(session, table, wanted.rename_from, wanted.name, saved)
+    saved = saved.model_copy(update={"warnings": (*saved.warnings, *looked_at)})
+    return rename_tasks(session, table, old, wanted.name, saved)
 
 
 def _is_renamed(session: Session, wanted: ChangeEntry) -> bool:

@@ -216,3 +216,23 @@ def test_a_renaming_that_is_only_looked_at_renames_nothing(spool: Spool, change:
     assert change("targets", "rename", "delivered", to="archive", check_only=True).difference
     assert load_task(spool.entry(Stage.OUTGOING, waiting.id)).target == "delivered"
     save_task(spool.entry(Stage.OUTGOING, waiting.id), waiting)
+
+
+def test_a_sender_is_renamed_in_the_conditions_of_rules(session: Session, change: Any) -> None:
+    change("senders", "add", "ct1", settings=NEW["senders"])
+    change("rules", "add", "scanner", settings={"rule": 'sender.name == "ct1"', "targets": "delivered"})
+    change("rules", "add", "part", settings={"rule": 'sender.name.startswith("ct")', "targets": "delivered"})
+    foreseen = change("senders", "rename", "ct1", to="emergency", check_only=True)
+    saved = change("senders", "rename", "ct1", to="emergency")
+    assert table_of(session, "rules")["scanner"]["rule"] == 'sender.name == "emergency"'
+    assert table_of(session, "rules")["part"]["rule"] == 'sender.name.startswith("ct")'
+    assert foreseen.warnings == saved.warnings
+    (warning,) = (text for text in saved.warnings if "part of its name" in text)
+    assert warning.endswith(": part")
+
+
+def test_other_renamings_leave_conditions_alone(session: Session, change: Any) -> None:
+    change("targets", "add", "ct1", settings=NEW["targets"])
+    change("rules", "add", "scanner", settings={"rule": 'sender.name == "ct1"', "targets": "ct1"})
+    assert "part of its name" not in repr(change("targets", "rename", "ct1", to="archive").warnings)
+    assert table_of(session, "rules")["scanner"] == {"rule": 'sender.name == "ct1"', "targets": ["archive"]}
