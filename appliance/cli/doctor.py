@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def doctor() -> None:
     """Whether this host still is as the playbook made it, and how to mend what is not.
 
-    It looks and changes nothing: mounts, disks, kernel, network, firewall, logins, clock, units, updates, release,
-    permissions, certificate, backups. As root it sees all of it. Exit code 1 when something failed.
+    It looks and changes nothing: mounts, disks, kernel, network, firewall, senders, logins, clock, units, updates,
+    release, permissions, certificate, backups. As root it sees all of it. Exit code 1 when something failed.
     """
     from appliance.doctor.checks import examine, expected  # noqa: PLC0415
     from appliance.doctor.host import HostView  # noqa: PLC0415

@@ -18,6 +18,7 @@ from typing import Any, Final
 from appliance.control.errors import ControlError
 from appliance.doctor.host import EXPECTED, Answer, Check, CheckFinding, Expected, HostView, OwnedFile, only_root
 from appliance.nic_report import report
+from mercure.config import Receiver
 from mercure.model import Model
 
 _UNIT: Final = "mercure-network@"
@@ -425,6 +426,28 @@ def _version(text: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", text))
 
 
+def restricted(host: HostView) -> Iterator[CheckFinding]:
+    """Check that not anybody may send from anywhere."""
+    name = f"{host.expected.root}/config/mercure.json"
+    text = host.text(name)
+    if text is None:
+        if host.is_root:
+            yield CheckFinding("unknown", f"there is no {name}", "mercure config history; mercure config rollback")
+        else:
+            yield only_root("who may send")
+        return
+    try:
+        receiver = Receiver.model_validate(json.loads(text).get("receiver", {}))
+    except (ValueError, AttributeError, RecursionError):
+        mend = "mercure config validate tells why"
+        yield CheckFinding("unknown", f"{name} cannot be used: it does not tell who may send", mend)
+        return
+    if receiver.is_open_to_all:
+        text = f"anybody may send from anywhere: receiver.access is {receiver.access!r}, listening on {receiver.bind}"
+        mend = "mercure senders list; enter each of them in `senders`; then: mercure config set receiver.access listed"
+        yield CheckFinding("warning", text, mend)
+
+
 QUESTIONS: Final[dict[str, tuple[Check, str]]] = {
     "mounts": (mounted, "the data disk is mounted as it was set up"),
     "disks": (healthy, "no disk complains"),
@@ -434,6 +457,7 @@ QUESTIONS: Final[dict[str, tuple[Check, str]]] = {
     "jails": (jailed, "receiver and sender can shut themselves in"),
     "network": (nics_set, "the network interfaces are set as they can be"),
     "firewall": (filtered, "the rules of the inventory are in force"),
+    "senders": (restricted, "only those may send that are listed, or that are on this machine"),
     "logins": (guarded, "sshd takes keys and nothing else"),
     "clock": (on_time, "it is kept right"),
     "units": (running, "all run, and come back at the next boot"),

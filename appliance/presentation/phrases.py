@@ -24,6 +24,7 @@ _NAMED: Final = 3
 """So many SOP classes of a row are named."""
 
 LOCAL_ONLY: Final = "from this machine alone: set `receiver.bind` to 0.0.0.0, or give --bind the first time"
+ANYBODY_SENDS: Final = "Anybody may send from anywhere until receiver.access is 'listed' (:senders)"
 OPEN_TO_ALL: Final = "from anybody, from anywhere: `receiver.access` in the configuration makes a list of senders count"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from appliance.presentation.figures import clock
+from appliance.presentation.phrases import ANYBODY_SENDS
 from mercure.printable import printable
 from tui.actions import PAGES, Action
 from tui.format import fit, width, wrap
@@ -28,7 +29,8 @@ def _who_and_where(router: RouterState, columns: int) -> Line:
     state: Span = ("• live", "good") if router.connected else ("‼ no connection", "bad")
     person = f"{printable(who.user)} ({who.role or 'no role'})  " if who else ""
     room = columns - width(person) - width(state[0]) - 1
-    left = f" mercure  {printable(who.node)}  {printable(who.root)}" if who else " mercure"
+    parts = ("mercure", who.node, who.site, who.root) if who else ("mercure",)
+    left = "".join(f" {printable(part)} " for part in parts if part).rstrip()
     return ((fit(left, max(0, room)), "title"), (person, ""), state, (" ", ""))
 
 
@@ -48,9 +50,11 @@ def _pages(router: RouterState, page: str, columns: int) -> Line:
 
 
 def banner_lines(router: RouterState, columns: int) -> tuple[Line, ...]:
-    """Return what is said above a page while there is no connection."""
+    """Return what is said above a page while there is no connection, or anybody may send from anywhere."""
     if router.connected:
-        return ()
+        is_open = router.status is not None and router.status.config.open_to_all
+        line: Line = ((fit(f"▲ {ANYBODY_SENDS}", columns), "notice"),)
+        return (line,) if is_open else ()
     seen = f" Shown is the state of {clock(router.heard)}." if router.heard else ""
     text = f"‼ No connection to the router: {printable(router.why)}.{seen} Trying again."
     return tuple(((fit(line, columns), "banner"),) for line in wrap(text, columns))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from appliance.doctor.checks import jailed, on_time, running, set_up, shut_in, up_to_date
+from appliance.doctor.checks import jailed, on_time, restricted, running, set_up, shut_in, up_to_date
 from tests.support.doctor_host import NOW, Host
 
 TRACKING = """\
@@ -191,3 +193,40 @@ def test_it_is_said_when_updates_were_last_applied(host: Host, days: int, outcom
     os.utime(host.write("/var/lib/apt/periodic/upgrade-stamp", ""), (last.timestamp(), last.timestamp()))
     ((found, text, _),) = host.found(up_to_date)
     assert (found, text) == (outcome, f"updates were last applied on {last:%Y-%m-%d}, {days} days ago")
+
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - told, not bound
+CONFIGURATION = "/srv/mercure/router/config/mercure.json"
+
+
+@pytest.mark.parametrize(
+    ("receiver", "is_open"),
+    [
+        (None, True),
+        ({"bind": EVERYWHERE, "access": "open"}, True),
+        ({"bind": "::", "access": "learn"}, True),
+        ({"bind": "10.0.3.1"}, True),
+        ({"bind": "127.0.0.1", "access": "open"}, False),
+        ({"bind": "::1"}, False),
+        ({"bind": EVERYWHERE, "access": "listed"}, False),
+    ],
+)
+def test_that_anybody_may_send_from_anywhere_is_told(host: Host, receiver: Any, is_open: bool) -> None:
+    host.write(CONFIGURATION, json.dumps({"version": 1, **({} if receiver is None else {"receiver": receiver})}))
+    found = host.found(restricted)
+    assert [outcome for outcome, _, _ in found] == ["warning"] * is_open
+    assert all("anybody may send from anywhere" in text and "access listed" in mend for _, text, mend in found)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"receiver": 3}', '{"receiver": {"bind": 3}}', "[" * 10_000])
+def test_a_configuration_that_cannot_be_used_does_not_tell_who_may_send(host: Host, text: str) -> None:
+    host.write(CONFIGURATION, text)
+    ((outcome, said, mend),) = host.found(restricted)
+    assert (outcome, mend) == ("unknown", "mercure config validate tells why")
+    assert CONFIGURATION in said
+
+
+def test_who_may_send_only_root_can_read(host: Host) -> None:
+    assert host.found(restricted)[0][:2] == ("unknown", f"there is no {CONFIGURATION}")
+    host.is_root = False
+    assert host.found(restricted)[0][:2] == ("unknown", "only root can tell who may send")
