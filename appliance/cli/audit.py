@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from appliance.cli import exit_codes, shell_completion
-from appliance.cli.common import end_with, json_option, open_session, root_option, show
+from appliance.cli.common import end_with, json_option, open_session, root_option, show, watch_option
 from appliance.cli.history import Since
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.requests import ask
@@ -30,6 +30,7 @@ def audit() -> None:
 
 
 @audit.command("list")
+@watch_option
 @click.option("--by", help="Only of this person.")
 @click.option("--task", help="Only about this task.", shell_complete=shell_completion.tasks)
 @click.option("--since", type=Since(), help="Only after this: 30m, 12h, 7d, 2w ago, or a date or time.")

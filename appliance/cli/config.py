@@ -19,7 +19,7 @@ from appliance.cli.changes import (
     told_what_others_changed,
     yes_option,
 )
-from appliance.cli.common import end_with, json_option, narrate, open_session, root_option, show
+from appliance.cli.common import end_with, json_option, narrate, open_session, root_option, show, watch_option
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.requests import ask, asking
 from appliance.cli.text import table
@@ -153,6 +153,7 @@ def edit(file: FileName, yes: bool, comment: str) -> None:
 
 
 @config.command("history")
+@watch_option
 @_file
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="At most so many.")
 @root_option

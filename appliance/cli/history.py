@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 import click
 
 from appliance.cli import shell_completion
-from appliance.cli.common import json_option, root_option, show
+from appliance.cli.common import json_option, root_option, show, watch_option
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.requests import ask
 from appliance.cli.text import pairs, table
@@ -74,6 +74,7 @@ def history() -> None:
 
 
 @history.command()
+@watch_option
 @_exam_options
 @root_option
 @json_option("appliance.control.api.history:SeriesFound")
@@ -99,6 +100,7 @@ def _series_row(record: SeriesRecord) -> tuple[str, ...]:
 
 
 @history.command()
+@watch_option
 @click.option(
     "--hours", type=click.IntRange(1, 168), default=24, show_default=True, help="Images of so many are summed."
 )
@@ -125,6 +127,7 @@ def _sender_row(record: SenderRecord) -> tuple[str, ...]:
 
 
 @history.command()
+@watch_option
 @_exam_options
 @root_option
 @json_option("appliance.control.api.history:ImagesFound")
@@ -147,6 +150,7 @@ def _image_row(record: ImageRecord) -> tuple[str, ...]:
 
 
 @history.command()
+@watch_option
 @click.argument("task", required=False, shell_complete=shell_completion.tasks)
 @_exam_options
 @click.option("--target", help="Only for this target.", shell_complete=shell_completion.targets)
@@ -207,6 +211,7 @@ def _story_lines(story: TaskStory) -> Iterator[str]:
 
 
 @history.command()
+@watch_option
 @_exam_options
 @click.option("--task", help="Only of this task, in order.")
 @click.option("--type", "type_", help="Only of this type, or of all that begin so: task. (with the dot)")
@@ -230,6 +235,7 @@ def events(
 
 
 @history.command()
+@watch_option
 @click.option(
     "--hours", type=click.IntRange(1, 8760), default=168, show_default=True, help="Of the last so many hours."
 )

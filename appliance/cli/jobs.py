@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli import exit_codes
-from appliance.cli.common import end_with, json_option, root_option, show
+from appliance.cli.common import end_with, json_option, root_option, show, watch_option
 from appliance.cli.progress import bar
 from appliance.cli.requests import asking
 from appliance.cli.text import pairs, table
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@watch_option
 @click.argument("job", required=False)
 @root_option
 @json_option("appliance.control.api.jobs:JobResult", jobs="appliance.control.api.jobs:JobState")

@@ -10,7 +10,7 @@ import click
 
 from appliance.cli import exit_codes
 from appliance.cli.changes import saved_lines
-from appliance.cli.common import end_with, json_option, narrate, root_option, show
+from appliance.cli.common import end_with, json_option, narrate, root_option, show, watch_option
 from appliance.cli.entries import add_entry_commands
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.requests import ask, asking
@@ -42,6 +42,7 @@ def senders() -> None:
 
 
 @senders.command("list")
+@watch_option
 @_days
 @root_option
 @json_option("appliance.control.api.senders:SenderLines")
@@ -108,6 +109,7 @@ def _notes(sender: SenderLine) -> Iterator[str]:
 
 
 @senders.command("show")
+@watch_option
 @_name
 @root_option
 @json_option("appliance.control.api.senders:SenderDetail")

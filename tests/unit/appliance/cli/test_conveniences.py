@@ -19,6 +19,7 @@ from mercure.spool import Task
 from tests.support.command_line import Call
 from tests.support.control_session import record
 from tests.support.polling import eventually
+from tests.unit.appliance.cli.tree import EVERY_COMMAND
 
 
 @pytest.mark.parametrize(
@@ -134,6 +135,14 @@ def test_a_list_renews_itself_until_it_is_interrupted(root: Path, tmp_path: Path
             _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert b"Traceback" not in errors
+
+
+def test_all_that_lists_renews_itself_where_asked() -> None:
+    lists = {path for path in EVERY_COMMAND if path[-1] == "list" or path[0] == "history"}
+    lists |= {("status",), ("jobs",), ("config", "history"), ("senders", "show")}
+    watched = {path for path in lists if any(it.name == "watch" for it in EVERY_COMMAND[path].params)}
+    assert lists - watched == set()
+    assert len(lists) > 20
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
