@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from appliance.cli import exit_codes
-from appliance.cli.common import end_with, json_option, root_option, show
+from appliance.cli.common import end_with, json_option, root_option, show, watch_option
 from appliance.cli.requests import ask
 from appliance.cli.text import pairs, table, terminal_columns, wrapped
 from appliance.presentation.figures import duration, size
@@ -23,6 +23,7 @@ _HEALTH: Final = {"well": "running, well", "watch": "running, watch", "bad": "ru
 
 
 @click.command()
+@watch_option
 @root_option
 @json_option("appliance.control.api.status:Status")
 def status() -> None:
@@ -65,6 +66,7 @@ def _lines(found: Status) -> Iterator[str]:
     disk = found.disk
     yield from pairs(
         [
+            ("site", printable(found.config.site)),
             ("associations", f"{found.associations} open"),
             ("disk", f"{size(disk.free_bytes)} of {size(disk.total_bytes)} free"),
             ("machine", machine_in_words(found.machine) if found.machine else ""),
@@ -73,6 +75,7 @@ def _lines(found: Status) -> Iterator[str]:
             ("verified", _verified(found.verify)),
             ("history", _history(found.history)),
             ("senders", OPEN_TO_ALL if found.config.open_to_all else ""),
+            ("off-peak hours", printable(found.config.off_peak)),
             ("configuration", f"revision {found.config.revision}{', edited by hand' if found.config.by_hand else ''}"),
         ]
     )

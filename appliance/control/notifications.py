@@ -17,6 +17,7 @@ from appliance.control.api.notifications import (
     TestChannel,
 )
 from appliance.control.configuration import edits
+from appliance.control.configuration.hidden_values import webhook_address
 from appliance.control.errors import ControlError, entry_named
 from appliance.control.registry import carries_out
 from appliance.control.session import Session
@@ -71,7 +72,7 @@ def _channels(session: Session, queue: MessageQueue) -> Iterator[ChannelReport]:
 def _to(settings: ChannelSettings) -> str:
     if isinstance(settings, EMail):
         return ", ".join(settings.recipients)
-    return settings.url if isinstance(settings, Webhook) else ""
+    return webhook_address(settings.url) if isinstance(settings, Webhook) else ""
 
 
 def _report(state: State, message: Message) -> MessageReport:
@@ -93,7 +94,7 @@ def test_channel(session: Session, wanted: TestChannel) -> ChannelTested:
     settings = _channel(config, name)
     now = session.clock.now()
     facts = MessageFacts(router=config.name, occasion="test", by=session.user)
-    message = compose(name, settings, config.notifications, facts, now=now, of=new_id(now))
+    message = compose(name, settings, config, facts, now=now, of=new_id(now))
     began = session.clock.monotonic()
     try:
         taken = send(settings, message)

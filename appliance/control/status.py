@@ -223,6 +223,16 @@ def _spool_problems(session: Session) -> list[ConfigProblem]:
     return place_problems(session.root.path, session.root.named_spool(session.config))
 
 
+def _off_peak(session: Session) -> str:
+    """Say when tasks of the off-peak hours are served; empty where no rule makes such tasks."""
+    config = session.config
+    if all(rule.priority != "offpeak" for rule in config.rules.values()):
+        return ""
+    zone = config.site.timezone
+    state = "now" if config.off_peak.contains(session.clock.now(), zone) else "not now"
+    return f"{config.off_peak.in_words(zone)}, {state}"
+
+
 def _config(session: Session) -> ConfigState:
     shown = files.show(session)
     problems = [
@@ -235,4 +245,6 @@ def _config(session: Session) -> ConfigState:
         by_hand=shown.mercure.by_hand,
         problems=tuple(problems),
         open_to_all=session.config.is_open_to_all,
+        site=session.config.site.in_words,
+        off_peak=_off_peak(session),
     )

@@ -21,6 +21,7 @@ def whoami(asked: Asked, wanted: Nothing) -> api.WhoAmI:
         root=str(asked.session.root.path),
         version=__version__,
         fingerprint=_fingerprint(asked.session),
+        site=asked.session.config.site.name,
         verbs=tuple(name for name, bound in table().items() if caller.may(bound.verb.role)),
     )
 

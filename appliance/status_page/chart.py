@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Final
 
 from markupsafe import Markup, escape
@@ -36,7 +36,7 @@ class Bar:
     delivered: int
 
 
-def svg(bars: Sequence[Bar], title: str, weekday: Callable[[datetime], str]) -> Markup:
+def svg(bars: Sequence[Bar], title: str, weekday: Callable[[datetime], str], zone: tzinfo) -> Markup:
     """Draw bars of what was received, and a line of what was delivered.
 
     Parameters
@@ -47,6 +47,8 @@ def svg(bars: Sequence[Bar], title: str, weekday: Callable[[datetime], str]) -> 
         What the picture shows, for who does not see it.
     weekday : callable
         Names the day of an instant.
+    zone : tzinfo
+        By which hours are written.
     """
     top = _round_up(max((max(bar.received, bar.delivered) for bar in bars), default=0))
     parts = [
@@ -57,7 +59,7 @@ def svg(bars: Sequence[Bar], title: str, weekday: Callable[[datetime], str]) -> 
         *_grid(top),
         *_bars(bars, top),
         _line(bars, top),
-        *_hours(bars, weekday),
+        *_hours(bars, weekday, zone),
         Markup("</svg>"),
     ]
     return Markup("").join(parts)
@@ -118,9 +120,9 @@ def _line(bars: Sequence[Bar], top: int) -> Markup:
     return Markup('<polyline class="delivered" points="{}"/>').format(escape(points))
 
 
-def _hours(bars: Sequence[Bar], weekday: Callable[[datetime], str]) -> list[Markup]:
+def _hours(bars: Sequence[Bar], weekday: Callable[[datetime], str], zone: tzinfo) -> list[Markup]:
     width, every = _width(bars), max(1, -(-len(bars) // _MOST_LABELS))
-    begins = [bar.begin.astimezone() for bar in bars]
+    begins = [bar.begin.astimezone(zone) for bar in bars]
     last = len(bars) - 1
     with_day = len({begin.date() for begin in begins}) > 2  # noqa: PLR2004 - a night between
     return [

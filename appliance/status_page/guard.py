@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Final
 
 from appliance.status_page.language import Words, language_of
+from appliance.status_page.source import Snapshot
 from mercure.clock import Clock
 from mercure.config.status_page import Network, StatusPage
 
@@ -103,13 +104,13 @@ class Guard:
     ----------
     application : callable
         The pages (WSGI, PEP 3333).
-    settings : callable
-        Returns the settings in force; None while they are not known, and the pages are empty.
+    known : callable
+        Returns what is known of the router; without settings while they are not known, and the pages are empty.
     """
 
-    def __init__(self, application: Application, settings: Callable[[], StatusPage | None]) -> None:
+    def __init__(self, application: Application, known: Callable[[], Snapshot]) -> None:
         self._application = application
-        self._settings = settings
+        self._known = known
         self.answered: Counter[str] = Counter()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -123,14 +124,16 @@ class Guard:
                 added.append(("Cache-Control", "no-store"))
             return start_response(status, [*headers, *added], *more)
 
-        words = Words(language_of("", str(environ.get("HTTP_ACCEPT_LANGUAGE", ""))))
+        accepted = str(environ.get("HTTP_ACCEPT_LANGUAGE", ""))
         if environ.get("REQUEST_METHOD") not in METHODS:
-            return _plain(begin, "405 Method Not Allowed", words, [("Allow", ", ".join(METHODS))])
-        settings = self._settings()
+            allow = [("Allow", ", ".join(METHODS))]
+            return _plain(begin, "405 Method Not Allowed", Words(language_of("", accepted)), allow)
+        known = self._known()
+        settings = known.settings
         environ[CLIENT] = client_of(environ, settings.trusted_proxies if settings else ())
         if settings is not None and not may_look(environ[CLIENT], settings):
             _log.info("turned away: %s is in no allowed network", environ[CLIENT])
-            return _plain(begin, "403 Forbidden", words, [])
+            return _plain(begin, "403 Forbidden", Words(language_of("", accepted, known.site.language)), [])
         return self._application(environ, begin)
 
 

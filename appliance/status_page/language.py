@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
+from datetime import UTC, datetime, tzinfo
 from typing import Final
 
 from appliance.presentation.figures import duration
@@ -19,7 +16,6 @@ _MOST_ACCEPTED: Final = 500
 """Characters of ``Accept-Language`` that are read."""
 
 _ORDER: Final = tuple(LANGUAGES)
-_ZONE: Final = re.compile(r"[A-Z]\w+(/[\w+-]+)*")
 _WEIGHT: Final = re.compile(r"q=([01](\.\d{1,3})?)")
 
 
@@ -34,15 +30,18 @@ class Moment:
 
 @dataclass(frozen=True)
 class Words:
-    """Everything that the page says, in one language.
+    """Everything that the page says, in one language and by one clock.
 
     Parameters
     ----------
     language : str
         A tag of `LANGUAGES`.
+    zone : tzinfo
+        The time zone of the site.
     """
 
     language: str = DEFAULT
+    zone: tzinfo = UTC
 
     def __call__(self, key: str, **values: object) -> str:
         """Return a text, with the values in it.
@@ -68,19 +67,27 @@ class Words:
         number, _, unit = duration(seconds).partition(" ")
         return f"{number} {self(f'unit.{unit}')}"
 
+    def local(self, instant: datetime) -> datetime:
+        """Return an instant by the clock on the wall of the site."""
+        return instant.astimezone(self.zone)
+
     def weekday(self, instant: datetime) -> str:
-        """Return the short name of a day of the week."""
-        return self(f"day.{instant.weekday()}")
+        """Return the short name of the day of the week on which an instant is."""
+        return self(f"day.{self.local(instant).weekday()}")
+
+    def day(self, instant: datetime) -> str:
+        """Return the day of a month on which an instant is."""
+        return self.local(instant).strftime(self("date.day"))
 
     def clock(self, instant: datetime, now: datetime) -> str:
-        """Return when something was by the clock on the wall here, with the day where it is not today."""
-        local, today = instant.astimezone(), now.astimezone()
+        """Return when something was by the clock on the wall of the site, with the day where it is not today."""
+        local, today = self.local(instant), self.local(now)
         if local.date() == today.date():
             return f"{local:%H:%M}"
         return local.strftime(self("date" if local.year == today.year else "date.year"))
 
     def moment(self, instant: datetime | None, now: datetime) -> Moment | None:
-        """Say when something was, in the time zone of this machine."""
+        """Say when something was, in the time zone of the site."""
         if instant is None:
             return None
         seconds = (now - instant).total_seconds()
@@ -89,7 +96,7 @@ class Words:
         return Moment(ago=ago, clock=self.clock(instant, now), iso=instant.isoformat(timespec="seconds"))
 
 
-def language_of(chosen: str, accepted: str) -> str:
+def language_of(chosen: str, accepted: str, usual: str | None = None) -> str:
     """Return the language of a reader.
 
     Parameters
@@ -98,9 +105,12 @@ def language_of(chosen: str, accepted: str) -> str:
         What a link asked for; it counts first.
     accepted : str
         ``Accept-Language`` of the browser (RFC 9110, 12.5.4).
+    usual : str, optional
+        The language of the site; it counts before that of the browser, which is often just how it was installed.
     """
-    if chosen in LANGUAGES:
-        return chosen
+    for tag in (chosen, usual):
+        if tag in LANGUAGES:
+            return tag
     wanted: list[tuple[float, str]] = []
     for part in accepted[:_MOST_ACCEPTED].split(","):
         tag, _, weight = part.strip().partition(";")
@@ -108,17 +118,3 @@ def language_of(chosen: str, accepted: str) -> str:
         wanted.append((float(found[1]) if found else 1.0, tag.partition("-")[0].strip().lower()))
     known = [(weight, tag) for weight, tag in wanted if tag in LANGUAGES and weight > 0]
     return max(known, key=lambda item: item[0])[1] if known else DEFAULT
-
-
-def zone(now: datetime, environ: Mapping[str, str] = os.environ, localtime: Path = Path("/etc/localtime")) -> str:
-    """Name the time zone of this machine: ``Europe/Berlin, CET``, or its short name alone where it has no other."""
-    short = now.astimezone().tzname() or "UTC"
-    name = environ.get("TZ", "").removeprefix(":")
-    if not name:
-        try:
-            name = os.readlink(localtime).rpartition("zoneinfo/")[2]
-        except OSError:
-            name = ""
-    if not _ZONE.fullmatch(name) or name in (short, "Etc/UTC", "Etc/GMT"):
-        return short
-    return f"{name}, {short}"

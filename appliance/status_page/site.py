@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +19,7 @@ from appliance.control.rpc.client import ControlError, DisconnectedError, api
 from appliance.presentation.figures import grouped
 from appliance.status_page import exams, prometheus, views
 from appliance.status_page.guard import CLIENT, Application, Guard, Limiter
-from appliance.status_page.language import Words, language_of, zone
+from appliance.status_page.language import Words, language_of
 from appliance.status_page.redaction import Masking
 from appliance.status_page.sanitize import clean, finalize
 from appliance.status_page.source import PageSnapshot, Snapshot, SnapshotSource
@@ -37,6 +38,8 @@ page runs none, and its policy (``Content-Security-Policy``) stays as strict as 
 
 MOST_ACCESSION: Final = 64
 _STATIC_SECONDS: Final = 3600
+_NOT_DIALLED: Final = re.compile(r"[^+0-9]")
+_LEAST_DIGITS: Final = 2
 _HTML: Final = "text/html; charset=utf-8"
 _log = logging.getLogger(__name__)
 
@@ -75,7 +78,7 @@ class Site:
         }
         self._limiter = Limiter(self.clock)
         self._made: tuple[Snapshot | None, dict[str, bytes]] = (None, {})
-        self.guard = Guard(self._bottle(), lambda: self.source.snapshot().settings)
+        self.guard = Guard(self._bottle(), self.source.snapshot)
 
     @property
     def application(self) -> Application:
@@ -101,7 +104,8 @@ class Site:
 
     def _page(self, name: str, place: str) -> bytes | str:
         """Answer with a page that tells the state."""
-        snapshot, words = self.source.snapshot(), _words()
+        snapshot = self.source.snapshot()
+        words = _words(snapshot)
         self._head(snapshot, place)
         if snapshot.seen is None:
             bottle.response.status = 503
@@ -137,7 +141,8 @@ class Site:
 
     def _exam(self) -> bytes | str:
         """Answer where an exam is; without a number, with the question."""
-        snapshot, words = self.source.snapshot(), _words()
+        snapshot = self.source.snapshot()
+        words = _words(snapshot)
         self._head(snapshot, "exam")
         if snapshot.seen is None or snapshot.settings is None:
             bottle.response.status = 503
@@ -180,8 +185,10 @@ class Site:
                 "place": place,
                 "node": seen.node if seen else "mercure",
                 "fingerprint": grouped(seen.fingerprint) if seen else "",
-                "taken_exactly": f"{snapshot.time.astimezone():%H:%M:%S}",
-                "zone": zone(self.clock.now()),
+                "site": snapshot.site,
+                "dial": _dial(snapshot.site.telephone),
+                "taken_exactly": f"{words.local(snapshot.time):%H:%M:%S}",
+                "zone": snapshot.site.zone_name(self.clock.now()),
                 "wall": WALL,
                 "refresh": settings.refresh_seconds if place == WALL and snapshot.settings else 0,
                 "most": MOST_ACCESSION,
@@ -194,10 +201,18 @@ class Site:
         if error.status_code >= 500:  # noqa: PLR2004 - RFC 9110: a fault of ours
             _log.error("a page failed", exc_info=error.exception)
         bottle.response.content_type = _HTML
-        words, key = _words(), f"error.{error.status_code}"
+        snapshot = self.source.snapshot()
+        words, key = _words(snapshot), f"error.{error.status_code}"
         key = words.key(key, "error.other")
         return self._templates.get_template("error.html").render(
-            {"say": words, "title": words(key), "text": words(f"{key}.text"), "pages": PAGES}
+            {
+                "say": words,
+                "title": words(key),
+                "text": words(f"{key}.text"),
+                "pages": PAGES,
+                "site": snapshot.site,
+                "dial": _dial(snapshot.site.telephone),
+            }
         )
 
     # What machines read.
@@ -209,11 +224,13 @@ class Site:
         masking = _masking(snapshot)
         bottle.response.status = 503 if state == "bad" else 200
         bottle.response.content_type = "application/json"
-        found = {
+        found: dict[str, Any] = {
             "well": state != "bad",
             "health": state,
             "reasons": [clean(masking.text(reason)) for reason in reasons],
         }
+        about = {"site": snapshot.site.name, "contact": snapshot.site.whom_to_call}
+        found |= {name: text for name, text in about.items() if text}
         return json.dumps(found | {"time": snapshot.time.isoformat(timespec="seconds")}) + "\n"
 
     def _metrics(self) -> bytes:
@@ -239,6 +256,12 @@ def _masking(snapshot: Snapshot) -> Masking:
     return Masking(snapshot.settings is None or snapshot.settings.masked)
 
 
+def _dial(telephone: str) -> str:
+    """Return what a telephone dials; empty for a text that is no number."""
+    digits = _NOT_DIALLED.sub("", telephone)
+    return digits if len(digits) >= _LEAST_DIGITS else ""
+
+
 def _audience(snapshot: Snapshot, words: Words, now: datetime) -> views.Audience:
     return views.Audience(now, words, _masking(snapshot))
 
@@ -249,8 +272,9 @@ def _chosen() -> str:
     return chosen if chosen in LANGUAGES else ""
 
 
-def _words() -> Words:
-    return Words(language_of(_chosen(), bottle.request.get_header("Accept-Language") or ""))
+def _words(snapshot: Snapshot) -> Words:
+    accepted = bottle.request.get_header("Accept-Language") or ""
+    return Words(language_of(_chosen(), accepted, snapshot.site.language), snapshot.site.zone)
 
 
 def _query(name: str) -> str:

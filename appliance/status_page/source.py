@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from appliance.control.rpc.client import Client, ControlError, DisconnectedError, api
 from mercure.clock import Clock
+from mercure.config.site import SiteSettings
 from mercure.config.status_page import StatusPage
 
 CALL_SECONDS: Final = 10.0
@@ -32,6 +33,7 @@ DAYS: Final = 90
 DAYS_SECONDS: Final = 300.0
 """Between two questions about them."""
 
+_NOWHERE: Final = SiteSettings()
 _LEAST_SECONDS: Final = 2.0
 _SHARE: Final = 10
 """Queries take at most this part of the time: a router with long answers is queried less often."""
@@ -62,6 +64,8 @@ class PageSnapshot:
     """Of the key with which the router signs receipts; empty before the first one."""
     days: api.traffic.Days | None = None
     """None: they cannot be queried."""
+    site: SiteSettings = _NOWHERE
+    """Where the router stands, and whom people call."""
 
     @property
     def health(self) -> api.status.Health:
@@ -81,6 +85,8 @@ class Snapshot:
         The same on the monotonic clock, in seconds.
     settings : StatusPage
         Of the page, as last known; None before the control service has ever answered.
+    site : SiteSettings
+        As last known: whom to call is needed most when the router does not answer.
     seen : PageSnapshot
         None when the control service did not answer.
     problem : str
@@ -92,6 +98,7 @@ class Snapshot:
     time: datetime
     tick: float
     settings: StatusPage | None = None
+    site: SiteSettings = _NOWHERE
     seen: PageSnapshot | None = None
     problem: str = ""
     seconds: float = 0.0
@@ -123,6 +130,7 @@ class RouterLook:
         with Client(self._root, seconds=CALL_SECONDS) as client:
             shown = client.call(api.configuration.SHOW)
             settings = _settings(shown.mercure.content)
+            site = _site(shown.mercure.content)
             me = client.whoami()
             return settings, PageSnapshot(
                 status=client.status(),
@@ -134,6 +142,7 @@ class RouterLook:
                 flow=_flow(client, settings),
                 fingerprint=me.fingerprint,
                 days=self._last_days(client),
+                site=site,
             )
 
     def _last_days(self, client: Client) -> api.traffic.Days | None:
@@ -179,6 +188,13 @@ def _settings(content: dict[str, object]) -> StatusPage:
         return StatusPage()
 
 
+def _site(content: dict[str, object]) -> SiteSettings:
+    try:
+        return SiteSettings.model_validate(content.get("site", {}))
+    except ValidationError:
+        return SiteSettings()  # of another version
+
+
 @dataclass
 class SnapshotSource:
     """Keeps the last snapshot, and takes a new one when a request finds it old.
@@ -214,12 +230,12 @@ class SnapshotSource:
 
     def _ask(self) -> Snapshot:
         begin = self.clock.monotonic()
-        settings = self._last.settings if self._last is not None else None
+        last = self._last or Snapshot(self.clock.now(), begin)
         try:
             settings, seen = self.look()
-            found = Snapshot(self.clock.now(), 0.0, settings, seen)
+            found = Snapshot(self.clock.now(), 0.0, settings, seen.site, seen)
         except (ControlError, DisconnectedError, OSError) as error:
-            found = Snapshot(self.clock.now(), 0.0, settings, problem=str(error))
+            found = Snapshot(self.clock.now(), 0.0, last.settings, last.site, problem=str(error))
         end = self.clock.monotonic()
         self._last = replace(found, tick=end, seconds=end - begin)
         return self._last

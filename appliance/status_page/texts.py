@@ -26,6 +26,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "wall": ("Wall view, which renews itself", "Wandansicht, die sich selbst erneuert"),
     "renewed": ("Renewed every {seconds} seconds.", "Erneuert sich alle {seconds} Sekunden."),
     "stand_still": ("Let it stand still", "Anhalten"),
+    "call": ("Questions? Call", "Fragen? Rufen Sie an:"),
     "no_names": ("No names of patients are shown here.", "Namen von Patienten stehen hier nicht."),
     "receipts": ("Receipts are signed with the key", "Quittungen sind unterschrieben mit dem Schlüssel"),
     # Numbers and times.

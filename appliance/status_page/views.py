@@ -245,20 +245,18 @@ def chart(flow: Flow, words: Words) -> ChartView:
     delivered = count(sum(bar.delivered for bar in bars))
     title = words("chart.title", hours=hours, received=received, delivered=delivered)
     rows = [(_hour(bar.begin, words), count(bar.received), count(bar.delivered)) for bar in reversed(bars)]
-    return ChartView(svg(bars, title, words.weekday), tuple(rows), hours, received, delivered)
+    return ChartView(svg(bars, title, words.weekday, words.zone), tuple(rows), hours, received, delivered)
 
 
 def _hour(begin: datetime, words: Words) -> str:
-    local = begin.astimezone()
-    return f"{words.weekday(local)} {local:%H:%M}"
+    return f"{words.weekday(begin)} {words.local(begin):%H:%M}"
 
 
 def last_days(days: api.traffic.Days, words: Words) -> DaysView:
     """Draw a bar for each of the last days."""
     known = [day for day in days.days if day.bad_seconds is not None]
-    form = words("date.day")
-    bad = [(day.begin.astimezone().strftime(form), day.bad_seconds) for day in known if day.bad_seconds]
-    marks = [(day.begin.astimezone().strftime(form), _day_state(day.bad_seconds)) for day in days.days]
+    bad = [(words.day(day.begin), day.bad_seconds) for day in known if day.bad_seconds]
+    marks = [(words.day(day.begin), _day_state(day.bad_seconds)) for day in days.days]
     summary = words("days.summary", well=len(known) - len(bad), known=len(known))
     titled = [(f"{date}: {words(f'days.{state}')}", state) for date, state in marks]
     rows = tuple((date, words.duration(seconds)) for date, seconds in reversed(bad))

@@ -8,9 +8,9 @@ from __future__ import annotations
 from datetime import datetime, time
 from pathlib import Path
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, SerializeAsAny, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from mercure.config.alerts import AlertSettings
 from mercure.config.audit import AuditSettings
@@ -22,32 +22,9 @@ from mercure.config.processing import ModuleSettings, Processing
 from mercure.config.rule import Rule
 from mercure.config.secrets import Secret
 from mercure.config.senders import ReceivedSyntaxes, Sender, character_set_of, is_loopback, sender_of
+from mercure.config.site import SiteSettings, TimeZone
 from mercure.config.status_page import StatusPage
 from mercure.model import Model
-
-
-def _time_zone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"{text!r} is not a time zone, use an IANA name such as 'Europe/Berlin'") from error
-    return text
-
-
-TimeZone = Annotated[str, AfterValidator(_time_zone)]
-
-
-class SiteSettings(Model):
-    """Where the router stands. The machine's clock stays UTC."""
-
-    timezone: TimeZone = "UTC"
-    """Time zone of `off_peak`, and of the day and its hours in what is told of senders: an IANA name such as
-    ``Europe/Berlin``."""
-
-    @property
-    def zone(self) -> ZoneInfo:
-        """The time zone."""
-        return ZoneInfo(self.timezone)
 
 
 class Receiver(Model):
@@ -123,6 +100,11 @@ class Receiver(Model):
         if not self.plain and not self.tls_certificate:
             raise ValueError("'plain' is false, so 'tls_certificate' is needed: else nobody could call")
         return self
+
+    @property
+    def is_open_to_all(self) -> bool:
+        """Return whether anybody may send from anywhere."""
+        return self.access != "listed" and not is_loopback(self.bind)
 
     def listens_on(self, port: int) -> bool:
         """Return whether senders may call on a port."""
@@ -268,6 +250,10 @@ class OffPeak(Model):
             raise ValueError("'start' and 'end' are the same time: off-peak tasks would never be served")
         return self
 
+    def in_words(self, site: str = "UTC") -> str:
+        """Say when they are, with the name of their time zone."""
+        return f"{self.start:%H:%M} to {self.end:%H:%M} ({self.timezone or site})"
+
     def contains(self, instant: datetime, site: str = "UTC") -> bool:
         """Return whether an aware instant falls into the window, by the clock on the wall of its time zone."""
         wall = instant.astimezone(ZoneInfo(self.timezone or site)).time()
@@ -338,7 +324,7 @@ class Config(Model):
     @property
     def is_open_to_all(self) -> bool:
         """Return whether anybody may send from anywhere."""
-        return self.receiver.access != "listed" and not is_loopback(self.receiver.bind)
+        return self.receiver.is_open_to_all
 
     def sender_of(self, calling_aet: str, address: str) -> str:
         """Name the sender of an association: a name of `senders`, or ``AET@address``."""

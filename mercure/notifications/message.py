@@ -7,9 +7,10 @@ from typing import Any
 
 from pydantic import AwareDatetime
 
-from mercure.config.notifications import ChannelSettings, NotificationSettings, Occasion
+from mercure.config import Config
+from mercure.config.notifications import ChannelSettings, Occasion
 from mercure.model import Record
-from mercure.names import derived_id, is_id, new_id, utc_text
+from mercure.names import derived_id, is_id, new_id
 from mercure.notifications.message_facts import MessageFacts
 from mercure.notifications.message_text import words
 
@@ -39,7 +40,7 @@ class Message(Record):
 def compose(
     channel: str,
     settings: ChannelSettings,
-    wording: NotificationSettings,
+    config: Config,
     facts: MessageFacts,
     *,
     now: datetime,
@@ -54,8 +55,8 @@ def compose(
         Its name.
     settings : ChannelSettings
         Whether it may have patient data.
-    wording : NotificationSettings
-        The templates.
+    config : Config
+        The templates, and from where it is sent.
     facts : MessageFacts
         Its content.
     now : datetime
@@ -66,8 +67,8 @@ def compose(
     members : tuple of str
         Of a digest.
     """
-    values = facts.model_copy(update={"time": utc_text(now)[:19] + "Z"}).values(patient_data=settings.patient_data)
-    subject, text = words(wording, facts.occasion, values)
+    values = facts.at(config.site, now).values(patient_data=settings.patient_data)
+    subject, text = words(config.notifications, facts.occasion, values)
     base = of if is_id(of) else new_id(now)
     return Message(
         id=derived_id(base, f"notification\0{of}\0{facts.occasion}\0{facts.rule}\0{channel}"),

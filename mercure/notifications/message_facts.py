@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 
 from mercure.config.notifications import Occasion
+from mercure.config.site import SiteSettings
 from mercure.model import Record
+from mercure.names import utc_text
 from mercure.printable import one_line
 
 LONGEST_TEXT: Final = 4000
@@ -30,12 +33,19 @@ PATIENT_DATA: Final = frozenset(
 class MessageFacts(Record):
     """Everything that a message may contain; empty where it does not apply.
 
-    ``time``, ``since`` and ``received`` are UTC, as text. ``lasted`` is in seconds.
+    ``time``, ``since`` and ``received`` are UTC, as text; ``local_…`` the same by the clock of the site, with the name
+    of its time zone. ``lasted`` is in seconds.
     """
 
     router: str = ""
+    site: str = ""
+    site_contact: str = ""
+    site_telephone: str = ""
     occasion: Occasion
     time: str = ""
+    local_time: str = ""
+    local_since: str = ""
+    local_received: str = ""
     rule: str = ""
     contact: str = ""
     comment: str = ""
@@ -70,6 +80,13 @@ class MessageFacts(Record):
     count: int = 0
     subjects: tuple[str, ...] = ()
     by: str = ""
+
+    def at(self, site: SiteSettings, now: datetime) -> MessageFacts:
+        """Return them as told now from a site: with its name, whom to call, and times by its clock."""
+        told = {"time": f"{utc_text(now)[:19]}Z", "since": self.since, "received": self.received}
+        local = {f"local_{name}": site.clock_text(datetime.fromisoformat(text)) for name, text in told.items() if text}
+        about = {"site": site.name, "site_contact": site.contact, "site_telephone": site.telephone}
+        return self.model_copy(update={"time": told["time"], **local, **about})
 
     def values(self, *, patient_data: bool) -> dict[str, Any]:
         """Return the values for a channel: cleaned, cut, and without patient data unless it may have them."""

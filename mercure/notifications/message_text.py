@@ -11,9 +11,20 @@ from mercure.printable import one_line
 
 SUBJECT_CHARS: Final = 200
 
-_ABOUT: Final = """\
-Router:   {{ router }}
-Time:     {{ time }}
+_ROUTER: Final = """\
+Router:   {{ router }}{% if site %}, {{ site }}{% endif %}
+
+Time:     {{ local_time }}
+"""
+
+_CALL: Final = """\
+{% if site_contact or site_telephone %}
+
+Questions? Call {{ site_contact }}{% if site_contact and site_telephone %}, {% endif %}{{ site_telephone }}.
+{% endif %}
+"""
+
+_TASK: Final = """\
 {% if rule %}
 Rule:     {{ rule }}{% if comment %} ({{ comment }}){% endif %}
 
@@ -43,21 +54,27 @@ Task:     {{ task }}
 {% endif %}
 """
 
+_ABOUT: Final = _ROUTER + _TASK + _CALL
+
 _MODULE_TEXT: Final = "{% if module_text %}\n{{ module_text }}\n\n{% endif %}\n"
 
-_ALERT: Final = """\
+_ALERT: Final = (
+    """\
 {{ text }}
 
 {% if advice %}
 What to do: {{ advice }}
 
 {% endif %}
-Router:   {{ router }}
-Time:     {{ time }}
+"""
+    + _ROUTER
+    + """\
 {% if since %}
-Since:    {{ since }}
+Since:    {{ local_since }}
 {% endif %}
 """
+    + _CALL
+)
 
 BUILT_IN: Final[dict[Occasion, Wording]] = {
     "reception": Wording(
@@ -82,11 +99,13 @@ BUILT_IN: Final[dict[Occasion, Wording]] = {
     "digest": Wording(
         subject="[{{ router }}] {{ count }} notifications",
         text="{{ count }} notifications came faster than they may be sent one by one.\n\n"
-        "{% for subject in subjects %}\n{{ subject }}\n{% endfor %}\n\nRouter:   {{ router }}\nTime:     {{ time }}\n",
+        "{% for subject in subjects %}\n{{ subject }}\n{% endfor %}\n\n" + _ROUTER + _CALL,
     ),
     "test": Wording(
         subject="[{{ router }}] a test",
-        text="This is a test of the notifications of {{ router }}, asked for by {{ by }}.\nNothing has happened.\n",
+        text="This is a test of the notifications of {{ router }}, asked for by {{ by }}.\nNothing has happened.\n\n"
+        + _ROUTER
+        + _CALL,
     ),
 }
 """The words for each occasion."""

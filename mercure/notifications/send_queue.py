@@ -174,7 +174,7 @@ class MessageSender:
             router=config.name, occasion="digest", count=len(messages) + state.dropped, subjects=tuple(subjects)
         )
         members = tuple(message.id for message in messages)
-        digest = compose(name, settings, config.notifications, facts, now=now, of=messages[0].id, members=members)
+        digest = compose(name, settings, config, facts, now=now, of=messages[0].id, members=members)
         self._queue.put(digest)
         self._queue.absorb(digest, now)
         self._queue.set_channel(name, state.model_copy(update={"last_digest": now, "dropped": 0}))

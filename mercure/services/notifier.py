@@ -178,7 +178,7 @@ class Notifier:
             for channel in news.channels:
                 settings = notifications.channels[channel]
                 if not settings.disabled:
-                    self._queue.put(compose(channel, settings, notifications, news.facts, now=now, of=news.of))
+                    self._queue.put(compose(channel, settings, config, news.facts, now=now, of=news.of))
 
     def _wake(self) -> None:
         self._turns_ended += 1

@@ -10,12 +10,14 @@ from typing import Any
 from appliance.control.rpc.client import api
 from appliance.status_page.source import Flow, PageSnapshot
 from mercure.clock import ManualClock
+from mercure.config.site import SiteSettings
 from mercure.config.status_page import StatusPage
 from mercure.delivery.target_outage import TargetOutage
 from mercure.history.records import CounterTotal, SenderRecord
 
 NOW = datetime(2026, 11, 21, 14, 37, 12, tzinfo=UTC)
 HOSTILE = "<script>alert(1)</script>'\"&\x1b[2J\u202egnp.exe\u2066\x00{{7*7}}"
+_HOSTILE_SITE = "<script>alert(1)</script>'\"&{{7*7}}"
 GIB = 1024**3
 
 STAGES = ("incoming", "routing", "studies", "processing", "outgoing", "error", "quarantine", "success", "discard")
@@ -74,6 +76,11 @@ def days() -> api.traffic.Days:
             for back in reversed(range(90))
         ),
     )
+
+
+def at_site(of: PageSnapshot, **site: Any) -> PageSnapshot:
+    """Tell the same from a site."""
+    return replace(of, site=SiteSettings(**site))
 
 
 def settings(**changes: Any) -> StatusPage:
@@ -242,6 +249,7 @@ def hostile() -> PageSnapshot:
         alerts=(alert, *good.alerts),
         targets=(bad_target, *good.targets),
         node=HOSTILE,
+        site=SiteSettings(name=_HOSTILE_SITE, contact=_HOSTILE_SITE, telephone=f"0{_HOSTILE_SITE}9"),
         flow=replace(flow_, senders=senders, totals=api.traffic.Totals(counters=counters)),
     )
 

@@ -6,11 +6,12 @@ import re
 from pathlib import Path
 from string import Formatter
 from typing import get_args
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from appliance.control.api.status import AlertKind
-from appliance.status_page.language import Words, language_of, zone
+from appliance.status_page.language import Words, language_of
 from appliance.status_page.texts import LANGUAGES, TEXTS
 from mercure.spool.layout import Stage
 from tests.status_page import scene
@@ -128,6 +129,25 @@ def test_a_reader_gets_the_language_of_the_link_or_of_the_browser(chosen: str, a
     assert language_of(chosen, accepted) == language
 
 
+@pytest.mark.parametrize(
+    ("chosen", "accepted", "usual", "language"),
+    [("", "en-US,en", "de", "de"), ("en", "de", "de", "en"), ("", "de", "en", "en"), ("", "de", None, "de")],
+)
+def test_the_language_of_the_site_goes_before_that_of_the_browser(
+    chosen: str, accepted: str, usual: str | None, language: str
+) -> None:
+    assert language_of(chosen, accepted, usual) == language
+
+
+@pytest.mark.parametrize("path", ["/", "/exam", "/nothing"])
+def test_a_site_has_its_language_until_somebody_chooses_another(page: Page, path: str) -> None:
+    page.seen = scene.at_site(page.seen, language="de")
+    assert '<html lang="de">' in page.get(path, HTTP_ACCEPT_LANGUAGE="en").text
+    assert '<html lang="en">' in page.get(path, "lang=en", HTTP_ACCEPT_LANGUAGE="de").text
+    page = Page(seen=page.seen, settings=scene.settings(allowed_networks=("10.1.0.0/16",)))
+    assert '<html lang="de">' in page.get(path, REMOTE_ADDR="10.2.0.1", HTTP_ACCEPT_LANGUAGE="en").text
+
+
 def test_numbers_and_times_in_both() -> None:
     words, german = Words(), Words("de")
     assert words.plural(1, "image") == "1 image"
@@ -137,13 +157,26 @@ def test_numbers_and_times_in_both() -> None:
     assert [Words(tag).weekday(scene.NOW) for tag in LANGUAGES] == ["Sat", "Sa"]
 
 
-def test_the_zone_has_its_name(tmp_path: Path) -> None:
-    link = tmp_path / "localtime"
-    assert zone(scene.NOW, {}, link) == "UTC"
-    link.symlink_to("../usr/share/zoneinfo/Europe/Berlin")
-    assert zone(scene.NOW, {}, link).startswith("Europe/Berlin, ")
-    assert zone(scene.NOW, {"TZ": "America/New_York"}, link).startswith("America/New_York, ")
-    assert zone(scene.NOW, {"TZ": "<b>"}, link) == "UTC"
-    link.unlink()
-    link.symlink_to("/usr/share/zoneinfo/Etc/UTC")
-    assert zone(scene.NOW, {}, link) == "UTC"
+def test_times_are_by_the_clock_of_the_site(page: Page) -> None:
+    """The scene is at 14:37:12 UTC, and its target is down since 13:02."""
+    text = page.get("/").text
+    assert "As of 14:37:12 (UTC)." in text
+    page.seen = scene.at_site(scene.seen(bad=True), timezone="Asia/Kolkata")
+    page.clock.advance(60)
+    text = page.get("/").text
+    assert "As of 20:08:12 (Asia/Kolkata, IST)." in text
+    assert "since 18:32" in text
+    assert "13:02" not in text
+    assert re.search(r">(\w+ )?\d\d:30</text>", text), "the hours of the chart"
+    exam = page.get("/exam", "accession=A20261121077").text
+    assert "since 18:32" in exam
+    page.seen = scene.at_site(scene.seen(bad=True), timezone="Europe/Berlin")
+    page.clock.advance(60)
+    assert "Stand 15:39:12 (Europe/Berlin, CET)." in page.get("/", "lang=de").text
+
+
+def test_a_day_and_its_name_are_those_of_the_site() -> None:
+    words = Words("de", ZoneInfo("Pacific/Auckland"))  # there it is 3:37 on Sunday
+    assert words.weekday(scene.NOW) == "So"
+    assert words.day(scene.NOW) == "22.11."
+    assert words.clock(scene.NOW, scene.NOW) == "03:37"

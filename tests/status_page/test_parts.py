@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from datetime import timedelta
+from datetime import UTC, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 
 import pytest
@@ -208,7 +208,7 @@ def test_sizes_and_moments() -> None:
 @given(st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**9)), max_size=168))
 def test_the_picture_stays_within_its_frame(values: list[tuple[int, int]]) -> None:
     bars = [Bar(scene.NOW + timedelta(hours=place), *pair) for place, pair in enumerate(values)]
-    text = str(svg(bars, "<title>", Words().weekday))
+    text = str(svg(bars, "<title>", Words().weekday, UTC))
     assert text.startswith("<svg")
     assert "&lt;title&gt;</title>" in text
     assert 'height="-' not in text

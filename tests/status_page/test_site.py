@@ -95,7 +95,8 @@ class TestEveryAnswer:
                 assert not name.startswith("on")
                 assert name != "style"
                 if name in {"href", "src", "action"}:
-                    assert not re.match(r"[a-z]+:|//", value), value
+                    telephones = re.fullmatch(r"tel:[+0-9]+", value)
+                    assert telephones or not re.match(r"[a-z]+:|//", value), value
 
     def test_a_page_that_does_not_exist(self, page: Page) -> None:
         answer = page.get("/nothing")
@@ -231,6 +232,41 @@ class TestNotAnswering:
         answer = page.get("/healthz")
         assert answer.status == 503
         assert "no control service answers" in json.loads(answer.body)["reasons"][0]
+
+
+class TestSite:
+    def test_its_name_and_whom_to_call_are_on_every_page(self, page: Page) -> None:
+        site = {"name": "St. Example", "contact": "IT service desk", "telephone": "+49 30 4711-12"}
+        page.seen = scene.at_site(page.seen, **site)
+        for path in PAGES:
+            text = page.get(path).text
+            assert "<bdi>St. Example</bdi>" in text, path
+            assert "Questions? Call IT service desk, +49 30 4711-12" in Reader(text).text.replace(" ,", ","), path
+            assert 'href="tel:+4930471112"' in text, path
+        assert "Fragen? Rufen Sie an: IT service desk" in read(page, "/", "lang=de").text
+        assert "+49 30 4711-12" in page.get("/nothing").text
+
+    def test_without_a_contact_there_is_no_call(self, page: Page) -> None:
+        assert "Questions?" not in page.get("/").text
+        page.seen = scene.at_site(page.seen, telephone="ask at the desk")
+        page.clock.advance(10)
+        text = page.get("/").text
+        assert "ask at the desk" in text
+        assert "tel:" not in text
+
+    def test_whom_to_call_is_known_when_the_router_is_away(self, page: Page) -> None:
+        page.seen = scene.at_site(page.seen, contact="IT", telephone="4711", timezone="Europe/Berlin", language="de")
+        page.get("/")
+        page.broken = DOWN
+        page.clock.advance(10)
+        answer = page.get("/")
+        assert answer.status == 503
+        assert "Der Router antwortet nicht" in answer.text
+        assert 'href="tel:4711"' in answer.text
+        assert "Europe/Berlin" in answer.text
+        told = json.loads(page.get("/healthz").body)
+        assert told["contact"] == "IT, 4711"
+        assert "site" not in told
 
 
 class TestExam:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from itertools import pairwise
 from typing import Final
 
@@ -44,7 +44,7 @@ def days(session: Session, wanted: ListDays) -> Days:
         The history cannot be asked.
     """
     now = session.clock.now()
-    begins = day_begins(now, wanted.days)
+    begins = day_begins(now, wanted.days, session.config.site.zone)
     node, raised = session.config.name, frozenset(alert.key for alert in current_alerts(session).alerts)
     page = ResultPage(limit=_MOST_EVENTS, since=begins[0] - _LONGEST)
     with reading(session, History) as history:
@@ -54,11 +54,11 @@ def days(session: Session, wanted: ListDays) -> Days:
     return Days(time=now, days=tuple(days_of(found, begins, now, raised, first)))
 
 
-def day_begins(now: datetime, days: int) -> list[datetime]:
-    """Return the midnights here with which the last days begin, and the one that ends today."""
-    today = now.astimezone().date()
+def day_begins(now: datetime, days: int, zone: tzinfo) -> list[datetime]:
+    """Return the midnights of a time zone with which the last days begin, and the one that ends today."""
+    today = now.astimezone(zone).date()
     dates = [today + timedelta(days=place) for place in range(1 - days, 2)]
-    return [datetime.combine(date, time()).astimezone() for date in dates]
+    return [datetime.combine(date, time(), zone).astimezone(UTC) for date in dates]
 
 
 def days_of(

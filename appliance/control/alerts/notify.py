@@ -37,7 +37,7 @@ def messages(session: Session, entry: Entry, what: News) -> Iterator[tuple[Messa
     facts = _facts(config, entry, what)
     for name, settings in _channels(config, alert).items():
         now, of = session.clock.now(), _identity(entry, what)
-        yield compose(name, settings, config.notifications, facts, now=now, of=of), settings
+        yield compose(name, settings, config, facts, now=now, of=of), settings
 
 
 def record(events: EventWriter, entry: Entry, what: News) -> None:

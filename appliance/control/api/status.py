@@ -120,6 +120,10 @@ class ConfigState(Model):
     problems: tuple[str, ...] = ()
     open_to_all: bool = False
     """Anybody may send from anywhere."""
+    site: str = ""
+    """Where the router stands, and whom people call."""
+    off_peak: str = ""
+    """When tasks of the off-peak hours are served, where a rule makes such tasks."""
 
 
 class OutageState(Model):
@@ -260,7 +264,8 @@ class Status(Model):
 class WhoAmI(Model):
     """Who asks, as the kernel says: `user` as audited, `role` (None: may do nothing), `verbs` that are allowed.
 
-    `fingerprint` is that of the key with which the router signs receipts; empty before the first one.
+    `fingerprint` is that of the key with which the router signs receipts; empty before the first one. `site` is the
+    name of the site.
     """
 
     user: str
@@ -271,6 +276,7 @@ class WhoAmI(Model):
     version: str
     verbs: tuple[str, ...]
     fingerprint: str = ""
+    site: str = ""
 
 
 Severity = Literal["critical", "warning", "watch"]

@@ -37,7 +37,7 @@ def given_up(session: Session, number: int) -> Message:
     queue, config = MessageQueue(session.spool), session.config
     settings = config.notifications.channels["mail"]
     facts = MessageFacts(occasion="error", rule=f"rule{number}")
-    message = compose("mail", settings, config.notifications, facts, now=now, of=new_id(now))
+    message = compose("mail", settings, config, facts, now=now, of=new_id(now))
     assert queue.put(message)
     queue.finish(message, "given_up", now, "550 no")
     return message
@@ -50,6 +50,8 @@ def test_a_test_tells_what_came_of_it_and_is_audited(session: Session, client: C
         tested = client.call(TEST, TestChannel(channel="mail"))
         assert (tested.ok, tested.text) == (True, "d@e.example: taken")
         assert "asked for by" in box.mails[0].get_content()
+        assert "(UTC)" in box.mails[0].get_content()
+        assert "Questions?" not in box.mails[0].get_content()
         box.refuse_data = "552 too large"
         assert "552 too large" in client.call(TEST, TestChannel(channel="mail")).text
     unsaved = client.call(TEST, TestChannel(channel="new", settings=mail(free_port())))

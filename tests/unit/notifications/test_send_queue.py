@@ -64,7 +64,7 @@ class Box:
         settings = self.config.notifications.channels[channel]
         facts = MessageFacts(occasion="error", rule=f"rule{number}")
         of = new_id(self.clock.now())
-        message = compose(channel, settings, self.config.notifications, facts, now=self.clock.now(), of=of)
+        message = compose(channel, settings, self.config, facts, now=self.clock.now(), of=of)
         assert self.queue.put(message)
         return message
 
@@ -193,11 +193,11 @@ def test_a_full_queue_takes_no_more_and_says_how_many(box: Box, monkeypatch: pyt
     monkeypatch.setattr(queue_module, "MAX_QUEUED", 3)
     for number in range(3):
         box.put(number)
-    settings, notifications = box.config.notifications.channels["mail"], box.config.notifications
+    settings = box.config.notifications.channels["mail"]
     for number in range(4):
         facts = MessageFacts(occasion="error", rule=f"more{number}")
         of = new_id(box.clock.now())
-        assert not box.queue.put(compose("mail", settings, notifications, facts, now=box.clock.now(), of=of))
+        assert not box.queue.put(compose("mail", settings, box.config, facts, now=box.clock.now(), of=of))
     box.config = config(max_per_hour=1)
     box.turn()
     assert "4 for which there was no room" in box.sent[0].text

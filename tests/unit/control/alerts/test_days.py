@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
 
 from appliance.control.alerts.days import day_begins, days_of
 from mercure.history.records import EventRecord
@@ -63,9 +66,12 @@ def test_of_days_before_the_router_was_there_nothing_is_known() -> None:
     assert hours(first=None) == [None] * 4
 
 
-def test_days_begin_at_midnight_here() -> None:
-    begins = day_begins(NOW, 90)
+@pytest.mark.parametrize("name", ["UTC", "Europe/Berlin", "Pacific/Auckland", "America/St_Johns"])
+def test_days_begin_at_midnight_of_the_site(name: str) -> None:
+    zone = ZoneInfo(name)
+    begins = day_begins(NOW, 90, zone)
     assert len(begins) == 91
     assert begins[-2] <= NOW < begins[-1]
-    assert all(begin.astimezone().hour == 0 for begin in begins)
+    assert all(begin.astimezone(zone).hour == 0 for begin in begins)
+    assert len({begin.astimezone(zone).date() for begin in begins}) == 91
     assert {(after - before) // timedelta(hours=1) for before, after in pairwise(begins)} <= {23, 24, 25}
