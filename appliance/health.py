@@ -176,21 +176,23 @@ def reachable(session: Session) -> HealthFinding:
     receiver = session.config.receiver
     host = "127.0.0.1" if receiver.bind in {"0.0.0.0", "::"} else receiver.bind  # noqa: S104 - compared
     if not receiver.plain:
-        return _listens_for_tls(host, receiver.tls_port)
+        return _listens(host, receiver.tls_port, "TLS")
+    if receiver.is_proxy(host):
+        return _listens(host, receiver.port, "behind a proxy")
     answer = echo(host, receiver.port, called_aet=receiver.ae_title, calling_aet=receiver.ae_title)
     if answer.ok:
         return well(f"the control socket is there, and the receiver answers on port {receiver.port}")
     return HealthFinding("failed", f"the receiver on port {receiver.port}: {answer.text}", "see log/receiver_00.log")
 
 
-def _listens_for_tls(host: str, port: int) -> HealthFinding:
-    """Ask whether the port for TLS is open; more than that only a sender with its certificate can ask."""
+def _listens(host: str, port: int, how: str) -> HealthFinding:
+    """Ask whether a port is open; more than that only a sender with its certificate can ask, or a proxy."""
     try:
         create_connection((host, port), timeout=5).close()
     except OSError as error:
-        text = f"the receiver on port {port} (TLS): {error.strerror or error}"
+        text = f"the receiver on port {port} ({how}): {error.strerror or error}"
         return HealthFinding("failed", text, "see log/receiver_00.log")
-    return well(f"the control socket is there, and the receiver's port {port} (TLS) is open")
+    return well(f"the control socket is there, and the receiver's port {port} ({how}) is open")
 
 
 def recorded(session: Session) -> HealthFinding:

@@ -21,7 +21,15 @@ from mercure.config.notifications import NotificationSettings
 from mercure.config.processing import ModuleSettings, Processing
 from mercure.config.rule import Rule
 from mercure.config.secrets import Secret
-from mercure.config.senders import ReceivedSyntaxes, Sender, character_set_of, is_loopback, sender_of
+from mercure.config.senders import (
+    AddressOrNetwork,
+    ReceivedSyntaxes,
+    Sender,
+    character_set_of,
+    is_in,
+    is_loopback,
+    sender_of,
+)
 from mercure.config.site import SiteSettings, TimeZone
 from mercure.config.status_page import StatusPage
 from mercure.model import Model
@@ -48,6 +56,10 @@ class Receiver(Model):
     tls_clients: Literal["none", "wanted", "required"] = "none"
     """Certificates of senders. ``none``: they are not asked for. ``wanted``: who shows one must show a good one.
     ``required``: who shows none is not let in."""
+    proxies: tuple[AddressOrNetwork, ...] = ()
+    """Addresses (`10.20.0.4`) or networks of the proxies before this router that tell who calls by way of them, by the
+    PROXY protocol, version 2 (`send-proxy-v2` of HAProxy). A connection from one of them must begin with its header,
+    and counts as one from the address in it; a header of anybody else is refused as garbage."""
     ae_title: AETitle = "MERCURE"
     """Our AE title. Senders may always call by it."""
     access: Literal["open", "learn", "listed"] = "open"
@@ -105,6 +117,10 @@ class Receiver(Model):
     def is_open_to_all(self) -> bool:
         """Return whether anybody may send from anywhere."""
         return self.access != "listed" and not is_loopback(self.bind)
+
+    def is_proxy(self, address: str) -> bool:
+        """Return whether a connection from an address must begin with a header of the PROXY protocol."""
+        return is_in(self.proxies, address)
 
     def listens_on(self, port: int) -> bool:
         """Return whether senders may call on a port."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from itertools import combinations
@@ -98,8 +98,7 @@ class Sender(Model):
             return False
         if not self.addresses:
             return True
-        found = _address(address)
-        return found is not None and any(found in _network(text) for text in self.addresses)
+        return is_in(self.addresses, address)
 
     def overlaps(self, other: Sender) -> bool:
         """Return whether some AE title and address, with some certificate, could be of both."""
@@ -115,6 +114,12 @@ class Sender(Model):
     def _share_an_address(self, other: Sender) -> bool:
         theirs = [_network(text) for text in other.addresses]
         return any(_overlap(_network(text), network) for text in self.addresses for network in theirs)
+
+
+def is_in(networks: Iterable[str], address: str) -> bool:
+    """Return whether an address is one of these addresses, or in one of these networks."""
+    found = _address(address)
+    return found is not None and any(found in _network(text) for text in networks)
 
 
 def is_address(text: str) -> bool:

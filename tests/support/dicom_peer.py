@@ -185,13 +185,14 @@ class Closed(PeerError):
 
 @dataclass
 class Peer:
-    """One connection to a receiver; a context manager that closes it."""
+    """One connection to a receiver; a context manager that closes it. The preface goes before anything else."""
 
     port: int
     host: str = "127.0.0.1"
     timeout: float = 20.0
     source: str = ""
     tls: ssl.SSLContext | None = None
+    preface: bytes = b""
     socket: socket.socket = field(init=False)
 
     def __post_init__(self) -> None:
@@ -199,6 +200,7 @@ class Peer:
         origin = (self.source, 0) if self.source else None
         self.socket = socket.create_connection((self.host, self.port), timeout=self.timeout, source_address=origin)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.send(self.preface)
         if self.tls is not None:
             self.socket = self.tls.wrap_socket(self.socket, server_hostname=self.host)
 

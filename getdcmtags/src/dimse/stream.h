@@ -1,7 +1,7 @@
 // The bytes of a connected peer, read and written without waiting.
 //
 // What lies between the socket and the PDUs goes here and nowhere else. One stream stands on another: TLS (tls.h) on that of the
-// socket, and what comes before a handshake, such as the header of the PROXY protocol, would stand between the two.
+// socket. The header of a proxy (receive/proxy_header.h) has been read before: it decides whether there is a place.
 #ifndef MERCURE_DIMSE_STREAM_H
 #define MERCURE_DIMSE_STREAM_H
 

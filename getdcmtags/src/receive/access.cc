@@ -2,8 +2,10 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <string_view>
 
 namespace mercure::receive {
 
@@ -49,6 +51,19 @@ bool Network::contains(const std::string& text) const {
   if (std::memcmp(bytes->data(), first_.data(), whole) != 0) return false;
   const unsigned rest = bits_ % 8;
   return rest == 0 || (((*bytes)[whole] ^ first_[whole]) >> (8 - rest)) == 0;
+}
+
+bool contains(const std::vector<Network>& networks, const std::string& address) {
+  return std::any_of(networks.begin(), networks.end(), [&](const Network& network) { return network.contains(address); });
+}
+
+std::string address_text(int family, const void* bytes) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (inet_ntop(family, bytes, text.data(), text.size()) == nullptr) return "unknown";
+  const std::string result = text.data();
+  constexpr std::string_view kMapped = "::ffff:";
+  const bool is_mapped = result.starts_with(kMapped) && result.find('.') != std::string::npos;
+  return is_mapped ? result.substr(kMapped.size()) : result;
 }
 
 }  // namespace mercure::receive

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace mercure::receive {
 
@@ -26,6 +27,12 @@ class Network {
   Bytes first_{};
   unsigned bits_ = 0;
 };
+
+// Tells whether one of the ranges has the numeric address.
+bool contains(const std::vector<Network>& networks, const std::string& address);
+
+// Writes an address of a family (AF_INET or AF_INET6) in network byte order; one of IPv4 that is written as one of IPv6 is that of IPv4.
+std::string address_text(int family, const void* bytes);
 
 enum class Access : std::uint8_t {
   open,    // everybody

@@ -1,8 +1,10 @@
 #include "receive/association.h"
 
 #include <dcmtk/dcmnet/dul.h>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <memory>
@@ -42,7 +44,15 @@ void give_titles(DUL_ASSOCIATESERVICEPARAMETERS& parameters) {
   }
 }
 
-// What stands below the connection. What comes before a handshake would stand between the two.
+// The peer has thrown the connection away, as a proxy does that only looks whether the port is open: DCMTK then takes the socket for a
+// wrong one.
+bool is_reset(int socket) {
+  sockaddr_storage peer{};
+  socklen_t size = sizeof peer;
+  return getpeername(socket, reinterpret_cast<sockaddr*>(&peer), &size) != 0 && errno == ENOTCONN;
+}
+
+// What stands below the connection.
 std::unique_ptr<dimse::Stream> stream_of(Descriptor socket, const dimse::TlsContext* tls, dimse::TlsStream*& secure) {
   auto plain = std::make_unique<dimse::TcpStream>(std::move(socket));
   if (tls == nullptr) return plain;
@@ -67,7 +77,8 @@ std::string how_of(End end, const Deadlines& deadlines) {
 }  // namespace
 
 Association::Association(Descriptor socket, const dimse::TlsContext* tls, Sender sender, const Config& config, const UnableSenders& unable,
-                         const AllQuotaCounters& quotas, Progress& progress, const WakeUp& server, const ChildJail* jail)
+                         const AllQuotaCounters& quotas, Progress& progress, const WakeUp& server, const ChildJail* jail,
+                         Deadlines::Clock::time_point start)
     : sender_(std::move(sender)),
       config_(config),
       unable_(unable),
@@ -77,7 +88,7 @@ Association::Association(Descriptor socket, const dimse::TlsContext* tls, Sender
       server_(server),
       jail_(jail),
       outbox_(layout_.outbox, "receiver"),
-      start_(Deadlines::Clock::now()),
+      start_(start),
       deadlines_({config.acse_timeout, config.idle_timeout, config.max_association, config.stop_timeout}, start_),
       connection_(stream_of(std::move(socket), tls, secure_), deadlines_),
       transport_layer_([this](int) -> dimse::Connection& { return connection_; }) {}
@@ -146,7 +157,8 @@ bool Association::receive_request() {
   if (condition.good() && !connection_.is_lost() && !deadlines_.ended_by()) return true;
 
   const bool has_spoken = connection_.is_opening() ? connection_.first_byte().has_value() : connection_.bytes_read() > 0;
-  if (!deadlines_.ended_by() && connection_.is_lost() && !has_spoken && connection_.fault().empty()) {
+  const bool is_gone = connection_.is_lost() || is_reset(connection_.descriptor());
+  if (!deadlines_.ended_by() && is_gone && !has_spoken && connection_.fault().empty()) {
     log::debug("a connection was closed without a word", {{"address", sender_.address}});
     return false;
   }

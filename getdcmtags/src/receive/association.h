@@ -28,10 +28,10 @@ namespace mercure::receive {
 
 class Association {
  public:
-  // Takes over the connected socket; `tls`: it speaks TLS, by this; `jail`: this process is shut in by it.
+  // Takes over the connected socket; `tls`: it speaks TLS, by this; `jail`: this process is shut in by it; `start`: when the sender called.
   // The rest outlives this.
   Association(Descriptor socket, const dimse::TlsContext* tls, Sender sender, const Config& config, const UnableSenders& unable, const AllQuotaCounters& quotas,
-              Progress& progress, const WakeUp& server, const ChildJail* jail);
+              Progress& progress, const WakeUp& server, const ChildJail* jail, Deadlines::Clock::time_point start = Deadlines::Clock::now());
   ~Association();
   Association(const Association&) = delete;
   Association& operator=(const Association&) = delete;

@@ -30,6 +30,7 @@ struct Config {
   std::string tls_key;
   std::string tls_ca;
   dimse::ClientCertificates tls_clients = dimse::ClientCertificates::none;
+  std::vector<Network> proxies;  // who begins with a header of the PROXY protocol, and is believed what it says of the caller
   std::string ae_title = "MERCURE";
   std::vector<std::string> called_aets;  // names by which senders may call; empty: any
   long max_pdu = 131072;
@@ -93,6 +94,7 @@ void visit_settings(Config& config, Visitor& setting) {
           Choice<dimse::ClientCertificates>{{{"none", dimse::ClientCertificates::none},
                                              {"wanted", dimse::ClientCertificates::wanted},
                                              {"required", dimse::ClientCertificates::required}}});
+  setting("proxies", config.proxies, Range{});
   setting("ae_title", config.ae_title, AeTitle{});
   setting("called_aets", config.called_aets, AeTitle{});
   setting("max_pdu", config.max_pdu, Whole{4096, 131072});

@@ -6,7 +6,7 @@
 namespace mercure::receive {
 
 bool KnownSender::sends_from(const std::string& address) const {
-  return std::any_of(addresses.begin(), addresses.end(), [&](const Network& network) { return network.contains(address); });
+  return contains(addresses, address);
 }
 
 bool KnownSender::matches(const Sender& sender) const {

@@ -4,10 +4,10 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include <array>
 #include <cerrno>
-#include <cstring>
 #include <system_error>
+
+#include "receive/access.h"
 
 namespace mercure::receive {
 
@@ -45,14 +45,8 @@ SocketAddress parse(const std::string& address, std::uint16_t port) {
 }
 
 std::string text_of(SocketAddress& address) {
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  const bool is_v4 = address.storage.ss_family == AF_INET;
-  const void* bytes = is_v4 ? static_cast<void*>(&address.v4()->sin_addr) : &address.v6()->sin6_addr;
-  if (inet_ntop(address.storage.ss_family, bytes, text.data(), text.size()) == nullptr) return "unknown";
-  const std::string result = text.data();
-  constexpr char kMapped[] = "::ffff:";
-  const bool is_mapped = result.starts_with(kMapped) && result.find('.') != std::string::npos;
-  return is_mapped ? result.substr(std::strlen(kMapped)) : result;
+  const int family = address.storage.ss_family;
+  return address_text(family, family == AF_INET ? static_cast<void*>(&address.v4()->sin_addr) : &address.v6()->sin6_addr);
 }
 
 }  // namespace
@@ -79,7 +73,7 @@ Listener::Listener(const std::string& address, std::uint16_t port) {
 std::optional<Caller> Listener::accept(bool is_tls) const {
   SocketAddress peer;
   const int number = accept4(socket_.get(), peer.any(), &peer.size, SOCK_CLOEXEC);
-  if (number >= 0) return Caller{Descriptor(number), text_of(peer), is_tls};
+  if (number >= 0) return Caller{Descriptor(number), text_of(peer), is_tls, std::chrono::steady_clock::now()};
   if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) fail("accept");
   return std::nullopt;  // no caller waits, or it is gone again
 }

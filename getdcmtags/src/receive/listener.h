@@ -2,6 +2,7 @@
 #ifndef MERCURE_RECEIVE_LISTENER_H
 #define MERCURE_RECEIVE_LISTENER_H
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -12,8 +13,9 @@ namespace mercure::receive {
 
 struct Caller {
   Descriptor socket;
-  std::string address;  // numeric; an IPv4 address that came in over IPv6 is written as IPv4
+  std::string address;  // numeric; an IPv4 address that came in over IPv6 is written as IPv4. By way of a proxy: the caller's
   bool is_tls = false;  // it came to the port for TLS
+  std::chrono::steady_clock::time_point since = {};  // its time to ask for an association counts from here
 };
 
 class Listener {

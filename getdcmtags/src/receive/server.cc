@@ -101,6 +101,10 @@ Server::Server(Config config, std::string config_path)
       rejected_callers_([this](const Sender& sender, const std::string& reason) {
         refusals_.add({.sender = sender, .reason = reason, .held = holders()}, Clock::now());
       }),
+      proxied_callers_([this](Caller caller) { take(std::move(caller), Clock::now()); },
+                       [this](const Caller& caller, const std::string& reason) {
+                         refusals_.add({.sender = {"", caller.address, "", ""}, .reason = reason}, Clock::now());
+                       }),
       signals_(take_signals()),
       listener_(open_listener(layout_, config_)),
       tls_port_(outbox_),
@@ -116,6 +120,7 @@ void Server::run() {
     wait();
     children_.reap();
     const auto now = Clock::now();
+    proxied_callers_.work(now);
     rejected_callers_.work(now);
     do_housekeeping(now);
   }
@@ -162,7 +167,9 @@ void Server::wait() {
     set.push_back({tls_port_.listener().descriptor(), POLLIN, 0});
   }
   rejected_callers_.watch(set);
-  const auto until = rejected_callers_.is_empty() ? next_housekeeping_ : std::min(next_housekeeping_, Clock::now() + std::chrono::seconds(1));
+  proxied_callers_.watch(set);
+  const bool somebody_waits = !rejected_callers_.is_empty() || !proxied_callers_.is_empty();
+  const auto until = somebody_waits ? std::min(next_housekeeping_, Clock::now() + std::chrono::seconds(1)) : next_housekeeping_;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
   if (poll(set.data(), set.size(), static_cast<int>(std::max<long long>(left, 0))) <= 0) return;
   if (set[0].revents != 0) handle_signals();
@@ -189,12 +196,18 @@ void Server::take_callers(const Listener& listener, bool is_tls) {
     for (int count = 0; count < kCallersAtOnce; ++count) {
       auto caller = listener.accept(is_tls);
       if (!caller) return;
-      take(std::move(*caller), Clock::now());
+      greet(std::move(*caller), Clock::now());
     }
   } catch (const std::system_error& error) {
     may_accept_ = false;
     log::error("callers must wait: the system has no descriptors left", {{"reason", error.what()}});
   }
+}
+
+// A header of the PROXY protocol from anybody else is what any other bytes are that ask for no association.
+void Server::greet(Caller caller, Clock::time_point now) {
+  const bool is_proxy = contains(config_.proxies, caller.address);
+  is_proxy ? proxied_callers_.take(std::move(caller), now + config_.acse_timeout) : take(std::move(caller), now);
 }
 
 void Server::take(Caller caller, Clock::time_point now) {
@@ -269,12 +282,13 @@ void Server::serve_in_child(Caller caller, const Sender& sender, const SharedPro
   tls_port_.close();
   signals_.reset();
   rejected_callers_.clear();
+  proxied_callers_.clear();
   outbox_.leave();
   try {
     prepare_child(server);
     jail_.enter();
     Association association(std::move(caller.socket), caller.is_tls ? tls_port_.context() : nullptr, sender, config_, unable_, quotas_, *progress, wake_up_,
-                            &jail_);
+                            &jail_, caller.since);
     association.run();
   } catch (const std::exception& error) {
     log::error("an association process failed", {{"association", sender.association}, {"reason", error.what()}});
@@ -323,6 +337,7 @@ void Server::stop(int signal) {
   stop_reason_ = std::string("signal ") + strsignal(signal);
   listener_.close();
   tls_port_.close();
+  proxied_callers_.clear();
   children_.ask_to_stop();
   kill_at_ = Clock::now() + config_.stop_timeout + kKillGrace;
   log::info("stopping: no more associations", {{"open", children_.count()}});

@@ -19,6 +19,7 @@
 #include "receive/layout.h"
 #include "receive/listener.h"
 #include "receive/metrics.h"
+#include "receive/proxied_callers.h"
 #include "receive/quota_use.h"
 #include "receive/refusals.h"
 #include "receive/rejected_callers.h"
@@ -44,6 +45,7 @@ class Server {
   void wait();
   void handle_signals();
   void take_callers(const Listener& listener, bool is_tls);
+  void greet(Caller caller, Clock::time_point now);
   void take(Caller caller, Clock::time_point now);
   std::string limit_reached(const std::string& address);
   std::size_t places_for(const std::string& address) const;
@@ -69,6 +71,7 @@ class Server {
   DiskWatch disk_;
   Metrics metrics_;
   RejectedCallers rejected_callers_;
+  ProxiedCallers proxied_callers_;
   WakeUp wake_up_;
   Descriptor signals_;
   Listener listener_;

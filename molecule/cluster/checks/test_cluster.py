@@ -108,6 +108,17 @@ def test_each_router_accounts_for_its_images(host: Hosts, name: str) -> None:
     assert answer.rc == 0, answer.stdout + answer.stderr
 
 
+def test_the_routers_know_the_scanners_by_their_own_address(lab: Lab, host: Hosts) -> None:
+    addresses: set[str] = set()
+    for name in ROUTERS:
+        router = host(name)
+        with router.sudo("mercure"):
+            told = json.loads(router.check_output("mercure senders list --json"))
+        addresses |= {address for sender in told["senders"] for address in sender["addresses"]}
+    assert Station(lab, "scanners").address in addresses
+    assert "10.66.0.31" not in addresses
+
+
 @pytest.mark.parametrize("name", ROUTERS)
 def test_the_page_has_a_certificate_of_the_authority(lab: Lab, guest: Guests, name: str) -> None:
     address = guest(name).spec.address
