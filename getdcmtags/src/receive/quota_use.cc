@@ -86,6 +86,21 @@ void AllQuotaCounters::add(const std::vector<KnownSender>& senders) {
   }
 }
 
+std::map<std::string, DayUse> AllQuotaCounters::used() const {
+  std::map<std::string, DayUse> found;
+  for (const auto& [name, counters] : counters_) {
+    if (counters->bytes > 0) found[name] = {counters->day, counters->bytes};
+  }
+  return found;
+}
+
+void AllQuotaCounters::restore(const std::string& name, const DayUse& use) const {
+  QuotaCounters* counters = use.bytes > 0 ? find(name) : nullptr;
+  if (counters == nullptr) return;
+  counters->day = use.day;
+  counters->bytes = use.bytes;
+}
+
 QuotaCounters* AllQuotaCounters::find(const std::string& name) const {
   const auto found = counters_.find(name);
   return found == counters_.end() ? nullptr : &*found->second;

@@ -25,7 +25,7 @@ struct QuotaVerdict {
   std::vector<QuotaWarning> warnings;
 };
 
-// Counters of one sender. They begin at nothing when the receiver starts.
+// Counters of one sender. They begin at nothing when the receiver starts, but for the bytes of the day (quota_note.h).
 struct QuotaCounters {
   std::atomic<std::int64_t> associations{0};
   std::atomic<std::int64_t> day{0};  // of UTC, since 1970: that of `bytes`
@@ -64,12 +64,24 @@ class QuotaUse {
   QuotaCounters& counters_;
 };
 
+// Bytes that were kept of a sender within a day of UTC, which is counted since 1970.
+struct DayUse {
+  std::int64_t day = 0;
+  std::int64_t bytes = 0;
+};
+
 // The counters of all senders that have quotas.
 class AllQuotaCounters {
  public:
   // Makes counters for the senders that are new. Throws std::system_error.
   explicit AllQuotaCounters(const std::vector<KnownSender>& senders) { add(senders); }
   void add(const std::vector<KnownSender>& senders);
+
+  // The bytes of their day, of those that have any.
+  std::map<std::string, DayUse> used() const;
+
+  // Adds what was noted of a sender before; of one that has no quotas it is forgotten.
+  void restore(const std::string& name, const DayUse& use) const;
 
   // Null: the sender has no quotas.
   QuotaCounters* find(const std::string& name) const;

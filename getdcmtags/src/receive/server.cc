@@ -94,6 +94,7 @@ Server::Server(Config config, std::string config_path)
       outbox_(layout_.outbox, "receiver"),
       refusals_(outbox_),
       quotas_(config_.senders),
+      quota_note_(config_.spool),
       unable_(config_.spool),
       children_(config_, layout_, outbox_, refusals_, unable_, quotas_),
       disk_(layout_.incoming, outbox_),
@@ -113,6 +114,7 @@ Server::Server(Config config, std::string config_path)
 
 void Server::run() {
   begin_ids();
+  quota_note_.restore(quotas_);
   emit_started();
   clear();
   disk_.look(config_.min_free_bytes);
@@ -126,6 +128,7 @@ void Server::run() {
   }
   refusals_.finish();
   ids_.keep();
+  quota_note_.finish(quotas_);
   metrics_.finish(children_.totals());
   outbox_.emit("service.stopped", std::nullopt, {{"pid", getpid()}, {"version", MERCURE_VERSION}, {"reason", stop_reason_}});
   log::info("stopped", {{"reason", stop_reason_}});
@@ -335,6 +338,7 @@ void Server::stop(int signal) {
   if (stopping_) return;
   stopping_ = true;
   stop_reason_ = std::string("signal ") + strsignal(signal);
+  quota_note_.keep(quotas_);  // before the port is free for another receiver, which reads it
   listener_.close();
   tls_port_.close();
   proxied_callers_.clear();
@@ -355,6 +359,7 @@ void Server::do_housekeeping(Clock::time_point now) {
   disk_.look(config_.min_free_bytes);
   tls_port_.follow(config_);
   ids_.keep();
+  if (!stopping_) quota_note_.keep(quotas_);
   metrics_.report(children_.totals(), children_.count(), now);
 }
 

@@ -20,6 +20,7 @@
 #include "receive/listener.h"
 #include "receive/metrics.h"
 #include "receive/proxied_callers.h"
+#include "receive/quota_note.h"
 #include "receive/quota_use.h"
 #include "receive/refusals.h"
 #include "receive/rejected_callers.h"
@@ -66,6 +67,7 @@ class Server {
   Outbox outbox_;
   Refusals refusals_;
   AllQuotaCounters quotas_;
+  QuotaNote quota_note_;
   UnableSenders unable_;
   Children children_;
   DiskWatch disk_;

@@ -9,6 +9,7 @@ import pytest
 from mercure.dicom.receipt import read_receipt
 from tests.support.data_sets import ct_image, uid
 from tests.support.dicom_peer import Peer, Rejected, associate_rq
+from tests.support.polling import eventually
 
 if TYPE_CHECKING:
     from tests.support.receiver import Receiver, StartReceiver
@@ -125,3 +126,21 @@ def test_a_changed_table_counts_without_a_restart(start_receiver: StartReceiver)
     receiver.event("config.rejected")
     assert send(receiver, b"CT1") == 0, "the last table that could be read is in force"
     assert rejected(receiver, b"STRANGER") == (1, 1, 3)
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_a_day_s_bytes_are_counted_over_a_restart(start_receiver: StartReceiver, end: str) -> None:
+    limited = {**HERE, "max_bytes_per_day": 1}
+    first = start_receiver(senders=[limited])
+    assert send(first, b"CT1") == 0
+    note = first.spool / "state" / "quota-use.json"
+    if end == "kill":
+        eventually(note.exists, what="what is used is noted")
+        first.program.kill()
+    else:
+        first.program.stop()
+    again = start_receiver(senders=[limited])
+    assert send(again, b"CT1") == OVER_QUOTA
+    again.program.stop()
+    note.write_text("{")
+    assert send(start_receiver(senders=[limited]), b"CT1") == 0
