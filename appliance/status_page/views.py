@@ -280,7 +280,7 @@ def senders(seen: PageSnapshot, audience: Audience) -> tuple[SenderView, ...]:
             title=sender.calling_aet,
             address=audience.masking.address(sender.address),
             last=audience.moment(sender.last_image),
-            silent=f"{sender.calling_aet}@{sender.address}" in silent,
+            silent=not silent.isdisjoint((sender.name, f"{sender.calling_aet}@{sender.address}")),
             hour=count(sender.images_hour),
             images=count(sender.images),
             size=size(sender.bytes),

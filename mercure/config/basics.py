@@ -10,6 +10,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 AE_TITLE = re.compile(r"[\x20-\x5b\x5d-\x7e]{1,16}")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_BLANK: Final = " \0"
+"""What pads an AE title; at its ends it says nothing (PS3.5 section 6.2)."""
 
 
 def _ae_title(text: str) -> str:
@@ -34,8 +36,16 @@ def _absolute_or_nothing(text: str) -> str:
     return str(_absolute(Path(text))) if text else text
 
 
+def _title_or_name(text: str) -> str:
+    if not (AE_TITLE.fullmatch(text) and text.strip()) and not NAME.fullmatch(text):
+        raise ValueError("neither an AE title (1 to 16 printable characters) nor the name of one of 'senders'")
+    return text.strip()
+
+
 AETitle = Annotated[str, AfterValidator(_ae_title)]
 Name = Annotated[str, AfterValidator(_name)]
+TitleOrName = Annotated[str, AfterValidator(_title_or_name)]
+"""Names a sender: by its calling AE title, or by its name in ``senders``."""
 Port = Annotated[int, Field(ge=1, le=65535)]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 PathOrNothing = Annotated[str, AfterValidator(_absolute_or_nothing)]
@@ -43,6 +53,11 @@ Seconds = Annotated[float, Field(ge=0, le=366 * 86400)]
 PositiveSeconds = Annotated[float, Field(gt=0, le=366 * 86400)]
 BYTES_MOST: Final = 2**63 - 1
 """What the programs in C++ hold a size in."""
+
+
+def ae_title(text: str) -> str:
+    """Return what of an AE title is significant: without blanks at its ends (PS3.5 section 6.2)."""
+    return text.strip(_BLANK)
 
 
 TRANSFER_SYNTAX_POLICIES: Final = ("as-needed", "as-received", "uncompressed")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializationInfo, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from mercure.config.basics import PositiveSeconds, Seconds
-from mercure.config.senders import TitleOrName, ae_title
+from mercure.config.basics import PositiveSeconds, Seconds, TitleOrName, ae_title
 from mercure.model import Model
+
+_DECIDED: Final = frozenset({"after_release_seconds", "longest_release_seconds"})
+"""Where a person gave one of these for a sender, nothing is learned of it beyond that."""
 
 
 class ExpectedCount(Model):
@@ -40,31 +42,36 @@ class CompletionTimes(Model):
     expected_images: ExpectedCount | None = None
     """With so many images it is complete at once; with fewer, the times decide."""
 
+    @model_serializer(mode="wrap")
+    def _with_what_a_person_decided(
+        self, write: SerializerFunctionWrapHandler, how: SerializationInfo
+    ) -> dict[str, object]:
+        """Keep the release times that a person gave where they are the defaults, too: nothing is learned then."""
+        content: dict[str, object] = write(self)
+        kept = self.model_fields_set & _DECIDED if how.exclude_defaults else ()
+        return {**content, **{name: getattr(self, name) for name in kept}}
+
 
 class Completion(CompletionTimes):
     """When a series counts as complete, and for which senders it is otherwise."""
 
     senders: dict[TitleOrName, CompletionTimes] = {}
     """By calling AE title, or by the name of one of `senders`, which goes first; the whole of it replaces the general
-    times."""
+    times. What an entry of `senders` has in its own `completion` goes before it."""
     mixed: Literal["split", "hold"] = "split"
     """What is done with a series that holds images of several senders, studies or patients: ``split``: each part is
     decided on by itself; ``hold``: each part is kept in `error/` until a person releases it."""
 
-    def for_sender(self, calling_aet: str, sender: str = "") -> CompletionTimes:
-        """Return the times that hold for a sender, by its name in the configuration or by its AE title."""
-        return self._own(calling_aet, sender) or self
+    def own(self, calling_aet: str, sender: str = "") -> CompletionTimes | None:
+        """Return the exception for a sender, by its name in the configuration or by its AE title."""
+        return self.senders.get(sender) or self.senders.get(ae_title(calling_aet))
 
-    def longest_release(self, calling_aet: str, sender: str = "") -> float:
-        """Return how long a sender's release time may become by itself."""
-        own = self._own(calling_aet, sender)
-        if own is None or not own.model_fields_set & {"after_release_seconds", "longest_release_seconds"}:
+    def longest_release(self, own: CompletionTimes | None) -> float:
+        """Return how long the release time of a sender with such times of its own may become by itself."""
+        if own is None or not own.model_fields_set & _DECIDED:
             return self.longest_release_seconds
         given = "longest_release_seconds" in own.model_fields_set
         return own.longest_release_seconds if given else own.after_release_seconds
-
-    def _own(self, calling_aet: str, sender: str) -> CompletionTimes | None:
-        return self.senders.get(sender) or self.senders.get(ae_title(calling_aet))
 
 
 class StudyCompletion(Model):

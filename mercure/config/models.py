@@ -16,7 +16,7 @@ from mercure.config.alerts import AlertSettings
 from mercure.config.audit import AuditSettings
 from mercure.config.basics import BYTES_MOST, AETitle, Name, PathOrNothing, PositiveSeconds, Seconds
 from mercure.config.character_sets import CharacterSet
-from mercure.config.completion import Completion
+from mercure.config.completion import Completion, CompletionTimes
 from mercure.config.notifications import NotificationSettings
 from mercure.config.processing import ModuleSettings, Processing
 from mercure.config.rule import Rule
@@ -345,6 +345,20 @@ class Config(Model):
     def sender_of(self, calling_aet: str, address: str) -> str:
         """Name the sender of an association: a name of `senders`, or ``AET@address``."""
         return sender_of(self.senders, calling_aet, address)
+
+    def completion_of(self, calling_aet: str, sender: str) -> CompletionTimes:
+        """Return when a series of a sender counts as complete, by its name or by its AE title."""
+        return self._own_completion(calling_aet, sender) or self.completion
+
+    def longest_release(self, calling_aet: str, sender: str) -> float:
+        """Return how long a sender's release time may become by itself."""
+        return self.completion.longest_release(self._own_completion(calling_aet, sender))
+
+    def _own_completion(self, calling_aet: str, sender: str) -> CompletionTimes | None:
+        entry = self.senders.get(sender)
+        if entry is not None and entry.completion is not None:
+            return entry.completion
+        return self.completion.own(calling_aet, sender)
 
     def character_set_of(self, calling_aet: str, address: str) -> str:
         """Return the character set that is assumed where an image of a sender names none; empty: none is."""

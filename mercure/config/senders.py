@@ -10,8 +10,10 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from mercure.config.basics import AE_TITLE, BYTES_MOST, NAME, AETitle, Name, Port
+from mercure.config.alerts import SenderSilence
+from mercure.config.basics import BYTES_MOST, AETitle, Name, Port, ae_title
 from mercure.config.character_sets import CharacterSet
+from mercure.config.completion import CompletionTimes
 from mercure.model import Model
 
 Address = IPv4Address | IPv6Address
@@ -20,25 +22,13 @@ Network = IPv4Network | IPv6Network
 _MAPPED: Final = IPv6Network("::ffff:0:0/96")
 """Addresses of IPv4, written as ones of IPv6 (RFC 4291 section 2.5.5.2)."""
 
-_BLANK: Final = " \0"
-"""What pads an AE title; at its ends it says nothing (PS3.5 section 6.2)."""
-
 
 def _address_or_network(text: str) -> str:
     _network(text)
     return text
 
 
-def _title_or_name(text: str) -> str:
-    if not (AE_TITLE.fullmatch(text) and text.strip()) and not NAME.fullmatch(text):
-        raise ValueError("neither an AE title (1 to 16 printable characters) nor the name of one of 'senders'")
-    return text.strip()
-
-
 AddressOrNetwork = Annotated[str, AfterValidator(_address_or_network)]
-TitleOrName = Annotated[str, AfterValidator(_title_or_name)]
-"""Names a sender: by its calling AE title, or by its name in ``senders``."""
-
 
 ReceivedSyntaxes = Literal["as-the-sender-holds-it", "uncompressed"]
 """Which of the transfer syntaxes that a sender proposes for a presentation context is taken."""
@@ -66,14 +56,19 @@ class Sender(Model):
     max_images_per_second: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Quota: images per second, on the average of a minute; images beyond it are refused with 0xA700. Absent: none."""
     max_bytes_per_day: Annotated[int, Field(ge=1, le=BYTES_MOST)] | None = None
-    """Quota: bytes that are kept within a day of UTC; further images are refused with 0xA700. Absent: none. It is
-    counted anew after a restart of the receiver."""
+    """Quota: bytes that are kept within a day of UTC; further images are refused with 0xA700. Absent: none."""
 
     transfer_syntaxes: ReceivedSyntaxes | None = None
     """As in `receiver`, for this sender; absent: as there."""
 
     character_set: CharacterSet = ""
     """As in `receiver`, for this sender; empty: as there."""
+    completion: CompletionTimes | None = None
+    """When its series are complete; the whole of it replaces the times of `completion` and of its exceptions. Absent:
+    as there, and the router may learn a longer time after the release."""
+    silence: SenderSilence | None = None
+    """When it is silent for too long, over all its addresses; goes before `alerts.silence.senders`. Absent: as there,
+    and else by the habit of each machine."""
     comment: str = ""
     """For people."""
     contact: str = ""
@@ -131,11 +126,6 @@ def is_loopback(bind: str) -> bool:
     """Return whether only this machine can reach an address on which senders are heard."""
     address = _address(bind)
     return address is not None and address.is_loopback
-
-
-def ae_title(text: str) -> str:
-    """Return what of an AE title is significant: without blanks at its ends (PS3.5 section 6.2)."""
-    return text.strip(_BLANK)
 
 
 def sender_of(senders: Mapping[Name, Sender], calling_aet: str, address: str) -> str:

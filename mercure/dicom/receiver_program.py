@@ -14,8 +14,8 @@ from mercure.dicom.tools import tool_path
 from mercure.model import Record
 
 LONGEST_SECONDS: Final = 3600.0
-_NOT_FOR_THE_PROGRAM: Final = {"comment", "contact", "port"}
-"""Of a sender: what is for people, and where it is asked back."""
+_NOT_FOR_THE_PROGRAM: Final = {"comment", "completion", "contact", "port", "silence"}
+"""Of a sender: what is for people, where it is asked back, and what counts when its images are here."""
 
 
 class ReadAgainError(Exception):

@@ -200,6 +200,8 @@ class SenderRecord(Record):
     bytes: int = 0
     hourly: tuple[int, ...] = ()
     """Images in each of these hours, the present one last."""
+    name: str = ""
+    """Its name in `senders` of the configuration of now, or ``AET@address``."""
     release_seconds: float | None = None
     """The release time that the router has learned of it, where that is longer than the configured one."""
 

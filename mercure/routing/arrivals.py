@@ -87,7 +87,7 @@ def _has_all(config: Config, unit: UnitSoFar) -> bool:
 
 def times_of(config: Config, record: TagRecord) -> CompletionTimes:
     """Return the times that hold for the sender of an image."""
-    return config.completion.for_sender(text(record, "SenderAET"), sender_of(config, record))
+    return config.completion_of(text(record, "SenderAET"), sender_of(config, record))
 
 
 def expected(count: ExpectedCount | None, record: TagRecord) -> int | None:

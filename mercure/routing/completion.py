@@ -178,7 +178,7 @@ class CompletionTracker:
     def _times(self, config: Config, record: TagRecord) -> CompletionTimes:
         """Return the times that hold for the sender of an image, as configured or as learned."""
         sender = sender_of(config, record)
-        longest = config.completion.longest_release(text(record, "SenderAET"), sender)
+        longest = config.longest_release(text(record, "SenderAET"), sender)
         return self._paces.lengthened(sender, times_of(config, record), longest)
 
     def _arrivals_of(self, name: str) -> Arrivals:

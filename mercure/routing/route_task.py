@@ -195,7 +195,7 @@ class TaskRouter:
             return
         aet, sender = task.origin.calling_aet, sender_of(config, records[0])
         series = _groups(task)[0]
-        longest = config.completion.longest_release(aet, sender)
+        longest = config.longest_release(aet, sender)
         if not sender or not series:
             return
         learning = Learning(sender, series, times_of(config, records[0]), longest)
@@ -237,7 +237,7 @@ def _learned(change: ReleaseChange, sender: str) -> ReleaseLearned:
     )
     if not change.seconds:
         text = f"the series of {sender} do not need a longer release time any more: what is configured holds again"
-    advice = "to decide it yourself, give the sender an after_release_seconds of its own in completion.senders"
+    advice = "to decide it yourself, give the sender an after_release_seconds in the completion of its entry in senders"
     return ReleaseLearned(sender=sender, **vars(change), text=text, advice=advice)
 
 

@@ -389,7 +389,8 @@ def _silences(seen: Seen) -> Iterator[Alert]:
     for silence in seen.signals.silences:
         hours = (seen.status.time - silence.last).total_seconds()
         text = f"{silence.sender} has sent nothing for {_long(hours)}, {silence.reason}"
-        advice = "see whether the scanner runs; `alerts.silence.senders` in the configuration switches this off"
+        ask = f", or ask {silence.contact}" if silence.contact else ""
+        advice = f"see whether the scanner runs{ask}; `silence` of its entry in `senders` changes or switches this off"
         yield _alert("silence", silence.sender, text, advice, since=silence.last)
 
 

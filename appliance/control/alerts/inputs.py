@@ -24,6 +24,7 @@ from mercure.spool.notices import Notice, notices
 
 if TYPE_CHECKING:
     from appliance.control.session import Session
+    from mercure.config import Config
 
 _MAX_CERTIFICATE_BYTES: Final = 1024 * 1024
 _OVERDUE: Final = 3
@@ -39,6 +40,7 @@ class SilentSender(Model):
     sender: str
     last: AwareDatetime
     reason: str
+    contact: str = ""
 
 
 class CertificateState(Model):
@@ -177,11 +179,26 @@ def silences(session: Session) -> tuple[SilentSender, ...]:
             points = history.counters(["images.received"], since, now, step=60, node=session.config.name)
     except HistoryError:
         return ()
-    hours: dict[str, list[datetime]] = {}
+    config = session.config
+    entries = {name: entry.silence for name, entry in config.senders.items() if entry.silence is not None}
+    hours: dict[str, set[datetime]] = {}
     for point in points:
         if point.value > 0:
-            hours.setdefault(point.label, []).append(point.minute)
+            name = _name_of(config, point.label)
+            hours.setdefault(name if name in entries else point.label, set()).add(point.minute)
+    in_order = {sender: sorted(active) for sender, active in hours.items()}
     return tuple(
-        SilentSender(sender=found.sender, last=found.last, reason=found.reason)
-        for found in silent_senders(hours, rule, now)
+        SilentSender(sender=found.sender, last=found.last, reason=found.reason, contact=_contact(config, found.sender))
+        for found in silent_senders(in_order, rule, now, entries)
     )
+
+
+def _name_of(config: Config, label: str) -> str:
+    """Return the name in `senders` of a machine by its label (``AET@address``)."""
+    title, _, address = label.rpartition("@")
+    return config.sender_of(title, address)
+
+
+def _contact(config: Config, sender: str) -> str:
+    entry = config.senders.get(sender) or config.senders.get(_name_of(config, sender))
+    return entry.contact if entry is not None else ""

@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
 from mercure.config.alerts import SenderSilence, SilenceAlert
@@ -37,21 +38,33 @@ class Silent:
     reason: str
 
 
-def silent_senders(hours: Mapping[str, Sequence[datetime]], settings: SilenceAlert, now: datetime) -> list[Silent]:
+def silent_senders(
+    hours: Mapping[str, Sequence[datetime]],
+    settings: SilenceAlert,
+    now: datetime,
+    entries: Mapping[str, SenderSilence] = MappingProxyType({}),
+) -> list[Silent]:
     """Tell which senders are silent for too long.
 
     Parameters
     ----------
     hours : mapping
-        For each sender (``AET@address``) the beginnings of the hours in which it sent something, in order.
+        For each sender (``AET@address``, or its name) the beginnings of the hours in which it sent something, in order.
     settings : SilenceAlert
         The rule.
     now : datetime
         Aware instant.
+    entries : mapping
+        What the entries of `senders` say, by name; it goes before what the rule says.
     """
     found = []
     for sender, active in sorted(hours.items()):
-        own = settings.senders.get(sender) or settings.senders.get(sender.rpartition("@")[0]) or _UNNAMED
+        own = (
+            entries.get(sender)
+            or settings.senders.get(sender)
+            or settings.senders.get(sender.rpartition("@")[0])
+            or _UNNAMED
+        )
         if not active or not own.enabled:
             continue
         last = min(active[-1] + HOUR, now)

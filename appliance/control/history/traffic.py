@@ -66,13 +66,13 @@ def senders(session: Session, wanted: ListSenders) -> Senders:
 
 
 def _with_pace(session: Session, sender: SenderRecord) -> SenderRecord:
-    """Add what the router has learned of a sender."""
+    """Add the name of a sender, and what the router has learned of it."""
     name = session.config.sender_of(sender.calling_aet, sender.address)
     learned = pace_of(session.spool, name).seconds
-    learned = min(learned, session.config.completion.longest_release(sender.calling_aet, name))
-    if learned <= session.config.completion.for_sender(sender.calling_aet, name).after_release_seconds:
-        return sender
-    return sender.model_copy(update={"release_seconds": learned})
+    learned = min(learned, session.config.longest_release(sender.calling_aet, name))
+    if learned <= session.config.completion_of(sender.calling_aet, name).after_release_seconds:
+        return sender.model_copy(update={"name": name})
+    return sender.model_copy(update={"name": name, "release_seconds": learned})
 
 
 @carries_out(api.RATES)

@@ -26,7 +26,8 @@ from appliance.control.history.traffic import refusals
 from appliance.control.registry import carries_out
 from appliance.control.session import Session
 from mercure.config import Config
-from mercure.config.senders import ae_title, plain_address
+from mercure.config.basics import ae_title
+from mercure.config.senders import plain_address
 from mercure.history.queries import History
 from mercure.history.records import SenderVolume, TraitRecord
 from mercure.history.traffic import Traffic

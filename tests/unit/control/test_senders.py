@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from appliance.control.alerts.conditions import alerts_of
+from appliance.control.alerts.inputs import Signals, silences
 from appliance.control.api import configuration
 from appliance.control.api import senders as api
 from appliance.control.errors import ControlError
@@ -18,6 +20,7 @@ from mercure.clock import Clock, ManualClock
 from tests.support.control_session import record
 from tests.support.recording_node import RecordingNode
 from tests.support.sender_past import CT, ENHANCED_MR, EXPLICIT, MR, NOT_LISTED, came, refused
+from tests.support.statuses import empty_status
 from tests.support.tasks import events_of
 from tests.support.verbs import asked
 
@@ -298,3 +301,31 @@ def test_what_was_new_before_anybody_looked_is_no_news(session: Session) -> None
     came(session, "MR1", "10.0.0.9", sop_class=ENHANCED_MR)
     SenderNews().look(fresh(session))
     assert [event for event in events_of(session) if event.type == "sender.changed"] == []
+
+
+def test_a_silence_of_its_own_counts_over_all_machines_of_a_sender(session: Session) -> None:
+    came(session, "CT1", "10.0.0.7", at=session.clock.now() - timedelta(hours=30))
+    came(session, "CT1", "10.0.0.8", at=session.clock.now() - timedelta(hours=3))
+
+    def silent(silence: dict[str, object] | None, **alert: object) -> list[tuple[str, str]]:
+        entry = {"ae_titles": ["CT1"], "contact": "Ward 3", **({"silence": silence} if silence is not None else {})}
+        changed = configured(fresh(session), senders={"ct": entry}, alerts={"silence": alert})
+        return [(found.sender, found.contact) for found in silences(changed)]
+
+    by_machine = {"senders": {"CT1": {"seconds": 24 * 3600}}}
+    assert silent(None) == [], "it has no habit yet"
+    assert silent({"seconds": 24 * 3600}) == []
+    assert silent({"seconds": 3600}) == [("ct", "Ward 3")]
+    assert silent(None, **by_machine) == [("CT1@10.0.0.7", "Ward 3")]
+    assert silent({"seconds": 3600}, **by_machine) == [("ct", "Ward 3")]
+    assert silent({"enabled": False}, **by_machine) == []
+
+
+def test_the_alert_of_a_silence_says_whom_to_ask(session: Session) -> None:
+    came(session, "CT1", "10.0.0.7", at=session.clock.now() - timedelta(hours=30))
+    entry = {"ae_titles": ["CT1"], "contact": "Ward 3", "silence": {"seconds": 3600}}
+    changed = configured(session, senders={"ct": entry})
+    (alert,) = alerts_of(empty_status(), Signals(silences=silences(changed))).alerts
+    assert (alert.kind, alert.object) == ("silence", "ct")
+    assert "or ask Ward 3" in alert.advice
+    assert "`silence` of its entry" in alert.advice

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mercure.clock import ManualClock
-from mercure.config.completion import Completion, CompletionTimes
+from mercure.config import Config
+from mercure.config.completion import CompletionTimes
 from mercure.routing import pace
 from mercure.routing.pace import Pause, SenderPace, after_late, after_series, pace_of
 from mercure.spool import Stage
@@ -79,8 +80,25 @@ def test_a_longer_time_is_given_up_when_nothing_has_needed_it_for_long() -> None
     ],
 )
 def test_a_person_decides(general: dict[str, object], own: dict[str, object] | None, longest: float) -> None:
-    completion = Completion.model_validate({**general, "senders": {"CT1": own} if own is not None else {}})
-    assert completion.longest_release("CT1") == longest
+    completion = {**general, "senders": {"CT1": own} if own is not None else {}}
+    assert Config.model_validate({"completion": completion}).longest_release("CT1", "ct") == longest
+    entry = {"ae_titles": ["CT1"], **({"completion": own} if own is not None else {})}
+    by_name = Config.model_validate({"completion": general, "senders": {"ct": entry}})
+    assert by_name.longest_release("CT1", "ct") == longest
+
+
+def test_the_entry_of_a_sender_goes_before_every_exception() -> None:
+    config = Config.model_validate(
+        {
+            "completion": {"quiet_seconds": 9, "senders": {"CT1": {"quiet_seconds": 8}, "ct": {"quiet_seconds": 7}}},
+            "senders": {"ct": {"ae_titles": ["CT1"], "completion": {"after_release_seconds": 6}}},
+        }
+    )
+    times = config.completion_of("CT1", "ct")
+    assert (times.quiet_seconds, times.after_release_seconds) == (60, 6), "the whole of it"
+    assert config.longest_release("CT1", "ct") == 6
+    assert config.completion_of("CT1", "other").quiet_seconds == 8
+    assert config.completion_of("MR", "MR@10.0.0.1").quiet_seconds == 9
 
 
 class Scanner:

@@ -12,6 +12,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from mercure.config import Config, Receiver
+from mercure.config.alerts import SenderSilence
+from mercure.config.completion import CompletionTimes
 from mercure.config.senders import Sender
 from mercure.dicom.receiver_program import receiver_settings
 from tests.support.binaries import PROJECT, tool
@@ -26,7 +28,8 @@ ONLY_IN_THE_PROGRAM: Final = {
 }
 OF_A_SENDER_IN_THE_PROGRAM: Final = {"name"}
 """In mercure.json it is the key of the entry."""
-OF_A_SENDER_FOR_PEOPLE: Final = {"comment", "contact", "port"}
+OF_A_SENDER_FOR_OTHERS: Final = {"comment", "completion", "contact", "port", "silence"}
+"""For people, for the echo back, for the router and for alerts."""
 WORDS: Final = ("title", "description")
 """What of a schema is for people."""
 
@@ -76,7 +79,7 @@ def test_names_ranges_and_defaults_are_the_same(program: Schema) -> None:
 def test_those_of_a_sender_too(program: Schema) -> None:
     its, ours = program["senders"]["items"]["properties"], settings_of(Sender)
     assert set(its) - set(ours) == OF_A_SENDER_IN_THE_PROGRAM
-    assert set(ours) - set(its) == OF_A_SENDER_FOR_PEOPLE
+    assert set(ours) - set(its) == OF_A_SENDER_FOR_OTHERS
     assert {name: its[name] for name in set(its) & set(ours)} == {name: ours[name] for name in set(its) & set(ours)}
 
 
@@ -99,6 +102,8 @@ def test_the_program_reads_what_the_service_writes(tmp_path: Path) -> None:
         comment="of the ward",
         contact="4711",
         port=104,
+        completion=CompletionTimes(after_release_seconds=9),
+        silence=SenderSilence(seconds=3600),
     )
     for config in (Config(), Config(senders={"ct": sender, "any": Sender(ae_titles=("MR",))})):
         assert refused(receiver_settings(config, Path("/spool")), tmp_path) == set()

@@ -30,6 +30,7 @@ CONTENT: dict[str, Any] = {
     "modules": {"m": {"runner": "command", "image": "/bin/true", "settings": {"depth": 3}}},
     "notifications": {"channels": {"mail": {"kind": "email", "host": "h", "sender": "a@b", "recipients": ["c@d"]}}},
     "completion": {"senders": {"CT ONE": {"quiet_seconds": 5}}},
+    "senders": {"ct": {"ae_titles": ["CT1"]}},
 }
 
 
@@ -64,6 +65,14 @@ def set_(session: Session, check_only: bool = False, **changes: str) -> Any:
         ("notifications.channels.mail.password", "file:/p", ("notifications", "channels", "mail", "password"),
          {"file": "/p"}),
         ("completion.senders.CT ONE.quiet_seconds", "9", ("completion", "senders", "CT ONE", "quiet_seconds"), 9),
+        ("senders.ct.completion.quiet_seconds", "9", ("senders", "ct", "completion", "quiet_seconds"), 9),
+        ("senders.ct.completion.expected_images.tag", "ImagesInAcquisition",
+         ("senders", "ct", "completion", "expected_images", "tag"), "ImagesInAcquisition"),
+        ("senders.ct.silence.seconds", "14400", ("senders", "ct", "silence", "seconds"), 14400),
+        ("senders.ct.silence.enabled", "no", ("senders", "ct", "silence", "enabled"), False),
+        ("senders.ct.transfer_syntaxes", "uncompressed", ("senders", "ct", "transfer_syntaxes"), "uncompressed"),
+        ("senders.ct.contact", "Ward 3", ("senders", "ct", "contact"), "Ward 3"),
+        ("receiver.proxies", "10.0.0.4, 2001:db8::4", ("receiver", "proxies"), ["10.0.0.4", "2001:db8::4"]),
         ("alerts.silence.factor", "2.5", ("alerts", "silence", "factor"), 2.5),
     ],
 )  # fmt: skip
