@@ -64,6 +64,8 @@ def _list_lines(found: SenderLines) -> Iterator[str]:
     else:
         yield "nobody has sent anything yet, and `senders` is empty"
     yield ""
+    if found.not_kept:
+        yield f"not all is collected: there was no room for what {plural(found.not_kept, 'message')} said of senders"
     yield from access_lines(found)
 
 

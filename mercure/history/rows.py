@@ -25,6 +25,14 @@ TRAIT: Final = "sender."
 BETWEEN: Final = "\t"
 """What stands in their labels between sender and value: no AE title and no UID has it."""
 
+MOST_TRAITS: Final = 20_000
+"""Of all senders of a node together. What comes beyond is counted and not kept (`TRAITS_NOT_KEPT`): AE titles are free
+to invent, and senders that may not be known yet are let in."""
+MOST_TRAITS_OF_ADDRESS: Final = 2_000
+"""Of all AE titles at one address: a gateway speaks for a hundred scanners at most."""
+TRAITS_NOT_KEPT: Final = "traits.not_kept"
+"""The counter of what senders use that was not kept, in how many messages."""
+
 TRAIT_CHARS: Final = 64
 """Longest value of a trait: that of a UID (PS3.5 section 9.1)."""
 

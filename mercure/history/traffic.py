@@ -35,7 +35,7 @@ from mercure.history.records import (
     TaskRecord,
     TraitRecord,
 )
-from mercure.history.rows import BETWEEN, TRAIT
+from mercure.history.rows import BETWEEN, TRAIT, TRAITS_NOT_KEPT
 from mercure.history.timelines import tasks_of
 
 OTHER: Final = "other"
@@ -129,6 +129,13 @@ class Traffic(Reader):
                 )
                 for name, label, first, last, value in rows
             ]
+
+    def traits_not_kept(self, node: str) -> int:
+        """Return in how many messages something of a sender came for which there was no room."""
+        query = TotalRow.select(fn.SUM(TotalRow.value)).where(TotalRow.node == node, TotalRow.name == TRAITS_NOT_KEPT)
+        with self.reading() as database:
+            ((value,),) = query.tuples().execute(database)
+        return int(value or 0)
 
     def sums(self, node: str, names: Sequence[str], since: datetime, until: datetime, step: int = 60) -> list[SumPoint]:
         """Return counters over time, all labels together.

@@ -26,6 +26,7 @@ from mercure.history.models import (
     TotalRow,
 )
 from mercure.history.rows import ListedImages, Rows
+from mercure.history.trait_bounds import keep_within_bounds
 
 _Ids = Mapping[type[Model], Mapping[str, int]]
 """The ids of series by folder, and of lists by digest."""
@@ -125,6 +126,7 @@ def _ids(database: Database, column: Any, values: Iterable[str], *where: Any) ->
 
 
 def _write_metrics(database: Database, rows: Rows) -> None:
+    keep_within_bounds(database, rows)
     counters = [
         {"node": rows.node, "name": name, "minute": minute, "label": label, "value": value}
         for (name, minute, label), value in rows.counters.items()

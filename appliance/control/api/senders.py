@@ -63,7 +63,10 @@ class SenderLine(Model):
 
 
 class SenderLines(Model):
-    """All senders, those that need a person first; with ``access`` and the revision of the configuration."""
+    """All senders, those that need a person first; with ``access`` and the revision of the configuration.
+
+    ``not_kept``: in how many messages of senders something new came for which there was no room.
+    """
 
     time: AwareDatetime
     access: Access
@@ -72,6 +75,7 @@ class SenderLines(Model):
     days: int
     senders: tuple[SenderLine, ...]
     cut: bool = False
+    not_kept: int = 0
 
     @property
     def losing(self) -> tuple[SenderLine, ...]:

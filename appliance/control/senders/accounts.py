@@ -30,6 +30,7 @@ from mercure.config.basics import ae_title
 from mercure.config.senders import plain_address
 from mercure.history.queries import History
 from mercure.history.records import SenderVolume, TraitRecord
+from mercure.history.rows import MOST_TRAITS
 from mercure.history.traffic import Traffic
 
 HABIT_DAYS: Final = 28
@@ -41,7 +42,6 @@ CHANGING: Final = ("class", "syntax", "implementation", "version")
 """Traits whose change is worth a word, the weightiest first; by which AE title it calls us is its own affair."""
 
 _KINDS: Final = (*CHANGING, "called")
-MOST_TRAITS: Final = 20_000
 _MOST_REFUSALS: Final = 1000
 _BLANK: Final = "blank"
 _RANK: Final[dict[SenderStanding, int]] = {"refused": 0, "unlisted": 0, "listed": 1, "disabled": 2}
@@ -211,8 +211,14 @@ def list_(session: Session, wanted: ListSenderLines) -> SenderLines:
         revision=session.loaded.revision,
         days=wanted.days,
         senders=tuple(lines)[: wanted.limit],
+        not_kept=_not_kept(session),
         cut=len(lines) > wanted.limit,
     )
+
+
+def _not_kept(session: Session) -> int:
+    with reading(session, Traffic) as traffic:
+        return traffic.traits_not_kept(session.config.name)
 
 
 def find_account(session: Session, name: str, days: int = 14) -> SenderAccount:

@@ -11,12 +11,13 @@ from typing import Final
 from appliance.control.errors import ControlError
 from appliance.control.history.search import reading
 from appliance.control.registry import warns
-from appliance.control.senders.accounts import MOST_TRAITS, accounts, standing, traits_of
+from appliance.control.senders.accounts import accounts, standing, traits_of
 from appliance.control.session import Session
 from mercure import durable
 from mercure.config import Config
 from mercure.event_details import SenderChanged
 from mercure.history.records import TraitRecord
+from mercure.history.rows import MOST_TRAITS
 from mercure.history.traffic import Traffic
 from mercure.model import Record, read_state
 from mercure.spool import Stage
