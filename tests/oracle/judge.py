@@ -164,8 +164,9 @@ def _missing_and_half(run: Run) -> Iterator[Verdict]:
         order = versions.get((image.unit, image.sop), [image.digest])
         later = [by_digest[digest] for digest in order[order.index(image.digest) + 1 :]]
         for place, form in run.wants[number].must:
-            there = set().union(*(run.held.get(name, set()) for name in run.of(place)))
-            superseded = any(set(each.forms.values()) & there for each in later)
+            # Looked up in each set: a union of them for each image made the judge of a long run quadratic.
+            held = [run.held.get(name, set()) for name in run.of(place)]
+            superseded = any(digest in here for each in later for digest in each.forms.values() for here in held)
             key = (place, image.calling + image.address, image.forms[form])
             if superseded or key in seen:
                 continue
