@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import csv
+import itertools
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 import click
 
 from appliance.cli import shell_completion
-from appliance.cli.common import json_option, root_option, show, watch_option
+from appliance.cli.common import json_option, narrate, output_form, root_option, show, watch_option
 from appliance.cli.lazy import OrderedGroup
-from appliance.cli.requests import ask
-from appliance.cli.text import pairs, table
+from appliance.cli.requests import ask, asking
+from appliance.cli.text import csv_cell, pairs, table
 from appliance.presentation.figures import short_moment, size, zoned_moment
 from mercure.clock import wall_now
 
 if TYPE_CHECKING:
-    from appliance.control.api.history import TaskStory
+    from appliance.cli.requests import Ask
+    from appliance.control.api.history import ExportSeries, SeriesExported, TaskStory
     from appliance.control.api.traffic import RefusalRecord, Refusals
     from mercure.history.records import EventRecord, ImageRecord, SenderRecord, SeriesRecord, TaskRecord
 
@@ -64,7 +68,19 @@ def _exam_options(command: F) -> F:
         click.option("--patient", help="Beginning of the patient id, or of a part of the name."),
     ):
         command = option(command)
-    return command
+    return tags_option(command)
+
+
+def tags_option(command: F) -> F:
+    """Add ``--tag``."""
+    return click.option(
+        "--tag",
+        "tags",
+        multiple=True,
+        metavar="CONDITION",
+        help="Only series with such a tag (history.tags): 'BodyPartExamined=CHEST', 'SliceThickness<2', "
+        "'ContrastBolusAgent=*', 'ProtocolName!=*test*'. Each must hold.",
+    )(command)
 
 
 @click.group(cls=OrderedGroup)
@@ -78,11 +94,11 @@ def history() -> None:
 @_exam_options
 @root_option
 @json_option("appliance.control.api.history:SeriesFound")
-def series(since: datetime | None, limit: int, **exam: str | None) -> None:
+def series(since: datetime | None, limit: int, tags: tuple[str, ...], **exam: str | None) -> None:
     """List series, the last received first."""
     from appliance.control import api  # noqa: PLC0415
 
-    found = ask(api.history.SERIES, api.history.ByExam(since=since, limit=limit, **exam))
+    found = ask(api.history.SERIES, api.history.ByExam(since=since, limit=limit, tags=tags, **exam))
     head = ["RECEIVED", "PATIENT", "ACCESSION", "MOD", "IMAGES", "FROM", "SERIES"]
     show(found, lambda: table(head, map(_series_row, found.series), whole=True))
 
@@ -131,11 +147,11 @@ def _sender_row(record: SenderRecord) -> tuple[str, ...]:
 @_exam_options
 @root_option
 @json_option("appliance.control.api.history:ImagesFound")
-def images(since: datetime | None, limit: int, **exam: str | None) -> None:
+def images(since: datetime | None, limit: int, tags: tuple[str, ...], **exam: str | None) -> None:
     """List images, the last received first."""
     from appliance.control import api  # noqa: PLC0415
 
-    found = ask(api.history.IMAGES, api.history.ByExam(since=since, limit=limit, **exam))
+    found = ask(api.history.IMAGES, api.history.ByExam(since=since, limit=limit, tags=tags, **exam))
     head = ["RECEIVED", "BYTES", "TASK", "SOP INSTANCE UID"]
     show(found, lambda: table(head, map(_image_row, found.images), whole=True))
 
@@ -161,8 +177,10 @@ def tasks(
     task: str | None,
     since: datetime | None,
     limit: int,
+    *,
     target: str | None,
     states: tuple[str, ...],
+    tags: tuple[str, ...],
     **exam: str | None,
 ) -> None:
     """List tasks, the newest first; with TASK tell the whole story of one."""
@@ -172,7 +190,7 @@ def tasks(
         story = ask(api.history.TASK, api.history.OneTaskStory(task=task))
         show(story, lambda: _story_lines(story))
         return
-    wanted = api.history.FindTasks(since=since, limit=limit, target=target, states=states, **exam)
+    wanted = api.history.FindTasks(since=since, limit=limit, target=target, states=states, tags=tags, **exam)
     found = ask(api.history.TASKS, wanted)
     head = ["TASK", "STATE", "FOR", "IMAGES", "TRIES", "PATIENT"]
     show(found, lambda: table(head, map(_task_row, found.tasks)))
@@ -221,17 +239,85 @@ def _story_lines(story: TaskStory) -> Iterator[str]:
 def events(
     since: datetime | None,
     limit: int,
+    *,
     task: str | None,
     type_: str | None,
     service: str | None,
+    tags: tuple[str, ...],
     **exam: str | None,
 ) -> None:
     """List events: of a task or an exam in their order, else the latest first."""
     from appliance.control import api  # noqa: PLC0415
 
-    wanted = api.history.FindEvents(task=task, type=type_, service=service, since=since, limit=limit, **exam)
+    wanted = api.history.FindEvents(task=task, type=type_, service=service, since=since, limit=limit, tags=tags, **exam)
     found = ask(api.history.EVENTS, wanted)
-    show(found, lambda: _event_lines(found.events, whole=task is not None or any(exam.values())))
+    show(found, lambda: _event_lines(found.events, whole=task is not None or any(exam.values()) or bool(tags)))
+
+
+@history.command()
+@click.option("--csv", "csv_file", type=click.File("w", encoding="utf-8", lazy=True), help="Write CSV to this file.")
+@click.option("--parquet", "parquet_file", type=click.File("wb", lazy=True), help="Write Apache Parquet to this file.")
+@click.option("--patients", is_flag=True, help="With patient id, name and accession number (operators; audited).")
+@click.option("--since", type=Since(), help="Only what came after this: 30m, 12h, 7d, 2w ago, or a date or time.")
+@click.option("--until", type=Since(), help="Only what came before this.")
+@tags_option
+@root_option
+@json_option("appliance.control.api.history:SeriesExported")
+def export(csv_file: IO[str] | None, parquet_file: IO[bytes] | None, **wanted: Any) -> None:  # noqa: ANN401 - of the API
+    """Export series with their tags (history.tags), a row for each: to a file, or as CSV on standard output.
+
+    Of a tag with several values the texts stand with a backslash between, as in DICOM, and of numbers, dates and times
+    the smallest. Times of the router are in UTC. Patients are left out unless asked for.
+
+    \b
+    mercure history export --since 7d --tag 'ContrastBolusAgent=*' --csv a.csv
+    mercure history export --parquet series.parquet
+    """  # noqa: D301 - click keeps the lines after a backspace
+    from appliance.control import api  # noqa: PLC0415
+
+    with asking() as ask_for:
+        parts = _parts(ask_for, api.history.ExportSeries(**wanted))
+        first = next(parts)
+        if output_form() == "json":
+            rows = tuple(row for part in itertools.chain([first], parts) for row in part.rows)
+            show(first.model_copy(update={"rows": rows, "after": None}), lambda: ())
+            return
+        _write_parts(first, itertools.chain([first], parts), csv_file, parquet_file)
+
+
+def _parts(ask_for: Ask, wanted: ExportSeries) -> Iterator[SeriesExported]:
+    from appliance.control import api  # noqa: PLC0415
+
+    while True:
+        part = ask_for(api.history.EXPORT, wanted)
+        yield part
+        if part.after is None:
+            return
+        wanted = wanted.model_copy(update={"after": part.after})
+
+
+def _write_parts(
+    first: SeriesExported, parts: Iterable[SeriesExported], csv_file: IO[str] | None, parquet_file: IO[bytes] | None
+) -> None:
+    from appliance.cli.parquet import ParquetFile  # noqa: PLC0415 - only when it is wanted
+
+    if csv_file is None and parquet_file is None:
+        csv_file = sys.stdout
+    columns = [(column.name, column.kind) for column in first.columns]
+    table_ = csv.writer(csv_file, lineterminator="\n") if csv_file else None
+    parquet = ParquetFile(parquet_file, columns) if parquet_file else None
+    if table_:
+        table_.writerow(name for name, _ in columns)
+    rows = 0
+    for part in parts:
+        rows += len(part.rows)
+        if table_:
+            table_.writerows(map(csv_cell, row) for row in part.rows)
+        if parquet:
+            parquet.add(part.rows)
+    if parquet:
+        parquet.end()
+    narrate(f"{rows} series exported")
 
 
 @history.command()

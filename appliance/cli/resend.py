@@ -11,7 +11,7 @@ import click
 
 from appliance.cli import exit_codes, shell_completion
 from appliance.cli.common import end_with, json_option, narrate, root_option, show, watch_option
-from appliance.cli.history import Since
+from appliance.cli.history import Since, tags_option
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.requests import ask, asking
 from appliance.cli.text import table
@@ -34,6 +34,7 @@ _COLUMNS: Final = ("task", "accession", "patient", "patient_id", "study", "study
 def _selection(command: Any) -> Any:  # noqa: ANN401 - as click's decorators
     """Add the arguments that say what is meant, and how it is sent."""
     for option in (
+        tags_option,
         click.option("--off-peak", is_flag=True, help="Only in the off-peak hours."),
         click.option("--older", is_flag=True, help="Also images of which there is a newer version."),
         click.option("--csv", "listed", type=click.File("rb"), help="Those that a CSV file names, a line each."),

@@ -103,7 +103,7 @@ def csv_text(document: Any) -> str:  # noqa: ANN401 - any JSON
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
     writer.writerow(names)
-    writer.writerows([_cell(row.get(name)) for name in names] for row in rows)
+    writer.writerows([csv_cell(row.get(name)) for name in names] for row in rows)
     return written.getvalue()
 
 
@@ -123,7 +123,8 @@ def _of_rows(value: list[Any]) -> bool:
     return bool(value) and all(isinstance(row, Mapping) for row in value)
 
 
-def _cell(value: Any) -> str:  # noqa: ANN401 - any JSON
+def csv_cell(value: Any) -> str:  # noqa: ANN401 - any JSON
+    """Write a value as a spreadsheet reads it: no formula, whatever an image says."""
     if value is None:
         return ""
     if isinstance(value, bool | int | float):

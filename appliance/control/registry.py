@@ -26,7 +26,7 @@ MODULES: Final = {
     "quarantine": ("control.quarantine",),
     "keep": ("control.queue.keeps",),
     "resend": ("control.queue.resend",),
-    "history": ("control.history.search",),
+    "history": ("control.history.search", "control.history.export"),
     "audit": ("control.history.search",),
     "senders": ("control.senders.actions", "control.senders.accounts"),
     "traffic": ("control.history.traffic", "control.history.delays", "control.alerts.days"),

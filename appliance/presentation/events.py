@@ -184,6 +184,10 @@ FORMS: Final[Mapping[str, Form]] = {
         of.SeriesCompleted, "complete", "",
         lambda it, number: f"{_images(number)}, {it.reason}{', late' if it.late else ''}",
     ),
+    "series.tags": _form(
+        of.SeriesTags, "tags", "dim",
+        lambda it, _: "; ".join(f"{keyword} {', '.join(values)}" for keyword, values in it.tags.items()),
+    ),
     "study.completed": _form(
         of.StudyCompleted, "study complete", "", lambda it, number: f"{_images(number)}, {it.reason}, rule {it.rule}"
     ),

@@ -288,6 +288,13 @@ class HistorySettings(Model):
     keep_days: Annotated[int, Field(ge=30, le=36_500)] | None = 3650
     """Days after which what was finished is forgotten; null: never. The audit is kept for good. Ten years are what
     medical records are commonly kept for; what is in the history names patients, so fewer may be right."""
+    tags: Annotated[tuple[str, ...], Field(max_length=40)] = ()
+    """Keywords of further tags that are kept of each series, typed by their VR: ``Manufacturer``, ``ProtocolName``,
+    ``ContrastBolusAgent``. They can be searched for, exported, and asked for by SQL (the view `series_data`). Tags of
+    series that are still on the disk are filled in. What tells who somebody is is refused."""
+    indexed_tags: Annotated[tuple[str, ...], Field(max_length=40)] = ()
+    """Those of `tags` that have an index of their own: worth its room on the disk where people search by them in a
+    history of a million series."""
 
     @field_validator("url")
     @classmethod

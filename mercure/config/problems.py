@@ -9,6 +9,7 @@ from typing import Final
 
 from pydantic import BaseModel, ValidationError
 
+from mercure.config.history_tags import tag_problems
 from mercure.config.models import Config, TargetSettings
 from mercure.config.notifications import CHANNELS
 from mercure.config.senders import overlapping
@@ -144,6 +145,7 @@ def cross_check(config: Config) -> list[ConfigProblem]:
         problems += [ConfigProblem(place, f"column {item.column}: {item.message}", item.advice) for item in found]
         if rule.study is not None and rule.study.series is not None:
             problems += _readable(f"rules.{name}.study.series", StudyList.parse, rule.study.series)
+    problems += [ConfigProblem(*found) for found in tag_problems(config.history.tags, config.history.indexed_tags)]
     return problems + _senders(config) + _modules(config) + _channels(config)
 
 

@@ -47,6 +47,7 @@ from mercure.event_details.routing import (
     RuleOutcome,
     SeriesCompleted,
     SeriesDecided,
+    SeriesTags,
     StudyCompleted,
 )
 from mercure.event_details.tasks import (
@@ -112,6 +113,7 @@ __all__ = [
     "SenderUncompressed",
     "SeriesCompleted",
     "SeriesDecided",
+    "SeriesTags",
     "ServiceChanged",
     "StudyCompleted",
     "TargetDown",
@@ -146,6 +148,7 @@ DETAILS: dict[str, type[Record]] = {
     "quarantine.discarded": QuarantineLeft,
     "quarantine.expired": QuarantineLeft,
     "series.completed": SeriesCompleted,
+    "series.tags": SeriesTags,
     "series.decided": SeriesDecided,
     "study.completed": StudyCompleted,
     "rule.notified": RuleNotified,

@@ -18,6 +18,17 @@ class SeriesCompleted(Record):
     earlier: tuple[str, ...] = ()
 
 
+class SeriesTags(Record):
+    """What the images of a series say by the tags that ``history.tags`` names, told with its completion.
+
+    `tags` has the different values of each keyword, each once; `association` names the first one, by which a series
+    without a UID is known.
+    """
+
+    tags: dict[str, tuple[str, ...]]
+    association: str = ""
+
+
 class RuleOutcome(Record):
     """What became of one rule; `error` is the text when it could not be evaluated.
 

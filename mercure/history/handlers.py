@@ -24,6 +24,7 @@ from mercure.event_details import (
     Origin,
     SeriesCompleted,
     SeriesDecided,
+    SeriesTags,
     StudyCompleted,
     TaskAttempt,
     TaskChanged,
@@ -35,7 +36,15 @@ from mercure.event_details import (
 )
 from mercure.events import Event
 from mercure.history.instants import MINUTE, micros, optional_micros
-from mercure.history.models import AssociationRow, AttemptRow, AuditRow, ImageRow, MetricsMinuteRow, TaskRow
+from mercure.history.models import (
+    AssociationRow,
+    AttemptRow,
+    AuditRow,
+    ImageRow,
+    MetricsMinuteRow,
+    SeriesTagRow,
+    TaskRow,
+)
 from mercure.history.precedence import (
     CHANGED,
     CREATED,
@@ -48,8 +57,10 @@ from mercure.history.precedence import (
     state,
 )
 from mercure.history.rows import ListedImages, Rows
+from mercure.history.series_tags import tag_rows
 from mercure.history.text import KEY_CHARS, MAX_BYTES, NAME_CHARS, TEXT_CHARS, clip, count_of, finite, json_text
 from mercure.names import safe_name
+from mercure.spool.images import MOST_VALUES
 from mercure.task_verbs import TASK_VERBS
 
 Handler = Callable[[Rows, Event, Any], None]
@@ -204,6 +215,14 @@ def _series_completed(batch: Rows, event: Event, details: SeriesCompleted) -> No
     batch.count(_minute_of(event), "series.completed", clip(details.reason))
     if details.late:
         batch.count(_minute_of(event), "series.late", "")
+
+
+def _series_tags(batch: Rows, event: Event, details: SeriesTags) -> None:
+    """Add what images of a series say by the tags of ``history.tags``; what they said before stays."""
+    folder = folder_of(event.series or "", Origin(associations=(details.association,)), event.task or event.id)
+    batch.add_series(folder, {})
+    some = {keyword: values[:MOST_VALUES] for keyword, values in details.tags.items()}
+    batch.of[SeriesTagRow] += tag_rows(folder, some)
 
 
 def _study_completed(batch: Rows, event: Event, details: StudyCompleted) -> None:
@@ -438,6 +457,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     "image.refused": _image_refused,
     "image.quarantined": _image_quarantined,
     "series.completed": _series_completed,
+    "series.tags": _series_tags,
     "series.decided": _series_decided,
     "study.completed": _study_completed,
     "task.created": _task_created,

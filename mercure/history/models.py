@@ -90,6 +90,26 @@ class SeriesRow(HistoryModel):
         table_name = "series"
 
 
+class SeriesTagRow(HistoryModel):
+    """A value that images of a series have under a keyword of ``history.tags``; several values are several rows.
+
+    `number` and `moment` are the value read by its VR, where it can be read. Not of the numbered schema: see
+    `mercure.history.series_tags`.
+    """
+
+    series = ForeignKeyField(SeriesRow, column_name="series_id")
+    keyword = TextField()
+    value = TextField()
+    folded = column(TextField(), merge=FIXED)
+    number = column(DoubleField(null=True), merge=FIXED)
+    moment = column(TextField(null=True), merge=FIXED)
+
+    class Meta:
+        table_name = "series_tags"
+        primary_key = CompositeKey("keyword", "series", "value")
+        without_rowid = True
+
+
 class IdentifierRow(HistoryModel):
     """Every value that a series was ever seen under, folded for search: also those that a later event corrected."""
 

@@ -21,6 +21,7 @@ from mercure.history.models import (
     MetricsMinuteRow,
     NodeRow,
     SeriesRow,
+    SeriesTagRow,
     TaskRow,
 )
 from mercure.history.reader import HistoryUnavailableError, Reader, batches, records
@@ -36,6 +37,8 @@ from mercure.history.records import (
     TaskRecord,
     Unrecorded,
 )
+from mercure.history.series_tags import TagColumn, has_tables, tag_columns
+from mercure.history.tag_conditions import TagCondition, narrowed
 
 __all__ = ["History", "HistoryUnavailableError", "Identifier", "ResultPage"]
 
@@ -115,8 +118,15 @@ class History(Reader):
         modality: str | None = None,
         calling_aet: str | None = None,
         node: str | None = None,
+        tags: Iterable[TagCondition] = (),
     ) -> list[SeriesRecord]:
-        """List series, the last received first."""
+        """List series, the last received first.
+
+        Raises
+        ------
+        mercure.history.tag_conditions.ConditionError
+            A tag is not kept, or cannot be compared with a value.
+        """
         query = SeriesRow.select().order_by(SeriesRow.last_received.desc(), SeriesRow.id.desc())
         if of is not None:
             query = query.where(SeriesRow.id.in_(timelines.series_ids(of.text, of.kind)))
@@ -124,7 +134,39 @@ class History(Reader):
             query = query.where(SeriesRow.id.in_(timelines.series_ids(series_uid)))
         given = {SeriesRow.modality: modality, SeriesRow.calling_aet: calling_aet, SeriesRow.node: node}
         with self.reading() as database:
-            return _distinct_series(database, page.apply(_equal(query, given), SeriesRow.last_received))
+            query = narrowed(_equal(query, given), database, tags)
+            return _distinct_series(database, page.apply(query, SeriesRow.last_received))
+
+    def tag_columns(self) -> list[TagColumn]:
+        """Return the tags that are kept of series besides those that every series has."""
+        with self.reading() as database:
+            return tag_columns(database)
+
+    def export(self, tags: Iterable[TagCondition], page: ResultPage, after: int = 0) -> list[tuple[int, SeriesRecord]]:
+        """List series in the order in which they were first recorded, each with its number in it.
+
+        Parameters
+        ----------
+        tags : iterable of TagCondition
+            Only those for which these hold.
+        page : ResultPage
+            By when their last image came, and at most how many.
+        after : int
+            Only those behind this number.
+        """
+        query = SeriesRow.select().where(SeriesRow.id > after).order_by(SeriesRow.id)
+        with self.reading() as database:
+            wanted = page.apply(narrowed(query, database, tags), SeriesRow.last_received)
+            rows = list(wanted.dicts().execute(database))
+            kept = _tags_of(database, [row["id"] for row in rows])
+            return [(row["id"], SeriesRecord.model_validate(row | {"tags": kept.get(row["id"], {})})) for row in rows]
+
+    def tagged(self, tags: Iterable[TagCondition], node: str) -> list[tuple[str, str]]:
+        """Return Study and Series Instance UID of the series of a router for which conditions hold."""
+        with self.reading() as database:
+            query = SeriesRow.select(SeriesRow.study_uid, SeriesRow.series_uid).where(SeriesRow.node == node)
+            found = narrowed(query, database, tags).tuples().execute(database)
+            return [(study or "", series or "") for study, series in found]
 
     def holds(self, series_uid: str, identifiers: Mapping[tuple[str, ...], str]) -> bool:
         """Return True if a series was ever seen under all of some identifiers.
@@ -147,8 +189,8 @@ class History(Reader):
                 for kinds, text in identifiers.items()
             )
 
-    def find(self, text: str, *, limit: int = 100) -> list[SeriesRecord]:
-        """Find series by the beginning of what identifies them.
+    def find(self, text: str, *, limit: int = 100, tags: Iterable[TagCondition] = ()) -> list[SeriesRecord]:
+        """Find series by the beginning of what identifies them, and for which conditions hold.
 
         Parameters
         ----------
@@ -157,6 +199,8 @@ class History(Reader):
             Series or SOP Instance UID; upper and lower case mean the same.
         limit : int
             At most so many, the last received first.
+        tags : iterable of TagCondition
+            Must all hold.
         """
         wanted = folded(text)
         if not wanted:
@@ -169,7 +213,7 @@ class History(Reader):
         holding = holding.where((ImageRow.sop >= wanted) & (ImageRow.sop < beyond) & ImageRow.series.is_null(False))
         with self.reading() as database:
             ids = {found for query in (named, holding) for (found,) in query.tuples().execute(database)}
-            query = SeriesRow.select().where(SeriesRow.id.in_(sorted(ids)))
+            query = narrowed(SeriesRow.select().where(SeriesRow.id.in_(sorted(ids))), database, tags)
             ordered = query.order_by(SeriesRow.last_received.desc(), SeriesRow.id.desc())
             return _distinct_series(database, ordered.limit(limit))
 
@@ -409,7 +453,25 @@ def _distinct_series(database: Database, query: Any) -> list[SeriesRecord]:  # n
     rows = list(query.dicts().execute(database))
     again = _may_repeat(database, {row["id"]: row["images"] for row in rows})
     counted = _count_distinct(database, again)
-    return [SeriesRecord.model_validate(row | counted.get(row["id"], {})) for row in rows]
+    tags = _tags_of(database, [row["id"] for row in rows])
+    return [
+        SeriesRecord.model_validate(row | counted.get(row["id"], {}) | {"tags": tags.get(row["id"], {})})
+        for row in rows
+    ]
+
+
+def _tags_of(database: Database, series: Sequence[int]) -> dict[int, dict[str, tuple[str, ...]]]:
+    """Return the tags that are kept of some series, in the order of keywords and values."""
+    found: dict[int, dict[str, tuple[str, ...]]] = {}
+    if not series or not has_tables(database):
+        return found
+    for some in batches(series, _ASKED_AT_ONCE):
+        query = SeriesTagRow.select(SeriesTagRow.series, SeriesTagRow.keyword, SeriesTagRow.value)
+        query = query.where(SeriesTagRow.series.in_(some)).order_by(SeriesTagRow.keyword, SeriesTagRow.value)
+        for number, keyword, value in query.tuples().execute(database):
+            tags = found.setdefault(number, {})
+            tags[keyword] = (*tags.get(keyword, ()), value)
+    return found
 
 
 def _may_repeat(database: Database, received: dict[int, int]) -> list[int]:

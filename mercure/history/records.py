@@ -30,7 +30,7 @@ JsonText = BeforeValidator(_decoded)
 
 
 class SeriesRecord(Record):
-    """A series on one node, and what was received of it so far."""
+    """A series on one node, and what was received of it so far; `tags` has what ``history.tags`` names."""
 
     node: str
     folder: str
@@ -51,6 +51,7 @@ class SeriesRecord(Record):
     images: int = 0
     bytes: int = 0
     repetitions: int = 0
+    tags: dict[str, tuple[str, ...]] = {}
 
 
 class AssociationRecord(Record):

@@ -21,11 +21,13 @@ from mercure.history.models import (
     NodeRow,
     OutboxPositionRow,
     SeriesRow,
+    SeriesTagRow,
     TaskImageRow,
     TaskRow,
     TotalRow,
 )
 from mercure.history.rows import ListedImages, Rows
+from mercure.history.series_tags import ensure_tables, has_tables, tag_rows
 from mercure.history.trait_bounds import keep_within_bounds
 
 _Ids = Mapping[type[Model], Mapping[str, int]]
@@ -63,9 +65,17 @@ def write_rows(database: Database, rows: Rows, recorded: int) -> None:
     ids: _Ids = {SeriesRow: _write_series(database, rows), ImageListRow: _write_lists(database, rows)}
     for table in (AssociationRow, ImageRow, TaskRow, AttemptRow, EventRow, AuditRow):
         _write(database, table, _with_ids(table, rows.of[table], ids))
+    if rows.of[SeriesTagRow]:
+        _write_tags(database, _with_ids(SeriesTagRow, rows.of[SeriesTagRow], ids))
     _write_metrics(database, rows)
     if rows.newest_event:
         _write(database, NodeRow, [{"node": rows.node, "newest_event": rows.newest_event, "recorded": recorded}])
+
+
+def write_tags(database: Database, node: str, tags: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
+    """Add tags of series, by folder, that the history knows; inside a transaction."""
+    ids = _ids(database, SeriesRow.folder, tags, SeriesRow.node == node)
+    _write_tags(database, (row for folder, key in ids.items() for row in tag_rows(key, tags[folder])))
 
 
 def write_positions(database: Database, node: str, positions: Mapping[str, int]) -> None:
@@ -151,6 +161,12 @@ def _totals(counters: Iterable[Row]) -> list[Row]:
 def _traits(rows: Rows) -> Iterable[Row]:
     for (name, label), (value, first, last) in sorted(rows.traits.items()):
         yield {"node": rows.node, "name": name, "label": label, "value": value, "first": first, "last": last}
+
+
+def _write_tags(database: Database, rows: Iterable[Row]) -> None:
+    if not has_tables(database):
+        ensure_tables(database)
+    _write(database, SeriesTagRow, rows)
 
 
 def _with_ids(model: type[Model], rows: Iterable[dict[str, Any]], ids: _Ids) -> Iterable[Row]:

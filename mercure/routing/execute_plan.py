@@ -13,7 +13,15 @@ from pydantic import ValidationError
 from mercure import durable
 from mercure.clock import Clock
 from mercure.config import Config
-from mercure.event_details import ImageRef, RuleNotified, SeriesCompleted, SeriesDecided, StudyCompleted, Warned
+from mercure.event_details import (
+    ImageRef,
+    RuleNotified,
+    SeriesCompleted,
+    SeriesDecided,
+    SeriesTags,
+    StudyCompleted,
+    Warned,
+)
 from mercure.events import EventWriter
 from mercure.names import derived_id, time_part
 from mercure.routing.assembly import member_ids
@@ -33,9 +41,11 @@ from mercure.spool import (
     image_refs,
     load_task,
     move,
+    read_tags,
     save_task,
 )
 from mercure.spool.failed_tasks import fail_task
+from mercure.spool.images import distinct_values
 from mercure.spool.link import LinkSource
 from mercure.spool.task import PLAN_FILE, Failure
 from mercure.spool.task_events import failed_key, task_created, task_failed
@@ -88,6 +98,7 @@ class Executor:
         """
         images = image_refs(claim.path)
         self._tell_completion(claim.path, task, images, earlier)
+        self._tell_tags(config, claim.path, task)
         self._tell_decision(config, task, plan)
         for planned in plan.derived:
             derived, own = _of_files(planned, images)
@@ -184,6 +195,15 @@ class Executor:
             earlier=tuple(earlier),
         )
         self._events.emit(study, task=task.id, key="study.completed")
+
+    def _tell_tags(self, config: Config, directory: Path, task: Task) -> None:
+        """Tell what the history is to keep of the tags; those of a study were told series by series."""
+        if not config.history.tags or task.scope != "series" or task.processed_by:
+            return
+        found = distinct_values(read_tags(directory), config.history.tags)
+        if found:
+            details = SeriesTags(tags=found, association=next(iter(task.origin.associations), ""))
+            self._events.emit(details, task=task.id, series=_series(task), key="series.tags")
 
     def _tell_decision(self, config: Config, task: Task, plan: Plan) -> None:
         ids = tuple(derived.task.id for derived in plan.derived)

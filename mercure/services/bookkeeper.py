@@ -15,6 +15,7 @@ from mercure.history.database import HistoryError, open_history, without_passwor
 from mercure.history.ownership import ADVICE, NameTakenError, Owner, machine_id
 from mercure.history.reader import password_of
 from mercure.history.recorder import FAILURES, Recorder, RecorderRun
+from mercure.history.tag_backfill import TagBackfill
 from mercure.scheduling.backoff import Backoff
 from mercure.services.common import Context
 from mercure.spool import Changes, Claim, Stage, uptime
@@ -49,6 +50,7 @@ class Bookkeeper:
         self._outbox = context.spool.stage(Stage.OUTBOX)
         self._claim: Claim | None = None
         self._recorder: Recorder | None = None
+        self._tags: TagBackfill | None = None
         self._address: tuple[str, str | None, str] | None = None
         self._pause = 0.0
         self._again = float("-inf")
@@ -72,10 +74,11 @@ class Bookkeeper:
             progress = self.run_once()
             if not progress.more and now >= self._forget_at:
                 self._forget(now)
+            more = progress.more or self._advance_tags()
         except (HistoryError, *FAILURES) as error:
             return self._put_off(error, now)
         self._back()
-        return 0.0 if progress.more else SCAN_SECONDS
+        return 0.0 if more else SCAN_SECONDS
 
     def run_once(self) -> RecorderRun:
         """Record one batch.
@@ -123,9 +126,16 @@ class Bookkeeper:
                 self._recorder.close()
             database = open_history(url, password=password, application=f"mercure-{node}")
             self._recorder = Recorder(database, self._outbox, node, self._context.clock, owner=self._owner)
+            self._tags = TagBackfill(database, self._context.spool, node, self._context.clock)
             self._address = address
             _log.info("the history is at %s", without_password(url))
         return self._recorder
+
+    def _advance_tags(self) -> bool:
+        """Bring the tags that the history keeps of series to what the configuration wants; True: it is not all done."""
+        wanted = self._context.config.history
+        self._open()
+        return self._tags is not None and self._tags.advance(wanted.tags, wanted.indexed_tags)
 
     def _forget(self, now: float) -> None:
         """Forget some of what was finished long ago, if the configuration says so; the rest with the next turns."""

@@ -8,7 +8,7 @@ import os
 from collections.abc import Collection, Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import AwareDatetime, ValidationError
 
@@ -121,6 +121,28 @@ def text(record: TagRecord, keyword: str) -> str:
     if not isinstance(value, str):
         return ""
     return value if value.isprintable() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+MOST_VALUES: Final = 32
+"""So many different values of one tag are kept of a series."""
+
+LONGEST_VALUE: Final = 256
+
+
+def distinct_values(records: Iterable[TagRecord], keywords: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Return the different values of some tags in images, each once, in the order of the images.
+
+    Of a tag with several values (PS3.5 section 6.4) each is one; what is empty, or no text, is left out, and so is
+    what comes after `MOST_VALUES`.
+    """
+    found: dict[str, dict[str, None]] = {}
+    for record in records:
+        for keyword in keywords:
+            value = record.get(keyword)
+            for each in value if isinstance(value, list) else (value,):
+                if isinstance(each, str) and (shown := text({keyword: each}, keyword).strip()[:LONGEST_VALUE]):
+                    found.setdefault(keyword, {})[shown] = None
+    return {keyword: tuple(values)[:MOST_VALUES] for keyword, values in found.items()}
 
 
 def instance_of(record: TagRecord) -> str:

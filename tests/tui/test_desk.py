@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mercure.event_details import SeriesTags
+from mercure.events import EventWriter
 from mercure.spool import Stage
 from mercure.spool.images import json_line
 from mercure.spool.keeps import read_keeps
 from mercure.spool.task import FiredRule
-from tests.support.control_session import record
+from tests.support.control_session import edit, record
 from tests.support.find_node import Archive, find_node
 from tests.support.history import Told
 from tests.support.history import lines as written
@@ -95,6 +97,42 @@ def test_what_a_mistyped_rule_discarded_is_decided_again(session: Session, plays
 
     plays(scene)
     assert [(job["how"], job["series"]) for job in jobs(session)] == [("anew", 3)]
+
+
+def test_series_are_found_by_their_tags_and_sent_again(session: Session, plays: Plays) -> None:
+    edit(session, history={"tags": ["ContrastBolusAgent", "SliceThickness"]})
+    events = EventWriter(session.spool.stage(Stage.OUTBOX), "router", session.clock)
+    tags = {"ContrastBolusAgent": ("Ultravist 370",), "SliceThickness": ("1.5",)}
+    events.emit(SeriesTags(tags=tags), task="20261121T115900000000-0000abcd", series="1.2.3", key="series.tags")
+    events.close()
+    receive(session)
+    kept(session)
+
+    async def scene(person: Person) -> None:
+        await person.open("history")
+        await person.see("1 series", "tags", "ContrastBolusAgent Ultravist 370")
+        for condition, found in (
+            ("ContrastBolusAgent!=*", "0 series"),
+            ("Modality=MR SliceThickness<1", "0 series"),
+            ('ContrastBolusAgent="ultravist 370" SliceThickness<2', "1 series"),
+        ):
+            await person.press("f", *["backspace"] * 60)
+            await person.write(condition)
+            await person.press("enter")
+            await person.see(found, f"found for '{condition}'"[:40])
+        await person.press("asterisk", "s")
+        await person.see("Send again to which target?")
+        await person.press("enter")
+        await person.see("Send 2 images again?")
+        await person.press("tab", "enter")
+        await person.see("sends 1 series again")
+        await person.press("f", *["backspace"] * 60)
+        await person.write("ProtocolName=x")
+        await person.press("enter")
+        await person.see("does not keep ProtocolName")
+
+    plays(scene)
+    assert [(job["how"], job["series"]) for job in jobs(session)] == [("again", 1)]
 
 
 def test_a_job_is_paused_resumed_and_stopped(session: Session, plays: Plays) -> None:

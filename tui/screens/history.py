@@ -87,6 +87,9 @@ class HistoryPage(DeskPage[Series]):
         yield from pair("patient", f"{row.patient_name or ''}", columns)
         yield from pair("study", f"{row.study_date or ''} {row.study_description or ''}  {size(row.bytes)}", columns)
         yield from pair("series UID", row.series_uid or row.folder, columns, "dim")
+        if row.tags:
+            said = "; ".join(f"{keyword} {', '.join(values)}" for keyword, values in row.tags.items())
+            yield from pair("tags", said, columns)
 
     def refresh_data(self) -> None:
         """Ask for the last series, or look again."""
@@ -130,7 +133,10 @@ class HistoryPage(DeskPage[Series]):
             self._wanted = text.strip()[:_MOST_LETTERS]
             self.refresh_data()
 
-        texts = ["The beginning of a patient id or name, an accession number, or a UID. Empty: the last received."]
+        texts = [
+            "The beginning of a patient id or name, an accession number, or a UID. Empty: the last received.",
+            "Also by tags that the history keeps: Modality=CT ContrastBolusAgent=* SliceThickness<2",
+        ]
         self.when_answered(Type("Find an exam", texts, self._wanted), wanted)
 
     def _story(self, row: Series) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, Field
 
@@ -17,6 +17,9 @@ from mercure.history.records import (
     TaskRecord,
 )
 from mercure.model import Model
+
+Conditions = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(max_length=20)]
+"""Conditions on tags, which must all hold (``docs/reference/history.md``)."""
 
 
 class SeriesFound(Model):
@@ -55,7 +58,8 @@ class ByExam(Model):
     """By what an exam is looked for; what is given must all be so. Case does not matter.
 
     `patient`: beginning of the id, the name or a part of the name; `accession`: beginning of the number; `series` and
-    `study`: the UIDs. `since`: not before.
+    `study`: the UIDs. `since`: not before. `tags`: conditions on what ``history.tags`` names, such as
+    ``SliceThickness<2`` or ``ContrastBolusAgent=*``.
     """
 
     patient: str | None = None
@@ -63,6 +67,7 @@ class ByExam(Model):
     series: str | None = None
     study: str | None = None
     since: AwareDatetime | None = None
+    tags: Conditions = ()
     limit: Annotated[int, Field(ge=1, le=10_000)] = 50
 
 
@@ -82,10 +87,39 @@ class FindEvents(ByExam):
 
 
 class FindText(Model):
-    """The beginning of whatever identifies an exam: patient, accession number, or a UID."""
+    """The beginning of whatever identifies an exam: patient, accession number, or a UID; also conditions on tags."""
 
     text: Annotated[str, Field(min_length=1, max_length=200)]
     limit: Annotated[int, Field(ge=1, le=1000)] = 50
+
+
+class ExportSeries(Model):
+    """Which series are exported: their last image came in that time, and the conditions on tags hold.
+
+    `patients`: with patient id, name and accession number; that is audited. `after` is what the part before ended with.
+    """
+
+    tags: Conditions = ()
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    patients: bool = False
+    after: Annotated[int, Field(ge=0)] = 0
+    limit: Annotated[int, Field(ge=1, le=5000)] = 2000
+
+
+class ExportColumn(Model):
+    """A column of an export: a DICOM keyword, or what the router knows; a `moment` is in UTC."""
+
+    name: str
+    kind: Literal["text", "number", "date", "time", "moment"]
+
+
+class SeriesExported(Model):
+    """A part of an export, each row with a value for each column; `after` is null in the last part."""
+
+    columns: tuple[ExportColumn, ...]
+    rows: tuple[tuple[str | int | float | None, ...], ...]
+    after: int | None = None
 
 
 class OneStory(Model):
@@ -152,6 +186,13 @@ EVENTS: Final = Verb(
 )
 FIND: Final = Verb(
     "history.find", FindText, SeriesFound, "viewer", "Find series by the beginning of whatever identifies them."
+)
+EXPORT: Final = Verb(
+    "history.export",
+    ExportSeries,
+    SeriesExported,
+    "viewer",
+    "Export series with the tags that the history keeps, part by part; with patients for operators only.",
 )
 TIMELINE: Final = Verb(
     "history.timeline", OneStory, Story, "viewer", "Tell all that happened to a task or a series, in order."

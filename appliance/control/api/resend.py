@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, Field
 
 from appliance.control.api.base import Nothing, Verb
 from appliance.control.api.compare import Compared
+from appliance.control.api.history import Conditions
 from mercure.model import Model
 from mercure.routing.resend_jobs import How
 
@@ -20,7 +21,8 @@ class Selection(Model):
     `since` is when their series was taken; `target` the one that they were for, or the member of a group that they were
     offered to last; `rule` one that put them there, ``(no rule)`` where none wanted them;
     `listed` are task ids, accession numbers, patient ids, Study or Series Instance UIDs, any of which is enough;
-    `instances` are the only SOP Instance UIDs that are meant.
+    `instances` are the only SOP Instance UIDs that are meant; `tags` are conditions that the history holds true of the
+    series (``history.tags``), or of one of the series of a study.
     """
 
     tasks: Annotated[tuple[_Uid, ...], Field(max_length=20_000)] = ()
@@ -33,6 +35,7 @@ class Selection(Model):
     target: _Uid | None = None
     stages: tuple[Literal["success", "discard", "error"], ...] = ()
     listed: Annotated[tuple[_Uid, ...], Field(max_length=20_000)] = ()
+    tags: Conditions = ()
     instances: Annotated[tuple[_Uid, ...], Field(max_length=20_000)] = ()
 
 

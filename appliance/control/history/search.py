@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,6 +36,7 @@ from mercure.history.identifiers import folded, name_parts
 from mercure.history.queries import History, ResultPage
 from mercure.history.reader import Reader
 from mercure.history.records import EventRecord, SeriesRecord, TaskRecord
+from mercure.history.tag_conditions import ConditionError, TagCondition, conditions_of
 
 R = TypeVar("R", bound=Reader)
 _FIND_AT_MOST: Final = 1000
@@ -112,7 +114,8 @@ def series(session: Session, wanted: ByExam) -> SeriesFound:
         The history cannot be asked.
     """
     with asking(session) as history:
-        return SeriesFound(series=tuple(_series(history, Exam.of(wanted), wanted.since, wanted.limit)))
+        found = _series(history, Exam.of(wanted), wanted.since, wanted.limit, conditions_of(wanted.tags))
+        return SeriesFound(series=tuple(found))
 
 
 @carries_out(api.IMAGES)
@@ -120,11 +123,12 @@ def images(session: Session, wanted: ByExam) -> ImagesFound:
     """Find images; of the series that fit, or of all."""
     exam, since, limit = Exam.of(wanted), wanted.since, wanted.limit
     with asking(session) as history:
-        if not exam:
+        tags = conditions_of(wanted.tags)
+        if not exam and not tags:
             return ImagesFound(images=tuple(history.images(ResultPage(limit=limit, since=since))))
         found = [
             image
-            for record in _series(history, exam, since, limit)
+            for record in _series(history, exam, since, limit, tags)
             if record.series_uid
             for image in history.images(ResultPage(limit=limit, since=since), series_uid=record.series_uid)
         ]
@@ -136,12 +140,12 @@ def tasks(session: Session, wanted: FindTasks) -> TasksFound:
     """Find tasks; of the series that fit, or of all."""
     exam, limit, target, states = Exam.of(wanted), wanted.limit, wanted.target, wanted.states
     with asking(session) as history:
-        page = ResultPage(limit=limit, since=wanted.since)
-        if not exam:
+        page, tags = ResultPage(limit=limit, since=wanted.since), conditions_of(wanted.tags)
+        if not exam and not tags:
             return TasksFound(tasks=tuple(history.tasks(page, states=states, target=target)))
         found = [
             task
-            for record in _series(history, exam, None, limit)
+            for record in _series(history, exam, None, limit, tags)
             if record.series_uid
             for task in history.tasks(page, states=states, target=target, series_uid=record.series_uid)
             if task.patient_id is None or Exam(patient=exam.patient).fits(task)
@@ -172,10 +176,11 @@ def events(session: Session, wanted: FindEvents) -> EventsFound:
     """Find events: of a task, of the series that fit in their order, or of all."""
     exam, limit = Exam.of(wanted), wanted.limit
     with asking(session) as history:
+        tags = conditions_of(wanted.tags)
         if wanted.task is not None:
             found = history.task_timeline(wanted.task)
-        elif exam:
-            uids = {record.series_uid for record in _series(history, exam, None, limit) if record.series_uid}
+        elif exam or tags:
+            uids = {record.series_uid for record in _series(history, exam, None, limit, tags) if record.series_uid}
             found = sorted(
                 (event for uid in uids for event in history.series_timeline(uid)), key=lambda event: event.time
             )
@@ -187,9 +192,30 @@ def events(session: Session, wanted: FindEvents) -> EventsFound:
 
 @carries_out(api.FIND)
 def find(session: Session, wanted: FindText) -> SeriesFound:
-    """Find series by whatever identifies them."""
+    """Find series by whatever identifies them, and by conditions on tags among the words.
+
+    Raises
+    ------
+    ControlError
+        The history cannot be asked, or does not keep such a tag.
+    """
     with asking(session) as history:
-        return SeriesFound(series=tuple(history.find(wanted.text, limit=wanted.limit)))
+        tags, rest = _split(wanted.text)
+        if not tags:
+            return SeriesFound(series=tuple(history.find(wanted.text, limit=wanted.limit)))
+        if not rest:
+            return SeriesFound(series=tuple(history.series(ResultPage(limit=wanted.limit), tags=tags)))
+        return SeriesFound(series=tuple(history.find(rest, limit=wanted.limit, tags=tags)))
+
+
+def _split(text: str) -> tuple[list[TagCondition], str]:
+    """Part a text into conditions on tags and the rest; a value with blanks stands in quotes."""
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        words = text.split()  # a quote that is none
+    found = [(word, TagCondition.parse(word)) for word in words]
+    return [it for _, it in found if it is not None], " ".join(word for word, it in found if it is None)
 
 
 @carries_out(api.TIMELINE)
@@ -233,11 +259,13 @@ def _fits(event: EventRecord, wanted: FindEvents) -> bool:
     )
 
 
-def _series(history: History, exam: Exam, since: datetime | None, limit: int) -> Iterator[SeriesRecord]:
+def _series(
+    history: History, exam: Exam, since: datetime | None, limit: int, tags: Sequence[TagCondition]
+) -> Iterator[SeriesRecord]:
     found = (
-        history.find(exam.narrowest, limit=_FIND_AT_MOST)
+        history.find(exam.narrowest, limit=_FIND_AT_MOST, tags=tags)
         if exam
-        else history.series(ResultPage(limit=limit, since=since))
+        else history.series(ResultPage(limit=limit, since=since), tags=tags)
     )
     left = limit
     for record in found:
@@ -277,3 +305,5 @@ def reading(session: Session, kind: type[R]) -> Iterator[R]:
     except HistoryError as error:
         advice = "routing goes on without it; `mercure status` and `mercure queue list` do too"
         raise ControlError("failed", str(error), advice) from error
+    except ConditionError as error:
+        raise ControlError("invalid", str(error), error.advice) from error

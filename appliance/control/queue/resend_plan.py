@@ -19,6 +19,7 @@ from appliance.control.session import Session
 from appliance.control.targets.targets import find_target
 from mercure.config import Config
 from mercure.history.queries import ResultPage
+from mercure.history.tag_conditions import conditions_of
 from mercure.names import time_part
 from mercure.routing.plan import Plan, decide
 from mercure.routing.resend import SOURCES, under_way_of
@@ -98,7 +99,11 @@ class Planner:
             Nothing is selected, a target is not there, or it is too much.
         """
         self._check()
-        kept = [one for one in self._every if self._is_for_target(one) and _is_meant(self._wanted, one, self._named)]
+        kept = [
+            one
+            for one in self._every
+            if self._is_for_target(one) and _is_meant(self._wanted, one, self._named) and self._is_tagged(one.task)
+        ]
         busy = {**ordered_tasks(self._spool), **under_way_of(self._spool, all_jobs(self._spool))}
         free = [one for one in kept if not self._is_busy(one, busy)]
         _MAKERS[self._wanted.how](self, free)
@@ -127,6 +132,23 @@ class Planner:
             return True
         group = self._config.targets.get(task.target or "")
         return bool(self._wanted.instances) and group is not None and wanted in group.leads_to()
+
+    @cached_property
+    def _tagged(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Study and Series Instance UIDs of the series that have the wanted tags, by the history."""
+        with asking(self._session) as history:
+            found = history.tagged(conditions_of(self._wanted.tags), self._config.name)
+        return frozenset(study for study, _ in found) - {""}, frozenset(series for _, series in found) - {""}
+
+    def _is_tagged(self, task: Task) -> bool:
+        return not self._wanted.tags or self._has_tags(
+            task.identity.StudyInstanceUID, task.identity.SeriesInstanceUID if task.scope == "series" else ""
+        )
+
+    def _has_tags(self, study: str | None, series: str | None) -> bool:
+        """Return whether a series has the wanted tags, or of a study one of its series."""
+        studies, of_series = self._tagged
+        return series in of_series if series else study in studies
 
     @cached_property
     def _named(self) -> frozenset[str]:
@@ -367,6 +389,7 @@ class Planner:
         except ControlError:
             return None
         there = {one.task.id for one in self._every}
+            and (not wanted.tags or self._has_tags(record.study_uid, record.series_uid))
         return sum(
             record.id not in there
             and wanted.accession in (None, record.accession)

@@ -39,6 +39,7 @@ REQUESTS: Final[dict[str, dict[str, Any]]] = {
     "history.task": {"task": TASK},
     "history.events": {"type": "task."},
     "history.find": {"text": "P1"},
+    "history.export": {},
     "history.timeline": {"series": "1.2.3"},
     "history.counters": {"names": ["images.received"], "since": _WHEN, "until": _WHEN},
     "keep.add": {"patient": "P1", "until": _SOON, "reason": "a second look"},

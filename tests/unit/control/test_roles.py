@@ -55,6 +55,7 @@ NEEDED: dict[str, Role] = {
     "history.task": "viewer",
     "history.events": "viewer",
     "history.find": "viewer",
+    "history.export": "viewer",
     "history.timeline": "viewer",
     "history.counters": "viewer",
     "senders.list": "viewer",

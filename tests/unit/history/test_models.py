@@ -28,7 +28,7 @@ from mercure.model import Record
 ONCE = {EventRow, AuditRow, SchemaMigrationRow}
 """Their rows are written once."""
 ANSWERED: dict[type[Model], tuple[type[Record], set[str]]] = {
-    SeriesRow: (records.SeriesRecord, set()),
+    SeriesRow: (records.SeriesRecord, {"tags"}),
     AssociationRow: (records.AssociationRecord, set()),
     ImageRow: (records.ImageRecord, {"series_uid", "folder"}),
     TaskRow: (records.TaskRecord, set()),

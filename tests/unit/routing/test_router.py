@@ -242,3 +242,22 @@ def test_the_wait_is_never_longer_than_a_scan_and_never_negative(desk: RouterDes
 
 def test_it_watches_where_something_may_come(desk: RouterDesk) -> None:
     assert {path.name for path in desk.router.watched()} >= {"incoming", "receiving", "routing"}
+
+
+def test_tags_that_the_history_is_to_keep_are_told_once(desk: RouterDesk) -> None:
+    wanted = ["Manufacturer", "SliceThickness", "ContrastBolusAgent"]
+    desk.configure({"all": {"rule": "True", "targets": ["pacs"]}}, history={"tags": wanted})
+    desk.box.receive(make_images(2, Manufacturer="ACME", SliceThickness=["1", "2"], ContrastBolusAgent=""))
+    for _ in range(3):
+        desk.turn(60)
+    (told,) = desk.box.events("series.tags")
+    assert told.details["tags"] == {"Manufacturer": ["ACME"], "SliceThickness": ["1", "2"]}
+    assert (told.series, told.task) == ("1.2.3", desk.box.events("series.completed")[0].task)
+
+
+def test_without_such_tags_nothing_is_told_of_them(desk: RouterDesk) -> None:
+    desk.box.receive(make_images(1, Manufacturer="ACME"))
+    for _ in range(3):
+        desk.turn(60)
+    assert desk.box.events("series.completed")
+    assert desk.box.events("series.tags") == []

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mercure.seal import MEMBER, is_intact
 from mercure.spool import LedgerLine, add_to_ledger, image_files, image_refs, read_ledger, read_tags
-from mercure.spool.images import by_file, json_line, read_lines, text
+from mercure.spool.images import LONGEST_VALUE, MOST_VALUES, by_file, distinct_values, json_line, read_lines, text
 from tests.support.faults import failing_at
 
 if TYPE_CHECKING:
@@ -144,3 +144,22 @@ def test_a_ledger_that_cannot_be_written_says_so(tmp_path: Path, number: int) ->
         add_to_ledger(tmp_path, [confirmed("1.dcm")])
     add_to_ledger(tmp_path, [confirmed("2.dcm")])
     assert "2.dcm" in read_ledger(tmp_path)
+
+
+def test_different_values_of_tags_each_once() -> None:
+    records: list[dict[str, object]] = [
+        {"Manufacturer": "A", "SliceThickness": ["1", "2"]},
+        {"Manufacturer": " A ", "SliceThickness": "1", "Rows": 3, "ContrastBolusAgent": ""},
+        {"Manufacturer": ["B", {"no": "text"}], "ProtocolName": "x\ud800" * 300},
+        {},
+    ]
+    keywords = ("Manufacturer", "SliceThickness", "Rows", "ContrastBolusAgent", "ProtocolName", "Modality")
+    found = distinct_values(records, keywords)
+    assert {keyword: found[keyword] for keyword in ("Manufacturer", "SliceThickness")} == {
+        "Manufacturer": ("A", "B"),
+        "SliceThickness": ("1", "2"),
+    }
+    assert len(found["ProtocolName"][0]) == LONGEST_VALUE
+    assert found.keys() == {"Manufacturer", "SliceThickness", "ProtocolName"}
+    many = [{"InstanceNumber": str(number)} for number in range(100)]
+    assert len(distinct_values(many, ["InstanceNumber"])["InstanceNumber"]) == MOST_VALUES

@@ -93,6 +93,7 @@ class TestTree:
             "history tasks",
             "history events",
             "history refusals",
+            "history export",
             "receipt make",
             "receipt key",
             "receipt verify",
