@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from appliance.cli import shell_completion
 from appliance.cli.common import end_with, json_option, narrate, root_option, show, watch_option
+from appliance.cli.history import Since
 from appliance.cli.lazy import OrderedGroup
 from appliance.cli.requests import ask, asking, each
 from appliance.cli.text import pairs, table
@@ -17,6 +18,9 @@ from appliance.presentation.phrases import plural
 from mercure.printable import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
     from appliance.cli.requests import Ask
     from appliance.control.api.quarantine import (
         ObjectDiscarded,
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
         QuarantineDetail,
         QuarantinedObject,
     )
+
+    F = TypeVar("F", bound=Callable[..., Any])
 
 SHORT = 8
 _SHOWN_TAGS = 200
@@ -41,19 +47,30 @@ def quarantine() -> None:
     """
 
 
+def _query(command: F) -> F:
+    """Add the options that say which objects are meant."""
+    for option in (
+        click.option(
+            "--since", type=Since(), help="Only what came since then: 30m, 12h, 7d, 2w ago, or a date or time."
+        ),
+        click.option("--text", default="", help="Only with this text in reason, sender or UID."),
+        click.option("--sender", help="Only from this sender."),
+    ):
+        command = option(command)
+    return command
+
+
 @quarantine.command("list")
 @watch_option
-@click.option("--sender", help="Only from this sender.")
-@click.option("--text", default="", help="Only with this text in reason, sender or UID.")
+@_query
 @click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="At most so many; 0: all.")
 @root_option
 @json_option("appliance.control.api.quarantine:Quarantine")
-def list_(sender: str | None, text: str, limit: int) -> None:
+def list_(limit: int, **query: Any) -> None:  # noqa: ANN401 - those of `_query`
     """List what could not be read: by sender and reason, then each object, the latest first."""
     from appliance.control import api  # noqa: PLC0415
 
-    wanted = api.quarantine.ListQuarantine(sender=sender, text=text, limit=limit)
-    found = ask(api.quarantine.LIST, wanted)
+    found = ask(api.quarantine.LIST, api.quarantine.ListQuarantine(limit=limit, **query))
     show(found, lambda: _list_lines(found))
 
 
@@ -119,15 +136,22 @@ def _detail_lines(detail: QuarantineDetail) -> Iterator[str]:
         yield printable(f"  {key}: {value}")
 
 
-def _entries(ask_for: Ask, names: tuple[str, ...], sender: str | None) -> list[str]:
-    """Return the objects meant: those named, or all of a sender."""
+def _entries(
+    ask_for: Ask, names: tuple[str, ...], query: dict[str, Any], question: str = "", yes: bool = False
+) -> list[str]:
+    """Return the objects meant: those named, or those that a query finds, after a yes where there is a question."""
     from appliance.control import api  # noqa: PLC0415
 
-    if bool(names) == bool(sender):
-        raise click.UsageError("name the entries, or give --sender for all of one")
+    if bool(names) == any(query.values()):
+        raise click.UsageError("name the entries, or say which by --sender, --text or --since")
     if names:
         return list(names)
-    return [one.entry for one in ask_for(api.quarantine.LIST, api.quarantine.ListQuarantine(sender=sender)).entries]
+    found = ask_for(api.quarantine.LIST, api.quarantine.ListQuarantine(**query))
+    if question and found.entries and not yes:
+        for group in found.groups:
+            narrate(f"{plural(group.objects, 'object')} from {group.sender}: {group.reason}")
+        click.confirm(question.format(objects=plural(len(found.entries), "object")), abort=True, err=True)
+    return [one.entry for one in found.entries]
 
 
 _REASON = "Why; it is kept in the audit."
@@ -135,12 +159,14 @@ _REASON = "Why; it is kept in the audit."
 
 @quarantine.command("read-again")
 @click.argument("entries", metavar="ENTRY…", nargs=-1)
-@click.option("--sender", help="All from this sender.")
+@_query
 @click.option("--reason", default="", help=_REASON)
 @root_option
 @json_option(read="appliance.control.api.quarantine:ObjectRead")
-def read_again(entries: tuple[str, ...], sender: str | None, reason: str) -> None:
+def read_again(entries: tuple[str, ...], reason: str, **query: Any) -> None:  # noqa: ANN401 - those of `_query`
     """Read objects again, as after an upgrade: what can be read now is routed like any other image.
+
+    Name them, or say which by --sender, --text and --since; all that is given must hold.
 
     Exit code 0: all could be read; 1: not so.
     """
@@ -153,7 +179,7 @@ def read_again(entries: tuple[str, ...], sender: str | None, reason: str) -> Non
             done.append(ask_for(api.quarantine.READ_AGAIN, api.quarantine.ChangeObject(entry=entry, reason=reason)))
             return done[-1].read
 
-        code = each(_entries(ask_for, entries, sender), act)
+        code = each(_entries(ask_for, entries, query), act)
     show({"read": done}, lambda: (_read_line(one) for one in done))
     end_with(code)
 
@@ -165,13 +191,17 @@ def _read_line(one: ObjectRead) -> str:
 
 
 @quarantine.command("send")
-@click.argument("entries", metavar="ENTRY…", nargs=-1, required=True)
+@click.argument("entries", metavar="ENTRY…", nargs=-1)
+@_query
 @click.option("--target", required=True, help="To this target.", shell_complete=shell_completion.targets)
 @click.option("--reason", default="", help=_REASON)
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @root_option
 @json_option(sent="appliance.control.api.quarantine:ObjectSent")
-def send(entries: tuple[str, ...], target: str, reason: str) -> None:
+def send(entries: tuple[str, ...], target: str, reason: str, *, yes: bool, **query: Any) -> None:  # noqa: ANN401
     """Send objects to a target as they are, although they cannot be read; what is taken leaves the quarantine.
+
+    Name them, or say which by --sender, --text and --since; these are shown, and nothing is sent before your yes.
 
     Exit code 0: all were taken; 1: not so.
     """
@@ -185,7 +215,8 @@ def send(entries: tuple[str, ...], target: str, reason: str) -> None:
             done.append(ask_for(api.quarantine.SEND, wanted))
             return done[-1].taken
 
-        code = each(list(entries), act)
+        question = f"Send {{objects}} to {target} as they are?"
+        code = each(_entries(ask_for, entries, query, question, yes=yes), act)
     show({"sent": done}, lambda: (_sent_line(one) for one in done))
     end_with(code)
 
@@ -196,13 +227,13 @@ def _sent_line(one: ObjectSent) -> str:
 
 @quarantine.command("discard")
 @click.argument("entries", metavar="ENTRY…", nargs=-1)
-@click.option("--sender", help="All from this sender.")
+@_query
 @click.option("--reason", required=True, help=_REASON)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @root_option
 @json_option(discarded="appliance.control.api.quarantine:ObjectDiscarded")
-def discard(entries: tuple[str, ...], sender: str | None, reason: str, *, yes: bool) -> None:
-    """Remove objects for good."""
+def discard(entries: tuple[str, ...], reason: str, *, yes: bool, **query: Any) -> None:  # noqa: ANN401
+    """Remove objects for good: those named, or those from a --sender, with a --text, --since then."""
     from appliance.control import api  # noqa: PLC0415
 
     done: list[ObjectDiscarded] = []
@@ -213,7 +244,7 @@ def discard(entries: tuple[str, ...], sender: str | None, reason: str, *, yes: b
             done.append(ask_for(api.quarantine.DISCARD, wanted))
             return True
 
-        meant = _entries(ask_for, entries, sender)
+        meant = _entries(ask_for, entries, query)
         if meant and not yes:
             click.confirm(f"remove {plural(len(meant), 'object')} for good?", abort=True, err=True)
         code = each(meant, act)

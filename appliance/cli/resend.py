@@ -38,6 +38,13 @@ def _selection(command: Any) -> Any:  # noqa: ANN401 - as click's decorators
         click.option("--off-peak", is_flag=True, help="Only in the off-peak hours."),
         click.option("--older", is_flag=True, help="Also images of which there is a newer version."),
         click.option("--csv", "listed", type=click.File("rb"), help="Those that a CSV file names, a line each."),
+        click.option(
+            "--stage",
+            "stages",
+            multiple=True,
+            type=click.Choice(["success", "discard", "error"]),
+            help="Only what is there: delivered, discarded or failed.",
+        ),
         click.option("--target", help="Only what was for this target.", shell_complete=shell_completion.targets),
         click.option("--rule", help='Only what this rule fired for, or "(no rule)".'),
         click.option("--since", type=Since(), help="Only since then: 30m, 12h, 7d, 2w ago, or a date or time."),
@@ -77,6 +84,7 @@ def resend(*, only_plan: bool, reason: str, yes: bool, **given: Any) -> None:  #
     mercure resend --accession A77 --reason "lost at the archive"
     mercure resend --anew --since 12h --rule "(no rule)" --plan
     mercure resend --to archive2 --csv exams.csv --off-peak
+    mercure resend --stage error --target pacs --since 2h
 
     Exit code 0: a job was begun, or the plan sends something; 1: there is nothing to send.
     """  # noqa: D301 - click keeps the lines after a backspace

@@ -33,7 +33,7 @@ from appliance.control.disk import quarantine_state
 from appliance.control.errors import ControlError
 from appliance.control.registry import Asked, carries_out, carries_out_for_caller
 from appliance.control.session import Json, Session
-from appliance.control.targets.targets import find_target
+from appliance.control.targets.targets import find_target, only_processed
 from mercure import durable
 from mercure.dicom.receipt import AlteredHeaderError, read_receipt
 from mercure.dicom.receiver_program import ReadAgainError, read_again
@@ -91,7 +91,8 @@ def _shown(session: Session, one: Unreadable, seconds_left: float) -> Quarantine
 
 def _fits(one: QuarantinedObject, wanted: ListQuarantine) -> bool:
     text = f"{one.entry} {one.sender} {one.calling_aet} {one.address} {one.reason} {one.sop_class} {one.sop}".casefold()
-    return wanted.sender in (None, one.sender) and wanted.text.casefold() in text
+    late = wanted.since is None or one.last >= wanted.since
+    return late and wanted.sender in (None, one.sender) and wanted.text.casefold() in text
 
 
 def _groups(objects: list[QuarantinedObject]) -> Iterator[QuarantineGroup]:
@@ -247,10 +248,14 @@ def send_object(asked: Asked, wanted: SendObject) -> ObjectSent:
     Raises
     ------
     ControlError
-        There is no such object or target, or somebody works on it.
+        There is no such object or target, it gets images only processed, or somebody works on the object.
     """
     session = asked.session
     settings = find_target(session, wanted.target)
+    rule = only_processed(session.config, wanted.target)
+    if rule:
+        text = f"{wanted.target!r} gets images only processed, by rule {rule!r}"
+        raise ControlError("invalid", text, "forward it to another target: what it holds cannot be processed")
     with _held(session, wanted.entry) as held:
         entry = held.object.entry
         results: list[ImageResult] = []

@@ -59,9 +59,13 @@ class Quarantine(QuarantineState):
 
 
 class ListQuarantine(Model):
-    """Which are wanted: of a sender, with a text in what is known; at most so many (0: all), the latest first."""
+    """Which are wanted: of a sender, that came since, with a text in what is known; at most so many, the latest first.
+
+    `limit` 0: all.
+    """
 
     sender: str | None = None
+    since: AwareDatetime | None = None
     text: Annotated[str, Field(max_length=200)] = ""
     limit: Annotated[int, Field(ge=0)] = 0
 

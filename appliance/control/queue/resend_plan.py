@@ -16,7 +16,7 @@ from appliance.control.errors import ControlError
 from appliance.control.history.search import asking
 from appliance.control.queue.task_actions import find_task
 from appliance.control.session import Session
-from appliance.control.targets.targets import find_target
+from appliance.control.targets.targets import find_target, only_processed
 from mercure.config import Config
 from mercure.history.queries import ResultPage
 from mercure.history.tag_conditions import conditions_of
@@ -210,6 +210,8 @@ class Planner:
                 self._draft.leave("it went into a module and to no target: decide it anew", task.id)
             elif (target := self._wanted.target or task.target) not in self._config.targets:
                 self._draft.leave(f"there is no target {target!r} any more: name another one", task.id)
+            elif refused := self._refusal([one], target):
+                self._draft.leave(refused, task.id)
             else:
                 self._add([one], (target,))
 
@@ -228,17 +230,13 @@ class Planner:
             first = family[0]
             if first.task.processed_by:
                 self._draft.leave("a module made it: decide the series anew that went in", first.task.id)
-            elif all(one.stage is Stage.ERROR for one in family):
-                self._anew_of_failed(family)
             else:
-                self._anew_of(family)
-
-    def _anew_of_failed(self, family: Sequence[KeptTask]) -> None:
-        for one in family:
-            if one.task.action == "complete":
-                self._retry(one)
-            else:
-                self._draft.leave("it failed on its way: retry it, or discard it and decide it anew", one.task.id)
+                decided = [one for one in family if one.stage is not Stage.ERROR or one.task.action != "complete"]
+                if decided:
+                    self._anew_of(decided)
+                for one in family:
+                    if one not in decided:
+                        self._retry(one)
 
     def _anew_of(self, family: Sequence[KeptTask]) -> None:
         if family[0].task.scope == "series":
@@ -323,11 +321,7 @@ class Planner:
         """Return why images must not go to a target: what a rule sends only processed is never offered as it came."""
         if family[0].task.processed_by:
             return ""
-        fired = {rule.rule for one in family for rule in one.task.rules}
-        rules = self._config.rules.items()
-        if any(name in fired and target in rule.targets and rule.action in ("route", "both") for name, rule in rules):
-            return ""
-        only = next((name for name, rule in rules if target in rule.targets and rule.action == "process"), None)
+        only = only_processed(self._config, target, {rule.rule for one in family for rule in one.task.rules})
         return f"{target!r} gets images only processed, by rule {only!r}" if only else ""
 
     def _count(self, family: Sequence[KeptTask], targets: tuple[str, ...], series: str) -> None:
@@ -389,13 +383,13 @@ class Planner:
         except ControlError:
             return None
         there = {one.task.id for one in self._every}
-            and (not wanted.tags or self._has_tags(record.study_uid, record.series_uid))
         return sum(
             record.id not in there
             and wanted.accession in (None, record.accession)
             and wanted.patient in (None, record.patient_id)
             and (wanted.rule is None or wanted.rule in (record.rules or ()))
             and (not wanted.tasks or record.id in self._named)
+            and (not wanted.tags or self._has_tags(record.study_uid, record.series_uid))
             and (
                 not wanted.listed
                 or bool(

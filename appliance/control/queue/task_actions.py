@@ -16,7 +16,7 @@ from appliance.control.locks import Held
 from appliance.control.queue.entries import entry_of
 from appliance.control.registry import carries_out
 from appliance.control.session import Json, Session
-from appliance.control.targets.targets import find_target, let_use
+from appliance.control.targets.targets import find_target, let_use, only_processed
 from mercure.delivery.destinations import counted_for
 from mercure.event_details import TaskChanged
 from mercure.events import EventWriter
@@ -227,7 +227,8 @@ def reroute(session: Session, wanted: RerouteTask) -> Changed:
     Raises
     ------
     ControlError
-        No such task or target, it is being worked on, it is for this target already, or it is not for a target.
+        No such task or target, it is being worked on, it is for this target already, it is not for a target, or the
+        target gets images only processed.
     """
     target = wanted.target
     find_target(session, target)
@@ -238,6 +239,10 @@ def reroute(session: Session, wanted: RerouteTask) -> Changed:
             raise ControlError("invalid", text, "change the rule, and retry the task")
         if task.target == target:
             raise ControlError("invalid", f"task {work.id} is for {target!r} already", "to try it again, retry it")
+        rule = "" if task.processed_by else only_processed(session.config, target, {it.rule for it in task.rules})
+        if rule:
+            text = f"{target!r} gets images only processed, by rule {rule!r}"
+            raise ControlError("invalid", text, "change the rule, and decide anew on the series")
         update = {"target": target, "member": None, "hold": task.hold}
         return work.finish(task.for_retry().model_copy(update=update), Stage.OUTGOING, wanted.reason)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from appliance.control.api import targets as api
@@ -15,7 +16,7 @@ from appliance.control.configuration.hidden_values import hidden_values
 from appliance.control.errors import ControlError, entry_named
 from appliance.control.registry import carries_out
 from appliance.control.session import Session
-from mercure.config import TargetSettings
+from mercure.config import Config, TargetSettings
 from mercure.delivery.target_breaker import read_outage
 from mercure.delivery.target_health import TargetHealth
 from mercure.delivery.target_status import outage_of, taken_by
@@ -134,6 +135,40 @@ def find_target(session: Session, name: str) -> TargetSettings:
         There is no such target.
     """
     return entry_named("target", name, session.config.targets)
+
+
+def only_processed(config: Config, target: str, fired: Collection[str] | None = None) -> str:
+    """Return the rule by which a target gets images only processed; empty where it may get them as they came.
+
+    A group stands for its members, and names of one destination for each other.
+
+    Parameters
+    ----------
+    config : Config
+        The rules in force.
+    target : str
+        Where images are to go as they came.
+    fired : collection of str, optional
+        The rules that fired for them; without, what any rule sends there as received may go there.
+    """
+    places = _destinations(config, [target])
+    for name, rule in config.rules.items():
+        as_received = rule.action in ("route", "both") and (fired is None or name in fired)
+        if as_received and places & _destinations(config, rule.targets):
+            return ""
+    for name, rule in config.rules.items():
+        if rule.action == "process":
+            chosen = [to for module in rule.modules if (it := config.modules.get(module)) for to in it.routes_to or ()]
+            if places & _destinations(config, (*rule.targets, *chosen)):
+                return name
+    return ""
+
+
+def _destinations(config: Config, names: Iterable[str]) -> set[str]:
+    """Return the places that some targets stand for."""
+    known = [config.targets[name] for name in names if name in config.targets]
+    members = [config.targets[name] for it in known for name in it.leads_to() if name in config.targets]
+    return {it.destination() for it in (*known, *members) if not it.leads_to()}
 
 
 def find_node(session: Session, name: str) -> DicomSettings:

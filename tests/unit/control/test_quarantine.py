@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,26 @@ def test_discarded_with_a_reason(session: Session, torn: Path) -> None:
     }  # fmt: skip
     with pytest.raises(ValueError, match="reason"):
         DiscardObject(entry=torn.name, reason="")
+
+
+def test_a_query_by_when_it_came_last(session: Session, torn: Path) -> None:
+    (one,) = desk.list_quarantine(session, ListQuarantine()).entries
+    assert desk.list_quarantine(session, ListQuarantine(since=one.last)).found == 1
+    assert desk.list_quarantine(session, ListQuarantine(since=one.last + timedelta(seconds=1))).found == 0
+
+
+def test_what_gets_images_only_processed_gets_no_object_as_it_is(session: Session, torn: Path) -> None:
+    path = session.root.path / "config" / "mercure.json"
+    content = json.loads(path.read_text())
+    content["targets"]["research"] = {"kind": "folder", "path": str(session.root.path / "research")}
+    content["modules"] = {"anon": {"runner": "command", "image": "/usr/bin/true"}}
+    content["rules"]["r"] = {"rule": "True", "action": "process", "modules": ["anon"], "targets": ["research"]}
+    path.write_text(json.dumps(content))
+    session = Session(session.root, "alice", clock=session.clock)
+    with pytest.raises(ControlError, match="only processed, by rule 'r'"):
+        send(session, torn, "research")
+    assert entries(session.spool) == [torn]
+    assert send(session, torn, "delivered").taken
 
 
 def test_two_people_at_once_and_what_is_not_there(session: Session, torn: Path) -> None:

@@ -274,6 +274,55 @@ class TestLeftOut:
             ["'b' gets images only processed, by rule 'research'"],
         )
 
+    @pytest.mark.parametrize("to", ["b", "group", "alias", "chosen"])
+    def test_nor_by_another_name_of_its_place(self, desk: Desk, box: Box, to: str) -> None:
+        """A group with it, a target that is the same place, and what a module of the rule may choose."""
+        targets = folders("a", "b", "c") | {
+            "group": {"kind": "group", "members": ["c", "b"], "strategy": "failover"},
+            "alias": {"kind": "folder", "path": "/b"},
+            "chosen": {"kind": "folder", "path": "/chosen"},
+        }
+        modules = {"anon": {"runner": "command", "image": "/usr/bin/true", "routes_to": ["b", "chosen"]}}
+        rules = {
+            "ct": {"rule": CT, "targets": ["a"]},
+            "research": {"rule": MR, "action": "process", "modules": ["anon"], "targets": ["b"]},
+        }
+        box.configure(targets=targets, rules=rules, modules=modules)
+        desk.receive()
+        (old,) = desk.deliver()
+        plan = desk.plan(how="elsewhere", to=[to], tasks=[old.id])
+        assert (plan.series, [it.why for it in plan.left]) == (
+            0,
+            [f"'{to}' gets images only processed, by rule 'research'"],
+        )
+        assert desk.plan(how="elsewhere", to=["c"], tasks=[old.id]).series == 1
+        # What the module made goes there.
+        directory = desk.box.spool.entry(Stage.SUCCESS, old.id)
+        save_task(directory, load_task(directory).model_copy(update={"processed_by": ("anon",)}))
+        assert desk.plan(how="elsewhere", to=[to], tasks=[old.id]).series == 1
+
+    def test_nor_to_its_own_target_since_the_rule_was_changed(self, desk: Desk, box: Box) -> None:
+        desk.receive()
+        (old,) = desk.deliver()
+        modules = {"anon": {"runner": "command", "image": "/usr/bin/true"}}
+        processed = {"rule": CT, "action": "process", "modules": ["anon"], "targets": ["a"]}
+        box.configure(targets=folders("a"), rules={"ct": processed}, modules=modules)
+        plan = desk.plan(how="again", tasks=[old.id])
+        assert (plan.series, [it.why for it in plan.left]) == (0, ["'a' gets images only processed, by rule 'ct'"])
+        assert [(it.kind, it.name) for it in desk.plan(how="anew", tasks=[old.id]).goes] == [("module", "anon")]
+
+    def test_where_the_rule_sends_both_it_may_go_as_it_came(self, desk: Desk, box: Box) -> None:
+        modules = {"anon": {"runner": "command", "image": "/usr/bin/true"}}
+        rules = {
+            "ct": {"rule": CT, "targets": ["a"]},
+            "ai": {"rule": CT, "action": "process", "modules": ["anon"], "targets": ["a"]},
+        }
+        box.configure(targets=folders("a", "b"), rules=rules, modules=modules)
+        desk.receive()
+        desk.deliver()
+        assert desk.plan(how="elsewhere", to=["a"], patient="P1").series == 1
+        assert desk.plan(how="again", stages=["success"], patient="P1").series == 1
+
     def test_what_a_module_made_is_not_decided_anew(self, desk: Desk) -> None:
         desk.receive()
         (old,) = desk.deliver()
@@ -403,6 +452,46 @@ def test_a_failed_task_is_retried_with_its_ledger(desk: Desk) -> None:
     assert again.name == task.id
     assert (again / "ledger.jsonl").exists()
     assert desk.models(Stage.ERROR) == []
+
+
+def fail(desk: Desk) -> Task:
+    """Let what waits for a target fail."""
+    (directory,) = desk.box.tasks(Stage.OUTGOING)
+    task = load_task(directory)
+    failure = Failure(stage="outgoing", reason="no such AE title", at=desk.box.clock.now())
+    save_task(directory, task.model_copy(update={"failure": failure}))
+    directory.rename(desk.box.spool.entry(Stage.ERROR, task.id))
+    return task
+
+
+def test_a_failed_task_is_decided_anew_by_query_and_stays(desk: Desk, box: Box) -> None:
+    """A rule named the wrong target: once it is mended, all that failed there goes where it should."""
+    desk.receive(2)
+    failed = fail(desk)
+    box.configure(targets=folders("a", "b"), rules={"ct": {"rule": CT, "targets": ["b"]}})
+    query: dict[str, Any] = {"how": "anew", "stages": ["error"], "target": "a"}
+    plan = desk.plan(**query)
+    assert (plan.series, plan.images, plan.left) == (1, 2, ())
+    assert [(it.kind, it.name, it.series) for it in plan.goes] == [("target", "b", 1)]
+    desk.begin(**query)
+    desk.work()
+    (new,) = desk.models(Stage.OUTGOING)
+    assert (new.target, new.images, new.late, new.failure) == ("b", 2, False, None)
+    assert new.resent is not None
+    assert new.resent.how == "anew"
+    (kept,) = desk.models(Stage.ERROR)
+    assert (kept.id, kept.failure is not None) == (failed.id, True)
+    assert "sends it already" in desk.plan(**query).left[0].why
+
+
+def test_what_failed_before_it_was_decided_goes_on_its_way_itself(desk: Desk, box: Box) -> None:
+    box.configure(targets=folders("a"), rules={"bad": {"rule": "number(tags.PatientID) > 1", "targets": ["a"]}})
+    desk.receive()
+    stages = [stage for stage in (Stage.ERROR, Stage.DISCARD) if desk.box.tasks(stage)]
+    box.configure(targets=folders("a"), rules={"ct": {"rule": CT, "targets": ["a"]}})
+    desk.begin(how="anew", stages=[stage.value for stage in stages], patient="P1")
+    desk.work()
+    assert [task.target for task in desk.models(Stage.OUTGOING)] == ["a"]
 
 
 def test_a_study_of_which_half_still_arrives(desk: Desk, box: Box) -> None:
