@@ -33,6 +33,11 @@ def new_id(now: datetime | None = None) -> str:
     return f"{instant:%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
 
 
+def place_of(host: str, port: int) -> str:
+    """Write host and port; an address of IPv6 stands in brackets (RFC 3986 section 3.2.2)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def is_id(text: str) -> bool:
     """Return whether `text` is an identifier of ours, and so safe as a file name."""
     return _ID.fullmatch(text) is not None

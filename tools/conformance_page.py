@@ -347,7 +347,8 @@ def _communication() -> Iterator[str]:
     yield from (
         "## 5 Communication and configuration",
         "",
-        "TCP/IP, IPv4 and IPv6 names by the resolver of the host. The receiver listens on",
+        "TCP/IP over IPv4 and IPv6, names by the resolver of the host; one with addresses of both is reached over",
+        "IPv4. The receiver listens on",
         f"`receiver.port` (default {Receiver.model_fields['port'].default}; the playbook lets in 104 and 11112) of",
         "`receiver.bind`. AE titles, addresses, ports, time limits, access by calling and called AE title and by",
         "address are configured ([configuration](reference/configuration.md)).",

@@ -14,6 +14,7 @@ from appliance.cli.setup import first_options, lines, write_first
 from appliance.cli.text import pairs
 from appliance.presentation.phrases import LOCAL_ONLY, OPEN_TO_ALL
 from mercure import __version__
+from mercure.names import place_of
 from mercure.printable import printable
 from mercure.spool.place import place_problems
 from mercure.spool.relocation import settle
@@ -132,7 +133,7 @@ def _who_may_send(config: Config) -> str:
 
 def _page(config: Config) -> str:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.status_page.bind, config.status_page.bind)  # noqa: S104
-    return f"[{host}]:{config.status_page.port}" if ":" in host else f"{host}:{config.status_page.port}"
+    return place_of(host, config.status_page.port)
 
 
 def _deliveries(config: Config) -> str:

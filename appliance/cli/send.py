@@ -11,6 +11,7 @@ import click
 
 from appliance.cli import exit_codes, shell_completion
 from appliance.cli.common import end_with, json_option, narrate, open_session, root_option, show
+from mercure.names import place_of
 from mercure.printable import printable
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _lines(sent: Sent) -> Iterator[str]:
         yield printable(f"problem: {sent.problem}")
     taken, skipped = sent.count(*TAKEN), sent.count("skipped")
     others = len(sent.files) - taken - skipped
-    counts = [f"{taken} images taken by {sent.called_aet} at {sent.host}:{sent.port}"]
+    counts = [f"{taken} images taken by {sent.called_aet} at {place_of(sent.host, sent.port)}"]
     counts += [f"{others} not"] if others else []
     counts += [f"{skipped} skipped"] if skipped else []
     yield printable(", ".join(counts))

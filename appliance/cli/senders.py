@@ -252,7 +252,7 @@ def echo(name: str, port: int | None) -> None:
 
     answer = ask(api.senders.ECHO, api.senders.EchoSender(name=name, port=port))
     word = "well" if answer.ok else "bad"
-    text = f"{answer.sender} ({answer.host}:{answer.port}): {word}, {answer.seconds:.2f} s: {answer.text}"
+    text = f"{answer.sender} ({answer.place}): {word}, {answer.seconds:.2f} s: {answer.text}"
     show(answer, lambda: [printable(text)])
     end_with(exit_codes.WELL if answer.ok else exit_codes.FAILED)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -10,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 AE_TITLE = re.compile(r"[\x20-\x5b\x5d-\x7e]{1,16}")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_HOST_NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
 _BLANK: Final = " \0"
 """What pads an AE title; at its ends it says nothing (PS3.5 section 6.2)."""
 
@@ -24,6 +26,19 @@ def _name(text: str) -> str:
     if not NAME.fullmatch(text):
         raise ValueError("a name has 1 to 64 letters, digits, '-', '_' or '.', and begins with a letter or digit")
     return text
+
+
+def _host(text: str) -> str:
+    """Check a name or an address, and write one of IPv6 as it comes back from the network, without brackets."""
+    if _HOST_NAME.fullmatch(text):
+        return text
+    try:
+        address = IPv6Address(text[1:-1] if text.startswith("[") and text.endswith("]") else text)
+    except ValueError as error:
+        raise ValueError("neither a host name nor an address such as 10.0.3.9 or 2001:db8::9") from error
+    if address.scope_id is not None:
+        raise ValueError("an address that counts on one cable only ('%') names no host: give it another, or a name")
+    return str(address.ipv4_mapped or address)
 
 
 def _absolute(path: Path) -> Path:
@@ -42,6 +57,7 @@ def _title_or_name(text: str) -> str:
     return text.strip()
 
 
+Host = Annotated[str, Field(min_length=1, max_length=253), AfterValidator(_host)]
 AETitle = Annotated[str, AfterValidator(_ae_title)]
 Name = Annotated[str, AfterValidator(_name)]
 TitleOrName = Annotated[str, AfterValidator(_title_or_name)]

@@ -14,6 +14,7 @@ from typing import Final
 
 from mercure.config.models import Config, Receiver
 from mercure.model import ConfigProblem
+from mercure.names import place_of
 
 Address = IPv4Address | IPv6Address
 
@@ -178,7 +179,7 @@ def _own_address(config: Config, host: OwnHost) -> Iterator[ConfigProblem]:
             continue
         addresses = host.addresses_of(node[0])
         if addresses is not None and _is_heard(config.receiver, addresses):
-            text = f"{node[0]}:{node[1]} is this router itself: every image would come back and be sent again"
+            text = f"{place_of(*node)} is this router itself: every image would come back and be sent again"
             advice = "name another node; for a second round of rules use one rule with a module, or another router"
             yield ConfigProblem(f"targets.{name}.host", text, advice)
 

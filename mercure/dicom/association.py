@@ -14,6 +14,7 @@ from mercure.dicom.receipt import CREATOR_UID, IMPLEMENTATION_VERSION
 from mercure.dicom.tls import TlsFilesError, client_context, probe
 from mercure.dicom.tools import ToolMissingError
 from mercure.lazy_imports import IMPORTING
+from mercure.names import place_of
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
@@ -90,7 +91,8 @@ class DicomNode:
     def words(self, text: str) -> str:
         """Fill in the words in braces."""
         return text.format(
-            node=f"{self.called} at {self.host}:{self.port}",
+            node=f"{self.called} at {place_of(self.host, self.port)}",
+            place=place_of(self.host, self.port),
             host=self.host,
             port=self.port,
             called=self.called,
@@ -345,13 +347,13 @@ def _explain(error: OSError) -> tuple[str, str]:
 _EXPLANATIONS: Final[dict[type[OSError], tuple[str, str]]] = {
     socket.gaierror: ("the name {host!r} cannot be resolved", "check 'host', or the DNS"),
     ConnectionRefusedError: (
-        "{host}:{port} refuses the connection",
+        "{place} refuses the connection",
         "nothing listens on this port: check 'port', and that the node runs",
     ),
     TimeoutError: (
-        "{host}:{port} did not answer within {timeout} s",
+        "{place} did not answer within {timeout} s",
         "the machine is off, or a firewall drops the connection: check 'host', 'port' and the firewall",
     ),
-    OSError: ("{host}:{port} cannot be reached: REASON", "check host, port, cable and routing"),
+    OSError: ("{place} cannot be reached: REASON", "check host, port, cable and routing"),
 }
 """Why a connection fails, and what to do about it, from the most special to the most general."""

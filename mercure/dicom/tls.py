@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from mercure.dicom.tools import tool_path
 from mercure.model import Record
+from mercure.names import place_of
 
 if TYPE_CHECKING:
     import socket
@@ -107,7 +108,9 @@ def probe(tls: TargetTls, host: str, port: int, titles: tuple[str, str], seconds
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=2 * seconds + _GRACE_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
-        return TlsProbe(error=ProbeError(kind="timeout", text=f"{host}:{port} did not answer within {2 * seconds:g} s"))
+        return TlsProbe(
+            error=ProbeError(kind="timeout", text=f"{place_of(host, port)} did not answer within {2 * seconds:g} s")
+        )
     try:
         return TlsProbe.model_validate(json.loads(ended.stdout))
     except (ValueError, ValidationError):

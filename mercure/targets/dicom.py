@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 from pydantic import Field, ValidationError
 
 from mercure.config import TargetSettings
-from mercure.config.basics import AETitle, Port, PositiveSeconds, TransferSyntaxes
+from mercure.config.basics import AETitle, Host, Port, PositiveSeconds, TransferSyntaxes
 from mercure.config.tls import TargetTls
 from mercure.dicom.association import ACCEPTED, AssociationFailure, DicomNode, request
 from mercure.dicom.capabilities import CapabilityQuery, Pair
@@ -20,6 +20,7 @@ from mercure.dicom.receipt import DIGEST_PREFIX
 from mercure.dicom.send import SendError, StorePeer, send
 from mercure.dicom.tools import ToolMissingError
 from mercure.event_details import FailureKind
+from mercure.names import place_of
 from mercure.spool import read_tags
 from mercure.spool.images import text
 from mercure.targets.base import Check, DeliveryJob, ImageResult, Outcome, Trouble
@@ -55,8 +56,8 @@ class DicomSettings(TargetSettings):
     """A DICOM node; images are sent by C-STORE."""
 
     kind: Literal["dicom"]
-    host: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9._-]+$")]
-    """Host name or IPv4 address."""
+    host: Host
+    """Host name or address, IPv4 or IPv6. A name that has both is reached over IPv4."""
     port: Port
     """TCP port."""
     called_aet: AETitle
@@ -86,7 +87,7 @@ class DicomSettings(TargetSettings):
 
     def destination(self) -> str:
         """Say which node this is: host (names are compared without case), port and called AE title."""
-        return f"dicom:{self.host.lower()}:{self.port}:{self.called_aet}"
+        return f"dicom:{place_of(self.host.lower(), self.port)}:{self.called_aet}"
 
     def node(self) -> tuple[str, int]:
         """Return host and port."""

@@ -153,7 +153,7 @@ class SendersPage(SettingsPage[Sender]):
         self._tell(row.name, "asking it for an echo …", "dim")
 
         def told(answer: api.senders.SenderEcho) -> None:
-            text = f"{answer.host}:{answer.port}: {answer.text} ({duration(answer.seconds)})"
+            text = f"{answer.place}: {answer.text} ({duration(answer.seconds)})"
             self._tell(row.name, f"{'•' if answer.ok else '‼'} {text}", "good" if answer.ok else "bad")
 
         def failed(error: ControlError) -> None:

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, Field
 
 from appliance.control.api.base import Saved, Verb
 from mercure.model import Model
+from mercure.names import place_of
 
 Access = Literal["open", "learn", "listed"]
 SenderStanding = Literal["listed", "unlisted", "disabled", "refused"]
@@ -171,6 +172,11 @@ class SenderEcho(Model):
     port: int
     text: str
     seconds: float
+
+    @property
+    def place(self) -> str:
+        """Where it was asked."""
+        return place_of(self.host, self.port)
 
 
 LIST: Final = Verb(

@@ -204,7 +204,7 @@ void Association::note_peer() {
 }
 
 Problem Association::opening_failed(const OFCondition& condition) {
-  const std::string place = options_.host + ':' + std::to_string(options_.port);
+  const std::string place = options_.place();
   if (condition == DUL_ASSOCIATIONREJECTED && association_) {
     T_ASC_RejectParameters rejection;
     if (ASC_getRejectParameters(association_->params, &rejection).good()) return {kind_of(rejection), rejection_text(rejection)};

@@ -37,6 +37,14 @@ bool begin_to_connect(int socket, const addrinfo& address) {
   return syscall(SYS_connect, socket, address.ai_addr, address.ai_addrlen) == 0 || errno == EINPROGRESS;
 }
 
+// A name that has addresses of both kinds is reached over IPv4, as it always was.
+const addrinfo& preferred(const addrinfo& first) {
+  for (const addrinfo* one = &first; one != nullptr; one = one->ai_next) {
+    if (one->ai_family == AF_INET) return *one;
+  }
+  return first;
+}
+
 Descriptor connect_to(const std::string& host, unsigned port, std::string& fault) {
   addrinfo wanted{};
   wanted.ai_socktype = SOCK_STREAM;
@@ -45,9 +53,10 @@ Descriptor connect_to(const std::string& host, unsigned port, std::string& fault
     fault = std::string("its name cannot be resolved: ") + (error == EAI_SYSTEM ? std::strerror(errno) : gai_strerror(error));
     return {};
   }
-  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> address(found, &freeaddrinfo);
-  Descriptor made(socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (made && begin_to_connect(made.get(), *address)) return made;
+  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> addresses(found, &freeaddrinfo);
+  const addrinfo& address = preferred(*addresses);
+  Descriptor made(socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (made && begin_to_connect(made.get(), address)) return made;
   fault = std::strerror(errno);
   return {};
 }

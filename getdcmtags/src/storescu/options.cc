@@ -1,5 +1,6 @@
 #include "storescu/options.h"
 
+#include <arpa/inet.h>
 #include <getopt.h>
 
 #include <algorithm>
@@ -21,7 +22,7 @@ constexpr const char* kHelp =
     "Sends DICOM files by C-STORE, bit by bit as they are wherever the target takes them so. LIST names them, one per\n"
     "line. Prints one line of JSON for each file as soon as its result is known, and a summary as the last line.\n"
     "\n"
-    "  --host HOST              name or IPv4 address of the target\n"
+    "  --host HOST              name or address of the target, IPv4 or IPv6\n"
     "  --port PORT              its port, 1 to 65535\n"
     "  --called-aet AET         its AE title (ANY-SCP)\n"
     "  --calling-aet AET        our AE title (MERCURE)\n"
@@ -123,9 +124,15 @@ bool mark(std::string_view text, std::string& into) {
   return text.size() == kMarkLength && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
+bool is_ipv6(const std::string& text) {
+  in6_addr address{};
+  return inet_pton(AF_INET6, text.c_str(), &address) == 1;
+}
+
 bool host(std::string_view text, std::string& into) {
   into = text;
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~' && c != ':'; });
+  const bool is_name = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~' && c != ':'; });
+  return !text.empty() && (is_name || is_ipv6(into));
 }
 
 bool syntaxes(std::string_view text, SyntaxPolicy& into) {
@@ -181,6 +188,8 @@ Parsed wrong(const std::string& what) {
 }
 
 }  // namespace
+
+std::string Options::place() const { return (is_ipv6(host) ? '[' + host + ']' : host) + ':' + std::to_string(port); }
 
 Parsed parse_options(int argc, char** argv) {
   Options options;

@@ -32,6 +32,9 @@ struct Options {
   bool is_probe = false;              // open one association, send nothing, tell who answered
   bool uses_tls = false;
   dimse::TlsClientSettings tls;
+
+  // Host and port as they are written: "pacs:104", "[2001:db8::7]:104".
+  std::string place() const;
 };
 
 struct Parsed {

@@ -70,8 +70,10 @@ WRONG: list[tuple[dict[str, Any], str, str, str]] = [
     ({"targets": {"archive": {**FOLDER, "path": "x"}}}, "targets.archive.path", "absolute", ""),
     ({"targets": {"archive": FOLDER, "p": {**DICOM, "port": 70000}}}, "targets.p.port", "65535", ""),
     ({"targets": {"archive": FOLDER, "p": {**DICOM, "called_aet": "x" * 17}}}, "targets.p.called_aet", "AE title", ""),
-    ({"targets": {"archive": FOLDER, "p": {**DICOM, "host": "a;b"}}}, "targets.p.host", "pattern", ""),
-    ({"targets": {"archive": FOLDER, "p": {**DICOM, "host": "::1"}}}, "targets.p.host", "pattern", ""),
+    ({"targets": {"archive": FOLDER, "p": {**DICOM, "host": "a;b"}}}, "targets.p.host", "neither a host name", ""),
+    ({"targets": {"archive": FOLDER, "p": {**DICOM, "host": "::1::2"}}}, "targets.p.host", "neither a host name", ""),
+    ({"targets": {"archive": FOLDER, "p": {**DICOM, "host": "fe80::1%eth0"}}}, "targets.p.host", "one cable", ""),
+    ({"targets": {"archive": FOLDER, "p": {**DICOM, "host": ""}}}, "targets.p.host", "at least 1 character", ""),
     ({"targets": {"archive": FOLDER, "../x": DICOM}}, "targets.../x", "a name has 1 to 64", ""),
     (
         {"rules": {"mr": {**RULE, "targets": ["archve"]}}},
