@@ -5,6 +5,7 @@ The manifest comes last because digests are known last; so a file without one wa
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -16,6 +17,7 @@ from typing import BinaryIO, Final, Literal
 
 from pydantic import AwareDatetime, ValidationError
 
+from appliance.backup_encryption import SUFFIX, EncryptionError, decrypted
 from mercure.model import Model
 
 MANIFEST: Final = "manifest.json"
@@ -140,7 +142,9 @@ def _pass_over(name: str, pieces: Iterator[bytes]) -> None:
         pass
 
 
-def read(path: Path, take: Take = _pass_over, on_bytes: OnBytes = lambda count: None) -> Manifest:
+def read(
+    path: Path, take: Take = _pass_over, on_bytes: OnBytes = lambda count: None, identity: Path | None = None
+) -> Manifest:
     """Read a backup from its beginning to its end, and compare every file with its digest.
 
     Parameters
@@ -151,18 +155,20 @@ def read(path: Path, take: Take = _pass_over, on_bytes: OnBytes = lambda count: 
         Takes the name of each file and its content, piece by piece, before the digest is known to be right.
     on_bytes : callable
         Called with the bytes of each piece that was read.
+    identity : Path, optional
+        The private key, of one that is encrypted.
 
     Raises
     ------
     ArchiveError
-        It is no backup, was cut short, or a file is not as it was written.
+        It is no backup, cannot be decrypted, was cut short, or a file is not as it was written.
     OSError
         It cannot be read, or `take` failed.
     """
     found: dict[str, ArchivePart] = {}
     manifest: Manifest | None = None
     try:
-        with tarfile.open(path, mode="r|", bufsize=_CHUNK) as tar:
+        with _opened(path, identity) as file, tarfile.open(fileobj=file, mode="r|", bufsize=_CHUNK) as tar:
             for member in tar:
                 if manifest is not None:
                     raise ArchiveError(f"{path}: {member.name!r} comes after the manifest")
@@ -176,12 +182,26 @@ def read(path: Path, take: Take = _pass_over, on_bytes: OnBytes = lambda count: 
                 take(_checked(path, member.name, found), _pieces(reading))
                 digest = reading.digest.hexdigest()
                 found[member.name] = ArchivePart(name=member.name, bytes=member.size, sha256=digest)
+    except EncryptionError as error:
+        raise ArchiveError(f"{path} cannot be decrypted: {error}") from error
     except (tarfile.TarError, EOFError) as error:
         raise ArchiveError(f"{path} is no backup, or was cut short: {error}") from error
     if manifest is None:
         raise ArchiveError(f"{path} has no manifest: it was cut short, or is no backup")
     _compare(path, manifest, found)
     return manifest
+
+
+@contextlib.contextmanager
+def _opened(path: Path, identity: Path | None) -> Iterator[BinaryIO]:
+    if path.suffix != SUFFIX:
+        with path.open("rb") as plain:
+            yield plain
+        return
+    if identity is None:
+        raise ArchiveError(f"{path} is encrypted: its private key is needed (`--identity FILE`)")
+    with decrypted(path, identity) as file:
+        yield file
 
 
 def _pieces(reading: _Digesting) -> Iterator[bytes]:

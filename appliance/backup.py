@@ -21,6 +21,8 @@ from typing import BinaryIO, Final
 
 from appliance import archive
 from appliance.archive import ArchiveError, Manifest, Writer
+from appliance.backup_encryption import SUFFIX, EncryptionError, encrypted
+from appliance.control.alerts.inputs import note_backup
 from appliance.control.api import backup as api
 from appliance.control.api.backup import BackupChecked, BackupFile, BackupMade, Backups, CreateBackup, OneBackup
 from appliance.control.api.base import Nothing, Progress
@@ -109,10 +111,11 @@ def create(asked: Asked, wanted: CreateBackup) -> BackupMade:
     session = asked.session
     folder = Path(wanted.folder) if wanted.folder is not None else None
     try:
-        made = _create(session, images=wanted.images, folder=folder, report=asked.report)
+        made = _create(session, wanted, folder, asked.report)
     except (ControlError, OSError) as error:
         _notice(session, f"no backup could be made: {error}")
         raise
+    _note_made(session)
     _notice(session, f"a backup lacks {'; '.join(made.left_out)}" if made.left_out else "")
     return made
 
@@ -132,18 +135,28 @@ def _notice(session: Session, text: str) -> None:
         _log.warning("whether a backup failed cannot be noted: %s", error)
 
 
-def _create(session: Session, *, images: bool, folder: Path | None, report: Report) -> BackupMade:
+def _note_made(session: Session) -> None:
+    """Write down for the alert when it was: the folder of the backups may be anywhere."""
+    try:
+        note_backup(session)
+    except OSError as error:
+        _log.warning("when the last backup was made cannot be noted: %s", error)
+
+
+def _create(session: Session, wanted: CreateBackup, folder: Path | None, report: Report) -> BackupMade:
     begin = session.clock.monotonic()
     path = _folder(session, folder) / archive.file_name(session.config.name, session.clock.now())
+    if wanted.recipients is not None:
+        path = path.with_name(path.name + SUFFIX)
     with session.changing() as events, cleared(path):
         with durable.replacing(path, mode=0o600) as file:
-            manifest = _write(session, file, images=images, report=report)
+            manifest = _write_file(session, file, wanted, report)
         made = BackupMade(
             path=str(path),
             bytes=path.stat().st_size,
             files=len(manifest.parts),
             history=manifest.history,
-            images=images,
+            images=wanted.images,
             left_out=manifest.left_out,
             seconds=round(session.clock.monotonic() - begin, 3),
         )
@@ -151,10 +164,23 @@ def _create(session: Session, *, images: bool, folder: Path | None, report: Repo
     return made
 
 
+def _write_file(session: Session, file: BinaryIO, wanted: CreateBackup, report: Report) -> Manifest:
+    if wanted.recipients is None:
+        return _write(session, file, images=wanted.images, report=report)
+    try:
+        with encrypted(file, Path(wanted.recipients)) as inner:
+            manifest = _write(session, inner, images=wanted.images, report=report)
+    except EncryptionError as error:
+        advice = f"see that {wanted.recipients} holds public keys as `age-keygen -y` prints them, one a line"
+        raise ControlError("failed", f"the backup could not be encrypted: {error}", advice) from error
+    return manifest
+
+
 def list_backups(session: Session) -> tuple[BackupFile, ...]:
     """List the backups in the root's own folder, the newest first."""
     found = []
-    for path in (session.root.path / FOLDER).glob("[!.]*.tar"):
+    folder = session.root.path / FOLDER
+    for path in (*folder.glob("[!.]*.tar"), *folder.glob(f"[!.]*.tar{SUFFIX}")):
         with contextlib.suppress(FileNotFoundError):
             state = path.stat()
             found.append(BackupFile(name=path.name, path=str(path), bytes=state.st_size, modified=state.st_mtime))
@@ -184,11 +210,11 @@ def check(asked: Asked, wanted: OneBackup) -> BackupChecked:
     return checked(known[name], asked.report)
 
 
-def checked(path: Path, report: Report) -> BackupChecked:
-    """Compare each file of a backup with its digest."""
+def checked(path: Path, report: Report, identity: Path | None = None) -> BackupChecked:
+    """Compare each file of a backup with its digest; of one that is encrypted, by the private key in a file."""
     counter = Counter(report, path.stat().st_size, "bytes read")
     try:
-        manifest = archive.read(path, on_bytes=counter.add)
+        manifest = archive.read(path, on_bytes=counter.add, identity=identity)
     except ArchiveError as error:
         return BackupChecked(path=str(path), ok=False, problem=str(error))
     return BackupChecked(
@@ -341,7 +367,7 @@ def _add_entry(writer: Writer, name: str, path: Path) -> bool:
 # What killed backups leave behind (half files under hidden names, copies of the history) the next one removes. While it
 # is written a backup holds a lock on its folder and on that of its copy; the kernel releases both at any death.
 _SCRATCH: Final = "backup-"
-_HALF: Final = r"\.{name}-[0-9TZ]+\.tar\.[0-9a-f]{{8}}\.tmp"
+_HALF: Final = r"\.{name}-[0-9TZ]+\.tar(\.age)?\.[0-9a-f]{{8}}\.tmp"
 
 
 @contextlib.contextmanager

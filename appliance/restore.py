@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -59,7 +60,7 @@ class Restored(Model):
     left_out: tuple[str, ...] = ()
 
 
-def restore(session: Session, path: Path, *, force: bool, report: Report) -> Restored:
+def restore(session: Session, path: Path, *, force: bool, report: Report, identity: Path | None = None) -> Restored:
     """Bring a backup back.
 
     Parameters
@@ -73,11 +74,14 @@ def restore(session: Session, path: Path, *, force: bool, report: Report) -> Res
         stay where they are, in any case.
     report : callable
         Called with the progress in bytes.
+    identity : Path, optional
+        The private key, of a backup that is encrypted.
 
     Raises
     ------
     ControlError
-        The backup is damaged, a router runs here, or there is something already and `force` is not given.
+        The backup is damaged or cannot be decrypted, a router runs here, or there is something already and `force` is
+        not given.
     OSError
         The disk refuses; call again with `force` when it has room.
     """
@@ -92,7 +96,8 @@ def restore(session: Session, path: Path, *, force: bool, report: Report) -> Res
             raise ControlError("busy", str(error)) from error
         unpacked = _cleared(root.path, stack)
         comparing = Counter(report, size, "bytes compared")
-        manifest = _read(path, lambda name: unpacked if name.startswith("config/") else None, comparing)
+        backup = _Backup(path, identity)
+        manifest = _read(backup, lambda name: unpacked if name.startswith("config/") else None, comparing)
         # What was brought back says where spool and history are: they may be on disks of their own.
         config = Session(Root(unpacked), session.user).config
         spool = Spool(root.named_spool(config))
@@ -100,9 +105,15 @@ def restore(session: Session, path: Path, *, force: bool, report: Report) -> Res
         spool.create()
         images = _cleared(spool.root, stack)
         writing = Counter(report, size, "bytes brought back")
-        _read(path, lambda name: images if name.startswith("spool/") else unpacked, writing)
+        _read(backup, lambda name: images if name.startswith("spool/") else unpacked, writing)
         place = Session(root, session.user, service=session.service, clock=session.clock)
         return _Restoring(place, unpacked, images / "spool", spool, manifest).run(path, force=force)
+
+
+@dataclass(frozen=True)
+class _Backup:
+    path: Path
+    identity: Path | None
 
 
 def _cleared(folder: Path, stack: ExitStack) -> Path:
@@ -121,7 +132,7 @@ def _size(path: Path) -> int:
         raise ControlError("not-found", f"{path} cannot be read: {error.strerror}") from error
 
 
-def _read(path: Path, folder_for: Callable[[str], Path | None], counter: Counter) -> Manifest:
+def _read(backup: _Backup, folder_for: Callable[[str], Path | None], counter: Counter) -> Manifest:
     """Read the whole backup, and unpack what has a folder."""
 
     def take(name: str, pieces: Iterator[bytes]) -> None:
@@ -137,7 +148,7 @@ def _read(path: Path, folder_for: Callable[[str], Path | None], counter: Counter
                 file.write(piece)
 
     try:
-        return archive.read(path, take, counter.add)
+        return archive.read(backup.path, take, counter.add, backup.identity)
     except ArchiveError as error:
         raise ControlError("invalid", str(error), "take another backup; nothing was changed") from error
 

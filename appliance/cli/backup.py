@@ -36,15 +36,19 @@ def backup() -> None:
 @backup.command()
 @click.option("--images", is_flag=True, help="With the images that are in the spool.")
 @click.option("--to", type=click.Path(path_type=Path), help="Into this folder.  [default: backup/ in the root]")
+@click.option(
+    "--recipients", type=click.Path(path_type=Path), help="Encrypt it for the public keys in this file (age)."
+)
 @root_option
 @json_option("appliance.control.api.backup:BackupMade")
-def create(*, images: bool, to: Path | None) -> None:
+def create(*, images: bool, to: Path | None, recipients: Path | None) -> None:
     """Write a backup. Exit code 1 also when something had to be left out, such as a history without pg_dump."""
     from appliance.control import api  # noqa: PLC0415
 
-    folder = str(to.absolute()) if to is not None else None
+    folder, keys = (str(path.absolute()) if path is not None else None for path in (to, recipients))
+    wanted = api.backup.CreateBackup(images=images, folder=folder, recipients=keys)
     with asking() as ask_for:
-        made = ask_for(api.backup.CREATE, api.backup.CreateBackup(images=images, folder=folder))
+        made = ask_for(api.backup.CREATE, wanted)
     show(made, lambda: _made(made))
     end_with(exit_codes.FAILED if made.left_out else exit_codes.WELL)
 
@@ -56,6 +60,7 @@ def _made(made: BackupMade) -> Iterator[str]:
             ("size", f"{size(made.bytes)}, {made.files} files, in {made.seconds:.1f} s"),
             ("history", made.history or "none"),
             ("images", "yes" if made.images else "no"),
+            ("encrypted", "yes" if made.path.endswith(".age") else "no"),
             *(("! left out", text) for text in made.left_out),
             ("bring back", f"{program()} restore {made.path} --root NEW_ROOT"),
         ]
@@ -80,17 +85,21 @@ def _row(item: BackupFile) -> tuple[str, ...]:
 
 @backup.command()
 @click.argument("backup", shell_complete=shell_completion.backups)
+@click.option("--identity", type=click.Path(path_type=Path, exists=True), help="The private key of an encrypted one.")
 @root_option
 @json_option("appliance.control.api.backup:BackupChecked")
-def check(backup: str) -> None:
-    """Compare each file of a BACKUP with its digest: one that `backup list` names, or any file by its path."""
+def check(backup: str, *, identity: Path | None) -> None:
+    """Compare each file of a BACKUP with its digest: one that `backup list` names, or any file by its path.
+
+    One that is encrypted is checked by its path, where its private key is: it need not come to the router.
+    """
     from appliance.control import api  # noqa: PLC0415
 
-    if "/" in backup:
+    if "/" in backup or identity is not None:
         from appliance.backup import checked  # noqa: PLC0415
 
         with Meter() as meter:
-            found = checked(Path(backup).absolute(), meter)
+            found = checked(Path(backup).absolute(), meter, identity)
     else:
         with asking() as ask_for:
             found = ask_for(api.backup.CHECK, api.backup.OneBackup(name=backup))
@@ -117,9 +126,10 @@ def _checked(found: BackupChecked) -> Iterator[str]:
 @click.command()
 @click.argument("backup", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--force", is_flag=True, help="Also where there is something; it is kept aside, images stay.")
+@click.option("--identity", type=click.Path(path_type=Path, exists=True), help="The private key of an encrypted one.")
 @root_option
 @json_option("appliance.restore:Restored")
-def restore(backup: Path, *, force: bool) -> None:
+def restore(backup: Path, *, force: bool, identity: Path | None) -> None:
     """Restore a BACKUP into a root in which no router runs.
 
     The whole file is compared with its digests first. A root with a configuration, a spool or a history is refused;
@@ -129,7 +139,7 @@ def restore(backup: Path, *, force: bool) -> None:
     from appliance.restore import restore as bring_back  # noqa: PLC0415
 
     with Meter() as meter:
-        done = bring_back(open_session(), backup.absolute(), force=force, report=meter)
+        done = bring_back(open_session(), backup.absolute(), force=force, report=meter, identity=identity)
     show(done, lambda: _restored(done))
     end_with(exit_codes.FAILED if done.left_out else exit_codes.WELL)
 

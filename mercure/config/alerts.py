@@ -209,10 +209,12 @@ class NameTaken(Incident):
 
 
 class BackupFailed(Incident):
-    """A backup could not be made, or lacks something."""
+    """A backup could not be made, lacks something, or the last one is old."""
 
     keep_seconds: PositiveSeconds = 2 * 86400
     """It is over when it has not happened again for so long, or when a whole one was made."""
+    overdue_hours: Annotated[float, Field(ge=0, le=10_000)] = 50
+    """The last backup is older than this; 0: that does not matter. A router that never made one is not told of it."""
 
 
 class AuditTrailLost(Incident):

@@ -106,6 +106,7 @@ _FIXED: Final[tuple[BadState, ...]] = (
     BadState("host", "certificate-over", "a certificate has ended, or ends within days", "certificate", "critical"),
     BadState("host", "certificate-unreadable", "a certificate cannot be read", "certificate", "critical"),
     BadState("host", "channel", "a channel takes no messages", "notification", "warning"),
+    BadState("host", "backup-overdue", "there was no backup for too long", "backup", "warning"),
     BadState("host", "given-up", "a message was given up", "notification", "warning"),
 )
 

@@ -465,6 +465,17 @@ def _notices(seen: Seen) -> Iterator[Alert]:
         yield _alert(notice.kind, notice.about, text, notice.advice, severity=severity, since=notice.first)
 
 
+def _backup(seen: Seen) -> Iterator[Alert]:
+    last, hours = seen.signals.backup_at, seen.rules.backup.overdue_hours
+    if last is None or not hours:
+        return
+    age = (seen.status.time - last).total_seconds()
+    if age > hours * 3600:
+        text = f"the last backup was made {_long(age)} ago"
+        advice = "`mercure backup create` makes one; on an appliance see `systemctl status mercure-backup.timer`"
+        yield _alert("backup", "overdue", text, advice, since=last)
+
+
 def _long(seconds: float) -> str:
     """Say a duration as people do."""
     for size, unit in ((86400.0, "day"), (3600.0, "hour"), (60.0, "minute"), (1.0, "second")):
@@ -494,4 +505,5 @@ _SOURCES: Final[tuple[Callable[[Seen], Iterator[Alert]], ...]] = (
     _scrub,
     _notifications,
     _notices,
+    _backup,
 )

@@ -11,15 +11,16 @@ from pydantic import AwareDatetime
 
 from appliance.control.alerts.sender_silence import silent_senders
 from appliance.control.pace import Pace
+from mercure import durable
 from mercure.history.database import HistoryError
 from mercure.history.queries import History
-from mercure.model import Model
+from mercure.model import Model, Record, read_state
 from mercure.names import id_time
 from mercure.notifications.queue import MessageQueue
 from mercure.notifications.send_queue import failing_channels
 from mercure.retention.scrub import read_scrub
 from mercure.routing.task_ids import newest_id
-from mercure.spool import uptime
+from mercure.spool import Spool, Stage, uptime
 from mercure.spool.notices import Notice, notices
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ class Signals(Model):
     front: str = ""
     """What is wrong with the web server in front of the page."""
     notices: tuple[Notice, ...] = ()
+    backup_at: AwareDatetime | None = None
+    """When the last backup was made; None: never."""
 
 
 def look(session: Session, silent: tuple[SilentSender, ...] = (), page: str = "", pace: Pace | None = None) -> Signals:
@@ -109,7 +112,36 @@ def look(session: Session, silent: tuple[SilentSender, ...] = (), page: str = ""
         given_up_since=None if first is None else first.finished,
         page=page,
         notices=tuple(notices(session.spool)),
+        backup_at=last_backup(session.spool),
     )
+
+
+class LastBackup(Record):
+    """When a backup was made last: ``state/backup.json``."""
+
+    made: AwareDatetime
+
+
+def last_backup(spool: Spool) -> datetime | None:
+    """Return when a backup was made last; None where nothing tells it."""
+    found = read_state(_backup_note(spool), LastBackup)
+    return None if found is None else found.made
+
+
+def note_backup(session: Session) -> None:
+    """Write down that a backup was made now: the folder in which it is may be anywhere.
+
+    Raises
+    ------
+    OSError
+        The disk refuses.
+    """
+    note = LastBackup(made=session.clock.now())
+    durable.write_file(_backup_note(session.spool), note.model_dump_json().encode(), sync=False)
+
+
+def _backup_note(spool: Spool) -> Path:
+    return spool.stage(Stage.STATE) / "backup.json"
 
 
 def doubt_of(session: Session) -> str:

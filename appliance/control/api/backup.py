@@ -16,11 +16,13 @@ HistoryKind = Literal["sqlite", "postgresql"]
 class CreateBackup(Model):
     """What goes into a backup beside configuration, revisions, state and history, and into which folder it goes.
 
-    `folder` is absolute and writable for the router's user; absent: ``backup/`` in the root.
+    `folder` is absolute and writable for the router's user; absent: ``backup/`` in the root. `recipients` is a file
+    with public keys, one a line (age(1)): the backup is encrypted for their owners; absent: it is not.
     """
 
     images: bool = False
     folder: Annotated[str, Field(min_length=1, max_length=4000)] | None = None
+    recipients: Annotated[str, Field(pattern="^/", max_length=4000)] | None = None
 
 
 class BackupMade(Model):

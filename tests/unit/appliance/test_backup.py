@@ -16,6 +16,9 @@ from pathlib import Path
 import pytest
 
 from appliance import archive, backup, restore
+from appliance.control.alerts.conditions import alerts_of
+from appliance.control.alerts.health import status
+from appliance.control.alerts.inputs import last_backup, look
 from appliance.control.api.backup import BackupMade, CreateBackup, OneBackup
 from appliance.control.api.base import Progress
 from appliance.control.api.verification import Verification
@@ -437,3 +440,21 @@ def test_a_backup_that_failed_is_noticed_until_one_is_made(used: Session, tmp_pa
     assert (notice.kind, "not mounted" in notice.text) == ("backup", True)
     make(used)
     assert not notices(used.spool)
+
+
+def test_when_the_last_one_was_made_is_known_and_an_old_one_is_an_alert(session: Session, clock: ManualClock) -> None:
+    def overdue() -> list[str]:
+        alerts = alerts_of(status(session), look(session), session.config.alerts).alerts
+        return [alert.text for alert in alerts if alert.key == "backup:overdue"]
+
+    assert last_backup(session.spool) is None
+    clock.advance(90 * 86400)
+    assert overdue() == [], "who never made one has chosen so"
+    make(session)
+    assert last_backup(session.spool) == clock.now()
+    clock.advance(49 * 3600)
+    assert overdue() == []
+    clock.advance(2 * 3600)
+    assert overdue() == ["the last backup was made 2 days ago"]
+    make(session)
+    assert overdue() == []

@@ -119,6 +119,7 @@ PROVOKED: dict[tuple[str, str], Callable[[], Provoked]] = {
     ("host", "certificate-over"): lambda: certificate(-1),
     ("host", "certificate-unreadable"): lambda: certificate(None),
     ("host", "channel"): lambda: ({}, {"channels": (FailingChannel(name="mail", failing_since=NOW, error="x"),)}),
+    ("host", "backup-overdue"): lambda: ({}, {"backup_at": NOW - timedelta(hours=60)}),
     ("host", "given-up"): lambda: ({}, {"given_up": 1}),
     ("spool", "filling"): lambda: ({"disk": DISK.model_copy(update={"full_in_seconds": 77 * 60.0})}, {}),
     **{("spool", state): lambda state=state: disk(state) for state in DISK_WORDS},  # type: ignore[misc]
