@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.support.patients import assert_none_is_named, is_ours
 from tests.support.polling import eventually
 from tests.support.procfs import group_members
 
@@ -136,6 +137,8 @@ def running(
             if ready is not None:
                 _await(program, ready, seconds)
             yield program
+            if is_ours(arguments):
+                assert_none_is_named(program.output(), arguments)
         finally:
             program.stop(grace=grace)
             _show(program)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.patients import assert_no_file_names_one
 from tests.support.polling import eventually
 from tests.support.ports import is_listening
 from tests.support.processes import Running, running
@@ -60,6 +61,7 @@ class Router:
         command: list[str | Path] = [*MERCURE, "run", "--root", self.root, *options]
         with running(command, ready=lambda _: is_listening(self.port), seconds=60, grace=60) as program:
             yield program
+        assert_no_file_names_one(self.root / "log")
 
     def edit(self, change: Callable[[dict[str, Any]], None]) -> None:
         """Change mercure.json as an editor does."""
