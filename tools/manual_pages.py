@@ -115,6 +115,8 @@ def tui_page() -> str:
                 lines += _item(f"{action.key_text}  :{action.name}", f"{action.text}{needs}")
     lines += [".SH ROLES"]
     for role, group in GROUPS.items():
+        if role == "page":
+            continue  # no person has it
         lines += _item(role, f"Members of the Unix group {group}, and of those above it.")
     lines += [".SH SEE ALSO", ".BR mercure (1)"]
     return "\n".join(lines) + "\n"

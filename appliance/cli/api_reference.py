@@ -46,7 +46,8 @@ Python programs use `appliance.control.rpc.client`: `Client(root).call(api.queue
 
 The kernel says who is at the other end. The role comes from the user's Unix groups, asked at each connection; each
 role may do what those above it may. root and the user to whom the router belongs are admins without any group: they
-could write its files anyway. What they change is audited by the name of the login, so that sudo hides nobody.
+could write its files anyway. `page` is no person: who is in its group may no more than the status page needs, whatever
+other groups he is in. What they change is audited by the name of the login, so that sudo hides nobody.
 
 | role | group |
 | --- | --- |
@@ -60,10 +61,11 @@ too.
 | limit | value |
 | --- | --- |
 | connections | {limits.connections} in all, {limits.connections_of_one} of one user |
+| of these for admins | {limits.connections_of_admins} |
 | a request | {limits.request_bytes} bytes, 200 levels, whole within {limits.request_seconds:g} s of its first byte |
 | between two requests | {limits.idle_seconds:g} s |
 | an answer, an item | taken within {limits.send_seconds:g} s, or the connection is closed |
-| long actions | {running} at the same time |
+| long actions | {running} at the same time, {reserved} of them for admins |
 | a stream | {limits.mailbox_bytes} bytes wait for its reader; one that is slower is dropped |
 
 ## Errors
@@ -102,6 +104,7 @@ def page() -> str:
         beat=jobs.BEAT_SECONDS,
         kept=jobs.KEPT,
         running=jobs.RUNNING,
+        reserved=jobs.RESERVED,
         errors="\n".join(f"| {code} | `{kind}` | {text} |" for kind, (code, text) in MEANING.items()),
         items="\n".join(f"| `{name}` | {link(model)} |" for name, model in ITEMS.items()),
     )

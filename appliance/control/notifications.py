@@ -19,7 +19,7 @@ from appliance.control.api.notifications import (
 from appliance.control.configuration import edits
 from appliance.control.configuration.hidden_values import webhook_address
 from appliance.control.errors import ControlError, entry_named
-from appliance.control.registry import carries_out
+from appliance.control.registry import Asked, carries_out, carries_out_for_caller
 from appliance.control.session import Session
 from mercure.config import Config
 from mercure.config.notifications import ChannelSettings, EMail, Webhook
@@ -80,16 +80,18 @@ def _report(state: State, message: Message) -> MessageReport:
     return MessageReport(**told, state=state, members=len(message.members))
 
 
-@carries_out(api.TEST)
-def test_channel(session: Session, wanted: TestChannel) -> ChannelTested:
-    """Send a test message at once, and tell what came of it.
+@carries_out_for_caller(api.TEST)
+def test_channel(asked: Asked, wanted: TestChannel) -> ChannelTested:
+    """Send a test message at once, and tell what came of it; settings that are not saved are for admins.
 
     Raises
     ------
     ControlError
-        There is no such channel, or its settings cannot be used.
+        There is no such channel, its settings cannot be used, or the caller may not try any.
     """
-    name, content = wanted.channel, wanted.settings
+    session, name, content = asked.session, wanted.channel, wanted.settings
+    if content is not None:
+        asked.require("admin", "a test with settings that are not saved")
     config = session.config if content is None else edits.tried(session, edits.with_entry("channels", name, content))
     settings = _channel(config, name)
     now = session.clock.now()

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from appliance.control.api.base import A, AnyVerb, Progress, Q, Verb
+from appliance.control.api.base import A, AnyVerb, Progress, Q, Role, Verb
 from appliance.control.errors import ControlError
-from appliance.control.roles import Caller
+from appliance.control.roles import GROUPS, Caller
 from appliance.control.session import Session
 from mercure.config import Config
 from mercure.config.problems import suggest
@@ -78,6 +78,21 @@ class Asked:
     caller: Caller
     report: Callable[[Progress], None] = field(default=lambda progress: None)
     jobs: Jobs | None = None
+
+    def require(self, needed: Role, what: str) -> None:
+        """Make sure that the caller may what a verb does only for some.
+
+        Raises
+        ------
+        ControlError
+            It is not allowed.
+        """
+        if self.caller.may(needed):
+            return
+        have = f"is {self.caller.role}" if self.caller.role else "has no role here"
+        text = f"{what} is not allowed: it needs the role {needed}, and {self.caller.user} {have}"
+        advice = f"have an administrator add {self.caller.user} to the group {GROUPS[needed]}"
+        raise ControlError("not-allowed", text, advice, role=needed)
 
 
 @dataclass(frozen=True)
@@ -170,16 +185,11 @@ def carry_out(asked: Asked, bound: Bound, request: Any) -> Any:  # noqa: ANN401 
     ControlError
         The caller may not, or it did not work.
     """
-    needed = bound.verb.role
-    if not asked.caller.may(needed):
-        have = f"is {asked.caller.role}" if asked.caller.role else "has no role here"
-        text = f"{bound.verb.name} is not allowed: it needs the role {needed}, and {asked.caller.user} {have}"
-        advice = f"have an administrator add {asked.caller.user} to the group mercure-{needed}"
-        raise ControlError("not-allowed", text, advice, role=needed)
+    asked.require(bound.verb.role, bound.verb.name)
     if not bound.verb.long or asked.jobs is None:
         return bound.run(asked, request)
     about = str(getattr(request, "name", ""))
     return asked.jobs.carry_out(
-        bound.verb.name, about, asked.caller.user, lambda report: bound.run(replace(asked, report=report), request),
+        bound.verb.name, about, asked.caller, lambda report: bound.run(replace(asked, report=report), request),
         asked.report,
     )  # fmt: skip

@@ -77,6 +77,9 @@ def viewers_group() -> int | None:
 def identify(peer: Peer, owner: int, groups: GroupsOf = groups_of) -> Caller:
     """Tell who a peer is.
 
+    The highest group counts, but for the group of the status page: who is in that may no more than the page needs, even
+    if the files of the socket and releases before this role ask for the viewers' group, too.
+
     root and the owner of the router are admins, also without any group: they could write its files anyway. Behind them
     (by sudo) may be somebody else, who is audited by the name of the login.
 
@@ -92,5 +95,5 @@ def identify(peer: Peer, owner: int, groups: GroupsOf = groups_of) -> Caller:
     if peer.uid in (0, owner):
         return Caller(login_name(Path(f"/proc/{peer.pid}/loginuid"), peer.uid), peer.uid, "admin")
     mine = groups(peer.uid)
-    role = next((role for role in reversed(ROLES) if GROUPS[role] in mine), None)
+    role = "page" if GROUPS["page"] in mine else next((role for role in reversed(ROLES) if GROUPS[role] in mine), None)
     return Caller(user_name(peer.uid), peer.uid, role)

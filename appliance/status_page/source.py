@@ -128,9 +128,8 @@ class RouterLook:
             It does not answer, or refuses.
         """
         with Client(self._root, seconds=CALL_SECONDS) as client:
-            shown = client.call(api.configuration.SHOW)
-            settings = _settings(shown.mercure.content)
-            site = _site(shown.mercure.content)
+            shown = client.call(api.configuration.PAGE).content
+            settings, site = _settings(shown), _site(shown)
             me = client.whoami()
             return settings, PageSnapshot(
                 status=client.status(),

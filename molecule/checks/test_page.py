@@ -46,15 +46,17 @@ def test_it_speaks_no_old_protocol(administration: Station, guest: Guest, versio
 
 def test_it_runs_as_a_user_of_its_own(host: Any, page: str) -> None:
     assert host.check_output("ps -o user= -p %s", page).strip() == USER
-    assert set(host.user(USER).groups) == {USER, "mercure-viewer"}
+    assert set(host.user(USER).groups) == {USER, "mercure-page", "mercure-viewer"}
 
 
-def test_its_user_may_look_and_change_nothing(host: Any) -> None:
+def test_its_user_may_ask_for_what_the_page_shows_and_nothing_else(host: Any) -> None:
     with host.sudo(USER):
         assert host.run("mercure alerts list --json").rc in {0, 1}
         answer = host.run("mercure service restart cleaner --json")
-    assert answer.rc not in {0, 127}
-    assert "mercure-web" in answer.stdout + answer.stderr, answer
+        names = host.run("mercure history series --json")
+    for refused in (answer, names):
+        assert refused.rc not in {0, 127}
+        assert "mercure-web" in refused.stdout + refused.stderr, refused
 
 
 def test_its_user_reads_neither_spool_nor_configuration_nor_history(host: Any, settings: dict[str, Any]) -> None:

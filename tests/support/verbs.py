@@ -31,7 +31,7 @@ def change_task(session: Session, verb: VerbName, task: str, reason: str = "", *
 
 def echo_target(session: Session, name: str) -> EchoAnswer:
     """Ask a target of the configuration."""
-    return echo(session, EchoTarget(name=name))
+    return echo(asked(session), EchoTarget(name=name))
 
 
 def scale_service(session: Session, name: str, instances: int) -> int:

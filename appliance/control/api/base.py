@@ -9,9 +9,9 @@ from pydantic import BaseModel, JsonValue
 
 from mercure.model import Model
 
-Role = Literal["viewer", "operator", "admin"]
-ROLES: Final[tuple[Role, ...]] = ("viewer", "operator", "admin")
-"""From the lowest: each may do what those before it may."""
+Role = Literal["page", "viewer", "operator", "admin"]
+ROLES: Final[tuple[Role, ...]] = ("page", "viewer", "operator", "admin")
+"""From the lowest: each may do what those before it may. ``page`` is no person: what the status page asks for."""
 
 Q = TypeVar("Q", bound=BaseModel)
 A = TypeVar("A", bound=BaseModel)

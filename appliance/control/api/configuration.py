@@ -44,6 +44,12 @@ class Configuration(Model):
     services: FileState
 
 
+class PageSettings(Model):
+    """What the status page must know of the configuration, by section."""
+
+    content: dict[str, Any]
+
+
 FileName = Literal["mercure", "services"]
 Table = Literal["targets", "rules", "senders", "channels", "modules"]
 TABLES: Final[tuple[Table, ...]] = get_args(Table)
@@ -239,6 +245,7 @@ class Modules(Model):
     settings_schema: dict[str, JsonValue] = {}
 
 
+PAGE: Final = Verb("config.page", Nothing, PageSettings, "page", "Tell the settings of the status page.")
 SHOW: Final = Verb("config.show", Nothing, Configuration, "viewer", "Show the configuration in force.")
 REVISIONS: Final = Verb("config.revisions", ListRevisions, Revisions, "viewer", "List the saved revisions of a file.")
 COMPARE: Final = Verb(
@@ -262,6 +269,4 @@ SECTIONS: Final = Verb(
 SAVE_SECTION: Final = Verb(
     "config.section", SaveSection, Saved, "admin", "Save the form of a section, or an entry of a table.", changes=True
 )
-MODULES: Final = Verb(
-    "modules.list", Nothing, Modules, "viewer", "List the processing modules and what waits for them."
-)
+MODULES: Final = Verb("modules.list", Nothing, Modules, "page", "List the processing modules and what waits for them.")

@@ -364,8 +364,8 @@ class AcknowledgeAlert(Model):
     withdraw: bool = False
 
 
-GET: Final = Verb("status.get", Nothing, Status, "viewer", "How the router is, and what needs a person.")
-ALERTS: Final = Verb("alerts.list", Nothing, Alerts, "viewer", "What a person should look at now.")
+GET: Final = Verb("status.get", Nothing, Status, "page", "How the router is, and what needs a person.")
+ALERTS: Final = Verb("alerts.list", Nothing, Alerts, "page", "What a person should look at now.")
 ACKNOWLEDGE: Final = Verb(
     "alerts.acknowledge",
     AcknowledgeAlert,
@@ -374,4 +374,4 @@ ACKNOWLEDGE: Final = Verb(
     "Acknowledge an alert: no reminders of it are sent.",
     changes=True,
 )
-WHO_AM_I: Final = Verb("whoami", Nothing, WhoAmI, "viewer", "Who asks, in which role, and what that role may.")
+WHO_AM_I: Final = Verb("whoami", Nothing, WhoAmI, "page", "Who asks, in which role, and what that role may.")

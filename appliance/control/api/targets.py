@@ -138,7 +138,7 @@ class TestSent(Model):
     sent_as: tuple[str, ...] = ()
 
 
-LIST: Final = Verb("targets.list", Nothing, Targets, "viewer", "List the targets and what waits for them.")
+LIST: Final = Verb("targets.list", Nothing, Targets, "page", "List the targets and what waits for them.")
 ECHO: Final = Verb("targets.echo", EchoTarget, EchoAnswer, "operator", "Ask a target whether it would take images now.")
 TEST_SEND: Final = Verb(
     "targets.test_send",

@@ -228,8 +228,8 @@ class ExamFound(Model):
     cut: bool = False
 
 
-SENDERS: Final = Verb("traffic.senders", ListSenders, Senders, "viewer", "List who sends, with the last image of each.")
-RATES: Final = Verb("traffic.rates", RateOver, Rates, "viewer", "Tell what came and went in the last hours.")
+SENDERS: Final = Verb("traffic.senders", ListSenders, Senders, "page", "List who sends, with the last image of each.")
+RATES: Final = Verb("traffic.rates", RateOver, Rates, "page", "Tell what came and went in the last hours.")
 DELAYS: Final = Verb(
     "traffic.delays",
     DelaysOver,
@@ -238,11 +238,11 @@ DELAYS: Final = Verb(
     "Tell how long deliveries took, by target: median and 95 %.",
 )
 DISK: Final = Verb("traffic.disk", Nothing, DiskUse, "viewer", "Tell how many bytes wait, failed or are kept.")
-TOTALS: Final = Verb("traffic.totals", CountAll, Totals, "viewer", "Tell what every counter has come to in all.")
-DAYS: Final = Verb("traffic.days", ListDays, Days, "viewer", "Tell for how long something was wrong on the last days.")
+TOTALS: Final = Verb("traffic.totals", CountAll, Totals, "page", "Tell what every counter has come to in all.")
+DAYS: Final = Verb("traffic.days", ListDays, Days, "page", "Tell for how long something was wrong on the last days.")
 REFUSALS: Final = Verb(
     "traffic.refusals", ListRefusals, Refusals, "viewer", "List what senders were refused while associations began."
 )
 EXAM: Final = Verb(
-    "exams.find", FindExam, ExamFound, "viewer", "Tell where an exam is, by its whole accession number, without names."
+    "exams.find", FindExam, ExamFound, "page", "Tell where an exam is, by its whole accession number, without names."
 )

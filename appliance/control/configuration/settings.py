@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from appliance.control.api import configuration as api
-from appliance.control.api.base import Saved
+from appliance.control.api.base import Nothing, Saved
 from appliance.control.api.configuration import GetSettings, SetSettings, SettingsFound, SettingState
 from appliance.control.configuration import changes, edits
 from appliance.control.configuration.edits import Content, Edit
@@ -17,6 +17,16 @@ from appliance.control.configuration.setting_paths import Node, leaves, node_at
 from appliance.control.registry import carries_out
 from appliance.control.session import Session
 from appliance.presentation.setting_fields import MISSING, Field, text_of
+
+PAGE_SECTIONS: Final = ("status_page", "site")
+"""Of the configuration the status page sees these alone."""
+
+
+@carries_out(api.PAGE)
+def page(session: Session, wanted: Nothing) -> api.PageSettings:
+    """Tell the settings of the status page."""
+    content = session.config.model_dump(mode="json", include=set(PAGE_SECTIONS), exclude_defaults=True)
+    return api.PageSettings(content=content)
 
 
 @carries_out(api.GET)

@@ -34,6 +34,8 @@ class Limits:
     ----------
     connections, connections_of_one : int
         At the same time: in all, and of one user.
+    connections_of_admins : int
+        Of all, so many are kept for admins.
     request_bytes : int
         Of one request.
     request_seconds : float
@@ -48,6 +50,7 @@ class Limits:
 
     connections: int = 64
     connections_of_one: int = 24
+    connections_of_admins: int = 8
     request_bytes: int = jsonrpc.MAX_REQUEST_BYTES
     request_seconds: float = 10.0
     idle_seconds: float = 3600.0

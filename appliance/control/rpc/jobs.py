@@ -20,10 +20,14 @@ from appliance.control.api.base import Nothing, Progress
 from appliance.control.api.jobs import JobError, JobResult, JobState, Outcome
 from appliance.control.errors import ControlError, control_error
 from appliance.control.registry import Asked, carries_out_for_caller
+from appliance.control.roles import Caller
 from mercure.clock import Clock
 
 RUNNING: Final = 8
 """That may be under way at the same time."""
+
+RESERVED: Final = 2
+"""Of them for admins: what others have begun never keeps an administrator from mending."""
 
 KEPT: Final = 30
 """Ended ones whose results are kept."""
@@ -167,13 +171,15 @@ class Jobs:
     _jobs: dict[str, tuple[Job, threading.Thread]] = field(default_factory=dict, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
-    def carry_out(self, verb: str, about: str, user: str, work: Work, report: Report) -> BaseModel:
+    def carry_out(self, verb: str, about: str, caller: Caller, work: Work, report: Report) -> BaseModel:
         """Begin a long action and follow it to its end.
 
         Parameters
         ----------
-        verb, about, user : str
-            What, about what, and for whom.
+        verb, about : str
+            What, and about what.
+        caller : Caller
+            For whom.
         work : callable
             Does it; is given what takes its progress.
         report : callable
@@ -184,11 +190,12 @@ class Jobs:
         ControlError
             It failed, or too many are under way.
         """
-        job = Job(verb, about, user, self.clock)
+        job = Job(verb, about, caller.user, self.clock)
+        most = RUNNING if caller.may("admin") else RUNNING - RESERVED
         thread = threading.Thread(target=job.run, args=(work,), name=f"job-{verb}", daemon=True)
         with self._lock:
             running = [other.verb for other, _ in self._jobs.values() if not other.ended]
-            if len(running) >= RUNNING:
+            if len(running) >= most:
                 text = f"{len(running)} long actions are under way already: {', '.join(running)}"
                 raise ControlError("too-much", text, "wait until one has ended")
             self._forget()

@@ -196,7 +196,8 @@ class Server:
         """Enter a connection into the list, or say why not."""
         with self._lock:
             users = Counter(other.caller.uid for other in self._connections)
-            if len(self._connections) >= self.limits.connections:
+            kept = 0 if connection.caller.may("admin") else self.limits.connections_of_admins
+            if len(self._connections) >= self.limits.connections - kept:
                 text = f"there are {len(self._connections)} connections already"
                 return ControlError("too-much", text, "close one, or try again later")
             if users[connection.caller.uid] >= self.limits.connections_of_one:

@@ -23,7 +23,7 @@ from appliance.control.api.senders import (
 )
 from appliance.control.configuration import edits
 from appliance.control.errors import ControlError
-from appliance.control.registry import carries_out
+from appliance.control.registry import Asked, carries_out, carries_out_for_caller
 from appliance.control.senders.accounts import SenderAccount, accounts, find_account
 from appliance.control.session import Session
 from mercure.config import Sender
@@ -144,15 +144,16 @@ def switch(session: Session, wanted: SwitchSender) -> Saved:
     return edits.apply(session, verb, name, edits.with_entries("senders", {new: entry}), wanted)
 
 
-@carries_out(api.ECHO)
-def echo(session: Session, wanted: EchoSender) -> SenderEcho:
-    """Ask a sender for a C-ECHO at the address that it sends from.
+@carries_out_for_caller(api.ECHO)
+def echo(asked: Asked, wanted: EchoSender) -> SenderEcho:
+    """Ask a sender for a C-ECHO at the address that it sends from; at another port than the known one for admins.
 
     Raises
     ------
     ControlError
-        There is no such sender, or it has no single address.
+        There is no such sender, it has no single address, or the caller may not choose the port.
     """
+    session = asked.session
     account = find_account(session, wanted.name)
     latest = account.latest
     entry = session.config.senders.get(account.name)
@@ -160,7 +161,10 @@ def echo(session: Session, wanted: EchoSender) -> SenderEcho:
     if not host:
         raise ControlError("invalid", f"nothing has come from {account.name}, and no address of it is known")
     title = latest.calling_aet if latest else next(iter(entry.ae_titles if entry else ()), "")
-    port = wanted.port or (entry.port if entry else None) or _listens_on(session, host)
+    known = (entry.port if entry else None) or _listens_on(session, host)
+    port = wanted.port or known
+    if port != known:
+        asked.require("admin", f"an echo at port {port}, where {account.name} is not known to listen")
     found = dicom_echo(host, port, called_aet=title or "ANY-SCP", calling_aet=session.config.receiver.ae_title)
     text = found.text + (f": {found.advice}" if found.advice else "")
     return SenderEcho(sender=account.name, ok=found.ok, host=host, port=port, text=text, seconds=found.seconds)

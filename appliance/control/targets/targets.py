@@ -14,7 +14,7 @@ from appliance.control.configuration import edits
 from appliance.control.configuration.entries import save_entry
 from appliance.control.configuration.hidden_values import hidden_values
 from appliance.control.errors import ControlError, entry_named
-from appliance.control.registry import carries_out
+from appliance.control.registry import Asked, carries_out, carries_out_for_caller
 from appliance.control.session import Session
 from mercure.config import Config, TargetSettings
 from mercure.delivery.target_breaker import read_outage
@@ -61,17 +61,20 @@ def list_(session: Session, wanted: Nothing) -> api.Targets:
     )
 
 
-@carries_out(api.ECHO)
-def echo(session: Session, wanted: EchoTarget) -> EchoAnswer:
+@carries_out_for_caller(api.ECHO)
+def echo(asked: Asked, wanted: EchoTarget) -> EchoAnswer:
     """Ask a target whether it would take images now, leaving nothing there; also by settings that are not saved (yet).
+
+    Such settings are for admins, who could save them: by them the router connects anywhere.
 
     Raises
     ------
     ControlError
-        There is no such target, or the settings cannot be used.
+        There is no such target, the settings cannot be used, or the caller may not try any.
     """
-    name = wanted.name
+    session, name = asked.session, wanted.name
     if wanted.settings is not None:
+        asked.require("admin", "an echo with settings that are not saved")
         return _echo_settings(session, name, wanted.settings)
     settings = find_target(session, name)
     check = open_target(settings, session.config.targets).check()

@@ -50,6 +50,15 @@ MISTAKES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"base_people": [{"name": "anna", "role": "admin", "ssh_keys": ["ssh-ed25519 AAAA"]}]},
         ("is no public SSH key", "Nothing was changed"),
     ),
+    "somebody who would take root from himself": (
+        {
+            "base_people": [
+                {"name": "anna", "role": "admin", "ssh_keys": [KEY]},
+                {"name": "rita", "role": "root", "ssh_keys": [KEY]},
+            ]
+        },
+        ("anna plays, and is no root in base_people", "Nothing was changed"),
+    ),
     "no admin": (
         {"base_people": [{"name": "vera", "role": "viewer", "ssh_keys": [KEY]}]},
         ("names no admin", "Nothing was changed"),

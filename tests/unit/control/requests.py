@@ -95,6 +95,7 @@ REQUESTS: Final[dict[str, dict[str, Any]]] = {
     "services.scale": {"name": "router", "instances": 2, "edited_from": 1},
     "services.log": {"name": "router"},
     "config.show": {},
+    "config.page": {},
     "config.revisions": {},
     "config.compare": {"before": 1},
     "config.rollback": {"revision": 1, "edited_from": 1},

@@ -21,10 +21,10 @@ from tests.support.tasks import events_of
 from tests.unit.control.requests import REQUESTS
 
 NEEDED: dict[str, Role] = {
-    "status.get": "viewer",
-    "alerts.list": "viewer",
+    "status.get": "page",
+    "alerts.list": "page",
     "alerts.acknowledge": "operator",
-    "whoami": "viewer",
+    "whoami": "page",
     "subscribe": "viewer",
     "queue.list": "viewer",
     "queue.show": "viewer",
@@ -65,14 +65,14 @@ NEEDED: dict[str, Role] = {
     "senders.allow": "admin",
     "senders.switch": "admin",
     "senders.echo": "operator",
-    "traffic.senders": "viewer",
-    "traffic.rates": "viewer",
+    "traffic.senders": "page",
+    "traffic.rates": "page",
     "traffic.delays": "viewer",
     "traffic.disk": "viewer",
-    "traffic.totals": "viewer",
-    "traffic.days": "viewer",
+    "traffic.totals": "page",
+    "traffic.days": "page",
     "traffic.refusals": "viewer",
-    "exams.find": "viewer",
+    "exams.find": "page",
     "audit.list": "viewer",
     "receipt.make": "operator",
     "receipt.key": "operator",
@@ -89,7 +89,7 @@ NEEDED: dict[str, Role] = {
     "rules.save_one": "admin",
     "rules.delete": "admin",
     "rules.order": "admin",
-    "targets.list": "viewer",
+    "targets.list": "page",
     "targets.echo": "operator",
     "targets.test_send": "operator",
     "targets.probe": "operator",
@@ -103,6 +103,7 @@ NEEDED: dict[str, Role] = {
     "services.scale": "admin",
     "services.log": "viewer",
     "config.show": "viewer",
+    "config.page": "page",
     "config.revisions": "viewer",
     "config.compare": "viewer",
     "config.rollback": "admin",
@@ -112,7 +113,7 @@ NEEDED: dict[str, Role] = {
     "config.section": "admin",
     "config.set": "admin",
     "config.entry": "admin",
-    "modules.list": "viewer",
+    "modules.list": "page",
     "modules.check": "operator",
     "modules.save": "admin",
     "modules.switch": "admin",
@@ -143,7 +144,7 @@ def test_every_verb_has_its_expected_role_and_one_function() -> None:
 
 
 def test_what_changes_something_is_never_for_viewers() -> None:
-    assert not [verb.name for verb in VERBS.values() if verb.changes and verb.role == "viewer"]
+    assert not [verb.name for verb in VERBS.values() if verb.changes and verb.role in ("page", "viewer")]
 
 
 @pytest.mark.parametrize("role", [None, *ROLES])
@@ -177,10 +178,32 @@ def test_a_verb_cannot_have_two_functions() -> None:
 
 
 def test_the_highest_group_counts() -> None:
-    every = frozenset(GROUPS.values())
+    every = frozenset(GROUPS.values()) - {"mercure-page"}
     assert identify(Peer(1, 4242, 4242), os.geteuid(), lambda uid: every).role == "admin"
     assert identify(Peer(1, 4242, 4242), os.geteuid(), lambda uid: every - {"mercure-admin"}).role == "operator"
     assert identify(Peer(1, 4242, 4242), os.geteuid(), lambda uid: frozenset({"wheel"})).role is None
+
+
+@pytest.mark.parametrize("also", [(), ("mercure-viewer",), ("mercure-viewer", "mercure-operator", "mercure-admin")])
+def test_the_status_page_is_never_more_than_the_page(also: tuple[str, ...]) -> None:
+    caller = identify(Peer(1, 4242, 4242), os.geteuid(), lambda uid: frozenset({"mercure-page", *also}))
+    assert caller.role == "page"
+
+
+def test_the_status_page_sees_no_name_no_rule_and_no_log() -> None:
+    assert {name for name, needed in NEEDED.items() if needed == "page"} == {
+        "alerts.list",
+        "config.page",
+        "exams.find",
+        "modules.list",
+        "status.get",
+        "targets.list",
+        "traffic.days",
+        "traffic.rates",
+        "traffic.senders",
+        "traffic.totals",
+        "whoami",
+    }
 
 
 def test_root_and_the_owner_need_no_group() -> None:
@@ -210,7 +233,9 @@ with Client(Path({root!r})) as client:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-@pytest.mark.parametrize(("group", "role"), [("mercure-viewer", "viewer"), ("mercure-operator", "operator")])
+@pytest.mark.parametrize(
+    ("group", "role"), [("mercure-page", "page"), ("mercure-viewer", "viewer"), ("mercure-operator", "operator")]
+)
 def test_another_user_is_known_by_the_kernel(served: Served, session: Session, group: str, role: str) -> None:
     served.groups = frozenset({group})
     code = CHILD.format(uid=ANOTHER, root=str(served.root))

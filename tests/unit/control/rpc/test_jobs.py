@@ -13,6 +13,7 @@ import pytest
 
 from appliance.control.api.base import Nothing, Progress
 from appliance.control.registry import Asked, find
+from appliance.control.roles import Caller
 from appliance.control.rpc import jobs as jobs_module
 from appliance.control.rpc.client import Client, ControlError, DisconnectedError, api
 from appliance.control.rpc.jobs import Job, Jobs
@@ -203,7 +204,8 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         answer = api.selftest.Selftest(
             ok=True, steps=(api.selftest.Step(name="x" * size, outcome="ok", text=""),), seconds=number
         )
-        jobs.carry_out("some.verb", str(number), "alice", lambda report: answer, lambda progress: None)
+        alice = Caller("alice", 1000, "admin")
+        jobs.carry_out("some.verb", str(number), alice, lambda report: answer, lambda progress: None)
 
     for number in range(10):
         one(number)
