@@ -84,11 +84,10 @@ def test_every_recipient_can_read_it(session: Session, keys: tuple[Path, Path], 
 @pytest.mark.parametrize("harm", ["cut", "flipped", "empty", "longer"])
 def test_what_is_not_whole_is_found(harm: str, session: Session, keys: tuple[Path, Path], tmp_path: Path) -> None:
     path = Path(make(session, keys[1], tmp_path / "backups").path)
-    content = bytearray(path.read_bytes())
-    if harm == "flipped":
-        content[len(content) // 2] ^= 1
-    changed = {"cut": content[: len(content) // 2], "empty": b"", "longer": content + b"x"}.get(harm, content)
-    path.write_bytes(changed)
+    content = path.read_bytes()
+    middle = len(content) // 2
+    flipped = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+    path.write_bytes({"cut": content[:middle], "flipped": flipped, "empty": b"", "longer": content + b"x"}[harm])
     with pytest.raises(ArchiveError, match="cannot be decrypted"):
         read(path, identity=keys[0])
 
