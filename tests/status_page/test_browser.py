@@ -23,7 +23,9 @@ FINGER = 30
 
 @pytest.mark.parametrize("dark", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["light", "dark"])
 def test_no_barriers_and_nothing_sticks_out(browser: Browser, dark: bool) -> None:
-    page = Page(seen=scene.seen(bad=True), settings=scene.settings(refresh_seconds=3600))
+    site = {"name": "St. Example, Radiology", "contact": "IT service desk", "telephone": "+49 30 4711-12"}
+    seen = scene.at_site(scene.seen(bad=True), timezone="Europe/Berlin", **site)
+    page = Page(seen=seen, settings=scene.settings(refresh_seconds=3600))
     with served(page) as address:
         for size in SIZES:
             with tab_of(browser, address, size=size, dark=dark) as tab:
@@ -31,8 +33,8 @@ def test_no_barriers_and_nothing_sticks_out(browser: Browser, dark: bool) -> Non
                     tab.goto(f"{address}/{path}")
                     found = Axe().run(tab)
                     assert found.violations_count == 0, f"{size} /{path}: {found.generate_report()}"
-                    width, seen = tab.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
-                    assert width <= seen, f"{size} /{path} is wider than the window"
+                    width, room = tab.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+                    assert width <= room, f"{size} /{path} is wider than the window"
 
 
 def test_the_page_that_says_that_nobody_answers_has_no_barriers(browser: Browser) -> None:
