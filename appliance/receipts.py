@@ -76,7 +76,8 @@ on its disk. All times are UTC.</p>
 <tbody>
 {% for image in said.images %}
 <tr><td><code>{{ image.sop }}</code></td>
-<td>{% for at in image.arrivals %}{{ at.time }} from {{ at.calling_aet }} ({{ at.address }}),
+<td>{% for at in image.arrivals %}{{ at.time }} from {{ at.calling_aet }} ({{ at.address }}
+{%- if at.certificate_subject %}, certificate {{ at.certificate_subject }}{% endif %}),
 association <code>{{ at.association }}</code>{% if at.repetition %}, a repetition{% endif %}<br>
 {% if at.digest %}<code>{{ at.digest }}</code><br>{% endif %}
 {% if at.sha256 %}<code>sha256:{{ at.sha256 }}</code>

@@ -45,7 +45,8 @@ class StatedArrival(Model):
     `image` is the id given at receipt, `time` when it was on stable storage. `digest` is the XXH3-128 of the data set
     as it came off the wire; of a repetition it is that of the copy that it repeats. `sha256`, of the data set again, is
     computed for this statement, and `intact` says whether the copy still has the digest of its receipt: all three are
-    empty where no copy is on the disk any more.
+    empty where no copy is on the disk any more. `certificate_subject` is of the certificate that the sender showed over
+    TLS and that was believed, by the copy too: empty where there was none, and for a repetition.
     """
 
     image: str
@@ -55,6 +56,7 @@ class StatedArrival(Model):
     address: str | None
     calling_aet: str | None
     called_aet: str | None
+    certificate_subject: str = ""
     transfer_syntax: str | None
     bytes: int | None
     repetition: bool

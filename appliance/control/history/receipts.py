@@ -113,6 +113,7 @@ class _Copy:
     receipt: Receipt | None
     begin: int
     digest: str
+    certificate: str = ""
     sha256: str = ""
     intact: bool | None = None
 
@@ -138,7 +139,9 @@ class _Disk:
             found = _copy(kept.path, kept.task, kept.digest)
             if found is None:
                 continue
-            image = found.receipt.image if found.receipt else text(tags[place].get(kept.path.name, {}), "ImageID")
+            tag_line = tags[place].get(kept.path.name, {})
+            found.certificate = text(tag_line, "SenderCertificate")
+            image = found.receipt.image if found.receipt else text(tag_line, "ImageID")
             if image:
                 ids[kept.path.name] = image
                 self.copies.setdefault(image, found)
@@ -310,6 +313,7 @@ class _Statement:
             address=known.address if known else receipt.address if receipt else None,
             calling_aet=known.calling_aet if known else receipt.calling if receipt else None,
             called_aet=known.called_aet if known else receipt.called if receipt else None,
+            certificate_subject=kept.certificate if kept is not None and not image.repetition else "",
             transfer_syntax=image.transfer_syntax,
             bytes=image.bytes,
             repetition=bool(image.repetition),

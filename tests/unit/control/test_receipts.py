@@ -14,7 +14,7 @@ from appliance.control.api.receipt import FORMAT, MakeReceipt, ReceiptStatement,
 from appliance.control.errors import ControlError
 from appliance.control.history import receipts
 from appliance.control.session import Session
-from appliance.receipts import check
+from appliance.receipts import check, page
 from appliance.signatures import PublicKey, SigningKey, verify
 from mercure.spool import Stage
 from tests.support.history import START
@@ -64,6 +64,18 @@ class TestStatement:
         assert arrival.sha256 == hashlib.sha256(data_set(0)).hexdigest() == again.sha256
         assert arrival.digest.startswith("xxh3-128:")
         assert (arrival.intact, again.digest) == (True, arrival.digest)
+
+    def test_by_which_certificate_the_sender_was_known(self, session: Session, folder: Path) -> None:
+        lines = [json.loads(line) for line in (folder / "tags.jsonl").read_text().splitlines()]
+        lines[0]["SenderCertificate"] = "CN=ct1,O=<Hospital>"
+        (folder / "tags.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+        found = stated(session).images
+        assert [[at.certificate_subject for at in image.arrivals] for image in found] == [
+            ["CN=ct1,O=<Hospital>", ""], [""], [""],
+        ]  # fmt: skip
+        shown = page(json.loads(make(session)), "digest")
+        assert "(10.0.0.7, certificate CN=ct1,O=&lt;Hospital&gt;)," in shown
+        assert shown.count(", certificate ") == 1
 
     def test_delivered_where_when_and_with_which_status(self, session: Session, folder: Path) -> None:
         said = stated(session)
