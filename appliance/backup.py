@@ -30,6 +30,7 @@ from appliance.control.errors import ControlError
 from appliance.control.registry import Asked, carries_out, carries_out_for_caller
 from appliance.control.session import Session
 from mercure import __version__, durable
+from mercure.config import Root
 from mercure.history.copies import HistoryKind, PostgresToolMissingError, copy_history, kind_of
 from mercure.history.database import HistoryError
 from mercure.history.reader import password_of
@@ -56,6 +57,7 @@ _IMAGE_STAGES: Final = (
 )
 """In the order of a task's life: one that moves on meanwhile is met again, and not missed."""
 
+_MOST_OF_A_KEY: Final = 1024 * 1024
 _REPORT_BYTES: Final = 8 * 1024 * 1024
 _STATE: Final = "spool/state"
 _NOT_KEPT: Final = frozenset({"reserve", "returns", "instances"})
@@ -245,7 +247,7 @@ def _write(session: Session, file: BinaryIO, *, images: bool, report: Report) ->
     counter = Counter(report, _expected(session, images=images), "bytes copied")
     writer = Writer(file, counter.add)
     spool, left_out = session.spool, []
-    for name, path in (*_files("config", session.root.config), *_files(_STATE, spool.stage(Stage.STATE))):
+    for name, path in (*_configuration(session.root), *_files(_STATE, spool.stage(Stage.STATE))):
         _add(writer, name, path)
     for name, path in _files("spool/outbox", spool.stage(Stage.OUTBOX)):
         _add(writer, name, path)
@@ -270,6 +272,22 @@ def _write(session: Session, file: BinaryIO, *, images: bool, report: Report) ->
             left_out=tuple(left_out),
         )
     )
+
+
+def _configuration(root: Root) -> Iterator[tuple[str, Path]]:
+    """Walk the configuration without private keys of TLS: a backup is not encrypted, and may lie anywhere."""
+    for name, path in _files("config", root.config):
+        if path.parent == root.keys or not holds_private_key(path):
+            yield name, path
+
+
+def holds_private_key(path: Path) -> bool:
+    """Tell whether a file holds a private key in PEM; a file of settings (JSON) is none."""
+    if path.suffix == ".json":
+        return False
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        return b"PRIVATE KEY-----" in file.read(_MOST_OF_A_KEY)
+    return False
 
 
 def _expected(session: Session, *, images: bool) -> int:

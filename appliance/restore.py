@@ -17,7 +17,7 @@ from typing import Final
 
 from appliance import archive
 from appliance.archive import ArchiveError, Manifest
-from appliance.backup import FOLDER, HISTORY_NAMES, Counter, Report
+from appliance.backup import FOLDER, HISTORY_NAMES, Counter, Report, holds_private_key
 from appliance.control.errors import ControlError
 from appliance.control.identity import require_owner
 from appliance.control.session import Session
@@ -242,6 +242,16 @@ class _Restoring:
             durable.make_directory(folder, mode=0o700)
             for path in sorted(self._root.keys.iterdir()):
                 durable.copy_file(path, folder / path.name, mode=0o600)
+        self._keep_keys_of_tls()
+
+    def _keep_keys_of_tls(self) -> None:
+        """Give it also the keys of TLS that lie in the configuration here: no backup has them."""
+        for path in sorted(self._root.config.rglob("*")):
+            place = self._unpacked / "config" / path.relative_to(self._root.config)
+            if path.is_file() and not place.exists() and holds_private_key(path):
+                for folder in reversed([*place.relative_to(self._unpacked).parents][:-1]):
+                    durable.make_directory(self._unpacked / folder)
+                durable.copy_file(path, place, mode=0o600)
 
     def _put_aside(self, place: Path) -> None:
         aside = place.parent / self._time

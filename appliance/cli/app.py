@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "logs": ("appliance.cli.service:log", "Show the log of a service; -f follows it."),
     "receipt": ("appliance.cli.receipt:receipt", "Sign what was received and delivered of an exam; check it."),
     "targets": ("appliance.cli.targets:targets", "See and change targets, and ask whether they answer."),
+    "tls": ("appliance.cli.tls:tls", "See certificates; have one signed, install it, pin a target."),
     "rules": ("appliance.cli.rules:rules", "See, change, check and explain rules."),
     "modules": ("appliance.cli.modules:modules", "See, change and try out processing modules."),
     "channels": ("appliance.cli.channels:channels", "See and change the channels to people."),
@@ -58,7 +59,7 @@ COMMANDS: Final = {
 HEADINGS: Final = {
     "See": ("status", "alerts", "queue", "history", "audit", "logs", "quarantine", "receipt", "verify", "compare"),
     "Act": ("send", "resend", "resends", "keep", "notifications", "jobs"),
-    "Configure": ("config", "senders", "targets", "rules", "channels", "modules"),
+    "Configure": ("config", "senders", "targets", "tls", "rules", "channels", "modules"),
     "Maintain": ("service", "backup", "restore", "spool", "selftest", "doctor", "sbom", "nic-report"),
     "Begin": ("init", "run", "completion"),
 }

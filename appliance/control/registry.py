@@ -34,6 +34,7 @@ MODULES: Final = {
     "receipt": ("control.history.receipts",),
     "notifications": ("control.notifications",),
     "rules": ("control.rules.rules", "control.rules.dry_run"),
+    "tls": ("control.tls.known", "control.tls.request", "control.tls.install", "control.tls.pin"),
     "targets": ("control.targets.targets", "control.targets.probe", "control.targets.probe_send"),
     "services": ("control.services.actions", "control.services.logs"),
     "config": (

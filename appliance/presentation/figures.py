@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from appliance.control.api.services import ProcessFigures
 
 _AGES: Final = ((86400 * 2, 86400, "d"), (3600 * 2, 3600, "h"), (120, 60, "min"), (0, 1, "s"))
+_SOON: Final = ((3, "bad"), (30, "warn"))
+"""Days before the end of a certificate, as alerts count them by default, and the style of it then."""
+
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB")
 _THOUSAND: Final = 1000
 _TEN: Final = 10
@@ -79,6 +82,15 @@ def clock(instant: datetime | None) -> str:
 def since(instant: datetime | None, now: datetime | None = None) -> str:
     """Write how long ago an instant was; empty without one."""
     return "" if instant is None else duration(((now or datetime.now(UTC)) - instant).total_seconds())
+
+
+def until(ends: datetime, now: datetime | None = None) -> tuple[str, str]:
+    """Write when a certificate ends, and the style of it: ``2027-01-31, in 41 d``; ``ended 2026-01-31``."""
+    left = (ends - (now or datetime.now(UTC))).total_seconds()
+    if left <= 0:
+        return f"ended {ends:%Y-%m-%d}", "bad"
+    soon = next((style for days, style in _SOON if left <= days * 86400), "")
+    return f"{ends:%Y-%m-%d}, in {duration(left)}", soon
 
 
 def grouped(fingerprint: str) -> str:

@@ -14,6 +14,7 @@ _SAYS: Final = {
     "implementation": "its implementation is {}",
     "version": "its version is {}",
     "called": "it calls us {}",
+    "certificate": "its certificate ends {}",
 }
 
 
@@ -22,7 +23,7 @@ class Trait(Protocol):
 
     @property
     def kind(self) -> str:
-        """``class``, ``syntax``, ``implementation``, ``version`` or ``called``."""
+        """``class``, ``syntax``, ``implementation``, ``version``, ``called`` or ``certificate``."""
 
     @property
     def value(self) -> str:

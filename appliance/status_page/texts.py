@@ -328,8 +328,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{object} hat seit {since} nichts gesendet. Das ist ungewöhnlich.",
     ),
     "alert.certificate": (
-        "A certificate of the router must be renewed.",
-        "Ein Zertifikat des Routers muss erneuert werden.",
+        "A certificate of the router or of a device must be renewed.",
+        "Ein Zertifikat des Routers oder eines Geräts muss erneuert werden.",
     ),
     "alert.clock": ("The router's clock may be wrong.", "Die Uhr des Routers geht vielleicht falsch."),
     "alert.notification": (

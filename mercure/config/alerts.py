@@ -109,13 +109,18 @@ class SilenceAlert(AlertRule):
 
 
 class CertificateAlert(AlertRule):
-    """A certificate is about to expire, or cannot be read."""
+    """A certificate is about to expire, or cannot be read.
+
+    Watched are those that the configuration names, and those that targets and senders show over TLS.
+    """
 
     files: tuple[Path, ...] = ()
-    """PEM files that are watched."""
+    """Further PEM files that are watched."""
     warn_days: Annotated[int, Field(ge=1, le=1000)] = 30
     """Days before it expires that the warning begins."""
-    critical_days: Annotated[int, Field(ge=0, le=1000)] = 7
+    remind_days: Annotated[int, Field(ge=0, le=1000)] = 14
+    """Days before it expires that the warning is sent again, also where it was acknowledged."""
+    critical_days: Annotated[int, Field(ge=0, le=1000)] = 3
     """Days before it expires that the alert becomes critical."""
 
     @field_validator("files")

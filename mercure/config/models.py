@@ -53,6 +53,9 @@ class Receiver(Model):
     """The file (PEM) with its private key; only the router may be able to read it (mode 0600)."""
     tls_ca: PathOrNothing = ""
     """A file (PEM) with the certificates of the authorities that may have signed those of senders."""
+    tls_crl: PathOrNothing = ""
+    """A file (PEM) with the lists of certificates that these authorities have revoked (CRL); empty: none is asked. A
+    list that has expired, or is not there, lets nobody in whom it would have to name."""
     tls_clients: Literal["none", "wanted", "required"] = "none"
     """Certificates of senders. ``none``: they are not asked for. ``wanted``: who shows one must show a good one.
     ``required``: who shows none is not let in."""
@@ -109,6 +112,8 @@ class Receiver(Model):
             raise ValueError("'tls_certificate' and 'tls_key' go together")
         if self.tls_clients != "none" and not self.tls_ca:
             raise ValueError("'tls_clients' needs 'tls_ca': who may have signed the certificates of senders")
+        if self.tls_crl and self.tls_clients == "none":
+            raise ValueError("'tls_crl' is for certificates of senders, and 'tls_clients' is none: nobody shows one")
         if not self.plain and not self.tls_certificate:
             raise ValueError("'plain' is false, so 'tls_certificate' is needed: else nobody could call")
         return self

@@ -72,6 +72,11 @@ class Root:
         """
         return self.config / "keys"
 
+    @property
+    def tls(self) -> Path:
+        """The folder of keys and certificates for TLS; in no backup."""
+        return self.path / "tls"
+
     def named_spool(self, config: Config) -> Path:
         """Return where a configuration says that the spool is."""
         return config.spool or self.path / "spool"

@@ -16,6 +16,9 @@ class TargetTls(Model):
     ca: AbsolutePath | None = None
     """A file (PEM) with the certificates of the authorities that may have signed the target's; for ``pin`` with the
     target's own. Without it the authorities that this machine knows count."""
+    crl: AbsolutePath | None = None
+    """A file (PEM) with the lists of certificates that these authorities have revoked (CRL); absent: none is asked. A
+    list that has expired, or is not there, keeps images waiting."""
     certificate: AbsolutePath | None = None
     """A file (PEM) with a certificate of ours and its chain, for a target that wants one."""
     key: AbsolutePath | None = None
@@ -32,4 +35,6 @@ class TargetTls(Model):
             raise ValueError("'certificate' and 'key' go together")
         if self.verify == "pin" and self.ca is None:
             raise ValueError("'verify' is pin, so 'ca' must name the file with the target's certificate")
+        if self.verify == "pin" and self.crl is not None:
+            raise ValueError("'verify' is pin, so there is no authority whose 'crl' could be asked")
         return self

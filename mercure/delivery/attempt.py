@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,9 +17,11 @@ from mercure.delivery.destinations import adopt_lines
 from mercure.delivery.policy import after_failure
 from mercure.delivery.results import Results, read_again
 from mercure.delivery.target_breaker import read_outage, target_folder
+from mercure.delivery.target_certificate import note_certificate
 from mercure.delivery.target_health import TargetHealth
 from mercure.delivery.verdicts import AttemptEvidence, Verdict, counts, verdict_on
 from mercure.delivery.versions import NO_TURN, Turn, has_several, in_order, overtaken
+from mercure.dicom.tls import NodeCertificate
 from mercure.event_details import ImagesSuperseded, TaskAttempt, Warned
 from mercure.events import EventWriter
 from mercure.scheduling.slots import Slots
@@ -258,6 +261,7 @@ class Deliverer:
                 in_order=versions,
                 router=mark,
                 patience=way.patience,
+                note_certificate=self._note_certificate,
             )
             return self._asked(self.target.deliver(job))
 
@@ -280,6 +284,10 @@ class Deliverer:
                 return trouble
             if fruitless:
                 rest.reverse()  # what the target cannot take may stand together
+
+    def _note_certificate(self, shown: NodeCertificate) -> None:
+        with contextlib.suppress(OSError):  # no image waits for a hint
+            note_certificate(self.spool, self.name, self.settings, shown, self.clock.now())
 
     def _asked(self, trouble: Trouble | None) -> Trouble | None:
         """Ask a target that did not answer to an image whether it is there at all.

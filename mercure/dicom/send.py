@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from mercure.config.tls import TargetTls
-from mercure.dicom.tls import tls_options
+from mercure.dicom.tls import NodeCertificate, tls_options
 from mercure.dicom.tools import tool_path
 
 GRACE_SECONDS: Final = 10.0
@@ -51,6 +51,8 @@ class StorePeer:
         In which images may go, as the sender's option of that name says it.
     tls : TargetTls, optional
         Over TLS, and how.
+    on_certificate : callable, optional
+        Called with the certificate that it showed over TLS, believed or not.
     """
 
     host: str
@@ -66,6 +68,7 @@ class StorePeer:
     answer_watch_seconds: float = 0
     transfer_syntaxes: tuple[str, ...] = ("as-needed",)
     tls: TargetTls | None = None
+    on_certificate: Callable[[NodeCertificate], None] | None = None
 
 
 class SendError(Exception):
@@ -127,6 +130,8 @@ def send(
                 if "summary" in line:
                     done = True
                     failure = _failure(line.get("error"))
+                    if peer.on_certificate is not None and isinstance(line.get("tls"), dict):
+                        peer.on_certificate(NodeCertificate.model_validate(line["tls"]))
                 else:
                     report(line)
         except BaseException:

@@ -64,6 +64,7 @@ def tls_options(tls: TargetTls | None) -> list[str]:
         return []
     values = {
         "--tls-ca": tls.ca,
+        "--tls-crl": tls.crl,
         "--tls-certificate": tls.certificate,
         "--tls-key": tls.key,
         "--tls-verify": tls.verify,
@@ -151,6 +152,8 @@ def client_context(tls: TargetTls, sockets: list[socket.socket]) -> ssl.SSLConte
             context.load_verify_locations(tls.ca)
     except (OSError, ssl.SSLError) as error:
         raise TlsFilesError(f"the file 'ca', {tls.ca}, cannot be used: {_reason(error)}") from error
+    if tls.crl is not None:
+        _revoke(context, tls.crl)
     if tls.certificate is not None and tls.key is not None:
         _show(context, tls.certificate, tls.key)
     if tls.verify == "pin" and tls.ca is not None:
@@ -173,6 +176,15 @@ def check_private(key: Path) -> None:
     if mode & 0o077:
         mend = f"chmod 600 it ({mode:04o} now), and think of a new one"
         raise TlsFilesError(f"the private key {key} can be read by others than the router: {mend}")
+
+
+def _revoke(context: ssl.SSLContext, crl: Path) -> None:
+    """Refuse nodes whose own certificate is on a list; the sender looks at those above it, too."""
+    try:
+        context.load_verify_locations(crl)
+    except (OSError, ssl.SSLError) as error:
+        raise TlsFilesError(f"the file 'crl', {crl}, cannot be used: {_reason(error)}") from error
+    context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
 
 
 def _show(context: ssl.SSLContext, certificate: Path, key: Path) -> None:

@@ -105,6 +105,8 @@ def _association_opened(batch: Rows, event: Event, details: AssociationOpened) -
     batch.learn(minute, sender, "called", details.called_aet)
     batch.learn(minute, sender, "implementation", details.implementation_uid)
     batch.learn(minute, sender, "version", details.implementation_version)
+    if details.certificate_ends:
+        batch.learn(minute, sender, "certificate", f"{details.certificate_ends} {details.certificate_subject}")
 
 
 def _association_closed(batch: Rows, event: Event, details: AssociationClosed) -> None:

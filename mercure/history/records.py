@@ -213,7 +213,8 @@ class TraitRecord(Record):
     calling_aet: str
     address: str
     kind: str
-    """``called`` (AE title of ours), ``implementation`` (UID), ``version``, ``class`` (SOP class) or ``syntax``."""
+    """``called`` (AE title of ours), ``implementation`` (UID), ``version``, ``class`` (SOP class), ``syntax``, or
+    ``certificate`` (the instant of its end, a blank, and its subject)."""
     value: str
     first: datetime
     last: datetime

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from mercure.dicom.tls import NodeCertificate
 from mercure.event_details import FailureKind
 from mercure.model import Record
 from mercure.spool import Task
@@ -103,6 +104,8 @@ class DeliveryJob:
         The longest wait in seconds for the answer to an image, where it is shorter than the target's settings say.
     as_it_is : bool
         Send also what cannot be read, by what its meta header says, and convert nothing.
+    note_certificate : callable
+        Called with the certificate that the target showed, believed or not, where it is spoken to over TLS.
     """
 
     directory: Path
@@ -116,6 +119,7 @@ class DeliveryJob:
     router: str = ""
     patience: float | None = None
     as_it_is: bool = False
+    note_certificate: Callable[[NodeCertificate], None] = lambda shown: None
 
 
 @dataclass(frozen=True)

@@ -150,6 +150,7 @@ class DicomTarget:
             transfer_syntaxes=("as-it-is",) if job.as_it_is else settings.transfer_syntaxes,
             answer_watch_seconds=self._watch_seconds(),
             tls=settings.tls,
+            on_certificate=job.note_certificate,
         )
         refused: list[ImageResult] = []
         end = time.monotonic() + job.seconds

@@ -13,7 +13,10 @@ from pydantic import ValidationError
 from mercure.config.tls import TargetTls
 from mercure.dicom.association import DicomNode
 from mercure.dicom.echo import EchoResult, echo_of
-from mercure.dicom.tls import probe
+from mercure.dicom.tls import NodeCertificate, probe
+from mercure.names import new_id
+from mercure.spool import Task
+from mercure.targets.base import DeliveryJob, Trouble
 from mercure.targets.dicom import DicomSettings, DicomTarget
 from tests.support.certificates import Authority, Certificate, make_authority, make_certificate
 from tests.support.data_sets import data_set_of
@@ -191,6 +194,27 @@ def test_a_target_that_wants_our_certificate(
         assert ask(port, good).ok
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_revoked_target_gets_nothing(hospital: Authority, archive: Certificate, tmp_path: Path) -> None:
+    crl, empty = tmp_path / "hospital.crl", tmp_path / "empty.crl"
+    empty.write_bytes(hospital.revoke().read_bytes())
+    crl.write_bytes(hospital.revoke(archive).read_bytes())
+    files = synthetic_series(tmp_path, 1)
+    with tls_node(server_context(archive)) as port:
+        ca = f"--tls-ca={hospital.file}"
+        assert over_tls(port, ca, f"--tls-crl={empty}", files=files).outcomes == {"confirmed": 1}
+        assert ask(port, TargetTls(ca=hospital.file, crl=empty)).ok
+        text = no_tls_with(over_tls(port, ca, f"--tls-crl={crl}", files=files))
+        assert "its certificate was revoked by CN=hospital, says the file 'crl'" in text
+        assert "was revoked by CN=hospital" in ask(port, TargetTls(ca=hospital.file, crl=crl)).text
+        old = tmp_path / "old.crl"
+        old.write_bytes(hospital.revoke(ends=datetime.now(UTC) - WEEK).read_bytes())
+        assert "the list of CN=hospital in the file 'crl' has expired" in no_tls_with(
+            over_tls(port, ca, f"--tls-crl={old}")
+        )
+        assert "holds no list of revoked" in no_tls_with(over_tls(port, ca, f"--tls-crl={archive.file}"))
+
+
 def test_a_target_without_tls_is_told_from_one_with_it(storescp: MakeStoreScp, archive: Certificate) -> None:
     target = storescp(*ACCEPT_ALL)
     assert "does it speak TLS on this port?" in no_tls_with(over_tls(target.port))
@@ -235,6 +259,28 @@ def test_a_probe_shows_the_certificate_also_where_it_is_not_believed(other: Auth
     assert found.error is not None
 
 
+def delivery(folder: Path, port: int, ca: Path) -> tuple[Trouble | None, list[NodeCertificate]]:
+    tls = {"ca": str(ca)}
+    target = {"kind": "dicom", "host": "127.0.0.1", "port": port, "called_aet": "ARCHIVE", "tls": tls}
+    files = synthetic_series(folder, 2)
+    shown: list[NodeCertificate] = []
+    job = DeliveryJob(
+        directory=folder, files=[file.name for file in files], task=Task(id=new_id(), created=datetime.now(UTC)),
+        seconds=30, report=lambda result: None, stopping=lambda: False, note_certificate=shown.append,
+    )  # fmt: skip
+    return DicomTarget(DicomSettings.model_validate(target)).deliver(job), shown
+
+
+def test_a_delivery_tells_which_certificate_was_shown_believed_or_not(hospital: Authority, tmp_path: Path) -> None:
+    soon, over = datetime(2099, 1, 31, tzinfo=UTC), datetime.now(UTC) - WEEK
+    for name, ends in (("renewed", soon), ("forgotten", over)):
+        (tmp_path / name).mkdir()
+        with tls_node(server_context(hospital.sign(name, ends=ends))) as port:
+            trouble, shown = delivery(tmp_path / name, port, hospital.file)
+        assert (trouble is None) == (name == "renewed")
+        assert [(it.subject, it.ends[:10]) for it in shown] == [(f"CN={name}", f"{ends:%Y-%m-%d}")]
+
+
 def test_no_image_is_blamed_for_tls(hospital: Authority, other: Authority) -> None:
     with tls_node(server_context(other.sign("stranger"))) as port:
         settings = DicomSettings.model_validate(
@@ -252,6 +298,7 @@ def test_no_image_is_blamed_for_tls(hospital: Authority, other: Authority) -> No
         ({"certificate": "/a.pem"}, "go together"),
         ({"key": "/a.pem"}, "go together"),
         ({"verify": "pin"}, "must name the file"),
+        ({"verify": "pin", "ca": "/a.pem", "crl": "/a.crl"}, "no authority whose 'crl'"),
         ({"ca": "a.pem"}, "absolute"),
         ({"verify": "none"}, "verify"),
     ],

@@ -51,15 +51,76 @@ class Authority:
         """
         return _made(self.folder, name, self, **more)
 
+    def below(self, name: str) -> Authority:
+        """Sign the certificate of an authority that stands between this one and those that it signs for."""
+        own = _made(self.folder, name, self, is_authority=True)
+        key = serialization.load_pem_private_key(own.key.read_bytes(), None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        return Authority(self.folder, own, key, _subject(name))
+
+    def sign_request(
+        self,
+        request: x509.CertificateSigningRequest,
+        file: Path,
+        *,
+        hosts: tuple[str, ...] = (),
+        begins: datetime | None = None,
+        ends: datetime | None = None,
+        purpose: str = "",
+        signs: bool = True,
+    ) -> Path:
+        """Sign a request as it is, but for what is given otherwise; write the certificate into a file."""
+        begins = begins or datetime(2026, 1, 1, tzinfo=UTC)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(request.subject)
+            .issuer_name(self.subject)
+            .public_key(request.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(begins)
+            .not_valid_after(ends or begins + timedelta(days=3650))
+        )
+        names = x509.SubjectAlternativeName([_name(host) for host in hosts])
+        given: dict[type, x509.ExtensionType] = {type(names): names} if hosts else {}
+        given |= {x509.ExtendedKeyUsage: x509.ExtendedKeyUsage([_PURPOSES[purpose]])} if purpose else {}
+        for extension in request.extensions:
+            builder = builder.add_extension(given.get(type(extension.value), extension.value), extension.critical)
+        usage = dict.fromkeys(_KEY_USES, False) | {"key_encipherment": True, "digital_signature": signs}
+        made = builder.add_extension(x509.KeyUsage(**usage), critical=True).sign(self.key, hashes.SHA256())
+        file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+        return file
+
+    def revoke(self, *certificates: Certificate, ends: datetime | None = None) -> Path:
+        """Write a list of revoked certificates (CRL) beside its own certificate."""
+        now = datetime.now(UTC)
+        ends = ends or now + timedelta(days=30)
+        builder = x509.CertificateRevocationListBuilder().issuer_name(self.subject)
+        builder = builder.last_update(min(now, ends) - timedelta(days=1)).next_update(ends)
+        for certificate in certificates:
+            known = x509.load_pem_x509_certificate(certificate.file.read_bytes())
+            entry = x509.RevokedCertificateBuilder().serial_number(known.serial_number)
+            builder = builder.add_revoked_certificate(entry.revocation_date(now - timedelta(hours=1)).build())
+        file = self.folder / f"{self.own.file.stem}.crl"
+        file.write_bytes(builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        return file
+
 
 def make_authority(folder: Path, name: str = "hospital") -> Authority:
     """Make an authority with its own certificate."""
     own = _made(folder, name, None)
     key = serialization.load_pem_private_key(own.key.read_bytes(), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
-    return Authority(folder, own, key, x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+    return Authority(folder, own, key, _subject(name))
 
 
+def _subject(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+
+
+_KEY_USES = (
+    "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
+    "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
+)  # fmt: skip
 _PURPOSES = {"server": ExtendedKeyUsageOID.SERVER_AUTH, "client": ExtendedKeyUsageOID.CLIENT_AUTH}
 
 
@@ -72,9 +133,10 @@ def _made(
     begins: datetime | None = None,
     ends: datetime | None = None,
     purpose: str = "",
+    is_authority: bool = False,
 ) -> Certificate:
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    subject = _subject(name)
     ends = ends or datetime.now(UTC) + timedelta(days=100)
     builder = (
         x509.CertificateBuilder()
@@ -85,7 +147,7 @@ def _made(
         .not_valid_before(begins or min(datetime.now(UTC), ends) - timedelta(days=1))
         .not_valid_after(ends)
         .add_extension(x509.SubjectAlternativeName([_name(host) for host in hosts]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=signer is None, path_length=None), critical=True)
+        .add_extension(x509.BasicConstraints(ca=signer is None or is_authority, path_length=None), critical=True)
     )
     if purpose:
         builder = builder.add_extension(x509.ExtendedKeyUsage([_PURPOSES[purpose]]), critical=False)

@@ -31,11 +31,14 @@ def came(
     images: int = 1,
     version: str = "",
     at: datetime | None = None,
+    certificate: tuple[str, str] = ("", ""),
 ) -> None:
-    """Let images come, and the history know of them."""
+    """Let images come, and the history know of them; `certificate`: the subject shown over TLS, and when it ends."""
     association = new_id()
     who = {"association": association, "address": address, "calling_aet": title, "called_aet": "MERCURE"}
-    _tell(session, at, AssociationOpened(**who, implementation_uid="1.2.3", implementation_version=version))
+    subject, ends = certificate
+    shown = {"certificate_subject": subject, "certificate_ends": ends}
+    _tell(session, at, AssociationOpened(**who, **shown, implementation_uid="1.2.3", implementation_version=version))
     for number in range(images):
         image = ImageReceived(
             image=new_id(), file=f"{number}.dcm", folder=association, sop=f"1.{number}", bytes=1000,

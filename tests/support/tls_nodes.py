@@ -33,13 +33,13 @@ def server_context(certificate: Certificate, *, clients: Path | None = None) -> 
 
 
 @contextlib.contextmanager
-def tls_node(context: ssl.SSLContext, handlers: Any = ()) -> Iterator[int]:
-    """Run a DICOM node that answers echoes and takes images over TLS; its port."""
+def tls_node(context: ssl.SSLContext, handlers: Any = (), port: int = 0) -> Iterator[int]:
+    """Run a DICOM node that answers echoes and takes images over TLS; its port, a free one by default."""
     entity = AE(ae_title="ARCHIVE")
     for sop_class in (Verification, CTImageStorage, MRImageStorage):
         entity.add_supported_context(sop_class)
     kept = [(evt.EVT_C_STORE, lambda event: 0x0000), *handlers]
-    port = free_port()
+    port = port or free_port()
     server = entity.start_server(("127.0.0.1", port), block=False, ssl_context=context, evt_handlers=kept)
     assert server is not None
     try:

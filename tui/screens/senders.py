@@ -13,7 +13,7 @@ from appliance.presentation.states import SENDER, Look
 from mercure.printable import printable
 from tui.actions import bindings_of
 from tui.format import fit
-from tui.screens.settings_page import SettingsPage, name_column, settings_lines
+from tui.screens.settings_page import SettingsPage, certificate_lines, name_column, settings_lines
 from tui.screens.task import pair
 from tui.screens.text_page import TextPage
 from tui.styles import Line
@@ -110,6 +110,7 @@ class SendersPage(SettingsPage[Sender]):
         machine = f"{', '.join(row.ae_titles)} at {', '.join(row.addresses)}"
         yield from pair("from", machine, columns)
         yield from pair("calls us", ", ".join(row.called_aets), columns, "dim")
+        yield from certificate_lines(row.certificate, self.router.heard, columns)
         yield from pair("contact", row.contact, columns)
 
     def refresh_data(self) -> None:
@@ -213,6 +214,7 @@ def detail_lines(detail: api.senders.SenderDetail, columns: int) -> Iterator[Lin
     yield from pair("AE titles", ", ".join(sender.ae_titles), columns)
     yield from pair("addresses", ", ".join(sender.addresses), columns)
     yield from pair("calls us", ", ".join(sender.called_aets), columns)
+    yield from certificate_lines(sender.certificate, None, columns)
     yield from pair("first seen", moment(sender.first), columns)
     yield from pair("last image", moment(sender.last_image), columns)
     today = f"{plural(sender.images_today, 'image')}, {size(sender.bytes_today)}"

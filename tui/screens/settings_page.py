@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
-from appliance.presentation.figures import since
+from appliance.presentation.figures import since, until
 from mercure.printable import printable
 from tui.screens.table_page import TablePage
 from tui.screens.task import pair
@@ -18,6 +18,18 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from appliance.control.rpc.client import ControlError, Saved, Verb, api
+
+
+class ShownCertificate(Protocol):
+    """The certificate of a target or a sender."""
+
+    @property
+    def subject(self) -> str:
+        """Whose it is."""
+
+    @property
+    def ends(self) -> datetime:
+        """When it ends."""
 
 
 class Named(Protocol):
@@ -170,6 +182,13 @@ def named_by(rules: tuple[str, ...]) -> list[str]:
 def name_column(title: str, width: int) -> Column[Any]:
     """Return the column of the names."""
     return Column(title, lambda row: (printable(row.name), "bold"), width, lambda row: row.name)
+
+
+def certificate_lines(shown: ShownCertificate | None, now: datetime | None, columns: int) -> Iterator[Line]:
+    """Write what certificate was shown over TLS and when it ends; nothing where there is none."""
+    if shown is not None:
+        text, style = until(shown.ends, now)
+        yield from pair("certificate", f"{shown.subject} {text}", columns, style)
 
 
 def settings_lines(settings: Mapping[str, object], columns: int) -> Iterator[Line]:

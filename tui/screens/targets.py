@@ -15,7 +15,7 @@ from tui.screens.flow import backlog_text, target_state
 from tui.screens.long_actions import LongActions, bar_text
 from tui.screens.probe import ProbePage
 from tui.screens.settings_form import SettingsForm
-from tui.screens.settings_page import ReachedPage, name_column, named_by, settings_lines
+from tui.screens.settings_page import ReachedPage, certificate_lines, name_column, named_by, settings_lines
 from tui.screens.task import pair
 from tui.screens.text_page import TextPage
 from tui.styles import Line
@@ -200,6 +200,7 @@ def _lines(row: Target, now: datetime | None, columns: int) -> Iterator[Line]:
     elif not row.disabled:
         taken = "nothing yet" if row.taken is None else f"an image {since(row.taken, now)} ago"
         yield from pair("took", taken, columns)
+    yield from certificate_lines(row.certificate, now, columns)
     yield from pair("rules", ", ".join(row.rules) or "none", columns)
     yield ()
     yield from settings_lines(row.settings, columns)

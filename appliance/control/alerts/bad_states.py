@@ -102,8 +102,13 @@ _FIXED: Final[tuple[BadState, ...]] = (
     BadState("host", "clock-doubted", "the clock is doubted for long: nothing is retired", "clock", "warning"),
     BadState("host", "clock-free", "nothing keeps the clock in time", "clock", "warning"),
     BadState("host", "clock-off", "the clock may be wrong", "clock", "warning"),
-    BadState("host", "certificate-soon", "a certificate ends soon", "certificate", "warning"),
-    BadState("host", "certificate-over", "a certificate has ended, or ends within days", "certificate", "critical"),
+    BadState(
+        "host",
+        "certificate-list",
+        "a list of revoked certificates has expired, or soon",
+        "certificate",
+        "critical",
+    ),
     BadState("host", "certificate-unreadable", "a certificate cannot be read", "certificate", "critical"),
     BadState("host", "channel", "a channel takes no messages", "notification", "warning"),
     BadState("host", "backup-overdue", "there was no backup for too long", "backup", "warning"),
@@ -113,7 +118,7 @@ _FIXED: Final[tuple[BadState, ...]] = (
 
 def bad_states() -> tuple[BadState, ...]:
     """Return all rows, by area."""
-    found = [*_FIXED, *_disks(), *_stuck(), *_processes(), *_notices()]
+    found = [*_FIXED, *_disks(), *_stuck(), *_processes(), *_notices(), *_certificates()]
     areas: tuple[Area, ...] = ("spool", "services", "targets", "senders", "host")
     return tuple(sorted(found, key=lambda row: areas.index(row.area)))
 
@@ -134,6 +139,20 @@ def _stuck() -> Iterator[BadState]:
 def _processes() -> Iterator[BadState]:
     for state, (severity, text, _) in PROCESS_WORDS.items():
         yield BadState("services", state, f"a process {text}", "service", severity)
+
+
+def _certificates() -> Iterator[BadState]:
+    rule = AlertSettings().certificate
+    whose: dict[Area, str] = {
+        "host": "a certificate",
+        "targets": "the certificate of a target",
+        "senders": "the certificate of a sender",
+    }
+    for area, name in whose.items():
+        soon = f"{name} ends within {rule.warn_days} days, told again at {rule.remind_days}"
+        yield BadState(area, "certificate-soon", soon, "certificate", "warning")
+        over = f"{name} has ended, or ends within {rule.critical_days} days"
+        yield BadState(area, "certificate-over", over, "certificate", "critical")
 
 
 def _notices() -> Iterator[BadState]:

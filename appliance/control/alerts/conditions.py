@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -10,6 +11,7 @@ from typing import Final
 from appliance.control.alerts.inputs import Signals
 from appliance.control.api.services import ProcessState
 from appliance.control.api.status import Alert, AlertKind, Alerts, OutageState, Severity, Status
+from appliance.control.api.tls import CertificateUse, KnownCertificate
 from appliance.presentation.phrases import plural
 from mercure.config.alerts import AlertRule, Incident
 from mercure.config.alerts import AlertSettings as Rules
@@ -88,6 +90,19 @@ USUAL_AT_FIRST: Final = frozenset({"clock"})
 
 GRAVE: Final = frozenset({"loop", "name"})
 """Notices that cannot wait."""
+
+_WITHOUT: Final[Mapping[CertificateUse, str]] = {
+    "target": "its images wait from then on",
+    "sender": "it is not let in from then on",
+}
+"""What comes of a certificate of a peer that has ended."""
+
+_RENEWAL: Final[Mapping[CertificateUse, str]] = {
+    "own": "`mercure tls request` and `mercure tls install` renew it; it is read again within a minute",
+    "authority": "put the new certificate of the authority into the file; take the old one out when nobody needs it",
+    "revoked": "get the next list from the authority: with one that has expired nobody is believed",
+    "watched": "replace the file; it is read again within a minute",
+}
 
 _QUARANTINE_ADVICE: Final = "`mercure quarantine list` shows them: look, read again, forward or discard"
 _NAMED_SENDERS: Final = 3
@@ -395,20 +410,74 @@ def _silences(seen: Seen) -> Iterator[Alert]:
 
 
 def _certificates(seen: Seen) -> Iterator[Alert]:
-    rule = seen.rules.certificate
+    """Tell of certificates that end soon: of each file and of each peer the one that ends first."""
+    first: dict[tuple[str, str], KnownCertificate] = {}
     for found in seen.signals.certificates:
-        severity: Severity = "critical"
-        if found.ends is None:
-            text = f"the certificate {found.file} cannot be read: {found.problem}"
-        else:
-            days = (found.ends - seen.status.time).total_seconds() / 86400
-            if days > rule.warn_days:
-                continue
-            severity = "critical" if days <= rule.critical_days else "warning"
-            when = f"{found.ends:%Y-%m-%d}"
-            text = f"the certificate {found.file} {f'expires on {when}' if days > 0 else f'has expired on {when}'}"
-        advice = "replace the file; it is read again within a minute"
-        yield _alert("certificate", found.file, text, advice, severity=severity)
+        place = ("", found.file) if found.file else (found.use, found.about)
+        first[place] = min(first.get(place, found), found, key=_end)
+    for found in first.values():
+        object, key, name, advice = _named(found)
+        passed = _passed(found, seen)
+        if found.problem:
+            text = f"{name} cannot be read: {found.problem}"
+            yield _alert("certificate", object, text, "replace the file; it is read again within a minute",
+                         severity="critical", key=key)  # fmt: skip
+        elif passed is not None and found.ends is not None:
+            severity: Severity = "critical" if passed <= seen.rules.certificate.critical_days else "warning"
+            ended = "has expired" if passed == 0 else "expires"
+            alert = _alert(
+                "certificate", object, f"{name} {ended} on {found.ends:%Y-%m-%d}", advice, severity=severity, key=key
+            )
+            yield alert.model_copy(update={"days": passed})
+
+
+def _end(found: KnownCertificate) -> float:
+    """Return when it ends, for an order: what cannot be read comes first, what never ends last."""
+    if found.problem:
+        return 0.0
+    return math.inf if found.ends is None else found.ends.timestamp()
+
+
+def _named(found: KnownCertificate) -> tuple[str, str, str, str]:
+    """Return what the alert is about, its key, how the certificate is called, and what to do."""
+    whose = f" ({found.subject})" if found.subject else ""
+    if not found.file:
+        advice = f"have it renewed there: {_WITHOUT[found.use]}"
+        return (
+            found.about,
+            f"certificate:{found.use}:{found.about}",
+            f"the certificate of {found.use} {found.about}{whose}",
+            advice,
+        )
+    where = f" for {found.about}" if found.about else ""
+    if found.use == "revoked":
+        whose = f" of {found.issuer}" if found.issuer else ""
+        name = f"the list of revoked certificates {found.file}{whose}{where}"
+    else:
+        name = f"the certificate {found.file}{whose}{where}"
+    return found.file, f"certificate:{found.file}", name, _RENEWAL[found.use]
+
+
+def _passed(found: KnownCertificate, seen: Seen) -> int | None:
+    """Return the last threshold that a certificate has passed, in days before its end; 0: it has ended."""
+    rule = seen.rules.certificate
+    if found.ends is None:
+        return None
+    if found.use == "revoked":
+        return _passed_by_list(found, seen)
+    days = (found.ends - seen.status.time).total_seconds() / 86400
+    return min((it for it in (rule.warn_days, rule.remind_days, rule.critical_days, 0) if days <= it), default=None)
+
+
+def _passed_by_list(found: KnownCertificate, seen: Seen) -> int | None:
+    """Do so for a list of revoked certificates: the next one comes late when a tenth of its time is left."""
+    now, critical = seen.status.time, timedelta(days=seen.rules.certificate.critical_days)
+    if found.ends is None or found.begins is None:
+        return None
+    left = found.ends - now
+    if left <= timedelta(0):
+        return 0
+    return seen.rules.certificate.critical_days if left <= min(critical, (found.ends - found.begins) / 10) else None
 
 
 def _clock(seen: Seen) -> Iterator[Alert]:

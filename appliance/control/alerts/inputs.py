@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Final
 from pydantic import AwareDatetime
 
 from appliance.control.alerts.sender_silence import silent_senders
+from appliance.control.api.tls import KnownCertificate
 from appliance.control.pace import Pace
+from appliance.control.tls.known import known_certificates
 from mercure import durable
 from mercure.history.database import HistoryError
 from mercure.history.queries import History
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from appliance.control.session import Session
     from mercure.config import Config
 
-_MAX_CERTIFICATE_BYTES: Final = 1024 * 1024
 _OVERDUE: Final = 3
 """A scrub is late when so many times its days have passed: on a large disk that is busy one takes long."""
 
@@ -42,14 +43,6 @@ class SilentSender(Model):
     last: AwareDatetime
     reason: str
     contact: str = ""
-
-
-class CertificateState(Model):
-    """When a certificate ends, the first one of its file to do so; None: `problem` says why it cannot be read."""
-
-    file: str
-    ends: AwareDatetime | None = None
-    problem: str = ""
 
 
 class ClockState(Model):
@@ -71,7 +64,7 @@ class Signals(Model):
     """All of it; nothing where nothing is to be told."""
 
     silences: tuple[SilentSender, ...] = ()
-    certificates: tuple[CertificateState, ...] = ()
+    certificates: tuple[KnownCertificate, ...] = ()
     clock: ClockState | None = None
     doubt: str = ""
     """Why the wall clock is not believed, and nothing retired for its age."""
@@ -100,7 +93,7 @@ def look(session: Session, silent: tuple[SilentSender, ...] = (), page: str = ""
     first = next(queue.messages("given_up"), None)
     return Signals(
         silences=silent,
-        certificates=tuple(map(certificate, rules.certificate.files)) if rules.certificate.enabled else (),
+        certificates=certificates(session, pace) if rules.certificate.enabled else (),
         clock=clock_state() if rules.clock.enabled else None,
         doubt=doubt_of(session) if pace is None else pace.look("the clock", lambda: doubt_of(session)),
         scrub_seconds=overdue_scrub(session),
@@ -162,18 +155,11 @@ def overdue_scrub(session: Session) -> float | None:
     return age if age > _OVERDUE * days * 86400 else None
 
 
-def certificate(path: Path) -> CertificateState:
-    """Look at a PEM file of one or more certificates."""
-    from cryptography import x509  # noqa: PLC0415 - a tenth of a second, for who has certificates
-
-    try:
-        with open(path, "rb") as reading:
-            found = x509.load_pem_x509_certificates(reading.read(_MAX_CERTIFICATE_BYTES))
-        return CertificateState(file=str(path), ends=min(item.not_valid_after_utc for item in found))
-    except OSError as error:
-        return CertificateState(file=str(path), problem=error.strerror or str(error))
-    except ValueError:
-        return CertificateState(file=str(path), problem="it is no certificate in PEM form")
+def certificates(session: Session, pace: Pace | None) -> tuple[KnownCertificate, ...]:
+    """Look at all certificates: seldom, for it takes reading files and asking the history."""
+    return (
+        known_certificates(session) if pace is None else pace.look("certificates", lambda: known_certificates(session))
+    )
 
 
 class _Timex(ctypes.Structure):

@@ -137,7 +137,7 @@ def step(book: Book, found: Alerts, rules: Rules, now: datetime) -> Book:
 
 
 def _goes_on(entry: Entry, alert: Alert, rules: Rules, now: datetime) -> Entry:
-    worse = alert.severity == "critical" != entry.alert.severity
+    worse = alert.severity == "critical" != entry.alert.severity or _is_nearer(alert, entry.alert)
     known = entry.acknowledged
     ended = known is not None and known.until is not None and known.until <= now
     known = None if ended else known
@@ -147,6 +147,11 @@ def _goes_on(entry: Entry, alert: Alert, rules: Rules, now: datetime) -> Entry:
     if worse or ended or again:
         told = None
     return entry.model_copy(update={"alert": alert, "gone": None, "acknowledged": known, "told": told})
+
+
+def _is_nearer(alert: Alert, before: Alert) -> bool:
+    """Tell whether a certificate has passed the next threshold before its end."""
+    return alert.days is not None and before.days is not None and alert.days < before.days
 
 
 def _fades(entry: Entry, rules: Rules, now: datetime) -> Entry:

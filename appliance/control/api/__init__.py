@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         status,
         streams,
         targets,
+        tls,
         traffic,
         verification,
     )
@@ -49,6 +50,7 @@ GROUPS: Final = (
     "notifications",
     "rules",
     "targets",
+    "tls",
     "modules",
     "services",
     "configuration",
@@ -101,6 +103,7 @@ __all__ = [
     "status",
     "streams",
     "targets",
+    "tls",
     "traffic",
     "verification",
 ]

@@ -21,7 +21,8 @@ SenderKey = Annotated[str, Field(min_length=1, max_length=400)]
 class SenderTrait(Model):
     """What a sender uses, since when, until when, and how often.
 
-    ``kind`` is ``called`` (our AE title), ``implementation`` (UID), ``version``, ``class`` or ``syntax``. ``new``: it
+    ``kind`` is ``called`` (our AE title), ``implementation`` (UID), ``version``, ``class``, ``syntax`` or
+    ``certificate`` (when it ends, and its subject). ``new``: it
     came only after the sender had been known for a week, and no longer than a month ago.
     """
 
@@ -31,6 +32,13 @@ class SenderTrait(Model):
     last: AwareDatetime
     times: int
     new: bool = False
+
+
+class SenderCertificate(Model):
+    """The certificate that a sender showed last over TLS: its subject, and when it ends."""
+
+    subject: str
+    ends: AwareDatetime
 
 
 class SenderLine(Model):
@@ -59,6 +67,7 @@ class SenderLine(Model):
     refusal: str = ""
     would_be_refused: bool = False
     changed: tuple[SenderTrait, ...] = ()
+    certificate: SenderCertificate | None = None
     comment: str = ""
     contact: str = ""
 

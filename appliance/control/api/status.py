@@ -327,7 +327,8 @@ class Alert(Model):
 
     ``object`` is what it is about (a target, a process, a stage); ``since`` when it began, where that is known;
     ``raised`` when people were told of it (None: nobody watches, it was just found); ``over``: its cause is gone since
-    then, and it ends when that has lasted.
+    then, and it ends when that has lasted. ``days`` is the threshold that a certificate has passed, in days before its
+    end: below each one people are told again.
     """
 
     key: str
@@ -336,6 +337,7 @@ class Alert(Model):
     object: str
     text: str
     advice: str
+    days: int | None = None
     since: AwareDatetime | None = None
     raised: AwareDatetime | None = None
     over: AwareDatetime | None = None

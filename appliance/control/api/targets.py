@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 from pydantic import AwareDatetime, Field, JsonValue
 
 from appliance.control.api.base import Nothing, Saved, Verb
+from mercure.delivery.target_certificate import TargetCertificate
 from mercure.delivery.target_outage import TargetOutage
 from mercure.dicom.capabilities import Capabilities
 from mercure.model import Model
@@ -18,6 +19,7 @@ class TargetState(Model):
     ``waiting_images`` are those of the tasks that wait.
 
     ``taken`` is when it last took an image, absent where it never did; ``outage.until`` when it is asked next.
+    ``certificate`` is what it showed last over TLS.
     """
 
     name: str
@@ -30,6 +32,7 @@ class TargetState(Model):
     outage: TargetOutage | None = None
     taken: AwareDatetime | None = None
     rules: tuple[str, ...] = ()
+    certificate: TargetCertificate | None = None
 
 
 class EchoAnswer(Model):

@@ -13,6 +13,7 @@ from appliance.control.api import senders as api
 from appliance.control.api.senders import (
     ListSenderLines,
     OneSender,
+    SenderCertificate,
     SenderDetail,
     SenderLine,
     SenderLines,
@@ -25,6 +26,7 @@ from appliance.control.history.search import reading
 from appliance.control.history.traffic import refusals
 from appliance.control.registry import carries_out
 from appliance.control.session import Session
+from appliance.control.tls.known import ends_and_subject, latest
 from mercure.config import Config
 from mercure.config.basics import ae_title
 from mercure.config.senders import plain_address
@@ -41,7 +43,7 @@ RECENT: Final = timedelta(days=30)
 CHANGING: Final = ("class", "syntax", "implementation", "version")
 """Traits whose change is worth a word, the weightiest first; by which AE title it calls us is its own affair."""
 
-_KINDS: Final = (*CHANGING, "called")
+_KINDS: Final = (*CHANGING, "called", "certificate")
 _MOST_REFUSALS: Final = 1000
 _BLANK: Final = "blank"
 _RANK: Final[dict[SenderStanding, int]] = {"refused": 0, "unlisted": 0, "listed": 1, "disabled": 2}
@@ -176,9 +178,17 @@ def line_of(session: Session, account: SenderAccount, since: datetime, silences:
         refusal=last_refusal.reason if last_refusal else "",
         would_be_refused=may == "unlisted" and last is not None and last >= since,
         changed=tuple(sorted((it for it in traits if it.new), key=lambda it: CHANGING.index(it.kind))),
+        certificate=_certificate(account),
         comment=entry.comment if entry else "",
         contact=entry.contact if entry else "",
     )
+
+
+def _certificate(account: SenderAccount) -> SenderCertificate | None:
+    """Return what it showed last over TLS; of several machines the certificate that ends first."""
+    shown = (ends_and_subject(it.value) for it in latest(it for it in account.traits if it.kind == "certificate"))
+    known = [SenderCertificate(subject=subject, ends=ends) for ends, subject in shown if ends is not None]
+    return min(known, key=lambda it: it.ends, default=None)
 
 
 def _labels(account: SenderAccount) -> set[str]:

@@ -14,12 +14,15 @@ from appliance.control.configuration import edits
 from appliance.control.configuration.entries import save_entry
 from appliance.control.configuration.hidden_values import hidden_values
 from appliance.control.errors import ControlError, entry_named
+from appliance.control.identity import require_owner
 from appliance.control.registry import Asked, carries_out, carries_out_for_caller
 from appliance.control.session import Session
 from mercure.config import Config, TargetSettings
 from mercure.delivery.target_breaker import read_outage
+from mercure.delivery.target_certificate import note_certificate, read_certificate
 from mercure.delivery.target_health import TargetHealth
 from mercure.delivery.target_status import outage_of, taken_by
+from mercure.dicom.tls import NodeCertificate, probe
 from mercure.model import described_schema
 from mercure.spool import Stage
 from mercure.targets import MODELS, DicomSettings, open_target
@@ -46,6 +49,7 @@ def list_targets(session: Session) -> list[TargetState]:
             outage=outage_of(session.spool, name, config.targets),
             taken=taken_by(session.spool, name, config.targets),
             rules=tuple(rule for rule, content in config.rules.items() if name in content.targets),
+            certificate=read_certificate(session.spool, name, settings),
         )
         for name, settings in config.targets.items()
     ]
@@ -79,8 +83,23 @@ def echo(asked: Asked, wanted: EchoTarget) -> EchoAnswer:
     settings = find_target(session, name)
     check = open_target(settings, session.config.targets).check()
     if check.ok:
+        look_at_certificate(session, name, settings)
         let_use(session, name)
     return EchoAnswer(target=name, kind=settings.kind, ok=check.ok, text=check.text, seconds=check.seconds)
+
+
+def look_at_certificate(session: Session, name: str, settings: TargetSettings) -> NodeCertificate | None:
+    """Return the certificate that a target shows, and keep when it ends; None where there is no TLS."""
+    if not isinstance(settings, DicomSettings) or settings.tls is None:
+        return None
+    titles, seconds = (settings.called_aet, settings.calling_aet), settings.connect_timeout_seconds
+    shown = probe(settings.tls, settings.host, settings.port, titles, seconds).tls
+    # Who may not change anything here has seen it all the same; a delivery keeps it.
+    with contextlib.suppress(ControlError, OSError):
+        require_owner(session.spool.stage(Stage.STATE))
+        if shown is not None:
+            note_certificate(session.spool, name, settings, shown, session.clock.now())
+    return shown
 
 
 def let_use(session: Session, name: str, *, took: bool = False) -> None:

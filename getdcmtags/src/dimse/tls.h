@@ -38,6 +38,7 @@ struct TlsClientSettings {
   std::string key;          // PEM file of its private key
   ServerCheck verify = ServerCheck::full;
   std::string server_name;  // name or address in its certificate
+  std::string crl;          // PEM file of lists of revoked certificates; empty: none is asked
 };
 
 enum class ClientCertificates : std::uint8_t { none, wanted, required };
@@ -47,6 +48,7 @@ struct TlsServerSettings {
   std::string key;
   std::string ca;  // who may have signed the certificates of clients
   ClientCertificates clients = ClientCertificates::none;
+  std::string crl;  // PEM file of lists of revoked certificates; empty: none is asked
 };
 
 // What was agreed on with a peer, and who it is.
@@ -78,6 +80,7 @@ class TlsContext {
   void prepare();
   void show(const std::string& certificate, const std::string& key);
   void trust(const std::string& file);
+  void revoke(const std::string& file);
   void pin(const std::string& file);
   bool is_pinned(const X509* shown) const;
 

@@ -37,9 +37,12 @@ std::string owner_of(TlsRole role, int depth, const X509* certificate) {
   return role == TlsRole::client ? "its certificate" : "the certificate of the sender";
 }
 
+std::string issuer_of(const X509* certificate) {
+  return certificate == nullptr ? "an unknown authority" : text_of(X509_get_issuer_name(certificate));
+}
+
 std::string unknown_authority(TlsRole role, const X509* certificate) {
-  const std::string who = certificate == nullptr ? "an unknown authority" : text_of(X509_get_issuer_name(certificate));
-  return " is signed by " + who + ", whom we do not know: the file 'ca' must hold the certificate of that authority" +
+  return " is signed by " + issuer_of(certificate) + ", whom we do not know: the file 'ca' must hold the certificate of that authority" +
          (role == TlsRole::client ? ", and the target must send all that lie between" : "");
 }
 
@@ -161,6 +164,13 @@ std::string words_of_certificate(TlsRole role, int code, int depth, const X509* 
     case X509_V_ERR_INVALID_PURPOSE:
       return owner + " is not one for a " + (role == TlsRole::client ? "server" : "client") +
              " (extended key usage): have one made that is";
+    case X509_V_ERR_CERT_REVOKED:
+      return owner + " was revoked by " + issuer_of(certificate) + ", says the file 'crl': have a new one signed, and find out why";
+    case X509_V_ERR_UNABLE_TO_GET_CRL:
+      return owner + " cannot be checked: the file 'crl' holds no list of " + issuer_of(certificate) + ": get it from there";
+    case X509_V_ERR_CRL_HAS_EXPIRED:
+      return owner + " cannot be checked: the list of " + issuer_of(certificate) +
+             " in the file 'crl' has expired: get a new one from there, and check the clock of this machine";
     default: return owner + " is not believed: " + X509_verify_cert_error_string(code);
   }
 }

@@ -29,6 +29,7 @@ struct Config {
   std::string tls_certificate;  // empty: nobody can call by TLS
   std::string tls_key;
   std::string tls_ca;
+  std::string tls_crl;
   dimse::ClientCertificates tls_clients = dimse::ClientCertificates::none;
   std::vector<Network> proxies;  // who begins with a header of the PROXY protocol, and is believed what it says of the caller
   std::string ae_title = "MERCURE";
@@ -90,6 +91,7 @@ void visit_settings(Config& config, Visitor& setting) {
   setting("tls_certificate", config.tls_certificate, PathOrNothing{});
   setting("tls_key", config.tls_key, PathOrNothing{});
   setting("tls_ca", config.tls_ca, PathOrNothing{});
+  setting("tls_crl", config.tls_crl, PathOrNothing{});
   setting("tls_clients", config.tls_clients,
           Choice<dimse::ClientCertificates>{{{"none", dimse::ClientCertificates::none},
                                              {"wanted", dimse::ClientCertificates::wanted},

@@ -19,7 +19,8 @@ std::string state_of(const std::string& file) {
 }
 
 std::vector<std::string> signature_of(const Config& config) {
-  return {state_of(config.tls_certificate), state_of(config.tls_key), state_of(config.tls_ca), std::to_string(static_cast<int>(config.tls_clients))};
+  return {state_of(config.tls_certificate), state_of(config.tls_key), state_of(config.tls_ca), state_of(config.tls_crl),
+          std::to_string(static_cast<int>(config.tls_clients))};
 }
 
 }  // namespace
@@ -45,7 +46,7 @@ void TlsPort::read_files(const Config& config) {
   signature_ = std::move(signature);
   try {
     context_ = std::make_unique<dimse::TlsContext>(
-        dimse::TlsServerSettings{config.tls_certificate, config.tls_key, config.tls_ca, config.tls_clients});
+        dimse::TlsServerSettings{config.tls_certificate, config.tls_key, config.tls_ca, config.tls_clients, config.tls_crl});
     told_.clear();
     if (!is_first) log::info("new certificates for new associations", {{"certificate", config.tls_certificate}});
   } catch (const dimse::TlsFilesError& error) {

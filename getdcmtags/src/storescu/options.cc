@@ -40,6 +40,7 @@ constexpr const char* kHelp =
     "  --probe                  open an association and release it, read no LIST, print the summary alone\n"
     "  --tls                    over TLS\n"
     "  --tls-ca FILE            who may have signed its certificate; for pin: the certificate (those of this machine)\n"
+    "  --tls-crl FILE           lists of revoked certificates, of the authorities that sign the target's\n"
     "  --tls-certificate FILE   certificate of ours, with its chain\n"
     "  --tls-key FILE           its private key\n"
     "  --tls-verify HOW         full, ca (whatever name it has), pin (it alone) (full)\n"
@@ -70,7 +71,7 @@ constexpr std::size_t kLongestAeTitle = 16;  // PS3.5 section 6.2
 
 enum Choice : int {
   kHost = 256, kPort, kCalled, kCalling, kRouter, kMaxPdu, kConnect, kAcse, kDimse, kTotal, kAssociations, kAnswerWatch, kOrderKept, kSyntaxes,
-  kProbe, kTls, kTlsCa, kTlsCertificate, kTlsKey, kTlsVerify, kTlsName, kHelpShown, kVersion,
+  kProbe, kTls, kTlsCa, kTlsCrl, kTlsCertificate, kTlsKey, kTlsVerify, kTlsName, kHelpShown, kVersion,
 };
 
 constexpr option kLong[] = {
@@ -91,6 +92,7 @@ constexpr option kLong[] = {
     {"probe", no_argument, nullptr, kProbe},
     {"tls", no_argument, nullptr, kTls},
     {"tls-ca", required_argument, nullptr, kTlsCa},
+    {"tls-crl", required_argument, nullptr, kTlsCrl},
     {"tls-certificate", required_argument, nullptr, kTlsCertificate},
     {"tls-key", required_argument, nullptr, kTlsKey},
     {"tls-verify", required_argument, nullptr, kTlsVerify},
@@ -172,6 +174,7 @@ bool apply(int choice, const char* value, Options& options) {
     case kProbe: return options.is_probe = true;
     case kTls: return options.uses_tls = true;
     case kTlsCa: return file(value, options.tls.ca);
+    case kTlsCrl: return file(value, options.tls.crl);
     case kTlsCertificate: return file(value, options.tls.certificate);
     case kTlsKey: return file(value, options.tls.key);
     case kTlsVerify: return server_check(value, options.tls.verify);
@@ -211,6 +214,7 @@ Parsed parse_options(int argc, char** argv) {
   if (options.order_kept && options.associations != 1) return wrong("--order-kept goes with one association");
   if (options.tls.certificate.empty() != options.tls.key.empty()) return wrong("--tls-certificate and --tls-key go together");
   if (options.tls.verify == dimse::ServerCheck::pin && options.tls.ca.empty()) return wrong("--tls-verify=pin needs --tls-ca");
+  if (options.tls.verify == dimse::ServerCheck::pin && !options.tls.crl.empty()) return wrong("--tls-verify=pin takes no --tls-crl");
   if (options.tls.server_name.empty()) options.tls.server_name = options.host;
   return {options, 0};
 }

@@ -61,9 +61,9 @@ void Sender::run_batch(const Batch& batch) {
 bool Sender::open(Association& association, const Batch& batch) {
   if (nothing_left()) return false;
   const auto problem = association.open(batch.contexts);
+  if (association.peer()) report_.answered_by(*association.peer());
   if (!problem) {
     report_.association_opened();
-    if (association.peer()) report_.answered_by(*association.peer());
     return true;
   }
   const std::lock_guard lock(mutex_);

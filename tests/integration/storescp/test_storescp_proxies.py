@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mercure.dicom.receipt import read_receipt
-from tests.integration.storescp.test_storescp_tls import context, tls_port, tls_settings
 from tests.support.certificates import make_authority
 from tests.support.data_sets import ct_image, uid
 from tests.support.dicom_peer import Aborted, Closed, Peer, PeerError, Rejected, associate_rq
@@ -20,6 +19,7 @@ from tests.support.polling import eventually
 from tests.support.ports import free_port, is_listening
 from tests.support.processes import running
 from tests.support.proxy_header import LOCAL, PROXY, TCP4, TCP6, UNIX, UNSPECIFIED, addition, header, proxied
+from tests.support.tls_receiver import client_context, tls_port, tls_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,13 +132,13 @@ def test_it_comes_before_the_handshake_of_tls(start_receiver: StartReceiver, tmp
     hospital = make_authority(tmp_path)
     receiver = start_receiver(proxies=[AT], **tls_settings(hospital.sign("router", purpose="server")))
     port = tls_port(receiver)
-    with Peer(port, source=AT, preface=proxied(SCANNER), tls=context(hospital)) as peer:
+    with Peer(port, source=AT, preface=proxied(SCANNER), tls=client_context(hospital)) as peer:
         store_one(peer)
     assert senders(receiver) == [SCANNER]
     with pytest.raises((OSError, PeerError)):
-        Peer(port, source=AT, tls=context(hospital))
+        Peer(port, source=AT, tls=client_context(hospital))
     refused(receiver, "no header of the PROXY protocol")
-    with Peer(port, tls=context(hospital)) as peer:
+    with Peer(port, tls=client_context(hospital)) as peer:
         store_one(peer)
     assert sorted(senders(receiver)) == ["127.0.0.1", SCANNER]
 

@@ -20,11 +20,12 @@ from tests.support.dicom_peer import Closed, Peer, PeerError, Rejected, associat
 from tests.support.polling import eventually
 from tests.support.series import synthetic_series
 from tests.support.storescu import send
+from tests.support.tls_receiver import client_context, is_told, store_one, tls_port, tls_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.receiver import Receiver, StartReceiver
+    from tests.support.receiver import StartReceiver
 
 
 @pytest.fixture(scope="module")
@@ -40,38 +41,6 @@ def router(hospital: Authority) -> Certificate:
 @pytest.fixture(scope="module")
 def scanner(hospital: Authority) -> Certificate:
     return hospital.sign("ct1", hosts=("ct1.hospital.example",), purpose="client")
-
-
-def tls_settings(certificate: Certificate, ca: Authority | None = None, clients: str = "none") -> dict[str, Any]:
-    found = {"tls_port": 0, "tls_certificate": str(certificate.file), "tls_key": str(certificate.key)}
-    return {**found, "tls_clients": clients, "tls_ca": str(ca.file) if ca else ""}
-
-
-def tls_port(receiver: Receiver) -> int:
-    lines = eventually(lambda: [line for line in receiver.log() if line["message"] == "listening for TLS"])
-    return int(lines[-1]["port"])
-
-
-def context(ca: Authority, own: Certificate | None = None) -> ssl.SSLContext:
-    made = ssl.create_default_context(cafile=str(ca.file))
-    if own is not None:
-        made.load_cert_chain(own.file, own.key)
-    return made
-
-
-def store_one(peer: Peer, calling: bytes = b"CT1") -> None:
-    peer.associate(associate_rq(calling=calling))
-    assert peer.store(ct_image(sop := uid(), "1.2.3"), sop).status == 0
-    peer.release()
-
-
-def refusals(receiver: Receiver, words: str) -> bool:
-    events = receiver.events("association.refused")
-    return any(words in event["details"]["reason"] for event in events)
-
-
-def is_told(receiver: Receiver, words: str) -> None:
-    eventually(lambda: refusals(receiver, words), what=f"a refusal that says: {words}")
 
 
 def test_images_arrive_by_both_ports_bit_by_bit(
@@ -112,10 +81,10 @@ def test_the_certificate_is_kept_with_the_image_and_told(
     settings = tls_settings(router, hospital, "wanted")
     receiver = start_receiver(**settings, access="listed", senders=[bound, by_name])
     port = tls_port(receiver)
-    with Peer(port, tls=context(hospital, scanner)) as peer:
+    with Peer(port, tls=client_context(hospital, scanner)) as peer:
         store_one(peer)
     mr = hospital.sign("mr1", hosts=("mr1.hospital.example",))
-    with Peer(port, tls=context(hospital, mr)) as peer:
+    with Peer(port, tls=client_context(hospital, mr)) as peer:
         store_one(peer, b"ANY")
     kept = {line["SenderName"]: line["SenderCertificate"] for line in receiver.tag_lines()}
     assert kept == {"ct": "CN=ct1", "mr": "CN=mr1"}
@@ -123,7 +92,7 @@ def test_the_certificate_is_kept_with_the_image_and_told(
     assert details["certificate_subject"] == "CN=ct1"
     assert details["certificate_names"] == ["ct1.hospital.example"]
     assert details["certificate_ends"].endswith("Z")
-    for tls in (None, context(hospital), context(hospital, mr)):
+    for tls in (None, client_context(hospital), client_context(hospital, mr)):
         with Peer(port if tls else receiver.port, tls=tls) as peer, contextlib.suppress(Rejected):
             peer.associate(associate_rq(calling=b"CT1"))
             assert tls is not None, "by its title alone nobody is the scanner"
@@ -150,10 +119,10 @@ def test_senders_without_a_good_certificate_are_refused_in_words(
     receiver = start_receiver(**tls_settings(router, hospital, "required"))
     port = tls_port(receiver)
     for words, shown in bad_certificates(hospital, tmp_path / "bad").items():
-        with pytest.raises((ssl.SSLError, PeerError, OSError)), Peer(port, tls=context(hospital, shown)) as peer:
+        with pytest.raises((ssl.SSLError, PeerError, OSError)), Peer(port, tls=client_context(hospital, shown)) as peer:
             peer.associate()
         is_told(receiver, words)
-    with pytest.raises((ssl.SSLError, PeerError, OSError)), Peer(port, tls=context(hospital)) as peer:
+    with pytest.raises((ssl.SSLError, PeerError, OSError)), Peer(port, tls=client_context(hospital)) as peer:
         peer.associate()
     is_told(receiver, "no TLS: the sender shows no certificate, and 'clients' of the receiver requires one")
     receiver.until_idle()
@@ -164,15 +133,55 @@ def test_a_certificate_that_is_shown_must_be_good_also_where_none_is_required(
     start_receiver: StartReceiver, router: Certificate, hospital: Authority, tmp_path: Path
 ) -> None:
     receiver = start_receiver(**tls_settings(router, hospital, "wanted"))
-    with Peer(tls_port(receiver), tls=context(hospital)) as peer:
+    with Peer(tls_port(receiver), tls=client_context(hospital)) as peer:
         store_one(peer)
     own = make_certificate(tmp_path, "itself")
     with (
         pytest.raises((ssl.SSLError, PeerError, OSError)),
-        Peer(tls_port(receiver), tls=context(hospital, own)) as peer,
+        Peer(tls_port(receiver), tls=client_context(hospital, own)) as peer,
     ):
         peer.associate()
     is_told(receiver, "is signed by itself")
+
+
+def test_a_revoked_sender_is_refused_in_words_from_the_next_association_on(
+    start_receiver: StartReceiver, router: Certificate, hospital: Authority, tmp_path: Path
+) -> None:
+    good, lost = hospital.sign("good", purpose="client"), hospital.sign("lost", purpose="client")
+    between = hospital.below("between")
+    theirs = between.sign("theirs")
+    theirs.file.write_bytes(theirs.file.read_bytes() + between.file.read_bytes())
+    crl = tmp_path / "hospital.crl"
+    crl.write_bytes(hospital.revoke().read_bytes())
+    receiver = start_receiver(**tls_settings(router, hospital, "required"), tls_crl=str(crl))
+    port = tls_port(receiver)
+
+    def is_let_in(own: Certificate) -> bool:
+        try:
+            with Peer(port, tls=client_context(hospital, own)) as peer:
+                store_one(peer)
+        except (ssl.SSLError, PeerError, OSError):
+            return False
+        return True
+
+    assert is_let_in(good)
+    assert is_let_in(lost)
+    assert not is_let_in(theirs), "nobody says whether it is revoked"
+    is_told(receiver, "cannot be checked: the file 'crl' holds no list of CN=between")
+    crl.write_bytes(hospital.revoke(lost).read_bytes() + between.revoke().read_bytes())
+    eventually(lambda: not is_let_in(lost), what="it is refused")
+    is_told(receiver, "the certificate of the sender was revoked by CN=hospital, says the file 'crl'")
+    assert is_let_in(good)
+    assert is_let_in(theirs)
+    crl.write_bytes(hospital.revoke(between.own).read_bytes() + between.revoke().read_bytes())
+    eventually(lambda: not is_let_in(theirs), what="so is who was signed by one that is revoked")
+    over = hospital.revoke(ends=datetime.now(UTC) - timedelta(hours=1))
+    crl.write_bytes(over.read_bytes())
+    eventually(lambda: not is_let_in(good), what="an old list says nothing any more")
+    is_told(receiver, "cannot be checked: the list of CN=hospital in the file 'crl' has expired")
+    crl.write_text("nothing")
+    event = receiver.event("config.rejected")
+    assert "the certificates before stay in force: the file 'crl'" in event["details"]["reason"]
 
 
 def test_who_does_not_believe_us_is_told_of(
@@ -180,7 +189,7 @@ def test_who_does_not_believe_us_is_told_of(
 ) -> None:
     receiver = start_receiver(**tls_settings(router))
     with pytest.raises(ssl.SSLCertVerificationError):
-        Peer(tls_port(receiver), tls=context(make_authority(tmp_path)))
+        Peer(tls_port(receiver), tls=client_context(make_authority(tmp_path)))
     is_told(receiver, "the sender does not believe our certificate")
 
 
@@ -189,7 +198,7 @@ def test_each_port_tells_who_came_to_the_wrong_one(
 ) -> None:
     receiver = start_receiver(**tls_settings(router))
     with pytest.raises((ssl.SSLError, OSError)):
-        Peer(receiver.port, tls=context(hospital))
+        Peer(receiver.port, tls=client_context(hospital))
     is_told(receiver, "the sender speaks TLS at the port without it: have it call port")
     with Peer(tls_port(receiver)) as peer, contextlib.suppress(Closed, PeerError, OSError):
         peer.associate()
@@ -241,13 +250,13 @@ def test_a_handshake_that_stalls_ends_with_the_limit_and_counts_as_a_place(
             stalled.sendall(first)
         eventually(lambda: len(receiver.children()) == 2, what="both have a place")
         with pytest.raises((ssl.SSLError, OSError)):
-            Peer(port, tls=context(hospital))
+            Peer(port, tls=client_context(hospital))
         is_told(receiver, "too many associations at once from this sender: 2")
-        with Peer(port, source="127.0.0.2", tls=context(hospital)) as other:
+        with Peer(port, source="127.0.0.2", tls=client_context(hospital)) as other:
             store_one(other)
         is_told(receiver, "the handshake of TLS: ")
     receiver.until_idle()
-    with Peer(port, tls=context(hospital)) as peer:
+    with Peer(port, tls=client_context(hospital)) as peer:
         store_one(peer)
 
 
@@ -272,12 +281,12 @@ def test_a_renewed_certificate_counts_for_the_next_sender_without_a_restart(
     def load() -> None:
         try:
             while not done.is_set():
-                with Peer(port, tls=context(hospital)) as peer:
+                with Peer(port, tls=client_context(hospital)) as peer:
                     store_one(peer)
         except (OSError, PeerError, AssertionError) as error:
             lost.append(error)
 
-    with Peer(port, tls=context(hospital)) as before:
+    with Peer(port, tls=client_context(hospital)) as before:
         before.associate()
         thread = threading.Thread(target=load)
         thread.start()
@@ -294,7 +303,7 @@ def test_a_renewed_certificate_counts_for_the_next_sender_without_a_restart(
 
 
 def shown_by(port: int, ca: Authority) -> str:
-    with Peer(port, tls=context(ca)) as peer:
+    with Peer(port, tls=client_context(ca)) as peer:
         assert isinstance(peer.socket, ssl.SSLSocket)
         shown: Any = peer.socket.getpeercert()
     return str(shown["subject"][0][0][1])
@@ -320,7 +329,7 @@ def test_the_plain_port_can_be_off(start_receiver: StartReceiver, router: Certif
     receiver = start_receiver(**tls_settings(router), plain=False)
     ports = [line for line in receiver.log() if line["message"].startswith("listening")]
     assert [line["port"] for line in ports] == [tls_port(receiver)] * 2
-    with Peer(tls_port(receiver), tls=context(hospital)) as peer:
+    with Peer(tls_port(receiver), tls=client_context(hospital)) as peer:
         store_one(peer)
 
 
@@ -329,7 +338,7 @@ def test_a_probe_of_the_port_is_told_to_nobody(
 ) -> None:
     receiver = start_receiver(**tls_settings(router))
     socket.create_connection(("127.0.0.1", tls_port(receiver))).close()
-    Peer(tls_port(receiver), tls=context(hospital)).socket.close()
+    Peer(tls_port(receiver), tls=client_context(hospital)).socket.close()
     receiver.until_idle()
     with Peer(receiver.port) as peer:
         store_one(peer)

@@ -31,6 +31,7 @@ from mercure.clock import ManualClock
 from mercure.config import Root
 from mercure.spool import Stage
 from mercure.spool.notices import notices
+from tests.support.certificates import make_certificate
 from tests.support.tasks import PutTask, events_of
 from tests.support.verbs import asked
 from tests.tui.filling import receive
@@ -298,6 +299,28 @@ def test_the_key_that_was_there_is_kept_aside_or_stays_where_the_backup_has_none
     kept = SigningKey.load(aside / "keys")
     assert kept is not None
     assert kept.public == second.public
+
+
+def test_private_keys_of_tls_are_in_no_backup_and_stay_where_they_are(
+    used: Session, tmp_path: Path, clock: ManualClock
+) -> None:
+    SigningKey.ensure(used.root.keys)
+    made_elsewhere = make_certificate(tmp_path, "router")
+    places = [used.root.config / "router.key", used.root.config / "tls" / "deep" / "both.pem", used.root.tls / "a.key"]
+    for place in places:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(b"# ours\n" + made_elsewhere.file.read_bytes() + made_elsewhere.key.read_bytes())
+        place.chmod(0o600)
+    shutil.copy(made_elsewhere.file, used.root.config / "router.pem")
+    made = make(used, folder=tmp_path)
+    assert {"config/keys/box.pem", "config/router.pem"} <= names(made.path)
+    with tarfile.open(made.path) as tar:
+        held = {name: tar.extractfile(name) for name in tar.getnames() if name != "config/keys/box.pem"}
+        assert not [name for name, file in held.items() if file is not None and b"PRIVATE KEY" in file.read()]
+    bring(made.path, used.root.path, clock, force=True)
+    for place in places:
+        assert b"PRIVATE KEY" in place.read_bytes(), place
+        assert place.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_root_with_something_in_it_is_refused(used: Session, clock: ManualClock) -> None:

@@ -108,6 +108,7 @@ class TestTree:
             "targets list",
             "targets echo",
             "targets probe",
+            *(f"tls {name}" for name in ("show", "request", "install", "pin")),
             "rules list",
             "rules check",
             "rules explain",

@@ -12,7 +12,7 @@ import pytest
 
 from appliance.control.alerts.bad_states import NOTICES, PASSING, BadState, bad_states
 from appliance.control.alerts.conditions import DISK_WORDS, RULE_OF, alerts_of
-from appliance.control.alerts.inputs import CertificateState, ClockState, FailingChannel, Signals, SilentSender
+from appliance.control.alerts.inputs import ClockState, FailingChannel, Signals, SilentSender
 from appliance.control.api.services import ProcessState, ServiceState
 from appliance.control.api.status import (
     AlertKind,
@@ -28,6 +28,7 @@ from appliance.control.api.status import (
     StageState,
     VerifyState,
 )
+from appliance.control.api.tls import KnownCertificate
 from appliance.supervision.states import State
 from mercure.delivery.target_outage import TargetOutage
 from mercure.event_details import FailureKind
@@ -61,9 +62,10 @@ def verify(**fields: Any) -> Provoked:
     return {"verify": VerifyState(finished=NOW, **fields)}, {}
 
 
-def certificate(days: float | None) -> Provoked:
+def certificate(days: float | None, **whose: Any) -> Provoked:
     ends = None if days is None else NOW + timedelta(days=days)
-    return {}, {"certificates": (CertificateState(file="/c.pem", ends=ends, problem="" if ends else "gone"),)}
+    named = whose or {"use": "watched", "about": "", "file": "/c.pem"}
+    return {}, {"certificates": (KnownCertificate(**named, ends=ends, problem="" if ends else "gone"),)}
 
 
 def module() -> Provoked:
@@ -118,6 +120,13 @@ PROVOKED: dict[tuple[str, str], Callable[[], Provoked]] = {
     ("host", "certificate-soon"): lambda: certificate(20),
     ("host", "certificate-over"): lambda: certificate(-1),
     ("host", "certificate-unreadable"): lambda: certificate(None),
+    ("host", "certificate-list"): lambda: certificate(
+        0.5, use="revoked", about="receiver", file="/c.crl", begins=NOW - timedelta(days=7)
+    ),
+    ("targets", "certificate-soon"): lambda: certificate(13, use="target", about="pacs"),
+    ("targets", "certificate-over"): lambda: certificate(2.9, use="target", about="pacs"),
+    ("senders", "certificate-soon"): lambda: certificate(30, use="sender", about="ct1"),
+    ("senders", "certificate-over"): lambda: certificate(-1, use="sender", about="ct1"),
     ("host", "channel"): lambda: ({}, {"channels": (FailingChannel(name="mail", failing_since=NOW, error="x"),)}),
     ("host", "backup-overdue"): lambda: ({}, {"backup_at": NOW - timedelta(hours=60)}),
     ("host", "given-up"): lambda: ({}, {"given_up": 1}),

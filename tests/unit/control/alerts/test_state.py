@@ -9,13 +9,15 @@ import pytest
 
 from appliance.control.alerts.conditions import RULE_OF, alerts_of
 from appliance.control.alerts.health import current_alerts, status
-from appliance.control.alerts.inputs import CertificateState, ClockState, Signals, certificate, clock_state, look
+from appliance.control.alerts.inputs import ClockState, Signals, clock_state, look
 from appliance.control.alerts.monitor import AlertWatch, acknowledge
 from appliance.control.alerts.sender_silence import HOUR, silent_senders
 from appliance.control.alerts.state import Book, Shelf, news, step
 from appliance.control.api.status import AcknowledgeAlert, Acknowledgement, Alert, Alerts
+from appliance.control.api.tls import KnownCertificate
 from appliance.control.errors import ControlError
 from appliance.control.session import Session
+from appliance.control.tls.known import of_files
 from mercure.clock import ManualClock
 from mercure.config import Root
 from mercure.config.alerts import AlertSettings as Rules
@@ -316,19 +318,53 @@ def test_a_bad_copy_is_told_until_somebody_decides(session: Session) -> None:
 def test_certificates(tmp_path: Path, session: Session) -> None:
     found = status(session)
     made = make_certificate(tmp_path, ends=datetime(2026, 6, 1, tzinfo=UTC))
-    assert certificate(made.file).ends == datetime(2026, 6, 1, tzinfo=UTC)
-    assert "no certificate" in certificate(made.key).problem
-    assert certificate(tmp_path / "nowhere").problem == "No such file or directory"
+    (tmp_path / "two.pem").write_bytes(make_certificate(tmp_path, "other").file.read_bytes() + made.file.read_bytes())
 
-    def at(days: float) -> list[tuple[str, str]]:
-        state = CertificateState(file="c.pem", ends=found.time + timedelta(days=days))
-        alerts = alerts_of(found, Signals(certificates=(state,))).alerts
+    def seen(path: Path) -> list[KnownCertificate]:
+        rules = {"certificate": {"files": [str(path)]}}
+        return list(of_files(session.config.model_copy(update={"alerts": Rules.model_validate(rules)})))
+
+    assert [it.ends for it in seen(made.file)] == [datetime(2026, 6, 1, tzinfo=UTC)]
+    assert [it.subject for it in seen(tmp_path / "two.pem")] == ["CN=other", "CN=server"]
+    assert "no certificate" in seen(made.key)[0].problem
+    assert seen(tmp_path / "nowhere")[0].problem == "No such file or directory"
+
+    def at(*days: float) -> list[tuple[str, str]]:
+        ends = [found.time + timedelta(days=each) for each in days]
+        states = tuple(KnownCertificate(use="watched", about="", file="c.pem", ends=end) for end in ends)
+        alerts = alerts_of(found, Signals(certificates=states)).alerts
         return [(item.severity, item.text[:28]) for item in alerts if item.kind == "certificate"]
 
     assert at(31) == []
-    assert at(29) == [("warning", "the certificate c.pem expires")][:1] or at(29)[0][0] == "warning"
-    assert at(6)[0][0] == "critical"
+    assert at(29) == [("warning", "the certificate c.pem expire")]
+    assert at(6)[0][0] == "warning"
+    assert at(2.9)[0][0] == "critical"
     assert at(-1) == [("critical", "the certificate c.pem has ex")]
+    assert at(500, 2, 400) == [("critical", "the certificate c.pem expire")], "of a file the first one to end"
+
+
+def test_people_are_told_of_a_certificate_at_each_threshold_also_where_somebody_acknowledged_it(
+    session: Session,
+) -> None:
+    found, watched = status(session), Watched()
+
+    def look(days_left: float) -> None:
+        days = 100 - days_left
+        state = KnownCertificate(use="sender", about="ct1", subject="CN=ct1", ends=found.time + timedelta(days=100))
+        later = found.model_copy(update={"time": found.time + timedelta(days=days)})
+        alerts = [it for it in alerts_of(later, Signals(certificates=(state,))).alerts if it.kind == "certificate"]
+        watched.look(days, *alerts, rules=Rules.model_validate({"repeat_seconds": 0}))
+
+    for left in (31, 29.9):
+        look(left)
+    ((key, entry),) = watched.book.entries.items()
+    assert (key, entry.alert.object) == ("certificate:sender:ct1", "ct1")
+    known = Acknowledgement(by="alice", at=NOW)
+    watched.book = watched.book.model_copy(update={"entries": {key: entry.model_copy(update={"acknowledged": known})}})
+    for left in (20, 14.1, 13.9, 10, 3.1, 2.9, 1, -0.1, -5):
+        look(left)
+    assert [100 - day for day, _ in watched.told] == pytest.approx([29.9, 13.9, 2.9, -0.1])
+    assert [what for _, what in watched.told] == ["raised", "again", "again", "again"]
 
 
 def test_the_clock(session: Session) -> None:
