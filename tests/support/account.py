@@ -16,6 +16,7 @@ from tests.support.pictures import Picture
 from tests.support.polling import eventually
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Mapping
 
     from tests.support.namespaces import Namespace
@@ -105,6 +106,8 @@ class Account:
         Whether `acknowledged` is kept: a sender of many images only keeps `sent` in mind.
     sent
         Every sending, for the oracle (`tests.oracle`).
+    tls
+        It calls over TLS.
     """
 
     acknowledged: list[Sent] = field(default_factory=list)
@@ -118,6 +121,7 @@ class Account:
     forms: Mapping[str, Callable[[bytes], bytes]] = field(default_factory=dict)
     keeps: bool = True
     sent: list[Image] = field(default_factory=list)
+    tls: ssl.SSLContext | None = None
     association: int = 0
     confirmed: int = 0
     """How many sendings were answered with Success."""
@@ -185,4 +189,4 @@ class Account:
 
     def _connected(self, port: int) -> Peer:
         with self.place.inside() if self.place else nullcontext():
-            return Peer(port, self.host, timeout=self.timeout, source=self.source)
+            return Peer(port, self.host, timeout=self.timeout, source=self.source, tls=self.tls)

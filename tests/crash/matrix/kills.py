@@ -23,19 +23,22 @@ from tests.oracle.planting import assert_planted_are_found
 from tests.oracle.record import Disturbances, digest
 from tests.support import killing
 from tests.support.account import Account
+from tests.support.certificates import make_authority
 from tests.support.dcmtk import KEEP_EACH_TRY, storescp
 from tests.support.folders import short_folder
 from tests.support.polling import eventually
-from tests.support.ports import free_port
+from tests.support.ports import free_port, is_listening
 from tests.support.procfs import children_of, is_stopped
 from tests.support.receiver import receiver
 from tests.support.recording_node import RecordingNode
+from tests.support.tls_receiver import client_context, tls_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from tests.crash.matrix.scenario import Actor, Scenario
+    from tests.support.certificates import Certificate
     from tests.support.receiver import Receiver
 
 KILLS = ("exit", "stop")
@@ -97,6 +100,9 @@ class Crashes:
         self.prepared = Account(forms=scenario.forms)
         self.disturbances = Disturbances()
         self.damaged: set[str] = set()
+        self.router: Certificate
+        self.scanner: Certificate
+        self.secure_port = 0
         self.taken: list[float] = []
         """When a router had taken all that had come."""
 
@@ -105,10 +111,16 @@ class Crashes:
         """Bring the world to where the victim begins."""
         scenario, world = self.scenario, self.world
         with ExitStack() as stack:
+            if scenario.secure:
+                (world.folder / "tls").mkdir()
+                world.hospital = make_authority(world.folder / "tls")
+                self.secure_port = free_port()
+                self.router, self.scanner = world.hospital.sign("router"), world.hospital.sign("scanner")
             if scenario.dicom:
                 stock = storescp(
-                    world.folder / "node", "--bit-preserving", "--fork", KEEP_EACH_TRY, *scenario.takes, aet="NODE"
-                )
+                    world.folder / "node", "--bit-preserving", "--fork", KEEP_EACH_TRY, *scenario.takes, *self._tls(),
+                    aet="NODE",
+                )  # fmt: skip
                 there = stack.enter_context(stock)
                 world.nodes["a"], world.node_port = there.folder, there.port
             for name, node in scenario.recording(RecordingNode).items():
@@ -204,7 +216,8 @@ class Crashes:
         left: list[Batch] = []
         with self._receiver(env) as running:
             parent = running.program
-            sending = threading.Thread(target=lambda: left.extend(_sent(account, running.port, self.scenario.objects)))
+            port = self._port(running)
+            sending = threading.Thread(target=lambda: left.extend(self._sent(account, port, self.scenario.objects)))
             sending.start()
             # Each association is a process of its own and comes to the step of this number itself. A parent that clears
             # up after its child may come to it, too.
@@ -226,13 +239,48 @@ class Crashes:
     def _stopped(running: Receiver) -> list[int]:
         return [pid for pid in (*running.children(), running.program.pid) if is_stopped(pid)]
 
+    def _tls(self) -> tuple[str, ...]:
+        """Return the options of a ``storescp`` that speaks TLS alone, and wants a certificate."""
+        hospital = self.world.hospital
+        if hospital is None:
+            return ()
+        node = hospital.sign("node")
+        return ("+tls", str(node.key), str(node.file), "--add-cert-file", str(hospital.file), "--require-peer-cert")
+
     def _receiver(self, env: dict[str, str] | None = None) -> AbstractContextManager[Receiver]:
-        return receiver(self.world.root, env=env, log_level="info", **self.scenario.receiver)
+        hospital, tls = self.world.hospital, {}
+        if hospital is not None:
+            tls = {**tls_settings(self.router, hospital, "required"), "tls_port": self.secure_port}
+        return receiver(self.world.root, env=env, log_level="info", **self.scenario.receiver, **tls)
+
+    def _port(self, running: Receiver) -> int:
+        """Return where senders call; a receiver that is stopped may not have come so far."""
+        if self.world.hospital is None:
+            return running.port
+
+        def is_there() -> bool:
+            program = running.program
+            return is_listening(self.secure_port) or not program.is_alive or is_stopped(program.pid)
+
+        eventually(is_there, seconds=60, what="the port for TLS")
+        return self.secure_port
+
+    def _sent(self, account: Account, port: int, batches: Sequence[Batch]) -> list[Batch]:
+        """Send batches one after the other, and return what is left of each to be sent again."""
+        hospital = self.world.hospital
+        account.tls = None if hospital is None else client_context(hospital, self.scanner)
+        left = []
+        for batch in batches:
+            sender = account.as_sender(batch.calling, batch.called, batch.source, batch.sender)
+            rest = tuple(sent for sent in sender.send(port, list(batch.objects)) if sent.readable)
+            if rest:
+                left.append(replace(batch, objects=rest))
+        return left
 
     def _receive(self, batches: tuple[Batch, ...]) -> None:
         if batches:
             with self._receiver() as running:
-                assert _sent(self.prepared, running.port, batches) == []
+                assert self._sent(self.prepared, self._port(running), batches) == []
                 running.until_idle()
 
     def _work(self, actor: Actor) -> None:
@@ -269,7 +317,7 @@ class Crashes:
         """Start everything again, and let it finish: the sender sends what was not acknowledged."""
         while left:
             with self._receiver() as running:
-                left = _sent(account, running.port, left)
+                left = self._sent(account, self._port(running), left)
                 running.until_idle()
         for actor in self.scenario.meanwhile:
             self._work(actor)
@@ -316,17 +364,6 @@ def _stopped(pid: int) -> list[int]:
 
 class LostError(AssertionError):
     """An acknowledged image was nowhere at the moment of a fault."""
-
-
-def _sent(account: Account, port: int, batches: Sequence[Batch]) -> list[Batch]:
-    """Send batches one after the other, and return what is left of each to be sent again."""
-    left = []
-    for batch in batches:
-        sender = account.as_sender(batch.calling, batch.called, batch.source, batch.sender)
-        rest = tuple(sent for sent in sender.send(port, list(batch.objects)) if sent.readable)
-        if rest:
-            left.append(replace(batch, objects=rest))
-    return left
 
 
 def run(scenario: Scenario, folder: Path, *, faults: int | None = None, brief: bool = False) -> Result:

@@ -117,6 +117,8 @@ class Scenario:
         No fault of the victim explains that an image comes to a target twice.
     again
         How often a person has all sent again, by target: see `tests.oracle.judge.Run`.
+    secure
+        Senders call over TLS, and a real ``storescp`` is called so; all show certificates.
     """
 
     name: str
@@ -142,6 +144,7 @@ class Scenario:
     meanwhile: tuple[Actor, ...] = ()
     once: bool = False
     again: Mapping[str, int] = field(default_factory=dict)
+    secure: bool = False
 
     def recording(self, make: Callable[..., RecordingNode]) -> dict[str, RecordingNode]:
         """Make the nodes."""

@@ -68,6 +68,13 @@ def _node(world: World, **more: Any) -> dict[str, Any]:
     return {"a": {**address, "concurrency": 1, **more}}
 
 
+def _secure_node(world: World) -> dict[str, Any]:
+    """Speak TLS to it, and show a certificate of ours."""
+    assert world.hospital is not None
+    ours = world.hospital.sign("ours")
+    return _node(world, tls={"ca": str(world.hospital.file), "certificate": str(ours.file), "key": str(ours.key)})
+
+
 def _node_behind_a_slow_link(world: World) -> dict[str, Any]:
     """Ask for compression without loss."""
     return _node(world, transfer_syntaxes=[RLE, EXPLICIT])
@@ -77,6 +84,13 @@ _DELIVERED = (actors.route, actors.dispatch)
 SCENARIOS: tuple[Scenario, ...] = (
     Scenario("receive: two series, a repetition, one UID twice, one unreadable", None, BOTH, objects=(Batch(AWKWARD),)),
     Scenario("receive without syncs", None, BOTH, receiver={"durability": "none"}),
+    Scenario(
+        "receive over TLS: two series, a repetition, one UID twice, one unreadable",
+        None,
+        BOTH,
+        objects=(Batch(AWKWARD),),
+        secure=True,
+    ),
     Scenario("route to two targets", actors.route, BOTH),
     Scenario("route late arrivals", actors.route, BOTH, objects=FEW, late=LATE, before=(actors.route,)),
     Scenario(
@@ -95,6 +109,15 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario("deliver to two folders", actors.dispatch, BOTH, before=(actors.route,)),
     Scenario("deliver by DICOM", actors.dispatch, TO_A, _node, before=(actors.route,), dicom=True),
+    Scenario(
+        "deliver by DICOM over TLS",
+        actors.dispatch,
+        TO_A,
+        _secure_node,
+        before=(actors.route,),
+        dicom=True,
+        secure=True,
+    ),
     Scenario(
         "deliver by DICOM to a node that takes Implicit VR alone",
         actors.dispatch,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.oracle.record import Arrival
+    from tests.support.certificates import Authority
     from tests.support.recording_node import RecordingNode
 
 TURN_HOURS = 1
@@ -58,6 +59,8 @@ class World:
     """Where receivers listen while services work, by the name of the root."""
     other_disk: Path | None = None
     """A folder on another file system."""
+    hospital: Authority | None = None
+    """Who signs the certificates, where TLS is spoken."""
     steps: tuple[timedelta, ...] = ()
     """How wrong the wall clock is in one service's run after the other, over and over; monotonic clocks do not care."""
 
