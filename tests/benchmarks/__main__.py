@@ -56,6 +56,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterable[Result]]] = {
     "routing": _module("routing"),
     "send": lambda folder: itertools.chain(_SEND(folder), _CONVERSIONS(folder)),
     "endtoend": _module("endtoend"),
+    "tls": _module("tls"),
     "rules": _alone("bench_rules"),
     "history": _alone("bench_history"),
     "idle": _module("idle"),
