@@ -14,7 +14,7 @@ from appliance.presentation.phrases import count, disk_in_words, network_in_word
 from appliance.presentation.states import DISK, SEVERITY
 from mercure.printable import printable
 from tui.actions import bindings_of
-from tui.format import area, fit, progress_bar
+from tui.format import area, fit, progress_bar, width
 from tui.screens.alerts import page_of
 from tui.screens.flow import (
     HAPPENED,
@@ -52,10 +52,8 @@ _SCALE: Final = 6
 """Columns of the scale beside a graph."""
 _WORDS: Final = 40
 """From so many columns of a pane on there is room for whole words."""
-_BOTH: Final = 62
-"""From so many columns of a pane on there is room for two figures beside its title."""
-_SLOWEST: Final = 76
-"""From so many columns of a pane on there is room for the slowest target."""
+_CORNERS: Final = 4
+"""So many columns of a pane its title leaves free."""
 _MUCH_LOAD: Final = 2
 _MUCH_MEMORY: Final = 0.9
 """What is worth a colour: programs that wait, for each processor; the share of the memory that is used."""
@@ -272,11 +270,7 @@ class OverviewPage(Page):
             pane = self.query_one(f"#{name}", Static)
             if rates is None or not pane.display:
                 continue
-            received, delivered = ("received", "delivered") if pane.size.width >= _WORDS else ("in", "out")
-            delays = delay_spans(self._delays, pane.size.width) if name == "hour" else ()
-            pane.entitle(
-                (title, "title"), (" · ", "line"), (f"▀ {received}", "good"), (f"  ▄ {delivered}", "busy"), *delays
-            )
+            pane.entitle(*graph_title(title, self._delays if name == "hour" else None, pane.size.width))
             pane.show(graph_lines(rates, *pane.size))
 
     def show_note(self) -> None:
@@ -355,19 +349,28 @@ def graph_lines(rates: api.traffic.Rates, columns: int, lines: int) -> Iterator[
         yield ((scale if number == rows - 1 else " " * _SCALE, "dim"), (" ", ""), (text, "busy"))
 
 
-def delay_spans(delays: api.traffic.Delays | None, columns: int) -> Line:
-    """Say how long deliveries of the last hour took, from the last image on, as far as there is room."""
-    if delays is None or delays.all is None:
-        return ()
-    whole = delays.all.whole
-    if columns < _BOTH:
-        return ((" · ", "line"), (f"p95 {seconds(whole.p95)}", ""))
-    slowest = delays.targets[0].name if len(delays.targets) > 1 and columns >= _SLOWEST else ""
-    return (
-        (" · ", "line"),
-        (f"p50 {seconds(whole.p50)}  p95 {seconds(whole.p95)}", ""),
-        (f"  slowest: {printable(slowest)}" if slowest else "", "dim"),
-    )
+def graph_title(title: str, delays: api.traffic.Delays | None, columns: int) -> Line:
+    """Write what a graph shows, and how long deliveries took: as much as a pane of so many columns has room for."""
+    last: Line = ()
+    for said in _delays_said(delays):
+        for received, delivered in (("received", "delivered"), ("in", "out")):
+            legend = ((title, "title"), (" · ", "line"), (f"▀ {received}", "good"), (f"  ▄ {delivered}", "busy"))
+            last = (*legend, *said)
+            if sum(width(text) for text, _ in last) <= columns - _CORNERS:
+                return last
+    return last
+
+
+def _delays_said(delays: api.traffic.Delays | None) -> Iterator[Line]:
+    """Yield how long deliveries of the last hour took, from the last image on: in full, and shorter and shorter."""
+    if delays is not None and delays.all is not None:
+        whole = delays.all.whole
+        both: Line = ((" · ", "line"), (f"p50 {seconds(whole.p50)}  p95 {seconds(whole.p95)}", ""))
+        if len(delays.targets) > 1:
+            yield (*both, (f"  slowest: {printable(delays.targets[0].name)}", "dim"))
+        yield both
+        yield ((" · ", "line"), (f"p95 {seconds(whole.p95)}", ""))
+    yield ()
 
 
 def _box_lines(
