@@ -60,6 +60,7 @@ def start(arguments: list[str] | None = None) -> None:
     root: Path = options.root
     if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):  # Textual draws on the third
         _end(NO_TERMINAL, "mercure-tui needs a terminal; for scripts there is `mercure … --json`")
+    gc.disable()  # nothing of what is imported goes again: looking for it takes a sixth of the start
     from appliance.control.rpc.client import ControlError  # noqa: PLC0415 - not for --help
     from tui.router_client import RouterClient  # noqa: PLC0415
 
@@ -77,6 +78,7 @@ def start(arguments: list[str] | None = None) -> None:
     from tui.app import MercureApp  # noqa: PLC0415 - Textual is half of the time that the start takes
 
     gc.freeze()  # what was imported stays: no need to look through it again and again
+    gc.enable()
     theme = chosen(options.theme, options.background, os.environ)
     app = MercureApp(link, theme=theme, plain=os.environ.get("TERM") == "linux")
     app.run()
