@@ -16,6 +16,7 @@ _BEGIN: Final = "<!-- keys: made by `make docs` -->"
 _END: Final = "<!-- end of keys -->"
 _OTHERS: Final = (
     ("task", "A task in full"),
+    ("tags", "Tags of an image"),
     ("compare", "What is missing at a target"),
     ("probe", "What a target takes"),
     ("rule-form", "Editing a rule"),

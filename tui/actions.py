@@ -112,6 +112,11 @@ def _task_action(name: api.queue.VerbName, key: str) -> Action:
     return Action(name, key, name, verb.text, "queue", f"queue.{name}", danger)
 
 
+def _tags_action(page: str, verb: str = "queue.tags", *, shown: bool = True) -> Action:
+    """Make the action that shows the tags of an image, for a page of images."""
+    return Action("tags", "T", "tags", "Show the tags of an image, as rules see them.", page, verb, shown=shown)
+
+
 def _desk_actions(page: str, *, shown: bool = True) -> tuple[Action, ...]:
     """Make the actions on what has left the queue, for a page of tasks or series."""
     return (
@@ -142,6 +147,7 @@ _QUEUE: Final = (
     _task_action("discard", "ctrl+d"),
     _task_action("undo", "u"),
     *_desk_actions("queue", shown=False),
+    _tags_action("queue"),
     Action("past", "f", "finished", "What was delivered and discarded: opens its page.", "queue"),
     Action(
         "complete", "c", "complete study", "Complete a study that waits for series now.",
@@ -176,6 +182,7 @@ _SELFTEST: Final = (
 
 _FINISHED: Final = (
     Action("inspect", "enter", "inspect", "Show the task in full.", "finished"),
+    _tags_action("finished"),
     *_desk_actions("finished"),
     Action("undo", "u", "undo", "Undo the discard of a task by a person.", "finished", "queue.undo", "asks"),
     Action("view", "v", "view", "Show delivered and discarded, discarded, or delivered tasks.", "finished"),
@@ -203,6 +210,7 @@ _COMPARE: Final = (
 
 _QUARANTINE: Final = (
     Action("look", "enter", "look", "Show what can be read of it, and where it is damaged.", "quarantine"),
+    _tags_action("quarantine", "quarantine.show"),
     Action("read-again", "r", "read again", "Read it again, as after an upgrade; what can be read is routed.",
            "quarantine", "quarantine.read_again", "asks", ("release",)),
     Action("forward", "t", "forward", "Forward it to a target as it is.", "quarantine", "quarantine.send", "asks"),
@@ -221,16 +229,29 @@ _HISTORY: Final = (
         "timeline",
         "enter",
         "timeline",
-        "Show the result and the timeline of the series.",
+        "Show the result and the timeline of the exam or the series.",
         "history",
         aliases=("story",),
     ),
+    Action("unfold", "right", "series", "Show the series of the exam below it.", "history"),
+    Action("fold", "left", "no series", "Hide the series of the exam.", "history", shown=False),
     Action("find", "f", "find", "Find an exam by patient, accession number or UID.", "history"),
+    Action("period", "v", "when", "Show the exams of another time: today, the last days, all.", "history"),
+    _tags_action("history"),
     *_desk_actions("history"),
     Action("refused", "r", "refusals", "What senders were refused as associations began: opens its page.", "history"),
     Action("mark", "space", "mark", "Mark a row: actions are then done to all marked.", "history", shown=False),
     Action("mark-all", "*", "mark all", "Mark all rows shown, or none.", "history", shown=False),
 )
+
+_TAGS: Final = (
+    Action("next", "n", "next image", "Show the tags of the next image.", "tags"),
+    Action("previous", "p", "previous image", "Show the tags of the image before.", "tags"),
+    Action("beside", "b", "keep beside", "Keep this image beside those shown next, also of other exams; again: end.",
+           "tags"),
+    Action("differences", "d", "differences", "Show only what differs from the image beside it; again: all.", "tags"),
+    Action("copy-value", "c", "copy value", "Copy the value of the tag; `y` copies its name for a rule.", "tags"),
+)  # fmt: skip
 
 _SENDERS: Final = (
     Action("series", "enter", "series", "Show its series on the History page.", "senders"),
@@ -325,6 +346,7 @@ _SECTIONS: Final = (
 
 _OTHERS: Final = (
     Action("log", "l", "module log", "Show what its module printed last.", "task"),
+    _tags_action("task"),
     Action("show", "enter", "show", "Show all settings.", "modules"),
     Action("check", "e", "check", "Ask its runner whether it could run it now.", "modules", "modules.check"),
     Action("switch", "x", "on/off", "Switch it on or off: tasks of one that is off wait.",
@@ -373,6 +395,7 @@ ACTIONS: Final = (
     *_OVERVIEW,
     *_QUEUE,
     *_HISTORY,
+    *_TAGS,
     *_SENDERS,
     *_RULES,
     *_RULE_FORM,
@@ -400,6 +423,7 @@ ACTIONS: Final = (
 _KEYS: Final = {
     "escape": "esc", "space": "space", "enter": "enter", "slash": "/", "question_mark": "?", "colon": ":",
     "asterisk": "*", "plus": "+", "minus": "-", "f1": "F1", "f2": "F2",
+    "left": "←", "right": "→",
 }  # fmt: skip
 
 

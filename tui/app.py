@@ -93,6 +93,8 @@ class MercureApp(EscapeFirst):
         self._roles: dict[str, str] = {}
         self._waiting: set[Page] = set()
         self._before: list[str] = []
+        self.image_beside: api.queue.ImageTags | None = None
+        """The image that a person keeps beside those whose tags are shown."""
 
     def get_css_variables(self) -> dict[str, str]:
         """Return the variables of the style sheet, those of the theme among them."""

@@ -83,6 +83,19 @@ TASK: Final[dict[str, Look]] = {
 }
 """What has become of a task, by the states of the history."""
 
+PlaceState = Literal["failed", "retrying", "held", "waiting", "discarded", "delivered"]
+"""How far images are at a place where they were to go; ``retrying``: an attempt failed, and the next one is due."""
+
+PLACE: Final[dict[PlaceState, Look]] = {
+    "failed": Look("‼", "failed", "bad", 0),
+    "retrying": Look("↕", "retrying", "warn", 1),
+    "held": Look("■", "held", "warn", 2),
+    "waiting": Look("…", "waiting", "busy", 3),
+    "discarded": Look("□", "discarded", "dim", 4),
+    "delivered": Look("✓", "delivered", "good", 5),
+}
+"""How far an exam is at each of its targets."""
+
 PROCESS: Final[dict[str, Look]] = {
     "failed": Look("‼", "failed", "bad", 0),
     "retrying": Look("↕", "retrying", "bad", 1),

@@ -135,7 +135,8 @@ class History(Reader):
         given = {SeriesRow.modality: modality, SeriesRow.calling_aet: calling_aet, SeriesRow.node: node}
         with self.reading() as database:
             query = narrowed(_equal(query, given), database, tags)
-            return _distinct_series(database, page.apply(query, SeriesRow.last_received))
+            found = page.apply(query, SeriesRow.last_received).dicts().execute(database)
+            return distinct_series(database, list(found))
 
     def tag_columns(self) -> list[TagColumn]:
         """Return the tags that are kept of series besides those that every series has."""
@@ -202,20 +203,11 @@ class History(Reader):
         tags : iterable of TagCondition
             Must all hold.
         """
-        wanted = folded(text)
-        if not wanted:
-            return []
-        beyond = wanted + _LAST_CHARACTER
-        named = IdentifierRow.select(IdentifierRow.series).limit(_FOUND_AT_ONCE)
-        named = named.where((IdentifierRow.folded >= wanted) & (IdentifierRow.folded < beyond))
-        # People search for an image by its whole UID or nearly so; a prefix that thousands share means their series.
-        holding = ImageRow.select(ImageRow.series).limit(_IMAGES_AT_ONCE)
-        holding = holding.where((ImageRow.sop >= wanted) & (ImageRow.sop < beyond) & ImageRow.series.is_null(False))
         with self.reading() as database:
-            ids = {found for query in (named, holding) for (found,) in query.tuples().execute(database)}
-            query = narrowed(SeriesRow.select().where(SeriesRow.id.in_(sorted(ids))), database, tags)
+            query = SeriesRow.select().where(SeriesRow.id.in_(found_series(database, text)))
+            query = narrowed(query, database, tags)
             ordered = query.order_by(SeriesRow.last_received.desc(), SeriesRow.id.desc())
-            return _distinct_series(database, ordered.limit(limit))
+            return distinct_series(database, list(ordered.limit(limit).dicts().execute(database)))
 
     def images(
         self,
@@ -428,6 +420,28 @@ class History(Reader):
         return self.fetch(NodeRow.select().order_by(NodeRow.node), NodeLag)
 
 
+def found_series(database: Database, text: str) -> list[int]:
+    """Find series by the beginning of what identifies them, as `History.find`, and return the keys of their rows."""
+    wanted = folded(text)
+    if not wanted:
+        return []
+    beyond = wanted + _LAST_CHARACTER
+    named = IdentifierRow.select(IdentifierRow.series).limit(_FOUND_AT_ONCE)
+    named = named.where((IdentifierRow.folded >= wanted) & (IdentifierRow.folded < beyond))
+    # People search for an image by its whole UID or nearly so; a prefix that thousands share means their series.
+    holding = ImageRow.select(ImageRow.series).limit(_IMAGES_AT_ONCE)
+    holding = holding.where((ImageRow.sop >= wanted) & (ImageRow.sop < beyond) & ImageRow.series.is_null(False))
+    return sorted({found for query in (named, holding) for (found,) in query.tuples().execute(database)})
+
+
+def tagged_series(database: Database, tags: Iterable[TagCondition], among: Sequence[int] = ()) -> list[int]:
+    """Return the keys of the rows for which conditions hold: among some, else of the last ones received."""
+    query = SeriesRow.select(SeriesRow.id).order_by(SeriesRow.last_received.desc()).limit(_FOUND_AT_ONCE)
+    if among:
+        query = query.where(SeriesRow.id.in_(among))
+    return [number for (number,) in narrowed(query, database, tags).tuples().execute(database)]
+
+
 def _beginning(wanted: str, *, whole: bool) -> Any:  # noqa: ANN401 - peewee's expressions
     if whole:
         return IdentifierRow.folded == wanted
@@ -444,18 +458,17 @@ def _equal(query: Any, given: dict[Any, str | None]) -> Any:  # noqa: ANN401 - p
 # --- images that came several times: each counts once in its series, and is where its first copy is ------------
 
 
-def _distinct_series(database: Database, query: Any) -> list[SeriesRecord]:  # noqa: ANN401 - any query of peewee
-    """Run a query for series; of those that may hold an image twice, count the distinct ones.
+def distinct_series(database: Database, rows: Sequence[Mapping[str, Any]]) -> list[SeriesRecord]:
+    """Make records of whole rows of series; of those that may hold an image twice, count the distinct ones.
 
     The receiver knows an image again while its series is in ``incoming/``; what comes again later is counted once more
     in the series' own row.
     """
-    rows = list(query.dicts().execute(database))
     again = _may_repeat(database, {row["id"]: row["images"] for row in rows})
     counted = _count_distinct(database, again)
     tags = _tags_of(database, [row["id"] for row in rows])
     return [
-        SeriesRecord.model_validate(row | counted.get(row["id"], {}) | {"tags": tags.get(row["id"], {})})
+        SeriesRecord.model_validate({**row, **counted.get(row["id"], {}), "tags": tags.get(row["id"], {})})
         for row in rows
     ]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
@@ -267,6 +267,10 @@ class CounterTotal(Record):
     name: str
     label: str
     value: float
+
+
+ExamOrder = Literal["received", "patient", "accession", "exam", "series", "images", "from", "delivered"]
+"""By what exams are ordered; ``delivered``: what failed first, then what is held, then what waits."""
 
 
 class ExamTargetRecord(Record):

@@ -86,9 +86,14 @@ def forget(spool: Spool, most: int) -> int:
 def recent(spool: Spool, last: int) -> Iterator[Kept]:
     """Walk the newest `last` series, the newest first."""
     for task in kept_tasks(spool)[:last]:
-        records = read_lines(folder(spool) / f"{task}{SUFFIX}")
+        records = kept_records(spool, task)
         if records:
             yield Kept(task, records)
+
+
+def kept_records(spool: Spool, task: str) -> list[TagRecord]:
+    """Return the kept tag lines of a routed series by its routing task; none where they are not kept."""
+    return read_lines(folder(spool) / f"{task}{SUFFIX}") if is_id(task) else []
 
 
 def rehearse(

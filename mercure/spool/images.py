@@ -110,6 +110,19 @@ def read_tags(directory: Path) -> list[TagRecord]:
     return list(by_file(read_lines(directory / TAGS_FILE), names).values())
 
 
+def read_arriving_tags(directory: Path) -> list[TagRecord]:
+    """Read the tag lines of a series that still arrives, of which each association has its own file.
+
+    None where there is no such series, or it was taken just now.
+    """
+    lines = [line for path in sorted(directory.glob("*.jsonl")) for line in read_lines(path)]
+    try:
+        names = [image.name for image in image_files(directory)]
+    except FileNotFoundError:
+        return []
+    return list(by_file(lines, names).values())
+
+
 def text(record: TagRecord, keyword: str) -> str:
     """Return a tag as one text: the first of several values, empty when it is missing or no text.
 

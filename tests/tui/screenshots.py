@@ -21,7 +21,7 @@ from tests.tui.screenplay import Person, neutral, play
 from tui.router_client import RouterClient
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
-PAGES = {"overview": ("1", "disk"), "queue": ("2", "tasks"), "history": ("3", "last received"),
+PAGES = {"overview": ("1", "disk"), "queue": ("2", "tasks"), "history": ("3", "last 7 days"),
          "rules": ("4", "no problems found"), "targets": ("5", "folder"), "modules": ("6", "statistics"),
          "services": ("7", "bookkeeper"), "alerts": ("8", "critical"), "config": ("9", "in force"),
          "audit": ("0", "task.hold"), "help": ("?", "Who changed what")}  # fmt: skip

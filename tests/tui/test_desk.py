@@ -110,11 +110,11 @@ def test_series_are_found_by_their_tags_and_sent_again(session: Session, plays: 
 
     async def scene(person: Person) -> None:
         await person.open("history")
-        await person.see("1 series", "tags", "ContrastBolusAgent Ultravist 370")
+        await person.see("1 exam", "tags", "ContrastBolusAgent Ultravist 370")
         for condition, found in (
-            ("ContrastBolusAgent!=*", "0 series"),
-            ("Modality=MR SliceThickness<1", "0 series"),
-            ('ContrastBolusAgent="ultravist 370" SliceThickness<2', "1 series"),
+            ("ContrastBolusAgent!=*", "0 exams"),
+            ("Modality=MR SliceThickness<1", "0 exams"),
+            ('ContrastBolusAgent="ultravist 370" SliceThickness<2', "1 exam"),
         ):
             await person.press("f", *["backspace"] * 60)
             await person.write(condition)
@@ -241,7 +241,7 @@ def test_a_receipt_is_written_for_this_user_alone(
 
     async def scene(person: Person) -> None:
         await person.open("history")
-        await person.see("1 series", "P1")
+        await person.see("1 exam", "P1")
         await person.press("p")
         await person.see("Sign a receipt?", "came when from whom")
         await person.press("tab", "enter")

@@ -23,6 +23,6 @@ def test_refusals_are_one_key_away_and_tell_class_syntax_and_reason(session: Ses
         await person.press("slash", *"46.670589", "enter")
         await person.see("1 of 2 refusals", "transfer syntaxes: 1.3.46.670589.5.0.2.1, JPEG Lossless", "first, last")
         await person.press("escape", "escape")
-        await person.see("the last received")
+        await person.see("last 7 days")
 
     plays(scene, "viewer", "vera")

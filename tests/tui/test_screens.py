@@ -253,6 +253,7 @@ def test_no_picture_is_kept_that_nothing_is_compared_with() -> None:
     names |= {f"{view.name}-busy" for view in BUSY} | {f"{view.name}-disconnected" for view in FILLED}
     names |= {f"{view.name}-admin" for view in DETAILS} | {f"{name}-viewer" for name in OF_A_VIEWER}
     names |= {f"{name}-disconnected" for name in WITHOUT_CONNECTION} | {"selftest-failed"}
+    names |= {f"history-{state}" for state in ("exams", "series", "beside")} | {"tags-queue", "tags-beside"}
     names |= {f"quarantine-{state}" for state in ("full", "target", "forward", "discard")}
     names |= {f"senders-{state}" for state in ("learned", "refused", "large")} | {"sender-detail", "sender-propose"}
     assert {path.name for path in KEPT.iterdir()} == {f"{name}.txt" for name in names}

@@ -58,7 +58,7 @@ FILLED: Final = tuple(View(name, keys, (filled,)) for name, (keys, _, filled) in
 BUSY: Final = (
     View("overview", ("1",), ("SCANNER1", "8 of 10 processes")),
     View("queue", ("2",), ("↓ arriving", "► running", "6 tasks")),
-    View("history", ("3",), ("P1", "1 series")),
+    View("history", ("3",), ("P1", "1 exam")),
     View("rules", ("4", "d"), ("no problems found", "20 of 80 series tried")),
     View("targets", ("5", "t", "enter"), ("2 of 4 images answered",)),
     View("modules", ("6", "e"), ("• ready", "asking its runner")),

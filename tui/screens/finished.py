@@ -13,6 +13,7 @@ from tui.actions import bindings_of
 from tui.screens.desk_page import DeskPage, Subject
 from tui.screens.flow import exam_of
 from tui.screens.queue import exam_values, search_text, subject_of
+from tui.screens.tags import TagsPage, source_of
 from tui.screens.task import TaskPage, pair, whose_lines
 from tui.styles import Line
 from tui.widgets.grid import Column
@@ -120,12 +121,16 @@ class FinishedPage(DeskPage[Entry]):
             **self.mark_handlers(),
             **self.desk_handlers(),
             "inspect": self.with_row(self._inspect),
+            "tags": self.with_row(self._tags),
             "undo": lambda: self.ask_undo(self.table.chosen),
             "view": self._next_view,
         }
 
     def _inspect(self, row: Entry) -> None:
         self.app.push_screen(TaskPage(row, of=self.NAME))
+
+    def _tags(self, row: Entry) -> None:
+        self.app.push_screen(TagsPage(self.NAME, source_of(row)))
 
     def _next_view(self) -> None:
         views = list(_VIEWS)

@@ -14,24 +14,21 @@ from appliance.control.rpc.client import ControlError, api
 from mercure.printable import printable
 from tui.actions import bindings_of
 from tui.messages import Streamed
-from tui.screens.history import timeline_lines
 from tui.screens.table_page import TablePage
 from tui.screens.task import pair
 from tui.screens.text_page import TextPage
+from tui.screens.timeline import timeline_lines
 from tui.styles import Line, Span
 from tui.widgets.grid import Column, Grid
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
-    from textual.timer import Timer
 
 LEVELS: Final[tuple[api.services.LogLevel, ...]] = get_args(api.services.LogLevel)
 _TONES: Final = {"error": "bad", "critical": "bad", "warning": "warn", "debug": "dim"}
 _KEPT: Final = 5000
 _SEARCH_LIMIT: Final = 200
 """Letters of a text that the router looks for."""
-_STILL_SECONDS: Final = 0.3
-"""So long the cursor stays on a line before its exam is asked for."""
 _DAY: Final = len("2026-11-21")
 
 
@@ -91,7 +88,6 @@ class LogPage(TablePage[LogRow]):
         self._level: api.services.LogLevel = LEVELS[0]
         self._searched = ""
         self._exams: dict[str, str] = {}
-        self._still: Timer | None = None
 
     def columns(self) -> Sequence[Column[LogRow]]:
         """Return the columns; which process wrote a line is told where there is more than one, or much room."""
@@ -221,18 +217,17 @@ class LogPage(TablePage[LogRow]):
     @on(Grid.Moved)
     def _moved(self) -> None:
         self.show_note()
-        if self._still is not None:
-            self._still.stop()
-        row = self.table.current
-        if row is not None and row.line.task and row.line.task not in self._exams:
-            self._still = self.set_timer(_STILL_SECONDS, self._ask_exam)
 
-    def _ask_exam(self) -> None:
-        row = self.table.current
-        if row is None or not row.line.task or not self.router.connected:
-            return
-        request = api.history.OneTaskStory(task=row.line.task)
-        self.ask(api.history.TASK, request, self._know_exam, failed=lambda _: None)
+    @property
+    def asks_more(self) -> bool:
+        """Whether the exam is asked for: on every terminal."""
+        return True
+
+    def ask_more(self, row: LogRow) -> None:
+        """Ask for the exam of the line's task."""
+        if row.line.task and row.line.task not in self._exams:
+            request = api.history.OneTaskStory(task=row.line.task)
+            self.ask(api.history.TASK, request, self._know_exam, failed=lambda _: None)
 
     def _know_exam(self, story: api.history.TaskStory) -> None:
         self._exams[story.task.id] = story.task.accession or ""

@@ -11,6 +11,7 @@ from appliance.presentation.phrases import named_uid, plural
 from mercure.printable import printable
 from tui.actions import bindings_of
 from tui.screens.bulk_page import BulkPage, names
+from tui.screens.tags import TagSource, TagsPage
 from tui.screens.task import pair
 from tui.screens.text_page import TextPage
 from tui.styles import Line
@@ -106,6 +107,7 @@ class QuarantinePage(BulkPage[Object]):
         """Return what is called for each action."""
         return {
             "look": self.with_row(self._look),
+            "tags": self.with_row(self._tags),
             "read-again": self._read_again,
             "forward": self._forward,
             "discard": self._discard,
@@ -114,6 +116,9 @@ class QuarantinePage(BulkPage[Object]):
 
     def _look(self, row: Object) -> None:
         self.ask(api.quarantine.SHOW, api.quarantine.OneObject(entry=row.entry), self._show)
+
+    def _tags(self, row: Object) -> None:
+        self.app.push_screen(TagsPage(self.NAME, TagSource(f"object {row.entry}", entry=row.entry)))
 
     def _show(self, detail: api.quarantine.QuarantineDetail) -> None:
         title = f"{detail.object.entry} from {detail.object.sender}"

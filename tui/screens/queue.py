@@ -21,6 +21,7 @@ from tui.format import fit, width
 from tui.screens.bulk_page import names
 from tui.screens.desk_page import UNDO_HINT, DeskPage, Subject
 from tui.screens.flow import exam_of, progress_text
+from tui.screens.tags import TagsPage, source_of
 from tui.screens.task import TaskPage, pair, task_lines, whose_lines
 from tui.styles import Line, Span, age_style
 from tui.widgets.dialogs import Choose, Confirm
@@ -30,7 +31,6 @@ from tui.widgets.lines import Static
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
-    from textual.timer import Timer
 
 
 AGES: Final = tuple(zip(api.queue.SHAPE_SECONDS, ("< 1 min", "5 min", "20 min", "1 h", "6 h", "1 d"), strict=True))
@@ -60,8 +60,6 @@ _ORDERS: Final[Mapping[str, api.queue.Order]] = {
 """What the router calls the orders of the columns."""
 
 _TALL: Final = 40
-_STILL_SECONDS: Final = 0.3
-"""So long the cursor stays on a row before all of its task is asked for."""
 _ERROR_LINES: Final = 3
 _TEXT_LIMIT: Final = 200
 """Letters of a filter that the router takes."""
@@ -153,7 +151,6 @@ class QueuePage(DeskPage[Entry]):
         self._queue = api.queue.Queue(total=0, entries=())
         self._last: list[Entry] = []
         self._detail: api.queue.TaskDetail | None = None
-        self._still: Timer | None = None
 
     def columns(self) -> Sequence[Column[Entry]]:
         """Return the columns."""
@@ -186,18 +183,10 @@ class QueuePage(DeskPage[Entry]):
             yield ()
             yield from whose_lines(row, self.below_columns)
 
-    @on(Grid.Moved)
-    def _ask_detail(self) -> None:
-        """Ask for all of the row under the cursor, when the cursor has stayed on it for a moment."""
-        if self._still is not None:
-            self._still.stop()
-        if self.is_wide and self.table.current is not None:
-            self._still = self.set_timer(_STILL_SECONDS, self._show_detail)
-
-    def _show_detail(self) -> None:
-        entry = self.table.current
-        if entry is not None and entry.state != "arriving" and self.router.connected:
-            self.ask(api.queue.SHOW, api.queue.OneTask(task=entry.id), self._know_detail, failed=lambda _: None)
+    def ask_more(self, row: Entry) -> None:
+        """Ask for its attempts; of a series that still arrives the queue knows all there is."""
+        if row.state != "arriving":
+            self.ask(api.queue.SHOW, api.queue.OneTask(task=row.id), self._know_detail, failed=lambda _: None)
 
     def _know_detail(self, detail: api.queue.TaskDetail) -> None:
         self._detail = detail
@@ -281,6 +270,7 @@ class QueuePage(DeskPage[Entry]):
         return {
             **{verb.name: partial(self._do, verb) for verb in api.queue.TASK_VERBS.values()},
             "inspect": self.with_row(self._inspect),
+            "tags": self.with_row(self._tags),
             "reroute": self._reroute,
             "undo": self._undo,
             "complete": self._complete,
@@ -291,6 +281,9 @@ class QueuePage(DeskPage[Entry]):
 
     def _inspect(self, entry: Entry) -> None:
         self.app.push_screen(TaskPage(entry))
+
+    def _tags(self, entry: Entry) -> None:
+        self.app.push_screen(TagsPage(self.NAME, source_of(entry)))
 
     def _change(self, verb: Any, done: str, rows: Sequence[Entry], reason: str = "", target: str = "") -> None:  # noqa: ANN401
         """Do the same to tasks: those that were chosen when it was asked, not those at the cursor by now."""

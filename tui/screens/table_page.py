@@ -22,6 +22,7 @@ from tui.widgets.lines import Static
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
+    from textual.timer import Timer
 
     from appliance.control.rpc.client import ControlError
 
@@ -39,6 +40,9 @@ TALL: Final = 30
 LINES_BELOW: Final = 6
 """So many lines, at the most, are told below one."""
 
+_STILL_SECONDS: Final = 0.3
+"""So long the cursor stays on a row before more of it is asked for."""
+
 
 class TablePage(Page, Generic[R]):
     """A table of `R`.
@@ -50,6 +54,7 @@ class TablePage(Page, Generic[R]):
     """What the rows are: one, many."""
     EMPTY: ClassVar[str] = ""
     """What it means that there is none."""
+    _still: Timer | None = None
 
     def columns(self) -> Sequence[Column[R]]:
         """Return the columns."""
@@ -71,6 +76,14 @@ class TablePage(Page, Generic[R]):
     def beside(self, row: R) -> Iterable[Line]:
         """Return what is told of it where there is room beside the table."""
         return self.below(row)
+
+    @property
+    def asks_more(self) -> bool:
+        """Whether more of a row is asked for when the cursor has stayed on it for a moment."""
+        return self.is_wide
+
+    def ask_more(self, row: R) -> None:
+        """Ask for what is told beside the table of the row under the cursor."""
 
     def below_all(self) -> Iterable[Line]:
         """Return what is told below the table whatever the row, before what is told of it."""
@@ -147,13 +160,14 @@ class TablePage(Page, Generic[R]):
         if not values:
             self.say("copy: there is no row", "warning")
         elif len(values) == 1:
-            self._copied(*next(iter(values.items())))
+            self.copied(*next(iter(values.items())))
         else:
             self.when_answered(
-                Choose("Copy what?", [], [*values.items()]), lambda name: self._copied(name, values[name])
+                Choose("Copy what?", [], [*values.items()]), lambda name: self.copied(name, values[name])
             )
 
-    def _copied(self, name: str, value: str) -> None:
+    def copied(self, name: str, value: str) -> None:
+        """Give a value to the clipboard of the terminal, and say so."""
         self.app.copy_to_clipboard(value)
         self.say(f"copied, where your terminal allows it (OSC 52): {name} {value}")
 
@@ -189,6 +203,18 @@ class TablePage(Page, Generic[R]):
         told.styles.width = self.beside_columns if self.is_wide else "1fr"
         told.set_class(self.is_wide or self.app.size.height >= TALL, "pane")
         told.show(lines if self.is_wide else lines[:LINES_BELOW])
+
+    @on(Grid.Moved)
+    def _await_rest(self) -> None:
+        if self._still is not None:
+            self._still.stop()
+        if self.asks_more and self.table.current is not None:
+            self._still = self.set_timer(_STILL_SECONDS, self._rests)
+
+    def _rests(self) -> None:
+        row = self.table.current
+        if row is not None and self.router.connected:
+            self.ask_more(row)
 
     def on_resize(self) -> None:
         """Tell of the row where there is room for it now."""

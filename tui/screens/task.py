@@ -93,7 +93,12 @@ class TaskPage(Page):
 
     def handlers(self) -> Mapping[str, Callable[[], None]]:
         """Return what is called for each action."""
-        return {"log": self._log}
+        return {"log": self._log, "tags": self._tags}
+
+    def _tags(self) -> None:
+        from tui.screens.tags import TagsPage, source_of  # noqa: PLC0415 - it writes its rows as this page does
+
+        self.app.push_screen(TagsPage(self.belongs_to, source_of(self._entry)))
 
     def _log(self) -> None:
         request = api.modules.ReadLog(task=self._entry.id)

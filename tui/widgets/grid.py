@@ -183,6 +183,12 @@ class Grid(ScrollView, Pane, Generic[R], can_focus=True):
             self._arrange()
             self.post_message(self.Rearranged())
 
+    def show_columns(self, columns: Sequence[Column[R]]) -> None:
+        """Show other columns."""
+        self._columns = tuple(columns)
+        self._arrange()
+        self.refresh()
+
     def say_when_empty(self, text: str) -> None:
         """Say what it means that there is no row."""
         self._empty = text

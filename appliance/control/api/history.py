@@ -123,14 +123,15 @@ class SeriesExported(Model):
 
 
 class OneStory(Model):
-    """A task, or a series by its UID."""
+    """A task, or a series or a study by its UID."""
 
     task: str | None = None
     series: str | None = None
+    study: str | None = None
 
 
 class Story(Model):
-    """All that happened to a task or a series, in order; with the tasks of the series, or the attempts of the task."""
+    """All that happened to a task, a series or a study, in order; with its tasks, or the attempts of the task."""
 
     events: tuple[EventRecord, ...]
     tasks: tuple[TaskRecord, ...] = ()
@@ -195,7 +196,7 @@ EXPORT: Final = Verb(
     "Export series with the tags that the history keeps, part by part; with patients for operators only.",
 )
 TIMELINE: Final = Verb(
-    "history.timeline", OneStory, Story, "viewer", "Tell all that happened to a task or a series, in order."
+    "history.timeline", OneStory, Story, "viewer", "Tell all that happened to a task, a series or a study."
 )
 COUNTERS: Final = Verb("history.counters", CountOver, Counts, "viewer", "Tell counters over time.")
 AUDIT: Final = Verb("audit.list", ListAudit, AuditFound, "viewer", "List what people changed, the latest first.")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from appliance.control.api.base import Q, Verb
 from appliance.presentation.causes import Cause
@@ -170,6 +170,30 @@ class RerouteTask(ChangeTask):
     target: str
 
 
+class ReadTags(Model):
+    """An image of a task, by the id or its end, or of a series by its UID: its number, from 0 in the order received.
+
+    Beyond the last the last one is meant.
+    """
+
+    task: Annotated[str, Field(max_length=200)] = ""
+    series: Annotated[str, Field(max_length=200)] = ""
+    image: Annotated[int, Field(ge=0)] = 0
+
+
+class ImageTags(Model):
+    """The tags of an image as rules see them (``docs/reference/tag-record.md``).
+
+    `task` is the task or the folder that holds it, `image` its file, `number` its place among `images`.
+    """
+
+    task: str
+    image: str
+    number: int = 0
+    images: int = 1
+    tags: dict[str, JsonValue]
+
+
 class ForceStudy(Model):
     """A study that waits for more series: its folder in ``studies/``, or its Study Instance UID."""
 
@@ -185,6 +209,11 @@ class ForcedStudies(Model):
 
 LIST: Final = Verb("queue.list", ListQueue, Queue, "viewer", "List what waits in the spool, the oldest first.")
 SHOW: Final = Verb("queue.show", OneTask, TaskDetail, "viewer", "Show a task in full, with its images and attempts.")
+
+
+TAGS: Final = Verb(
+    "queue.tags", ReadTags, ImageTags, "viewer", "Read the tags of an image of a task or a series, as rules see them."
+)
 
 
 def _changes_tasks(name: VerbName, request: type[Q]) -> Verb[Q, Changed]:

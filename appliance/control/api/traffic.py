@@ -181,14 +181,18 @@ class FindExam(Model):
     accession: Annotated[str, Field(min_length=1, max_length=64)]
 
 
+StepTo = Literal["target", "module", "study", "discard", "router"]
+"""What a step of an exam leads to; ``study``: it waits for the other series of its study."""
+
+
 class ExamStep(Model):
     """Where a series or a study was to go, and whether it is there.
 
-    ``to`` says what `name` is; ``study``: it waits for the other series of its study. ``state`` is that of the
+    ``to`` says what `name` is. ``state`` is that of the
     history, `at` since when it is so, `next_attempt` when a waiting one is tried again.
     """
 
-    to: Literal["target", "module", "study", "discard", "router"]
+    to: StepTo
     name: str = ""
     state: str
     images: int = 0

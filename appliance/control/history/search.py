@@ -32,8 +32,9 @@ from appliance.control.errors import ControlError
 from appliance.control.registry import carries_out
 from appliance.control.session import Session
 from mercure.history.database import HistoryError
+from mercure.history.exams import MOST_SERIES
 from mercure.history.identifiers import folded, name_parts
-from mercure.history.queries import History, ResultPage
+from mercure.history.queries import History, Identifier, ResultPage
 from mercure.history.reader import Reader
 from mercure.history.records import EventRecord, SeriesRecord, TaskRecord
 from mercure.history.tag_conditions import ConditionError, TagCondition, conditions_of
@@ -200,7 +201,7 @@ def find(session: Session, wanted: FindText) -> SeriesFound:
         The history cannot be asked, or does not keep such a tag.
     """
     with asking(session) as history:
-        tags, rest = _split(wanted.text)
+        tags, rest = split_conditions(wanted.text)
         if not tags:
             return SeriesFound(series=tuple(history.find(wanted.text, limit=wanted.limit)))
         if not rest:
@@ -208,7 +209,7 @@ def find(session: Session, wanted: FindText) -> SeriesFound:
         return SeriesFound(series=tuple(history.find(rest, limit=wanted.limit, tags=tags)))
 
 
-def _split(text: str) -> tuple[list[TagCondition], str]:
+def split_conditions(text: str) -> tuple[list[TagCondition], str]:
     """Part a text into conditions on tags and the rest; a value with blanks stands in quotes."""
     try:
         words = shlex.split(text)
@@ -220,19 +221,35 @@ def _split(text: str) -> tuple[list[TagCondition], str]:
 
 @carries_out(api.TIMELINE)
 def timeline(session: Session, wanted: OneStory) -> Story:
-    """Tell what happened to a series or a task, in order."""
+    """Tell what happened to a series, a study or a task, in order."""
+    if [wanted.task, wanted.series, wanted.study].count(None) != 2:  # noqa: PLR2004 - one of three is given
+        raise ControlError("bad-parameters", "give one of 'task', 'series' and 'study'")
     with asking(session) as history:
-        if wanted.series is not None and wanted.task is None:
+        if wanted.study is not None:
+            return _story_of_study(history, Identifier("study_uid", wanted.study))
+        if wanted.series is not None:
             found = history.tasks(ResultPage(limit=1000), series_uid=wanted.series)
             return Story(events=tuple(history.series_timeline(wanted.series)), tasks=tuple(found))
-        if wanted.task is None or wanted.series is not None:
-            raise ControlError("bad-parameters", "give either 'task' or 'series'")
-        record = history.task(wanted.task)
+        task = wanted.task or ""
+        record = history.task(task)
         return Story(
-            events=tuple(history.task_timeline(wanted.task)),
+            events=tuple(history.task_timeline(task)),
             tasks=(record,) if record else (),
-            attempts=tuple(history.attempts(wanted.task)),
+            attempts=tuple(history.attempts(task)),
         )
+
+
+def _story_of_study(history: History, study: Identifier) -> Story:
+    """Tell what happened to all series of a study; what happened to tasks of the whole study is told once."""
+    series = history.series(ResultPage(limit=MOST_SERIES), of=study)
+    events = {
+        (event.id, event.series): event
+        for record in series
+        if record.series_uid
+        for event in history.series_timeline(record.series_uid)
+    }
+    tasks = history.tasks_of(study, ResultPage(limit=_FIND_AT_MOST))
+    return Story(events=tuple(sorted(events.values(), key=lambda event: (event.time, event.id))), tasks=tuple(tasks))
 
 
 @carries_out(api.COUNTERS)

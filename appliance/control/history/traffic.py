@@ -22,12 +22,14 @@ from appliance.control.api.traffic import (
     RefusalRecord,
     Refusals,
     Senders,
+    StepTo,
     Totals,
 )
 from appliance.control.errors import ControlError
 from appliance.control.history.search import reading
 from appliance.control.registry import carries_out
 from appliance.control.session import Session
+from mercure.history.exams import ExamTask
 from mercure.history.queries import History, ResultPage
 from mercure.history.records import EventRecord, ExamRecord, SenderRecord, SeriesRecord, TaskRecord
 from mercure.history.traffic import Traffic
@@ -155,21 +157,32 @@ def _series(record: SeriesRecord, found: ExamRecord) -> ExamSeries:
 
 
 def _steps(task: TaskRecord) -> Iterator[ExamStep]:
-    """Tell what a person wants to know of a task; nothing of one that has only become others."""
+    step = step_of(task)
+    if step is not None:
+        yield step
+
+
+def place_of(task: TaskRecord | ExamTask) -> tuple[StepTo, str] | None:
+    """Tell where the images of a task are to go; None: it has only become others."""
     if task.target is not None:
-        yield _step("target", task.target, task)
-    elif task.module is not None:
-        yield _step("module", task.module, task)
-    elif task.state == "discarded":
-        yield _step("discard", task.discarded_by or "", task)
-    elif task.action == "collect":
-        if task.state != "collected":
-            yield _step("study", "", task)
-    elif task.state not in (*_ON_THE_WAY, "processed") or (task.state == "deciding" and task.decided is None):
-        yield _step("router", "", task)
+        return "target", task.target
+    if task.module is not None:
+        return "module", task.module
+    if task.state == "discarded":
+        return "discard", task.discarded_by or ""
+    if task.action == "collect":
+        return ("study", "") if task.state != "collected" else None
+    if task.state not in (*_ON_THE_WAY, "processed") or (task.state == "deciding" and task.decided is None):
+        return "router", ""
+    return None
 
 
-def _step(to: str, name: str, task: TaskRecord) -> ExamStep:
+def step_of(task: TaskRecord | ExamTask) -> ExamStep | None:
+    """Tell what a person wants to know of a task; nothing of one that has only become others."""
+    place = place_of(task)
+    if place is None:
+        return None
+    to, name = place
     delivered = task.state == "delivered"
     return ExamStep.model_validate(
         {

@@ -63,7 +63,7 @@ def find_task(session: Session, name: str) -> tuple[str, Stage]:
     """
     spool = session.spool
     if is_id(name):
-        stage = next((stage for stage, _ in _places(spool, name)), None)
+        stage = next((stage for stage, _ in task_places(spool, name)), None)
         if stage is not None:
             return name, stage
         advice = f"`mercure history tasks {name}` may tell what became of it"
@@ -85,8 +85,8 @@ def _all(spool: Spool) -> Iterator[tuple[Stage, str]]:
     yield from ((Stage.STUDIES, task) for _, task in spool.studies())
 
 
-def _places(spool: Spool, task: str) -> Iterator[tuple[Stage, Path]]:
-    """Yield where a task is."""
+def task_places(spool: Spool, task: str) -> Iterator[tuple[Stage, Path]]:
+    """Yield where a task is, in the order of its life: it may move on meanwhile."""
     stage = spool.find(task)
     if stage is not None:
         yield stage, spool.entry(stage, task)
@@ -105,7 +105,7 @@ def show(session: Session, wanted: OneTask) -> TaskDetail:
         There is no such task.
     """
     task_id, _ = find_task(session, wanted.task)
-    for stage, directory in _places(session.spool, task_id):
+    for stage, directory in task_places(session.spool, task_id):
         try:
             return _detail(session, task_id, stage, directory)
         except FileNotFoundError:

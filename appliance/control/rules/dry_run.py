@@ -37,8 +37,7 @@ from mercure.routing.units import named, units_of
 from mercure.routing.verdicts import answers_of
 from mercure.rules import Explanation, ExplanationPart, RuleError, compile_rule
 from mercure.spool import TASK_STAGES, Stage, TagRecord, read_tags
-from mercure.spool.images import by_file, read_lines, text
-from mercure.spool.layout import list_names
+from mercure.spool.images import read_arriving_tags, read_lines, text
 
 DEFAULT_LAST = 100
 _TOLD_EACH = 20
@@ -234,9 +233,7 @@ def _known_series(session: Session) -> Iterator[list[TagRecord]]:
     for kept in recent(spool, session.config.rehearsal.series):
         yield kept.records
     for name in spool.names(Stage.INCOMING):
-        directory = spool.entry(Stage.INCOMING, name)
-        lines = [line for path in sorted(directory.glob("*.jsonl")) for line in read_lines(path)]
-        records = list(by_file(lines, list_names(directory)).values())
+        records = read_arriving_tags(spool.entry(Stage.INCOMING, name))
         if records:
             yield records
     for stage, task in spool.tasks(TASK_STAGES):
