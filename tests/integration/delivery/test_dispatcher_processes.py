@@ -45,7 +45,7 @@ def put(box: Box, number: int, count: int) -> Path:
 
 
 def senders(box: Box) -> list[int]:
-    """Return the senders that work for this root, by the marks of what started them."""
+    """Return the senders that work for this root, and their brokers, by the marks of what started them."""
     found = []
     for pid in processes():
         if "mercure-storescu" in command_line(pid) and str(box.root).encode() in environment(pid):
@@ -104,7 +104,7 @@ def test_after_a_kill_in_mid_transfer_no_sender_lives_on(box: Box, free_port: Ca
     with node.running():
         with service(box.root, "dispatcher", env={"MARK": str(box.root)}) as program:
             assert node.reached.wait(60)
-            assert len(senders(box)) == 1
+            assert len(senders(box)) == 2, "one, and the broker that connects for it"
             program.signal(signal.SIGKILL)
             program.wait()
             node.go_on.set()
