@@ -337,14 +337,20 @@ class _Statement:
 
 def _all(ask: Callable[[ResultPage], list[R]]) -> list[R]:
     """Ask page by page; what comes on top meanwhile is not asked for, and nothing is there twice."""
-    found: dict[R, None] = {}
+    found: dict[tuple[str, str], R] = {}
     for offset in range(0, MOST_IMAGES, _PAGE):
         some = ask(ResultPage(limit=_PAGE, offset=offset))
-        found |= dict.fromkeys(some)
+        for one in some:
+            found.setdefault(_identity(one), one)
         if len(some) < _PAGE:
-            return list(found)
+            return list(found.values())
     advice = "take single studies by --study"
     raise ControlError("too-much", f"a receipt names at most {MOST_IMAGES} images", advice)
+
+
+def _identity(one: SeriesRecord | ImageRecord | TaskRecord) -> tuple[str, str]:
+    """Return by what a record is known: at which router, and its folder or its id."""
+    return one.node, one.folder if isinstance(one, SeriesRecord) else one.id
 
 
 def _digest(spool: Spool, copy: _Copy) -> None:
