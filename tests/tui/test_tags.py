@@ -35,10 +35,12 @@ RECORD = {
 }
 
 
-def tagged(session: Session, stage: Stage = Stage.OUTGOING, patient: str = "P1001", **tags: object) -> None:
+def tagged(
+    session: Session, stage: Stage = Stage.OUTGOING, patient: str = "P1001", age: float = 60.0, **tags: object
+) -> None:
     """Put a task with two images into the spool; the second differs in one tag."""
     identity = HEAD.model_copy(update={"PatientID": patient})
-    task = place_task(session, stage, identity=identity, finished=NOW if stage is Stage.SUCCESS else None)
+    task = place_task(session, stage, age=age, identity=identity, finished=NOW if stage is Stage.SUCCESS else None)
     records = (RECORD | tags, RECORD | {"FileName": "1.2.3.1.dcm", "SOPInstanceUID": "1.2.3.1"} | tags)
     path = session.spool.entry(stage, task.id) / "tags.jsonl"
     path.write_bytes(b"".join(map(json_line, records)))
@@ -78,7 +80,7 @@ def test_they_are_one_key_away_filtered_and_copied_as_rules_write_them(session: 
 
 
 def test_two_images_stand_side_by_side_also_of_two_exams(session: Session, plays: Plays) -> None:
-    tagged(session)
+    tagged(session, age=90)
     tagged(session, patient="P2002", EchoTime="80", Modality="CT")
 
     async def scene(person: Person) -> None:
