@@ -32,6 +32,10 @@ DAY = 86_400.0
 WRONG_CLOCKS = (0.0, 9 * DAY, -DAY, 400 * DAY, -26 * 365 * DAY)
 """By how many seconds the clock may be wrong: right again, ahead, back, the year 2000."""
 
+LONGEST_OUTAGE = 40.0
+"""Seconds after which a node that is away or full comes back. Left to chance, both members of a group were away for
+12 minutes, and a task that waited for them looked like one that is stuck."""
+
 
 @dataclass
 class Turn:
@@ -111,11 +115,13 @@ class Chaos:
         self._clock = clock
         self._disturbances = disturbances
         self._chance = random.Random(seed)
+        self._missed: dict[str, float] = {}
         self.switch = Switch(self._undecided)
         self.done: dict[str, int] = {}
 
     def act(self) -> None:
         """Do one of the things."""
+        self._end_outages()
         acts = (self._kill, self._kill, self._outage, self._full, self._change, self._turn_a_rule, self._clock_step)
         act = self._chance.choice(acts)
         with suppress(DisconnectedError, ControlError):  # the control service itself may be the one that was killed
@@ -127,9 +133,21 @@ class Chaos:
     def calm(self) -> None:
         """Bring back what is away."""
         for node in self._nodes.values():
-            node.come()
-            node.is_full = False
+            self._bring_back(node)
         self._clock.write_text("0", encoding="ascii")
+
+    @staticmethod
+    def _bring_back(node: RecordingNode) -> None:
+        node.come()
+        node.is_full = False
+
+    def _end_outages(self) -> None:
+        now = monotonic()
+        usable = {name for name, node in self._nodes.items() if node.is_there and not node.is_full}
+        self._missed = {name: self._missed.get(name, now) for name in self._nodes if name not in usable}
+        for name, since in self._missed.items():
+            if now - since > LONGEST_OUTAGE:
+                self._bring_back(self._nodes[name])
 
     def processes(self) -> dict[str, int]:
         """Return the running processes by name; empty while nobody can be asked."""
