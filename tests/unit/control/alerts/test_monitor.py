@@ -66,9 +66,9 @@ def test_a_viewer_sees_all_that_the_page_shows(recorded: Served, as_role: AsRole
 
 def test_without_the_role_nothing_is_seen(served: Served, as_role: AsRole) -> None:
     as_role(None)
-    with pytest.raises(ControlError, match="needs the role viewer"):
+    with pytest.raises(ControlError, match="needs the role page"):
         RouterLook(served.root)()
-    with pytest.raises(ControlError, match="needs the role viewer"):
+    with pytest.raises(ControlError, match="needs the role page"):
         find_exam(served.root, "A1")
 
 
