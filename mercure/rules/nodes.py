@@ -22,6 +22,11 @@ class SyntaxNode:
     end: int
     depth: int
 
+    @property
+    def children(self) -> tuple[SyntaxNode, ...]:
+        """The nodes right below."""
+        return ()
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Literal(SyntaxNode):
@@ -54,6 +59,11 @@ class Attribute(SyntaxNode):
     name: str
     name_start: int
 
+    @property
+    def children(self) -> tuple[SyntaxNode, ...]:
+        """The nodes right below."""
+        return (self.value,)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Argument:
@@ -70,6 +80,11 @@ class CallNode(SyntaxNode):
     function: SyntaxNode
     arguments: tuple[Argument, ...]
 
+    @property
+    def children(self) -> tuple[SyntaxNode, ...]:
+        """The nodes right below."""
+        return (self.function, *(argument.value for argument in self.arguments))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subscript(SyntaxNode):
@@ -77,6 +92,11 @@ class Subscript(SyntaxNode):
 
     value: SyntaxNode
     index: SyntaxNode
+
+    @property
+    def children(self) -> tuple[SyntaxNode, ...]:
+        """The nodes right below."""
+        return (self.value, self.index)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +108,11 @@ class Slice(SyntaxNode):
     last: SyntaxNode | None
     step: SyntaxNode | None
 
+    @property
+    def children(self) -> tuple[SyntaxNode, ...]:
+        """The nodes right below."""
+        return (self.value, *(each for each in (self.first, self.last, self.step) if each is not None))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Unary(SyntaxNode):
@@ -95,6 +120,11 @@ class Unary(SyntaxNode):
 
     operator: str
     operand: SyntaxNode
+
+    @property
+    def children(self) -> tuple[SyntaxNode, ...]:
+        """The nodes right below."""
+        return (self.operand,)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,6 +135,11 @@ class Binary(SyntaxNode):
     left: SyntaxNode
     right: SyntaxNode
 
+    @property
+    def children(self) -> tuple[SyntaxNode, ...]:
+        """The nodes right below."""
+        return (self.left, self.right)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ComparisonNode(SyntaxNode):
@@ -112,6 +147,11 @@ class ComparisonNode(SyntaxNode):
 
     operands: tuple[SyntaxNode, ...]
     operators: tuple[str, ...]
+
+    @property
+    def children(self) -> tuple[SyntaxNode, ...]:
+        """The nodes right below."""
+        return self.operands
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,12 +161,22 @@ class Logical(SyntaxNode):
     word: Choice["and", "or"]
     operands: tuple[SyntaxNode, ...]
 
+    @property
+    def children(self) -> tuple[SyntaxNode, ...]:
+        """The nodes right below."""
+        return self.operands
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Negation(SyntaxNode):
     """``not x``."""
 
     operand: SyntaxNode
+
+    @property
+    def children(self) -> tuple[SyntaxNode, ...]:
+        """The nodes right below."""
+        return (self.operand,)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,9 +187,19 @@ class Conditional(SyntaxNode):
     then: SyntaxNode
     otherwise: SyntaxNode
 
+    @property
+    def children(self) -> tuple[SyntaxNode, ...]:
+        """The nodes right below."""
+        return (self.test, self.then, self.otherwise)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Collection(SyntaxNode):
     """A list, tuple or set that is written out."""
 
     items: tuple[SyntaxNode, ...]
+
+    @property
+    def children(self) -> tuple[SyntaxNode, ...]:
+        """The nodes right below."""
+        return self.items

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Final
 
 from mercure.rules.errors import RuleError
 from mercure.rules.nodes import (
-    Argument,
     Attribute,
     CallNode,
     Collection,
@@ -78,15 +77,11 @@ def _is(value: object, name: str, *, folds: bool) -> bool:
 
 def _below(node: SyntaxNode) -> Iterator[SyntaxNode]:
     """Yield a node and all below it."""
-    left: list[object] = [node]
+    left = [node]
     while left:
         item = left.pop()
-        if isinstance(item, SyntaxNode):
-            yield item
-        if isinstance(item, SyntaxNode | Argument):
-            left += [getattr(item, field.name) for field in fields(item)]
-        elif isinstance(item, tuple):
-            left += item
+        yield item
+        left += item.children
 
 
 def _is_sender_name(node: SyntaxNode) -> bool:
