@@ -69,18 +69,13 @@ def decrypted(path: Path, identity: Path) -> Iterator[BinaryIO]:
         try:
             yield _pipe(process.stdout)
         except BaseException:
-            process.stdout = _closed(process.stdout)
+            _pipe(process.stdout).close()
             if process.wait() > 0:
                 _end(process)
             raise
         while _pipe(process.stdout).read(1024 * 1024):
             pass
         _end(process)
-
-
-def _closed(pipe: IO[bytes] | None) -> IO[bytes] | None:
-    _pipe(pipe).close()
-    return pipe
 
 
 @contextlib.contextmanager
