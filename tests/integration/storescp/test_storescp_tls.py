@@ -29,16 +29,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def hospital(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return make_authority(tmp_path_factory.mktemp("hospital"))
-
-
-@pytest.fixture(scope="module")
-def router(hospital: Authority) -> Certificate:
-    return hospital.sign("router", purpose="server")
-
-
-@pytest.fixture(scope="module")
 def scanner(hospital: Authority) -> Certificate:
     return hospital.sign("ct1", hosts=("ct1.hospital.example",), purpose="client")
 

@@ -16,7 +16,7 @@ from pydicom import dcmread
 from pynetdicom import AE
 from pynetdicom.sop_class import CTImageStorage, Verification  # type: ignore[attr-defined]
 
-from tests.support.certificates import Authority, Certificate, make_authority
+from tests.support.certificates import Authority, Certificate
 from tests.support.data_sets import ct_image, data_set_of, uid
 from tests.support.dicom_peer import Peer, PeerError, associate_rq
 from tests.support.orthanc import orthanc
@@ -31,16 +31,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.receiver import StartReceiver
-
-
-@pytest.fixture(scope="module")
-def hospital(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return make_authority(tmp_path_factory.mktemp("hospital"))
-
-
-@pytest.fixture(scope="module")
-def router(hospital: Authority) -> Certificate:
-    return hospital.sign("router", purpose="server")
 
 
 @pytest.fixture(scope="module")

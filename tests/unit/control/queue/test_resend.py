@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 CT = 'tags.Modality == "CT"'
 MR = 'tags.Modality == "MR"'
+MODULES: Final[dict[str, Any]] = {"anon": {"runner": "command", "image": "/usr/bin/true"}}
 
 
 def folders(*names: str) -> dict[str, Any]:
@@ -260,12 +261,11 @@ class TestLeftOut:
         assert len(desk.models(Stage.OUTGOING)) == 1
 
     def test_what_a_rule_sends_only_processed(self, desk: Desk, box: Box) -> None:
-        modules = {"anon": {"runner": "command", "image": "/usr/bin/true"}}
         rules = {
             "ct": {"rule": CT, "targets": ["a"]},
             "research": {"rule": MR, "action": "process", "modules": ["anon"], "targets": ["b"]},
         }
-        box.configure(targets=folders("a", "b"), rules=rules, modules=modules)
+        box.configure(targets=folders("a", "b"), rules=rules, modules=MODULES)
         desk.receive()
         desk.deliver()
         plan = desk.plan(how="elsewhere", to=["b"], patient="P1")
@@ -282,7 +282,7 @@ class TestLeftOut:
             "alias": {"kind": "folder", "path": "/b"},
             "chosen": {"kind": "folder", "path": "/chosen"},
         }
-        modules = {"anon": {"runner": "command", "image": "/usr/bin/true", "routes_to": ["b", "chosen"]}}
+        modules = {"anon": {**MODULES["anon"], "routes_to": ["b", "chosen"]}}
         rules = {
             "ct": {"rule": CT, "targets": ["a"]},
             "research": {"rule": MR, "action": "process", "modules": ["anon"], "targets": ["b"]},
@@ -304,20 +304,18 @@ class TestLeftOut:
     def test_nor_to_its_own_target_since_the_rule_was_changed(self, desk: Desk, box: Box) -> None:
         desk.receive()
         (old,) = desk.deliver()
-        modules = {"anon": {"runner": "command", "image": "/usr/bin/true"}}
         processed = {"rule": CT, "action": "process", "modules": ["anon"], "targets": ["a"]}
-        box.configure(targets=folders("a"), rules={"ct": processed}, modules=modules)
+        box.configure(targets=folders("a"), rules={"ct": processed}, modules=MODULES)
         plan = desk.plan(how="again", tasks=[old.id])
         assert (plan.series, [it.why for it in plan.left]) == (0, ["'a' gets images only processed, by rule 'ct'"])
         assert [(it.kind, it.name) for it in desk.plan(how="anew", tasks=[old.id]).goes] == [("module", "anon")]
 
     def test_where_the_rule_sends_both_it_may_go_as_it_came(self, desk: Desk, box: Box) -> None:
-        modules = {"anon": {"runner": "command", "image": "/usr/bin/true"}}
         rules = {
             "ct": {"rule": CT, "targets": ["a"]},
             "ai": {"rule": CT, "action": "process", "modules": ["anon"], "targets": ["a"]},
         }
-        box.configure(targets=folders("a", "b"), rules=rules, modules=modules)
+        box.configure(targets=folders("a", "b"), rules=rules, modules=MODULES)
         desk.receive()
         desk.deliver()
         assert desk.plan(how="elsewhere", to=["a"], patient="P1").series == 1
